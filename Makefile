@@ -1,0 +1,67 @@
+# Everything here works as the only command on a fresh clone: `make demo`, `make test`, ...
+# What is needed is installed into .venv first, and again when its list has changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+OLDEST := .venv-oldest
+PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
+ARGS :=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-oldest bench lint format docs clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (ARGS="--users 50")
+	@$(BIN)/rtmon demo $(ARGS)
+
+test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
+	@sh scripts/programs.sh
+	@rm -f .coverage.*
+	$(BIN)/coverage run -m pytest tests notebooks --numprocesses 2 --dist loadscope \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(ARGS)
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+# The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
+test-oldest: $(OLDEST)/.installed ## Test the probe with the oldest websockets that is supported
+	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/feeds tests/test_server.py \
+		$(patsubst %,tests/probes/test_%.py,websockets deaths truth fast pair) $(ARGS)
+
+bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
+	@$(BIN)/python benchmarks/overhead.py
+
+lint: $(INSTALLED) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code and sort its imports
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## Write the tables in docs/ anew
+	$(BIN)/python scripts/columns.py
+	$(BIN)/python scripts/metrics.py
+
+clean: ## Remove all that was made here, .venv too
+	rm -rf $(VENV) $(OLDEST) build dist .coverage .coverage.* htmlcov
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build tools come first, so that they too are the versions of constraints.txt.
+$(INSTALLED): pyproject.toml constraints.txt scripts/python.sh
+	@test -x $(BIN)/python || { python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(VENV); }
+	@echo "Installing into $(VENV); this takes a minute or two, once."
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(OLDEST)/.installed: constraints.txt scripts/python.sh
+	@python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(OLDEST)
+	@grep -v '^websockets==' constraints.txt > $(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/python -m pip install -qq --constraint $(OLDEST)/constraints.txt \
+		'websockets==15.0.1' msgspec typer hypothesis pandas pytest pytest-asyncio pytest-timeout
+	@touch $@

@@ -1,0 +1,102 @@
+"""Echo servers to compare: bare, monitored, and counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from websockets.asyncio.server import ServerConnection
+
+from rtmon import Monitor, probe
+
+__all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
+
+Handler = Callable[[Any], Awaitable[None]]
+
+SIZES = (64, 256, 1024, 4096, 16384, 65536)
+"""Buckets of the histogram in bytes, as somebody might choose them for messages."""
+
+
+async def _echo(connection: Any) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+def _by_hand(*, labels: bool) -> Handler:
+    """What people write today: two counters and a histogram each way, in the handler."""
+    registry = CollectorRegistry()
+    names = ["path", "kind"] if labels else []
+
+    def counter(name: str) -> Counter:
+        return Counter(name, name, names, registry=registry)
+
+    def histogram(name: str) -> Histogram:
+        return Histogram(name, name, names, registry=registry, buckets=SIZES)
+
+    messages = [counter("messages_in"), counter("messages_out")]
+    octets = [counter("bytes_in"), counter("bytes_out")]
+    sizes = [histogram("size_in"), histogram("size_out")]
+
+    def count(way: int, message: str | bytes) -> None:
+        size = len(message)
+        messages[way].inc()
+        octets[way].inc(size)
+        sizes[way].observe(size)
+
+    def count_labelled(way: int, message: str | bytes) -> None:
+        size = len(message)
+        labelled = ("/", "text" if isinstance(message, str) else "binary")
+        messages[way].labels(*labelled).inc()
+        octets[way].labels(*labelled).inc(size)
+        sizes[way].labels(*labelled).observe(size)
+
+    counted = count_labelled if labels else count
+
+    async def handler(connection: Any) -> None:
+        async for message in connection:
+            counted(0, message)
+            await connection.send(message)
+            counted(1, message)
+
+    return handler
+
+
+class Kind:
+    """A way to serve echoes.
+
+    Args:
+        title: what the tables call it.
+        connection_class: makes the connection class for a Monitor.
+        handler: makes the handler.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        connection_class: Callable[[Monitor], type[Any]] = lambda _: ServerConnection,
+        handler: Callable[[], Handler] = lambda: _echo,
+    ) -> None:
+        self.title = title
+        self.connection_class = connection_class
+        self.handler = handler
+
+
+KINDS = {
+    "bare": Kind("`websockets` alone"),
+    "counters": Kind("probe, counters and sizes only", lambda monitor: probe(monitor, times=False)),
+    "probe": Kind("probe, with times and last frames", probe),
+    "fast counters": Kind(
+        "fast path, counters and sizes only",
+        lambda monitor: probe(monitor, fast=True, times=False),
+    ),
+    "fast": Kind(
+        "fast path, with times and last frames (`rtmon.serve`)",
+        lambda monitor: probe(monitor, fast=True),
+    ),
+    "prometheus": Kind("prometheus_client in the handler", handler=lambda: _by_hand(labels=False)),
+    "labels": Kind(
+        "prometheus_client in the handler, with labels", handler=lambda: _by_hand(labels=True)
+    ),
+}
+SOCKET_KINDS = ("bare", "probe", "fast", "prometheus", "labels")

@@ -1,0 +1,78 @@
+"""What benchmarks share: medians with their uncertainty, and what machine it was."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import random
+import statistics
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["heading", "interval", "machine", "table"]
+
+RESAMPLES = 2000
+"""Resamples of the bootstrap; the ends of the interval move by about 1 % of its width."""
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """The median, and its 95 % interval by the bootstrap (percentiles of resampled medians)."""
+    generator = random.Random(1)  # the same values give the same interval
+    medians = sorted(
+        statistics.median(generator.choices(values, k=len(values))) for _ in range(RESAMPLES)
+    )
+    return (
+        statistics.median(values),
+        medians[int(0.025 * RESAMPLES)],
+        medians[int(0.975 * RESAMPLES)],
+    )
+
+
+def machine() -> str:
+    """What this was run on, in one paragraph."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in _lines("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        platform.processor() or "an unknown processor",
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    packages = ", ".join(
+        f"{name} {_version(name)}" for name in ("rtmon", "websockets", "prometheus_client")
+    )
+    today = dt.datetime.now(tz=dt.UTC).date()
+    return (
+        f"{today}: {os.cpu_count()} × {cpu}, {memory:.0f} GiB, {platform.system()} "
+        f"{platform.release()}, Python {platform.python_version()}, {packages}. "
+        f"Load of the machine at the start (1, 5, 15 minutes): {load}."
+    )
+
+
+def _lines(path: str) -> Iterable[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return ()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def heading(text: str, explanation: str) -> None:
+    """Begin a section."""
+    print(f"\n## {text}\n\n{explanation}\n", flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table in Markdown; its first column is words, the others are figures."""
+    for row in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows):
+        print(f"| {' | '.join(row)} |", flush=True)

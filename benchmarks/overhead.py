@@ -1,0 +1,224 @@
+"""What being watched costs a server: `make bench`, about four minutes.
+
+Single runs scatter by tens of per cent on a shared machine. So whatever is compared takes turns
+in one run, and what is printed are medians of the differences or ratios within each turn, with
+the 95 % interval of that median.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+from echo import KINDS, SOCKET_KINDS
+from measure import heading, interval, machine, table
+from sockets import CONNECTIONS, SIZE, cpu_per_message
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Opcode
+
+from rtmon import Monitor, probe
+from rtmon.metrics.meter import Meter
+from rtmon.probes.pair import Pair, frame_bytes
+
+MEMORY_ROUNDS = 100
+BATCH = 500
+SOCKET_ROUNDS = 20
+SOCKET_SECONDS = 1.0
+IDLE = 2000
+
+
+async def in_memory() -> None:
+    """Echo without a network: what the lines of Python cost, and nothing else."""
+    heading(
+        "Per echoed message, without a network",
+        f"One connection in memory, {SIZE} B text, CPU time. {MEMORY_ROUNDS} rounds; in each, "
+        f"every kind echoes {BATCH} messages, in random order.",
+    )
+    monitor = Monitor(interval=3600)
+    echoes: dict[str, Callable[[], float]] = {}
+    for kind, chosen in KINDS.items():
+        pair = Pair(chosen.connection_class(monitor))
+        await pair.open()
+        echoes[kind] = _echoes(pair, asyncio.ensure_future(chosen.handler()(pair.connection)))
+    results: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    gc.collect()
+    for number in range(-5, MEMORY_ROUNDS):  # the first ones warm up, and are not counted
+        for kind in random.sample(list(KINDS), k=len(KINDS)):
+            used = await echoes[kind]()
+            if number >= 0:
+                results[kind].append(used)
+    assert monitor.probe_failures == 0
+    rows = []
+    for kind, values in results.items():
+        more, low, high = interval([a - b for a, b in zip(values, results["bare"], strict=True)])
+        ratio = statistics.median(a / b for a, b in zip(values, results["bare"], strict=True))
+        against = [f"{more:+.2f} ({low:+.2f} to {high:+.2f})", f"{ratio:.2f}"]
+        rows.append(
+            [KINDS[kind].title, f"{statistics.median(values):.2f}"]
+            + (["", ""] if kind == "bare" else against)
+        )
+    table(["", "µs", "more than bare, µs (95 %)", "ratio"], rows)
+
+
+def _echoes(pair: Pair, handler: asyncio.Future[None]) -> Any:
+    frame = frame_bytes(Opcode.TEXT, b"x" * SIZE)
+    receive = pair.connection.data_received
+    written = pair.transport.written
+
+    async def run() -> float:
+        before = time.process_time()
+        for _ in range(BATCH):
+            receive(frame)
+            await asyncio.sleep(0)  # the handler's future wakes it
+            await asyncio.sleep(0)
+        used = time.process_time() - before
+        assert len(written) == BATCH, "every message was echoed"
+        assert not handler.done()
+        written.clear()
+        return used / BATCH * 1e6
+
+    return run
+
+
+def over_sockets() -> None:
+    """Echo over TCP on loopback, with the load generator in a process of its own."""
+    heading(
+        "Per echoed message, over sockets",
+        f"{CONNECTIONS} connections × {SIZE} B text in a closed loop: all speak, and again when "
+        "all have their echo. Server on one core, load generator on another; CPU of the server "
+        f"process, user and system. {SOCKET_ROUNDS} rounds; in each, every kind is loaded for "
+        f"{SOCKET_SECONDS:g} s, in random order.",
+    )
+    results = cpu_per_message(SOCKET_KINDS, rounds=SOCKET_ROUNDS, seconds=SOCKET_SECONDS)
+    rows = []
+    for kind, values in results.items():
+        ratios = [a / b for a, b in zip(values, results["bare"], strict=True)]
+        ratio, low, high = interval(ratios)
+        against = "" if kind == "bare" else f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+        rows.append([KINDS[kind].title, f"{statistics.median(values):.1f}", against])
+    table(["", "µs", "ratio to bare (95 %)"], rows)
+
+
+async def memory() -> None:
+    """What an open connection takes, and what it takes once it has spoken."""
+    heading(
+        "Memory per open connection",
+        f"{IDLE:,} connections in memory, bytes allocated by Python (tracemalloc), without "
+        "sockets and buffers of the kernel. Spoken: one message each way.",
+    )
+    rows = []
+    bare = 0.0, 0.0
+    for kind in ("bare", "probe", "fast"):
+        quiet, spoken = await _allocated(KINDS[kind].connection_class)
+        if kind == "bare":
+            bare = quiet, spoken
+        over = ["", ""]
+        if kind != "bare":
+            over = [f"{quiet - bare[0]:+,.0f}", f"{spoken - bare[1]:+,.0f}"]
+        rows.append([KINDS[kind].title, f"{quiet:,.0f}", over[0], f"{spoken:,.0f}", over[1]])
+    table(["", "idle, B", "over bare", "spoken, B", "over bare"], rows)
+
+
+async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[float, float]:
+    monitor = Monitor(interval=3600)
+    made = connection_class(monitor)
+    warm = Pair(made)
+    await warm.open()
+    gc.collect()
+    tracemalloc.start()
+    connections = []
+    for _ in range(IDLE):
+        pair = Pair(made)
+        await pair.open()
+        connections.append(pair.connection)
+        pair.connection.transport.written.clear()
+    monitor.tick()
+    del pair
+    gc.collect()
+    quiet = tracemalloc.get_traced_memory()[0] / IDLE
+    frame = frame_bytes(Opcode.TEXT, b"x" * SIZE)
+    for connection in connections:
+        connection.data_received(frame)
+        await connection.send(await connection.recv())
+        connection.transport.written.clear()
+    monitor.tick()
+    gc.collect()
+    spoken = tracemalloc.get_traced_memory()[0] / IDLE
+    tracemalloc.stop()
+    return quiet, spoken
+
+
+def ticks() -> None:
+    """How long a tick holds up the event loop."""
+    heading("A tick", "10,000 open connections, nobody watching; 50 ticks, wall-clock time.")
+    monitor = Monitor(interval=3600)
+    clock = monitor.clock
+    meters = []
+    for _ in range(10_000):
+        meter = monitor.collector.meter()
+        meter.queue = lambda: 0
+        monitor.collector.opened(meter, clock.monotonic(), clock.time())
+        meters.append(meter)
+    monitor.tick()
+    rows = []
+    for active in (0, 100, 10_000):
+        took = []
+        for _ in range(50):
+            _talk(random.sample(meters, k=active))
+            before = time.perf_counter()
+            monitor.tick()
+            took.append((time.perf_counter() - before) * 1e3)
+        median, low, high = interval(took)
+        rows.append([f"{active:,} active", f"{median:.2f} ({low:.2f} to {high:.2f})"])
+        rows[-1].append(f"{max(took):.2f}")
+    table(["", "ms (95 %)", "longest, ms"], rows)
+
+
+def _talk(meters: list[Meter]) -> None:
+    for meter in meters:
+        for size in random.choices(range(64, 256), k=3):
+            meter.received(size)
+            meter.sent(size)
+
+
+async def unwatched() -> None:
+    """What a server pays while nothing happens and nobody looks."""
+    heading(
+        "Nobody watching, nothing happening",
+        "1,000 open connections in memory, 5 s each; CPU of the process per second.",
+    )
+    rows = []
+    for title, watched in (("bare", False), ("monitored", True)):
+        monitor = Monitor()
+        pairs = [Pair(probe(monitor, fast=True) if watched else ServerConnection)]
+        pairs += [Pair(type(pairs[0].connection)) for _ in range(999)]
+        for pair in pairs:
+            await pair.open()
+        await asyncio.sleep(1.5)  # the tick that tells of the new connections is over
+        before = time.process_time()
+        await asyncio.sleep(5)
+        rows.append([title, f"{(time.process_time() - before) / 5 * 1e3:.2f}"])
+        monitor.close()
+    table(["", "ms of CPU per second"], rows)
+
+
+def main() -> None:
+    """Measure everything, and print it as Markdown."""
+    began = time.monotonic()
+    print(machine())
+    asyncio.run(in_memory())
+    over_sockets()
+    asyncio.run(memory())
+    ticks()
+    asyncio.run(unwatched())
+    print(f"\nAll this took {time.monotonic() - began:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Echo servers and a load generator, each a process of its own, on real sockets.
+
+All servers run from the beginning and are asked in turn, so that a busy moment of the machine
+meets all alike. CPU time is what the server process itself has used, user and system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from echo import KINDS
+from websockets.asyncio.server import serve
+from websockets.frames import Frame, Opcode
+
+from rtmon import Monitor
+
+__all__ = ["cpu_per_message"]
+
+CONNECTIONS = 50
+SIZE = 128
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def _pin(core: int) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+def _server(kind: str, pipe: Connection) -> None:
+    """Serve echoes; whenever asked, answer with the CPU time used so far."""
+    _pin(0)
+
+    async def run() -> None:
+        monitor = Monitor()
+        chosen = KINDS[kind]
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def answer() -> None:
+            while pipe.recv() == "cpu":
+                pipe.send(time.process_time())
+            loop.call_soon_threadsafe(ended.set)
+
+        async with serve(
+            chosen.handler(),
+            "127.0.0.1",
+            0,
+            create_connection=chosen.connection_class(monitor),
+            ping_interval=None,
+        ) as server:
+            pipe.send(next(iter(server.sockets)).getsockname()[1])
+            threading.Thread(target=answer, daemon=True).start()
+            await ended.wait()
+            logging.getLogger("websockets").setLevel(logging.CRITICAL)  # the load just went away
+        assert monitor.probe_failures == 0
+        monitor.close()
+
+    asyncio.run(run())
+
+
+class _Client(asyncio.Protocol):
+    """Counts echoes; as cheap as can be."""
+
+    def __init__(self, arrived: Callable[[], None]) -> None:
+        self.echo_size = len(Frame(Opcode.TEXT, b"x" * SIZE).serialize(mask=False))
+        self.received = 0
+        self.arrived = arrived
+        self.opened = asyncio.get_running_loop().create_future()
+        self.transport: Any
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(HANDSHAKE)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.opened.done():
+            assert data.startswith(b"HTTP/1.1 101"), data
+            self.opened.set_result(None)
+            return
+        self.received += len(data)
+        if self.received == self.echo_size:
+            self.received = 0
+            self.arrived()
+
+
+class _Crowd:
+    """Connections that speak together, and again when all have heard their echo.
+
+    Each by itself would fall into step with the server or not, as chance has it: one message a
+    turn of its loop, or many. That makes more difference than anything compared here.
+    """
+
+    def __init__(self) -> None:
+        self.clients: list[_Client] = []
+        self.frame = Frame(Opcode.TEXT, b"x" * SIZE).serialize(mask=True)
+        self.missing = 0
+        self.messages = 0
+        self.until = 0.0
+        self.done = asyncio.Event()
+
+    async def connect(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(CONNECTIONS):
+            _, client = await loop.create_connection(
+                lambda: _Client(self.arrived), "127.0.0.1", port
+            )
+            self.clients.append(client)
+            await client.opened
+
+    async def run(self, seconds: float) -> int:
+        self.messages = 0
+        self.until = time.monotonic() + seconds
+        self.done.clear()
+        self.speak()
+        await self.done.wait()
+        return self.messages
+
+    def speak(self) -> None:
+        self.missing = CONNECTIONS
+        for client in self.clients:
+            client.transport.write(self.frame)
+
+    def arrived(self) -> None:
+        self.missing -= 1
+        if not self.missing:
+            self.messages += CONNECTIONS
+            if time.monotonic() < self.until:
+                self.speak()
+            else:
+                self.done.set()
+
+
+def _load(ports: dict[str, int], pipe: Connection) -> None:
+    """Keep connections to all servers, and load the one that is asked for."""
+    _pin(1)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        crowds = {kind: _Crowd() for kind in ports}
+        for kind, port in ports.items():
+            await crowds[kind].connect(port)
+        pipe.send("ready")
+        while True:
+            kind, seconds = await loop.run_in_executor(None, pipe.recv)
+            if kind is None:
+                return
+            pipe.send(await crowds[kind].run(seconds))
+
+    asyncio.run(run())
+
+
+@contextlib.contextmanager
+def _processes(kinds: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Any]]:
+    context = multiprocessing.get_context("spawn")
+    servers: dict[str, Any] = {}
+    ports: dict[str, int] = {}
+    processes = []
+    for kind in kinds:
+        servers[kind], theirs = context.Pipe()
+        processes.append(context.Process(target=_server, args=(kind, theirs), daemon=True))
+        processes[-1].start()
+        ports[kind] = servers[kind].recv()
+    load, theirs = context.Pipe()
+    processes.append(context.Process(target=_load, args=(ports, theirs), daemon=True))
+    processes[-1].start()
+    load.recv()
+    yield servers, load
+    load.send((None, 0))
+    for server in servers.values():
+        server.send("end")
+    for process in processes:
+        process.join(10)
+
+
+def cpu_per_message(
+    kinds: tuple[str, ...], *, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Microseconds of the server's CPU per echoed message, of each kind in each round."""
+    results: dict[str, list[float]] = {kind: [] for kind in kinds}
+    with _processes(kinds) as (servers, load):
+        for number in range(-1, rounds):  # the first round warms up, and is not counted
+            for kind in random.sample(kinds, k=len(kinds)):
+                servers[kind].send("cpu")
+                before = servers[kind].recv()
+                load.send((kind, seconds))
+                messages = load.recv()
+                servers[kind].send("cpu")
+                used = servers[kind].recv() - before
+                if number >= 0:
+                    results[kind].append(used / messages * 1e6)
+    return results

@@ -1,0 +1,87 @@
+"""See your WebSockets: a live dashboard for Python WebSocket servers.
+
+The public names are imported when they are first used, so that ``import rtmon`` alone needs
+neither panel nor pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .admin import Admin, serve_admin
+    from .backoff import Backoff
+    from .client import Client, connect
+    from .clock import Clock
+    from .dashboard import Dashboard
+    from .errors import RtmonError
+    from .export import export
+    from .feeds import Feed, open_feed
+    from .hub import Hub
+    from .monitor import Monitor
+    from .probes.asgi import ASGIProbe
+    from .probes.websockets import probe
+    from .server import Server, serve
+    from .sinks.csv import CSVSink, read_csv
+
+__all__ = [
+    "ASGIProbe",
+    "Admin",
+    "Backoff",
+    "CSVSink",
+    "Client",
+    "Clock",
+    "Dashboard",
+    "Feed",
+    "Hub",
+    "Monitor",
+    "RtmonError",
+    "Server",
+    "__version__",
+    "connect",
+    "export",
+    "open_feed",
+    "probe",
+    "read_csv",
+    "serve",
+    "serve_admin",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ASGIProbe": "probes.asgi",
+    "Admin": "admin",
+    "Backoff": "backoff",
+    "CSVSink": "sinks.csv",
+    "Client": "client",
+    "Clock": "clock",
+    "Dashboard": "dashboard",
+    "Feed": "feeds",
+    "Hub": "hub",
+    "Monitor": "monitor",
+    "RtmonError": "errors",
+    "Server": "server",
+    "connect": "client",
+    "export": "export",
+    "open_feed": "feeds",
+    "probe": "probes.websockets",
+    "read_csv": "sinks.csv",
+    "serve": "server",
+    "serve_admin": "admin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        problem = f"module 'rtmon' has no attribute {name!r}"
+        raise AttributeError(problem)
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,295 @@
+"""The admin listener: what a server tells about itself, on an address of its own.
+
+It carries the feed (``/feed``), ``/metrics`` for Prometheus and ``/healthz``. It is never the
+public port: the user's ``origins=`` and ``subprotocols=`` do not apply to it, its traffic is not
+in the numbers, and it can be closed to the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import hmac
+import http
+import json
+from collections import deque
+from collections.abc import Awaitable, Generator, Iterator
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from . import listening
+from .errors import MissingExtra, OptionError
+from .feeds import wire
+
+if TYPE_CHECKING:
+    from websockets.http11 import Request, Response
+
+    from .metrics.collector import Tick
+    from .metrics.meter import Meter
+    from .metrics.records import ChannelInfo
+    from .monitor import Monitor
+
+__all__ = ["Admin", "serve_admin"]
+
+WATCHER_BYTES = 4 * 1024 * 1024
+"""What may wait to be sent to one watcher; one that keeps up less well than that is cut."""
+
+ROWS = 500
+"""Rows of connections sent with one tick, so that making them takes a few milliseconds however
+many connections moved; the others follow with the next ticks, each in its turn."""
+
+CHANNELS = 200
+"""Channels that a feed tells of, those with the most deliveries."""
+
+WATCHER_TICKS = 120
+"""Ticks that may wait while a watcher still takes in the history."""
+
+
+class Admin:
+    """A running admin listener; see :func:`serve_admin`.
+
+    Attributes:
+        monitor: what it tells of.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        host: str = "127.0.0.1",
+        port: int = 8766,
+        *,
+        token: str | None = None,
+    ) -> None:
+        if token is None and not listening.is_loopback(host):
+            raise OptionError(
+                f"the admin listener on {host!r} could be reached by other machines: give it a "
+                "token=, or keep it on 127.0.0.1"
+            )
+        self.monitor = monitor
+        self._host = host
+        self._port = port
+        self._token = token
+        self._server: Server | None = None
+        self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
+        self._unlisten: Any = None
+        self._due: dict[Meter, None] = {}  # in the order in which they became due
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; the one asked for, or the one that was free if that was 0."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """What a dashboard is pointed at: ``ws://host:port``."""
+        return f"ws://{listening.address(self._host, self.port)}"
+
+    @property
+    def watchers(self) -> int:
+        """How many feeds are being read."""
+        return len(self._watchers)
+
+    async def start(self) -> None:
+        """Begin to listen; what ``await`` and ``async with`` do. Idempotent."""
+        if self._server is None:
+            self.monitor.arm("serve")
+            with listening.binding("the admin listener", self._host, self._port):
+                self._server = await serve(
+                    self._watch,
+                    self._host,
+                    self._port,
+                    process_request=self._answer,
+                    ping_interval=5,
+                    ping_timeout=10,
+                    close_timeout=1,
+                    max_size=4096,
+                )
+            self._port = listening.port_of(self._server)
+
+    async def _started(self) -> Self:
+        await self.start()
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._started().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop listening and let the watchers go. Idempotent."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    def _answer(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
+        url = urlsplit(request.path)
+        # A page in somebody's browser must not read this listener; programs send no Origin.
+        if request.headers.get_all("Origin"):
+            return connection.respond(
+                http.HTTPStatus.FORBIDDEN, "requests that carry an Origin are refused here\n"
+            )
+        if not self._allowed(request, parse_qs(url.query)):
+            return connection.respond(
+                http.HTTPStatus.UNAUTHORIZED,
+                "this admin listener needs a token: Authorization: Bearer TOKEN\n",
+            )
+        if url.path == "/healthz":
+            return self._health(connection)
+        if url.path == "/metrics":
+            return self._metrics(connection, request)
+        if url.path not in {"/", "/feed"}:
+            return connection.respond(
+                http.HTTPStatus.NOT_FOUND, "there are /feed (a WebSocket), /metrics and /healthz\n"
+            )
+        return None
+
+    def _allowed(self, request: Request, query: dict[str, list[str]]) -> bool:
+        if self._token is None:
+            return True
+        given = [
+            value.removeprefix("Bearer ") for value in request.headers.get_all("Authorization")
+        ] + query.get("token", [])
+        return any(hmac.compare_digest(text.encode(), self._token.encode()) for text in given)
+
+    def _health(self, connection: ServerConnection) -> Response:
+        snapshot = self.monitor.snapshot()
+        health = {
+            "status": "ok",
+            "node": snapshot.node,
+            "epoch": snapshot.epoch,
+            "uptime": round(snapshot.uptime, 3),
+            "open": snapshot.open,
+            "watchers": self.watchers,
+        }
+        response = connection.respond(http.HTTPStatus.OK, json.dumps(health) + "\n")
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json"
+        return response
+
+    async def _metrics(self, connection: ServerConnection, request: Request) -> Response:
+        try:
+            from .sinks import prometheus
+        except MissingExtra as exc:
+            return connection.respond(http.HTTPStatus.NOT_IMPLEMENTED, f"{exc}\n")
+        accept = ",".join(request.headers.get_all("Accept"))
+        body, content_type = await prometheus.exposition(self.monitor, accept)
+        response = connection.respond(http.HTTPStatus.OK, body.decode())
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = content_type
+        return response
+
+    async def _watch(self, connection: ServerConnection) -> None:
+        assert connection.request is not None  # noqa: S101 - for the type checker
+        query = parse_qs(urlsplit(connection.request.path).query)
+        since = wire.parse_since(query.get("since", [""])[0])
+        # Ticks that come while the history is on its way wait here, so that none is missed.
+        waiting: deque[bytes] = deque()
+        self._watchers[connection] = waiting
+        if self._unlisten is None:
+            self._unlisten = self.monitor.listen(self._on_tick)
+        try:
+            for piece in self._history(*since):
+                await connection.send(piece, text=True)
+                await asyncio.sleep(0)
+            while waiting:
+                await connection.send(waiting.popleft(), text=True)
+            self._watchers[connection] = None
+            await connection.wait_closed()
+        except ConnectionClosed:
+            pass  # a watcher that goes away is nothing to speak of
+        finally:
+            del self._watchers[connection]
+            if not self._watchers and self._unlisten is not None:
+                self._unlisten()
+                self._unlisten = None
+                self._due.clear()
+
+    def _history(self, epoch: str, seq: int) -> Iterator[bytes]:
+        collector = self.monitor.collector
+        resumed = epoch == collector.epoch
+        samples = collector.history.samples(seq if resumed else 0)
+        events = collector.history.events()
+        if resumed and samples:
+            began = samples[0].time - samples[0].elapsed - 1  # the reader drops what it knows
+            events = [event for event in events if event.time >= began]
+        yield wire.encode_hello(
+            node=collector.node,
+            epoch=collector.epoch,
+            interval=self.monitor.interval,
+            reset=bool(epoch) and not resumed,
+        )
+        yield from wire.encode_history(
+            samples=samples,
+            events=events,
+            connections=collector.meters(),
+            channels=self._busiest(),
+            snapshot=collector.published(),
+        )
+
+    def _busiest(self) -> list[ChannelInfo]:
+        return heapq.nlargest(
+            CHANNELS, self.monitor.collector.channels(), key=attrgetter("delivered")
+        )
+
+    def _changed(self, tick: Tick) -> list[Meter]:
+        """The rows to send with a tick; what does not fit comes with the next ones."""
+        for meter in tick.meters:
+            self._due[meter] = None
+        chosen = list(islice(self._due, ROWS))
+        for meter in chosen:
+            del self._due[meter]
+        return chosen
+
+    def _on_tick(self, tick: Tick) -> None:
+        frame = wire.encode_tick(
+            tick.sample,
+            tick.events,
+            self._changed(tick),
+            self._busiest(),
+            self.monitor.collector.published(),
+        )
+        ready: list[ServerConnection] = []
+        for connection, waiting in list(self._watchers.items()):
+            if waiting is None:
+                behind = connection.transport.get_write_buffer_size() > WATCHER_BYTES
+            else:
+                waiting.append(frame)
+                behind = len(waiting) > WATCHER_TICKS
+            if behind:
+                connection.transport.abort()
+            elif waiting is None:
+                ready.append(connection)
+        broadcast(ready, frame.decode())
+
+
+def serve_admin(
+    monitor: Monitor, host: str = "127.0.0.1", port: int = 8766, *, token: str | None = None
+) -> Admin:
+    """Let dashboards and other programs watch a Monitor.
+
+    Use it as ``async with serve_admin(monitor) as admin`` or ``admin = await serve_admin(…)``.
+
+    Args:
+        monitor: what to tell of.
+        host: the interface to listen on.
+        port: the port; 0 for any that is free.
+        token: what a reader has to show, as ``Authorization: Bearer TOKEN`` or ``?token=``.
+            Needed on any address but a loopback one.
+
+    Raises:
+        OptionError: other machines could reach the address and there is no token.
+        PortInUse: somebody else listens there.
+        MonitorError: the Monitor ticks on another live loop.
+    """
+    return Admin(monitor, host, port, token=token)

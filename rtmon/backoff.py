@@ -1,0 +1,60 @@
+"""How long to wait before trying again. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import OptionError
+
+__all__ = ["Backoff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Waits that grow with each failure in a row, up to a bound, spread by chance.
+
+    With full jitter each wait is drawn evenly from zero to the bound of its attempt: clients cut
+    off together do not come back together.
+
+    Attributes:
+        base: seconds that the first wait is bounded by.
+        factor: by which the bound grows with each further failure.
+        max: seconds that no bound exceeds.
+        jitter: ``full``, or ``none`` to wait for exactly the bound.
+        attempts: failures in a row after which to give up; None never does.
+    """
+
+    base: float = 0.5
+    factor: float = 2.0
+    max: float = 30.0
+    jitter: Literal["full", "none"] = "full"
+    attempts: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.base <= self.max:
+            raise OptionError(f"base is {self.base}: give seconds from above 0 to max.")
+        if self.factor < 1:
+            raise OptionError(f"factor is {self.factor}: waits must not shrink, give 1 or more.")
+        if self.jitter not in {"full", "none"}:
+            raise OptionError(f"jitter is {self.jitter!r}: give 'full' or 'none'.")
+        if self.attempts is not None and self.attempts < 0:
+            raise OptionError(f"attempts is {self.attempts}: give 0 or more, or None.")
+
+    def bound(self, failures: int) -> float:
+        """The longest wait (seconds) after so many failures in a row, from 1."""
+        bound = self.base
+        # Multiplied step by step: a power would overflow after a day of failures.
+        for _ in range(failures - 1):
+            bound *= self.factor
+            if bound >= self.max or self.factor == 1:
+                break
+        return min(bound, self.max)
+
+    def delay(self, failures: int, rng: random.Random) -> float | None:
+        """The wait (seconds) after so many failures in a row, from 1; None to give up."""
+        if self.attempts is not None and failures > self.attempts:
+            return None
+        bound = self.bound(failures)
+        return rng.uniform(0.0, bound) if self.jitter == "full" else bound

@@ -1,0 +1,47 @@
+"""Collecting items until there are enough of them or the first has waited long enough. Pure."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from .errors import OptionError
+
+__all__ = ["Batcher"]
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """Collects items; time is passed in.
+
+    Args:
+        size: a batch is complete with so many items.
+        delay: seconds after its first item when a batch is due, complete or not.
+    """
+
+    __slots__ = ("_items", "delay", "due", "size")
+
+    def __init__(self, *, size: int = 10, delay: float = 0.1) -> None:
+        if size < 1 or delay < 0:
+            raise OptionError(f"A batch of {size} items after {delay} s: give at least 1 and 0.")
+        self.size = size
+        self.delay = delay
+        self.due: float | None = None
+        """When the batch that is being collected is due; None while there is none."""
+        self._items: list[T] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T, *, now: float) -> list[T]:
+        """Add an item. Returns the batch that it completes, else an empty list."""
+        if not self._items:
+            self.due = now + self.delay
+        self._items.append(item)
+        return self.take() if len(self._items) >= self.size else []
+
+    def take(self) -> list[T]:
+        """What is collected, complete or not; the collection begins anew."""
+        items, self._items = self._items, []
+        self.due = None
+        return items

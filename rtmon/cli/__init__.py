@@ -1,0 +1,93 @@
+"""The command line: ``rtmon demo``, ``rtmon serve``, and so on.
+
+A problem is one sentence on standard error. Exit codes: 0 when a command has done what it was
+asked to, also when it was ended with Ctrl-C or SIGTERM; 2 when it cannot be done like this (a bad
+option, a port in use, a missing extra); 1 when it was tried and failed.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from .. import processes
+from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
+from .dashboard import dashboard
+from .demo import demo
+from .serve import serve
+from .tools import export, load, notebooks, protocol
+
+__all__ = ["app", "main"]
+
+# Typer does not export the root of its usage errors.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (demo, serve, dashboard, load, export, protocol, notebooks):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """See your WebSockets: a live dashboard for Python WebSocket servers.
+
+    \b
+    rtmon demo                          a server, simulated users and the dashboard
+    rtmon dashboard ws://HOST:8766      the dashboard of a server of yours
+    rtmon COMMAND --help                examples of each command
+    """
+    if version:
+        from .. import __version__
+
+        typer.echo(f"rtmon {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after ``rtmon``; those of this process by default.
+
+    Returns:
+        The exit code.
+    """
+    # What asyncio and tornado do on Ctrl-C is what SIGTERM asks for, too. A shell that starts
+    # something in the background may have it ignore SIGINT, so that is set as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        processes.end_with_parent()
+        app(arguments, prog_name="rtmon", standalone_mode=False)
+    except KeyboardInterrupt:
+        return 0
+    except UsageError as error:
+        path = error.ctx.command_path if error.ctx else "rtmon"
+        return _problem(f"{error.format_message().rstrip('.')}. See: {path} --help", 2)
+    except processes.ChildEnded as error:
+        # With exit code 2 it has said itself what is to be done otherwise.
+        return 2 if error.code == 2 else _problem(f"{error}, so everything was stopped", 1)
+    except (OptionError, MissingExtra, PortInUse) as error:
+        return _problem(getattr(error, "strerror", None) or str(error), 2)
+    except (RtmonError, OSError) as error:
+        return _problem(str(error), 1)
+    return 0
+
+
+def _problem(sentence: str, code: int) -> int:
+    typer.echo(f"rtmon: {' '.join(sentence.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,95 @@
+"""``rtmon dashboard``: the dashboard of a server that runs somewhere else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from .. import listening
+from ..processes import announce
+from .options import PORT_MAX, Browser, require
+from .shipped import shipped
+
+__all__ = ["dashboard", "open_browser"]
+
+
+def dashboard(
+    url: Annotated[
+        str,
+        typer.Argument(
+            envvar="RTMON_URL", metavar="URL", help="The admin address of the server to watch."
+        ),
+    ] = "ws://127.0.0.1:8766",
+    *,
+    host: Annotated[str, typer.Option(help="Interface to serve the page on.")] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=PORT_MAX, metavar="PORT", help="Port of the page; 0: any free."),
+    ] = 5006,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Another address by which browsers open the page, behind a proxy for instance.",
+        ),
+    ] = None,
+    browser: Browser = True,
+) -> None:
+    """Show the live dashboard of a running server.
+
+    The server has an admin listener: rtmon serve, rtmon.serve(..., admin=8766) or
+    rtmon.serve_admin(monitor). If it goes away the dashboard says so, and goes on when it is back.
+
+    \b
+    Examples:
+      rtmon dashboard
+      rtmon dashboard ws://127.0.0.1:8766 --port 5007 --no-browser
+      rtmon dashboard --host 0.0.0.0 --origin chat.example.org:5006
+    """
+    require("The dashboard", "panel", "pandas", extra="dashboard")
+    from ..feeds import open_feed
+
+    open_feed(url)  # says at once what is wrong with an address
+    os.environ["RTMON_URL"] = url  # where dashboards/live.py looks
+
+    import panel as pn
+
+    with listening.binding("the dashboard", host, port):
+        port = port or _free_port(host)
+        address = listening.address(host, port)
+        # A script, because Bokeh may run a function on another thread than the event loop's.
+        server = pn.io.server.get_server(
+            shipped("dashboards") / "live.py",
+            port=port,
+            address=host,
+            websocket_origin=[address, f"localhost:{port}", *(origin or [])],
+        )
+    server.start()
+    place = f"http://{address}/"
+    if announce(f"The dashboard of {url} is at {place}\nCtrl-C ends it.", url=place) and browser:
+        open_browser(place)
+    server.io_loop.start()
+
+
+def _free_port(host: str) -> int:
+    """A port that is free now: the page's own address has to be known before it is served."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def open_browser(page: str) -> None:
+    """Open a page, if there is a screen: a text browser would take over the terminal."""
+    if (
+        sys.platform in {"darwin", "win32"}
+        or "BROWSER" in os.environ
+        or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    ):
+        webbrowser.open(page)

@@ -1,0 +1,103 @@
+"""``rtmon demo``: a server, simulated users and the dashboard, each a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ..processes import Child, announce, stop
+from .dashboard import open_browser
+from .options import PORT_MAX, AdminPort, Browser, Duration, Port, Users, admin_port, require
+
+__all__ = ["demo"]
+
+PING_INTERVAL = 2.0
+"""Seconds between keepalive pings: round-trip times show at once."""
+
+POLL = 0.1
+"""Seconds between looks at whether a child has ended."""
+
+
+def demo(
+    *,
+    users: Users = 20,
+    port: Port = 8765,
+    admin: AdminPort = "8766",
+    dashboard_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=PORT_MAX, metavar="PORT", help="Port of the dashboard; 0: any free."
+        ),
+    ] = 5006,
+    duration: Duration = None,
+    browser: Browser = True,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Show the dashboard.")
+    ] = True,
+) -> None:
+    """Run a chat server, simulated users and the dashboard.
+
+    Each is a process of its own, and all end with this one.
+
+    \b
+    Examples:
+      rtmon demo
+      rtmon demo --users 200 --no-browser
+      rtmon demo --duration 60 --port 0 --admin-port 0 --dashboard-port 0
+    """
+    if admin_port(admin) is None:
+        raise typer.BadParameter("the demo needs it: give a port", param_hint="'--admin-port'")
+    if dashboard:
+        require("The dashboard", "panel", "pandas", extra="dashboard")
+    children: list[Child] = []
+
+    def start(name: str, *arguments: str) -> Child:
+        children.append(Child(name, *arguments))
+        return children[-1]
+
+    try:
+        server = start(
+            "the server",
+            "serve",
+            f"--port={port}",
+            f"--admin-port={admin}",
+            f"--ping-interval={PING_INTERVAL}",
+        ).ready()
+        url, watched = server["url"], server["admin"]
+        crowd = start("the simulated users", "load", url, f"--users={users}")
+        page = None
+        if dashboard:
+            view = start("the dashboard", "dashboard", watched, f"--port={dashboard_port}")
+            page = view.ready()["url"]
+        crowd.ready()
+        announce(_welcome(users, page, url, watched), url=url, admin=watched, dashboard=page)
+        if page and browser:
+            open_browser(page)
+        _watch(children, float("inf") if duration is None else duration)
+    finally:
+        # Whoever presses Ctrl-C again while we end must not leave a child behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop(children)
+
+
+def _welcome(users: int, page: str | None, server: str, admin: str) -> str:
+    lines = [f"{users} simulated users are chatting. Ctrl-C ends it.", ""]
+    if page:
+        lines.append(f"  dashboard  {page}")
+    lines += [f"  server     {server}", f"  admin      {admin}"]
+    return "\n".join(lines)
+
+
+def _watch(children: Sequence[Child], seconds: float) -> None:
+    """Let the time pass; a child that ends meanwhile is an error."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for child in children:
+            if not child.running():
+                raise child.ended()
+        time.sleep(POLL)

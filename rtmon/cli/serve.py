@@ -1,0 +1,142 @@
+"""``rtmon serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..processes import announce
+from ..protocol import limits
+from .options import AdminPort, Port, admin_port
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+
+__all__ = ["serve"]
+
+CLOSE_TIMEOUT = 0.7
+"""Seconds that clients have to answer a close frame; the server ends within two. A client that
+does not read never gets to see it."""
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(envvar="RTMON_HOST", help="Interface to listen on.")
+    ] = "127.0.0.1",
+    port: Port = 8765,
+    admin: AdminPort = "8766",
+    history: Annotated[
+        int,
+        typer.Option(
+            envvar="RTMON_HISTORY", min=0, metavar="N", help="Messages the hub keeps per channel."
+        ),
+    ] = 100,
+    max_size: Annotated[
+        int,
+        typer.Option(
+            envvar="RTMON_MAX_SIZE", min=1024, metavar="BYTES", help="Largest message taken."
+        ),
+    ] = limits.MESSAGE_SIZE,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RTMON_FILES",
+            file_okay=False,
+            metavar="FOLDER",
+            help="Where the hub puts the files it is sent; without it, it takes none.",
+        ),
+    ] = None,
+    ping_interval: Annotated[
+        float,
+        typer.Option(
+            envvar="RTMON_PING_INTERVAL",
+            min=0.1,
+            metavar="SECONDS",
+            help="Time between keepalive pings, each of which measures a round trip.",
+        ),
+    ] = 20.0,
+    echo: Annotated[
+        bool,
+        typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
+    ] = False,
+) -> None:
+    """Run a WebSocket server that can be watched.
+
+    It is a hub: chat, rooms, channels, presence, history and files, in JSON or MessagePack. Any
+    WebSocket client can join and send {"type": "chat_message", "payload": {"text": "hi"}};
+    `rtmon protocol` prints all messages. With --echo there is no hub: what comes is sent back.
+
+    Every option can also be given by the environment, as RTMON_ and its name; the option wins.
+
+    \b
+    Examples:
+      rtmon serve
+      rtmon serve --host 0.0.0.0 --port 9000 --history 1000 --files received
+      rtmon serve --echo --admin-port off
+      RTMON_PORT=9000 rtmon serve
+      python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
+    """
+    hub = {
+        "history": history,
+        "max_size": max_size,
+        "max_waiting": max(limits.WAITING_BYTES, max_size),
+        "files": files,
+    }
+    asyncio.run(
+        _serve(
+            host,
+            port,
+            admin_port(admin),
+            hub=None if echo else hub,
+            ping_interval=ping_interval,
+            max_size=max_size,
+        )
+    )
+
+
+async def _serve(
+    host: str, port: int, admin: int | None, *, hub: dict[str, Any] | None, **options: Any
+) -> None:
+    from ..hub import Hub
+    from ..server import serve as rtmon_serve
+
+    target = _echo if hub is None else Hub(**hub)
+    async with _ending(target), rtmon_serve(target, host, port, admin=admin, **options) as server:
+        watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
+        announce(
+            f"Serving on {server.url}\n{watch}Ctrl-C ends it.",
+            url=server.url,
+            admin=server.admin_url,
+        )
+        try:
+            await asyncio.Event().wait()
+        finally:
+            clients = tuple(server.websockets.connections)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, _cut, clients)
+
+
+@contextlib.asynccontextmanager
+async def _ending(target: Any) -> AsyncIterator[None]:
+    """Have a hub end what is still going on in it, once nobody is connected any more."""
+    try:
+        yield
+    finally:
+        if hasattr(target, "aclose"):
+            await target.aclose()
+
+
+def _cut(clients: Iterable[ServerConnection]) -> None:
+    """Drop the clients that did not take their close frame: the library would wait longer."""
+    for client in clients:
+        client.transport.abort()
+
+
+async def _echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)

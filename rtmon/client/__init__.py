@@ -1,0 +1,27 @@
+"""A client of a hub that reconnects, and goes on where it was."""
+
+from __future__ import annotations
+
+from .client import Client
+from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
+from .opening import connect
+from .options import Batch, ClientOptions
+from .records import Change, ClientState, ClientStats, Message
+from .subscription import Subscription
+
+__all__ = [
+    "Batch",
+    "Change",
+    "Client",
+    "ClientClosed",
+    "ClientError",
+    "ClientOptions",
+    "ClientState",
+    "ClientStats",
+    "ConnectionLost",
+    "Message",
+    "MessageExpired",
+    "QueueFull",
+    "Subscription",
+    "connect",
+]

@@ -1,0 +1,90 @@
+"""Where the server is, and how a connection to it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websockets_connect
+from websockets.exceptions import InvalidURI
+from websockets.typing import Subprotocol
+
+from ..errors import OptionError
+
+if TYPE_CHECKING:
+    from ..protocol.codecs import Codec
+
+__all__ = ["Address", "NotSpoken"]
+
+_KNOWN = {
+    *inspect.signature(websockets_connect).parameters,
+    *inspect.signature(asyncio.BaseEventLoop.create_connection).parameters,
+    "path",
+    "unix",
+} - {"kwargs", "self", "protocol_factory", "uri", "reconnect_delays"}
+
+
+class NotSpoken(OptionError):
+    """The server does not speak what the client speaks."""
+
+
+class Address:
+    """A server, and everything that `websockets` needs to connect to it.
+
+    Args:
+        url: ``ws://`` or ``wss://``; what its query says is kept.
+        codec: what is spoken.
+        options: keyword arguments of ``websockets.asyncio.client.connect``.
+
+    Raises:
+        OptionError: the address or an argument is wrong.
+    """
+
+    def __init__(self, url: str, codec: Codec, options: dict[str, Any]) -> None:
+        unknown = sorted(n for n in options if n not in _KNOWN and not n.startswith("proxy_"))
+        if unknown:
+            raise OptionError(
+                f"connect() has no option {unknown[0]!r}: it takes the fields of ClientOptions and "
+                "the arguments of websockets.asyncio.client.connect."
+            )
+        self._url = url
+        self._codec = codec
+        # The session has heartbeats of its own; the library's stop while writing is held up.
+        self._options = {"ping_interval": None, **options}
+        self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
+        try:
+            _ = self._connect({})
+        except (InvalidURI, TypeError, ValueError) as error:
+            raise OptionError(f"connect() cannot connect to {url!r} like this: {error}.") from None
+
+    def __str__(self) -> str:
+        parts = urlsplit(self._url)
+        # Without a password, which has no place in a log.
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    async def open(self, query: dict[str, str]) -> ClientConnection:
+        """Connect.
+
+        Args:
+            query: to be added to the address.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: as `websockets` does.
+            NotSpoken: the server chose no subprotocol, and JSON is not what is spoken here.
+        """
+        connection = await self._connect(query)
+        if self._codec.binary and connection.subprotocol != self._codec.subprotocol:
+            connection.transport.abort()
+            raise NotSpoken(
+                f"{self} does not speak {self._codec.subprotocol}: use codec='json', or ask "
+                "whether it is a hub."
+            )
+        return connection
+
+    def _connect(self, query: dict[str, str]) -> websockets_connect:
+        parts = urlsplit(self._url)
+        joined = "&".join(filter(None, (parts.query, urlencode(query))))
+        return websockets_connect(urlunsplit(parts._replace(query=joined)), **self._options)

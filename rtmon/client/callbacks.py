@@ -1,0 +1,103 @@
+"""What a user's functions are called with, in order, and never in the way of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from .records import Change, Message
+
+__all__ = ["Callbacks"]
+
+logger = logging.getLogger("rtmon.client")
+
+_QUEUED = 10_000
+"""Calls that wait for a handler that takes its time; past it the oldest are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Handler:
+    call: Callable[[Any], Any]
+    payload: Any
+
+
+class Callbacks:
+    """The functions that a user registered, and what they are still to be called with.
+
+    Functions and coroutine functions are called one at a time, in the order in which things
+    happened: a message comes after the ``open`` of its connection. What they raise is logged.
+
+    Attributes:
+        dropped: calls, because handlers took too long.
+    """
+
+    def __init__(self) -> None:
+        self._messages: dict[str, list[_Handler]] = {}
+        self._changes: dict[str, list[Callable[[Change], Any]]] = {}
+        self._queue: deque[tuple[Callable[[Any], Any], Any]] = deque()
+        self._wake = asyncio.Event()
+        self._ended = False
+        self.dropped = 0
+
+    def on_message(self, kind: str, payload: Any, call: Callable[[Message], Any]) -> None:
+        """Call this with each message of a type; ``*`` stands for all."""
+        self._messages.setdefault(kind, []).append(_Handler(call, payload))
+
+    def on_change(self, what: str, call: Callable[[Change], Any]) -> None:
+        """Call this with each such change."""
+        self._changes.setdefault(what, []).append(call)
+
+    def message(self, message: Message) -> int:
+        """A message has come. Returns how many calls were dropped for it."""
+        dropped = self.dropped
+        for kind in (message.type, "*"):
+            for handler in self._messages.get(kind, ()):
+                self._add(partial(_call, handler), message)
+        return self.dropped - dropped
+
+    def change(self, change: Change) -> None:
+        """Something has happened to the client."""
+        for call in self._changes.get(change.what, ()):
+            self._add(call, change)
+
+    def _add(self, call: Callable[[Any], Any], argument: Any) -> None:
+        if len(self._queue) >= _QUEUED:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append((call, argument))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Call, until :meth:`end` and nothing is left."""
+        while self._queue or not self._ended:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            call, argument = self._queue.popleft()
+            try:
+                result = call(argument)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:
+                logger.exception("a callback failed")
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._ended = True
+        self._wake.set()
+
+
+def _call(handler: _Handler, message: Message) -> Any:
+    if handler.payload is None:
+        return handler.call(message)
+    payload = msgspec.convert(message.payload, handler.payload, strict=False)
+    return handler.call(replace(message, payload=payload))

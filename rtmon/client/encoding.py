@@ -1,0 +1,92 @@
+"""From what a user hands over to a message on the wire. Pure."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from ..errors import OptionError
+from ..protocol import limits
+from ..protocol.binary import encode_attached
+from ..protocol.codecs import Codec
+from ..protocol.envelope import VERSION, Message, Metadata
+from ..protocol.values import check_data
+
+__all__ = ["encode", "encode_batch"]
+
+_METADATA = Metadata(version=VERSION, source="rtmon-python")
+
+
+def encode(
+    codec: Codec,
+    kind: str,
+    payload: Any,
+    *,
+    key: str,
+    timestamp: int,
+    reply_to: str | None = None,
+    attach: bool = True,
+) -> str | bytes:
+    """A message as it goes on the wire.
+
+    Args:
+        codec: what the connection speaks.
+        kind: the message type.
+        payload: an object; the ``data`` of a ``publish`` may be bytes.
+        key: the message's id.
+        timestamp: milliseconds since 1970.
+        reply_to: the id of the message that this one answers.
+        attach: whether bytes may travel beside the envelope, to save the base64.
+
+    Raises:
+        OptionError: it cannot be sent.
+    """
+    attached: bytes | None = None
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if isinstance(data, bytes | bytearray | memoryview):
+        data = bytes(data)
+        if codec.binary:
+            payload = {**payload, "data": data}
+        elif kind != "publish":
+            raise OptionError(
+                f"The data of {kind!r} is bytes, which only 'publish' carries: use base64 text."
+            )
+        elif attach:
+            attached = data
+            payload = {name: value for name, value in payload.items() if name != "data"}
+        else:
+            text = base64.b64encode(data).decode()
+            payload = {**payload, "data": text, "encoding": "base64"}
+    elif data is not None:
+        try:
+            check_data(data)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"The data of {kind!r} cannot be sent: {error}.") from None
+    message = Message(
+        id=key,
+        type=kind,
+        timestamp=timestamp,
+        payload=payload,
+        reply_to=reply_to,
+        metadata=_METADATA,
+    )
+    try:
+        encoded = codec.encode(message)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise OptionError(f"The payload of {kind!r} cannot be sent: {error}.") from None
+    if attached is None:
+        return encoded
+    return encode_attached(encoded if isinstance(encoded, bytes) else encoded.encode(), attached)
+
+
+def encode_batch(
+    codec: Codec, parts: list[str | bytes], *, key: str, timestamp: int
+) -> str | bytes:
+    """Encoded messages as one, no more than :data:`rtmon.protocol.limits.BATCH_MAX_MESSAGES`."""
+    if len(parts) == 1:
+        return parts[0]
+    assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
+    payload = {"messages": [codec.raw(part) for part in parts]}
+    return codec.encode(
+        Message(id=key, type="batch", timestamp=timestamp, payload=payload, metadata=_METADATA)
+    )

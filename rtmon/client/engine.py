@@ -1,0 +1,291 @@
+"""What keeps a client going: connects, waits, connects again, and passes on what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+from websockets.client import process_exception
+
+from ..clock import Clock
+from ..protocol.close import ABNORMAL, NORMAL
+from .address import Address, NotSpoken
+from .attendance import Attendance
+from .callbacks import Callbacks
+from .errors import ClientClosed, QueueFull
+from .link import Link
+from .options import ClientOptions
+from .outbox import Entry
+from .receiving import Chunk, Replayed
+from .records import Change, Message
+from .refusals import is_fatal, retry_after
+from .session import Session
+from .subscription import Buffer
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger("rtmon.client")
+
+_UNREAD = 1_000
+"""Messages held for somebody who iterates over the client, and may come late or never."""
+
+
+class Engine:
+    """Runs a session over one connection after the other.
+
+    Attributes:
+        session: what decides.
+        address: where to.
+        callbacks: the user's functions.
+        messages: for somebody who iterates over the client.
+        attendance: the subscriptions and rooms.
+        read: whether anybody does.
+        on_chunk: called with each piece of a file.
+        taps: called with each message and change, before anybody else.
+        generation: the number of the connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        options: ClientOptions,
+        connection: dict[str, Any],
+        *,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._process_exception = connection.get("process_exception", process_exception)
+        self.session = Session(options, rng=rng, wall=clock.time)
+        self.address = Address(
+            url, self.session.sender.codec, {"open_timeout": options.open_timeout, **connection}
+        )
+        self.attendance = Attendance(self.session, now=self.now, wake=self.wake)
+        self.callbacks = Callbacks()
+        self.messages: Buffer[Message] = Buffer(_UNREAD)
+        self.read = False
+        self.on_chunk: Callable[[Chunk], None] = lambda _: None
+        self.taps: list[Callable[[Message | Change], None]] = []
+        self.link: Link | None = None
+        self._problem = "still under way"
+        self._runner: asyncio.Task[None] | None = None
+        self._caller: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+        return self._clock.monotonic()
+
+    @property
+    def generation(self) -> int:
+        """Connections opened so far."""
+        return self.session.lifecycle.connections
+
+    # Beginning and end
+
+    async def start(self) -> None:
+        """See :meth:`Client.start`."""
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run(), name="rtmon-client")
+            self._caller = asyncio.create_task(self.callbacks.run(), name="rtmon-callbacks")
+        try:
+            async with asyncio.timeout(self._options.start_timeout):
+                await self.wait_open()
+        except TimeoutError:
+            await self.close()
+            raise ClientClosed(
+                f"There was no connection to {self.address} within "
+                f"{self._options.start_timeout:g} s: is the server there? The last attempt: "
+                f"{self._problem}."
+            ) from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """See :meth:`Client.close`."""
+        session = self.session
+        if session.lifecycle.state not in {"closing", "closed"}:
+            session.closing()
+            with contextlib.suppress(TimeoutError, ClientClosed):
+                async with asyncio.timeout(self._options.close_timeout):
+                    if session.connected:
+                        await self.flush()
+                    if self.link is not None:
+                        await self.link.connection.close()
+            if self._runner is not None:
+                self._runner.cancel()
+        if self._runner is not None:
+            await asyncio.wait([self._runner])
+        session.closed(self.now())
+        self._pass_on()
+        self._end()
+        if self._caller is not None and asyncio.current_task() is not self._caller:
+            await asyncio.wait([self._caller], timeout=self._options.close_timeout)
+            self._caller.cancel()
+
+    async def wait_open(self) -> None:
+        """Wait until it is connected.
+
+        Raises:
+            ClientClosed: it is closed, or has given up.
+        """
+        while not self.session.connected:
+            if self.session.lifecycle.state in {"closing", "closed"}:
+                raise self.session.gone()
+            await self.change()
+
+    def hurry(self) -> None:
+        """Make the next attempt now."""
+        self._hurry.set()
+
+    # Sending
+
+    async def send(
+        self, kind: str, payload: Any, settle: Callable[[Message | Exception], None] | None = None
+    ) -> Entry:
+        """Queue a message, as soon as there is room for it.
+
+        Raises:
+            ClientClosed, OptionError, QueueFull: as :meth:`Session.send`.
+        """
+        while True:
+            try:
+                entry = self.session.send(kind, payload, self.now(), settle=settle)
+            except QueueFull:
+                if self._options.queue_policy != "wait":
+                    raise
+                self.session.sender.ask()
+                self.wake()
+                await self.change()
+            else:
+                self.wake()
+                return entry
+
+    async def request(self, kind: str, payload: Any) -> Message:
+        """Send a message and wait for its answer, for as long as the caller does.
+
+        Raises:
+            RtmonError: as :meth:`Client.request`.
+        """
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+        def settle(result: Message | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+
+        entry = await self.send(kind, payload, settle)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.session.outbox.forget(entry.key)
+            raise
+
+    async def flush(self) -> None:
+        """See :meth:`Client.flush`."""
+        outbox = self.session.outbox
+        while outbox.queued or outbox.unconfirmed:
+            state = self.session.lifecycle.state
+            if state == "closed" or (state == "closing" and not self.session.connected):
+                raise self.session.gone()
+            self.session.sender.ask()
+            self.wake()
+            await self.change()
+
+    def wake(self) -> None:
+        """There may be something to write."""
+        if self.link is not None:
+            self.link.wake()
+
+    async def change(self) -> None:
+        """Wait until anything has happened."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    # Running
+
+    async def _run(self) -> None:
+        session = self.session
+        delay: float | None = 0.0
+        while delay is not None:
+            await self._sleep(delay)
+            session.connecting()
+            try:
+                connection = await self.address.open(session.query())
+            except Exception as error:  # noqa: BLE001 - whatever it is, it decides what is next
+                fatal = isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
+                after = retry_after(error, wall=self._clock.time())
+                self._problem = str(error) or type(error).__name__
+                delay = session.failed(self.now(), error, fatal=fatal, retry_after=after)
+            else:
+                self.link = Link(session, connection, clock=self._clock, passed=self._pass_on)
+                try:
+                    code, reason = await self.link.run(welcome_within=self._options.open_timeout)
+                except Exception as error:
+                    logger.exception("the client failed; it connects again")
+                    code, reason = ABNORMAL, f"the client failed: {error}"
+                finally:
+                    connection.transport.abort()
+                    self.link = None
+                if session.lifecycle.state == "closing":
+                    session.connected = False
+                    self._changed.set()
+                    return
+                delay = session.lost(self.now(), code, reason)
+                self._problem = session.dead or reason or f"close code {code}"
+            self._pass_on()
+        self._end()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, while what waits to be sent grows old."""
+        session, until = self.session, self.now() + seconds
+        self._hurry.clear()
+        while (left := until - self.now()) > 0 and not self._hurry.is_set():
+            session.tick(self.now())
+            self._pass_on()
+            left = min(left, max(0.001, session.due(self.now()) - self.now()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, 1.0)):
+                    await self._hurry.wait()
+
+    def _pass_on(self) -> None:
+        for event in self.session.take_events():
+            if isinstance(event, Chunk):
+                self.on_chunk(event)
+                continue
+            if isinstance(event, Replayed):
+                self.session.dropped += self.attendance.publication(event.message)
+                continue
+            for tap in self.taps:
+                tap(event)
+            if isinstance(event, Change):
+                self.callbacks.change(event)
+            else:
+                self._message(event)
+        self._changed.set()
+
+    def _message(self, message: Message) -> None:
+        if message.type == "publication":
+            self.session.dropped += self.attendance.publication(message)
+        self.session.dropped += self.callbacks.message(message)
+        # Nobody misses what goes from here before they have begun to read.
+        self.session.dropped += self.messages.put(message) and self.read
+
+    def _end(self) -> None:
+        ended = self.session.lifecycle.ended
+        # The end that the server wished for in good order is no error.
+        error = None if ended is None or ended.code == NORMAL else self.session.gone()
+        self.messages.end(error)
+        self.attendance.end(error)
+        self.callbacks.end()
+        self._changed.set()

@@ -1,0 +1,74 @@
+"""Whether the link is alive, as seen from here. Pure: time is passed in."""
+
+from __future__ import annotations
+
+__all__ = ["Heartbeat"]
+
+
+class Heartbeat:
+    """Says when to send a ``ping``, and when nothing came back for too long.
+
+    However a link dies, the next ``ping`` goes out within ``interval``, and is given ``timeout``.
+
+    Attributes:
+        rtt: seconds that the last answer took; None before the first.
+    """
+
+    def __init__(self, *, interval: float, timeout: float) -> None:
+        self._interval = interval
+        self._timeout = timeout
+        self._heard = 0.0
+        self._pinged = 0.0
+        self._waiting: str | None = None
+        self.rtt: float | None = None
+
+    def start(self, now: float) -> None:
+        """The connection is open."""
+        self._heard = self._pinged = now
+        self._waiting = None
+
+    def heard(self, now: float) -> None:
+        """Something came."""
+        self._heard = now
+
+    @property
+    def free(self) -> bool:
+        """Whether no ``ping`` is under way; there is one at a time."""
+        return self._waiting is None
+
+    def wants_ping(self, now: float) -> bool:
+        """Whether it is time to send a ``ping``."""
+        return self.free and now - self._pinged >= self._interval
+
+    def pinged(self, key: str, now: float) -> None:
+        """A ``ping`` with this id was sent."""
+        self._waiting, self._pinged = key, now
+
+    def answered(self, key: str | None, now: float) -> bool:
+        """A ``pong`` came. Returns whether it answers the ``ping`` that is under way."""
+        if key is None or key != self._waiting:
+            return False
+        self._waiting = None
+        self.rtt = now - self._pinged
+        return True
+
+    def refused(self, key: str | None) -> bool:
+        """The server was asked too much; it is alive, though. Returns whether by a ``ping``."""
+        if key is None or key != self._waiting:
+            return False
+        self._waiting = None
+        return True
+
+    def dead(self, now: float) -> bool:
+        """Whether the link has to be taken for dead."""
+        return now >= self._due_dead()
+
+    def due(self, now: float) -> float:
+        """When to look again: :meth:`wants_ping` or :meth:`dead` may have changed."""
+        ping = self._pinged + self._interval
+        return ping if self.free and now < ping else self._due_dead()
+
+    def _due_dead(self) -> float:
+        # A ping that is due and still not sent is held up by a link that takes nothing.
+        asked = self._pinged + (self._interval if self.free else 0.0)
+        return max(asked, self._heard) + self._timeout

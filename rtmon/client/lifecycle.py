@@ -1,0 +1,164 @@
+"""Whether a client is connected, and if not, when it tries again. Pure: time is passed in."""
+
+from __future__ import annotations
+
+import random
+
+from ..protocol.close import NORMAL, describe, may_reconnect
+from .options import ClientOptions
+from .records import Change, ClientState
+
+__all__ = ["LONGEST_WAIT", "Lifecycle"]
+
+LONGEST_WAIT = 3_600.0
+"""Seconds that a server's word on when to come back counts for at most: a slip of a few digits
+must not send clients away for good."""
+
+
+class Lifecycle:
+    """The states of a client, and the ways from one to the next.
+
+    Attributes:
+        state: of the client.
+        attempts: to connect so far.
+        connections: opened so far.
+        failures: in a row so far.
+        ended: once closed for good without having been asked to: why.
+    """
+
+    def __init__(self, options: ClientOptions, rng: random.Random) -> None:
+        self._backoff = options.backoff
+        self._stable_after = options.stable_after
+        self._rng = rng
+        self._opened: float | None = None
+        self._away: float | None = None
+        self._downtime = 0.0
+        self.state: ClientState = "connecting"
+        self.attempts = self.connections = self.failures = 0
+        self.ended: Change | None = None
+
+    def downtime(self, now: float) -> float:
+        """Seconds without a connection after the first one, up to now."""
+        return self._downtime + (0.0 if self._away is None else now - self._away)
+
+    def attempt(self) -> None:
+        """A connection is being attempted."""
+        self.attempts += 1
+
+    def opened(self, now: float) -> Change:
+        """The server has welcomed the client."""
+        self.connections += 1
+        self._opened = now
+        self.state = "open"
+        attempt, away = self.failures, self._away
+        if away is None:
+            return Change(what="open", state="open", attempt=attempt)
+        self._downtime += now - away
+        self._away = None
+        return Change(what="reconnect", state="open", attempt=attempt, downtime=now - away)
+
+    def failed(
+        self, now: float, error: Exception, *, fatal: bool = False, retry_after: float | None = None
+    ) -> list[Change]:
+        """An attempt has failed.
+
+        Args:
+            now: the time.
+            error: why.
+            fatal: the next attempt would fail like this one.
+            retry_after: how long the server wants to be left alone.
+
+        Returns:
+            What to tell; the last one's ``delay`` says when to try again, if ever.
+        """
+        self.failures += 1
+        delay = None if fatal else self._delay(retry_after)
+        reason = f"{error}" or type(error).__name__
+        change = Change(
+            what="error",
+            state=self.state,
+            reason=reason,
+            attempt=self.failures,
+            delay=delay,
+            error=error,
+        )
+        return [change] if delay is not None else [change, self._give_up(now, None, reason, error)]
+
+    def lost(
+        self,
+        now: float,
+        code: int,
+        reason: str,
+        *,
+        retry: bool | None = None,
+        retry_after: float | None = None,
+    ) -> list[Change]:
+        """The connection has ended, without having been asked to.
+
+        Args:
+            now: the time.
+            code: the close code.
+            reason: its reason.
+            retry: whether the server said to come back; None if it only said by the code.
+            retry_after: when it said to.
+
+        Returns:
+            As :meth:`failed`.
+        """
+        if self._opened is not None:
+            if now - self._opened >= self._stable_after:
+                self.failures = 0
+            self._opened, self._away = None, now
+            self.state = "reconnecting"
+        self.failures += 1
+        back = may_reconnect(code) if retry is None else retry
+        delay = self._delay(retry_after) if back else None
+        reason = reason or describe(code)
+        change = Change(
+            what="close",
+            state=self.state,
+            code=code,
+            reason=reason,
+            attempt=self.failures,
+            delay=delay,
+        )
+        return [change] if delay is not None else [change, self._give_up(now, code, reason, None)]
+
+    def closing(self) -> None:
+        """Somebody wants the client closed."""
+        if self.state != "closed":
+            self.state = "closing"
+
+    def closed(self, now: float) -> Change | None:
+        """It is closed, as somebody wanted; None if it was already."""
+        if self.state == "closed":
+            return None
+        self._end(now)
+        return Change(what="close", state="closed", code=NORMAL, reason="closed here")
+
+    def _delay(self, retry_after: float | None) -> float | None:
+        delay = self._backoff.delay(self.failures, self._rng)
+        if delay is None or retry_after is None:
+            return delay
+        # On top of what the server said: it said the same to everybody else.
+        return min(max(retry_after, 0.0), LONGEST_WAIT) + delay
+
+    def _give_up(
+        self, now: float, code: int | None, reason: str, error: Exception | None
+    ) -> Change:
+        self._end(now)
+        self.ended = Change(
+            what="gave_up",
+            state="closed",
+            code=code,
+            reason=reason,
+            attempt=self.failures,
+            error=error,
+        )
+        return self.ended
+
+    def _end(self, now: float) -> None:
+        self.state = "closed"
+        if self._away is not None:
+            self._downtime += now - self._away
+            self._away = None

@@ -1,0 +1,128 @@
+"""How a client behaves: one frozen record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+import msgspec
+
+from ..backoff import Backoff
+from ..errors import OptionError
+from ..protocol import limits
+from ..protocol.values import Name, check_info
+
+__all__ = ["Batch", "ClientOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Collect messages and send them as one.
+
+    Attributes:
+        size: send when so many are collected.
+        delay: send at the latest so long (seconds) after the first.
+    """
+
+    size: int = 10
+    delay: float = 0.1
+
+    def __post_init__(self) -> None:
+        _within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
+        _within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """Everything about a client that can be chosen; times are in seconds.
+
+    Attributes:
+        name: what the client calls itself.
+        user: whose connection this is.
+        info: anything that others may know, JSON of up to 2,048 bytes.
+        codec: ``json``, or ``msgpack``.
+        backoff: how long to wait before each attempt to come back, and when to give up. The
+            default has a crowd of 5,000 back within 30 s of an outage of 5 s.
+        stable_after: a connection that lasted less counts as one more failure in a row.
+        open_timeout: for one attempt, until the server's welcome.
+        start_timeout: until the first connection is open, over all attempts; None waits for ever.
+        close_timeout: for an explicit close: what is still to be sent, and the closing handshake.
+        request_timeout: for the answer to a request, unless it says otherwise.
+        heartbeat_interval: between two heartbeats, each way.
+        heartbeat_timeout: for a sign of life after a heartbeat; then the link is dead.
+        queue_size: messages that wait to be sent, or to be known as received by the server.
+        queue_policy: what happens with one more: ``wait`` makes the sender wait, ``refuse``
+            raises QueueFull, ``drop_oldest`` drops the one that waits longest.
+        queue_age: how long a message may wait before it is dropped.
+        batch: collect what is sent; None sends each message at once.
+        server_batch: ask the server to collect what it sends here.
+        buffer: messages that a subscription holds for its reader. Past it, it lets go of new
+            ones, and gets them from the server's history when the reader has caught up.
+    """
+
+    name: str | None = None
+    user: str | None = None
+    info: Any = None
+    codec: Literal["json", "msgpack"] = "json"
+    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.5, max=15.0))
+    stable_after: float = 5.0
+    open_timeout: float = 10.0
+    start_timeout: float | None = 30.0
+    close_timeout: float = 5.0
+    request_timeout: float = 10.0
+    heartbeat_interval: float = 20.0
+    heartbeat_timeout: float = 10.0
+    queue_size: int = 1_000
+    queue_policy: Literal["wait", "refuse", "drop_oldest"] = "wait"
+    queue_age: float = 120.0
+    batch: Batch | None = None
+    server_batch: Batch | None = None
+    buffer: int = 10_000
+
+    def __post_init__(self) -> None:
+        try:
+            msgspec.convert(self.name, Name | None)
+            msgspec.convert(self.user, Name | None)
+            check_info(self.info)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise OptionError(f"name, user or info cannot be sent: {error}.") from None
+        if self.codec not in {"json", "msgpack"}:
+            raise OptionError(f"codec is {self.codec!r}: give 'json' or 'msgpack'.")
+        if self.queue_policy not in {"wait", "refuse", "drop_oldest"}:
+            raise OptionError(
+                f"queue_policy is {self.queue_policy!r}: give 'wait', 'refuse' or 'drop_oldest'."
+            )
+        for batch in ("batch", "server_batch"):
+            if not isinstance(getattr(self, batch), Batch | None):
+                raise OptionError(f"{batch} is {getattr(self, batch)!r}: give a Batch, or None.")
+        for name in (
+            "open_timeout",
+            "close_timeout",
+            "request_timeout",
+            "heartbeat_interval",
+            "heartbeat_timeout",
+            "queue_age",
+        ):
+            _within(name, getattr(self, name), 0.001, 86_400.0)
+        if self.start_timeout is not None:
+            _within("start_timeout", self.start_timeout, 0.001, 86_400.0)
+        _within("stable_after", self.stable_after, 0.0, 86_400.0)
+        _within("queue_size", self.queue_size, 1, 1_000_000)
+        _within("buffer", self.buffer, 1, 10_000_000)
+
+    @classmethod
+    def of(cls, options: Self | None, changes: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """These options with some fields changed, and what is left of the changes.
+
+        Raises:
+            OptionError: a value makes no sense.
+        """
+        fields = cls.__dataclass_fields__
+        mine = {name: value for name, value in changes.items() if name in fields}
+        rest = {name: value for name, value in changes.items() if name not in fields}
+        return replace(cls() if options is None else options, **mine), rest
+
+
+def _within(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"{what} is {value}: give a value from {low} to {high}.")

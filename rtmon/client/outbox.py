@@ -1,0 +1,247 @@
+"""What is to be sent, and what was sent but may not have arrived. Pure: time is passed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..protocol import limits
+from .errors import ConnectionLost, MessageExpired, QueueFull
+from .options import ClientOptions
+from .records import Message
+
+__all__ = ["EPHEMERAL", "REPEATABLE", "Entry", "Outbox"]
+
+REPEATABLE: Final = frozenset({"publish", "chat_message", "room_message", "presence", "history"})
+"""Message types that do no harm when they come twice under one id: docs/protocol.md."""
+
+EPHEMERAL: Final = frozenset({"typing_start", "typing_end"})
+"""Message types that mean nothing later."""
+
+_REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
+"""Seconds after which a message is not sent again: the server might take it for a new one."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One message on its way out.
+
+    Attributes:
+        key: its id.
+        kind: its type.
+        data: the message, encoded.
+        created: when it was handed over.
+        settle: called once with the answer, or with what went wrong; None if nobody waits.
+        asks: whether an answer comes even if all went well.
+        control: the session's own, which each connection makes anew.
+        first_sent: when it was first sent; None before.
+        order: its number among what was sent on this connection.
+    """
+
+    key: str
+    kind: str
+    data: str | bytes
+    created: float
+    settle: Callable[[Message | Exception], None] | None = field(default=None)
+    asks: bool = False
+    control: bool = False
+    first_sent: float | None = None
+    order: int = 0
+
+    def fail(self, error: Exception) -> bool:
+        """It will not be done. Returns whether anybody was told."""
+        if self.settle is None:
+            return False
+        self.settle(error)
+        return True
+
+
+class Outbox:
+    """Messages in the order in which they are sent, held until the server has them.
+
+    Attributes:
+        resent, dropped, expired: messages, so far.
+    """
+
+    def __init__(self, options: ClientOptions) -> None:
+        self._size = options.queue_size
+        self._policy = options.queue_policy
+        self._age = options.queue_age
+        self._control: deque[Entry] = deque()
+        self._waiting: deque[Entry] = deque()
+        self._sent: dict[str, Entry] = {}
+        self._sent_control: dict[str, Entry] = {}
+        self._order = 0
+        self._probed = 0
+        self.resent = self.dropped = self.expired = 0
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait to be sent."""
+        return len(self._waiting)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Messages sent that the server is not known to have."""
+        return len(self._sent)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more is one too many."""
+        return len(self._waiting) + len(self._sent) >= self._size
+
+    @property
+    def unprobed(self) -> int:
+        """Messages sent since :meth:`probe`."""
+        return self._order - self._probed
+
+    @property
+    def oldest(self) -> float | None:
+        """When the message that is next was handed over."""
+        return self._waiting[0].created if self._waiting else None
+
+    def put(self, entry: Entry) -> Entry | None:
+        """Queue a message. Returns the one that was dropped for it, if one was.
+
+        Raises:
+            QueueFull: there is no room, and the policy says to refuse.
+        """
+        dropped: Entry | None = None
+        if self.full:
+            if self._policy != "drop_oldest":
+                raise QueueFull(
+                    f"{self._size} messages wait to be sent, the most that may: send less, or "
+                    "give a larger queue_size."
+                )
+            # What was sent already cannot be taken back: only what waits makes room.
+            dropped = self._waiting.popleft() if self._waiting else entry
+            self.dropped += 1
+        if dropped is not entry:
+            self._waiting.append(entry)
+        return dropped
+
+    def put_control(self, entry: Entry) -> None:
+        """Queue one of the session's own messages, before all others."""
+        self._control.append(entry)
+
+    def next(self, now: float) -> Entry | None:
+        """Take the message that is to be sent now."""
+        queue = self._control or self._waiting
+        return self._take(queue.popleft(), now) if queue else None
+
+    def next_control(self, now: float) -> Entry | None:
+        """The same of the session's own messages only."""
+        return self._take(self._control.popleft(), now) if self._control else None
+
+    def next_batch(self, now: float, *, most: int, size: int) -> list[Entry]:
+        """Take several, of up to ``size`` bytes together, at least one if any waits."""
+        taken: list[Entry] = []
+        while self._waiting and len(taken) < most:
+            data = self._waiting[0].data
+            size -= len(data) if isinstance(data, bytes) else len(data.encode())
+            if size < 0 and taken:
+                break
+            taken.append(self._take(self._waiting.popleft(), now))
+        return taken
+
+    def _take(self, entry: Entry, now: float) -> Entry:
+        self._order += 1
+        entry.order = self._order
+        if entry.first_sent is not None:
+            self.resent += 1
+        else:
+            entry.first_sent = now
+        (self._sent_control if entry.control else self._sent)[entry.key] = entry
+        return entry
+
+    def probe(self) -> int:
+        """Note what was sent so far; see :meth:`confirm`."""
+        self._probed = self._order
+        return self._order
+
+    def answered(self, key: str | None) -> Entry | None:
+        """An answer came: the message has arrived. Returns it, if it was waited for."""
+        return self._sent.pop(key or "", None) or self._sent_control.pop(key or "", None)
+
+    def confirm(self, order: int) -> None:
+        """All that was sent up to here has arrived: the server takes messages in order."""
+        for sent in (self._sent, self._sent_control):
+            for key, entry in list(sent.items()):
+                if entry.order > order:
+                    break
+                if not entry.asks:
+                    del sent[key]
+
+    def again(self, entry: Entry) -> None:
+        """The server did not take it for now: it is next, before what was sent after it."""
+        queue = self._control if entry.control else self._waiting
+        place = 0
+        while place < len(queue) and 0 < queue[place].order < entry.order:
+            place += 1
+        queue.insert(place, entry)
+
+    def forget(self, key: str) -> None:
+        """Nobody waits for the answer any more; what was not sent is not sent."""
+        for entry in self._waiting:
+            if entry.key == key:
+                self._waiting.remove(entry)
+                return
+        sent = self._sent.get(key)
+        if sent is not None:
+            sent.settle, sent.asks = None, False
+
+    def lost(self) -> list[Entry]:
+        """The connection is lost. What may be sent again is queued again, in front.
+
+        Returns:
+            What may not: whether it arrived is not known.
+        """
+        again = [entry for entry in self._sent.values() if entry.kind in REPEATABLE]
+        gone = [entry for entry in self._sent.values() if entry.kind not in REPEATABLE]
+        self._waiting.extendleft(reversed(again))
+        for queue in (self._sent, self._sent_control, self._control):
+            queue.clear()
+        return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in EPHEMERAL]
+
+    def expire(self, now: float) -> list[Entry]:
+        """Drop what has waited too long. Returns what nobody waits for, for somebody to be told."""
+        untold: list[Entry] = []
+        # In the order in which they were handed over, so the first is the first to be too old.
+        while self._waiting and now >= self.expires():
+            entry = self._waiting.popleft()
+            self.expired += 1
+            if not entry.fail(_expired(entry)):
+                untold.append(entry)
+        return untold
+
+    def expires(self) -> float:
+        """When the next message will have waited too long."""
+        return self._ends(self._waiting[0]) if self._waiting else float("inf")
+
+    def _ends(self, entry: Entry) -> float:
+        ends = entry.created + self._age
+        return ends if entry.first_sent is None else min(ends, entry.first_sent + _REMEMBERED)
+
+    def end(self, error: Exception) -> None:
+        """Nothing will be sent any more."""
+        entries = [*self._sent.values(), *self._waiting]
+        for queue in (self._sent, self._sent_control, self._control, self._waiting):
+            queue.clear()
+        for entry in entries:
+            entry.fail(error)
+
+
+def _unknown(entry: Entry) -> Exception:
+    return ConnectionLost(
+        f"The connection was lost before the answer to {entry.kind!r} came: whether the server "
+        "did it is not known. Ask it, or send it again if twice does no harm."
+    )
+
+
+def _expired(entry: Entry) -> Exception:
+    problem = f"{entry.kind!r} waited longer than queue_age to be sent, and is dropped."
+    if entry.first_sent is not None:
+        problem += " It was sent before the connection was lost, and may have arrived."
+    return MessageExpired(problem)

@@ -1,0 +1,48 @@
+"""No faster than the server takes it. Pure: time is passed in."""
+
+from __future__ import annotations
+
+__all__ = ["Pace"]
+
+_BURST = 100.0
+"""Messages at once. The server takes five times as many by default, but does not say."""
+
+_SHARE = 0.95
+"""Of the server's rate: its clock and ours need not agree."""
+
+
+class Pace:
+    """A bucket of messages, refilled at the rate that the server's welcome names."""
+
+    def __init__(self) -> None:
+        self._rate = float("inf")
+        self._left = self._burst = _BURST
+        self._when = 0.0
+
+    def start(self, now: float, rate: float) -> None:
+        """A connection begins, with a full bucket."""
+        self._rate = rate * _SHARE
+        self._burst = self._left = max(1.0, min(_BURST, rate))
+        self._when = now
+
+    def left(self, now: float) -> int:
+        """Messages that may be sent now."""
+        if self._rate == float("inf"):
+            return int(_BURST)
+        self._left = min(self._burst, self._left + (now - self._when) * self._rate)
+        self._when = now
+        return int(self._left)
+
+    def spend(self, messages: int) -> None:
+        """So many were sent."""
+        self._left -= messages
+
+    def stop(self) -> None:
+        """The server has refused one: it needs a pause."""
+        self._left = min(self._left, 0.0)
+
+    def due(self) -> float:
+        """When the next message may be sent."""
+        if self._rate == float("inf") or self._left >= 1.0:
+            return self._when
+        return self._when + (1.0 - self._left) / self._rate

@@ -1,0 +1,29 @@
+"""Time, as an object to pass in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """What rtmon needs to know of time. Both are plain callables, since hot paths call them."""
+
+    monotonic: Callable[[], float]
+    """Seconds that never go back: durations and rates."""
+
+    time: Callable[[], float]
+    """Unix seconds by the wall clock, which may jump: labels."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    time: Callable[[], float] = staticmethod(time.time)
+
+
+SYSTEM_CLOCK = SystemClock()

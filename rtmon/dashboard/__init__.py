@@ -1,0 +1,14 @@
+"""Views of a feed in a browser tab and in a notebook cell; needs the extra ``dashboard``."""
+
+from __future__ import annotations
+
+from ..errors import MissingExtra
+
+try:
+    import panel as pn  # noqa: F401 - only to say clearly that it is missing
+except ImportError:
+    raise MissingExtra("The dashboard", "panel", "dashboard") from None
+
+from .display import Dashboard, notebook_view
+
+__all__ = ["Dashboard", "notebook_view"]

@@ -1,0 +1,46 @@
+"""Close codes as named bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Literal
+
+from ..protocol.close import describe
+from .numbers import exact
+
+__all__ = ["html", "look"]
+
+SHOWN = 6
+"""Bars; what is rarer is added up in a line of its own."""
+
+_GOOD = frozenset({1000, 1001, 1005})
+_ODD = frozenset({1006, 1012, 1013})
+
+
+def look(code: int) -> Literal["good", "odd", "bad", "own"]:
+    """The colour of a close code: went well, odd, went wrong, or the application's own."""
+    if code in _GOOD:
+        return "good"
+    if code in _ODD:
+        return "odd"
+    return "own" if code >= 3000 else "bad"
+
+
+def html(codes: Mapping[int, int]) -> str:
+    """A bar for each of the most frequent codes, with its name and exact count."""
+    ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+    shown, rest = ordered[:SHOWN], ordered[SHOWN:]
+    closed = exact(sum(codes.values()))
+    head = f'<div class="head"><h2>Close codes</h2><span>{closed} closed</span></div>'
+    if not shown:
+        return head + "<p>No connection has closed yet.</p>"
+    most = shown[0][1]
+    bars = "".join(
+        f"<dt><b>{code}</b> {escape(describe(code))}</dt>"
+        f'<dd><i class="{look(code)}" style="--share:{count / most:.3f}"></i>{exact(count)}</dd>'
+        for code, count in shown
+    )
+    if rest:
+        bars += f"<dt>{len(rest)} other codes</dt><dd>{exact(sum(n for _, n in rest))}</dd>"
+    return f"{head}<dl>{bars}</dl>"

@@ -1,0 +1,188 @@
+"""What stands in the tables: connections, a page of them, and the latest events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..feeds.feed import ConnectionQuery, Feed
+from ..metrics.records import ConnectionInfo, Event
+from ..protocol.close import describe
+from .closes import look
+from .components import Table
+from .numbers import UNKNOWN, clock, duration, exact, seconds
+
+__all__ = [
+    "PAGE_SIZE",
+    "connection_query",
+    "connections_page",
+    "connections_table",
+    "events_page",
+    "events_table",
+]
+
+PAGE_SIZE = 10
+"""Rows of the connections table on one page."""
+
+EVENTS_SHOWN = 100
+"""Rows of the event log; the download has all that the feed still knows."""
+
+Cell = str | list[str]
+
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("name", "Name", "left"),
+    ("remote", "Address", "left"),
+    ("path", "Path", "left"),
+    ("messages_in", "Msgs in", "right"),
+    ("messages_out", "Msgs out", "right"),
+    ("bytes_in", "Bytes in", "right"),
+    ("bytes_out", "Bytes out", "right"),
+    ("rtt", "RTT", "right"),
+    ("errors", "Errors", "right"),
+    ("opened", "Opened", "right"),
+    ("close_code", "State", "left"),
+)
+"""Column of the connections table (it is what is sorted by), its title, its side."""
+
+_SORTABLE = frozenset(key for key, _, _ in _COLUMNS)
+_STATES = {"open": "Open", "closed": "Closed", "": "All"}
+
+_HOW_TO_CONNECT = (
+    "Nothing has connected yet.\n"
+    "Connections appear here as soon as a client opens your server's WebSocket port, such as\n"
+    "python -m websockets ws://HOST:PORT"
+)
+
+
+def connections_table() -> Table:
+    """The connections table, still empty."""
+    return Table(
+        heading="Connections",
+        columns=[
+            {"key": key, "title": title, "align": align, "sortable": True}
+            for key, title, align in _COLUMNS
+        ],
+        states=[list(item) for item in _STATES.items()],
+        paged=True,
+        page_size=PAGE_SIZE,
+        query={"sort": "opened", "descending": True, "contains": "", "state": "open", "offset": 0},
+    )
+
+
+def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
+    """What a browser asked for, as far as it makes sense: a browser can say anything."""
+    sort, state, contains = asked.get("sort"), asked.get("state"), asked.get("contains")
+    offset = asked.get("offset")
+    return ConnectionQuery(
+        state=state if state in ("open", "closed") else None,
+        contains=contains.strip() if isinstance(contains, str) else "",
+        sort=sort if isinstance(sort, str) and sort in _SORTABLE else "opened",
+        descending=bool(asked.get("descending")),
+        offset=max(0, offset) if isinstance(offset, int) else 0,
+        limit=PAGE_SIZE,
+    )
+
+
+def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
+    """The rows that a query asks for; the last page if there are fewer than it starts at."""
+    found = feed.connections(query)
+    offset = query.offset
+    if not found.rows and found.total:
+        offset = (found.total - 1) // PAGE_SIZE * PAGE_SIZE
+        last = ConnectionQuery(
+            state=query.state,
+            contains=query.contains,
+            sort=query.sort,
+            descending=query.descending,
+            offset=offset,
+            limit=PAGE_SIZE,
+        )
+        found = feed.connections(last)
+    now = feed.now()
+    snapshot = feed.snapshot()
+    if snapshot is None:
+        empty = "Waiting for the first numbers …"
+    elif not snapshot.opened:
+        empty = _HOW_TO_CONNECT
+    elif query.contains:
+        empty = f"No connection matches “{query.contains}”."
+    else:
+        empty = f"No {query.state or 'known'} connections."
+    return {
+        "rows": [_row(info, now) for info in found.rows],
+        "total": found.total,
+        "offset": offset,
+        "note": exact(found.total),
+        "empty": empty,
+    }
+
+
+def _row(info: ConnectionInfo, now: float) -> list[Cell]:
+    rtt, unit = seconds(info.rtt)
+    return [
+        [info.name, ""] if info.name is not None else [info.id, "soft"],
+        info.remote or UNKNOWN,
+        info.path or UNKNOWN,
+        exact(info.messages_in),
+        exact(info.messages_out),
+        exact(info.bytes_in),
+        exact(info.bytes_out),
+        f"{rtt} {unit}" if info.rtt is not None else UNKNOWN,
+        [exact(info.errors), "bad" if info.errors else "soft"],
+        _since(info.opened, now),
+        _state(info),
+    ]
+
+
+def _since(time: float, now: float) -> str:
+    return clock(time) if now - time < 86_400 else f"{duration(now - time)} ago"
+
+
+def _state(info: ConnectionInfo) -> Cell:
+    if info.close_code is None:
+        return [info.state, "good" if info.state == "open" else "soft"]
+    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[look(info.close_code)]
+    return [f"{info.close_code} {describe(info.close_code)}", mood]
+
+
+def events_table() -> Table:
+    """The event log, still empty."""
+    titles = {"time": "UTC", "kind": "Event", "name": "Who", "detail": "What"}
+    return Table(
+        heading="Events",
+        columns=[
+            {
+                "key": key,
+                "title": title,
+                "align": "left wide" if key == "detail" else "left",
+                "sortable": False,
+            }
+            for key, title in titles.items()
+        ],
+        css_classes=["bounded"],
+    )
+
+
+def events_page(events: Sequence[Event]) -> dict[str, Any]:
+    """Events, newest first."""
+    return {
+        "rows": [_event(event) for event in reversed(events)],
+        "total": len(events),
+        "offset": 0,
+        "note": f"latest {exact(EVENTS_SHOWN)}" if len(events) >= EVENTS_SHOWN else "",
+        "empty": "Nothing has happened yet.",
+    }
+
+
+_KINDS = {"opened": "good", "closed": "soft", "error": "bad", "rejected": "bad"}
+
+
+def _event(event: Event) -> list[Cell]:
+    code = "" if event.code is None else str(event.code)
+    what = " · ".join(filter(None, (code, event.detail)))
+    return [
+        [clock(event.time), "soft"],
+        [event.kind, _KINDS.get(event.kind, "warn")],
+        event.name or event.connection or event.remote or "",
+        [what, "soft"],
+    ]

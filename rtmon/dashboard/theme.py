@@ -1,0 +1,65 @@
+"""Colours, fonts and styles: every meaning has one colour, in light and in dark."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+__all__ = ["COLORS", "FONT", "asset", "style_figure", "tokens"]
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+"""Fonts that come with the machine: the dashboard asks no other host for anything."""
+
+COLORS = {
+    "open": "#8b5cf6",
+    "in": "#3b82f6",
+    "out": "#ea6a0c",
+    "p50": "#0f9f6e",
+    "p95": "#c88200",
+    "p99": "#ef4444",
+    "errors": "#ef4444",
+}
+"""Meaning → colour of lines. Each has a contrast of 3:1 or more against light and dark cards."""
+
+
+@cache
+def asset(name: str) -> str:
+    """A text file from this package's ``assets``."""
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def tokens(*, notebook: bool) -> str:
+    """The style sheet that gives the colours their values.
+
+    Args:
+        notebook: take light and dark from the notebook rather than from the page.
+    """
+    return asset("notebook.css" if notebook else "page.css")
+
+
+def style_figure(figure: Any) -> None:
+    """Make a Bokeh figure quiet: no frame, faint dashed grid, small grey numbers.
+
+    Colours of text and grid come from the style sheet (``--bk-…``), so that a switch between
+    light and dark reaches the canvas without the server.
+    """
+    figure.toolbar_location = None
+    figure.background_fill_color = None
+    figure.border_fill_color = None
+    figure.outline_line_color = None
+    figure.min_border_top = 6
+    figure.min_border_bottom = 22
+    figure.min_border_left = 52
+    figure.min_border_right = 10
+    figure.xgrid.visible = False
+    figure.ygrid.grid_line_dash = [3, 4]
+    figure.xaxis.ticker.desired_num_ticks = 5
+    figure.yaxis.ticker.desired_num_ticks = 4
+    for axis in (*figure.xaxis, *figure.yaxis):
+        axis.axis_line_color = None
+        axis.major_tick_line_color = None
+        axis.minor_tick_line_color = None
+        axis.major_label_text_font = FONT
+        axis.major_label_text_font_size = "11px"
+        axis.major_label_standoff = 6

@@ -1,0 +1,80 @@
+"""The feed of a Monitor in this very process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+
+if TYPE_CHECKING:
+    from ..metrics.records import ChannelInfo, Event, Sample, Snapshot
+    from ..monitor import Monitor
+
+__all__ = ["LocalFeed"]
+
+
+class LocalFeed(Feed):
+    """Reads a Monitor. What it answers is as of the last tick, on any thread.
+
+    Args:
+        monitor: what to read.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._collector = monitor.collector
+        self._started = False
+        self._closed_at: float | None = None
+
+    async def start(self) -> None:
+        self._started = True
+        self._monitor.arm("display")
+
+    async def aclose(self) -> None:
+        if self._closed_at is None:
+            self._closed_at = self.now()
+
+    @property
+    def status(self) -> FeedStatus:
+        latest = self.latest()
+        source, node = "this process", self._monitor.node
+        if self._closed_at is not None:
+            return FeedStatus(state="closed", source=source, since=self._closed_at, node=node)
+        if latest is None:
+            return FeedStatus(state="connecting", source=source, node=node)
+        late = self.now() - latest.time
+        if self._monitor.closed:
+            return FeedStatus(
+                state="closed",
+                source=source,
+                since=latest.time,
+                node=node,
+                detail="the Monitor is closed",
+            )
+        if late > 3 * self._monitor.interval + 1:
+            detail = f"no tick for {late:.0f} s: the event loop has ended or is blocked"
+            return FeedStatus(
+                state="disconnected", source=source, since=latest.time, node=node, detail=detail
+            )
+        return FeedStatus(state="live", source=source, since=latest.time, node=node)
+
+    def now(self) -> float:
+        return self._monitor.clock.time()
+
+    def latest(self) -> Sample | None:
+        return self._collector.history.latest()
+
+    def snapshot(self) -> Snapshot | None:
+        return self._collector.published()
+
+    def samples(self, since: int = 0) -> list[Sample]:
+        return self._collector.history.samples(since)
+
+    def events(self, since: int = 0) -> list[Event]:
+        return self._collector.history.events(since)
+
+    def channels(self) -> list[ChannelInfo]:
+        return self._collector.channels()
+
+    def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
+        return select(self._collector.connections(), query)

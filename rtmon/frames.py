@@ -1,0 +1,71 @@
+"""Records as pandas DataFrames; needs the extra ``dashboard``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import MissingExtra
+from .metrics.columns import TABLES, Column
+from .metrics.histogram import Histogram, format_tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["frame", "frame_of_columns"]
+
+
+def frame(table: str, records: Iterable[Any]) -> pd.DataFrame:
+    """Records of one table as a DataFrame, one row each, in their order.
+
+    Args:
+        table: ``samples``, ``connections`` or ``events``.
+        records: records of that table.
+
+    Returns:
+        A DataFrame with the columns and dtypes of :data:`rtmon.metrics.columns.TABLES`.
+        Histograms and tallies are in their text form.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    rows = list(records)
+    return frame_of_columns(
+        table,
+        {
+            column.name: [_plain(getattr(row, column.name)) for row in rows]
+            for column in TABLES[table]
+        },
+    )
+
+
+def frame_of_columns(table: str, content: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """The same from plain values, column by column.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        feature = "A DataFrame"
+        raise MissingExtra(feature, "pandas", "dashboard") from None
+    return pd.DataFrame(
+        {column.name: _series(column, content[column.name]) for column in TABLES[table]}
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Histogram):
+        return str(value)
+    return format_tally(value) if isinstance(value, Mapping) else value
+
+
+def _series(column: Column, values: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    if column.kind == "time":
+        micros = [None if value is None else round(value * 1e6) for value in values]
+        stamps = pd.Series(pd.array(micros, dtype="Int64"))
+        return pd.to_datetime(stamps, unit="us", utc=True).astype("datetime64[us, UTC]")
+    return pd.array(list(values), dtype=column.dtype)

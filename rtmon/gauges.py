@@ -1,0 +1,43 @@
+"""What the process as a whole uses."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from .clock import Clock
+
+__all__ = ["ProcessGauges"]
+
+_STATM = Path("/proc/self/statm")
+
+
+class ProcessGauges:
+    """CPU and memory of this process.
+
+    Args:
+        clock: what CPU time is divided by.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at = clock.monotonic()
+        self._used = time.process_time()
+
+    def cpu(self) -> float | None:
+        """CPU seconds per second since the last call; None if no time has passed."""
+        at, used = self._clock.monotonic(), time.process_time()
+        elapsed = at - self._at
+        if elapsed <= 0:
+            return None
+        share = (used - self._used) / elapsed
+        self._at, self._used = at, used
+        return share
+
+    def memory(self) -> int | None:
+        """Resident bytes (``man 5 proc``, statm); None where the system does not tell."""
+        try:
+            return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, IndexError):
+            return None

@@ -1,0 +1,174 @@
+"""Who gets what is published, and the handing over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from ..batching import Batcher
+from ..errors import ProtocolError
+from ..protocol import limits
+from ..protocol.outgoing import Publication
+from .alarm import Alarm
+from .brokers.base import Published
+from .channels import Rooms, Subscriptions, matches
+from .delivery import Outgoing, OutgoingBatch, deliver
+from .listeners import Callback, Listener
+from .messages import CHAT, channel_key, room_key, to_message
+from .options import ChannelOptions, HubOptions
+from .stats import ChannelStats, StatsTable
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Audience", "CatchUp"]
+
+
+class CatchUp:
+    """What is published to a place while a newcomer gets its history."""
+
+    def __init__(self) -> None:
+        self._outgoing: list[tuple[int, Outgoing]] = []
+        self._lost = False
+
+    def add(self, offset: int, outgoing: Outgoing) -> None:
+        """Something was published meanwhile."""
+        if len(self._outgoing) < limits.CATCHING_UP:
+            self._outgoing.append((offset, outgoing))
+        else:
+            self._lost = True
+
+    def take(self, offset: int) -> list[Outgoing]:
+        """What came since the last look and is not in the history up to an offset.
+
+        Raises:
+            ProtocolError: it is too much.
+        """
+        if self._lost:
+            raise ProtocolError(
+                "overloaded", "Too much was published meanwhile: try again.", retry=True
+            )
+        taken, self._outgoing = self._outgoing, []
+        return [outgoing for at, outgoing in taken if at > offset]
+
+
+class Audience:
+    """Everybody connected, the rooms they are in and the channels they subscribe to.
+
+    Args:
+        options: the hub's.
+    """
+
+    def __init__(self, options: HubOptions) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.rooms: Rooms[Session] = Rooms()
+        self.channels: Subscriptions[Session] = Subscriptions()
+        self.listeners: Subscriptions[Listener] = Subscriptions()
+        self.stats = StatsTable(limits.CHANNELS_KEPT)
+        self._rules = options.channels
+        self._catching_up: dict[str, list[CatchUp]] = {}
+        self._batches: dict[str, tuple[Batcher[Outgoing], Alarm]] = {}
+
+    def receivers(self, key: str) -> Collection[Session]:
+        """The connections that get what is published under a key."""
+        if key == CHAT:
+            return self.sessions.values()
+        kind, _, name = key.partition(":")
+        return self.rooms.members(name) if kind == "room" else self.channels.receivers(name)
+
+    def count(self, key: str) -> int:
+        """How many these are."""
+        return len(self.receivers(key))
+
+    def changed(self, key: str) -> None:
+        """Somebody came to a place, or went."""
+        self.stats[key].subscribers = self.count(key)
+
+    def counted(self) -> dict[str, ChannelStats]:
+        """All stats, with the subscribers that there are now."""
+        stats = self.stats.as_dict()
+        for key, each in stats.items():
+            each.subscribers = self.count(key)
+        return stats
+
+    def rule(self, key: str) -> ChannelOptions | None:
+        """What is set up for the channel; None for rooms, the chat, and all other channels."""
+        if not key.startswith("channel:"):
+            return None
+        name = key.removeprefix("channel:")
+        return next((r for pattern, r in self._rules.items() if matches(pattern, name)), None)
+
+    def listen(self, channel: str, callback: Callback) -> Listener:
+        """Have a function called with what is published to a channel or pattern."""
+        listener = Listener(channel, callback, self.listeners.drop)
+        self.listeners.add(listener, channel)
+        return listener
+
+    def catch_up(self, key: str) -> CatchUp:
+        """Hold back what is published under a key, for somebody who is about to be added."""
+        held = CatchUp()
+        self._catching_up.setdefault(key, []).append(held)
+        return held
+
+    def caught_up(self, key: str, held: CatchUp) -> None:
+        """Once for each :meth:`catch_up`."""
+        waiting = self._catching_up[key]
+        waiting.remove(held)
+        if not waiting:
+            del self._catching_up[key]
+
+    def deliver(self, key: str, published: Published) -> None:
+        """Hand what was published to all who get it; nobody's trouble is anybody else's."""
+        message = to_message(published)
+        outgoing = Outgoing(message)
+        for held in self._catching_up.get(key, ()):
+            held.add(published.offset, outgoing)
+        rule = self.rule(key)
+        if rule is not None and rule.batch is not None:
+            self._collect(key, outgoing, rule)
+        else:
+            draft = published.draft
+            skip = () if draft.echo or draft.client_id is None else (draft.client_id,)
+            deliver(self.receivers(key), outgoing, stats=self.stats[key], skip=skip)
+        if isinstance(message.payload, Publication):
+            for listener in list(self.listeners.receivers(message.payload.channel)):
+                listener.notify(message.payload)
+
+    def _collect(self, key: str, outgoing: Outgoing, rule: ChannelOptions) -> None:
+        found = self._batches.get(key)
+        if found is None:
+            size, delay = (rule.batch.size, rule.batch.delay) if rule.batch else (1, 0.0)
+            batcher: Batcher[Outgoing] = Batcher(size=size, delay=delay)
+            found = self._batches[key] = (batcher, Alarm(lambda: self.flush(key)))
+        batcher, alarm = found
+        # The alarm keeps the time, the batcher only counts.
+        full = batcher.add(outgoing, now=0.0)
+        if full:
+            self._hand_over(key, full)
+        else:
+            alarm.set(batcher.delay)
+
+    def flush(self, key: str) -> None:
+        """Hand over what is collected for a channel: before somebody is added or removed."""
+        found = self._batches.pop(key, None)
+        if found is not None:
+            found[1].cancel()
+            collected = found[0].take()
+            if collected:
+                self._hand_over(key, collected)
+
+    def _hand_over(self, key: str, collected: list[Outgoing]) -> None:
+        for batch in OutgoingBatch.fitting(collected):
+            deliver(self.receivers(key), batch, stats=self.stats[key])
+
+    def flush_matching(self, pattern: str) -> None:
+        """The same for all channels that a pattern stands for."""
+        for key in list(self._batches):
+            if matches(pattern, key.removeprefix("channel:")):
+                self.flush(key)
+
+    def places(self, session: Session) -> list[str]:
+        """The keys of all places where somebody is present."""
+        rooms = [room_key(room) for room in self.rooms.rooms(session)]
+        channels = [channel_key(n) for n in self.channels.names(session) if "*" not in n]
+        return [CHAT, *rooms, *channels]

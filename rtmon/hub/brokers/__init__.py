@@ -1,0 +1,1 @@
+"""What carries publications and presence: within this process, or between several."""

@@ -1,0 +1,154 @@
+"""From one message to many connections: encoded once for each codec, written to each peer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from ..protocol import limits
+from ..protocol.codecs import JSON, Codec
+from ..protocol.envelope import Message
+from ..protocol.outgoing import Batch, Publication
+from .stats import ChannelStats
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Outgoing", "OutgoingBatch", "deliver", "fitting", "size_of"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("rtmon.hub")
+
+
+class Outgoing:
+    """A message on its way out, encoded when first asked for, once for each codec.
+
+    Attributes:
+        message: what is sent.
+        count: how many publications it stands for.
+        parts: what it is made of, in order; only itself unless it is a batch.
+    """
+
+    __slots__ = ("_encoded", "count", "message", "parts")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.count = 1
+        self.parts: list[Outgoing] = [self]
+        self._encoded: dict[Codec, tuple[str | bytes, int]] = {}
+
+    def encoded(self, codec: Codec) -> tuple[str | bytes, int]:
+        """The message as it goes on the wire, and its size in bytes."""
+        found = self._encoded.get(codec)
+        if found is None:
+            data = codec.encode(self._for(codec))
+            found = self._encoded[codec] = (data, size_of(data))
+        return found
+
+    def _for(self, codec: Codec) -> Message:
+        payload = self.message.payload
+        if (
+            not codec.binary
+            and isinstance(payload, Publication)
+            and isinstance(payload.data, bytes)
+        ):
+            # JSON carries bytes as base64, which a reader cannot tell from text unless told.
+            payload = msgspec.structs.replace(payload, encoding="base64")
+            return msgspec.structs.replace(self.message, payload=payload)
+        return self.message
+
+
+class OutgoingBatch(Outgoing):
+    """Several messages as one, made of their encoded forms."""
+
+    __slots__ = ()
+
+    def __init__(self, parts: list[Outgoing]) -> None:
+        super().__init__(parts[0].message)
+        self.count = len(parts)
+        self.parts = parts
+
+    @classmethod
+    def fitting(cls, parts: list[Outgoing]) -> list[Outgoing]:
+        """As few batches as their size allows; a message alone goes as it is."""
+        # JSON is the larger form of the two, so what fits there fits everywhere.
+        sized = [(part, part.encoded(JSON)[1]) for part in parts]
+        return [cls(group) if len(group) > 1 else group[0] for group in fitting(sized)]
+
+    def _for(self, codec: Codec) -> Message:
+        raw = [codec.raw(part.encoded(codec)[0]) for part in self.parts]
+        first = self.message
+        return Message(
+            id=f"batch-{first.id}",
+            type="batch",
+            timestamp=first.timestamp,
+            payload=Batch(messages=raw),
+        )
+
+
+def size_of(data: str | bytes) -> int:
+    """Bytes of an encoded message."""
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
+
+
+def fitting(sized: Iterable[tuple[T, int]]) -> list[list[T]]:
+    """Group what has sizes so that no group of several passes what one message may carry."""
+    groups: list[list[T]] = []
+    room = 0
+    for item, size in sized:
+        if size > room or not groups:
+            groups.append([])
+            room = limits.REPLY_BYTES
+        groups[-1].append(item)
+        room -= size
+    return groups
+
+
+def deliver(
+    sessions: Iterable[Session],
+    outgoing: Outgoing,
+    *,
+    stats: ChannelStats | None = None,
+    skip: Container[str] = (),
+) -> int:
+    """Hand a message to connections.
+
+    Args:
+        sessions: who; a copy is walked, so that they may come and go meanwhile.
+        outgoing: what.
+        stats: where to count.
+        skip: ids of clients who do not get it.
+
+    Returns:
+        How many transports took it.
+    """
+    began = time.perf_counter()
+    delivered = dropped = total = 0
+    for session in list(sessions):
+        if session.id in skip:
+            continue
+        data, size = outgoing.encoded(session.codec)
+        try:
+            taken = session.put(data) if outgoing.count == 1 else session.put_batch(outgoing)
+        except Exception:
+            # A transport must not raise; one that does must not take the others with it.
+            logger.exception("the transport of %r failed", session)
+            taken = False
+        if taken:
+            delivered += 1
+            total += size
+        else:
+            dropped += 1
+    if stats is not None:
+        took = time.perf_counter() - began
+        stats.published += outgoing.count
+        stats.delivered += outgoing.count * delivered
+        stats.dropped += outgoing.count * dropped
+        stats.bytes += total
+        stats.took(took)
+    return delivered

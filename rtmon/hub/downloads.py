@@ -1,0 +1,125 @@
+"""Files on their way down, each no faster than its receiver."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import ProtocolError
+from ..protocol import limits
+from ..protocol.binary import encode_chunk
+from ..protocol.files import FileNote, FilePart
+from .alarm import Alarm
+from .files import Stored
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Downloads"]
+
+_WAITING = 262_144
+"""Bytes waiting for a receiver, beyond which the next chunks of a file wait, too."""
+
+_AGAIN = 0.02
+"""Seconds until it is looked again whether a receiver has taken what waits for it."""
+
+
+@dataclass(slots=True)
+class _Download:
+    """A file being sent to one client."""
+
+    stored: Stored
+    alarm: Alarm
+    sent: int
+    taken: int
+
+
+class Downloads:
+    """What can be taken, and what is being taken.
+
+    Who knows a file's id, which cannot be guessed, may take it.
+    """
+
+    def __init__(self) -> None:
+        self._offers: OrderedDict[str, Stored] = OrderedDict()
+        self._sessions: dict[Session, dict[str, _Download]] = {}
+
+    def offer(self, file: str, stored: Stored) -> None:
+        """From now on the file can be taken."""
+        self._offers[file] = stored
+        if len(self._offers) > limits.FILES_OFFERED:
+            self._offers.popitem(last=False)
+
+    def take(self, session: Session, file: str, offset: int) -> None:
+        """A client takes a file, or says how far it is.
+
+        Raises:
+            ProtocolError: there is no such file, or not so far.
+        """
+        downloads = self._sessions.setdefault(session, {})
+        download = downloads.get(file)
+        if download is None:
+            stored = self._offers.get(file)
+            if stored is None:
+                raise ProtocolError("unknown_file", "There is no such file to take.")
+            if offset > stored.size:
+                raise ProtocolError("file_offset", f"The file has {stored.size} bytes.")
+            if len(downloads) >= limits.FILES_PER_CLIENT:
+                raise ProtocolError(
+                    "files_refused",
+                    f"You are taking {len(downloads)} files, the most there may be.",
+                    retry=True,
+                )
+            alarm = Alarm(lambda: self._send(session, file))
+            download = downloads[file] = _Download(stored, alarm, sent=offset, taken=offset)
+        download.taken = max(download.taken, min(offset, download.sent))
+        self._send(session, file)
+
+    def stop(self, session: Session, file: str) -> bool:
+        """A client wants no more of a file. Returns whether it was being sent."""
+        download = self._sessions.get(session, {}).pop(file, None)
+        if download is None:
+            return False
+        download.alarm.cancel()
+        return True
+
+    def drop(self, session: Session) -> None:
+        """A client is gone."""
+        for download in self._sessions.pop(session, {}).values():
+            download.alarm.cancel()
+
+    def _send(self, session: Session, file: str) -> None:
+        """Send as much as the client can take now."""
+        download = self._sessions.get(session, {}).get(file)
+        if download is None:
+            return
+        try:
+            self._send_chunks(session, file, download)
+        except (OSError, EOFError):
+            self.stop(session, file)
+            self._offers.pop(file, None)
+            session.send("file_abort", FileNote(file=file, reason="the file is gone"))
+            return
+        if download.sent == download.stored.size:
+            self.stop(session, file)
+            session.send("file_done", download.stored.note(file))
+
+    @staticmethod
+    def _send_chunks(session: Session, file: str, download: _Download) -> None:
+        size = download.stored.size
+        with download.stored.path.open("rb") as source:
+            source.seek(download.sent)
+            while download.sent < size and download.sent - download.taken < limits.FILE_WINDOW:
+                if session.peer.waiting > _WAITING:
+                    download.alarm.set(_AGAIN)
+                    return
+                data = source.read(min(limits.FILE_CHUNK, size - download.sent))
+                if not data:
+                    raise EOFError
+                if session.peer.binary:
+                    session.peer.send(encode_chunk(file, download.sent, data))
+                else:
+                    part = FilePart(file=file, offset=download.sent, data=data)
+                    session.send("file_chunk", part, at_once=True)
+                download.sent += len(data)

@@ -1,0 +1,93 @@
+"""Speaking to everybody or to one, and being seen to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import ProtocolError
+from ...protocol import outgoing
+from ...protocol.codecs import Codec
+from ...protocol.envelope import Envelope
+from ...protocol.incoming import ChatIn, PrivateIn, Typing
+from ..messages import CHAT, room_key
+from .rooms import speak
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["HANDLERS"]
+
+
+async def chat_message(session: Session, payload: ChatIn, envelope: Envelope, _: Codec) -> None:
+    hub = session.hub
+    if payload.where is not None:
+        await speak(session, payload.where, payload, envelope)
+        return
+    draft = hub.draft(
+        "chat_message",
+        own_id=envelope.id,
+        session=session,
+        text=payload.text,
+        echo=hub.options.echo if payload.echo is None else payload.echo,
+    )
+    hub.typing.stop(session, CHAT)
+    receipt = await hub.put(CHAT, draft, sender=session.sender if envelope.id else None)
+    if payload.ack:
+        session.published(envelope, receipt)
+
+
+async def private_message(
+    session: Session, payload: PrivateIn, envelope: Envelope, _: Codec
+) -> None:
+    hub = session.hub
+    target = _client(session, payload.where or "")
+    hub.typing.stop(session, f"to:{target.id}")
+    target.send(
+        "private_message",
+        outgoing.PrivateMessage(
+            sender=session.id,
+            name=session.name,
+            to=target.id,
+            timestamp=hub.milliseconds(),
+            text=payload.text,
+            data=payload.data,
+        ),
+    )
+    if payload.ack:
+        session.ack(envelope)
+
+
+async def typing_start(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
+    session.hub.typing.start(session, _place(session, payload))
+
+
+async def typing_end(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
+    session.hub.typing.stop(session, _place(session, payload))
+
+
+def _place(session: Session, payload: Typing) -> str:
+    if payload.to is not None:
+        return f"to:{_client(session, payload.to).id}"
+    room = payload.where
+    if room is None:
+        return CHAT
+    if not session.hub.audience.rooms.has(session, room):
+        raise ProtocolError("not_in_room", f"You are not in the room {room!r}: join it first.")
+    return room_key(room)
+
+
+def _client(session: Session, client_id: str) -> Session:
+    target = session.hub.audience.sessions.get(client_id)
+    if target is None:
+        raise ProtocolError(
+            "unknown_client", f"Nobody here has the client id {client_id!r}: ask presence who is."
+        )
+    return target
+
+
+HANDLERS = {
+    "chat_message": chat_message,
+    "private_message": private_message,
+    "typing_end": typing_end,
+    "typing_start": typing_start,
+}

@@ -1,0 +1,73 @@
+"""Introductions, heartbeats, batches and goodbyes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import ProtocolError
+from ...protocol import close, outgoing
+from ...protocol.codecs import Codec
+from ...protocol.envelope import Envelope
+from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong
+from ..options import Batching
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["HANDLERS"]
+
+
+async def connect(session: Session, payload: Connect, envelope: Envelope, _: Codec) -> None:
+    hub = session.hub
+    await hub.reception.introduce(session, name=payload.name, user=payload.user, info=payload.info)
+    if payload.session is not None:
+        session.sender = payload.session
+    if payload.heartbeat is not None:
+        session.heartbeat.start(payload.heartbeat)
+    welcome = hub.reception.welcome(session, len(hub.audience.sessions))
+    session.send("welcome", welcome, reply_to=envelope.id)
+    if isinstance(payload.batch, BatchSpec):
+        session.batch(Batching(size=payload.batch.size, delay=payload.batch.delay))
+    elif payload.batch is not None:
+        session.batch(Batching() if payload.batch else None)
+
+
+async def disconnect(session: Session, payload: Disconnect, _: Envelope, __: Codec) -> None:
+    session.flush()
+    session.peer.close(close.NORMAL, payload.reason or "as you asked")
+
+
+async def ping(session: Session, payload: Ping, envelope: Envelope, _: Codec) -> None:
+    asked = payload.timestamp
+    answer = outgoing.Time(timestamp=session.hub.milliseconds() if asked is None else asked)
+    session.send("pong", answer, reply_to=envelope.id, at_once=True)
+
+
+async def pong(session: Session, _: Pong, envelope: Envelope, __: Codec) -> None:
+    session.heartbeat.answered(envelope.reply_to)
+
+
+async def batch(session: Session, payload: BatchIn, _: Envelope, codec: Codec) -> None:
+    for number, raw in enumerate(payload.messages):
+        # The batch itself was counted as its first message.
+        if number and not session.admit(raw):
+            continue
+        try:
+            inner = codec.decode(raw)
+        except ProtocolError as error:
+            session.error(error, reply_to=codec.salvage_id(raw))
+            continue
+        if inner.type == "batch":
+            nested = ProtocolError("invalid_message", "A batch must not hold another batch.")
+            session.error(nested, reply_to=inner.id)
+        else:
+            await session.handle(inner, codec)
+
+
+HANDLERS = {
+    "batch": batch,
+    "connect": connect,
+    "disconnect": disconnect,
+    "ping": ping,
+    "pong": pong,
+}

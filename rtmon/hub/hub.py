@@ -1,0 +1,276 @@
+"""The hub: who is connected, and what reaches whom."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import OptionError, ProtocolError
+from ..metrics.histogram import Recorder
+from ..metrics.records import ChannelInfo
+from ..protocol import close, outgoing
+from ..protocol.envelope import Message
+from ..protocol.incoming import Position
+from ..protocol.values import Name, check_data
+from . import application
+from .audience import Audience
+from .brokers.base import Broker, Draft, Receipt
+from .brokers.memory import MemoryBroker
+from .channels import checked_channel
+from .delivery import Outgoing, deliver
+from .files import FileStore
+from .listeners import Callback, Listener
+from .messages import channel_key
+from .options import HubOptions
+from .reception import Reception
+from .session import Session
+from .stats import ChannelStats
+from .transfers import Transfers
+from .transports.base import Peer
+from .writing import TypingPlaces
+
+__all__ = ["Hub"]
+
+_USERS = "users"
+
+
+class Hub:
+    """A real-time server without a socket: give it to ``rtmon.serve``.
+
+    Args:
+        options: how it behaves; the default options if None.
+        broker: what carries publications; memory if None.
+        clock: seconds that only grow.
+        wall: Unix seconds, for timestamps.
+        changes: fields of :class:`HubOptions` that differ from ``options``:
+            ``Hub(history=100)``.
+
+    Attributes:
+        audience: who is here, and gets what.
+
+    Raises:
+        OptionError: an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        options: HubOptions | None = None,
+        *,
+        broker: Broker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        **changes: Any,
+    ) -> None:
+        self.options = HubOptions.of(options, changes)
+        self.clock = clock
+        self.broker = MemoryBroker(clock=clock) if broker is None else broker
+        self.audience = Audience(self.options)
+        self.reception = Reception(self)
+        self.typing = TypingPlaces(self)
+        files = self.options.files
+        self.transfers = Transfers(
+            self,
+            None
+            if files is None
+            else FileStore(Path(files), size=self.options.file_size, quota=self.options.file_quota),
+        )
+        self.application: dict[str, application.Handler] = {}
+        self._wall = wall
+        self._ids = itertools.count(1)
+        self._id_prefix = secrets.token_hex(4)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.broker.attach(self._deliver)
+
+    def __repr__(self) -> str:
+        return f"<Hub {self.options.name!r} {len(self.audience.sessions)} connections>"
+
+    # For those who write servers
+
+    async def publish(self, channel: str, data: Any, *, message_id: str | None = None) -> Receipt:
+        """Publish to a channel, as the server.
+
+        Args:
+            channel: a name, not a pattern.
+            data: what is published; bytes, or anything JSON can hold.
+            message_id: a new id if None.
+
+        Returns:
+            Its position.
+
+        Raises:
+            OptionError: the channel or the data is not one that can be published.
+        """
+        try:
+            checked_channel(msgspec.convert(channel, Name))
+            if not isinstance(data, bytes):
+                check_data(data)
+        except (ProtocolError, TypeError, ValueError) as error:
+            raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
+        draft = self.draft("publication", channel=channel, data=data, own_id=message_id)
+        return await self.put(channel_key(channel), draft)
+
+    def subscribe(self, channel: str, callback: Callback) -> Listener:
+        """Have a function, or a coroutine function, called with each publication.
+
+        Args:
+            channel: a channel, or a pattern such as ``news.*``.
+            callback: what it raises is logged and disturbs nobody.
+
+        Returns:
+            The subscription; ``cancel()`` ends it.
+        """
+        return self.audience.listen(channel, callback)
+
+    def on(self, kind: str) -> Callable[[application.Function], application.Function]:
+        """Decorate the handler of a message type of your own.
+
+        ``async def handler(session, payload: T)``: the payload is decoded as T, for example a
+        ``msgspec.Struct``; what the handler returns, unless None, is the ``data`` of the ``ack``
+        that answers; ProtocolError is answered as an error.
+
+        Raises:
+            OptionError: the type is one of the protocol's own.
+        """
+
+        def decorate(function: application.Function) -> application.Function:
+            self.application[kind] = application.handler(kind, function)
+            return function
+
+        return decorate
+
+    def notify(
+        self, user: str, title: str, text: str = "", *, level: str = "info", data: Any = None
+    ) -> int:
+        """Tell a user something on all their connections. Returns how many there are.
+
+        Raises:
+            OptionError: the data is not one that every client can be sent.
+        """
+        try:
+            check_data(data)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"This cannot be told to {user!r}: {error}") from None
+        payload = outgoing.Notification(title=title, text=text, level=level, data=data)
+        sessions = [self.audience.sessions[id_] for id_ in self.reception.users.connections(user)]
+        return deliver(sessions, Outgoing(self.message("notification", payload)))
+
+    def channel_stats(self) -> dict[str, ChannelStats]:
+        """Channel → its counters, live.
+
+        Names begin with ``channel:`` or ``room:``; the chat with everybody is ``chat``.
+        """
+        return self.audience.counted()
+
+    @property
+    def fanout(self) -> Recorder:
+        """How long each fan-out took, for a Monitor to take."""
+        return self.audience.stats.fanout
+
+    def channels(self) -> list[ChannelInfo]:
+        """The same counters as :meth:`channel_stats`, as records."""
+        return [stats.info(channel) for channel, stats in self.channel_stats().items()]
+
+    async def aclose(self) -> None:
+        """End all connections with 1001, and what is still going on."""
+        for session in [*self.audience.sessions.values()]:
+            session.peer.close(close.GOING_AWAY, "the server stops")
+            session.closed()
+        await asyncio.gather(*self._tasks)
+        self.transfers.close()
+
+    # For transports
+
+    async def open(
+        self,
+        peer: Peer,
+        *,
+        name: str | None = None,
+        user: str | None = None,
+        since: Position | None = None,
+    ) -> Session:
+        """Take a connection from a transport; it is welcomed at once.
+
+        Args:
+            peer: the connection.
+            name: what the client calls itself, if the transport knows.
+            user: whose connection it says it is, if the transport knows.
+            since: the position in the chat that the client returns with.
+
+        Raises:
+            ProtocolError: the hub is full.
+        """
+        return await self.reception.open(peer, name=name, user=user, since=since)
+
+    # For handlers
+
+    async def put(self, key: str, draft: Draft, *, sender: str | None = None) -> Receipt:
+        """Publish under a key: stored and delivered in one step."""
+        size, age = self.keep(key)
+        return await self.broker.publish(key, draft, size=size, age=age, sender=sender)
+
+    def keep(self, key: str) -> tuple[int, float]:
+        """How many publications of a place are kept, and for how many seconds."""
+        rule = self.audience.rule(key)
+        size = None if rule is None else rule.history
+        age = None if rule is None else rule.history_age
+        return (
+            self.options.history if size is None else size,
+            self.options.history_age if age is None else age,
+        )
+
+    def draft(
+        self,
+        kind: str,
+        *,
+        own_id: str | None = None,
+        session: Session | None = None,
+        **fields: Any,
+    ) -> Draft:
+        """Something to publish; by the server, or by a client."""
+        return Draft(
+            type=kind,
+            id=own_id or self.new_id(),
+            timestamp=self.milliseconds(),
+            client_id=None if session is None else session.id,
+            name=None if session is None else session.name,
+            **fields,
+        )
+
+    def milliseconds(self) -> int:
+        """The server's time, as messages carry it."""
+        return int(self._wall() * 1000)
+
+    def new_id(self) -> str:
+        """An id that no other message of this hub has."""
+        return f"{self._id_prefix}-{next(self._ids):x}"
+
+    def message(self, kind: str, payload: Any, *, reply_to: str | None = None) -> Message:
+        """A message of the server, with an id and the time."""
+        return Message(
+            id=self.new_id(),
+            type=kind,
+            timestamp=self.milliseconds(),
+            payload=payload,
+            reply_to=reply_to,
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; :meth:`aclose` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Inside
+
+    def _deliver(self, key: str, published: Any) -> None:
+        if published.draft.client_id is not None:
+            # Nobody speaks before they are told as here.
+            self.reception.arrivals.introduce(key, published.draft.client_id)
+        self.audience.deliver(key, published)

@@ -1,0 +1,115 @@
+"""How a hub behaves: one frozen record, so that a command line maps to it field by field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import OptionError
+from ..protocol import limits
+
+__all__ = ["Batching", "ChannelOptions", "HubOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """Collect messages and send them as one ``batch``.
+
+    Attributes:
+        size: send when so many are collected.
+        delay: send at the latest so long (seconds) after the first.
+    """
+
+    size: int = 10
+    delay: float = 0.1
+
+    def __post_init__(self) -> None:
+        _within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
+        _within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """What differs for some channels; None takes the hub's.
+
+    Attributes:
+        history: publications kept.
+        history_age: seconds for which they are kept.
+        batch: send what is published in batches.
+    """
+
+    history: int | None = None
+    history_age: float | None = None
+    batch: Batching | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions:
+    """Everything about a hub that can be chosen.
+
+    Attributes:
+        name: what the server calls itself in ``welcome``.
+        history: publications kept per channel, room and for the chat; 0 keeps none.
+        history_age: seconds for which they are kept.
+        echo: whether who speaks in a chat or a room hears it too, unless the message says.
+        announce: seconds for which joins and leaves are collected into one message.
+        typing_timeout: seconds after which somebody who no longer says so stops typing.
+        rate: messages a second that one connection may send, lastingly.
+        burst: messages that it may send at once before.
+        max_size: bytes of the largest message taken; the server is started with the same.
+        max_waiting: bytes waiting for one receiver, beyond which it is closed with 1013.
+        max_connections: connections at once; further ones are closed with 1013.
+        channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
+        files: folder that receives files; None refuses them.
+        file_size: bytes of the largest file taken.
+        file_quota: bytes of all files in the folder together.
+    """
+
+    name: str = "rtmon"
+    history: int = 100
+    history_age: float = 300.0
+    echo: bool = True
+    announce: float = 0.1
+    typing_timeout: float = 5.0
+    rate: float = limits.RATE
+    burst: int = limits.BURST
+    max_size: int = limits.MESSAGE_SIZE
+    max_waiting: int = limits.WAITING_BYTES
+    max_connections: int = 100_000
+    channels: dict[str, ChannelOptions] = field(default_factory=dict)
+    files: Path | str | None = None
+    file_size: int = limits.FILE_SIZE
+    file_quota: int = 10 * limits.FILE_SIZE
+
+    def __post_init__(self) -> None:
+        _within("history", self.history, 0, 1_000_000)
+        _within("history_age", self.history_age, 0.0, float("inf"))
+        _within("announce", self.announce, 0.0, 60.0)
+        _within("typing_timeout", self.typing_timeout, 0.1, 3600.0)
+        _within("rate", self.rate, 0.1, float("inf"))
+        _within("burst", self.burst, 1, 1_000_000)
+        _within("max_size", self.max_size, 1_024, 1 << 30)
+        _within("max_waiting", self.max_waiting, self.max_size, 1 << 34)
+        _within("max_connections", self.max_connections, 1, 10_000_000)
+        _within("file_size", self.file_size, 0, 1 << 53)
+        _within("file_quota", self.file_quota, 0, 1 << 53)
+
+    @classmethod
+    def of(cls, options: Self | None, changes: dict[str, Any]) -> Self:
+        """These options with some fields changed.
+
+        Raises:
+            OptionError: there is no such field, or its value makes no sense.
+        """
+        unknown = sorted(set(changes) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise OptionError(
+                f"A hub has no option {unknown[0]!r}; it has {', '.join(cls.__dataclass_fields__)}."
+            )
+        return replace(cls() if options is None else options, **changes)
+
+
+def _within(what: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"{what} is {value}: give a value from {low} to {high}.")

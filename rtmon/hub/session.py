@@ -1,0 +1,248 @@
+"""One client of a hub, from its welcome to its end."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..batching import Batcher
+from ..errors import ProtocolError
+from ..protocol import binary, close, limits, outgoing
+from ..protocol.codecs import JSON, Codec
+from ..protocol.envelope import Envelope
+from .alarm import Alarm
+from .delivery import fitting, size_of
+from .handlers import HANDLERS
+from .heartbeat import Heartbeat
+from .limiter import Limiter
+
+if TYPE_CHECKING:
+    from .brokers.base import Receipt
+    from .delivery import Outgoing
+    from .hub import Hub
+    from .options import Batching
+    from .transports.base import Peer
+
+__all__ = ["Session"]
+
+logger = logging.getLogger("rtmon.hub")
+
+
+class Session:
+    """What the hub knows about one connection.
+
+    Attributes:
+        id: the client's id, for as long as this connection lives.
+        name: what the client calls itself; its word, not to be trusted.
+        user: whose connection it says it is; None if it did not say.
+        info: the client's own words about itself, shown to others.
+        sender: whose messages these are, when ids are compared; a secret, and whoever presents it
+            in ``connect`` is the same sender as before.
+        position: of the chat, when this connection was opened.
+        peer: the connection.
+        open: until the connection has ended.
+        heartbeat: the ``ping`` messages that the client asked for.
+    """
+
+    def __init__(self, hub: Hub, peer: Peer) -> None:
+        self.hub = hub
+        self.peer = peer
+        self.id = secrets.token_hex(8)
+        self.sender = secrets.token_urlsafe(18)
+        self.name = f"guest-{self.id[:4]}"
+        self.user: str | None = None
+        self.info: Any = None
+        self.position = ("", 0)
+        self.open = True
+        self.heartbeat = Heartbeat(self)
+        self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=hub.clock())
+        self._batcher: Batcher[str | bytes] | None = None
+        self._alarm = Alarm(self.flush)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.name!r} {self.peer.transport}>"
+
+    @property
+    def codec(self) -> Codec:
+        """What the connection speaks."""
+        return self.peer.codec
+
+    @property
+    def member(self) -> outgoing.Member:
+        """The client as others see it."""
+        return outgoing.Member(client_id=self.id, name=self.name, user=self.user, info=self.info)
+
+    # Out
+
+    def put(self, data: str | bytes) -> bool:
+        """Hand an encoded message to the connection; False if it did not take it."""
+        if self._batcher is None:
+            return self.peer.send(data)
+        full = self._batcher.add(data, now=0.0)
+        if full:
+            return self._send_batch(full)
+        self._alarm.set(self._batcher.delay)
+        return self.open
+
+    def put_batch(self, outgoing: Outgoing) -> bool:
+        """The same for a batch; if messages are collected here, those in it one by one."""
+        if self._batcher is None:
+            return self.peer.send(outgoing.encoded(self.codec)[0])
+        taken = True
+        for part in outgoing.parts:
+            taken = self.put(part.encoded(self.codec)[0]) and taken
+        return taken
+
+    def send(
+        self, kind: str, payload: Any, *, reply_to: str | None = None, at_once: bool = False
+    ) -> bool:
+        """Send a message to this client; False if the connection did not take it.
+
+        Args:
+            kind: the message type.
+            payload: as the catalog has it.
+            reply_to: the id of the message that this one answers.
+            at_once: do not keep it for a batch.
+        """
+        data = self.codec.encode(self.hub.message(kind, payload, reply_to=reply_to))
+        return self.peer.send(data) if at_once else self.put(data)
+
+    def ack(self, envelope: Envelope, **fields: Any) -> None:
+        """Tell the client that what it asked for is done."""
+        self.send("ack", outgoing.Ack(**fields), reply_to=envelope.id)
+
+    def published(self, envelope: Envelope, receipt: Receipt) -> None:
+        """Tell the client where what it published has its place."""
+        self.ack(
+            envelope,
+            epoch=receipt.epoch,
+            offset=receipt.offset,
+            duplicate=receipt.duplicate or None,
+        )
+
+    def error(self, error: ProtocolError, *, reply_to: str | None = None) -> None:
+        """Tell the client that something it sent was not done."""
+        self.peer.errored()
+        payload = outgoing.Error(code=error.code, message=error.message, retry=error.retry)
+        self.send("error", payload, reply_to=reply_to)
+
+    def batch(self, batching: Batching | None) -> None:
+        """Collect what is sent from now on into batches, or no longer."""
+        self.flush()
+        self._batcher = (
+            None if batching is None else Batcher(size=batching.size, delay=batching.delay)
+        )
+
+    def flush(self) -> None:
+        """Send what is collected."""
+        if self._batcher is not None:
+            collected = self._batcher.take()
+            if collected:
+                self._send_batch(collected)
+
+    def _send_batch(self, collected: list[str | bytes]) -> bool:
+        taken = True
+        for group in fitting([(data, size_of(data)) for data in collected]):
+            if len(group) == 1:
+                taken = self.peer.send(group[0])
+            else:
+                payload = outgoing.Batch(messages=[self.codec.raw(data) for data in group])
+                taken = self.send("batch", payload, at_once=True)
+        return taken
+
+    # In
+
+    async def receive(self, data: str | bytes) -> None:
+        """Take a message from the connection. Never raises for what the message says."""
+        if not self.admit(data):
+            return
+        codec = JSON if isinstance(data, str) else self.codec
+        attached: bytes | None = None
+        try:
+            if isinstance(data, bytes) and data[:1] == bytes((binary.CHUNK,)):
+                await self.hub.transfers.chunk(self, *binary.decode_chunk(data))
+                return
+            if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
+                data, attached = binary.decode_attached(data)
+            envelope = codec.decode(data)
+        except ProtocolError as error:
+            self.error(error, reply_to=codec.salvage_id(data))
+        else:
+            await self.handle(envelope, codec, attached)
+
+    def admit(self, data: str | bytes | msgspec.Raw) -> bool:
+        """Whether the client may send a message now; if not, it is told, or closed."""
+        verdict = self._limiter.take(self.hub.clock())
+        if verdict == "close":
+            self.peer.close(close.POLICY, "flood: you went on sending far above your rate")
+        elif verdict == "refuse":
+            rate = self.hub.options.rate
+            refused = ProtocolError(
+                "rate_limited",
+                f"You send more than {rate:g} messages a second: wait, then send this again.",
+                retry=True,
+            )
+            codec = JSON if isinstance(data, str) else self.codec
+            self.error(refused, reply_to=codec.salvage_id(data))
+        return verdict == "take"
+
+    def refund(self) -> None:
+        """The message being handled does not count against the client's rate."""
+        self._limiter.refund()
+
+    async def handle(self, envelope: Envelope, codec: Codec, attached: bytes | None = None) -> None:
+        """Do what a message asks for, and answer.
+
+        Args:
+            envelope: the message.
+            codec: what its payload is encoded in.
+            attached: bytes that came beside the envelope, and belong into its payload.
+        """
+        try:
+            await self._dispatch(envelope, codec, attached)
+        except ProtocolError as error:
+            self.error(error, reply_to=envelope.id)
+        except Exception:
+            logger.exception("the handler of %r failed", envelope.type)
+            failed = ProtocolError(
+                "internal", "The server failed at this; it has been logged.", retry=True
+            )
+            self.error(failed, reply_to=envelope.id)
+
+    async def _dispatch(self, envelope: Envelope, codec: Codec, attached: bytes | None) -> None:
+        kind = envelope.type
+        known = HANDLERS.get(kind)
+        if known is not None:
+            payload: Any = codec.payload(envelope.payload, known[0], of=kind)
+            if attached is not None:
+                payload = _with(attached, payload, kind)
+            await known[1](self, payload, envelope, codec)
+            return
+        added = self.hub.application.get(kind)
+        if added is None:
+            raise ProtocolError(
+                "unknown_type",
+                f"There is no message type {kind[: limits.TYPE_LENGTH]!r} that a client may send.",
+            )
+        result = await added.function(self, added.decode(codec, envelope.payload, kind))
+        if result is not None:
+            self.ack(envelope, data=result)
+
+    def closed(self) -> None:
+        """The connection has ended; the transport calls this once."""
+        if self.open:
+            self.open = False
+            self._alarm.cancel()
+            self.heartbeat.stop()
+            self.hub.reception.forget(self)
+
+
+def _with(attached: bytes, payload: Any, kind: str) -> Any:
+    if kind != "publish":
+        raise ProtocolError(
+            "invalid_message", f"{kind!r} takes no data beside the envelope, only publish does."
+        )
+    return msgspec.structs.replace(payload, data=attached, encoding=None)

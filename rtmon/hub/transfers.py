@@ -1,0 +1,205 @@
+"""Files on their way up to the server, and from there to those they are for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import ProtocolError
+from ..protocol import limits, outgoing
+from ..protocol.files import FileNote, FileOffer, FileOffered
+from .downloads import Downloads
+from .files import FileStore, Stored, Upload
+from .messages import room_key
+
+if TYPE_CHECKING:
+    from .hub import Hub
+    from .session import Session
+
+__all__ = ["Transfers"]
+
+
+@dataclass(slots=True)
+class _Up:
+    """An upload, and who it is from and for."""
+
+    upload: Upload
+    sender: str
+    used: float
+    to: str | None
+    room: str | None
+    mime: str | None
+    told: int = 0
+    index: int = 0
+
+
+class Transfers:
+    """All transfers of a hub.
+
+    Args:
+        hub: whose.
+        store: where files go; None refuses them.
+
+    Attributes:
+        downloads: files on their way down.
+    """
+
+    def __init__(self, hub: Hub, store: FileStore | None) -> None:
+        self._hub = hub
+        self._store = store
+        self._ups: dict[str, _Up] = {}
+        self._latest: dict[Session, str] = {}
+        self.downloads = Downloads()
+
+    def close(self) -> None:
+        """Forget what is not complete."""
+        for up in self._ups.values():
+            up.upload.abort()
+        self._ups.clear()
+        if self._store is not None:
+            self._store.close()
+
+    def drop(self, session: Session) -> None:
+        """A client is gone; what it was sending is kept for a while, so that it can resume."""
+        self._latest.pop(session, None)
+        self.downloads.drop(session)
+
+    # Up
+
+    def offer(self, session: Session, offer: FileOffer) -> tuple[str, int]:
+        """A client offers a file, or goes on with one. Returns its id, and what is here of it.
+
+        Raises:
+            ProtocolError: it is not taken.
+        """
+        now = self._hub.clock()
+        self._expire(now)
+        if self._store is None:
+            raise ProtocolError("files_refused", "This server takes no files.")
+        if offer.file is not None:
+            up = self._ups.get(offer.file)
+            if up is None or (up.upload.size, up.upload.sha256) != (offer.size, offer.sha256):
+                raise ProtocolError(
+                    "unknown_file", "There is no such transfer to resume: offer it without file."
+                )
+            # Who knows the id, which cannot be guessed, is who began.
+            up.sender, up.used = session.sender, now
+            return offer.file, up.upload.received
+        mine = sum(up.sender == session.sender for up in self._ups.values())
+        if mine >= limits.FILES_PER_CLIENT:
+            raise ProtocolError(
+                "files_refused",
+                f"You are sending {mine} files, the most there may be: finish one first.",
+                retry=True,
+            )
+        self._addressable(session, offer)
+        upload = self._store.begin(offer.name, offer.size, offer.sha256)
+        file = secrets.token_hex(16)
+        self._ups[file] = _Up(upload, session.sender, now, offer.to, offer.room, offer.mime)
+        return file, 0
+
+    def remember(self, session: Session, file: str) -> None:
+        """The client will speak of this upload without its id."""
+        self._latest[session] = file
+
+    async def chunk(
+        self, session: Session, file: str, offset: int, data: bytes | memoryview
+    ) -> None:
+        """A piece of a file has come.
+
+        Raises:
+            ProtocolError: it does not belong to a transfer of this client, or does not fit.
+        """
+        up = self._mine(session, file)
+        if len(data) > limits.FILE_CHUNK_MAX:
+            raise ProtocolError(
+                "too_large", f"A chunk carries up to {limits.FILE_CHUNK_MAX} bytes of data."
+            )
+        up.upload.write(offset, data)
+        up.used = self._hub.clock()
+        # The offer was counted as a message; its pieces are bounded by the file's size.
+        session.refund()
+        received = up.upload.received
+        if received - up.told >= limits.FILE_PROGRESS or received == up.upload.size:
+            up.told = received
+            session.send("ack", outgoing.Ack(file=file, received=received))
+
+    async def indexed(self, session: Session, index: int, total: int, data: bytes) -> str | None:
+        """The same for a piece that has a number. Returns the file's id with the last one."""
+        file = self._latest.get(session)
+        if file is None:
+            raise ProtocolError("unknown_file", "Send file_metadata first.")
+        up = self._mine(session, file)
+        if index != up.index:
+            raise ProtocolError("file_offset", f"The next chunkIndex is {up.index}, not {index}.")
+        await self.chunk(session, file, up.upload.received, data)
+        up.index += 1
+        return file if up.index == total else None
+
+    async def done(self, session: Session, file: str, sha256: str | None) -> FileNote:
+        """All has been sent: check it, let it appear, offer it on.
+
+        Raises:
+            ProtocolError: it is not as it was offered; the transfer is over.
+        """
+        up = self._mine(session, file)
+        del self._ups[file]
+        stored = await asyncio.to_thread(up.upload.finish, sha256)
+        if up.to is not None or up.room is not None:
+            self.downloads.offer(file, stored)
+            self._offer_on(session, up, file, stored)
+        return stored.note(file)
+
+    def abort(self, session: Session, file: str) -> None:
+        """A client ends a transfer, up or down.
+
+        Raises:
+            ProtocolError: there is no such transfer.
+        """
+        if self.downloads.stop(session, file):
+            return
+        up = self._mine(session, file)
+        up.upload.abort()
+        del self._ups[file]
+
+    # Inside
+
+    def _mine(self, session: Session, file: str) -> _Up:
+        up = self._ups.get(file)
+        if up is None or up.sender != session.sender:
+            raise ProtocolError("unknown_file", "There is no such transfer of yours: offer it.")
+        return up
+
+    def _addressable(self, session: Session, offer: FileOffer) -> None:
+        audience = self._hub.audience
+        if offer.to is not None and offer.to not in audience.sessions:
+            raise ProtocolError("unknown_client", f"Nobody here has the client id {offer.to!r}.")
+        if offer.room is not None and not audience.rooms.has(session, offer.room):
+            raise ProtocolError("not_in_room", f"You are not in the room {offer.room!r}.")
+
+    def _offer_on(self, session: Session, up: _Up, file: str, stored: Stored) -> None:
+        audience = self._hub.audience
+        receivers: set[Session] = set()
+        if up.room is not None:
+            receivers.update(audience.receivers(room_key(up.room)))
+        if up.to is not None and up.to in audience.sessions:
+            receivers.add(audience.sessions[up.to])
+        receivers.discard(session)
+        payload = FileOffered(
+            file=file,
+            sender=session.id,
+            name=stored.path.name,
+            size=stored.size,
+            sha256=stored.sha256,
+            mime=up.mime,
+            room=up.room,
+        )
+        for receiver in receivers:
+            receiver.send("file_offer", payload)
+
+    def _expire(self, now: float) -> None:
+        idle = [f for f, up in self._ups.items() if now - up.used > limits.FILE_IDLE]
+        for file in idle:
+            self._ups.pop(file).upload.abort()

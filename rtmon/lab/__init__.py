@@ -1,0 +1,1 @@
+"""Tools to put a server under load and to break its network."""

@@ -1,0 +1,204 @@
+"""One connection of a simulated user, which counts what it sends and receives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from ..protocol.close import ABNORMAL, GOING_AWAY, NORMAL, effective_code
+
+__all__ = ["Connection", "ConnectionReport"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionReport:
+    """What one connection has counted.
+
+    Attributes:
+        name: what the user calls itself; a hub's server shows it as the connection's name.
+        local: this end's address, which is the server's ``remote``.
+        messages_out, messages_in: whole messages.
+        bytes_out, bytes_in: their payload.
+        open: whether it is open.
+        close_code: how it ended, None while it is open.
+    """
+
+    name: str
+    local: str
+    messages_out: int
+    bytes_out: int
+    messages_in: int
+    bytes_in: int
+    open: bool
+    close_code: int | None
+
+
+_PAUSE = 0.1
+"""Seconds until a question that the server refused is asked again."""
+
+
+class Connection:
+    """A connection with a reader of its own, so that nothing received goes uncounted.
+
+    Attributes:
+        heard: messages received, without the answers to :meth:`round_trip`.
+        lost: set when the connection has ended.
+    """
+
+    def __init__(self, socket: ClientConnection, name: str) -> None:
+        self.heard = 0
+        self.lost = asyncio.Event()
+        self._socket = socket
+        self._name = name
+        host, port = socket.local_address[:2]
+        self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._messages_out = self._bytes_out = 0
+        self._messages_in = self._bytes_in = 0
+        self._hub = False
+        self._answers: dict[str, asyncio.Future[bool]] = {}
+        self._pings = 0
+        self._on_end: Callable[[Connection], None] | None = None
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, url: str, name: str) -> Self:
+        """Connect.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: it failed.
+        """
+        return cls(await connect(url, max_size=None, proxy=None), name)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection has ended."""
+        return self.lost.is_set()
+
+    def on_end(self, callback: Callable[[Connection], None]) -> None:
+        """Call this when the connection ends, also if it has ended already."""
+        self._on_end = callback
+        if self.ended:
+            callback(self)
+
+    def report(self) -> ConnectionReport:
+        """What was counted so far."""
+        return ConnectionReport(
+            name=self._name,
+            local=self._local,
+            messages_out=self._messages_out,
+            bytes_out=self._bytes_out,
+            messages_in=self._messages_in,
+            bytes_in=self._bytes_in,
+            open=not self.ended,
+            close_code=self._close_code() if self.ended else None,
+        )
+
+    async def say(self, text: str) -> None:
+        """Send a chat message; nothing happens if the connection has ended."""
+        await self._send({"type": "chat_message", "payload": {"text": text}})
+
+    async def round_trip(self) -> None:
+        """Wait for an answer to a question asked behind all that was sent before.
+
+        A hub is asked by a ``ping`` message, which it takes in its turn; another server by a
+        ping of the WebSocket protocol, which is all that it is sure to answer.
+        """
+        if not self._hub:
+            try:
+                await (await self._socket.ping())
+            except ConnectionClosed:
+                return
+            return
+        answered = False
+        while not answered and not self.ended:
+            answered = await self._ask()
+            if not answered:
+                # So much was sent before that the hub wants a pause.
+                await asyncio.sleep(_PAUSE)
+
+    async def _ask(self) -> bool:
+        """One ``ping`` message. Returns whether it was answered, not refused."""
+        self._pings += 1
+        key = f"ping-{self._pings}"
+        answer = self._answers[key] = asyncio.get_running_loop().create_future()
+        await self._send({"type": "ping", "id": key, "payload": {}})
+        lost = asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait((answer, lost), return_when=asyncio.FIRST_COMPLETED)
+            return answer.done() and answer.result()
+        finally:
+            lost.cancel()
+            del self._answers[key]
+
+    async def leave(self, how: str) -> None:
+        """End the connection: ``normal`` (1000), ``going away`` (1001) or ``abort``."""
+        if how == "abort":
+            self._socket.transport.abort()
+        else:
+            await self._socket.close(GOING_AWAY if how == "going away" else NORMAL)
+        await self._reader
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            await self._socket.send(data, text=True)
+        except ConnectionClosed:
+            return
+        self._messages_out += 1
+        self._bytes_out += len(data)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                data = await self._socket.recv(decode=False)
+                self._messages_in += 1
+                self._bytes_in += len(data)
+                if self._messages_in == 1:
+                    await self._greet(data)
+                if not (self._answers and self._is_answer(data)):
+                    self.heard += 1
+        except ConnectionClosed:
+            pass
+        finally:
+            self.lost.set()
+            if self._on_end is not None:
+                self._on_end(self)
+
+    async def _greet(self, data: bytes) -> None:
+        if _decode(data).get("type") == "welcome":
+            self._hub = True
+            await self._send({"type": "connect", "payload": {"name": self._name}})
+
+    def _is_answer(self, data: bytes) -> bool:
+        if b'"reply_to"' not in data:
+            return False
+        message = _decode(data)
+        answer = self._answers.get(str(message.get("reply_to")))
+        if answer is None:
+            return False
+        if not answer.done():
+            answer.set_result(message.get("type") == "pong")
+        return True
+
+    def _close_code(self) -> int:
+        protocol = self._socket.protocol
+        sent, received = protocol.close_sent, protocol.close_rcvd
+        if sent is None and received is None:
+            return ABNORMAL
+        return effective_code(
+            None if sent is None else sent.code, None if received is None else received.code
+        )
+
+
+def _decode(data: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}

@@ -1,0 +1,53 @@
+"""What all listeners of rtmon have in common: clear words when a port cannot be had."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from websockets.asyncio.server import Server
+
+from .errors import OptionError, PortInUse
+
+__all__ = ["address", "binding", "is_loopback", "port_of"]
+
+
+def address(host: str | None, port: int) -> str:
+    """``host:port`` as it stands in a URL; a wildcard host is named by its loopback address."""
+    name = "127.0.0.1" if host in (None, "", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
+    assert name is not None  # noqa: S101 - for the type checker
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether only this machine can reach a listener on that host."""
+    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+
+
+def port_of(server: Server) -> int:
+    """The port that a running server listens on; 0 for a Unix socket."""
+    name = next(iter(server.sockets)).getsockname()
+    return int(name[1]) if isinstance(name, tuple) else 0
+
+
+@contextlib.contextmanager
+def binding(what: str, host: str | None, port: int | None) -> Iterator[None]:
+    """Turn the errors of binding a listener into sentences.
+
+    Raises:
+        PortInUse: somebody else listens there.
+        OptionError: the host is not one of this machine's, or the port needs rights.
+    """
+    where = address(host, port or 0)
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            problem = f"{what} cannot listen on {where}: the port is in use; choose another one"
+            raise PortInUse(exc.errno, problem) from exc
+        if exc.errno in {errno.EADDRNOTAVAIL, errno.EACCES} or exc.errno is None or exc.errno < 0:
+            raise OptionError(f"{what} cannot listen on {where}: {exc.strerror or exc}") from exc
+        raise
+    except OverflowError as exc:
+        raise OptionError(f"{what} cannot listen on port {port}: ports go from 0 to 65535") from exc

@@ -1,0 +1,1 @@
+"""What is measured: pure, standard library only, no I/O, time passed in."""

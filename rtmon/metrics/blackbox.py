@@ -1,0 +1,71 @@
+"""The black box: the last frames of a connection, kept for the case that it dies."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["FRAMES", "SLOTS", "BlackBox"]
+
+FRAMES = 32
+"""Frames kept of each connection."""
+
+PAYLOAD_BYTES = 64
+"""Bytes kept of a frame's payload, where payloads are asked for."""
+
+SLOTS = 2 * FRAMES
+"""Numbers in the ring: a power of two, so that a hot path wraps around with a mask."""
+
+_NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+
+
+class BlackBox:
+    """A ring of the last frames: two numbers a frame, no object.
+
+    A hot path writes ``ring[at] = monotonic seconds``, ``ring[at + 1] = size * 32 + direction
+    + opcode`` (direction: 16 for a frame sent, 0 for one received), and advances ``at`` by 2,
+    modulo 64. A size up to 2**48 is exact in a double.
+
+    Attributes:
+        ring: the numbers.
+        at: where the next frame goes.
+    """
+
+    __slots__ = ("_payloads", "at", "ring")
+
+    def __init__(self) -> None:
+        self.ring = array("d", bytes(8 * SLOTS))
+        self.at = 0
+        self._payloads: deque[bytes] | None = None
+
+    def record(self, now: float, size: int, opcode: int, *, sent: bool) -> None:
+        """Remember a frame."""
+        at = self.at
+        self.ring[at] = now
+        self.ring[at + 1] = size * 32 + 16 * sent + opcode
+        self.at = (at + 2) % SLOTS
+
+    def keep_payload(
+        self, payload: bytes | bytearray | memoryview, redact: Callable[[bytes], bytes] | None
+    ) -> None:
+        """Remember the beginning of a frame's payload, as a hook leaves it; after ``record``."""
+        if self._payloads is None:
+            self._payloads = deque(maxlen=FRAMES)
+        cut = bytes(payload[:PAYLOAD_BYTES])
+        self._payloads.append(redact(cut) if redact is not None else cut)
+
+    def __str__(self) -> str:
+        """The frames in order: seconds before the last one, direction, opcode, bytes."""
+        order = [(self.at + 2 * n) % SLOTS for n in range(FRAMES)]
+        frames = [(self.ring[i], int(self.ring[i + 1])) for i in order if self.ring[i]]
+        payloads = list(self._payloads or ())
+        payloads = [b""] * (len(frames) - len(payloads)) + payloads
+        lines = []
+        for (time, packed), payload in zip(frames, payloads, strict=True):
+            size, rest = divmod(packed, 32)
+            direction = "out" if rest & 16 else "in"
+            name = _NAMES.get(rest & 15, f"opcode {rest & 15}")
+            line = f"{time - frames[-1][0]:.3f} {direction} {name} {size}"
+            lines.append(f"{line} {payload!r}" if payload else line)
+        return "; ".join(lines)

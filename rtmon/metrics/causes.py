@@ -1,0 +1,79 @@
+"""Why a connection ended, in a word: what tells one 1006 from another."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["NORMAL", "Cause", "cause"]
+
+Cause = Literal[
+    "closed",
+    "handler failed",
+    "peer vanished",
+    "ping timeout",
+    "protocol error",
+    "reset",
+    "server shutdown",
+    "slow consumer",
+]
+"""Why a connection ended.
+
+* ``closed``: with a close frame of either side that says nothing worse.
+* ``handler failed``: an exception left the handler, which closes with 1011.
+* ``peer vanished``: TCP ended, or nothing answered any more, without a close frame.
+* ``ping timeout``: a keepalive ping was not answered in time.
+* ``protocol error``: the peer broke the protocol (1002, 1003, 1007, 1009, 1010).
+* ``reset``: the peer's machine or something between reset the TCP connection.
+* ``server shutdown``: this server was closing.
+* ``slow consumer``: the peer did not read what was sent to it, and was cut off.
+"""
+
+NORMAL = frozenset({"closed", "server shutdown"})
+"""Causes after which nobody asks for the last frames."""
+
+VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 1010})
+"""Codes by which an endpoint says that its peer broke the protocol (RFC 6455, 7.4.1)."""
+
+KEEPALIVE_TIMEOUT = "keepalive ping timeout"
+"""The close reason of ``websockets`` after an unanswered ping; it goes with the code 1011."""
+
+
+def cause(
+    *,
+    code_sent: int | None,
+    reason_sent: str | None,
+    code_received: int | None,
+    initiator: str | None,
+    failed: bool,
+    shutdown: bool,
+    slow: bool,
+    exception: BaseException | None,
+) -> Cause:
+    """Why a connection ended.
+
+    Args:
+        code_sent: close code sent, None if no close frame was.
+        reason_sent: close reason sent.
+        code_received: close code received, None if no close frame was.
+        initiator: ``local``, ``remote``, or None if nobody sent a close frame.
+        failed: whether an exception left the handler.
+        shutdown: whether this server was closing.
+        slow: whether bytes had waited to be sent for too long, or 1013 was sent for it.
+        exception: what ended the TCP connection, None for its orderly end.
+    """
+    if initiator == "remote":
+        return "protocol error" if code_received in VIOLATIONS else "closed"
+    if initiator == "local":
+        unanswered = code_sent == 1011 and reason_sent == KEEPALIVE_TIMEOUT
+        cut_off = slow and (unanswered or code_sent == 1013 or code_received is None)
+        known: dict[Cause, bool] = {
+            "slow consumer": cut_off,
+            "ping timeout": unanswered,
+            "handler failed": failed,
+            "protocol error": code_sent in VIOLATIONS,
+            "server shutdown": shutdown,
+        }
+        return next((name for name, holds in known.items() if holds), "closed")
+    if shutdown or slow:
+        return "server shutdown" if shutdown else "slow consumer"
+    return "reset" if isinstance(exception, ConnectionError) else "peer vanished"

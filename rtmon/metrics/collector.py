@@ -1,0 +1,334 @@
+"""The Collector: folds what the meters counted into one Sample a tick."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .backlog import Backlogs
+from .causes import NORMAL
+from .columns import METER_COUNTERS
+from .histogram import EMPTY, Histogram, Recorder
+from .history import History
+from .meter import Ending, Ledger, Meter, safe_text
+from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from .totals import LedgerTotals, ServerTotals
+
+__all__ = ["Collector", "Tick"]
+
+EVENTS_PER_TICK = 1000
+"""Events kept of one tick; of a storm of connections the rest is counted, and said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick hands on.
+
+    Attributes:
+        sample: the Sample.
+        events: the Events since the tick before, in order.
+        meters: the opened connections that changed; ``meter.info()`` makes a row of one, so
+            that rows cost nothing where nobody asks for them.
+        closed: the connections that ended, among them ones opened in this very tick.
+    """
+
+    sample: Sample
+    events: tuple[Event, ...]
+    meters: tuple[Meter, ...]
+    closed: tuple[Meter, ...]
+
+
+class Collector:
+    """Everything that one Monitor counts. Pure: it reads no clock and does no I/O.
+
+    Probes call :meth:`opened`, :meth:`closed` and the like on the thread of their event loop,
+    and so does the owner call :meth:`tick`. :meth:`connections` and :meth:`published` may be
+    called from any thread: they answer as of the last tick.
+
+    Args:
+        node: name of this server process.
+        epoch: name of this life of the counters.
+        now: monotonic seconds.
+        closed_kept: how many closed connections to remember.
+    """
+
+    def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
+        self.node = node
+        self.epoch = epoch
+        self.history = History()
+        self.lag = Recorder()
+        self.backlogs = Backlogs()
+        self._lock = threading.Lock()
+        self._started = now
+        self._ticked = now
+        self._seq = 0
+        self._event_seq = 0
+        self._last_id = 0
+        self._ledgers = {"server": Ledger(), "client": Ledger()}
+        self._connections = LedgerTotals(self._ledgers["server"])
+        self._server = ServerTotals()
+        self._open: dict[str, Meter] = {}
+        self._closed: deque[Meter] = deque(maxlen=closed_kept)
+        self._moved: list[Meter] = []
+        self._events: list[Event] = []
+        self._events_lost = 0
+        self._rtt = Recorder()
+        self.fanout = Recorder()
+        self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
+        self._channels: Callable[[], Iterable[ChannelInfo]] = tuple
+        self._published: Snapshot | None = None
+
+    def meter(
+        self, *, role: str = "server", transport: str = "websocket", probe: str = "websockets"
+    ) -> Meter:
+        """A meter for a connection that begins; it is in no table until :meth:`opened`.
+
+        What it counts before is in the totals all the same: a handshake that fails has moved
+        bytes too.
+
+        Args:
+            role: ``server`` or ``client``: which end of the connection is measured.
+            transport: how messages travel.
+            probe: who measures, one of :data:`rtmon.metrics.columns.EVERY`; what that kind of
+                probe cannot know is null in the connection's row.
+        """
+        self._last_id += 1
+        return Meter(
+            self._ledgers[role], f"c{self._last_id}", role=role, transport=transport, probe=probe
+        )
+
+    def opened(self, meter: Meter, now: float, time: float) -> None:
+        """The handshake was completed."""
+        meter.opened, meter.opened_time = now, time
+        self._moved.append(meter)
+        if meter.role == "server":
+            self._server.arrived()
+        meter.mark()
+        self.event("opened", time, meter=meter)
+
+    def closed(self, meter: Meter, now: float, time: float, ending: Ending) -> None:
+        """An opened connection has ended. Only the first call for a meter counts."""
+        if meter.opened is None or meter.closed is not None:
+            return
+        meter.ending = ending
+        meter.closed = now
+        meter.queue, meter.send_queue, meter.queue_age = None, 0, None
+        self.backlogs.forget(meter)
+        if meter.box is not None:
+            if ending.cause not in NORMAL:
+                meter.last_frames = str(meter.box)
+            meter.box = None
+        self._moved.append(meter)
+        if meter.role == "server":
+            self._server.left(ending.close_code)
+        meter.mark()
+        by = {"local": "closed by this side", "remote": "closed by the peer"}
+        reason = ending.reason_received or ending.reason_sent
+        detail = by.get(ending.initiator or "", "ended without a close frame")
+        if ending.cause is not None and ending.cause != "closed":
+            detail = f"{ending.cause}, {detail}"
+        self.event(
+            "closed",
+            time,
+            meter=meter,
+            code=ending.close_code,
+            detail=f"{detail}: {reason}" if reason else detail,
+        )
+
+    def rejected(self, meter: Meter, time: float, *, status: int | None, detail: str) -> None:
+        """A WebSocket handshake failed or was refused."""
+        self._server.rejected += 1
+        self.event("rejected", time, meter=meter, code=status, detail=detail)
+
+    def http_request(self) -> None:
+        """A plain HTTP request was answered on the WebSocket port."""
+        self._server.http_requests += 1
+
+    def rtt(self, meter: Meter, seconds: float) -> None:
+        """A ping was answered."""
+        meter.rtt = seconds
+        meter.mark()
+        if meter.role == "server":
+            self._rtt.record(seconds)
+
+    def event(
+        self,
+        kind: str,
+        time: float,
+        *,
+        meter: Meter | None = None,
+        code: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Something happened that is worth a line; past the bound of a tick it is only counted."""
+        if len(self._events) >= EVENTS_PER_TICK:
+            self._events_lost += 1
+            return
+        self._append(kind, time, meter=meter, code=code, detail=detail)
+
+    def _append(
+        self,
+        kind: str,
+        time: float,
+        *,
+        meter: Meter | None = None,
+        code: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self._event_seq += 1
+        self._events.append(
+            Event(
+                seq=self._event_seq,
+                time=time,
+                kind=kind,
+                connection=None if meter is None else meter.id,
+                name=None if meter is None else safe_text(meter.name),
+                remote=None if meter is None else safe_text(meter.remote),
+                code=code,
+                detail=safe_text(detail),
+            )
+        )
+
+    def tick(
+        self,
+        now: float,
+        time: float,
+        *,
+        cpu: float | None = None,
+        memory: int | None = None,
+        own: float | None = None,
+    ) -> Tick:
+        """Make one Sample of everything since the last tick, remember and return it.
+
+        Args:
+            now: monotonic seconds; what rates divide by comes from here.
+            time: Unix seconds, the label.
+            cpu: CPU seconds of the process per second of time.
+            memory: resident bytes of the process.
+            own: seconds that the tick before took.
+        """
+        self._look_for_slow_ones(now, time)
+        if self._events_lost:
+            lost, self._events_lost = self._events_lost, 0
+            self._append("events dropped", time, detail=f"{lost:,} more in one tick")
+        dirty: list[Meter] = []
+        for ledger in self._ledgers.values():
+            dirty += ledger.dirty
+            ledger.dirty = []
+        for meter in dirty:
+            meter.dirty = False
+        with self._lock:
+            gone = self._move()
+            self._seq += 1
+            elapsed, self._ticked = now - self._ticked, now
+            sample = Sample(
+                node=self.node,
+                epoch=self.epoch,
+                seq=self._seq,
+                time=time,
+                elapsed=max(0.0, elapsed),
+                slow=self.backlogs.slow,
+                send_queue=self.backlogs.waiting(),
+                rtt=self._rtt.take(),
+                fanout=self.fanout.take(),
+                lag=self.lag.take(),
+                **self._server.take(),
+                **self._connections.take(),
+                cpu=cpu,
+                memory=memory,
+                own=own,
+            )
+            for name, before in self._lifetime.items():
+                gained: Histogram = getattr(sample, name)
+                if gained.counts:
+                    self._lifetime[name] = Histogram.merged((before, gained))
+            self._published = self._snapshot(now, sample)
+        events, self._events = tuple(self._events), []
+        self.history.add(sample, events)
+        changed = tuple([meter for meter in dirty if meter.opened is not None])
+        return Tick(sample, events, changed, gone)
+
+    def _look_for_slow_ones(self, now: float, time: float) -> None:
+        moved = [meter for ledger in self._ledgers.values() for meter in ledger.dirty]
+        slow, recovered = self.backlogs.look(moved, now)
+        for meter in slow:
+            detail = f"{meter.send_queue:,} bytes wait, the oldest for {meter.queue_age:.1f} s"
+            self.event("slow", time, meter=meter, detail=detail)
+        for meter in recovered:
+            self.event("recovered", time, meter=meter, detail=f"{meter.send_queue:,} bytes wait")
+
+    def _move(self) -> tuple[Meter, ...]:
+        """Bring the tables to the state of this tick; returns the connections that ended."""
+        gone: dict[str, Meter] = {}  # one opened and closed within a tick has moved twice
+        for meter in self._moved:
+            if meter.closed is None:
+                self._open[meter.id] = meter
+            else:
+                self._open.pop(meter.id, None)
+                gone[meter.id] = meter
+        self._moved = []
+        self._closed.extend(gone.values())
+        return tuple(gone.values())
+
+    def _snapshot(self, now: float, sample: Sample) -> Snapshot:
+        totals: dict[str, Any] = {
+            **self._lifetime,
+            **self._server.current(),
+            **self._connections.current(),
+        }
+        return Snapshot(
+            node=self.node,
+            epoch=self.epoch,
+            seq=sample.seq,
+            time=sample.time,
+            uptime=now - self._started,
+            rates={
+                name: rate for name in METER_COUNTERS if (rate := sample.rate(name)) is not None
+            },
+            **totals,
+        )
+
+    def snapshot(self, now: float, time: float) -> Snapshot:
+        """Totals as of this moment; to be called on the probes' thread."""
+        last = self.history.latest() or Sample(
+            node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
+        )
+        current = self._snapshot(now, replace(last, time=time))
+        return replace(
+            current,
+            rtt=Histogram.merged((self._lifetime["rtt"], self._rtt.peek())),
+            fanout=Histogram.merged((self._lifetime["fanout"], self.fanout.peek())),
+            lag=Histogram.merged((self._lifetime["lag"], self.lag.peek())),
+        )
+
+    def measure(self, fanout: Recorder, channels: Callable[[], Iterable[ChannelInfo]]) -> None:
+        """Have fan-out times and the table of channels come from a hub.
+
+        The table is asked for only where somebody looks.
+        """
+        self.fanout, self._channels = fanout, channels
+
+    def channels(self) -> list[ChannelInfo]:
+        """The channels of the hub, if there is one."""
+        return list(self._channels())
+
+    def published(self) -> Snapshot | None:
+        """Totals as of the last tick, None before the first."""
+        with self._lock:
+            return self._published
+
+    def connections(self) -> list[ConnectionInfo]:
+        """The open connections and the latest closed ones.
+
+        Which ones are listed is as of the last tick, what they have counted as of now: on the
+        probes' thread, right after a tick, both are the same.
+        """
+        return [meter.info() for meter in self.meters()]
+
+    def meters(self) -> list[Meter]:
+        """Meters of the same connections."""
+        with self._lock:
+            return [*self._open.values(), *self._closed]

@@ -1,0 +1,120 @@
+"""Tables as CSV text that a spreadsheet opens without running anything, and back.
+
+Format: RFC 4180, comma, CRLF, UTF-8. Null is an empty cell and empty text a lone ``'``. Text
+whose first character a spreadsheet may take for a formula (``= + - @``, tab, carriage return),
+or that begins with ``'``, gets one ``'`` in front
+(https://owasp.org/www-community/attacks/CSV_Injection). Times are ISO 8601 in UTC with
+microseconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..errors import FileFormatError
+from .columns import TABLES, Column, names
+from .histogram import Histogram, format_tally
+
+__all__ = ["cell", "header", "line", "lines", "parse", "value"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cell(column: Column, content: Any) -> str:
+    """One value as the text of a CSV cell, before quoting."""
+    if content is None:
+        return ""
+    if column.kind == "time":
+        return (_EPOCH + timedelta(microseconds=round(content * 1e6))).isoformat(
+            timespec="microseconds"
+        )
+    if column.kind in {"counter", "gauge"}:
+        return repr(content)
+    text = _as_text(content)
+    if not text:
+        return "'"
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _as_text(content: Any) -> str:
+    if isinstance(content, Histogram):
+        return str(content)
+    return content if isinstance(content, str) else format_tally(content)
+
+
+def value(column: Column, text: str) -> Any:
+    """What :func:`cell` was given; histograms and tallies stay in their text form.
+
+    Raises:
+        ValueError: the text does not fit the column's kind.
+    """
+    if text == "":
+        return None
+    if column.kind == "time":
+        return (datetime.fromisoformat(text) - _EPOCH) / timedelta(seconds=1)
+    if column.kind in {"counter", "gauge"}:
+        return int(text) if column.dtype == "Int64" else float(text)
+    return text.removeprefix("'")
+
+
+def header(table: str) -> str:
+    """The first line of a table's file."""
+    return _join(names(TABLES[table]))
+
+
+def line(table: str, record: Any) -> str:
+    """One record as a line, its end included."""
+    return _join([cell(column, getattr(record, column.name)) for column in TABLES[table]])
+
+
+def lines(table: str, records: Iterable[Any]) -> Iterator[str]:
+    """A whole table, line by line, the header first."""
+    yield header(table)
+    for record in records:
+        yield line(table, record)
+
+
+def _join(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue()
+
+
+def parse(source: Iterable[str], *, where: str) -> tuple[str, dict[str, list[Any]]]:
+    """Read a table.
+
+    Args:
+        source: the text's lines, with their line ends as they are (``newline=""``).
+        where: what to call the source in errors, such as the file's name.
+
+    Returns:
+        The table's name and its columns.
+
+    Raises:
+        FileFormatError: this is not a file that rtmon writes, or a line of it is damaged.
+    """
+    rows = csv.reader(source, strict=True)
+    try:
+        head = tuple(next(rows, ()))
+        table = next((name for name in TABLES if names(TABLES[name]) == head), "")
+        if table:
+            return table, _columns(TABLES[table], rows)
+    except (ValueError, csv.Error) as exc:
+        raise FileFormatError(f"{where}, line {rows.line_num}: {exc}") from exc
+    known = ", ".join(TABLES)
+    raise FileFormatError(f"{where}: the first line is not that of a table of rtmon's ({known})")
+
+
+def _columns(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> dict[str, list[Any]]:
+    content: dict[str, list[Any]] = {column.name: [] for column in columns}
+    for cells in rows:
+        if len(cells) != len(columns):
+            raise ValueError(f"{len(cells)} cells where there are {len(columns)} columns")
+        for column, text in zip(columns, cells, strict=True):
+            content[column.name].append(value(column, text))
+    return content

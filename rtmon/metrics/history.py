@@ -1,0 +1,147 @@
+"""What is remembered: bounded rings of Samples and Events."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from .columns import HISTOGRAMS, SAMPLE
+from .histogram import Histogram
+from .records import Event, Sample
+
+__all__ = ["History", "merge"]
+
+T = TypeVar("T", Sample, Event)
+
+_SUMS = ("elapsed", *(column.name for column in SAMPLE if column.kind == "counter"))
+
+
+def merge(samples: Sequence[Sample]) -> Sample:
+    """One Sample of several that follow each other in one epoch.
+
+    Counters and elapsed time add up, histograms and tallies merge, gauges and labels are the
+    last one's, the peak is the highest.
+
+    Raises:
+        ValueError: there are no samples.
+    """
+    if not samples:
+        raise ValueError("no samples to merge")
+    values: dict[str, Any] = {
+        name: _total(getattr(sample, name) for sample in samples) for name in _SUMS
+    }
+    for column in HISTOGRAMS:
+        values[column.name] = Histogram.merged(getattr(sample, column.name) for sample in samples)
+    codes: dict[int, int] = {}
+    for sample in samples:
+        for code, count in sample.close_codes.items():
+            codes[code] = codes.get(code, 0) + count
+    values["peak"] = max(sample.peak for sample in samples)
+    return replace(samples[-1], close_codes=codes, **values)
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+class History:
+    """The latest Samples and Events; safe to read from other threads.
+
+    Args:
+        seconds: how many Samples of one tick to keep; an hour of seconds by default.
+        coarse: how many merged Samples to keep; a day of ten-second ones by default.
+        every: how many Samples make one merged Sample.
+        events: how many Events to keep.
+    """
+
+    def __init__(
+        self, *, seconds: int = 3600, coarse: int = 8640, every: int = 10, events: int = 10_000
+    ) -> None:
+        self._lock = threading.Lock()
+        self._samples: deque[Sample] = deque(maxlen=seconds)
+        self._coarse: deque[Sample] = deque(maxlen=coarse)
+        self._pending: list[Sample] = []
+        self._every = every
+        self._events: deque[Event] = deque(maxlen=events)
+
+    def add(self, sample: Sample, events: Iterable[Event] = ()) -> None:
+        """Remember a Sample and the Events that came with it."""
+        with self._lock:
+            self._samples.append(sample)
+            self._events.extend(events)
+            self._pending.append(sample)
+            if len(self._pending) >= self._every:
+                self._coarse.append(merge(self._pending))
+                self._pending = []
+
+    def extend_events(self, events: Iterable[Event]) -> None:
+        """Remember Events that came by themselves."""
+        with self._lock:
+            self._events.extend(events)
+
+    def last_event(self) -> int:
+        """``seq`` of the newest Event, 0 before the first."""
+        with self._lock:
+            return self._events[-1].seq if self._events else 0
+
+    def clear(self) -> None:
+        """Forget everything, as when another epoch begins."""
+        with self._lock:
+            self._samples.clear()
+            self._coarse.clear()
+            self._pending.clear()
+            self._events.clear()
+
+    def latest(self) -> Sample | None:
+        """The newest Sample, None before the first."""
+        with self._lock:
+            return self._samples[-1] if self._samples else None
+
+    def samples(self, since: int = 0) -> list[Sample]:
+        """Samples with ``seq > since``, oldest first."""
+        with self._lock:
+            return _after(self._samples, since)
+
+    def coarse(self) -> list[Sample]:
+        """The merged Samples, oldest first."""
+        with self._lock:
+            return list(self._coarse)
+
+    def window(self, seconds: float) -> Sample | None:
+        """The last so many seconds as one Sample, None before the first.
+
+        An hour back it is made of single ticks, beyond that of ten at a time, so it may begin
+        up to ten ticks early.
+        """
+        with self._lock:
+            kept = list(self._samples)
+            if kept and seconds > sum(sample.elapsed for sample in kept):
+                older = [sample for sample in self._coarse if sample.seq < kept[0].seq]
+                kept = older + kept
+        chosen: list[Sample] = []
+        elapsed = 0.0
+        for sample in reversed(kept):
+            if elapsed >= seconds:
+                break
+            chosen.append(sample)
+            elapsed += sample.elapsed
+        return merge(chosen[::-1]) if chosen else None
+
+    def events(self, since: int = 0) -> list[Event]:
+        """Events with ``seq > since``, oldest first."""
+        with self._lock:
+            return _after(self._events, since)
+
+
+def _after(ring: deque[T], since: int) -> list[T]:
+    newer = 0
+    for item in reversed(ring):
+        if item.seq <= since:
+            break
+        newer += 1
+    return list(islice(ring, len(ring) - newer, None))

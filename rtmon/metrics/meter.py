@@ -1,0 +1,304 @@
+"""What one connection has done: plain integers that a probe adds to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from .blackbox import BlackBox
+from .causes import Cause
+from .columns import CONNECTION, EVERY, METER_COUNTERS, names
+from .histogram import BYTE, Recorder
+from .records import ConnectionInfo
+
+__all__ = ["Ending", "Ledger", "Meter", "safe_text"]
+
+TEXT_LENGTH = 256
+"""Characters kept of any text that came from outside."""
+
+DIRECT = tuple(name for name in METER_COUNTERS if not name.startswith(("messages_", "bytes_")))
+"""Counters whose total the ledger counts beside the meter; sizes give the others."""
+
+
+def safe_text(text: str | None, length: int = TEXT_LENGTH) -> str | None:
+    """Text from outside as records hold it: of bounded length, and valid Unicode.
+
+    What it means to HTML or a spreadsheet is up to whoever writes those.
+    """
+    if text is None or (len(text) <= length and text.isascii()):
+        return text
+    return text[:length].encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a connection ended; the fields are those of the connections table."""
+
+    close_code: int
+    code_sent: int | None = None
+    reason_sent: str | None = None
+    code_received: int | None = None
+    reason_received: str | None = None
+    initiator: str | None = None
+    cause: Cause | None = None
+
+
+class Ledger:
+    """What all connections of one role add up to, counted as it happens.
+
+    The sizes of messages hold their number and their bytes too, so that a hot path writes
+    each once. A tick takes everything in time that does not depend on how many connections
+    there are; the dirty list only says which rows have changed.
+
+    Attributes:
+        sizes_in: size of each whole message received since the last tick.
+        sizes_out: size of each whole message sent since the last tick.
+        handler: durations of handlers, in microseconds.
+        receive: waits of messages for their handler, in microseconds.
+        partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
+        partial_out: the same for what is sent.
+        dirty: the meters that changed since the last tick.
+        probes: the kinds of probe that have made a meter here.
+    """
+
+    __slots__ = (
+        *DIRECT,
+        "dirty",
+        "handler",
+        "partial_in",
+        "partial_out",
+        "probes",
+        "receive",
+        "sizes_in",
+        "sizes_out",
+    )
+
+    wire_in: int
+    wire_out: int
+    binary_in: int
+    binary_out: int
+
+    def __init__(self) -> None:
+        self.sizes_in = Recorder(BYTE)
+        self.sizes_out = Recorder(BYTE)
+        self.handler = Recorder()
+        self.receive = Recorder()
+        self.partial_in = 0
+        self.partial_out = 0
+        self.dirty: list[Meter] = []
+        self.probes: set[str] = set()
+        for counter in DIRECT:
+            setattr(self, counter, 0)
+
+
+class Meter:
+    """What one connection has done so far.
+
+    Probes with little to do per message use :meth:`received`, :meth:`sent` and :meth:`bump`;
+    a hot path does the same additions in line. Counter attributes are those of
+    :data:`rtmon.metrics.columns.METER_COUNTERS`.
+
+    Attributes:
+        name: what the application calls the connection; may be set at any time.
+        last: when bytes last moved, monotonic seconds.
+        rtt: latest round-trip time in seconds, None before the first.
+        opened: when the handshake was completed, monotonic seconds; None before.
+        opened_time: the same by the wall clock, Unix seconds: the one label that the other
+            times of this connection are counted from, so that durations stay true when the
+            wall clock jumps.
+        closed: when the connection ended, monotonic seconds; None before.
+        ending: how it ended; None before.
+        queue: asks the transport how many bytes wait to be sent; None where nobody knows.
+        send_queue: the answer at the last tick.
+        queue_age: how long the oldest of them has waited, seconds.
+        paused: seconds during which writing was paused.
+        traceback: of the exception that ended the handler.
+        box: the last frames, None before the first.
+        last_frames: the same as text, once the connection has ended abnormally.
+    """
+
+    __slots__ = (
+        *METER_COUNTERS,
+        "box",
+        "closed",
+        "dirty",
+        "ending",
+        "id",
+        "last",
+        "last_frames",
+        "ledger",
+        "name",
+        "opened",
+        "opened_time",
+        "path",
+        "paused",
+        "probe",
+        "queue",
+        "queue_age",
+        "remote",
+        "role",
+        "rtt",
+        "send_queue",
+        "subprotocol",
+        "tls",
+        "traceback",
+        "transport",
+        "user_agent",
+    )
+
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    binary_in: int
+    binary_out: int
+    wire_in: int
+    wire_out: int
+    errors: int
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        id: str,  # noqa: A002 - the field's name
+        *,
+        role: str = "server",
+        transport: str = "websocket",
+        probe: str = "websockets",
+    ) -> None:
+        self.ledger = ledger
+        self.id = id
+        self.role = role
+        self.transport = transport
+        self.probe = probe
+        for field in _EMPTY_FIELDS:
+            setattr(self, field, None)
+        for counter in METER_COUNTERS:
+            setattr(self, counter, 0)
+        self.name: str | None
+        self.remote: str | None
+        self.path: str | None
+        self.subprotocol: str | None
+        self.user_agent: str | None
+        self.tls: str | None
+        self.opened: float | None
+        self.opened_time = 0.0
+        self.closed: float | None
+        self.ending: Ending | None
+        self.last: float | None
+        self.rtt: float | None
+        self.queue: Callable[[], int] | None
+        self.send_queue = 0
+        self.queue_age: float | None
+        self.paused = 0.0
+        self.traceback: str | None
+        self.box: BlackBox | None
+        self.last_frames: str | None
+        self.dirty = False
+        ledger.probes.add(probe)
+
+    def mark(self) -> None:
+        """Say that this connection's row has changed; once between two ticks is enough."""
+        if not self.dirty:
+            self.dirty = True
+            self.ledger.dirty.append(self)
+
+    def received(self, size: int, *, binary: bool = False) -> None:
+        """Count a whole message received, of so many bytes of payload."""
+        self.messages_in += 1
+        self.bytes_in += size
+        self.ledger.sizes_in.steps[size] += 1
+        if binary:
+            self.bump("binary_in")
+        self.mark()
+
+    def sent(self, size: int, *, binary: bool = False) -> None:
+        """Count a whole message sent, of so many bytes of payload."""
+        self.messages_out += 1
+        self.bytes_out += size
+        self.ledger.sizes_out.steps[size] += 1
+        if binary:
+            self.bump("binary_out")
+        self.mark()
+
+    def bump(self, counter: str, by: int = 1) -> None:
+        """Add to any of the other counters: here and in the total.
+
+        Args:
+            counter: one of METER_COUNTERS, but for messages and bytes.
+            by: how many.
+        """
+        setattr(self, counter, getattr(self, counter) + by)
+        setattr(self.ledger, counter, getattr(self.ledger, counter) + by)
+        self.mark()
+
+    def row(self) -> list[Any]:
+        """The connection as it is now: the values of the table's columns, in their order.
+
+        What its probe cannot know is null.
+        """
+        last, closed = self.last, self.closed
+        offset = self.opened_time - (self.opened or 0.0)
+        row = [
+            self.id,
+            safe_text(self.name),
+            self.role,
+            "open" if closed is None else "closed",
+            self.transport,
+            safe_text(self.remote),
+            safe_text(self.path),
+            safe_text(self.subprotocol),
+            safe_text(self.user_agent),
+            self.tls,
+            self.opened_time,
+            None if last is None else offset + last,
+            *_COUNTERS(self),
+            self.rtt,
+            self.send_queue,
+            self.queue_age,
+            self.paused,
+            None if closed is None else offset + closed,
+            *(_NOT_ENDED if self.ending is None else _ENDING(self.ending)),
+            self.traceback,
+            self.last_frames,
+        ]
+        for index in _UNKNOWN[self.probe]:
+            row[index] = None
+        return row
+
+    def info(self) -> ConnectionInfo:
+        """The same as a record."""
+        return ConnectionInfo(**dict(zip(_ROW, self.row(), strict=True)))
+
+
+_EMPTY_FIELDS = (
+    "name",
+    "remote",
+    "path",
+    "subprotocol",
+    "user_agent",
+    "tls",
+    "opened",
+    "closed",
+    "ending",
+    "last",
+    "rtt",
+    "queue",
+    "queue_age",
+    "traceback",
+    "box",
+    "last_frames",
+)
+_COUNTERS = attrgetter(*METER_COUNTERS)
+_ENDING = attrgetter(*Ending.__dataclass_fields__)
+_NOT_ENDED = (None,) * len(Ending.__dataclass_fields__)
+_ROW = names(CONNECTION, derived=False)
+_UNKNOWN = {
+    probe: tuple(
+        _ROW.index(column.name)
+        for column in CONNECTION
+        if not column.derived and probe not in column.probes
+    )
+    for probe in EVERY
+}

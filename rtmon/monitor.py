@@ -1,0 +1,440 @@
+"""The Monitor: a Collector with a clock, a ticker and places to send its ticks to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from .attachment import Attachment, Sink
+from .clock import SYSTEM_CLOCK, Clock
+from .errors import MonitorError, OptionError
+from .gauges import ProcessGauges
+from .metrics.collector import Collector, Tick
+from .metrics.meter import safe_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .metrics.histogram import Recorder
+    from .metrics.meter import Ending, Meter
+    from .metrics.records import ChannelInfo, Sample, Snapshot
+
+__all__ = ["Monitor"]
+
+logger = logging.getLogger("rtmon")
+
+Purpose = Literal["serve", "probe", "display"]
+
+LAG_SECONDS = 0.1
+"""How often the event loop is asked how late it is."""
+
+TRACEBACK_LENGTH = 8192
+"""Characters kept of a traceback, from its end."""
+
+FAILURE_LOG_SECONDS = 60.0
+"""Failures inside a probe are logged this often at most."""
+
+
+class Measurable(Protocol):
+    """What a hub offers to be measured."""
+
+    @property
+    def fanout(self) -> Recorder:
+        """Where it records how long each fan-out took."""
+
+    def channels(self) -> Iterable[ChannelInfo]:
+        """What each of its channels has done."""
+
+
+class Monitor:
+    """Knows what your WebSocket connections do.
+
+    A Monitor needs no event loop to exist. It begins to tick on the running loop with whatever
+    comes first: a server, a probe's first connection, or a display. When that loop has ended,
+    the next one goes on where it stopped.
+
+    As the last line of a notebook cell it shows itself, live.
+
+    Args:
+        node: name of this server process; host name and process id by default.
+        interval: seconds between ticks.
+        clock: where time comes from; see :class:`rtmon.clock.Clock`.
+        closed_kept: how many closed connections to remember.
+        capture_payload: whether the black box of a connection keeps the first 64 bytes of each
+            frame's payload too. They may hold secrets: they are shown to whoever watches.
+        redact: what is done to those bytes before they are kept.
+
+    Raises:
+        OptionError: the interval is not a positive number.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str | None = None,
+        interval: float = 1.0,
+        clock: Clock = SYSTEM_CLOCK,
+        closed_kept: int = 1000,
+        capture_payload: bool = False,
+        redact: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        if not interval > 0:
+            raise OptionError(
+                f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
+            )
+        self.clock = clock
+        self.interval = interval
+        self.capture_payload = capture_payload
+        self.redact = redact
+        self.collector = Collector(
+            node=node or f"{socket.gethostname()}-{os.getpid()}",
+            epoch=secrets.token_hex(4),
+            now=clock.monotonic(),
+            closed_kept=closed_kept,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
+        self._purpose: Purpose | None = None
+        self._beat = 0
+        self._closed = False
+        self._listeners: dict[object, Callable[[Tick], None]] = {}
+        self._attachments: dict[Sink, Attachment] = {}
+        self._gauges = ProcessGauges(clock)
+        self._own: float | None = None
+        self._warned: set[str] = set()
+        self.probe_failures = 0
+        self._failure_logged = -FAILURE_LOG_SECONDS
+        weakref.finalize(self, _close_all, self._attachments, self.collector)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "ticking" if self._live() else "idle"
+        return f"<rtmon.Monitor {self.collector.node} {state}: {self.snapshot()}>"
+
+    @property
+    def node(self) -> str:
+        """The name of this server process."""
+        return self.collector.node
+
+    @property
+    def epoch(self) -> str:
+        """The name of this life of the counters."""
+        return self.collector.epoch
+
+    @property
+    def closed(self) -> bool:
+        """Whether the Monitor has been closed."""
+        return self._closed
+
+    # Ticking
+
+    def arm(self, purpose: Purpose) -> bool:
+        """Tick on the running loop, unless the Monitor does so already.
+
+        A server or a probe decides the loop; a display only borrows one until then.
+
+        Args:
+            purpose: who asks.
+
+        Returns:
+            Whether connections on the running loop are counted.
+
+        Raises:
+            MonitorError: ``serve`` asks on a second live loop, or the Monitor is closed.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            if purpose == "serve":
+                raise MonitorError("this Monitor is closed; make a new one for a new server")
+            return False
+        if self._loop is loop and self._live():
+            if self._purpose == "display":
+                self._purpose = purpose
+            return True
+        if self._live() and not (self._purpose == "display" and purpose != "display"):
+            if purpose == "serve":
+                raise MonitorError(
+                    "this Monitor already ticks on another running event loop; "
+                    "give each loop a Monitor of its own"
+                )
+            if purpose == "probe" and "loop" not in self._warned:
+                self._warned.add("loop")
+                logger.warning(
+                    "connections on a second event loop are not counted: "
+                    "give each loop a Monitor of its own"
+                )
+            return False
+        self._loop, self._thread, self._purpose = loop, threading.get_ident(), purpose
+        self._beat += 1
+        this = weakref.ref(self)
+        _schedule(_Beat(this, self._beat, self.interval, Monitor._tick), loop, loop.time())
+        _schedule(_Beat(this, self._beat, LAG_SECONDS, Monitor._lag), loop, loop.time())
+        return True
+
+    def _live(self) -> bool:
+        return self._loop is not None and self._loop.is_running()
+
+    def _goes_on(self, beat: int) -> bool:
+        return beat == self._beat and not self._closed
+
+    def _lag(self, late: float) -> None:
+        self.collector.lag.record(late)
+
+    def tick(self) -> Tick:
+        """Tick now, besides the ticks that come by themselves.
+
+        Raises:
+            MonitorError: called from another thread than the one whose loop is measured.
+        """
+        if self._foreign():
+            raise MonitorError("tick() belongs to the thread whose event loop is measured")
+        return self._tick()
+
+    def _foreign(self) -> bool:
+        return self._live() and threading.get_ident() != self._thread
+
+    def _tick(self, _late: float = 0.0) -> Tick:
+        began = time.perf_counter()
+        tick = self.collector.tick(
+            self.clock.monotonic(),
+            self.clock.time(),
+            cpu=self._gauges.cpu(),
+            memory=self._gauges.memory(),
+            own=self._own,
+        )
+        for attachment in list(self._attachments.values()):
+            attachment.offer(tick)
+            if attachment.failed is not None:
+                self._detach_failed(attachment)
+        for listener in list(self._listeners.values()):
+            try:
+                listener(tick)
+            except Exception:  # a watcher must not stop the ticks
+                logger.exception("a watcher of the Monitor failed")
+        self._own = time.perf_counter() - began
+        return tick
+
+    def close(self) -> None:
+        """Tick a last time, finish what is attached, and stop. Idempotent, from any thread."""
+        if self._closed:
+            return
+        if self._foreign():
+            done = threading.Event()
+
+            def close() -> None:
+                self._finish()
+                done.set()
+
+            assert self._loop is not None  # noqa: S101 - _foreign() has seen it
+            self._loop.call_soon_threadsafe(close)
+            done.wait(timeout=10)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._closed:
+            return
+        self._tick()
+        self._closed = True
+        _close_all(self._attachments, self.collector)
+        self._listeners.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def measure(self, hub: Measurable) -> None:
+        """Have a hub's channels shown, and its fan-out timed."""
+        self.collector.measure(hub.fanout, hub.channels)
+
+    # What probes report, on the thread that is measured
+
+    def connection_opened(self, meter: Meter) -> None:
+        """A handshake was completed."""
+        self.collector.opened(meter, self.clock.monotonic(), self.clock.time())
+
+    def connection_closed(self, meter: Meter, ending: Ending) -> None:
+        """An opened connection has ended."""
+        self.collector.closed(meter, self.clock.monotonic(), self.clock.time(), ending)
+
+    def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
+        """A WebSocket handshake failed or was refused."""
+        self.collector.rejected(meter, self.clock.time(), status=status, detail=detail)
+
+    def handler_failed(self, meter: Meter, exc: Exception) -> None:
+        """An exception left a connection's handler."""
+        meter.bump("errors")
+        trace = "".join(traceback.format_exception(exc))
+        meter.traceback = safe_text(trace[-TRACEBACK_LENGTH:], TRACEBACK_LENGTH)
+        detail = f"the handler raised {type(exc).__name__}: {exc}"
+        self.collector.event("error", self.clock.time(), meter=meter, code=1011, detail=detail)
+
+    def probe_failed(self, exc: Exception) -> None:
+        """Something went wrong in a probe: count it, and log it once a minute at most."""
+        self.probe_failures += 1
+        now = time.monotonic()
+        if now - self._failure_logged >= FAILURE_LOG_SECONDS:
+            self._failure_logged = now
+            logger.error(
+                "a probe failed (%d times so far); the connection is not affected",
+                self.probe_failures,
+                exc_info=exc,
+            )
+
+    # Reading
+
+    def snapshot(self) -> Snapshot:
+        """Totals since the Monitor began.
+
+        On the thread that is measured they are of this moment, on others of the last tick.
+        """
+        published = self.collector.published()
+        if self._foreign() and published is not None:
+            return published
+        return self.collector.snapshot(self.clock.monotonic(), self.clock.time())
+
+    def samples(self, *, every: Literal[1, 10] = 1) -> pd.DataFrame:
+        """The Samples as a DataFrame, one row a tick, oldest first.
+
+        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.SAMPLE`, times UTC.
+
+        Args:
+            every: 1 for single ticks (the last hour), 10 for ten merged into one (a day).
+        """
+        from .frames import frame
+
+        history = self.collector.history
+        return frame("samples", history.samples() if every == 1 else history.coarse())
+
+    def window(self, seconds: float) -> Sample | None:
+        """What happened in the last so many seconds, as one Sample; None before the first tick.
+
+        ``monitor.window(3600).opened``, ``.closed`` and ``.net`` tell connects, disconnects and
+        the net change of the last hour. A day is remembered.
+        """
+        return self.collector.history.window(seconds)
+
+    def connections(self) -> pd.DataFrame:
+        """The connections as a DataFrame, as of the last tick: open ones, then closed ones.
+
+        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CONNECTION`.
+        """
+        from .frames import frame
+
+        return frame("connections", self.collector.connections())
+
+    def channels(self) -> pd.DataFrame:
+        """The hub's channels as a DataFrame; empty without a hub.
+
+        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CHANNEL`.
+        """
+        from .frames import frame
+
+        return frame("channels", self.collector.channels())
+
+    def events(self) -> pd.DataFrame:
+        """The Events as a DataFrame, oldest first.
+
+        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.EVENT`.
+        """
+        from .frames import frame
+
+        return frame("events", self.collector.history.events())
+
+    # Handing on
+
+    def attach(self, sink: Sink) -> Attachment:
+        """Send every tick from now on to a sink, on a thread of the sink's own.
+
+        Use the result as a context manager, or call its ``close()``, to have the sink finish.
+
+        Raises:
+            MonitorError: the Monitor is closed, or the sink is attached already.
+        """
+        if self._closed:
+            raise MonitorError("this Monitor is closed; nothing more would come")
+        if sink in self._attachments:
+            raise MonitorError(f"{sink!r} is attached to this Monitor already")
+        sink.open(self.node, self.epoch)
+        attachment = Attachment(sink, weakref.ref(self))
+        self._attachments[sink] = attachment
+        return attachment
+
+    def detach(self, sink: Sink) -> None:
+        """Have a sink take what is waiting and finish. Nothing happens if it is not attached."""
+        attachment = self._attachments.pop(sink, None)
+        if attachment is not None:
+            if not self._foreign() and not self._closed:
+                attachment.offer(self._tick())
+            attachment.finish(self.collector.connections())
+
+    def _detach_failed(self, attachment: Attachment) -> None:
+        self._attachments.pop(attachment.sink, None)
+        self.event("sink detached", f"{attachment.sink!r} failed: {attachment.failed!r}")
+
+    def event(self, kind: str, detail: str) -> None:
+        """Add a line to the event log; to be called on the thread that is measured."""
+        self.collector.event(kind, self.clock.time(), detail=detail)
+
+    def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
+        """Have every tick handed to a function, on the loop; returns what ends that.
+
+        The function must not block. What it raises is logged and goes no further.
+        """
+        key = object()
+        self._listeners[key] = listener
+        return lambda: (self._listeners.pop(key, None), None)[1]
+
+    # Notebooks
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        try:
+            from .dashboard import notebook_view
+        except ImportError:  # without the extra a Monitor is still an object with a repr
+            return {"text/plain": repr(self)}
+        from .feeds.local import LocalFeed
+
+        return notebook_view(LocalFeed(self))._repr_mimebundle_(include, exclude)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """Something that a Monitor does at regular times; it keeps no Monitor alive."""
+
+    monitor: weakref.ref[Monitor]
+    number: int
+    interval: float
+    action: Callable[[Monitor, float], object]
+
+
+def _schedule(beat: _Beat, loop: asyncio.AbstractEventLoop, last: float) -> None:
+    """Have the loop act once after the last time, and ever after."""
+    due = last + beat.interval
+
+    def on_time() -> None:
+        monitor = beat.monitor()
+        if monitor is not None and monitor._goes_on(beat.number):  # noqa: SLF001 - its other half
+            now = loop.time()
+            # A late beat is made once, not once for each that was missed; and one that fails,
+            # which the loop reports, is not the last.
+            _schedule(beat, loop, max(due, now - beat.interval / 2))
+            beat.action(monitor, max(0.0, now - due))
+
+    loop.call_at(due, on_time)
+
+
+def _close_all(attachments: dict[Sink, Attachment], collector: Collector) -> None:
+    while attachments:
+        _, attachment = attachments.popitem()
+        attachment.finish(collector.connections())

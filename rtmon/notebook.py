@@ -1,0 +1,93 @@
+"""Notebooks: what a cell starts, and that cells can be run twice."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .errors import MonitorError
+
+if TYPE_CHECKING:
+    from .hub import Hub
+    from .server import Handler, Server
+
+__all__ = ["start", "stop"]
+
+_REGISTRY = "_rtmon_started"
+
+Entered = TypeVar("Entered")
+
+
+@overload
+async def start(target: AbstractAsyncContextManager[Entered], *, name: str = ...) -> Entered: ...
+
+
+@overload
+async def start(
+    target: Hub | Handler, *, name: str = ..., host: str = ..., port: int = ..., **options: Any
+) -> Server: ...
+
+
+async def start(
+    target: Any,
+    *,
+    name: str = "server",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    **options: Any,
+) -> Any:
+    """Start something that goes on after the cell is done.
+
+    What was started under the same name before is closed first, so the cell can be run twice.
+
+    Args:
+        target: a hub or a handler, which is served; or any asynchronous context manager, such
+            as :class:`rtmon.lab.load.Load` or ``rtmon.serve(…)``, which is entered.
+        name: what it is known by in this notebook.
+        host: the interface to serve on.
+        port: the port to serve on; any that is free by default.
+        **options: for :func:`rtmon.serve`.
+
+    Returns:
+        The running server; for a context manager what entering it returns.
+
+    Raises:
+        MonitorError: this is not a notebook. Use ``async with rtmon.serve(…)`` there.
+    """
+    running = _registry()
+    await stop(name)
+    if not hasattr(target, "__aenter__"):
+        from .server import serve
+
+        target = serve(target, host, port, **options)
+    entered = await target.__aenter__()
+    running[name] = target
+    return entered
+
+
+async def stop(name: str | None = None) -> None:
+    """Close what was started under a name, or everything, the latest first. Idempotent.
+
+    Raises:
+        MonitorError: this is not a notebook.
+    """
+    running = _registry()
+    names = list(reversed(running)) if name is None else [name]
+    for each in names:
+        target = running.pop(each, None)
+        if target is not None:
+            await target.__aexit__(None, None, None)
+
+
+def _registry() -> dict[str, AbstractAsyncContextManager[Any]]:
+    """It lives on the shell: it is to outlive the modules and variables of the notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        raise MonitorError(
+            "rtmon.notebook is for notebooks, and this is not one; "
+            "use `async with rtmon.serve(…)` here"
+        )
+    registry: dict[str, AbstractAsyncContextManager[Any]] = vars(shell).setdefault(_REGISTRY, {})
+    return registry

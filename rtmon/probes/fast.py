@@ -1,0 +1,275 @@
+"""The fast path: what a connection does for almost every message, without the detours.
+
+A whole, unfragmented, uncompressed frame needs no parser that can stop in the middle, and a
+message sent on an open connection that nothing holds up needs no context that can wait. Those
+are done here in a few flat lines; everything else goes the library's own way, from exactly the
+state it would have been in. What an application can see is the same: messages, bytes written,
+exceptions, states, close codes.
+
+This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
+was tested with, for connection classes that leave these methods alone, and after a self-test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.streams import StreamReader
+from websockets.version import version as installed_version
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the same in Python, for platforms without a compiled wheel
+    from websockets.utils import apply_mask
+
+if TYPE_CHECKING:
+    from ..monitor import Monitor
+    from .tally import Tally
+
+__all__ = ["TESTED", "FastPath", "obstacle"]
+
+TESTED = frozenset({"17.4"})
+"""The versions of ``websockets`` that the fast path was tested with, and runs on."""
+
+_TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+_AT_EOF = StreamReader.at_eof.__code__
+_SHORT = {
+    opcode: tuple(bytes((128 | opcode, n)) for n in range(126)) for opcode in (_TEXT, _BINARY)
+}
+_medium = struct.Struct("!BBH").pack
+_long = struct.Struct("!BBQ").pack
+
+REPLACED = (
+    "data_received",
+    "eof_received",
+    "connection_made",
+    "process_event",
+    "recv",
+    "send",
+    "send_context",
+    "send_data",
+    "drain",
+    "set_connection_exc",
+    "close_exc",
+)
+"""Methods that the fast path replaces, or does the work of without calling them."""
+
+
+class FastPath(ServerConnection):
+    """Stands in front of a probed connection class, and takes what is simple."""
+
+    monitor: Monitor
+    _tally: Tally
+    _times: bool
+
+    def data_received(self, data: bytes) -> None:  # noqa: C901 - flat on purpose
+        protocol = self.protocol
+        tally = self._tally
+        if not tally.between or protocol._state is not OPEN:  # noqa: SLF001
+            super().data_received(data)
+            tally.between = _is_between(self)
+            return
+        frames = []
+        begin, size = 0, len(data)
+        while size - begin >= 6:
+            head = data[begin]
+            length = data[begin + 1] - 128
+            start = begin + 6
+            if length == 126 and size - begin >= 8:
+                length = data[begin + 2] << 8 | data[begin + 3]
+                start += 2
+            elif not 0 <= length < 126:
+                break
+            end = start + length
+            if (
+                end > size
+                or not (head == 0x81 or head == 0x82)  # noqa: PLR1714 - faster than a tuple
+                or ((limit := protocol.max_message_size) is not None and length > limit)
+                or ((limit := protocol.max_fragment_size) is not None and length > limit)
+            ):
+                break
+            payload = apply_mask(data[start:end], data[start - 4 : start])
+            frames.append(Frame(_TEXT if head == 0x81 else _BINARY, payload))
+            begin = end
+        if begin < size or protocol.writes or protocol.events:
+            if begin:
+                protocol.events += frames
+                self._count_wire(begin)
+            super().data_received(data[begin:])
+            tally.between = _is_between(self)
+            return
+        self._count_wire(size)
+        messages = self.recv_messages
+        queue = messages.frames
+        for frame in frames:
+            queue.queue.append(frame)
+            waiter = queue.get_waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+            high = messages.high
+            if high is not None and len(queue.queue) > high and not messages.paused:
+                messages.paused = True
+                messages.pause()
+            try:
+                tally.received(frame)
+            except Exception as exc:
+                self.monitor.probe_failed(exc)
+
+    def _count_wire(self, size: int) -> None:
+        try:
+            tally = self._tally
+            meter = tally.meter
+            meter.wire_in += size
+            meter.ledger.wire_in += size
+            meter.last = tally.now()
+            if not meter.dirty:
+                meter.mark()
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
+
+    async def recv(self, decode: bool | None = None) -> Any:  # noqa: C901, FBT001 - flat; the library's
+        if self._times:
+            try:
+                self._tally.asked()
+            except Exception as exc:
+                self.monitor.probe_failed(exc)
+        messages = self.recv_messages
+        queue = messages.frames
+        frames = queue.queue
+        if not messages.get_in_progress:
+            if not frames and not messages.closed:
+                messages.get_in_progress = True
+                queue.get_waiter = waiter = queue.loop.create_future()
+                try:
+                    await waiter
+                except EOFError:
+                    pass  # the library finds that the stream has ended, and says so
+                finally:
+                    waiter.cancel()
+                    queue.get_waiter = None
+                    messages.get_in_progress = False
+            if frames:
+                message = _message(frames[0], decode)
+                if message is not None:
+                    frames.popleft()
+                    if messages.paused and messages.low is not None:
+                        messages.maybe_resume()
+                    if self._times:
+                        try:
+                            self._tally.handed()
+                        except Exception as exc:
+                            self.monitor.probe_failed(exc)
+                    return message
+        return await super().recv(decode)
+
+    async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901 - flat on purpose
+        protocol = self.protocol
+        if (
+            protocol._state is OPEN  # noqa: SLF001
+            and self.send_in_progress is None
+            and not protocol.writes
+            and not protocol.extensions
+            and not protocol.expect_continuation_frame
+            and not protocol.debug
+        ):
+            kind = type(message)
+            data: bytes | None = None
+            if kind is str:
+                opcode = _BINARY if text is False else _TEXT
+                try:  # noqa: SIM105 - suppress() costs a microsecond
+                    data = message.encode()
+                except UnicodeEncodeError:
+                    pass  # how the library takes it is the library's
+            elif kind is bytes:
+                opcode = _TEXT if text is True else _BINARY
+                data = message
+            if data is not None:
+                length = len(data)
+                if length < 126:
+                    frame = _SHORT[opcode][length] + data
+                elif length < 65536:
+                    frame = _medium(128 | opcode, 126, length) + data
+                else:
+                    frame = _long(128 | opcode, 127, length) + data
+                try:
+                    tally = self._tally
+                    meter = tally.meter
+                    tally.sent(opcode, data, fin=True)
+                    size = len(frame)
+                    meter.wire_out += size
+                    meter.ledger.wire_out += size
+                    if not meter.dirty:
+                        meter.mark()
+                except Exception as exc:
+                    self.monitor.probe_failed(exc)
+                try:
+                    self.transport.write(frame)
+                    if self.paused or self.transport.is_closing():
+                        await self.drain()
+                except Exception as exc:
+                    await self._write_failed(exc)
+                return
+        await super().send(message, text=text)
+
+    async def _write_failed(self, exc: Exception) -> None:
+        """What the library does when the transport raises."""
+        self.set_connection_exc(exc)
+        self.transport.abort()
+        await asyncio.shield(self.connection_lost_waiter)
+        raise self.close_exc
+
+
+def _is_between(connection: ServerConnection) -> bool:
+    """Whether the next byte to come begins a frame that begins a message, and nothing waits."""
+    protocol = connection.protocol
+    if (
+        protocol.extensions
+        or protocol.state is not OPEN
+        or protocol.reader.buffer
+        or protocol.current_size is not None
+        or protocol.debug
+    ):
+        return False
+    # An empty buffer is not enough: the parser takes the pieces of a header out one by one.
+    # ServerProtocol.parse() delegates to Protocol.parse(), which waits at a frame's beginning.
+    parser: Any = protocol.parser
+    inner = parser.gi_yieldfrom
+    inner = None if inner is None else inner.gi_yieldfrom
+    return inner is not None and inner.gi_code is _AT_EOF
+
+
+def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
+    """The message that a frame is; None if it is not a whole one, or not valid UTF-8."""
+    opcode = frame.opcode
+    if not frame.fin or opcode is _CONT:
+        return None
+    data = frame.data if type(frame.data) is bytes else bytes(frame.data)
+    if opcode is _TEXT if decode is None else decode:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return None
+    return data
+
+
+def obstacle(base: type[Connection]) -> str | None:
+    """Why the fast path cannot be used, None if it can.
+
+    Args:
+        base: the connection class it would stand before.
+    """
+    if installed_version not in TESTED:
+        tested = ", ".join(sorted(TESTED))
+        return f"websockets {installed_version} is installed, and it was tested with {tested} only"
+    own = [name for name in REPLACED if getattr(base, name) is not getattr(ServerConnection, name)]
+    if own:
+        return f"{base.__name__} has methods of its own: {', '.join(own)}"
+    from .selftest import difference  # it uses probes itself
+
+    return difference()

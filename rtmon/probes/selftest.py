@@ -1,0 +1,86 @@
+"""Whether the inside of ``websockets`` looks, here and now, as the fast path expects."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Opcode
+
+from ..monitor import Monitor
+from .pair import Pair, frame_bytes
+from .websockets import probed
+
+__all__ = ["difference"]
+
+
+@functools.cache
+def difference() -> str | None:
+    """Compare the fast path with the library's own, once in a process.
+
+    Returns:
+        What differs, None if nothing does.
+    """
+    outcome: list[str | None] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(_compare()))
+        except Exception as exc:
+            outcome.append(f"the self-test failed: {exc!r}")
+
+    # On a thread, because a loop may be running on this one.
+    thread = threading.Thread(target=run, name="rtmon-self-test")
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        return f"the self-test could not run: {exc}"
+    thread.join()
+    return outcome[0]
+
+
+async def _compare() -> str | None:
+    monitor = Monitor(interval=3600)
+    results = []
+    for connection_class in (ServerConnection, probed(monitor, ServerConnection, fast=True)):
+        pair = Pair(connection_class)
+        await pair.open()
+        connection, seen = pair.connection, []
+        ping = frame_bytes(Opcode.PING, b"are you there")
+        for payload in (b"", b"short", b"m" * 200, b"l" * 70_000):
+            text, binary = frame_bytes(Opcode.TEXT, payload), frame_bytes(Opcode.BINARY, payload)
+            part, last = (
+                frame_bytes(Opcode.TEXT, payload, fin=False),
+                frame_bytes(Opcode.CONT, payload),
+            )
+            for data in (text + binary, text[:2], text[2:] + ping, part, last, binary):
+                connection.data_received(data)
+            for _ in range(5):
+                message = await connection.recv()
+                await connection.send(message)
+                seen.append(message)
+        waiting = asyncio.ensure_future(connection.recv())
+        await asyncio.sleep(0)
+        connection.data_received(frame_bytes(Opcode.TEXT, b"awaited"))
+        seen.append(await waiting)
+        took = connection_class is ServerConnection or connection._tally.between  # noqa: SLF001
+        connection.data_received(frame_bytes(Opcode.CLOSE, b"\x03\xe8bye"))
+        try:
+            connection.transport.close()
+            await connection.send("too late")
+        except ConnectionClosed as exc:
+            seen.append(str(exc))
+        protocol = connection.protocol
+        results.append((seen, pair.transport.written, protocol.state, protocol.close_code))
+        if not took:
+            return "the parser is not where it was expected to be"
+    failures = monitor.probe_failures
+    monitor.close()
+    if failures:
+        return f"counting failed {failures} times in the self-test"
+    if results[0] != results[1]:
+        return "the library's own path did something else in the self-test"
+    return None

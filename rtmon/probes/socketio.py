@@ -1,0 +1,232 @@
+"""The probe for python-socketio: counts what the connections of an ``AsyncServer`` do.
+
+A connection is an Engine.IO session, whichever transport carries it. A message is a Socket.IO
+event or acknowledgement with its binary attachments; its payload is what Socket.IO encoded it
+to, without Engine.IO's packet types, separators and base64. Connecting to a namespace and
+leaving it are control, like a WebSocket's control frames, and counted apart.
+
+python-socketio has no hooks for measuring, so the probe stands in front of methods of the one
+server it is given, as python-socketio's own admin interface does; no class is changed. It
+imports neither python-socketio nor an ASGI framework. Nothing that goes wrong in it reaches the
+server: it is swallowed, counted, and logged.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import OptionError
+from .socketio_sessions import Sessions
+from .socketio_stats import EventStats, NamespaceStats, RoomStats, Statistics, Stats
+
+if TYPE_CHECKING:
+    from ..metrics.meter import Meter
+    from ..monitor import Monitor
+
+__all__ = [
+    "EventStats",
+    "Instrument",
+    "NamespaceStats",
+    "RoomStats",
+    "Stats",
+    "instrument",
+]
+
+_NEEDED = (
+    "_trigger_event",
+    "handlers",
+    "namespace_handlers",
+    "not_handled",
+    "eio.handle_request",
+    "eio.handlers",
+    "eio.sockets",
+    "eio.transport",
+    "manager.emit",
+    "manager.eio_sid_from_sid",
+    "manager.is_connected",
+    "manager.rooms",
+)
+"""What the probe uses of a server."""
+
+_ATTRIBUTE = "_rtmon_instrument"
+
+
+def instrument(sio: Any, monitor: Monitor) -> Instrument:
+    """Count what a ``socketio.AsyncServer`` does, from its next connection on.
+
+    Args:
+        sio: the server, of any class derived from ``AsyncServer``; before it is attached to an
+            aiohttp, Sanic or Tornado application, or wrapped in an ``ASGIApp``, or after.
+        monitor: what counts.
+
+    Returns:
+        The probe; the same one when called again.
+
+    Raises:
+        OptionError: the server is none that can be measured, or another Monitor measures it.
+    """
+    before = getattr(sio, _ATTRIBUTE, None)
+    if before is None:
+        return Instrument(sio, monitor)
+    if before.monitor is not monitor:
+        raise OptionError("another Monitor measures this Socket.IO server; use that one")
+    found: Instrument = before
+    return found
+
+
+class Instrument:
+    """The probe on one Socket.IO server; made by :func:`instrument`.
+
+    Attributes:
+        monitor: what counts.
+    """
+
+    def __init__(self, sio: Any, monitor: Monitor) -> None:
+        _check(sio)
+        self.monitor = monitor
+        self._sio = sio
+        self._statistics = Statistics()
+        self._sessions = Sessions(sio.eio, monitor)
+        self._now = monitor.clock.monotonic
+        setattr(sio, _ATTRIBUTE, self)
+        sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook
+        sio.manager.emit = self._emitting(sio.manager.emit)
+
+    def meter(self, sid: str, namespace: str = "/") -> Meter | None:
+        """What the connection of a client has done; its ``name`` may be set.
+
+        Args:
+            sid: the client's id, as handlers are given it.
+            namespace: the namespace that the id belongs to.
+
+        Returns:
+            The meter; None for a client that is gone or not counted.
+        """
+        session = self._sessions.open.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
+        return None if session is None else session.meter
+
+    def stats(self) -> Stats:
+        """Events, namespaces, rooms and acknowledgements, as of now."""
+        rooms = self._sio.manager.rooms
+        members = {
+            namespace: sum(
+                self._sio.manager.is_connected(sid, namespace) for sid in list(named.get(None, ()))
+            )
+            for namespace, named in list(rooms.items())
+        }
+        return self._statistics.stats(_own_rooms(rooms), members, upgrades=self._sessions.upgrades)
+
+    def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
+        try:
+            hook(*args)
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
+
+    def _triggering(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        async def trigger_event(event: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:
+            began = self._now()
+            try:
+                answer = await original(event, namespace, *args, **kwargs)
+            except Exception as exc:
+                self._attempt(self._failed, exc, event, namespace, args)
+                raise
+            self._attempt(self._handled, answer, event, namespace, args, began)
+            return answer
+
+        return trigger_event
+
+    def _handled(
+        self, answer: Any, event: Any, namespace: str, args: tuple[Any, ...], began: float
+    ) -> None:
+        statistics = self._statistics
+        if event == "connect":
+            statistics.connected(namespace, refused=answer is False)
+        elif event == "disconnect":
+            statistics.disconnected(namespace, args[1] if len(args) > 1 else "unknown")
+        elif answer is self._sio.not_handled:
+            statistics.ignored()
+        else:
+            self._took(self._now() - began, namespace, args)
+            statistics.received(namespace, event, named=self._names(event, namespace))
+
+    def _names(self, event: Any, namespace: str) -> bool:
+        """Whether the application has a handler of that very name."""
+        by_class = self._sio.namespace_handlers.get(namespace)
+        return event in self._sio.handlers.get(namespace, ()) or hasattr(by_class, f"on_{event}")
+
+    def _took(self, seconds: float, namespace: str, args: tuple[Any, ...]) -> None:
+        self._statistics.handler.record(seconds)
+        meter = self.meter(args[0], namespace)
+        if meter is not None:
+            meter.ledger.handler.record(seconds)
+
+    def _failed(self, exc: Exception, event: Any, namespace: str, args: tuple[Any, ...]) -> None:
+        statistics = self._statistics
+        if event == "connect":
+            if type(exc).__name__ == "ConnectionRefusedError":  # Python's or python-socketio's
+                statistics.connected(namespace, refused=True)
+                return
+            if isinstance(exc, TypeError) and len(args) == 3 and args[2] is None:
+                return  # python-socketio tries again without that argument
+        elif event == "disconnect":
+            statistics.disconnected(namespace, args[1] if len(args) > 1 else "unknown")
+        else:
+            statistics.received(namespace, event, named=self._names(event, namespace))
+        statistics.failed(namespace, event)
+        meter = self.meter(args[0], namespace)
+        if meter is not None:
+            self.monitor.handler_failed(meter, exc)
+
+    def _emitting(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        async def emit(event: Any, data: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:
+            self._attempt(self._emitted, event, namespace, kwargs)
+            return await original(event, data, namespace, *args, **kwargs)
+
+        return emit
+
+    def _emitted(self, event: Any, namespace: str, kwargs: dict[str, Any]) -> None:
+        self._statistics.emitted(namespace, event)
+        callback = kwargs.get("callback")
+        if callback is not None:
+            kwargs["callback"] = self._timed(callback)
+
+    def _timed(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        began = self._now()
+
+        @functools.wraps(callback)
+        def acknowledged(*args: Any) -> Any:
+            self._attempt(self._acknowledged, began)
+            return callback(*args)
+
+        return acknowledged
+
+    def _acknowledged(self, began: float) -> None:
+        self._statistics.ack.record(self._now() - began)
+
+
+def _check(sio: Any) -> None:
+    if not getattr(sio, "is_asyncio_based", lambda: False)():
+        raise OptionError(
+            f"{type(sio).__name__} cannot be measured: rtmon measures a socketio.AsyncServer"
+        )
+    for name in _NEEDED:
+        owner = sio
+        for part in name.split("."):
+            if not hasattr(owner, part):
+                raise OptionError(
+                    f"this version of python-socketio has no AsyncServer.{name}, which measuring "
+                    "needs; install a version that rtmon is tested with: "
+                    "pip install 'rtmon[socketio]'"
+                )
+            owner = getattr(owner, part)
+
+
+def _own_rooms(rooms: Mapping[str, Mapping[Any, Any]]) -> Iterator[tuple[str, str, int]]:
+    """Rooms that the application made: neither everybody's nor one client's own."""
+    for namespace, named in list(rooms.items()):
+        everybody = named.get(None, {})
+        for room, members in list(named.items()):
+            if room is not None and room not in everybody:
+                yield namespace, str(room), len(members)

@@ -1,0 +1,279 @@
+"""The connections of a Socket.IO server: Engine.IO sessions, whatever carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from ..metrics.meter import Ending, Meter
+from ..protocol.close import ABNORMAL, NO_STATUS
+from .counting import peer_address
+from .exchange import CLAIMS, Message, Receive, ending, text_size
+
+if TYPE_CHECKING:
+    from ..metrics.causes import Cause
+    from ..monitor import Monitor
+
+__all__ = ["Sessions"]
+
+_PING, _PONG, _MESSAGE = 2, 3, 4
+"""Packet types of Engine.IO 4."""
+
+_ENDINGS: dict[str, tuple[str | None, int, Cause | None]] = {
+    "client disconnect": ("remote", NO_STATUS, "closed"),
+    "server disconnect": ("local", NO_STATUS, "closed"),
+    "ping timeout": (None, ABNORMAL, "ping timeout"),
+    "transport error": (None, ABNORMAL, "peer vanished"),
+}
+"""Reasons of python-engineio: who closed first, the code that comes nearest, and why.
+
+A "transport close" may be anything, if the WebSocket below does not tell."""
+
+
+class Sessions:
+    """Counts what an ``engineio.AsyncServer`` carries.
+
+    Attributes:
+        open: session id → session, of those that are open.
+        upgrades: sessions that began by polling and went on over a WebSocket.
+    """
+
+    def __init__(self, eio: Any, monitor: Monitor) -> None:
+        self.open: dict[str, Session] = {}
+        self.upgrades = 0
+        self._eio = eio
+        self._monitor = monitor
+        self._now = monitor.clock.monotonic
+        handlers = eio.handlers
+        handlers["connect"] = self._connecting(handlers["connect"])
+        handlers["disconnect"] = self._disconnecting(handlers["disconnect"])
+        eio.handle_request = self._requesting(eio.handle_request)
+
+    def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
+        try:
+            hook(*args)
+        except Exception as exc:
+            self._monitor.probe_failed(exc)
+
+    def _connecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        async def connect(eio_sid: str, environ: dict[str, Any]) -> Any:
+            answer = await original(eio_sid, environ)
+            if answer is None or answer is True:  # Engine.IO takes all else for a refusal
+                self._attempt(self._opened, eio_sid, environ)
+            return answer
+
+        return connect
+
+    def _opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        if not self._monitor.arm("probe"):
+            return
+        scope = environ.get("asgi.scope", {})
+        self._take_over(scope)
+        transport = parse_qs(environ.get("QUERY_STRING", "")).get("transport", ["polling"])[0]
+        meter = self._monitor.collector.meter(transport=f"socketio-{transport}", probe="socketio")
+        meter.remote = _remote(environ)
+        meter.path = environ.get("PATH_INFO")
+        meter.user_agent = environ.get("HTTP_USER_AGENT")
+        session = self.open[eio_sid] = Session(meter)
+        session.listen_to(environ.get("asgi.receive"))
+        socket = self._eio.sockets[eio_sid]
+        socket.poll = self._polling(socket.poll, eio_sid, session)
+        socket.receive = self._receiving(socket.receive, session)
+        self._monitor.connection_opened(meter)
+
+    def _disconnecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        async def disconnect(eio_sid: str, *reason: str) -> Any:
+            try:
+                return await original(eio_sid, *reason)
+            finally:
+                self._attempt(self._closed, eio_sid, *reason)
+
+        return disconnect
+
+    def _closed(self, eio_sid: str, reason: str = "") -> None:
+        session = self.open.pop(eio_sid, None)
+        if session is None:
+            return
+        self._monitor.connection_closed(session.meter, self._ending(session, reason))
+
+    def _ending(self, session: Session, reason: str) -> Ending:
+        """What is known of the end, for which Engine.IO has reasons but no close codes."""
+        if reason == "transport close" and session.receive is not None:
+            if session.receive.farewell is not None:
+                return ending(session.receive.farewell)
+            silence = self._now() - session.receive.heard_at
+            if silence >= self._eio.ping_interval + self._eio.ping_timeout:
+                reason = "ping timeout"  # python-engineio has waited so long for any message
+        initiator, code, cause = _ENDINGS.get(reason, (None, NO_STATUS, None))
+        return Ending(
+            close_code=code,
+            reason_sent=reason if initiator == "local" else None,
+            reason_received=reason if initiator == "remote" else None,
+            initiator=initiator,
+            cause=cause,
+        )
+
+    def _requesting(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        async def handle_request(*args: Any, **kwargs: Any) -> Any:
+            # Under ASGI these are scope, receive and send, else the request of another framework.
+            if len(args) == 3 and isinstance(args[0], MutableMapping):
+                args = (args[0], _Listening(args[1], self._now), args[2])
+                self._attempt(self._requested, *args)
+            return await original(*args, **kwargs)
+
+        return handle_request
+
+    def _requested(self, scope: Mapping[str, Any], receive: _Listening, _send: Any) -> None:
+        """A request for a session that is counted here is not for an ASGI probe to count."""
+        query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
+        session = self.open.get(query.get("sid", [""])[0])
+        if session is not None:
+            self._take_over(scope)
+            if scope["type"] == "websocket":
+                session.listen_to(receive)
+
+    def _take_over(self, scope: Mapping[str, Any]) -> None:
+        outer = scope.get(CLAIMS, {}).get(self._monitor)
+        if outer is not None:
+            outer.yielded = True
+
+    def _polling(
+        self, original: Callable[[], Awaitable[Any]], eio_sid: str, session: Session
+    ) -> Any:
+        async def poll() -> Any:
+            self._attempt(self._look_at_transport, eio_sid, session)
+            packets = await original()
+            self._attempt(self._sent, packets, session)
+            return packets
+
+        return poll
+
+    def _look_at_transport(self, eio_sid: str, session: Session) -> None:
+        if eio_sid not in self.open:
+            return
+        transport = f"socketio-{self._eio.transport(eio_sid)}"
+        meter = session.meter
+        if transport != meter.transport:
+            meter.transport = transport
+            meter.mark()
+            self.upgrades += 1
+
+    def _sent(self, packets: list[Any], session: Session) -> None:
+        meter = session.meter
+        meter.last = now = self._now()
+        meter.mark()
+        for packet in packets:
+            if packet.packet_type == _PING:
+                session.pinged = now
+            elif packet.packet_type == _MESSAGE:
+                whole = session.outgoing.add(packet.data)
+                if whole is not None:
+                    meter.sent(whole, binary=session.outgoing.binary)
+
+    def _receiving(self, original: Callable[[Any], Awaitable[Any]], session: Session) -> Any:
+        async def receive(packet: Any) -> Any:
+            self._attempt(self._received, packet, session)
+            return await original(packet)
+
+        return receive
+
+    def _received(self, packet: Any, session: Session) -> None:
+        meter = session.meter
+        meter.last = now = self._now()
+        meter.mark()
+        if packet.packet_type == _MESSAGE:
+            whole = session.incoming.add(packet.data)
+            if whole is not None:
+                meter.received(whole, binary=session.incoming.binary)
+        elif packet.packet_type == _PONG and session.pinged is not None:
+            pinged, session.pinged = session.pinged, None
+            self._monitor.collector.rtt(meter, now - pinged)
+
+
+class _Listening:
+    """An ASGI ``receive`` that remembers how a WebSocket ended.
+
+    Attributes:
+        heard_at: when the last message came, monotonic seconds.
+        farewell: what the server said when the WebSocket ended; None before.
+    """
+
+    __slots__ = ("_now", "_receive", "farewell", "heard_at")
+
+    def __init__(self, receive: Receive, now: Callable[[], float]) -> None:
+        self._receive = receive
+        self._now = now
+        self.heard_at = now()
+        self.farewell: Message | None = None
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.heard_at = self._now()
+        if message["type"] == "websocket.disconnect":
+            self.farewell = message
+        return message
+
+
+class Session:
+    """An open connection.
+
+    Attributes:
+        pinged: when the ping that is not answered yet was sent.
+        receive: hears how the WebSocket ends, where it is ASGI's.
+    """
+
+    __slots__ = ("incoming", "meter", "outgoing", "pinged", "receive")
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.incoming = _Whole()
+        self.outgoing = _Whole()
+        self.pinged: float | None = None
+        self.receive: _Listening | None = None
+
+    def listen_to(self, receive: object) -> None:
+        """The session goes on over this WebSocket."""
+        if isinstance(receive, _Listening):
+            self.receive = receive
+
+
+class _Whole:
+    """Puts Engine.IO messages together to whole messages of Socket.IO.
+
+    Attributes:
+        binary: whether the last whole one had something binary in it.
+    """
+
+    __slots__ = ("_missing", "_size", "binary")
+
+    def __init__(self) -> None:
+        self._missing = self._size = 0
+        self.binary = False
+
+    def add(self, data: Any) -> int | None:
+        """Bytes of the message that is whole now; None if none is."""
+        if isinstance(data, str):
+            kind, attachments = data[:1], data[1:11].partition("-")[0]
+            if kind not in {"2", "3", "5", "6"}:  # events and acknowledgements
+                return None
+            self._size = text_size(data)
+            counted = kind in {"5", "6"} and attachments.isdecimal()
+            self._missing = int(attachments) if counted else 0
+            self.binary = self._missing > 0
+        elif self._missing:
+            self._size += len(data)
+            self._missing -= 1
+        else:  # a serializer without attachments, such as MessagePack
+            self._size = len(data)
+            self.binary = True
+        return None if self._missing else self._size
+
+
+def _remote(environ: Mapping[str, Any]) -> str | None:
+    """The peer's address, where the server tells; ``REMOTE_ADDR`` is made up by python-engineio."""
+    if "aiohttp.request" in environ:
+        transport = environ["aiohttp.request"].transport
+        return peer_address(transport and transport.get_extra_info("peername"))
+    client = environ.get("asgi.scope", {}).get("client")
+    return peer_address(tuple(client) if client else None)

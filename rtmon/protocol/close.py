@@ -1,0 +1,127 @@
+"""Close codes: what each means, and whether to come back after it.
+
+Codes below 3000 are the registry of RFC 6455 (section 7.4.1 and IANA's "WebSocket Close Code
+Number Registry"). Of the private range, 4000 to 4499 mean "come back", 4500 to 4999 "do not".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "ABNORMAL",
+    "CODES",
+    "GOING_AWAY",
+    "INTERNAL_ERROR",
+    "NORMAL",
+    "NO_HEARTBEAT",
+    "NO_STATUS",
+    "POLICY",
+    "TRY_AGAIN_LATER",
+    "CloseCode",
+    "describe",
+    "effective_code",
+    "may_reconnect",
+]
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+NO_STATUS: Final = 1005
+ABNORMAL: Final = 1006
+POLICY: Final = 1008
+INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+NO_HEARTBEAT: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCode:
+    """One close code.
+
+    Attributes:
+        code: the number.
+        name: a few words, as shown on a dashboard.
+        meaning: one sentence; for codes that the hub sends, when it does.
+        reconnect: whether a client should try again by itself.
+    """
+
+    code: int
+    name: str
+    meaning: str
+    reconnect: bool
+
+
+CODES: Final[dict[int, CloseCode]] = {
+    entry.code: entry
+    for entry in (
+        CloseCode(1000, "normal", "The work is done; the hub sends it after disconnect.", False),
+        CloseCode(1001, "going away", "The server stops, or the browser leaves the page.", True),
+        CloseCode(1002, "protocol error", "The peer broke the WebSocket protocol itself.", False),
+        CloseCode(1003, "unsupported data", "The peer sent data of a kind not taken here.", False),
+        CloseCode(1005, "no status", "A close frame came without a code; never on the wire.", True),
+        CloseCode(1006, "abnormal", "The connection ended without a close frame.", True),
+        CloseCode(1007, "invalid data", "A text message was not valid UTF-8.", False),
+        CloseCode(1008, "policy violation", "The hub sends it to a client that floods.", False),
+        CloseCode(1009, "too big", "A message was larger than the server takes.", False),
+        CloseCode(1010, "extension missing", "The client needs an extension.", False),
+        CloseCode(1011, "internal error", "The server failed; its handler raised.", True),
+        CloseCode(1012, "service restart", "The server restarts.", True),
+        CloseCode(
+            1013,
+            "try again later",
+            "The hub sends it to a client that reads too slowly, or when it is full.",
+            True,
+        ),
+        CloseCode(1014, "bad gateway", "A proxy got no proper answer from the server.", True),
+        CloseCode(
+            4000, "no heartbeat", "The client left the hub's ping messages unanswered.", True
+        ),
+        CloseCode(1015, "TLS failure", "The TLS handshake failed; never on the wire.", False),
+    )
+}
+"""Code → its meaning: all that the standard defines, and the hub's own."""
+
+_FAILING = frozenset({1002, 1003, 1007, 1009, 1010})
+"""Codes after which the endpoint that sent them fails the connection: RFC 6455, 7.1.7, lets it
+drop TCP without waiting for an answer, so the code sent is what the connection ended with."""
+
+
+def effective_code(sent: int | None, received: int | None) -> int:
+    """The one code that a connection ended with, from the close frames seen at one end.
+
+    Args:
+        sent: code of the close frame sent, None if none was.
+        received: code of the close frame received, 1005 if it had none, None if none came.
+
+    Returns:
+        The received code if a close frame came; else the sent one if it is a code for failing
+        the connection; else 1006.
+    """
+    if received is not None:
+        return received
+    if sent is not None and sent in _FAILING:
+        return sent
+    return ABNORMAL
+
+
+def describe(code: int) -> str:
+    """A few words for a close code, such as "going away"."""
+    known = CODES.get(code)
+    if known is not None:
+        return known.name
+    if 3000 <= code < 4000:
+        return "registered"
+    if 4000 <= code < 4500:
+        return "application, come back"
+    if 4500 <= code < 5000:
+        return "application, stay away"
+    return "unknown"
+
+
+def may_reconnect(code: int) -> bool:
+    """Whether a client should try again by itself after this close code."""
+    known = CODES.get(code)
+    if known is not None:
+        return known.reconnect
+    return not 4500 <= code < 5000

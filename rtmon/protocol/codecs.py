@@ -1,0 +1,147 @@
+"""The two codecs: JSON as text, MessagePack as binary.
+
+Payloads are decoded, never passed on raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from ..errors import ProtocolError
+from .envelope import VERSION, Envelope, Message
+
+__all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
+
+T = TypeVar("T")
+
+_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError, TypeError)
+"""What decoding raises for bad input, as found by trying: see tests/protocol."""
+
+
+_WHY = 300
+"""Most characters of what the decoder says that an error repeats."""
+
+
+class _OnlyId(msgspec.Struct):
+    id: str | None = None
+
+
+class Codec:
+    """Bytes to envelopes and back.
+
+    Attributes:
+        name: ``json`` or ``msgpack``.
+        subprotocol: what a client offers to speak it.
+        binary: whether encoded messages are binary rather than text.
+    """
+
+    def __init__(self, name: str, module: Any, *, binary: bool) -> None:
+        self.name = name
+        self.subprotocol = f"rtmon.v{VERSION}.{name}"
+        self.binary = binary
+        self._module = module
+        self._envelopes = module.Decoder(Envelope)
+        self._ids = module.Decoder(_OnlyId)
+        self._encoder = module.Encoder()
+        self._empty: bytes = module.encode({})
+
+    def __repr__(self) -> str:
+        return f"<Codec {self.subprotocol}>"
+
+    def decode(self, data: str | bytes | msgspec.Raw) -> Envelope:
+        """The envelope of a message, its payload still encoded.
+
+        Raises:
+            ProtocolError: it is not a message; the code is ``invalid_message``, or
+                ``unsupported_version``.
+        """
+        try:
+            envelope: Envelope = self._envelopes.decode(data)
+        except _BROKEN as error:
+            raise ProtocolError(
+                "invalid_message",
+                f"This is not a message: {_why(error)}. Send an object with at least a type and "
+                f"a payload, in {'MessagePack' if self.binary else 'JSON'}.",
+            ) from None
+        if envelope.metadata is not None and envelope.metadata.version is not None:
+            version = str(envelope.metadata.version)
+            if version.partition(".")[0] != VERSION:
+                raise ProtocolError(
+                    "unsupported_version",
+                    f"Version {version!r} is not spoken here. Speak version {VERSION}.",
+                )
+        return envelope
+
+    def salvage_id(self, data: str | bytes | msgspec.Raw) -> str | None:
+        """The id of a message that could not be decoded otherwise, so that an error names it."""
+        try:
+            found: str | None = self._ids.decode(data).id
+        except _BROKEN:
+            return None
+        return found
+
+    def payload(self, raw: msgspec.Raw, kind: type[T], *, of: str) -> T:
+        """Decode a payload as what its type says.
+
+        Args:
+            raw: the payload as it came; nothing at all is an empty object.
+            kind: what it must be.
+            of: the message type, for the error.
+
+        Raises:
+            ProtocolError: it is something else; the code is ``invalid_payload``.
+        """
+        try:
+            decoded: T = self._module.decode(raw if bytes(raw) else self._empty, type=kind)
+        except _BROKEN as error:
+            raise ProtocolError(
+                "invalid_payload", f"The payload of {of} is not as it should be: {_why(error)}."
+            ) from None
+        return decoded
+
+    def convert(self, value: Any, kind: type[T], *, of: str) -> T:
+        """The same for a payload that is decoded already.
+
+        Raises:
+            ProtocolError: as for :meth:`payload`.
+        """
+        return self.payload(msgspec.Raw(self._encoder.encode(value)), kind, of=of)
+
+    def encode(self, message: Message) -> str | bytes:
+        """A message as it goes on the wire: text for JSON, bytes for MessagePack."""
+        encoded: bytes = self._encoder.encode(message)
+        return encoded if self.binary else encoded.decode()
+
+    def raw(self, encoded: str | bytes) -> msgspec.Raw:
+        """An encoded message, to stand inside another one."""
+        return msgspec.Raw(encoded)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, UnicodeError):
+        return "its text is not valid UTF-8"
+    # The decoder repeats what it was given, however long that was.
+    text = str(error) if len(str(error)) <= _WHY else f"{str(error)[:_WHY]}…"
+    return text.rstrip(".") or type(error).__name__
+
+
+JSON: Final = Codec("json", msgspec.json, binary=False)
+MSGPACK: Final = Codec("msgpack", msgspec.msgpack, binary=True)
+
+CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
+"""Subprotocol → codec, the preferred one first."""
+
+
+def for_subprotocol(subprotocol: str | None) -> Codec:
+    """The codec that a connection speaks; JSON where no subprotocol was agreed on."""
+    return CODECS.get(subprotocol or "", JSON)
+
+
+def select_subprotocol(offered: Sequence[str]) -> str | None:
+    """The first of the client's subprotocols that is spoken here; None if none is."""
+    return next((name for name in offered if name in CODECS), None)

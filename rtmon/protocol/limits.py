@@ -1,0 +1,178 @@
+"""Every limit of the protocol and the hub, in one place.
+
+docs/protocol.md lists them for people who write clients; a test holds both together. Lengths
+of names and texts are in characters, sizes in bytes, times in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "BATCH_MAX_DELAY",
+    "BATCH_MAX_MESSAGES",
+    "BURST",
+    "CATCHING_UP",
+    "CHANNELS_KEPT",
+    "CHANNELS_PER_CLIENT",
+    "DATA_DEPTH",
+    "DEDUPE_IDS",
+    "DEDUPE_SECONDS",
+    "FILES_OFFERED",
+    "FILES_PER_CLIENT",
+    "FILE_CHUNK",
+    "FILE_CHUNK_MAX",
+    "FILE_IDLE",
+    "FILE_MIME_LENGTH",
+    "FILE_NAME_LENGTH",
+    "FILE_PROGRESS",
+    "FILE_SIZE",
+    "FILE_WINDOW",
+    "FLOOD_STRIKES",
+    "HEARTBEAT_MAX",
+    "HEARTBEAT_MIN",
+    "HISTORY_PAGE",
+    "ID_LENGTH",
+    "INFO_SIZE",
+    "LISTENER_QUEUE",
+    "MEMBERS_LISTED",
+    "MEMBERS_PER_ROOM",
+    "MESSAGE_SIZE",
+    "NAME_LENGTH",
+    "PINGS_UNANSWERED",
+    "RATE",
+    "REASON_BYTES",
+    "REPLY_BYTES",
+    "ROOMS_PER_CLIENT",
+    "SOURCE_LENGTH",
+    "TEXT_LENGTH",
+    "TYPE_LENGTH",
+    "TYPING_PER_CLIENT",
+    "VERSION_LENGTH",
+    "WAITING_BYTES",
+]
+
+MESSAGE_SIZE: Final = 131_072
+"""Largest message a client may send; a larger one closes with 1009. What is decoded from one
+codec and encoded in another may grow sixfold (MessagePack's one-byte false to ``false,``): this
+stays within the 1 MiB that most WebSocket libraries take by default."""
+
+NAME_LENGTH: Final = 128
+"""Names of clients, users, rooms and channels; no control characters."""
+
+ID_LENGTH: Final = 128
+"""A message id chosen by a client."""
+
+TYPE_LENGTH: Final = 64
+"""A message type."""
+
+VERSION_LENGTH: Final = 16
+"""The ``version`` in ``metadata``."""
+
+SOURCE_LENGTH: Final = 64
+"""The ``source`` in ``metadata``."""
+
+TEXT_LENGTH: Final = 16_384
+"""The ``text`` of a chat, private, room or notification message."""
+
+INFO_SIZE: Final = 2_048
+"""A client's own ``info``, encoded as JSON: it is shown to everybody who asks who is here."""
+
+DATA_DEPTH: Final = 32
+"""How deep lists and objects in ``data`` and ``info`` may nest."""
+
+REASON_BYTES: Final = 123
+"""A close reason in UTF-8: what fits into a control frame beside the code (RFC 6455, 5.5)."""
+
+ROOMS_PER_CLIENT: Final = 100
+"""Rooms that one connection may be in at once."""
+
+MEMBERS_PER_ROOM: Final = 10_000
+"""Members of one room at once."""
+
+CHANNELS_PER_CLIENT: Final = 100
+"""Subscriptions of one connection at once, patterns included."""
+
+CHANNELS_KEPT: Final = 10_000
+"""Channels and rooms whose history is kept; past it the one longest unused goes first."""
+
+MEMBERS_LISTED: Final = 100
+"""Members named in one presence, user_joined or user_left message; the rest is a number."""
+
+HISTORY_PAGE: Final = 1_000
+"""Publications in one history reply."""
+
+REPLY_BYTES: Final = 524_288
+"""Encoded messages in one history reply or batch; what goes beyond is left for the next."""
+
+CATCHING_UP: Final = 10_000
+"""Publications held back for one subscriber while its history is fetched."""
+
+PINGS_UNANSWERED: Final = 3
+"""``ping`` messages of the server in a row without an answer, after which it closes."""
+
+LISTENER_QUEUE: Final = 1_000
+"""Publications waiting for one asynchronous listener in the server."""
+
+TYPING_PER_CLIENT: Final = 20
+"""Places where one client may be typing at once."""
+
+BATCH_MAX_MESSAGES: Final = 100
+"""Messages in one batch, either way."""
+
+BATCH_MAX_DELAY: Final = 5.0
+"""Longest that a client may ask the server to hold messages back for a batch."""
+
+DEDUPE_SECONDS: Final = 300.0
+"""How long a sender's message id is remembered, so that a repeat is not delivered again."""
+
+DEDUPE_IDS: Final = 200_000
+"""Message ids remembered at once, over all senders; the heaviest sender forgets first."""
+
+RATE: Final = 200.0
+"""Messages a second that a connection may send lastingly, by default."""
+
+BURST: Final = 500
+"""Messages that a connection may send at once before its rate applies, by default."""
+
+FLOOD_STRIKES: Final = 1_000
+"""Messages refused in a row, without a pause, after which a flooding connection is closed."""
+
+WAITING_BYTES: Final = 4 << 20
+"""Bytes waiting for one slow receiver, beyond which it is closed with 1013."""
+
+HEARTBEAT_MIN: Final = 1.0
+"""Shortest interval at which a client may ask for ``ping`` messages."""
+
+HEARTBEAT_MAX: Final = 3600.0
+"""Longest one."""
+
+FILE_CHUNK: Final = 16_384
+"""Data in one file chunk, unless agreed otherwise."""
+
+FILE_CHUNK_MAX: Final = 65_536
+"""Most data that one file chunk may carry."""
+
+FILE_WINDOW: Final = 1 << 20
+"""How far a sender of a file may be ahead of what was acknowledged."""
+
+FILE_PROGRESS: Final = 262_144
+"""Bytes of a file after which progress is acknowledged."""
+
+FILE_IDLE: Final = 600.0
+"""How long an upload that nobody goes on with is kept for resuming."""
+
+FILE_SIZE: Final = 100 << 20
+"""Largest file, by default."""
+
+FILE_NAME_LENGTH: Final = 255
+"""File names in UTF-8 bytes, as file systems have it."""
+
+FILE_MIME_LENGTH: Final = 128
+"""The ``mime`` of a file."""
+
+FILES_OFFERED: Final = 1_000
+"""Files that can be taken at once; past it the oldest offer ends, the file stays."""
+
+FILES_PER_CLIENT: Final = 8
+"""Transfers that one connection may have under way at once, each way."""

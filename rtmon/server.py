@@ -1,0 +1,231 @@
+"""``rtmon.serve``: the library's ``serve`` with a probe, for a handler or a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, Self
+
+from websockets.asyncio.server import Server as WebSocketServer
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as websockets_serve
+
+from . import listening
+from .admin import Admin
+from .errors import OptionError
+from .hub import Hub
+from .hub.transports import websocket as hub_transport
+from .monitor import Monitor
+from .probes.websockets import probe
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from websockets.http11 import Request
+
+__all__ = ["Server", "serve"]
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+BACKLOG = 4096
+"""Connections the kernel holds until they are accepted. With asyncio's default of 100, of 5,000
+that come at once most wait for a retransmission of their SYN, a second or more."""
+
+_CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).parameters
+"""Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
+
+
+class Server:
+    """A running server; see :func:`serve`.
+
+    Attributes:
+        monitor: what counts its connections.
+        hub: the hub it serves, None if it serves a handler.
+        admin: its admin listener, None if it has none or is not running yet.
+    """
+
+    def __init__(
+        self,
+        target: Handler | Hub,
+        host: str | None,
+        port: int | None,
+        *,
+        monitor: Monitor | None,
+        admin: int | Admin | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.hub = target if isinstance(target, Hub) else None
+        self._owns_monitor = monitor is None
+        self.monitor = Monitor() if monitor is None else monitor
+        self.admin: Admin | None = admin if isinstance(admin, Admin) else None
+        if isinstance(admin, int) and not isinstance(admin, bool):
+            self.admin = Admin(self.monitor, port=admin)
+        elif not (admin is None or isinstance(admin, Admin)):
+            raise OptionError(f"admin={admin!r}: a port, an Admin of serve_admin(), or None")
+        if self.hub is not None:
+            self.monitor.measure(self.hub)
+            handler: Handler = hub_transport.handler(self.hub)
+            options = _hub_options(self.hub, options)
+        elif callable(target):
+            handler = target
+        else:
+            raise OptionError(
+                f"{target!r} cannot be served: give a handler (a coroutine function) or a Hub"
+            )
+        self._host, self._port = host, port
+        self._handler = handler
+        base = options.pop("create_connection", None) or ServerConnection
+        options["create_connection"] = probe(self.monitor, base=base, fast=True)
+        if not ({"sock", "unix"} & options.keys()):
+            options.setdefault("backlog", BACKLOG)
+        self._options = options
+        self._server: WebSocketServer | None = None
+        self._bound = 0
+        self._closing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+        if self._server is None:
+            self.monitor.arm("serve")
+            with listening.binding("the server", self._host, self._port):
+                self._server = await websockets_serve(
+                    self._handler, self._host, self._port, **self._options
+                )
+            self._bound = listening.port_of(self._server)
+            if self.admin is not None:
+                try:
+                    await self.admin.start()
+                except BaseException:
+                    self._server.close()
+                    await self._server.wait_closed()
+                    raise
+
+    async def _started(self) -> Self:
+        await self.start()
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._started().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        await self.wait_closed()
+
+    @property
+    def websockets(self) -> WebSocketServer:
+        """The server of ``websockets`` that does the work, with all that it offers.
+
+        Raises:
+            RuntimeError: the server has not been started.
+        """
+        if self._server is None:
+            raise RuntimeError(
+                "this server is not running: use `async with serve(…)` or `await serve(…)`"
+            )
+        return self._server
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; the one that was free if 0 was asked for."""
+        _ = self.websockets  # there is no port before it runs
+        return self._bound
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to: ``ws://host:port``, ``wss://`` with TLS."""
+        scheme = "wss" if self._options.get("ssl") else "ws"
+        return f"{scheme}://{listening.address(self._host, self.port)}"
+
+    @property
+    def admin_url(self) -> str | None:
+        """Where dashboards connect to, None without an admin listener."""
+        return None if self.admin is None else self.admin.url
+
+    def close(self, close_connections: bool = True, code: int = 1001, reason: str = "") -> None:  # noqa: FBT001, FBT002 - the library's signature
+        """Stop listening and close the connections; idempotent. See :meth:`wait_closed`."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close(close_connections, code, reason)
+            )
+
+    async def _close(self, close_connections: bool, code: int, reason: str) -> None:  # noqa: FBT001
+        server = self.websockets
+        if _CLOSES_WITH_A_CODE:
+            server.close(close_connections, code, reason)
+        else:
+            server.close(close_connections)
+        await server.wait_closed()
+        # The last tick goes out to the watchers before their listener ends.
+        if self._owns_monitor:
+            self.monitor.close()
+        if self.admin is not None:
+            await self.admin.aclose()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server, its connections and its admin listener are closed."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+        else:
+            await self.websockets.wait_closed()
+
+    async def serve_forever(self) -> None:
+        """Serve until cancelled or closed; cancelling closes the server."""
+        await self.start()
+        try:
+            await self.websockets.wait_closed()
+        finally:
+            self.close()
+            await self.wait_closed()
+
+
+def _hub_options(hub: Hub, options: dict[str, Any]) -> dict[str, Any]:
+    """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
+    given = options.get("process_request")
+
+    def process_request(connection: ServerConnection, request: Request) -> Any:
+        if request.path == "/healthz" and not request.headers.get_all("Upgrade"):
+            return connection.respond(http.HTTPStatus.OK, "ok\n")
+        return given(connection, request) if given is not None else None
+
+    return {**hub_transport.serve_arguments(hub), **options, "process_request": process_request}
+
+
+def serve(
+    target: Handler | Hub,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    monitor: Monitor | None = None,
+    admin: int | Admin | None = None,
+    **options: Any,
+) -> Server:
+    """Serve a handler or a hub, and count what its connections do.
+
+    A drop-in for ``websockets.asyncio.server.serve``: use it as ``async with serve(…)`` or
+    ``await serve(…)``, with every argument of the original.
+
+    Args:
+        target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.
+        host: the interface to listen on, as in the original.
+        port: the port; 0 for any that is free.
+        monitor: what counts; one of the server's own by default, which ends with the server.
+        admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
+            or one made with :func:`rtmon.serve_admin`; None for none.
+        **options: everything else that ``websockets`` takes.
+
+    Raises:
+        PortInUse: somebody else listens there.
+        OptionError: an argument is wrong.
+        MonitorError: the Monitor ticks on another live loop.
+    """
+    return Server(target, host, port, monitor=monitor, admin=admin, options=options)

@@ -1,0 +1,1 @@
+"""Where numbers go: each sink has one thread and a bounded queue."""

@@ -1,0 +1,109 @@
+"""CSV files: a sink that writes them as time goes by, and a reader for what was written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ..metrics import csvtext
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..metrics.collector import Tick
+    from ..metrics.records import ConnectionInfo
+
+__all__ = ["CSVSink", "read_csv", "write_csv"]
+
+_STREAMED = ("samples", "events", "connections")
+
+
+class CSVSink:
+    """Writes ``samples.csv``, ``events.csv`` and ``connections.csv`` into a folder.
+
+    Samples and Events are written tick by tick, whole lines at a time; a connection when it
+    has ended, and those still open when the sink is detached.
+
+    Args:
+        folder: where to; made if it is not there. Files in it from before are replaced.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._files: dict[str, IO[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"CSVSink({str(self.folder)!r})"
+
+    def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - the files hold both
+        """Make the folder and the files, each with its header.
+
+        Raises:
+            OSError: the folder or a file cannot be made.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for table in _STREAMED:
+            file = (self.folder / f"{table}.csv").open("w", encoding="utf-8", newline="")
+            file.write(csvtext.header(table))
+            file.flush()
+            self._files[table] = file
+
+    def write(self, tick: Tick) -> None:
+        """Write one tick."""
+        self._append("samples", [tick.sample])
+        self._append("events", tick.events)
+        self._append("connections", (meter.info() for meter in tick.closed))
+
+    def close(self, connections: Sequence[ConnectionInfo]) -> None:
+        """Write the connections that are still open, and close the files."""
+        self._append("connections", (row for row in connections if row.state == "open"))
+        for file in self._files.values():
+            file.close()
+
+    def _append(self, table: str, records: Iterable[Any]) -> None:
+        file = self._files[table]
+        file.writelines(csvtext.line(table, record) for record in records)
+        file.flush()
+
+
+def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) -> Path:
+    """Write one table to a file that appears under its name only when it is whole.
+
+    Args:
+        path: the file; one that is there is replaced.
+        table: a name in :data:`rtmon.metrics.columns.TABLES`.
+        records: records of that table.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(csvtext.lines(table, records))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a file that rtmon wrote: the same values and dtypes that the Monitor had.
+
+    Which table it is shows in the file's first line.
+
+    Raises:
+        FileFormatError: the file is not one that rtmon writes, or it is damaged.
+        MissingExtra: pandas is not installed.
+        OSError: the file cannot be read.
+    """
+    from ..frames import frame_of_columns
+
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        table, content = csvtext.parse(file, where=str(path))
+    return frame_of_columns(table, content)

@@ -1,0 +1,50 @@
+"""Helpers for tests of programs that use rtmon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["FakeClock", "until"]
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move; see :class:`rtmon.clock.Clock`.
+
+    Args:
+        time: Unix seconds to begin with.
+    """
+
+    monotonic: Callable[[], float]
+    time: Callable[[], float]
+
+    def __init__(self, time: float = 1_700_000_000.0) -> None:
+        self._monotonic = 1000.0
+        self._time = time
+        self.monotonic = lambda: self._monotonic
+        self.time = lambda: self._time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on both clocks."""
+        self._monotonic += seconds
+        self._time += seconds
+
+    def set_wall_clock(self, time: float) -> None:
+        """Have the wall clock jump, as when somebody sets it."""
+        self._time = time
+
+
+async def until(condition: Callable[[], Any], *, timeout: float = 5.0) -> None:
+    """Wait until a condition holds.
+
+    Args:
+        condition: asked every few milliseconds.
+        timeout: seconds.
+
+    Raises:
+        TimeoutError: it did not come to hold in time.
+    """
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110 - the condition is of any kind
+            await asyncio.sleep(0.002)

@@ -1,0 +1,41 @@
+"""Write the table of metrics in docs/prometheus.md, or with --check say whether it is current."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rtmon.sinks.prometheus import families
+
+PAGE = Path(__file__).parents[1] / "docs" / "prometheus.md"
+
+BEGIN = "<!-- Written by `make docs`; do not edit. -->\n"
+END = "<!-- The end of what is written. -->\n"
+
+
+def table() -> str:
+    """The metrics, a line each."""
+    rows = ["| metric | type | what it is |", "|---|---|---|"]
+    for family in families():
+        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+        what = family.documentation.replace("|", "\\|")
+        rows.append(f"| `{name}` | {family.type} | {what} |")
+    return "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    """Write the table, or check it."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    current = f"{before}{BEGIN}{table()}{END}{after}"
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(current, encoding="utf-8")
+    elif text != current:
+        print(f"{PAGE.name} is not current: run make docs")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""Real processes and a real browser: servers, dashboards, and pages that must stay at home."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+
+from rtmon.processes import Child, stop
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds after which a condition is taken never to come."""
+
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+"""Every host but this one does not exist."""
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
+    """Wait until an asynchronous condition holds, and return what it returned."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await condition()):  # noqa: ASYNC110 - it is of any kind
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"this did not happen within {PATIENCE:g} s: {what}") from None
+    return found
+
+
+class Tab:
+    """A page with what it did that it should not have done.
+
+    Attributes:
+        page: the page.
+        console: errors and warnings it logged, exceptions nobody caught.
+        outside: requests to other hosts.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.console: list[str] = []
+        self.outside: list[str] = []
+        page.set_default_timeout(PATIENCE * 1e3)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.console.append(message.text)
+
+    def _on_request(self, request: Any) -> None:
+        url = request.url
+        if not re.match(r"(data|blob):|(http|ws)://127\.0\.0\.1[:/]", url):
+            self.outside.append(url)
+
+    async def text(self, selector: str) -> str:
+        """The text of the first element that fits."""
+        return await self.page.locator(selector).first.inner_text()
+
+    async def total(self, tile: str) -> str:
+        """The exact total that a tile shows, in words."""
+        return await self.text(f'[data-total="{tile}"]')
+
+    async def pill(self) -> str:
+        """The state that the page shows."""
+        return await self.text(".pill")
+
+    async def rows(self, heading: str = "Connections") -> list[list[str]]:
+        """The texts of a table's rows."""
+        table = self.page.locator(f'table[aria-label="{heading}"]')
+        rows: list[list[str]] = await table.evaluate(
+            "table => [...table.tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent))"
+        )
+        return rows
+
+    async def points(self) -> int:
+        """How many points the charts have."""
+        count: int = await self.page.evaluate(
+            "Math.max(0, ...[...Bokeh.documents].flatMap(d => [...d._all_models.values()])"
+            ".filter(m => m.type.endsWith('ColumnDataSource')).map(m => m.get_length() ?? 0))"
+        )
+        return count
+
+    async def download(self, button: Any) -> tuple[str, str]:
+        """Press a button that downloads: the file's name and its text as it is."""
+        async with self.page.expect_download() as expected:
+            await button.click()
+        file = await expected.value
+        path = await file.path()
+        return file.suggested_filename, await asyncio.to_thread(_read, path)
+
+
+Open = Callable[..., Awaitable[Tab]]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def playwright() -> AsyncIterator[Playwright]:
+    """Playwright on this module's loop."""
+    async with async_playwright() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    """The machine's Chromium, which finds no other host."""
+    browser = await playwright.chromium.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+            OFFLINE,
+        ],
+    )
+    yield browser
+    await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
+    """Opens pages; at the end none of them may have asked another host, or complained."""
+    contexts: list[BrowserContext] = []
+    tabs: list[Tab] = []
+
+    async def open_(
+        url: str,
+        *,
+        context: BrowserContext | None = None,
+        width: int = 1440,
+        height: int = 900,
+        scheme: Any = "dark",
+    ) -> Tab:
+        if context is None:
+            context = await chromium.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
+            contexts.append(context)
+        tab = Tab(await context.new_page())
+        tabs.append(tab)
+        await tab.page.goto(url)
+        return tab
+
+    yield open_
+    for context in contexts:
+        await context.close()
+    assert [tab.outside for tab in tabs if tab.outside] == []
+    assert [tab.console for tab in tabs if tab.console] == []
+
+
+@contextlib.contextmanager
+def serving(*arguments: str) -> Iterator[tuple[Child, dict[str, Any]]]:
+    """An ``rtmon`` command in a process of its own, and what it announced."""
+    child = Child("the test's", *arguments)
+    try:
+        yield child, dict(child.ready())
+    finally:
+        stop([child])
+
+
+@contextlib.asynccontextmanager
+async def panel_serve(url: str | None) -> AsyncIterator[str]:
+    """``panel serve dashboards/live.py`` in a process of its own: the address of its page."""
+    environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
+    if url is not None:
+        environment["RTMON_URL"] = url
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "panel", "serve", str(ROOT / "dashboards" / "live.py")),
+        *("--port", "0", "--address", "127.0.0.1", "--allow-websocket-origin", "*"),
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stderr is not None
+    output: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                line = (await process.stderr.readline()).decode()
+                output.append(line)
+                assert line, "".join(output)
+                if found := re.search(r"http://\S+:(\d+)/live", line):
+                    break
+        drain = asyncio.create_task(process.stderr.read())
+        yield f"http://127.0.0.1:{found[1]}/live"
+        assert process.returncode is None
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+            errors = (await drain).decode()
+    # A tab that closes while it is written to is noise of the web server's own.
+    assert str(ROOT / "rtmon") not in errors, errors
+    assert "Error running application handler" not in errors, errors
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode()

@@ -1,0 +1,143 @@
+"""Servers that go away and come back, under a dashboard that is being watched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from .conftest import Open, panel_serve, serving, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def free_port() -> int:
+    """A port that is free and stays so: the system hands out those from 32768 on by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+async def test_killed_server(open_tab: Open) -> None:
+    """A server killed with -9 leaves its last numbers, greyed, and is watched again when back."""
+    port, admin = free_port(), free_port()
+    arguments = ("serve", "--echo", f"--port={port}", f"--admin-port={admin}")
+    with (
+        serving(*arguments) as (child, facts),
+        serving("dashboard", facts["admin"], "--port=0", "--no-browser") as (_, shown),
+    ):
+        tab = await open_tab(shown["url"])
+
+        async def greeted() -> bool:
+            if await tab.page.locator(".pill").count() == 0:
+                return False
+            return await tab.total("open") == "1 opened in all"
+
+        async with connect(facts["url"]):
+            await until(greeted, "the page shows the connection")
+            os.kill(child.process.pid, signal.SIGKILL)
+            child.process.wait()
+
+        async def lost() -> bool:
+            return await tab.pill() == "Disconnected"
+
+        await until(lost, "the page says that it is disconnected")
+        assert "Disconnected from" in await tab.text(".banner")
+        assert "grey" in await tab.text(".banner")
+        assert await tab.total("open") == "1 opened in all"
+        body = tab.page.locator(".body.stale")
+
+        async def grey() -> bool:
+            return "grayscale(1)" in await body.evaluate("e => getComputedStyle(e).filter")
+
+        await until(grey, "the last numbers are greyed")
+
+        with serving(*arguments):
+
+            async def back() -> bool:
+                return await tab.pill() in {"Live again", "Live"}
+
+            await until(back, "the page is live again")
+
+            async def anew() -> bool:
+                return await tab.total("open") == "0 opened in all"
+
+            await until(anew, "the page counts with the new server")
+            assert await tab.page.locator(".body.stale").count() == 0
+            assert "counting began at 0" in await tab.text(".banner")
+        await tab.page.close()
+
+
+async def test_server_that_comes_later(open_tab: Open) -> None:
+    """A dashboard opened before its server says that it is connecting, and then goes live."""
+    port = free_port()
+    async with panel_serve(f"ws://127.0.0.1:{port}") as url:
+        tab = await open_tab(url)
+        await tab.page.wait_for_selector(".pill")
+
+        async def connecting() -> bool:
+            return await tab.pill() == "Connecting" and "Connect call failed" in (
+                await tab.text(".banner")
+            )
+
+        await until(connecting, "the page says what it waits for")
+        with serving("serve", "--port=0", f"--admin-port={port}"):
+
+            async def live() -> bool:
+                return await tab.pill() == "Live"
+
+            await until(live, "the page is live")
+        await tab.page.close()
+
+
+async def test_demo_of_its_own(open_tab: Open) -> None:
+    """With no server named, a demo with traffic is started, and ends with the dashboard."""
+    async with panel_serve(None) as url:
+        tab = await open_tab(url)
+        await tab.page.wait_for_selector(".pill")
+
+        async def busy() -> bool:
+            words = (await tab.total("messages_out")).split()
+            return words[0] not in {"–", "0"} and await tab.points() > 1
+
+        await until(busy, "the demo's users talk")
+        demo = [pid for pid in map(str, processes()) if "demo" in command(pid)]
+        assert demo
+        await tab.page.close()
+
+    async def gone() -> bool:
+        return not any("demo" in command(pid) for pid in demo)
+
+    await until(gone, "the demo has ended")
+
+
+def processes() -> list[int]:
+    """The processes that descend from this one."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    found, edge = set[int](), {os.getpid()}
+    while edge := {pid for pid, parent in parents.items() if parent in edge}:
+        found |= edge
+    return sorted(found)
+
+
+def command(pid: str) -> str:
+    """The command line of a process, empty if there is none (any more)."""
+    try:
+        return Path("/proc", pid, "cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""

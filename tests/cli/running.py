@@ -1,0 +1,115 @@
+"""Run the command line as a user does: real processes, watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 30.0
+"""Seconds after which something that should have happened has not: only failures wait so long."""
+
+PROMISE = 2.0
+"""Seconds within which everything has ended, as the documentation promises."""
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Process id → parent's id and command line, of all that run (zombies do not)."""
+    table = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if state != "Z":
+                table[int(folder.name)] = (int(parent), command)
+    return table
+
+
+def descendants(root: int) -> dict[int, str]:
+    """Process id → command line, of the children of a process and theirs."""
+    table = processes()
+    found: dict[int, str] = {}
+    parents = {root}
+    while parents:
+        level = {pid: command for pid, (up, command) in table.items() if up in parents}
+        found |= level
+        parents = set(level)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
+    """Wait for a condition, and return how long it took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            pytest.fail(f"not so after {seconds} s")
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+class Command:
+    """A running rtmon command; what it prints is collected."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rtmon", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            text=True,
+            start_new_session=True,
+        )
+        self.output = ""
+
+    def read_until(self, text: str) -> None:
+        """Read what it prints until a text has come."""
+        assert self.process.stdout is not None
+        while text not in self.output:
+            line = self.process.stdout.readline()
+            assert line, f"it ended before it printed {text!r}: {self.output}"
+            self.output += line
+
+    def addresses(self) -> dict[str, str]:
+        """The addresses that a demo prints: dashboard, server, admin."""
+        return dict(re.findall(r"^  (\w+) +(\S+)$", self.output, re.MULTILINE))
+
+    def end(self, how: signal.Signals) -> tuple[int, float]:
+        """Send a signal; the exit code, and the seconds until the process was gone.
+
+        As Ctrl-C in a terminal does, SIGINT goes to the whole process group.
+        """
+        began = time.monotonic()
+        if how is signal.SIGINT:
+            os.killpg(self.process.pid, how)
+        else:
+            self.process.send_signal(how)
+        code = self.process.wait(PATIENCE)
+        return code, time.monotonic() - began
+
+    def rest(self) -> str:
+        """Everything that it has printed, after its end."""
+        assert self.process.stdout is not None
+        self.output += self.process.stdout.read()
+        return self.output
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "rtmon", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, **environment},
+        check=False,
+    )

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cli.running import PROMISE, Command, descendants, processes, run, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
+
+FREE = ("--port=0", "--admin-port=0", "--dashboard-port=0", "--no-browser", "--users=5")
+READY = "  admin "
+
+Start = Callable[..., Command]
+
+
+def can_listen(address: str) -> bool:
+    """Whether nobody listens at an address any more."""
+    try:
+        socket.create_server(("127.0.0.1", urlsplit(address).port or 0)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end the demo within two seconds; no process and no port stays."""
+    demo = command("demo", *FREE)
+    demo.read_until(READY)
+    addresses = demo.addresses()
+    children = descendants(demo.process.pid)
+    assert len(children) == 3
+    with urllib.request.urlopen(addresses["dashboard"]) as page:  # noqa: S310 - http, ours
+        assert page.status == 200
+    assert not any(can_listen(address) for address in addresses.values())
+
+    code, seconds = demo.end(how)
+
+    assert code == 0
+    assert seconds < PROMISE
+    assert not children.keys() & processes().keys()
+    assert all(can_listen(address) for address in addresses.values())
+    assert "Traceback" not in demo.rest()
+
+
+def test_ends_while_starting(command: Start) -> None:
+    """A demo that is ended before it is ready leaves nothing behind either."""
+    demo = command("demo", *FREE)
+    wait_until(
+        lambda: any(" dashboard " in line for line in descendants(demo.process.pid).values())
+    )
+    children = descendants(demo.process.pid)
+    code, seconds = demo.end(signal.SIGTERM)
+    assert code == 0
+    assert seconds < PROMISE
+    assert not children.keys() & processes().keys()
+    assert demo.rest() == ""
+
+
+def test_ends_when_killed(command: Start) -> None:
+    """A demo killed with -9 takes its children along within two seconds."""
+    demo = command("demo", *FREE)
+    demo.read_until(READY)
+    children = descendants(demo.process.pid)
+    assert len(children) == 3
+    demo.end(signal.SIGKILL)
+    wait_until(lambda: not children.keys() & processes().keys(), PROMISE)
+
+
+@pytest.mark.parametrize(
+    ("child", "name"), [(" serve ", "the server"), (" load ", "the simulated users")]
+)
+def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
+    """When a child dies the demo says which and how, ends the others, and fails."""
+    demo = command("demo", "--no-dashboard", *FREE)
+    demo.read_until(READY)
+    children = descendants(demo.process.pid)
+    victim = next(pid for pid, line in children.items() if child in line)
+    os.kill(victim, signal.SIGKILL)
+    assert demo.process.wait(PROMISE) == 1
+    assert f"rtmon: {name} (process {victim}) ended by SIGKILL" in demo.rest()
+    assert not children.keys() & processes().keys()
+
+
+def test_duration(command: Start) -> None:
+    """With --duration the demo ends by itself, successfully."""
+    demo = command("demo", "--no-dashboard", "--duration=0.5", *FREE)
+    demo.read_until(READY)
+    children = descendants(demo.process.pid)
+    assert demo.process.wait(10) == 0
+    assert not children.keys() & processes().keys()
+
+
+@pytest.mark.parametrize("option", ["--port", "--admin-port", "--dashboard-port"])
+def test_port_in_use(taken: int, option: str) -> None:
+    """A port in use is one sentence that names it, and exit code 2."""
+    done = run("demo", *FREE, f"{option}={taken}")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f":{taken}" in done.stderr
+    assert "in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_opens_the_browser(command: Start, tmp_path: Path) -> None:
+    """The page is opened in the browser once it can be reached, unless --no-browser is given."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
+    demo = command("demo", *FREE, "--browser", environment={"BROWSER": str(browser)})
+    demo.read_until(READY)
+    wait_until(lambda: opened.exists() and bool(opened.read_text()))
+    assert opened.read_text().strip() == demo.addresses()["dashboard"]
+    demo.end(signal.SIGTERM)
+
+    opened.unlink()
+    demo = command("demo", *FREE, "--duration=0.5", environment={"BROWSER": str(browser)})
+    assert demo.process.wait(30) == 0
+    assert not opened.exists()
+
+
+def test_demo_source() -> None:
+    """A demo_source() has a server with traffic, and ends with the process that asked for it."""
+    script = (
+        "import asyncio, sys\n"
+        "from rtmon import export\n"
+        "from rtmon.processes import demo_source\n"
+        "source = demo_source(users=3)\n"
+        "print(source.url, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    asker = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert asker.stdout is not None
+    try:
+        address = asker.stdout.readline().strip().replace("ws://", "http://")
+        with urllib.request.urlopen(f"{address}/healthz") as answer:  # noqa: S310 - http, ours
+            assert b'"open": 0' not in answer.read()
+        children = descendants(asker.pid)
+        assert len(children) == 3
+    finally:
+        asker.kill()
+        asker.communicate()
+    wait_until(lambda: not children.keys() & processes().keys(), PROMISE)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rtmon
+from rtmon.cli import main
+from tests.cli.running import run
+
+COMMANDS = ("demo", "serve", "dashboard", "load", "export", "protocol", "notebooks")
+
+
+def test_version() -> None:
+    """`rtmon --version` and `python -m rtmon --version` print the version."""
+    expected = f"rtmon {rtmon.__version__}\n"
+    script = Path(sys.executable).with_name("rtmon")
+    printed = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert printed.stdout == expected
+    assert run("--version").stdout == expected
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the help is printed; each command has a line that is not cut off."""
+    assert main([]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line] == list(COMMANDS)
+    assert "..." not in listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command's help has examples, one a line, that call it."""
+    assert main([command, "--help"]) == 0
+    _, _, examples = capsys.readouterr().out.partition("Examples:\n")
+    assert examples.splitlines()[0].strip() == f"rtmon {command}" or examples.startswith(
+        f"    rtmon {command} "
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["serve", "--prt=1"], "No such option: --prt"),
+        (["serve", "--port=65536"], "'--port'"),
+        (["serve", "--admin-port=x"], "'x' is neither a port (0 to 65535) nor 'off'"),
+        (["demo", "--users=0"], "'--users'"),
+        (["demo", "--users=many"], "'--users'"),
+        (["demo", "--admin-port=off"], "'--admin-port'"),
+        (["dashboard", "ftp://x"], "'ftp://x'"),
+        (["load", "http://x"], "'http://x' does not begin with ws:// or wss://"),
+        (["load"], "'URL'"),
+        (["export", "ws://127.0.0.1:1"], "'--to'"),
+    ],
+)
+def test_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad option is one sentence on standard error that names it, and exit code 2."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("rtmon: ")
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["demo"], "panel", "dashboard"),
+        (["dashboard"], "panel", "dashboard"),
+        (["dashboard"], "pandas", "dashboard"),
+        (["notebooks"], "jupyterlab", "notebook"),
+    ],
+)
+def test_a_missing_extra(
+    arguments: list[str],
+    package: str,
+    extra: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A missing extra is one sentence that says how to install it, and exit code 2."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{package!r}, which is not installed: pip install 'rtmon[{extra}]'" in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_export_without_a_server() -> None:
+    """An export from nowhere fails with one sentence and exit code 1."""
+    done = run("export", "ws://127.0.0.1:1", "--to=never-made", "--timeout=0.5")
+    assert done.returncode == 1
+    assert "ws://127.0.0.1:1" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not Path("never-made").exists()
+
+
+def test_protocol(capsys: pytest.CaptureFixture[str]) -> None:
+    """The protocol can be read as a list of messages, and as a JSON Schema that defines each."""
+    assert main(["protocol"]) == 0
+    listed = capsys.readouterr().out
+    assert main(["protocol", "--schema"]) == 0
+    defined = json.loads(capsys.readouterr().out)["$defs"]
+    for side, line in zip(("client", "server"), listed.splitlines(), strict=True):
+        for kind in line.partition(": ")[2].split(", "):
+            assert f"{side}.{kind}" in defined
+
+
+def test_notebooks_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notebooks are copied; one that is there already keeps its changes."""
+    folder = tmp_path / "course"
+    assert main(["notebooks", str(folder), "--no-start"]) == 0
+    copied = sorted(folder.glob("*.ipynb"))
+    assert copied
+    assert capsys.readouterr().out.split() == [str(path) for path in copied]
+    copied[0].write_text("mine")
+    assert main(["notebooks", str(folder), "--no-start"]) == 0
+    assert copied[0].read_text() == "mine"

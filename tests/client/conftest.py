@@ -1,0 +1,71 @@
+"""A hub behind a real server, and a proxy in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rtmon
+from rtmon.backoff import Backoff
+from rtmon.client import Client
+from tests.client.proxy import Proxy
+
+QUICK = Backoff(base=0.01, max=0.05)
+"""For tests that are not about waiting."""
+
+
+class Place:
+    """A hub, its server, a proxy, and the clients that came to it."""
+
+    def __init__(self, stack: contextlib.AsyncExitStack) -> None:
+        self._stack = stack
+        self.hub: rtmon.Hub
+        self.server: rtmon.Server
+        self.proxy: Proxy
+
+    async def serve(self, port: int = 0, **options: Any) -> None:
+        """Begin to serve a hub, or another one after :meth:`stop`."""
+        options.setdefault("announce", 0.02)
+        self.hub = rtmon.Hub(**options)
+        self.server = await rtmon.serve(self.hub, "127.0.0.1", port)
+
+    async def stop(self) -> None:
+        """The server goes."""
+        self.server.close()
+        await self.server.wait_closed()
+        await self.hub.aclose()
+
+    def client(self, **options: Any) -> Client:
+        """A client that comes through the proxy."""
+        options.setdefault("backoff", QUICK)
+        return rtmon.connect(self.proxy.url, proxy=None, **options)
+
+    async def connect(self, **options: Any) -> Client:
+        """The same, connected."""
+        client: Client = await self._stack.enter_async_context(self.client(**options))
+        return client
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]]:
+    """Make a place with a hub of these options."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def begin(**options: Any) -> Place:
+            place = Place(stack)
+            await place.serve(**options)
+            stack.push_async_callback(place.stop)
+            place.proxy = await stack.enter_async_context(Proxy(place.server.port))
+            return place
+
+        yield begin
+
+
+@pytest.fixture
+async def place(start: Callable[..., Awaitable[Place]]) -> Place:
+    """A hub as it is by default."""
+    return await start()

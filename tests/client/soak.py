@@ -1,0 +1,174 @@
+"""Loads too long for the suite, to be run by hand.
+
+``python -m tests.client.soak --cuts 200`` cuts one client's link again and again;
+``python -m tests.client.soak --clients 500`` takes a crowd's server away for five seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import rtmon
+from rtmon.backoff import Backoff
+from rtmon.testing import until
+from tests.client.proxy import Proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of it.
+
+    Attributes:
+        published: messages.
+        got: their offsets as the client saw them.
+        gaps: messages that said something was lost.
+        reconnects: of the client.
+        duplicates: messages that came twice, and were not delivered twice.
+    """
+
+    published: int
+    got: list[int]
+    gaps: int
+    reconnects: int
+    duplicates: int
+
+
+async def soak(
+    hub: rtmon.Hub, proxy: Proxy, *, cuts: int, rate: float, apart: float, seed: int
+) -> Report:
+    """Publish at a rate while the client's link is cut at random moments.
+
+    Args:
+        hub: where to publish; it must keep what is published during an outage.
+        proxy: stands between the client and the hub.
+        cuts: how often.
+        rate: messages a second.
+        apart: mean seconds between cuts.
+        seed: of the random moments.
+    """
+    rng = random.Random(seed)
+    got: list[int] = []
+    published = gaps = 0
+    cutting = True
+
+    async def publish() -> None:
+        nonlocal published
+        while cutting:
+            published += 1
+            await hub.publish("soak", published)
+            await asyncio.sleep(1 / rate)
+
+    backoff = Backoff(base=0.01, max=0.05)
+    async with rtmon.connect(proxy.url, proxy=None, backoff=backoff) as client:
+        async with client.subscribe("soak") as messages:
+
+            async def read() -> None:
+                nonlocal gaps
+                async for message in messages:
+                    assert message.position is not None
+                    got.append(message.position.offset)
+                    gaps += message.gap
+
+            reading, publishing = asyncio.create_task(read()), asyncio.create_task(publish())
+            for _ in range(cuts):
+                await asyncio.sleep(rng.expovariate(1 / apart))
+                proxy.cut()
+            cutting = False
+            await publishing
+            await until(lambda: len(got) >= published, timeout=30)
+            reading.cancel()
+        stats = client.stats
+    return Report(published, got, gaps, stats.reconnects, stats.duplicates)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How a crowd came back.
+
+    Attributes:
+        reconnects: of each client.
+        slowest: seconds until the last was back.
+        busiest: the largest share of clients that were back within one second.
+    """
+
+    reconnects: list[int]
+    slowest: float
+    busiest: float
+
+
+async def crowd(
+    proxy: Proxy, *, clients: int, away: float, backoff: Backoff | None = None
+) -> Return:
+    """Take the server away from many clients, and wait until all are back.
+
+    Args:
+        proxy: stands between them and the hub.
+        clients: how many.
+        away: seconds.
+        backoff: theirs; the default if None.
+    """
+    changes = {} if backoff is None else {"backoff": backoff}
+    loop = asyncio.get_running_loop()
+    backs: list[float] = []
+    async with contextlib.AsyncExitStack() as stack:
+        everybody = []
+        for _ in range(clients):
+            client = rtmon.connect(proxy.url, proxy=None, compression=None, **changes)
+            client.on_reconnect(lambda _: backs.append(loop.time()))
+            everybody.append(await stack.enter_async_context(client))
+        proxy.refusing = True
+        proxy.cut()
+        await asyncio.sleep(away)
+        proxy.refusing = False
+        began = loop.time()
+        await until(lambda: len(backs) == clients, timeout=60)
+        seconds = Counter(int(back - began) for back in backs)
+        return Return(
+            reconnects=[client.stats.reconnects for client in everybody],
+            slowest=max(backs) - began,
+            busiest=max(seconds.values()) / clients,
+        )
+
+
+async def main() -> None:
+    """Run it from the command line, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int)
+    parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--apart", type=float, default=0.3)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    hub = rtmon.Hub(history=10_000)
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, Proxy(server.port) as proxy:
+        if options.clients is not None:
+            back = await crowd(proxy, clients=options.clients, away=5.0)
+            print(  # noqa: T201 - a program
+                f"{options.clients} clients, the last back {back.slowest:.1f} s after the server, "
+                f"at most {back.busiest:.0%} in one second"
+            )
+            return
+        report = await soak(
+            hub,
+            proxy,
+            cuts=options.cuts,
+            rate=options.rate,
+            apart=options.apart,
+            seed=options.seed,
+        )
+    right = report.got == list(range(1, report.published + 1)) and not report.gaps
+    print(  # noqa: T201 - a program
+        f"{options.cuts} cuts, {report.reconnects} reconnects, {report.published} messages, "
+        f"{report.duplicates} came twice: {'1…N' if right else 'WRONG'}"
+    )
+    if not right:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

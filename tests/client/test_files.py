@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.testing import until
+
+Place = Any
+
+
+async def offered(client: Any) -> Any:
+    """The next file that is offered to a client."""
+    async for message in client:
+        if message.type == "file_offer":
+            return message
+    raise AssertionError("no offer")
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+async def test_a_file_reaches_another_client(start: Any, tmp_path: Path, codec: Any) -> None:
+    """A file goes to another client byte for byte, and both see how far it is."""
+    place = await start(files=tmp_path / "hub")
+    ada, bo = await place.connect(codec=codec), await place.connect()
+    data = os.urandom(3_000_000)
+    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
+    source.write_bytes(data)
+    up: list[tuple[int, int]] = []
+    down: list[tuple[int, int]] = []
+    done = await ada.send_file(
+        source, to=bo.client_id, progress=lambda now, size: up.append((now, size))
+    )
+    assert done.payload["name"] == "source.bin"
+    await bo.receive_file(
+        await offered(bo), target, progress=lambda now, size: down.append((now, size))
+    )
+    assert target.read_bytes() == data
+    for seen in (up, down):
+        assert seen == sorted(seen)
+        assert seen[-1] == (len(data), len(data))
+        assert len(seen) > 8
+
+
+async def test_files_survive_cuts(start: Any, tmp_path: Path) -> None:
+    """Cut again and again, a file goes on where it was, both ways."""
+    place = await start(files=tmp_path / "hub")
+    ada, bo = await place.connect(), await place.connect()
+    await asyncio.gather(ada.join("r"), bo.join("r"))
+    data = os.urandom(6_000_000)
+    cuts = 0
+
+    def cut(now: int, size: int) -> None:
+        nonlocal cuts
+        if now > (cuts + 1) * 1_500_000 and now < size:
+            cuts += 1
+            place.proxy.cut()
+
+    done = await ada.send_file(data, name="a.bin", progress=cut)
+    assert cuts == 3
+    assert (tmp_path / "hub" / "a.bin").read_bytes() == data
+    assert done.payload["size"] == len(data)
+    await asyncio.gather(ada.wait_open(), bo.wait_open())
+    await bo.join("r")
+    await ada.send_file(data, name="b.bin", room="r")
+    offer = await offered(bo)
+    cuts = 0
+    await bo.receive_file(offer, tmp_path / "b.bin", progress=cut)
+    assert cuts == 3
+    assert (tmp_path / "b.bin").read_bytes() == data
+    assert names(tmp_path) == ["b.bin", "hub"]
+
+
+async def test_a_file_begins_anew_at_another_server(start: Any, tmp_path: Path) -> None:
+    """A server that was restarted knows nothing of a transfer: it gets the file all the same."""
+    place = await start(files=tmp_path / "one")
+    client = await place.connect()
+    data = os.urandom(4_000_000)
+    seen: list[int] = []
+    sending = asyncio.create_task(
+        client.send_file(data, name="a.bin", progress=lambda now, _: seen.append(now))
+    )
+    await until(lambda: seen)
+    port = place.server.port
+    await place.stop()
+    await place.serve(port=port, files=tmp_path / "two")
+    await sending
+    assert (tmp_path / "two" / "a.bin").read_bytes() == data
+
+
+async def test_refused_files(start: Any, place: Place, tmp_path: Path) -> None:
+    """What the server does not take is raised, and leaves nothing behind."""
+    client = await place.connect()
+    with pytest.raises(ProtocolError) as refused:
+        await client.send_file(b"x", name="a")
+    assert refused.value.code == "files_refused"
+    with pytest.raises(OptionError, match="name"):
+        await client.send_file(b"x")
+    taking = await start(files=tmp_path / "hub")
+    ada, bo = await taking.connect(), await taking.connect()
+    await ada.send_file(b"", name="empty", to=bo.client_id)
+    offer = await offered(bo)
+    await bo.receive_file(offer, tmp_path / "empty")
+    assert (tmp_path / "empty").read_bytes() == b""
+    offer.payload["file"] = "nothing"
+    with pytest.raises(ProtocolError) as refused:
+        await bo.receive_file(offer, tmp_path / "none")
+    assert refused.value.code == "unknown_file"
+    offer.payload["size"] = "large"
+    with pytest.raises(OptionError):
+        await bo.receive_file(offer, tmp_path / "none")
+    assert names(tmp_path) == ["empty", "hub"]
+
+
+async def test_what_comes_is_what_was_offered(start: Any, tmp_path: Path) -> None:
+    """A file that is not as its offer said does not appear."""
+    place = await start(files=tmp_path / "hub")
+    ada, bo = await place.connect(), await place.connect()
+    await ada.send_file(b"abc", name="a", to=bo.client_id)
+    offer = await offered(bo)
+    offer.payload["sha256"] = "0" * 64
+    with pytest.raises(ProtocolError) as wrong:
+        await bo.receive_file(offer, tmp_path / "a")
+    assert wrong.value.code == "file_mismatch"
+    assert not (tmp_path / "a").exists()
+
+
+async def test_a_receiver_that_fails_hurts_only_itself(start: Any, tmp_path: Path) -> None:
+    """What a progress callback raises ends that transfer, not the client; so does cancelling."""
+    place = await start(files=tmp_path / "hub")
+    ada, bo = await place.connect(), await place.connect()
+    await ada.send_file(bytes(3_000_000), name="a", to=bo.client_id)
+    offer = await offered(bo)
+    with pytest.raises(ZeroDivisionError):
+        await bo.receive_file(offer, tmp_path / "a", progress=lambda now, _: now // 0)
+    began = asyncio.Event()
+    receiving = asyncio.create_task(
+        bo.receive_file(offer, tmp_path / "a", progress=lambda *_: began.set())
+    )
+    await began.wait()
+    receiving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await receiving
+    await bo.receive_file(offer, tmp_path / "a")
+    assert (tmp_path / "a").stat().st_size == 3_000_000
+    assert bo.stats.reconnects == 0

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+
+import rtmon
+from rtmon.errors import MonitorError
+from rtmon.notebook import start, stop
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """An IPython shell, as a notebook's kernel has one."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    InteractiveShell.clear_instance()
+
+
+async def echo(connection: ServerConnection) -> None:
+    """Send back what comes."""
+    async for message in connection:
+        await connection.send(message)
+
+
+class Crowd:
+    """Something else that begins and ends."""
+
+    def __init__(self) -> None:
+        self.story: list[str] = []
+
+    async def __aenter__(self) -> list[str]:
+        self.story.append("entered")
+        return self.story
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.story.append("left")
+
+
+async def test_a_cell_run_twice(shell: InteractiveShell) -> None:
+    """What was started under a name is closed when something else takes its name."""
+    first = await start(echo, name="chat")
+    async with connect(first.url) as connection:
+        second = await start(echo, name="chat")
+        await connection.wait_closed()
+    assert first.monitor.closed
+    assert not second.monitor.closed
+    with pytest.raises(OSError, match="Connect call failed"):
+        await connect(first.url)
+    await stop("chat")
+    assert second.monitor.closed
+
+
+async def test_names_are_apart(shell: InteractiveShell) -> None:
+    """Servers of other names go on."""
+    one, two = await start(echo, name="one"), await start(echo, name="two")
+    await stop("one")
+    assert (one.monitor.closed, two.monitor.closed) == (True, False)
+    await stop()
+    assert two.monitor.closed
+
+
+async def test_a_monitor_given_stays(shell: InteractiveShell) -> None:
+    """A Monitor that the notebook made survives its server."""
+    with rtmon.Monitor() as monitor:
+        await start(echo, monitor=monitor)
+        await start(echo, monitor=monitor)
+        await stop()
+        assert not monitor.closed
+
+
+async def test_anything_that_begins_and_ends(shell: InteractiveShell) -> None:
+    """Any asynchronous context manager is entered, and left when its name is taken or stopped."""
+    crowd = Crowd()
+    assert await start(crowd, name="crowd") is crowd.story
+    await start(Crowd(), name="crowd")
+    assert crowd.story == ["entered", "left"]
+    await stop()
+    await stop()
+    assert crowd.story == ["entered", "left"]
+
+
+async def test_the_latest_is_stopped_first(shell: InteractiveShell) -> None:
+    """Users leave before their server ends."""
+    order: list[str] = []
+
+    class Named(Crowd):
+        async def __aexit__(self, *exc_info: object) -> None:
+            order.append(type(self).__name__)
+
+    class Server(Named):
+        pass
+
+    class Users(Named):
+        pass
+
+    await start(Server(), name="server")
+    await start(Users(), name="users")
+    await stop()
+    assert order == ["Users", "Server"]
+
+
+async def test_outside_of_a_notebook() -> None:
+    """Where there is no notebook, the error says what to write instead."""
+    with pytest.raises(MonitorError, match=r"async with rtmon\.serve"):
+        await start(echo)

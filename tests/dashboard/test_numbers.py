@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.dashboard.numbers import bytes_text, change, clock, duration, exact, scaled, seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ("–", "B/s")),
+        (0, ("0", "B/s")),
+        (0.25, ("0.25", "B/s")),
+        (9.994, ("9.99", "B/s")),
+        (9.996, ("10.0", "B/s")),
+        (99.96, ("100", "B/s")),
+        (999.4, ("999", "B/s")),
+        (999.6, ("1.00", "kB/s")),
+        (1_864, ("1.86", "kB/s")),
+        (2_460_000, ("2.46", "MB/s")),
+        (10**19, ("10000", "PB/s")),
+    ],
+)
+def test_scaled(value: float | None, expected: tuple[str, str]) -> None:
+    """A scaled number has three digits and a decimal prefix, and unknown is not 0."""
+    assert scaled(value, "B/s") == expected
+
+
+@given(st.floats(min_value=1e-2, max_value=1e17))
+def test_scaled_is_near(value: float) -> None:
+    """A scaled number, multiplied back, is within half a unit of its third digit."""
+    text, unit = scaled(value, "")
+    back = float(text) * 1000 ** ("", "k", "M", "G", "T", "P").index(unit)
+    assert math.isclose(back, value, rel_tol=0.006, abs_tol=0.005)
+    assert len(text.replace(".", "").lstrip("0")) <= 3
+
+
+def test_seconds() -> None:
+    """Short durations are in milliseconds up to a second, then in seconds."""
+    assert seconds(None) == ("–", "ms")
+    assert seconds(0.000_42) == ("0.42", "ms")
+    assert seconds(0.0259) == ("25.9", "ms")
+    assert seconds(0.9996) == ("1.00", "s")
+
+
+def test_exact_keeps_every_digit() -> None:
+    """Exact numbers show every digit, also beyond what a float could hold."""
+    assert exact(12_345_678_901_234_567_891) == "12,345,678,901,234,567,891"
+    assert bytes_text(1_234) == "1,234 B"
+    assert exact(None) == bytes_text(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-1, "0 s"),
+        (59.9, "59 s"),
+        (62, "1 min 02 s"),
+        (3_600 * 5 + 60 * 3, "5 h 03 min"),
+        (86_400 * 2 + 3_600, "2 d 1 h"),
+    ],
+)
+def test_duration(value: float, text: str) -> None:
+    """A duration is told in its two largest units, and never negative."""
+    assert duration(value) == text
+
+
+def test_clock_is_utc() -> None:
+    """Times of day are UTC wherever the server stands."""
+    assert clock(1_700_000_000) == "22:13:20"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (10, None, ("", 0)),
+        (None, 10, ("", 0)),
+        (0, 0, ("no change", 0)),
+        (5, 0, ("was 0", 1)),
+        (100.4, 100, ("no change", 0)),
+        (112, 100, ("12 %", 1)),
+        (50, 100, ("50 %", -1)),
+        (0, 100, ("100 %", -1)),
+        (4_200, 100, ("× 42", 1)),
+    ],
+)
+def test_change(now: float | None, before: float | None, expected: tuple[str, int]) -> None:
+    """A change is a percentage with a direction, and unknown where one side is."""
+    assert change(now, before) == expected

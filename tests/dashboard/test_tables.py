@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rtmon.dashboard import closes, tables
+from rtmon.dashboard.numbers import clock
+from rtmon.dashboard.still import Still
+from rtmon.feeds.feed import ConnectionQuery
+from rtmon.metrics.records import ConnectionInfo, Event
+
+Make = Callable[..., Any]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def texts(page: dict[str, Any]) -> list[list[str]]:
+    """The rows of a page without their looks."""
+    return [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in page["rows"]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"sort": "__class__", "state": "x", "contains": 5, "offset": -3},
+        {"sort": ["name"], "state": None, "contains": None, "offset": "0"},
+    ],
+)
+def test_a_browser_can_say_anything(asked: dict[str, object], synthetic: Make) -> None:
+    """Whatever a browser asks for becomes a question that makes sense."""
+    query = tables.connection_query(asked)
+    assert query.sort == "opened"
+    assert (query.contains, query.offset, query.limit) == ("", 0, tables.PAGE_SIZE)
+    feed = synthetic(ago=2)
+    assert len(tables.connections_page(feed, query)["rows"]) == tables.PAGE_SIZE
+
+
+def test_rows_are_exact(synthetic: Make) -> None:
+    """The table shows exact integers with thousands separators, and unknown as unknown."""
+    feed = synthetic(ago=1, users=0)
+    feed.add(
+        ConnectionInfo(
+            id="c1",
+            name=HOSTILE,
+            messages_in=1_234_567,
+            bytes_out=9_007_199_254_740_993,
+            bytes_in=None,
+            opened=feed.now() - 62,
+        )
+    )
+    (row,) = texts(tables.connections_page(feed, ConnectionQuery()))
+    assert row[0] == HOSTILE
+    assert row[3] == "1,234,567"
+    assert row[6] == "9,007,199,254,740,993"
+    assert row[5] == "–"
+    assert row[9] == clock(feed.now() - 62)
+
+
+def test_a_page_past_the_end(synthetic: Make) -> None:
+    """When connections have gone, a page past the end becomes the last page."""
+    feed = synthetic(ago=1, users=25)
+    page = tables.connections_page(feed, ConnectionQuery(offset=500, limit=tables.PAGE_SIZE))
+    assert page["offset"] == (page["total"] - 1) // 10 * 10
+    assert page["rows"]
+
+
+def test_an_empty_table_says_why(synthetic: Make) -> None:
+    """An empty table tells: nothing received, nobody came, nothing matches."""
+    everything = ConnectionQuery()
+    assert "Waiting" in tables.connections_page(synthetic(ago=0), everything)["empty"]
+    nobody = tables.connections_page(synthetic(ago=1, users=0), everything)["empty"]
+    assert "python -m websockets ws://HOST:PORT" in nobody
+    query = ConnectionQuery(contains="zzz")
+    assert "zzz" in tables.connections_page(synthetic(ago=1), query)["empty"]
+
+
+def test_events_newest_first() -> None:
+    """The event log begins with what happened last, and names who it is about."""
+    events = [
+        Event(seq=1, time=0.0, kind="opened", connection="c1", name=HOSTILE),
+        Event(seq=2, time=1.0, kind="closed", connection="c1", code=1001, detail="going"),
+    ]
+    rows = texts(tables.events_page(events))
+    assert rows == [
+        ["00:00:01", "closed", "c1", "1001 · going"],
+        ["00:00:00", "opened", HOSTILE, ""],
+    ]
+
+
+def test_close_codes_are_named() -> None:
+    """Each close code has its name, its exact count and a bar of its share."""
+    html = closes.html({1000: 1500, 1006: 750, 4321: 1})
+    assert "normal" in html
+    assert "1,500" in html
+    assert "--share:0.500" in html
+    assert "2,251 closed" in html
+    assert closes.look(4321) == "own"
+    assert "No connection has closed yet" in closes.html({})
+
+
+def test_rare_codes_are_added_up() -> None:
+    """Codes past the sixth share one line, so that no count is lost."""
+    html = closes.html({4000 + index: 10 for index in range(9)})
+    assert "3 other codes" in html
+    assert "<dd>30</dd>" in html
+
+
+def test_still_keeps_everything(synthetic: Make) -> None:
+    """A still feed answers as of the moment it was taken, whatever the feed does after."""
+    feed = synthetic(ago=5, users=30)
+    still = Still(feed)
+    before = (
+        still.now(),
+        still.latest(),
+        still.snapshot(),
+        still.samples(2),
+        still.events(),
+        still.connections().rows,
+    )
+    feed.restart()
+    feed.step()
+    assert before == (
+        still.now(),
+        still.latest(),
+        still.snapshot(),
+        still.samples(2),
+        still.events(),
+        still.connections().rows,
+    )
+    assert [sample.seq for sample in still.samples(2)] == [3, 4, 5]
+    assert len(still.connections(ConnectionQuery(limit=3)).rows) == 3

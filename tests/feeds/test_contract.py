@@ -1,0 +1,204 @@
+"""What every Feed promises, tried on each kind of Feed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from rtmon import Monitor, open_feed, serve_admin
+from rtmon.feeds import ConnectionQuery, Feed
+from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.remote import RemoteFeed
+from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.meter import Ending, Meter
+from rtmon.metrics.records import ChannelInfo
+from rtmon.testing import until
+
+
+@dataclass
+class Rig:
+    """A Monitor, a Feed of it, and a way to have the Feed hear of the last tick."""
+
+    monitor: Monitor
+    feed: Feed
+
+    async def tick(self) -> None:
+        seq = self.monitor.tick().sample.seq
+        await until(lambda: (latest := self.feed.latest()) is not None and latest.seq >= seq)
+
+    def connection(self, name: str | None = None, **counts: int) -> Meter:
+        meter = self.monitor.collector.meter()
+        meter.name = name
+        meter.path = f"/{name}"
+        self.monitor.connection_opened(meter)
+        for counter, amount in counts.items():
+            setattr(meter, counter, amount)
+        return meter
+
+
+async def _ready(rig: Rig) -> None:
+    await rig.feed.start()
+    await rig.feed.start()
+    if isinstance(rig.feed, RemoteFeed):
+        await rig.feed.complete()
+
+
+@asynccontextmanager
+async def _local() -> AsyncIterator[Rig]:
+    monitor = Monitor(interval=1000, node="n")
+    feed = open_feed(monitor)
+    assert isinstance(feed, LocalFeed)
+    yield Rig(monitor, feed)
+    await feed.aclose()
+    monitor.close()
+
+
+@asynccontextmanager
+async def _remote() -> AsyncIterator[Rig]:
+    monitor = Monitor(interval=1000, node="n")
+    async with serve_admin(monitor, port=0) as admin:
+        feed = open_feed(admin.url)
+        assert isinstance(feed, RemoteFeed)
+        yield Rig(monitor, feed)
+        await feed.aclose()
+        await until(lambda: admin.watchers == 0)
+    monitor.close()
+
+
+@pytest.fixture(params=[_local, _remote], ids=["local", "remote"])
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """A rig of each kind."""
+    async with request.param() as rig:
+        yield rig
+
+
+async def test_before_anything_has_come_it_answers_empty(rig: Rig) -> None:
+    """A feed that has heard nothing has nothing, and raises nothing."""
+    await _ready(rig)
+    assert rig.feed.latest() is None
+    assert rig.feed.snapshot() is None
+    assert rig.feed.samples() == []
+    assert rig.feed.events() == []
+    assert rig.feed.connections().total == 0
+    assert rig.feed.status.state == "connecting"
+
+
+async def test_it_has_what_was_before_it_was_started(rig: Rig) -> None:
+    """History, events and connections of the time before are there."""
+    rig.connection("ada", messages_in=3)
+    rig.monitor.tick()
+    rig.monitor.tick()
+    await _ready(rig)
+    assert [sample.seq for sample in rig.feed.samples()] == [1, 2]
+    assert [event.kind for event in rig.feed.events()] == ["opened"]
+    (row,) = rig.feed.connections().rows
+    assert (row.name, row.messages_in) == ("ada", 3)
+
+
+async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
+    """Samples, events, rows and totals are the Monitor's: hostile names, nulls, large numbers."""
+    await _ready(rig)
+    name = "<img src=x onerror=alert(1)>\u2028\x00"
+    meter = rig.connection(name, messages_in=1, bytes_in=2**52 + 1)
+    rig.monitor.collector.rtt(meter, 0.0123)
+    await rig.tick()
+    rig.monitor.connection_closed(
+        meter,
+        Ending(close_code=1006, code_sent=1011, reason_sent="", initiator="local"),
+    )
+    await rig.tick()
+    history = rig.monitor.collector.history
+    assert rig.feed.samples() == history.samples()
+    assert rig.feed.events() == history.events()
+    rows = rig.feed.connections(ConnectionQuery(state=None)).rows
+    assert list(rows) == rig.monitor.collector.connections()
+    assert rows[0].name == name
+    assert rig.feed.snapshot() == rig.monitor.collector.published()
+
+
+async def test_since_gives_only_what_is_new(rig: Rig) -> None:
+    """A view can ask for what it does not have yet."""
+    await _ready(rig)
+    for _ in range(3):
+        rig.connection()
+        await rig.tick()
+    assert [sample.seq for sample in rig.feed.samples(since=1)] == [2, 3]
+    assert [event.seq for event in rig.feed.events(since=2)] == [3]
+
+
+async def test_its_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> None:
+    """The status follows: live with a tick, closed when closed, and what was read stays."""
+    await _ready(rig)
+    await rig.tick()
+    assert rig.feed.status.state == "live"
+    assert rig.feed.status.node == "n"
+    await rig.feed.aclose()
+    await rig.feed.aclose()
+    assert rig.feed.status.state == "closed"
+    assert rig.feed.latest() is not None
+
+
+async def test_now_is_the_servers_clock(rig: Rig) -> None:
+    """A view's clock agrees with the newest Sample's label."""
+    await _ready(rig)
+    await rig.tick()
+    latest = rig.feed.latest()
+    assert latest is not None
+    assert 0 <= rig.feed.now() - latest.time < 5
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (ConnectionQuery(sort="messages_in"), ["carl", "bob", "ada"]),
+        (ConnectionQuery(sort="messages_in", descending=False), ["ada", "bob", "carl"]),
+        (ConnectionQuery(sort="rtt", descending=False), ["bob", "ada", "carl"]),
+        (ConnectionQuery(sort="rtt"), ["bob", "ada", "carl"]),
+        (ConnectionQuery(sort="name", descending=False, offset=1, limit=1), ["bob"]),
+        (ConnectionQuery(contains="/A"), ["ada"]),
+        (ConnectionQuery(state="closed"), ["dora"]),
+        (ConnectionQuery(state=None, sort="name", descending=False, limit=9, offset=3), ["dora"]),
+    ],
+)
+async def test_the_table_is_filtered_sorted_and_cut(
+    rig: Rig, query: ConnectionQuery, names: list[str]
+) -> None:
+    """A query's rows are the right ones in the right order; nulls come last either way."""
+    rig.connection("ada", messages_in=1)
+    bob = rig.connection("bob", messages_in=2)
+    rig.monitor.collector.rtt(bob, 0.5)
+    rig.connection("carl", messages_in=3)
+    rig.monitor.connection_closed(rig.connection("dora"), Ending(close_code=1000))
+    rig.monitor.tick()
+    await _ready(rig)
+    page = rig.feed.connections(query)
+    assert [row.name for row in page.rows] == names
+    by_state = {None: 4, "closed": 1, "open": 3}
+    assert page.total == (1 if query.contains else by_state[query.state])
+
+
+async def test_a_row_that_changed_replaces_the_old_one(rig: Rig) -> None:
+    """The table has one row a connection, the newest."""
+    await _ready(rig)
+    meter = rig.connection("ada")
+    await rig.tick()
+    meter.messages_in += 7
+    meter.mark()
+    await rig.tick()
+    (row,) = rig.feed.connections().rows
+    assert row.messages_in == 7
+
+
+async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
+    """What the hub says of its channels is there with the next tick, as it is."""
+    channels = [ChannelInfo(channel="room:<b>", subscribers=2, published=3, fanout=0.25)]
+    rig.monitor.collector.measure(Recorder(), lambda: channels)
+    await _ready(rig)
+    await rig.tick()
+    assert rig.feed.channels() == channels
+    channels[0] = ChannelInfo(channel="room:<b>", published=4)
+    await rig.tick()
+    assert rig.feed.channels() == channels

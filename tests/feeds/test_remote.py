@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidStatus
+
+from rtmon import Backoff, Monitor, open_feed, serve_admin
+from rtmon.admin import ROWS, WATCHER_BYTES
+from rtmon.errors import FeedError, OptionError, PortInUse
+from rtmon.feeds import wire
+from rtmon.feeds.remote import RemoteFeed, admin_url
+from rtmon.testing import FakeClock, until
+
+QUICK = Backoff(base=0.01, max=0.02)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ws://host:8766", "ws://host:8766"),
+        ("http://host:8766/", "ws://host:8766"),
+        ("https://host", "wss://host"),
+        ("host:8766", "ws://host:8766"),
+        ("ws://[::1]:8766/feed", "ws://[::1]:8766"),
+    ],
+)
+def test_an_address_may_be_written_as_people_do(written: str, meant: str) -> None:
+    """All ways to write an admin listener's address mean the same."""
+    assert admin_url(written) == meant
+
+
+@pytest.mark.parametrize("written", ["", "ftp://host", "ws://", "ws://host:port", "run.csv://"])
+def test_a_wrong_address_is_said_to_be(written: str) -> None:
+    """What is no address is refused before anything is tried."""
+    with pytest.raises(OptionError, match="is not the address of an admin listener"):
+        admin_url(written)
+
+
+@pytest.mark.parametrize("source", [None, 8766, object()])
+def test_what_cannot_be_watched_is_refused(source: Any) -> None:
+    """Only a Monitor, a Feed or an address is a source."""
+    with pytest.raises(OptionError, match="cannot be watched"):
+        open_feed(source)
+
+
+async def test_it_goes_on_after_the_listener_was_away_without_a_gap() -> None:
+    """While the listener is away the last values stay and the status says so; when it is back
+    the feed has every Sample of the time between, each once.
+    """
+    monitor = Monitor(interval=1000)
+    async with serve_admin(monitor, port=0) as admin:
+        port = admin.port
+        feed = RemoteFeed(admin.url, backoff=QUICK)
+        await feed.start()
+        await feed.complete()
+        monitor.tick()
+        await until(lambda: feed.status.state == "live")
+    await until(lambda: feed.status.state == "disconnected")
+    assert feed.status.detail
+    assert feed.latest() is not None
+    monitor.event("note", "while away")
+    monitor.tick()
+    monitor.tick()
+    async with serve_admin(monitor, port=port):
+        await until(lambda: feed.status.state == "live")
+        monitor.tick()
+        await until(lambda: len(feed.samples()) == 4)
+        assert [sample.seq for sample in feed.samples()] == [1, 2, 3, 4]
+        assert [event.detail for event in feed.events()] == ["while away"]
+        await feed.aclose()
+
+
+async def test_a_new_life_of_the_server_resets_what_was_known() -> None:
+    """A server that was started anew has another epoch: old Samples and rows are forgotten."""
+    first, second = Monitor(interval=1000), Monitor(interval=1000)
+    first.connection_opened(first.collector.meter())
+    async with serve_admin(first, port=0) as admin:
+        port = admin.port
+        feed = RemoteFeed(admin.url, backoff=QUICK)
+        await feed.start()
+        await feed.complete()
+        first.tick()
+        await until(lambda: feed.connections().total == 1)
+    second.tick()
+    async with serve_admin(second, port=port):
+        await until(lambda: {sample.epoch for sample in feed.samples()} == {second.epoch})
+        await until(lambda: feed.connections().total == 0)
+        await feed.aclose()
+
+
+async def test_a_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
+    """History comes in bounded pieces, and what is ticked meanwhile follows it."""
+    monitor = Monitor(interval=1000)
+    for _ in range(3000):
+        monitor.tick()
+    pieces: list[int] = []
+    async with serve_admin(monitor, port=0) as admin, connect(f"{admin.url}/feed") as reader:
+        decoder, seqs, done = wire.Decoder(), [], False
+        while len(seqs) < 3005 or not done:
+            data = await reader.recv()
+            if not pieces:
+                for _ in range(5):
+                    monitor.tick()
+            pieces.append(len(data))
+            message = decoder.message(data)
+            done = done or bool(message.get("done"))
+            seqs += [sample.seq for sample in message.get("samples", [])]
+            if message["type"] == "tick":
+                seqs.append(message["sample"].seq)
+    assert seqs == list(range(1, 3006))
+    assert len(pieces) > 3
+    assert max(pieces) <= wire.PIECE_BYTES
+
+
+async def test_a_watcher_that_does_not_read_is_cut() -> None:
+    """A watcher that takes nothing in is dropped once its bound is reached; others go on."""
+    monitor = Monitor(interval=1000)
+    async with serve_admin(monitor, port=0) as admin:
+        feed = RemoteFeed(admin.url)
+        await feed.start()
+        await feed.complete()
+        async with connect(f"{admin.url}/feed", max_queue=1, compression=None) as stalled:
+            await until(lambda: admin.watchers == 2)
+            stalled.transport.pause_reading()
+            sent = 0
+            while admin.watchers == 2:
+                for _ in range(1000):
+                    monitor.event("note", "x" * 250)
+                monitor.tick()
+                sent += 250_000
+                assert sent < 20 * WATCHER_BYTES
+                await asyncio.sleep(0)
+            seq = monitor.tick().sample.seq
+            await until(lambda: (latest := feed.latest()) is not None and latest.seq == seq)
+            stalled.transport.abort()
+        await feed.aclose()
+
+
+async def test_nobody_watching_costs_nothing_per_tick() -> None:
+    """Frames for watchers are made only while there is one."""
+    monitor = Monitor(interval=1000)
+    async with serve_admin(monitor, port=0) as admin:
+        assert monitor._listeners == {}
+        async with connect(f"{admin.url}/feed"):
+            await until(lambda: monitor._listeners)
+        await until(lambda: not monitor._listeners)
+
+
+async def test_a_page_in_a_browser_is_refused() -> None:
+    """Requests that carry an Origin are refused, so no web page can read the feed."""
+    async with serve_admin(Monitor(), port=0) as admin:
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(f"{admin.url}/feed", origin="http://127.0.0.1")  # type: ignore[arg-type]
+
+
+async def test_another_address_needs_a_token_and_the_token_is_asked_for() -> None:
+    """Beyond loopback there is no listening without a token; readers have to show it."""
+    monitor = Monitor(interval=1000)
+    with pytest.raises(OptionError, match="token"):
+        serve_admin(monitor, host="0.0.0.0", port=0)  # noqa: S104 - it is refused
+    async with serve_admin(monitor, port=0, token="s3cret") as admin:  # noqa: S106 - a test's
+        for wrong in (None, "guess"):
+            feed = RemoteFeed(admin.url, token=wrong, backoff=QUICK)
+            await feed.start()
+            with pytest.raises(FeedError, match="needs a token"):
+                await feed.complete(timeout=0.3)
+            await feed.aclose()
+        feed = RemoteFeed(admin.url, token="s3cret")  # noqa: S106 - a test's
+        await feed.start()
+        await feed.complete()
+        await feed.aclose()
+
+
+async def test_a_port_in_use_is_one_sentence() -> None:
+    """Binding to a port that is taken names the listener, the address and what to do."""
+    async with serve_admin(Monitor(), port=0) as admin:
+        port = admin.port
+        with pytest.raises(PortInUse) as caught:
+            await serve_admin(Monitor(), port=port)
+    assert str(caught.value) == (
+        f"the admin listener cannot listen on 127.0.0.1:{port}: "
+        "the port is in use; choose another one"
+    )
+
+
+async def test_healthz_answers_plain_http() -> None:
+    """A load balancer can ask; the answer is JSON with what it may want to know."""
+    monitor = Monitor(interval=1000)
+    monitor.connection_opened(monitor.collector.meter())
+    async with serve_admin(monitor, port=0) as admin:
+        reader, writer = await asyncio.open_connection("127.0.0.1", admin.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, body = (await reader.read()).split(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 200")
+    health = json.loads(body)
+    assert (health["status"], health["open"], health["watchers"]) == ("ok", 1, 0)
+
+
+async def test_nobody_there_is_said_with_the_address() -> None:
+    """Waiting for a server that does not answer ends with a sentence that says why."""
+    feed = RemoteFeed("ws://127.0.0.1:9", backoff=QUICK)
+    await feed.start()
+    with pytest.raises(FeedError, match=r"no feed from ws://127\.0\.0\.1:9 .*cannot"):
+        await feed.complete(timeout=0.2)
+    await feed.aclose()
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (b"hi", "does not look like a feed"),
+        (b"[]", "does not look like a feed"),
+        (b'{"type":"hello"}', "does not look like a feed"),
+        (b'{"type":"history","samples":[[1]],"done":true}', "does not look like a feed"),
+        (
+            wire.encode_hello(node="n", epoch="e", interval=1, reset=False).replace(
+                b'"protocol":1', b'"protocol":2'
+            ),
+            "version 2",
+        ),
+    ],
+)
+async def test_something_else_than_a_feed_is_said_and_survived(
+    message: bytes, complaint: str
+) -> None:
+    """What another server sends is refused with a reason, and tried again."""
+    greeted: list[int] = []
+
+    async def other(connection: ServerConnection) -> None:
+        greeted.append(1)
+        await connection.send(message, text=True)
+        await connection.wait_closed()
+
+    async with serve(other, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        feed = RemoteFeed(f"127.0.0.1:{port}", backoff=QUICK)
+        await feed.start()
+        await until(lambda: len(greeted) > 1)
+        await until(lambda: complaint in feed.status.detail)
+        assert feed.status.state == "connecting"
+        await feed.aclose()
+
+
+def test_columns_that_the_other_end_does_not_know_are_null() -> None:
+    """Releases may differ: unknown columns are ignored, missing ones are null."""
+    monitor = Monitor()
+    sample = monitor.tick().sample
+    hello = msgspec.json.decode(wire.encode_hello(node="n", epoch="e", interval=1, reset=False))
+    names = hello["columns"]["samples"]
+    hello["columns"]["samples"] = ["future", *(name for name in names if name != "bytes_in")]
+    tick = msgspec.json.decode(wire.encode_tick(sample, [], [], [], None))
+    row = dict(zip(names, tick["sample"], strict=True))
+    tick["sample"] = ["?", *(value for name, value in row.items() if name != "bytes_in")]
+    decoder = wire.Decoder()
+    decoder.message(msgspec.json.encode(hello))
+    received = decoder.message(msgspec.json.encode(tick))["sample"]
+    assert (received.seq, received.bytes_in) == (sample.seq, None)
+
+
+async def test_silence_is_told_from_life() -> None:
+    """A feed whose ticks stopped coming says so, though the connection stands."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1.0)
+    async with serve_admin(monitor, port=0) as admin:
+        feed = RemoteFeed(admin.url, clock=clock)
+        await feed.start()
+        await until(lambda: feed.status.state == "live")
+        clock.advance(10)
+        assert feed.status.state == "disconnected"
+        assert feed.status.detail == "nothing heard for 10 s"
+        await feed.aclose()
+
+
+async def test_a_crowd_that_moves_is_told_in_turns() -> None:
+    """However many connections move in a tick, a frame has a bounded number of rows, and all
+    of them have arrived a few ticks later.
+    """
+    monitor = Monitor(interval=1000)
+    meters = [monitor.collector.meter() for _ in range(3 * ROWS)]
+    for meter in meters:
+        monitor.connection_opened(meter)
+    monitor.tick()
+    async with serve_admin(monitor, port=0) as admin:
+        feed = RemoteFeed(admin.url)
+        await feed.start()
+        await feed.complete()
+        assert feed.connections().total == len(meters)
+        for meter in meters:
+            meter.received(10)
+        for ticks in range(1, 4):
+            monitor.tick()
+            told = min(ticks * ROWS, len(meters))
+            await until(lambda: _messages(feed) >= told)  # noqa: B023 - awaited at once
+            assert _messages(feed) == told
+        await feed.aclose()
+
+
+def _messages(feed: RemoteFeed) -> int:
+    return sum(row.messages_in or 0 for row in feed.connections().rows)

@@ -1,0 +1,285 @@
+"""A hub behind real sockets, and clients that speak to it in each codec and over each transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Self
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import Server, serve
+from websockets.exceptions import ConnectionClosed
+
+from rtmon.hub import Hub, Session
+from rtmon.hub.transports.base import Peer
+from rtmon.hub.transports.websocket import handler, serve_arguments
+from rtmon.protocol.codecs import JSON, MSGPACK, Codec
+from rtmon.protocol.incoming import Position
+
+TRANSPORTS = ("websocket-json", "websocket-msgpack", "memory")
+
+
+class MemoryPeer(Peer):
+    """The simplest transport there can be: two queues."""
+
+    transport = "memory"
+    codec = JSON
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self.ended: tuple[int, str] | None = None
+        self.errors = 0
+        self.stalled = 0
+        self.rtts: list[float] = []
+
+    def send(self, data: str | bytes) -> bool:
+        if self.ended is not None:
+            return False
+        self.inbox.put_nowait(data)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        if self.ended is None:
+            self.ended = (code, reason)
+            self.inbox.put_nowait(None)
+
+    @property
+    def waiting(self) -> int:
+        return self.stalled
+
+    def errored(self) -> None:
+        self.errors += 1
+
+    def measured(self, rtt: float) -> None:
+        self.rtts.append(rtt)
+
+
+class Client:
+    """What a test says and hears."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.welcome: dict[str, Any] = {}
+        self.heard: list[dict[str, Any]] = []
+        self._asked = 0
+
+    @property
+    def id(self) -> str:
+        """The client id that the welcome gave."""
+        found: str = self.welcome["payload"]["client_id"]
+        return found
+
+    async def send(self, kind: str, payload: Any = None, **envelope: Any) -> None:
+        """Send a message."""
+        message = {"type": kind, "payload": {} if payload is None else payload, **envelope}
+        module = msgspec.msgpack if self.codec.binary else msgspec.json
+        data = module.encode(message)
+        await self.raw(data if self.codec.binary else data.decode())
+
+    async def ask(self, kind: str, payload: Any = None, **envelope: Any) -> dict[str, Any]:
+        """Send a message and wait for its answer."""
+        self._asked += 1
+        envelope.setdefault("id", f"ask-{self._asked}")
+        await self.send(kind, payload, **envelope)
+        return await self.wait(lambda message: message.get("reply_to") == envelope["id"])
+
+    async def next(self, kind: str) -> dict[str, Any]:
+        """The next message of a type; what comes before it is in ``heard``."""
+        return await self.wait(lambda message: message["type"] == kind)
+
+    async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next message that is wanted; what comes before it is in ``heard``."""
+        async with asyncio.timeout(5):
+            while True:
+                data = await self.receive()
+                if isinstance(data, bytes) and not self.codec.binary:
+                    self.heard.append({"type": "binary", "payload": data})
+                    continue
+                if isinstance(data, bytes) and data[:1] == b"\x01":
+                    self.heard.append({"type": "binary", "payload": data})
+                    continue
+                message = self.decode(data)
+                if wanted(message):
+                    return message
+                self.heard.append(message)
+
+    def decode(self, data: str | bytes) -> dict[str, Any]:
+        """A message as the server sent it."""
+        module = msgspec.msgpack if self.codec.binary else msgspec.json
+        return module.decode(data)  # type: ignore[no-any-return]
+
+    async def quiet(self) -> list[dict[str, Any]]:
+        """Everything that was on its way, up to the answer to a question asked now."""
+        self.heard.clear()
+        await self.ask("ping")
+        heard, self.heard = self.heard, []
+        return heard
+
+    async def raw(self, data: str | bytes) -> None:
+        """Send anything."""
+        raise NotImplementedError
+
+    async def receive(self) -> str | bytes:
+        """Whatever comes next."""
+        raise NotImplementedError
+
+    async def leave(self) -> None:
+        """End the connection."""
+        raise NotImplementedError
+
+    async def close_code(self) -> int:
+        """Wait until the connection has ended. Returns how."""
+        raise NotImplementedError
+
+
+class SocketClient(Client):
+    """A client over a real socket."""
+
+    def __init__(self, connection: ClientConnection, codec: Codec) -> None:
+        super().__init__(codec)
+        self.connection = connection
+
+    async def raw(self, data: str | bytes) -> None:
+        await self.connection.send(data)
+
+    async def receive(self) -> str | bytes:
+        return await self.connection.recv()
+
+    async def leave(self) -> None:
+        closing = asyncio.ensure_future(self.connection.close())
+        # What nobody reads holds up the close frame behind it.
+        await self.close_code()
+        await closing
+
+    async def close_code(self) -> int:
+        async with asyncio.timeout(5):
+            try:
+                while True:
+                    await self.connection.recv()
+            except ConnectionClosed:
+                code = self.connection.close_code
+                assert code is not None
+                return code
+
+
+class MemoryClient(Client):
+    """A client without a socket."""
+
+    def __init__(self, peer: MemoryPeer) -> None:
+        super().__init__(JSON)
+        self.peer = peer
+        self.session: Session | None = None
+
+    async def raw(self, data: str | bytes) -> None:
+        assert self.session is not None
+        await self.session.receive(data)
+
+    async def receive(self) -> str | bytes:
+        data = await self.peer.inbox.get()
+        assert data is not None, "closed"
+        return data
+
+    async def leave(self) -> None:
+        assert self.session is not None
+        self.session.closed()
+
+    async def close_code(self) -> int:
+        async with asyncio.timeout(5):
+            while await self.peer.inbox.get() is not None:
+                pass
+        assert self.peer.ended is not None
+        return self.peer.ended[0]
+
+
+class Place:
+    """A hub that is being served, and the clients that came to it."""
+
+    def __init__(self, hub: Hub, server: Server) -> None:
+        self.hub = hub
+        self.server = server
+        self.clients: list[Client] = []
+        host, port = server.sockets[0].getsockname()[:2]
+        self.url = f"ws://{host}:{port}/"
+
+    async def connect(
+        self,
+        name: str | None = None,
+        *,
+        over: str = "websocket-json",
+        user: str | None = None,
+        since: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Somebody comes, and is welcomed."""
+        client: Client
+        if over == "memory":
+            client = await self._in_memory(name, user, since)
+        else:
+            pairs = {"name": name, "user": user, **(since or {})}
+            query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
+            codec = MSGPACK if over.endswith("msgpack") else JSON
+            if over.endswith("msgpack"):
+                options["subprotocols"] = [codec.subprotocol]
+            client = SocketClient(await connect(f"{self.url}?{query}", **options), codec)
+        client.welcome = await client.next("welcome")
+        self.clients.append(client)
+        return client
+
+    async def _in_memory(
+        self, name: str | None, user: str | None, since: dict[str, Any] | None
+    ) -> MemoryClient:
+        client = MemoryClient(MemoryPeer())
+        position = None if since is None else Position(**since)
+        client.session = await self.hub.open(client.peer, name=name, user=user, since=position)
+        return client
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that happens beside."""
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
+                await asyncio.sleep(0.002)
+
+    async def aclose(self) -> None:
+        """Everybody goes."""
+        for client in self.clients:
+            await client.leave()
+        self.server.close()
+        await self.server.wait_closed()
+        await self.hub.aclose()
+
+    @classmethod
+    async def open(cls, **options: Any) -> Self:
+        """Serve a hub with these options."""
+        hub = Hub(**options)
+        server = await serve(handler(hub), "127.0.0.1", 0, **serve_arguments(hub))
+        return cls(hub, server)
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Callable[..., Awaitable[Place]]]:
+    """Make hubs with options of one's own."""
+    places: list[Place] = []
+
+    async def begin(**options: Any) -> Place:
+        options.setdefault("announce", 0.02)
+        places.append(await Place.open(**options))
+        return places[-1]
+
+    yield begin
+    for place in places:
+        await place.aclose()
+
+
+@pytest.fixture
+async def place(start: Callable[..., Awaitable[Place]]) -> Place:
+    """A hub as it is by default, but for quicker announcements."""
+    return await start()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def over(request: pytest.FixtureRequest) -> str:
+    """Each transport and codec in turn."""
+    name: str = request.param
+    return name

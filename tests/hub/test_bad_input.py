@@ -1,0 +1,257 @@
+"""Bad input gets a typed error, and the connection stays."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from rtmon.protocol import limits
+
+Place = Any
+
+
+def publish(data: str) -> str:
+    """A publication with this JSON as its data."""
+    return f'{{"type": "publish", "id": "x", "payload": {{"channel": "c", "data": {data}}}}}'
+
+
+BAD_TEXT = {
+    "nothing": ("", "invalid_message"),
+    "not JSON": ("hello", "invalid_message"),
+    "a list": ("[1, 2]", "invalid_message"),
+    "null": ("null", "invalid_message"),
+    "a number": ("7", "invalid_message"),
+    "no type": ('{"payload": {}}', "invalid_message"),
+    "a type that is no text": ('{"type": 7}', "invalid_message"),
+    "an empty type": ('{"type": ""}', "invalid_message"),
+    "an endless type": (json.dumps({"type": "x" * 65}), "invalid_message"),
+    "an unknown type": ('{"type": "nope"}', "unknown_type"),
+    "a type only the server sends": ('{"type": "welcome"}', "unknown_type"),
+    "a payload that is a list": ('{"type": "ping", "payload": []}', "invalid_payload"),
+    "a payload that is null": ('{"type": "ping", "payload": null}', "invalid_payload"),
+    "a field of the wrong type": (
+        '{"type": "chat_message", "payload": {"text": 7}}',
+        "invalid_payload",
+    ),
+    "a field that is missing": ('{"type": "chat_message", "payload": {}}', "invalid_payload"),
+    "lists 100,000 deep": (publish("[" * 50_000 + "]" * 50_000), "invalid_message"),
+    "lists 33 deep": (publish("[" * 33 + "]" * 33), "invalid_payload"),
+    "an integer of 5,000 digits": (publish("9" * 5_000), "invalid_payload"),
+    "an integer of 400 digits": (publish("9" * 400), "invalid_payload"),
+    "an integer of 65 bits": (publish(str(2**64)), "invalid_payload"),
+    "NaN": (publish("NaN"), "invalid_message"),
+    "Infinity": (publish("-Infinity"), "invalid_message"),
+    "a number beyond all floats": (publish("1e999"), "invalid_payload"),
+    "a lone surrogate": (publish('"\\ud800"'), "invalid_message"),
+    "a lone low surrogate": (publish('"\\udc00 x"'), "invalid_message"),
+    "a room that is not there": (
+        '{"type": "room_message", "payload": {"room": "r", "text": "x"}}',
+        "unknown_room",
+    ),
+    "leaving a room that is not there": (
+        '{"type": "leave_room", "payload": {"room": "r"}}',
+        "unknown_room",
+    ),
+    "a name too long": (
+        json.dumps({"type": "join_room", "payload": {"room": "r" * 129}}),
+        "invalid_payload",
+    ),
+    "a name with a control character": (
+        '{"type": "join_room", "payload": {"room": "a\\n"}}',
+        "invalid_payload",
+    ),
+    "no name": ('{"type": "join_room", "payload": {"room": ""}}', "invalid_payload"),
+    "a text too long": (
+        json.dumps({"type": "chat_message", "payload": {"text": "x" * 16_385}}),
+        "invalid_payload",
+    ),
+    "an id too long": (json.dumps({"type": "ping", "id": "x" * 129}), "invalid_message"),
+    "another version": ('{"type": "ping", "metadata": {"version": "2"}}', "unsupported_version"),
+    "info too large": (
+        json.dumps({"type": "connect", "payload": {"info": "x" * 2_047}}),
+        "invalid_payload",
+    ),
+    "base64 that is none": (
+        '{"type": "publish", "payload": {"channel": "c", "data": "?", "encoding": "base64"}}',
+        "invalid_payload",
+    ),
+    "a position never reached": (None, "invalid_position"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_TEXT)
+async def test_bad_text(place: Place, what: str) -> None:
+    """Each is answered by its error, and the next message is taken."""
+    ada = await place.connect("ada", max_size=None)
+    text, code = BAD_TEXT[what]
+    if text is None:
+        epoch = ada.welcome["payload"]["epoch"]
+        since = {"channel": "c", "since": {"epoch": epoch, "offset": 5}}
+        text = json.dumps({"type": "subscribe", "payload": since})
+    await ada.raw(text)
+    error = await ada.next("error")
+    assert error["payload"]["code"] == code
+    assert error["payload"]["message"]
+    assert error["payload"]["retry"] is False
+    assert (await ada.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("history", {"channel": "c"}))["payload"]["messages"] == []
+
+
+def packed(data: bytes) -> bytes:
+    """A publication with this MessagePack as its data."""
+    head = b"\x82\xa4type\xa7publish\xa7payload\x82\xa7channel\xa1c\xa4data"
+    return head + data
+
+
+BAD_BINARY = {
+    "nothing": (b"", "invalid_message"),
+    "cut short": (b"\x82\xa4type", "invalid_message"),
+    "a list": (b"\x90", "invalid_message"),
+    "nil": (b"\xc0", "invalid_message"),
+    "a byte that is nothing": (b"\xc1", "invalid_message"),
+    "NaN": (packed(b"\xcb" + struct.pack(">d", float("nan"))), "invalid_payload"),
+    "infinity in 32 bits": (packed(b"\xca" + struct.pack(">f", float("inf"))), "invalid_payload"),
+    "lists 100,000 deep": (packed(b"\x91" * 100_000 + b"\x90"), "invalid_message"),
+    "an extension": (
+        packed(msgspec.msgpack.encode(msgspec.msgpack.Ext(5, b"x"))),
+        "invalid_payload",
+    ),
+    "a time": (packed(b"\xd6\xff\x00\x00\x00\x00"), "invalid_payload"),
+    "keys that are no text": (packed(b"\x81\x01\x01"), "invalid_payload"),
+    "keys that are lists": (packed(b"\x81\x90\x01"), "invalid_payload"),
+    "bytes inside": (packed(b"\x91\xc4\x01a"), "invalid_payload"),
+    "text that is not UTF-8": (packed(b"\xa2\xff\xfe"), "invalid_payload"),
+    "a lone surrogate": (packed(b"\xa3\xed\xa0\x80"), "invalid_payload"),
+    "more announced than comes": (packed(b"\xdd\xff\xff\xff\xff"), "invalid_message"),
+    "a NaN as timestamp": (
+        b"\x82\xa4type\xa4ping\xa7payload\x81\xa9timestamp\xcb" + struct.pack(">d", float("nan")),
+        "invalid_payload",
+    ),
+    "a chunk cut short": (b"\x01\x20abc", "invalid_message"),
+    "a chunk of nothing": (b"\x01\x02ab" + b"\0" * 8, "unknown_file"),
+    "an attachment cut short": (b"\x02\x00\x00\x00\xff{}", "invalid_message"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_BINARY)
+async def test_bad_binary(place: Place, what: str) -> None:
+    """The same in MessagePack."""
+    ada = await place.connect("ada", over="websocket-msgpack")
+    data, code = BAD_BINARY[what]
+    await ada.raw(data)
+    error = await ada.next("error")
+    assert error["payload"]["code"] == code
+    assert (await ada.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("history", {"channel": "c"}))["payload"]["messages"] == []
+
+
+async def test_binary_from_a_json_client(place: Place) -> None:
+    """UTF-8 JSON in a binary message is an envelope; what is not UTF-8 is an error."""
+    ada = await place.connect("ada")
+    await ada.raw(b'{"type": "ping", "id": "b"}')
+    assert (await ada.next("pong"))["reply_to"] == "b"
+    await ada.raw(b'{"type": "chat_message", "payload": {"text": "\xff"}}')
+    assert (await ada.next("error"))["payload"]["code"] == "invalid_payload"
+    await ada.raw(b'{"type": "\xff"}')
+    assert (await ada.next("error"))["payload"]["code"] == "invalid_message"
+
+
+async def test_the_last_of_two_keys_wins(place: Place) -> None:
+    """Where a key stands twice, the last one counts, in the envelope and in the data."""
+    ada = await place.connect("ada")
+    await ada.ask("subscribe", {"channel": "c"})
+    await ada.raw(
+        '{"type": "ping", "type": "publish", "payload": {"channel": "x", "channel": "c", '
+        '"data": {"a": 1, "a": 2}}}'
+    )
+    assert (await ada.next("publication"))["payload"]["data"] == {"a": 2}
+
+
+async def test_hostile_names_arrive_as_text(place: Place) -> None:
+    """Names and texts are text: they come out as they came in, whatever they contain."""
+    ada = await place.connect("ada")
+    name = "<img src=x onerror=alert(1)>\u202e'\""
+    await ada.ask("connect", {"name": name})
+    await ada.send("chat_message", {"text": "</script>\u2028"})
+    said = (await ada.next("chat_message"))["payload"]
+    assert (said["name"], said["text"]) == (name, "</script>\u2028")
+
+
+async def test_a_bad_name_in_the_address(place: Place) -> None:
+    """A name that is none is an error, and its bearer a guest."""
+    ada = await place.connect("x" * 200)
+    assert (await ada.next("error"))["payload"]["code"] == "invalid_name"
+    assert ada.welcome["payload"]["name"].startswith("guest-")
+
+
+async def test_a_strange_address(place: Place) -> None:
+    """An address that is no URL to all parsers is taken for what stands after its question mark."""
+    async with connect(f"{place.url}/[?name=ada") as client:
+        welcome = json.loads(await client.recv())
+    assert (welcome["type"], welcome["payload"]["name"]) == ("welcome", "ada")
+
+
+async def test_errors_are_counted(start: Any) -> None:
+    """Each error answered is told to the connection's meter."""
+    place = await start()
+    ada = await place.connect("ada", over="memory")
+    for _ in range(3):
+        await ada.ask("nope")
+    assert ada.peer.errors == 3
+
+
+async def test_more_than_the_rate_is_refused_then_closed(start: Any) -> None:
+    """Above its rate a client is told to wait; one that goes on and on is closed with 1008."""
+    place = await start(rate=1.0, burst=5)
+    ada = await place.connect("ada")
+    for number in range(7):
+        await ada.send("ping", id=str(number))
+    refused = await ada.next("error")
+    assert refused["payload"]["code"] == "rate_limited"
+    assert refused["payload"]["retry"] is True
+    assert refused["reply_to"] == "5"
+    try:
+        for _ in range(limits.FLOOD_STRIKES + 5):
+            await ada.send("ping")
+    except ConnectionClosed:
+        pass
+    assert await ada.close_code() == 1008
+
+
+async def test_a_message_too_large_closes_with_1009(place: Place) -> None:
+    """What is larger than the server takes closes the connection, as the protocol has it."""
+    ada = await place.connect("ada")
+    await ada.raw("x" * (limits.MESSAGE_SIZE + 1))
+    assert await ada.close_code() == 1009
+
+
+async def test_the_largest_message_fits_everywhere(place: Place) -> None:
+    """What grows most when encoded anew still fits into what libraries take by default."""
+    ada = await place.connect("ada", over="websocket-msgpack")
+    bo = await place.connect("bo")
+    await bo.ask("subscribe", {"channel": "c"})
+    data = [False] * (limits.MESSAGE_SIZE - 200)
+    await ada.send("publish", {"channel": "c", "data": data})
+    assert (await bo.next("publication"))["payload"]["data"] == data
+
+
+async def test_a_slow_reader_is_let_go(start: Any) -> None:
+    """A client that reads nothing is closed when too much waits for it; the others get it all."""
+    place = await start(max_waiting=262_144, max_size=131_072, history=0)
+    slow, ada = await place.connect("slow", compression=None), await place.connect("ada")
+    for client in (slow, ada):
+        await client.ask("subscribe", {"channel": "c"})
+    slow.connection.transport.pause_reading()
+    stats, data = place.hub.channel_stats()["channel:c"], "x" * 50_000
+    while not stats.dropped:
+        assert stats.published < 1_000, "50 MB wait for it"
+        await place.hub.publish("c", data)
+        await ada.next("publication")
+    slow.connection.transport.resume_reading()
+    assert await slow.close_code() == 1013

@@ -1,0 +1,179 @@
+"""What every broker must do: the contract suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rtmon.hub.brokers.base import Broker, Draft, Published
+from rtmon.hub.brokers.memory import MemoryBroker
+from rtmon.protocol.outgoing import Member
+
+KEEP = {"size": 5, "age": 60.0}
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The broker's clock."""
+    return Clock()
+
+
+@pytest.fixture(params=["memory"])
+def broker(request: pytest.FixtureRequest, clock: Clock) -> Broker:
+    """Each broker in turn."""
+    makers: dict[str, Callable[[], Broker]] = {
+        "memory": lambda: MemoryBroker(clock=clock, channels=3)
+    }
+    return makers[request.param]()
+
+
+def draft(number: int, own_id: str | None = None) -> Draft:
+    """Something to publish."""
+    return Draft(type="publication", id=own_id or f"m{number}", timestamp=1, data=number)
+
+
+def data(published: list[Published]) -> list[Any]:
+    """What was in them."""
+    return [each.draft.data for each in published]
+
+
+async def test_publishing_stores_and_delivers(broker: Broker) -> None:
+    """What is published is delivered in order with the position that the publisher is told,
+    and is in the history.
+    """
+    delivered: list[tuple[str, Published]] = []
+    broker.attach(lambda key, published: delivered.append((key, published)))
+    receipts = [await broker.publish("a", draft(n), **KEEP) for n in range(3)]
+    assert [r.offset for r in receipts] == [1, 2, 3]
+    assert [(key, p.offset, p.draft.data) for key, p in delivered] == [
+        ("a", 1, 0),
+        ("a", 2, 1),
+        ("a", 3, 2),
+    ]
+    start = (receipts[0].epoch, 0)
+    recovery = await broker.recover("a", since=start, age=60.0)
+    assert recovery.published == [p for _, p in delivered]
+    assert recovery.recovered is True
+
+
+async def test_many_publishers_at_once(broker: Broker) -> None:
+    """Offsets are dense and deliveries in their order, however many publish at once."""
+    offsets: list[int] = []
+    broker.attach(lambda key, published: offsets.append(published.offset))
+    receipts = await asyncio.gather(*[broker.publish("a", draft(n), **KEEP) for n in range(50)])
+    assert offsets == list(range(1, 51))
+    assert sorted(r.offset for r in receipts) == offsets
+
+
+async def test_channels_count_for_themselves(broker: Broker) -> None:
+    """Each channel has offsets of its own."""
+    for key in ("a", "b", "a"):
+        receipt = await broker.publish(key, draft(0), **KEEP)
+    assert receipt.offset == 2
+    assert (await broker.recover("b", since=None, age=60.0)).offset == 1
+
+
+async def test_size_bounds_the_history(broker: Broker) -> None:
+    """Beyond the size the oldest go, and whoever missed them is told."""
+    for number in range(8):
+        receipt = await broker.publish("a", draft(number), **KEEP)
+    epoch = receipt.epoch
+    whole = await broker.recover("a", since=(epoch, 3), age=60.0)
+    assert (data(whole.published), whole.recovered) == ([3, 4, 5, 6, 7], True)
+    part = await broker.recover("a", since=(epoch, 2), age=60.0)
+    assert (data(part.published), part.recovered) == ([3, 4, 5, 6, 7], False)
+    none = await broker.recover("a", since=(epoch, 8), age=60.0)
+    assert (none.published, none.recovered, none.offset) == ([], True, 8)
+
+
+async def test_age_bounds_the_history(broker: Broker, clock: Clock) -> None:
+    """What is too old is gone, and whoever missed it is told; who missed nothing is not."""
+    receipt = await broker.publish("a", draft(0), **KEEP)
+    clock.now += 61
+    late = await broker.recover("a", since=(receipt.epoch, 0), age=60.0)
+    assert (late.published, late.recovered, late.offset) == ([], False, 1)
+    assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
+
+
+async def test_another_epoch_is_not_recovered(broker: Broker) -> None:
+    """A position of another life means nothing here."""
+    await broker.publish("a", draft(0), **KEEP)
+    strange = await broker.recover("a", since=("another", 1), age=60.0)
+    assert (strange.published, strange.recovered, strange.offset) == ([], False, 1)
+    assert (await broker.recover("a", since=None, age=60.0)).recovered is None
+
+
+async def test_without_history(broker: Broker) -> None:
+    """A channel that keeps nothing still counts, and says what it cannot give."""
+    receipt = await broker.publish("a", draft(0), size=0, age=60.0)
+    assert receipt.offset == 1
+    assert (await broker.recover("a", since=(receipt.epoch, 0), age=60.0)).recovered is False
+    assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
+
+
+async def test_held_channels_are_not_forgotten(broker: Broker) -> None:
+    """Many other channels push out one that nobody holds, and never one that somebody does; one
+    that was forgotten comes back with offsets that mislead nobody.
+    """
+    first = await broker.publish("held", draft(0), **KEEP)
+    await broker.publish("idle", draft(0), **KEEP)
+    await broker.publish("idle", draft(1), **KEEP)
+    await broker.hold("held")
+    for number in range(10):
+        await broker.publish(f"other{number}", draft(0), **KEEP)
+    held = await broker.recover("held", since=(first.epoch, 0), age=60.0)
+    assert (data(held.published), held.recovered) == ([0], True)
+    idle = await broker.recover("idle", since=(first.epoch, 1), age=60.0)
+    assert idle.recovered is False
+    assert idle.offset >= 2
+    await broker.release("held")
+    for number in range(10):
+        await broker.publish(f"more{number}", draft(0), **KEEP)
+    assert (await broker.recover("held", since=(first.epoch, 0), age=60.0)).recovered is False
+
+
+async def test_repeats_are_published_once(broker: Broker, clock: Clock) -> None:
+    """One sender's id counts once within five minutes; ids of others, and later, are new."""
+    delivered: list[str] = []
+    broker.attach(lambda key, published: delivered.append(key))
+    first = await broker.publish("a", draft(0, "x"), sender="ada", **KEEP)
+    clock.now += 299
+    again = await broker.publish("a", draft(0, "x"), sender="ada", **KEEP)
+    assert (again.offset, again.duplicate, first.duplicate) == (first.offset, True, False)
+    other = await broker.publish("a", draft(0, "x"), sender="bo", **KEEP)
+    assert (other.offset, other.duplicate) == (2, False)
+    clock.now += 2
+    late = await broker.publish("a", draft(0, "x"), sender="ada", **KEEP)
+    assert (late.offset, late.duplicate) == (3, False)
+    assert len(delivered) == 3
+    assert not (await broker.publish("a", draft(0, "x"), **KEEP)).duplicate, "has no sender"
+
+
+async def test_presence(broker: Broker) -> None:
+    """Who is in a channel is counted and named, in order, with the latest that they said."""
+    ada, bo = Member(client_id="1", name="ada"), Member(client_id="2", name="bo")
+    assert await broker.join("a", ada) == 1
+    assert await broker.join("a", bo) == 2
+    renamed = Member(client_id="1", name="Ada", info={"x": 1})
+    assert await broker.join("a", renamed) == 2
+    present = await broker.present("a", limit=10)
+    assert (present.count, present.members) == (2, [renamed, bo])
+    assert (await broker.present("a", limit=1)).members == [renamed]
+    assert await broker.leave("a", "1") == 1
+    assert await broker.leave("a", "1") == 1, "was gone"
+    assert await broker.leave("a", "2") == 0
+    assert await broker.leave("nowhere", "2") == 0
+    assert (await broker.present("a", limit=10)).count == 0

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rtmon.errors import OptionError
+
+Place = Any
+
+
+async def test_echo_is_a_choice(place: Place) -> None:
+    """The speaker hears itself unless the message, or else the hub, says otherwise."""
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    await ada.send("chat_message", {"text": "not to me", "echo": False})
+    await ada.send("chat_message", {"text": "to all"})
+    assert (await bo.next("chat_message"))["payload"]["text"] == "not to me"
+    assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
+
+
+async def test_a_hub_without_echo(start: Any) -> None:
+    """With echo off by default, a message can still ask for it."""
+    place = await start(echo=False)
+    ada = await place.connect("ada")
+    await ada.send("chat_message", {"text": "quiet"})
+    await ada.send("chat_message", {"text": "loud", "echo": True})
+    assert (await ada.next("chat_message"))["payload"]["text"] == "loud"
+
+
+async def test_private_messages_reach_one(place: Place) -> None:
+    """A private message reaches its target with its sender, and nobody else."""
+    ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
+    answer = await ada.ask("private_message", {"to": bo.id, "text": "psst", "ack": True})
+    assert answer["type"] == "ack"
+    got = (await bo.next("private_message"))["payload"]
+    assert (got["from"], got["name"], got["to"], got["text"]) == (ada.id, "ada", bo.id, "psst")
+    assert [m for m in await cy.quiet() if m["type"] == "private_message"] == []
+    unknown = await ada.ask("private_message", {"to": "nobody", "text": "psst"})
+    assert unknown["payload"]["code"] == "unknown_client"
+
+
+async def test_typing_ends_by_itself(start: Any) -> None:
+    """Typing is told once, goes on while it is said again, and ends after the timeout."""
+    place = await start(typing_timeout=0.15)
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    for _ in range(4):
+        await ada.send("typing_start")
+        await asyncio.sleep(0.05)
+    began = asyncio.get_running_loop().time()
+    assert (await bo.next("typing_start"))["payload"] == {"client_id": ada.id, "name": "ada"}
+    await bo.next("typing_end")
+    assert asyncio.get_running_loop().time() - began > 0.05
+    assert [m for m in bo.heard if m["type"] == "typing_start"] == [], "told once"
+    assert [m for m in await ada.quiet() if m["type"].startswith("typing")] == []
+
+
+async def test_speaking_ends_typing(place: Place) -> None:
+    """With the message that was typed, typing has ended; and so it has when one leaves."""
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    await ada.send("typing_start")
+    await ada.send("chat_message", {"text": "done"})
+    await bo.next("typing_start")
+    await bo.next("typing_end")
+    await bo.next("chat_message")
+    await ada.send("typing_start", {"to": bo.id})
+    await bo.next("typing_start")
+    await ada.leave()
+    await bo.next("typing_end")
+
+
+async def test_typing_in_a_room_stays_there(place: Place) -> None:
+    """Only the room's members see who is typing in it."""
+    ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
+    for client in (ada, bo):
+        await client.ask("join_room", {"room": "r"})
+    await ada.send("typing_start", {"room": "r"})
+    assert (await bo.next("typing_start"))["payload"]["room"] == "r"
+    assert [m for m in await cy.quiet() if m["type"] == "typing_start"] == []
+    await ada.send("room_message", {"room": "r", "text": "done"})
+    assert (await bo.next("typing_end"))["payload"]["room"] == "r"
+    await ada.send("typing_start", {"room": "r"})
+    await ada.send("leave_room", {"room": "r"})
+    await bo.next("typing_start")
+    await bo.next("typing_end")
+    answer = await cy.ask("typing_start", {"room": "r"})
+    assert answer["payload"]["code"] == "not_in_room"
+
+
+async def test_notifications_reach_all_connections_of_a_user(place: Place) -> None:
+    """A notification reaches each connection of its user, and no other."""
+    one = await place.connect("phone", user="ada")
+    two = await place.connect("desk")
+    await two.ask("connect", {"user": "ada"})
+    other = await place.connect("bo", user="bo")
+    assert place.hub.notify("ada", "Hello", "there", data={"n": 1}) == 2
+    for client in (one, two):
+        got = (await client.next("notification"))["payload"]
+        assert got == {"title": "Hello", "text": "there", "data": {"n": 1}}
+    assert [m for m in await other.quiet() if m["type"] == "notification"] == []
+    assert place.hub.notify("nobody", "Hello") == 0
+    with pytest.raises(OptionError, match="finite"):
+        place.hub.notify("ada", "Hello", data=[float("nan")])
+
+
+async def test_users_come_online_once(place: Place) -> None:
+    """A user is online with the first connection, and offline with the last one."""
+    watcher = await place.connect("watcher")
+    first = await place.connect("phone", user="ada")
+    online = (await watcher.next("user_online"))["payload"]
+    assert (online["user"], online["user_count"]) == ("ada", 1)
+    second = await place.connect("desk", user="ada")
+    await first.leave()
+    await watcher.next("user_left")
+    assert not [m for m in watcher.heard if m["type"] in {"user_online", "user_offline"}]
+    await second.leave()
+    assert (await watcher.next("user_offline"))["payload"]["user_count"] == 0
+
+
+async def test_many_joins_are_few_messages(start: Any) -> None:
+    """A hundred who come at once are told in one message that names them and their number."""
+    place = await start(announce=0.3)
+    watcher = await place.connect("watcher")
+    await watcher.next("user_joined")
+    await asyncio.gather(*[place.connect(f"u{number}", over="memory") for number in range(150)])
+    joined = (await watcher.next("user_joined"))["payload"]
+    assert joined["count"] == 150
+    assert joined["user_count"] == 151
+    assert len(joined["users"]) == 100
+    assert joined["users"][0]["name"] == joined["name"]
+
+
+async def test_nobody_speaks_before_being_told_as_here(start: Any) -> None:
+    """Who speaks at once after coming is announced first."""
+    place = await start(announce=5.0)
+    watcher, ada = await place.connect("watcher"), await place.connect("ada")
+    await ada.send("chat_message", {"text": "hi"})
+    await watcher.next("chat_message")
+    assert "ada" in [u["name"] for u in watcher.heard[-1]["payload"]["users"]]
+
+
+async def test_who_speaks_announces_nobody_else(start: Any) -> None:
+    """In a place with much talk, comings are collected as they are in a quiet one."""
+    place = await start(announce=5.0)
+    ada = await place.connect("ada")
+    await ada.send("chat_message", {"text": "hi"})
+    await ada.next("user_joined")
+    for number in range(5):
+        await place.connect(str(number))
+        await ada.send("chat_message", {"text": "hi"})
+    assert [m for m in await ada.quiet() if m["type"] == "user_joined"] == []
+
+
+async def test_connect_changes_who_one_is(place: Place) -> None:
+    """Name and info can be changed at any time; what is left out stays."""
+    ada = await place.connect("ada")
+    answer = await ada.ask("connect", {"info": {"mood": "fine"}})
+    assert answer["type"] == "welcome"
+    assert answer["payload"]["name"] == "ada"
+    await ada.ask("connect", {"name": "Ada L."})
+    presence = (await ada.ask("presence"))["payload"]
+    assert presence["members"] == [
+        {"client_id": ada.id, "name": "Ada L.", "info": {"mood": "fine"}}
+    ]
+
+
+async def test_a_full_hub_says_so(start: Any) -> None:
+    """Beyond max_connections a connection is closed with 1013."""
+    from websockets.asyncio.client import connect
+
+    place = await start(max_connections=1)
+    await place.connect("ada")
+    async with connect(place.url) as late:
+        await late.wait_closed()
+        assert late.close_code == 1013
+        assert "full" in late.close_reason
+
+
+async def test_application_messages(place: Place) -> None:
+    """A message type of one's own has a typed payload, an answer, and errors like all others."""
+    import msgspec
+
+    from rtmon.errors import ProtocolError
+
+    class Add(msgspec.Struct):
+        a: int
+        b: int
+
+    async def add(session: Any, payload: Add) -> dict[str, int]:
+        if payload.a < 0:
+            raise ProtocolError("too_small", "Give numbers from 0.")
+        if payload.a == 13:
+            raise RuntimeError("unlucky")
+        return {"sum": payload.a + payload.b}
+
+    with pytest.raises(OptionError, match="'Add' is not defined"):
+        place.hub.on("add")(add)
+    add.__annotations__["payload"] = Add
+    place.hub.on("add")(add)
+    ada = await place.connect("ada")
+    answer = await ada.ask("add", {"a": 1, "b": 2})
+    assert (answer["type"], answer["payload"]) == ("ack", {"data": {"sum": 3}})
+    assert (await ada.ask("add", {"a": "1"}))["payload"]["code"] == "invalid_payload"
+    assert (await ada.ask("add", {"a": -1, "b": 0}))["payload"]["code"] == "too_small"
+    broken = (await ada.ask("add", {"a": 13, "b": 0}))["payload"]
+    assert (broken["code"], broken["retry"]) == ("internal", True)
+    assert "unlucky" not in broken["message"]
+    for taken in ("chat_message", "pubsub"):
+        with pytest.raises(OptionError, match=taken):
+            place.hub.on(taken)(add)
+
+
+@pytest.mark.parametrize("payload", [Any, dict[str, list[float]]])
+async def test_application_messages_hold_finite_numbers(place: Place, payload: Any) -> None:
+    """NaN and infinities are refused in messages of one's own, too, whatever their type."""
+
+    async def mean(session: Any, payload: Any) -> float:
+        return sum(payload["of"]) / len(payload["of"])
+
+    mean.__annotations__["payload"] = payload
+    place.hub.on("mean")(mean)
+    ada = await place.connect("ada", over="websocket-msgpack")
+    assert (await ada.ask("mean", {"of": [1.0, 2.0]}))["payload"] == {"data": 1.5}
+    for wrong in (float("nan"), float("inf")):
+        answer = await ada.ask("mean", {"of": [1.0, wrong]})
+        assert answer["payload"]["code"] == "invalid_payload"

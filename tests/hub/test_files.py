@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.errors import ProtocolError
+from rtmon.hub.files import FileStore, safe_name
+from rtmon.protocol.binary import decode_chunk, encode_chunk
+
+Place = Any
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+async def upload(client: Any, name: str, data: bytes, **offer: Any) -> dict[str, Any]:
+    """Send a whole file. Returns the last answer's payload."""
+    offer = {"name": name, "size": len(data), "sha256": digest(data), **offer}
+    answer = (await client.ask("file_offer", offer))["payload"]
+    await chunks(client, answer["file"], data)
+    return (await client.ask("file_done", {"file": answer["file"]}))["payload"]  # type: ignore[no-any-return]
+
+
+async def chunks(
+    client: Any, file: str, data: bytes, start: int = 0, end: int | None = None
+) -> None:
+    """Send a part of a file in binary chunks."""
+    for offset in range(start, len(data) if end is None else end, 16_384):
+        await client.raw(encode_chunk(file, offset, data[offset : offset + 16_384]))
+
+
+async def download(client: Any, file: str, size: int, have: bytes = b"") -> bytes:
+    """Take an offered file from where one is."""
+    data, told = have, len(have)
+    await client.send("ack", {"file": file, "offset": len(data)})
+    while len(data) < size:
+        client.heard.clear()
+        message = await client.receive()
+        if not (isinstance(message, bytes) and message[:1] == b"\x01"):
+            continue
+        got, offset, part = decode_chunk(message)
+        assert (got, offset) == (file, len(data))
+        data += part
+        if len(data) - told >= 262_144:
+            told = len(data)
+            await client.send("ack", {"file": file, "offset": told})
+    return data
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """The receiving folder."""
+    return tmp_path / "received"
+
+
+def visible(folder: Path) -> set[str]:
+    """What somebody who looks into the folder sees."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+@pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack"])
+async def test_a_file_goes_to_a_room(start: Any, folder: Path, over: str) -> None:
+    """A file of megabytes, sent in binary chunks, reaches the others byte for byte."""
+    place = await start(files=folder)
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=over)
+    for client in (ada, bo):
+        await client.ask("join_room", {"room": "r"})
+    data = os.urandom(3_000_000)
+    done = await upload(ada, "big.bin", data, room="r", mime="x/y")
+    assert done == {
+        "file": done["file"],
+        "name": "big.bin",
+        "size": len(data),
+        "sha256": digest(data),
+    }
+    progress = [m["payload"]["received"] for m in ada.heard if "received" in m["payload"]]
+    assert progress == sorted(progress)
+    assert len(progress) >= len(data) // 300_000
+    offered = (await bo.next("file_offer"))["payload"]
+    assert offered == {**done, "from": ada.id, "mime": "x/y", "room": "r"}
+    assert await download(bo, done["file"], len(data)) == data
+    assert (await bo.next("file_done"))["payload"]["sha256"] == digest(data)
+    assert [m for m in await ada.quiet() if m["type"] == "file_offer"] == []
+
+
+async def test_an_upload_resumes(start: Any, folder: Path) -> None:
+    """After a reconnect a transfer goes on where it was, and nothing shows before it is whole."""
+    place = await start(files=folder)
+    ada = await place.connect("ada")
+    data = os.urandom(100_000)
+    offer = {"name": "a.bin", "size": len(data), "sha256": digest(data)}
+    file = (await ada.ask("file_offer", offer))["payload"]["file"]
+    await chunks(ada, file, data, end=49_152)
+    await ada.ask("ping")
+    assert visible(folder) == set()
+    await ada.leave()
+    ada = await place.connect("ada")
+    answer = (await ada.ask("file_offer", {**offer, "file": file}))["payload"]
+    assert answer == {"file": file, "received": 49_152, "chunk": 65_536}
+    await chunks(ada, file, data, start=49_152)
+    done = (await ada.ask("file_done", {"file": file}))["payload"]
+    assert done["sha256"] == digest(data)
+    assert (folder / "a.bin").read_bytes() == data
+
+
+async def test_a_download_resumes(start: Any, folder: Path) -> None:
+    """Who comes back takes the rest of a file."""
+    place = await start(files=folder)
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    data = os.urandom(200_000)
+    await upload(ada, "a.bin", data, to=bo.id)
+    file = (await bo.next("file_offer"))["payload"]["file"]
+    part = await download(bo, file, 50_000)
+    await bo.leave()
+    bo = await place.connect("bo")
+    assert await download(bo, file, len(data), have=part) == data
+
+
+async def test_no_faster_than_the_receiver(start: Any, folder: Path) -> None:
+    """The server is never more than its window ahead of what was acknowledged."""
+    place = await start(files=folder)
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    data = bytes(2_000_000)
+    await upload(ada, "a.bin", data, to=bo.id)
+    file = (await bo.next("file_offer"))["payload"]["file"]
+    await bo.send("ack", {"file": file})
+    got = sum(len(m["payload"]) - 42 for m in await bo.quiet() if m["type"] == "binary")
+    assert got == 1_048_576
+    await bo.ask("file_abort", {"file": file})
+    await bo.send("ack", {"file": file, "offset": len(data) - 10})
+    assert (await bo.next("file_done"))["payload"]["size"] == len(data)
+
+
+async def test_what_is_not_as_offered_is_gone(start: Any, folder: Path) -> None:
+    """A wrong hash, too few or too many bytes end the transfer; nothing of it stays."""
+    place = await start(files=folder)
+    ada = await place.connect("ada")
+    answer = await ada.ask("file_offer", {"name": "a", "size": 4, "sha256": "0" * 64})
+    file = answer["payload"]["file"]
+    await chunks(ada, file, b"abcd")
+    done = await ada.ask("file_done", {"file": file})
+    assert done["payload"]["code"] == "file_mismatch"
+    file = (await ada.ask("file_offer", {"name": "a", "size": 4}))["payload"]["file"]
+    await chunks(ada, file, b"abcde")
+    assert (await ada.next("error"))["payload"]["code"] == "file_mismatch"
+    await chunks(ada, file, b"ab")
+    done = await ada.ask("file_done", {"file": file, "sha256": digest(b"ab")})
+    assert done["payload"]["code"] == "file_mismatch"
+    assert (await ada.ask("file_done", {"file": file}))["payload"]["code"] == "unknown_file"
+    assert visible(folder) == set()
+    assert list((folder / ".partial").iterdir()) == []
+
+
+async def test_a_transfer_is_cancelled(start: Any, folder: Path) -> None:
+    """Aborting forgets what came and gives its space back."""
+    place = await start(files=folder, file_quota=100)
+    ada = await place.connect("ada")
+    for _ in range(3):
+        file = (await ada.ask("file_offer", {"name": "a", "size": 90}))["payload"]["file"]
+        await chunks(ada, file, b"x" * 50)
+        assert (await ada.ask("file_abort", {"file": file}))["type"] == "ack"
+    assert list((folder / ".partial").iterdir()) == []
+
+
+async def test_limits(start: Any, folder: Path) -> None:
+    """One file, all files and the number of transfers have limits; without a folder none go."""
+    place = await start(files=folder, file_size=50, file_quota=100)
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    refused = await ada.ask("file_offer", {"name": "a", "size": 51})
+    assert refused["payload"]["code"] == "file_too_large"
+    for _ in range(2):
+        await ada.ask("file_offer", {"name": "a", "size": 50})
+    assert (await bo.ask("file_offer", {"name": "a", "size": 1}))["payload"]["code"] == "file_quota"
+    for _ in range(6):
+        await ada.ask("file_offer", {"name": "a", "size": 0})
+    refused = await ada.ask("file_offer", {"name": "a", "size": 0})
+    assert refused["payload"]["code"] == "files_refused"
+    other = await start()
+    cy = await other.connect("cy")
+    refused = await cy.ask("file_offer", {"name": "a", "size": 1})
+    assert refused["payload"]["code"] == "files_refused"
+
+
+async def test_transfers_are_ones_own(start: Any, folder: Path) -> None:
+    """Nobody can add to, finish or abort somebody else's transfer."""
+    place = await start(files=folder)
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    file = (await ada.ask("file_offer", {"name": "a", "size": 2}))["payload"]["file"]
+    await bo.raw(encode_chunk(file, 0, b"xx"))
+    assert (await bo.next("error"))["payload"]["code"] == "unknown_file"
+    for kind in ("file_done", "file_abort"):
+        assert (await bo.ask(kind, {"file": file}))["payload"]["code"] == "unknown_file"
+    await ada.raw(encode_chunk(file, 1, b"x"))
+    assert (await ada.next("error"))["payload"]["code"] == "file_offset"
+    await ada.raw(encode_chunk(file, 0, bytes(65_537)))
+    assert (await ada.next("error"))["payload"]["code"] == "too_large"
+
+
+async def test_base64_chunks(start: Any, folder: Path) -> None:
+    """Where binary cannot be sent, chunks travel as base64 in an envelope."""
+    place = await start(files=folder)
+    ada = await place.connect("ada")
+    file = (await ada.ask("file_offer", {"name": "a", "size": 4}))["payload"]["file"]
+    await ada.send("file_chunk", {"file": file, "offset": 0, "data": "AAEC"})
+    await ada.send("file_chunk", {"file": file, "offset": 3, "data": "Aw=="})
+    await ada.ask("file_done", {"file": file, "sha256": digest(bytes(range(4)))})
+    assert (folder / "a").read_bytes() == bytes(range(4))
+
+
+async def test_two_files_of_one_name(start: Any, folder: Path) -> None:
+    """A name that is taken gets a number, also when both arrive at once."""
+    place = await start(files=folder)
+    people = [await place.connect(str(number)) for number in range(3)]
+    done = await asyncio.gather(*[upload(c, "n.tar.gz", c.id.encode()) for c in people])
+    assert {d["name"] for d in done} == {"n.tar.gz", "n.tar (2).gz", "n.tar (3).gz"}
+    for client, note in zip(people, done, strict=True):
+        assert (folder / note["name"]).read_bytes() == client.id.encode()
+
+
+HOSTILE = {
+    "../../etc/passwd": "passwd",
+    "..\\..\\windows\\x.dll": "x.dll",
+    "/absolute": "absolute",
+    "..": "file",
+    "../": "file",
+    ".bashrc": "_.bashrc",
+    "CON": "_CON",
+    "nul.txt": "_nul.txt",
+    "a\x00b": "ab",
+    "photo\u202egnp.exe": "photognp.exe",
+    "a:b|c?.txt": "a_b_c_.txt",
+    "trailing. . ": "trailing",
+    "": "file",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names(name: str) -> None:
+    """Whatever a name tries, it becomes the name of one plain file."""
+    assert safe_name(name) == HOSTILE[name]
+
+
+@given(st.text(max_size=300))
+def test_names_never_lead_outside(name: str) -> None:
+    """Any text becomes one name in the folder that is seen, and stays what it is."""
+    safe = safe_name(name)
+    path = Path("/folder") / safe
+    assert path.parent == Path("/folder")
+    assert os.path.normpath(path) == str(path)
+    assert not safe.startswith(".")
+    assert 0 < len(safe.encode()) <= 240
+    assert safe_name(safe) == safe
+
+
+def test_a_new_store_starts_clean(tmp_path: Path) -> None:
+    """Leftovers of an earlier life are removed, and what is there counts against the quota."""
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "old").write_bytes(b"x")
+    (tmp_path / "kept").write_bytes(b"x" * 60)
+    store = FileStore(tmp_path, size=100, quota=100)
+    assert list((tmp_path / ".partial").iterdir()) == []
+    with pytest.raises(ProtocolError, match="full"):
+        store.begin("a", 41, None)
+    upload = store.begin("kept", 40, None)
+    upload.write(0, b"y" * 40)
+    assert upload.finish(None).path.name == "kept (2)"
+    assert (tmp_path / "kept").read_bytes() == b"x" * 60

@@ -1,0 +1,54 @@
+"""A hub's connections as a Monitor sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from websockets.asyncio.client import ClientConnection, connect
+
+import rtmon
+from rtmon.hub import Hub
+
+
+async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a type."""
+    async with asyncio.timeout(5):
+        while True:
+            message: dict[str, Any] = json.loads(await connection.recv())
+            if message["type"] == kind:
+                return message
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens beside."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
+            await asyncio.sleep(0.005)
+
+
+async def test_names_errors_and_round_trips_are_measured() -> None:
+    """The monitor shows a client under its own name, counts the errors that it was answered, and
+    measures round trips by ping messages.
+    """
+    async with (
+        rtmon.serve(Hub(), "127.0.0.1", 0, ping_interval=None) as server,
+        connect(f"{server.url}/?name=ada") as client,
+    ):
+        await client.send('{"type": "nope"}')
+        await answer(client, "error")
+        await client.send('{"type": "connect", "payload": {"name": "Ada", "heartbeat": 1}}')
+        ping = await answer(client, "ping")
+        await client.send(json.dumps({"type": "pong", "reply_to": ping["id"]}))
+
+        def row() -> Any:
+            server.monitor.tick()
+            return server.monitor.connections().iloc[0]
+
+        await until(lambda: pd.notna(row()["rtt"]))
+        assert row()["name"] == "Ada"
+        assert row()["errors"] == 1
+        assert 0 < row()["rtt"] < 5

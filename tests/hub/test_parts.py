@@ -1,0 +1,269 @@
+"""The hub's pure parts, each by itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.backoff import Backoff
+from rtmon.batching import Batcher
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub import Batching, ChannelStats, Hub, HubOptions
+from rtmon.hub.announce import Announcer
+from rtmon.hub.channels import Subscriptions, matches
+from rtmon.hub.dedup import SeenIds
+from rtmon.hub.delivery import fitting
+from rtmon.hub.limiter import Limiter
+from rtmon.hub.stats import StatsTable
+from rtmon.hub.typists import Typists
+from rtmon.protocol import limits
+from rtmon.protocol.outgoing import Member
+
+PATTERNS = [
+    ("news.*", "news.sport", True),
+    ("news.*", "news", False),
+    ("news.*", "news.a.b", False),
+    ("news.**", "news.a.b", True),
+    ("news.**", "news", False),
+    ("**", "anything.at.all", True),
+    ("*.sport", "news.sport", True),
+    ("a.*.c", "a.b.c", True),
+    ("a.*.c", "a.b.d", False),
+    ("a(b", "a(b", True),
+    ("*", "line\u2028break", True),
+]
+
+
+@pytest.mark.parametrize(("pattern", "channel", "expected"), PATTERNS)
+def test_patterns_match(pattern: str, channel: str, expected: bool) -> None:  # noqa: FBT001
+    """A star stands for one segment, two at the end for one or more; the rest for itself."""
+    assert matches(pattern, channel) is expected
+
+
+@pytest.mark.parametrize("pattern", ["a*", "**.a", "a.**b", "***"])
+def test_malformed_patterns(pattern: str) -> None:
+    """A star inside a segment, or two before the end, is refused."""
+    with pytest.raises(ProtocolError, match="no pattern"):
+        matches(pattern, "a")
+
+
+_names = st.sampled_from(["a", "a.b", "a.c", "b.c", "a.*", "*.c", "**"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), _names), max_size=40))
+def test_subscriptions(steps: list[tuple[bool, int, str]]) -> None:
+    """Who receives a channel is who subscribes to it or to a pattern of it, each once."""
+    subscriptions: Subscriptions[int] = Subscriptions()
+    model: set[tuple[int, str]] = set()
+    for add, member, name in steps:
+        if add:
+            subscriptions.add(member, name)
+            model.add((member, name))
+        else:
+            assert subscriptions.remove(member, name) == ((member, name) in model)
+            model.discard((member, name))
+        for channel in ("a", "a.b", "a.c", "b.c"):
+            received = list(subscriptions.receivers(channel))
+            assert len(received) == len(set(received))
+            assert set(received) == {m for m, n in model if n == channel or matches_any(n, channel)}
+    for member in range(4):
+        assert set(subscriptions.drop(member)) == {n for m, n in model if m == member}
+    assert list(subscriptions.receivers("a")) == []
+
+
+def matches_any(name: str, channel: str) -> bool:
+    """Whether a name is a pattern that matches."""
+    return "*" in name and matches(name, channel)
+
+
+def test_seen_ids_are_bounded_and_fair() -> None:
+    """Past the capacity the sender with the most forgets its older half, and nobody else."""
+    seen: SeenIds[int] = SeenIds(seconds=300, capacity=100)
+    seen.add("modest", "m", 1, now=0)
+    for number in range(1_000):
+        seen.add("greedy", str(number), number, now=0)
+        assert len(seen) <= 100
+    assert seen.get("modest", "m", now=0) == 1
+    assert seen.get("greedy", "999", now=0) == 999
+    assert seen.get("greedy", "0", now=0) is None
+    seen.add("late", "l", 2, now=301)
+    assert len(seen) == 1, "what is too old is gone"
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.floats(0, 40)), max_size=60))
+def test_seen_ids(steps: list[tuple[str, int, float]]) -> None:
+    """An id is known for as long as it is remembered, never longer, however it is repeated."""
+    seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
+    model: dict[tuple[str, str], float] = {}
+    now = 0.0
+    for sender, number, wait in steps:
+        now += wait
+        key = (sender, str(number))
+        known = key in model and model[key] + 60 > now
+        assert (seen.get(*key, now=now) is not None) == known
+        if not known:
+            seen.add(*key, now, now=now)
+            model[key] = now
+    assert len(seen) <= len(model)
+
+
+def member(number: int) -> Member:
+    """Somebody."""
+    return Member(client_id=str(number), name=f"n{number}")
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 10))
+def test_announcements_pair_up(moves: list[int], every: int) -> None:
+    """Each coming and going is told once, and those of one member in their order."""
+    announcer = Announcer()
+    here: set[int] = set()
+    done: dict[int, list[str]] = {}
+    told: dict[int, list[str]] = {}
+
+    def take() -> None:
+        for change, members in announcer.take():
+            for each in members:
+                told.setdefault(int(each.client_id), []).append(change)
+
+    for step, who in enumerate(moves):
+        change = "went" if who in here else "came"
+        here ^= {who}
+        announcer.add(change, str(who), member(who))  # type: ignore[arg-type]
+        done.setdefault(who, []).append(change)
+        if step % every == 0:
+            take()
+    take()
+    assert told == done
+    assert not announcer
+
+
+def test_a_thousand_joins_are_one_announcement() -> None:
+    """However many come, they are one group; and so are those who go after."""
+    announcer = Announcer()
+    for number in range(1_000):
+        announcer.add("came", str(number), member(number))
+    for number in range(500):
+        announcer.add("went", str(number), member(number))
+    assert [(change, len(members)) for change, members in announcer.take()] == [
+        ("came", 1_000),
+        ("went", 500),
+    ]
+
+
+def test_typists_expire() -> None:
+    """Who does not say so again has stopped after the timeout; places are bounded."""
+    typists: Typists[str] = Typists(timeout=5.0, places=2)
+    assert typists.start("ada", "x", now=0) == (True, [])
+    assert typists.start("ada", "x", now=4) == (False, [])
+    assert typists.expired(5.0) == []
+    assert typists.next() == 9
+    assert typists.expired(9.0) == [("ada", "x")]
+    assert typists.next() is None
+    assert not typists.stop("ada", "x")
+    for place in ("a", "b"):
+        typists.start("ada", place, now=0)
+    assert typists.start("ada", "c", now=0) == (True, ["a"])
+    assert typists.drop("ada") == ["b", "c"]
+
+
+def test_the_limiter_refuses_and_closes() -> None:
+    """A burst is taken, then the rate; who never pauses is closed in the end."""
+    limiter = Limiter(rate=10, burst=5, now=0)
+    assert [limiter.take(0.0) for _ in range(6)] == ["take"] * 5 + ["refuse"]
+    assert limiter.take(0.1) == "take"
+    assert limiter.take(0.1) == "refuse"
+    limiter.refund()
+    assert limiter.take(0.1) == "take"
+    verdicts = [limiter.take(0.1) for _ in range(limits.FLOOD_STRIKES)]
+    assert verdicts.index("close") == limits.FLOOD_STRIKES - 3
+    patient = Limiter(rate=10, burst=5, now=0)
+    for second in range(2_000):
+        assert "close" not in {patient.take(float(second)) for _ in range(7)}
+
+
+@given(st.lists(st.integers(0, 300_000), max_size=50))
+def test_groups_fit(sizes: list[int]) -> None:
+    """Groups keep the order, hold everything, and pass the bound only with a single item."""
+    groups = fitting(list(zip(range(len(sizes)), sizes, strict=True)))
+    assert [item for group in groups for item in group] == list(range(len(sizes)))
+    for group in groups:
+        assert len(group) == 1 or sum(sizes[item] for item in group) <= limits.REPLY_BYTES
+
+
+def test_stats_are_bounded() -> None:
+    """Past the capacity, channels without subscribers go first, those with them never."""
+    table = StatsTable(10)
+    busy = table["busy"]
+    busy.subscribers = 1
+    for number in range(100):
+        table[f"c{number}"].published += 1
+    known = table.as_dict()
+    assert known["busy"] is busy
+    assert len(known) <= 11
+    assert isinstance(known["c99"], ChannelStats)
+
+
+@given(st.lists(st.integers()), st.integers(1, 7))
+def test_batches(items: list[int], size: int) -> None:
+    """Batches hold everything in order, none more than the size, and are due from the first."""
+    batcher: Batcher[int] = Batcher(size=size, delay=0.5)
+    got: list[list[int]] = []
+    for now, item in enumerate(items):
+        empty = len(batcher) == 0
+        full = batcher.add(item, now=float(now))
+        if full:
+            got.append(full)
+            assert batcher.due is None
+        elif empty:
+            assert batcher.due == now + 0.5
+    assert all(len(batch) == size for batch in got)
+    rest = batcher.take()
+    assert len(rest) < size
+    assert [item for batch in [*got, rest] for item in batch] == items
+    assert batcher.due is None
+
+
+@given(st.integers(1, 10_000), st.integers(0, 2**32))
+def test_backoff(failures: int, seed: int) -> None:
+    """Waits are spread from nothing to a bound that doubles until it reaches its most."""
+    backoff = Backoff(base=0.5, max=30)
+    delay = backoff.delay(failures, random.Random(seed))
+    assert delay is not None
+    assert 0 <= delay <= backoff.bound(failures)
+    assert backoff.bound(failures) == min(30, 0.5 * 2 ** min(failures - 1, 10))
+    assert Backoff(jitter="none").delay(failures, random.Random(seed)) == backoff.bound(failures)
+
+
+def test_backoff_gives_up() -> None:
+    """After its attempts there is no further wait."""
+    backoff = Backoff(attempts=2)
+    rng = random.Random(1)
+    assert backoff.delay(2, rng) is not None
+    assert backoff.delay(3, rng) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"base": 0}, {"base": 31}, {"factor": 0.5}, {"jitter": "some"}, {"attempts": -1}]
+)
+def test_backoff_refuses_nonsense(wrong: dict[str, object]) -> None:
+    """Each wrong option is named in the error."""
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        Backoff(**wrong)  # type: ignore[arg-type]
+
+
+def test_hub_options() -> None:
+    """Options are checked, named in the error, and come from a record, fields or both."""
+    assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
+    with pytest.raises(OptionError, match="history"):
+        Hub(history=-1)
+    with pytest.raises(OptionError, match="hystory"):
+        Hub(hystory=1)
+    with pytest.raises(OptionError, match="max_waiting"):
+        HubOptions(max_waiting=1)
+    with pytest.raises(OptionError, match="batch"):
+        Batching(size=0)
+    with pytest.raises(OptionError, match="batch"):
+        Batcher(size=0)

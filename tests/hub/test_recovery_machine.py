@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rtmon.hub import Hub
+from rtmon.hub.brokers.base import Draft, Published, Recovery
+from rtmon.hub.brokers.memory import MemoryBroker
+from rtmon.hub.transports.base import Peer
+from rtmon.protocol.codecs import JSON
+
+T = TypeVar("T")
+
+SIZE, AGE, CHANNELS = 6, 30.0, 2
+
+
+class SlowBroker(MemoryBroker):
+    """A broker that takes its time to fetch history, while others publish."""
+
+    meanwhile: list[Coroutine[Any, Any, Any]]
+
+    async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
+        waiting, self.meanwhile = self.meanwhile, []
+        half = len(waiting) // 2
+        for work in waiting[:half]:
+            await work
+        found = await super().recover(key, since=since, age=age)
+        for work in waiting[half:]:
+            await work
+        return found
+
+
+class Quiet(Peer):
+    """A peer that remembers what it was sent."""
+
+    transport = "test"
+    codec = JSON
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, data: str | bytes) -> bool:
+        self.sent.append(json.loads(data))
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Nothing to close."""
+
+    @property
+    def waiting(self) -> int:
+        return 0
+
+
+class Reader:
+    """A subscriber that comes and goes, and what it has got."""
+
+    def __init__(self) -> None:
+        self.session: Any = None
+        self.peer = Quiet()
+        self.since: dict[str, Any] | None = None
+        self.index = 0
+        """How many publications were made up to its position."""
+
+    def read(self) -> list[int]:
+        """The offsets that came since the last look."""
+        sent, self.peer.sent = self.peer.sent, []
+        return [m["payload"]["offset"] for m in sent if m["type"] == "publication"]
+
+
+class RecoveryMachine(RuleBasedStateMachine):
+    """Readers come and go at random while others publish and time passes.
+
+    The model is the list of all that was ever published, with the offset that its publisher was
+    told and the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.time = 1_000.0
+        self.readers: list[Reader] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the loop."""
+        return self.loop.run_until_complete(work)
+
+    @initialize(crowds=st.booleans())
+    def begin(self, crowds: bool) -> None:  # noqa: FBT001 (Hypothesis passes it by name)
+        """A hub with small bounds, with or without crowds of other channels."""
+        self.crowds = crowds
+        self.start()
+        self.readers = [Reader() for _ in range(3)]
+
+    def teardown(self) -> None:
+        self.run(self.hub.aclose())
+        self.loop.close()
+
+    def start(self) -> None:
+        """A hub whose history begins anew."""
+        self.broker = SlowBroker(clock=lambda: self.time, channels=CHANNELS)
+        self.broker.meanwhile = []
+        self.hub = Hub(broker=self.broker, clock=lambda: self.time, history=SIZE, history_age=AGE)
+        self.published: list[tuple[int, float]] = []
+        self.crowded = False
+
+    async def put(self) -> None:
+        """Publish one."""
+        receipt = await self.hub.publish("c", None)
+        assert not self.published or receipt.offset > self.published[-1][0]
+        self.published.append((receipt.offset, self.time))
+
+    @rule(count=st.integers(1, 4))
+    def publish(self, count: int) -> None:
+        """Somebody publishes."""
+        for _ in range(count):
+            self.run(self.put())
+
+    @rule(seconds=st.floats(0.0, 20.0))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.time += seconds
+
+    @precondition(lambda self: self.crowds)
+    @rule()
+    def crowd(self) -> None:
+        """So many other channels are used that one that nobody holds is forgotten."""
+        self.crowded = True
+        for number in range(CHANNELS + 1):
+            self.run(self.hub.publish(f"other{number}", 0))
+
+    @precondition(lambda self: all(reader.session is None for reader in self.readers))
+    @rule()
+    def restart(self) -> None:
+        """The server is started again."""
+        self.run(self.hub.aclose())
+        self.start()
+        for reader in self.readers:
+            reader.index = 0
+
+    @rule(which=st.integers(0, 2))
+    def leave(self, which: int) -> None:
+        """A reader's connection is cut."""
+        reader = self.readers[which]
+        if reader.session is not None:
+
+            async def cut() -> None:
+                reader.session.closed()
+
+            self.run(cut())
+            reader.session = None
+
+    @rule(which=st.integers(0, 2), during=st.integers(0, 4))
+    def come(self, which: int, during: int) -> None:
+        """A reader comes (back), while something is being published."""
+        reader = self.readers[which]
+        if reader.session is not None:
+            return
+        reader.peer = Quiet()
+        reader.session = self.run(self.hub.open(reader.peer))
+        self.broker.meanwhile = [self.put() for _ in range(during)]
+        payload = {"channel": "c", **({"since": reader.since} if reader.since else {})}
+        message = {"type": "subscribe", "id": "s", "payload": payload}
+        self.run(reader.session.receive(json.dumps(message)))
+        answer = next(m for m in reader.peer.sent if m.get("reply_to") == "s")["payload"]
+
+        # What was published before the history was fetched is missed, what came after is new.
+        missed = [(o, t) for o, t in self.published[reader.index :] if o <= answer["offset"]]
+        new = [offset for offset, _ in self.published if offset > answer["offset"]]
+        assert len(new) == during - during // 2
+        kept = [offset for offset, when in missed[-SIZE:] if when >= self.time - AGE]
+        got = reader.read()
+        same_epoch = reader.since is not None and reader.since["epoch"] == answer["epoch"]
+        if reader.since is None:
+            assert "recovered" not in answer
+            assert got == new
+        elif not same_epoch:
+            assert answer["recovered"] is False
+            assert got == new
+        elif answer["recovered"]:
+            assert got == [offset for offset, _ in missed] + new
+        else:
+            assert len(kept) < len(missed) or self.crowded, "nothing that was missed is lost"
+            assert got == kept + new or self.crowded
+        reader.since = {"epoch": answer["epoch"], "offset": answer["offset"]}
+        if new:
+            reader.since["offset"] = new[-1]
+        reader.index = len(self.published)
+
+    @invariant()
+    def nothing_lost_nothing_twice(self) -> None:
+        """Readers that are here get everything, once and in order."""
+        for reader in self.readers:
+            if reader.session is not None:
+                wanted = [offset for offset, _ in self.published[reader.index :]]
+                assert reader.read() == wanted
+                reader.index = len(self.published)
+                if wanted and reader.since is not None:
+                    reader.since["offset"] = wanted[-1]
+
+
+TestRecovery = RecoveryMachine.TestCase
+TestRecovery.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_published_is_what_a_broker_carries() -> None:
+    """What was published can be encoded and decoded, so a broker may carry it as bytes."""
+    draft = Draft(type="publication", id="1", timestamp=2, channel="c", data={"a": [1, None]})
+    published = Published(epoch="e", offset=3, draft=draft)
+    encoded = msgspec.msgpack.encode(published)
+    assert msgspec.msgpack.decode(encoded, type=Published) == published

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from rtmon.hub.channels import Rooms
+
+members = st.integers(0, 5)
+rooms = st.sampled_from(["a", "b", "c", "d"])
+
+
+class RoomsMachine(RuleBasedStateMachine):
+    """Rooms against the simplest model there is: an ordered list of pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms: Rooms[int] = Rooms()
+        self.pairs: list[tuple[int, str]] = []
+
+    def inside(self, room: str) -> list[int]:
+        """The model's members of a room."""
+        return [member for member, where in self.pairs if where == room]
+
+    @rule(member=members, room=rooms)
+    def join(self, member: int, room: str) -> None:
+        """Joining returns the count, and joining again changes nothing."""
+        if (member, room) not in self.pairs:
+            self.pairs.append((member, room))
+        assert self.rooms.join(member, room) == len(self.inside(room))
+
+    @rule(member=members, room=rooms)
+    def leave(self, member: int, room: str) -> None:
+        """Leaving returns the count, and leaving where one is not changes nothing."""
+        if (member, room) in self.pairs:
+            self.pairs.remove((member, room))
+        assert self.rooms.leave(member, room) == len(self.inside(room))
+
+    @rule(member=members)
+    def leave_all(self, member: int) -> None:
+        """Leaving all returns the rooms in the order of joining."""
+        left = [room for who, room in self.pairs if who == member]
+        self.pairs = [pair for pair in self.pairs if pair[0] != member]
+        assert self.rooms.leave_all(member) == left
+
+    @invariant()
+    def both_ways_agree(self) -> None:
+        """Members and rooms say the same, in order; empty rooms do not exist."""
+        known = {room for _, room in self.pairs}
+        assert set(self.rooms.names()) == known
+        assert len(self.rooms) == len(known)
+        for room in ("a", "b", "c", "d"):
+            assert list(self.rooms.members(room)) == self.inside(room)
+            assert (room in self.rooms) == (room in known)
+        for member in range(6):
+            mine = [room for who, room in self.pairs if who == member]
+            assert self.rooms.rooms(member) == mine
+            assert all(self.rooms.has(member, room) for room in mine)
+
+
+TestRooms = RoomsMachine.TestCase
+TestRooms.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,155 @@
+"""What every transport must do, in every codec: the contract suite."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+Place = Any
+
+
+async def test_welcome_comes_first(place: Place, over: str) -> None:
+    """The first message is the welcome, and it says who one is and what the limits are."""
+    ada = await place.connect("ada", over=over)
+    welcome = ada.welcome
+    assert ada.heard == []
+    assert set(welcome) == {"id", "type", "timestamp", "payload", "metadata"}
+    assert welcome["metadata"] == {"version": "1", "source": "server"}
+    payload = welcome["payload"]
+    assert payload["name"] == "ada"
+    assert payload["user_count"] == 1
+    assert payload["protocol"] == "1"
+    assert payload["limits"]["message_size"] == 131_072
+    assert place.hub.audience.sessions[payload["client_id"]].name == "ada"
+
+
+async def test_chat_reaches_everybody_in_order(place: Place, over: str) -> None:
+    """What one says, all hear once and in order, the speaker included."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    for number in range(20):
+        await ada.send("chat_message", {"text": f"{number} ünïcode 🙂"})
+    for client in (ada, bo):
+        heard = [await client.next("chat_message") for _ in range(20)]
+        assert [h["payload"]["text"] for h in heard] == [f"{n} ünïcode 🙂" for n in range(20)]
+        assert [h["payload"]["offset"] for h in heard] == list(range(1, 21))
+        assert {h["payload"]["client_id"] for h in heard} == {ada.id}
+        assert {h["payload"]["name"] for h in heard} == {"ada"}
+
+
+async def test_leaving_is_noticed(place: Place, over: str) -> None:
+    """When a connection ends, the hub forgets it and the others are told."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    await ada.leave()
+    left = await bo.next("user_left")
+    assert left["payload"]["client_id"] == ada.id
+    assert left["payload"]["user_count"] == 1
+    assert ada.id not in place.hub.audience.sessions
+
+
+async def test_errors_answer_and_stay(place: Place, over: str) -> None:
+    """A message that is wrong is answered under its id, and the next one is taken."""
+    ada = await place.connect(over=over)
+    answer = await ada.ask("no_such_type", id="seven")
+    assert answer["type"] == "error"
+    assert answer["payload"]["code"] == "unknown_type"
+    assert answer["payload"]["retry"] is False
+    assert (await ada.ask("ping"))["type"] == "pong"
+
+
+async def test_disconnect_ends_with_1000(place: Place, over: str) -> None:
+    """Who asks for an orderly end gets one."""
+    ada = await place.connect(over=over)
+    await ada.send("disconnect")
+    assert await ada.close_code() == 1000
+
+
+async def test_ping_gives_the_timestamp_back(place: Place, over: str) -> None:
+    """A pong carries the timestamp of its ping; without one, the server's time."""
+    ada = await place.connect(over=over)
+    assert (await ada.ask("ping", {"timestamp": 12.5}))["payload"] == {"timestamp": 12.5}
+    now = (await ada.ask("ping"))["payload"]["timestamp"]
+    assert now > 1_700_000_000_000
+
+
+async def test_binary_data_arrives_as_it_was(place: Place, over: str) -> None:
+    """Bytes published over one transport are the same bytes on every other one."""
+    ada = await place.connect(over=over)
+    readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]
+    for reader in readers:
+        await reader.ask("subscribe", {"channel": "raw"})
+    data = bytes(range(256))
+    if ada.codec.binary:
+        await ada.send("publish", {"channel": "raw", "data": data})
+    else:
+        import base64
+
+        text = base64.b64encode(data).decode()
+        await ada.send("publish", {"channel": "raw", "data": text, "encoding": "base64"})
+    as_json, as_msgpack = [(await reader.next("publication"))["payload"] for reader in readers]
+    assert as_json["encoding"] == "base64"
+    assert base64_decoded(as_json["data"]) == data
+    assert as_msgpack["data"] == data
+    assert "encoding" not in as_msgpack
+
+
+def base64_decoded(text: str) -> bytes:
+    """What base64 stands for."""
+    import base64
+
+    return base64.b64decode(text, validate=True)
+
+
+async def test_who_returns_to_the_chat_gets_what_was_missed(place: Place, over: str) -> None:
+    """With the position of the last message, what was said since follows the welcome."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    await bo.send("chat_message", {"text": "0"})
+    heard = (await ada.next("chat_message"))["payload"]
+    await ada.leave()
+    for number in (1, 2):
+        await bo.send("chat_message", {"text": str(number)})
+    await bo.quiet()
+    since = {"epoch": heard["epoch"], "offset": heard["offset"]}
+    ada = await place.connect("ada", over=over, since=since)
+    assert ada.welcome["payload"]["recovered"] is True
+    assert [(await ada.next("chat_message"))["payload"]["text"] for _ in range(2)] == ["1", "2"]
+    assert [m["type"] for m in ada.heard if m["type"] != "user_joined"] == []
+    wrong = await place.connect("bo", over=over, since={**since, "offset": 99})
+    assert "recovered" not in wrong.welcome["payload"]
+    assert (await wrong.next("error"))["payload"]["code"] == "invalid_position"
+
+
+async def test_heartbeats_measure_and_miss(place: Place, over: str) -> None:
+    """Who asks for ping messages gets them; who answers none of three is closed with 4000."""
+    ada = await place.connect(over=over)
+    session = place.hub.audience.sessions[ada.id]
+    measured: list[float] = []
+    session.peer.measured = measured.append
+    session.heartbeat.start(0.02)
+    ping = await ada.next("ping")
+    await ada.send("pong", ping["payload"], reply_to=ping["id"])
+    await place.until(lambda: bool(measured))
+    assert 0 <= measured[0] < 5
+    assert await ada.close_code() == 4000
+
+
+async def test_the_servers_end_closes_with_1001(place: Place, over: str) -> None:
+    """When the hub is closed, all connections end with 1001."""
+    ada = await place.connect(over=over)
+    closing = asyncio.ensure_future(place.hub.aclose())
+    assert await ada.close_code() == 1001
+    await closing
+
+
+@pytest.mark.parametrize("other", ["websocket-json", "websocket-msgpack", "memory"])
+async def test_one_room_over_all_transports(place: Place, over: str, other: str) -> None:
+    """Members of one room hear the same, whatever they came over."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=other)
+    assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
+    assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2
+    await ada.send("room_message", {"room": "r", "data": {"x": [1, 2.5, None, "é"]}}, id="m1")
+    heard = [await client.next("room_message") for client in (ada, bo)]
+    assert heard[0] == heard[1]
+    assert heard[0]["id"] == "m1"
+    assert heard[0]["payload"]["data"] == {"x": [1, 2.5, None, "é"]}

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rtmon.metrics.backlog import Backlogs
+from rtmon.metrics.blackbox import FRAMES, BlackBox
+from rtmon.metrics.causes import cause
+from rtmon.metrics.meter import Ledger, Meter
+
+NOTHING: dict[str, Any] = {
+    "code_sent": None,
+    "reason_sent": None,
+    "code_received": None,
+    "initiator": None,
+    "failed": False,
+    "shutdown": False,
+    "slow": False,
+    "exception": None,
+}
+LOCAL = {"initiator": "local"}
+PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"initiator": "remote", "code_received": 1001}, "closed"),
+        ({"initiator": "remote", "code_received": 1002}, "protocol error"),
+        ({**LOCAL, "code_sent": 1000, "code_received": 1000}, "closed"),
+        ({**LOCAL, "code_sent": 1001, "shutdown": True}, "server shutdown"),
+        ({**LOCAL, "code_sent": 1011, "failed": True}, "handler failed"),
+        ({**LOCAL, "code_sent": 1011, "failed": True, "shutdown": True}, "handler failed"),
+        ({**LOCAL, "code_sent": 1009}, "protocol error"),
+        ({**LOCAL, "code_sent": 1013, "slow": True}, "slow consumer"),
+        ({**LOCAL, "code_sent": 1000, "code_received": 1000, "slow": True}, "closed"),
+        (PING, "ping timeout"),
+        ({**PING, "slow": True}, "slow consumer"),
+        ({"exception": ConnectionResetError()}, "reset"),
+        ({"exception": BrokenPipeError()}, "reset"),
+        ({"exception": TimeoutError()}, "peer vanished"),
+        ({}, "peer vanished"),
+        ({"slow": True}, "slow consumer"),
+        ({"shutdown": True}, "server shutdown"),
+    ],
+)
+def test_the_cause_is_told_from_what_is_known(facts: dict[str, Any], expected: str) -> None:
+    """Each way to die has its name, and one 1006 is told from another."""
+    assert cause(**{**NOTHING, **facts}) == expected
+
+
+def test_the_black_box_keeps_the_last_frames_in_order() -> None:
+    """Of more frames than it holds, the newest remain, timed from the last one."""
+    box = BlackBox()
+    for number in range(FRAMES + 3):
+        box.record(10.0 + number, number, 1, sent=bool(number % 2))
+    frames = str(box).split("; ")
+    assert len(frames) == FRAMES
+    assert frames[0] == "-31.000 out text 3"
+    assert frames[-1] == "0.000 in text 34"
+
+
+def test_an_empty_black_box_says_nothing() -> None:
+    """Without frames there is no text."""
+    assert str(BlackBox()) == ""
+
+
+def test_payloads_are_cut_and_redacted() -> None:
+    """A payload is kept only as the hook leaves it, and only its beginning."""
+    box = BlackBox()
+    box.record(1.0, 3, 2, sent=False)
+    box.record(2.0, 1000, 1, sent=True)
+    box.keep_payload(b"secret" * 100, lambda payload: payload.replace(b"secret", b"*"))
+    first, second = str(box).split("; ")
+    assert first == "-1.000 in binary 3"
+    assert second == "0.000 out text 1000 b'" + "*" * 10 + "secr'"
+
+
+def _meter(queue: list[int]) -> Meter:
+    meter = Meter(Ledger(), "c1")
+    meter.queue = lambda: queue[0]
+    return meter
+
+
+def test_a_connection_is_slow_when_its_oldest_byte_waits_for_over_a_second() -> None:
+    """Bytes that keep leaving are not slow, however many wait; one that stays is."""
+    backlogs, queue = Backlogs(), [0]
+    meter = _meter(queue)
+    meter.wire_out = 1000
+    assert backlogs.look([meter], 0.0) == ([], [])
+    queue[0] = 600
+    assert backlogs.look([meter], 1.0) == ([], [])
+    assert (meter.send_queue, meter.queue_age) == (600, 0.0)
+    meter.wire_out, queue[0] = 1500, 400
+    assert backlogs.look([], 2.0) == ([], [])
+    assert meter.queue_age == 0.0, "everything that waited a second ago has left"
+    assert backlogs.look([], 3.5) == ([meter], [])
+    assert (backlogs.slow, backlogs.waiting(), meter.queue_age) == (1, 400, 1.5)
+    assert backlogs.look([], 4.5) == ([], []), "it is said once"
+    queue[0] = 0
+    assert backlogs.look([], 5.5) == ([], [meter])
+    assert (backlogs.slow, backlogs.waiting(), meter.queue_age) == (0, 0, None)
+
+
+def test_a_connection_that_ends_is_not_slow_any_more() -> None:
+    """What has ended is forgotten."""
+    backlogs, queue = Backlogs(), [10]
+    meter = _meter(queue)
+    meter.wire_out = 10
+    backlogs.look([meter], 0.0)
+    backlogs.look([], 5.0)
+    backlogs.forget(meter)
+    assert (backlogs.slow, backlogs.waiting(), backlogs.is_slow(meter)) == (0, 0, False)

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.metrics.collector import EVENTS_PER_TICK, Collector
+from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, names
+from rtmon.metrics.history import History, merge
+from rtmon.metrics.meter import Ending, Meter
+from rtmon.metrics.records import Event, Sample, Snapshot
+
+SERVER_COUNTERS = ("opened", "closed", "rejected", "http_requests", *METER_COUNTERS)
+SIZED = ("messages_in", "messages_out", "bytes_in", "bytes_out")
+CODES = st.sampled_from([1000, 1001, 1006, 1011])
+
+
+def _collector(**options: Any) -> Collector:
+    return Collector(node="node", epoch="epoch", now=0.0, **options)
+
+
+def _connection(collector: Collector, now: float = 0.0) -> Meter:
+    meter = collector.meter()
+    collector.opened(meter, now, now)
+    return meter
+
+
+def _count(meter: Meter, **amounts: int) -> None:
+    for name, amount in amounts.items():
+        if name in SIZED:
+            for _ in range(amount if name.startswith("messages") else 1):
+                size = 7 if name.startswith("messages") else amount
+                (meter.received if name.endswith("in") else meter.sent)(size)
+        else:
+            meter.bump(name, amount)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("open")),
+            st.tuples(st.just("close"), st.integers(0, 9), CODES),
+            st.tuples(st.just("reject")),
+            st.tuples(st.just("http")),
+            st.tuples(
+                st.just("count"),
+                st.integers(0, 9),
+                st.sampled_from(METER_COUNTERS),
+                st.integers(0, 20),
+            ),
+            st.tuples(st.just("rtt"), st.integers(0, 9), st.floats(0, 10)),
+            st.tuples(st.just("tick")),
+        ),
+        max_size=60,
+    )
+)
+def test_the_sum_of_all_samples_is_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
+    """Whatever happens, in whatever order: Samples sum to the Snapshot's totals, opened minus
+    closed is open, and no gauge is negative.
+    """
+    c = _collector()
+    alive: list[Meter] = []
+    now = 0.0
+    samples: list[Sample] = []
+    for kind, *arguments in steps:
+        now += 0.1
+        if kind == "open":
+            alive.append(_connection(c, now))
+        elif kind == "reject":
+            meter = c.meter()
+            _count(meter, wire_in=17)
+            c.rejected(meter, now, status=403, detail="no")
+        elif kind == "http":
+            c.http_request()
+        elif kind == "tick":
+            samples.append(c.tick(now, now).sample)
+        elif alive:
+            meter = alive[arguments[0] % len(alive)]
+            if kind == "close":
+                alive.remove(meter)
+                c.closed(meter, now, now, Ending(close_code=arguments[1]))
+            elif kind == "count":
+                _count(meter, **{arguments[1]: arguments[2]})
+            else:
+                c.rtt(meter, arguments[1])
+    live = c.snapshot(now, now)
+    samples.append(c.tick(now + 1, now + 1).sample)
+    published = c.published()
+    assert published is not None
+    _agree(samples, published, live)
+    assert published.opened - published.closed == published.open == len(alive)
+    rows = c.connections()
+    for name in METER_COUNTERS:
+        unlisted = 17 * published.rejected if name == "wire_in" else 0
+        assert sum(getattr(row, name) for row in rows) + unlisted == getattr(published, name)
+
+
+def _agree(samples: list[Sample], published: Snapshot, live: Snapshot) -> None:
+    for name in SERVER_COUNTERS:
+        total = sum(getattr(sample, name) for sample in samples)
+        assert total == getattr(published, name) == getattr(live, name), name
+        assert all(getattr(sample, name) >= 0 for sample in samples), name
+    assert merge(samples).close_codes == published.close_codes == live.close_codes
+    for histogram in HISTOGRAMS:
+        whole = getattr(merge(samples), histogram.name)
+        assert whole == getattr(published, histogram.name) == getattr(live, histogram.name)
+    for sample in samples:
+        assert (sample.messages_in, sample.bytes_in) == (sample.size_in.count, sample.size_in.sum)
+        assert sample.peak >= sample.open >= 0
+    assert published.peak == max(sample.peak for sample in samples)
+    assert [sample.seq for sample in samples] == list(range(1, len(samples) + 1))
+
+
+def test_which_connections_are_listed_is_as_of_the_last_tick() -> None:
+    """A connection comes into the table, and moves to the closed ones, with a tick."""
+    c = _collector()
+    meter = _connection(c)
+    assert c.connections() == []
+    c.tick(1, 1)
+    _count(meter, messages_in=3)
+    meter.name = "ada"
+    c.closed(meter, 2, 2, Ending(close_code=1000))
+    c.tick(3, 3)
+    (row,) = c.connections()
+    assert (row.state, row.messages_in, row.name, row.close_code) == ("closed", 3, "ada", 1000)
+
+
+def test_a_tick_looks_only_at_connections_that_moved() -> None:
+    """An idle connection costs a tick nothing: it is not among what changed."""
+    c = _collector()
+    idle, busy = _connection(c), _connection(c)
+    c.tick(1, 1)
+    _count(busy, messages_in=1)
+    tick = c.tick(2, 2)
+    assert tick.meters == (busy,)
+    assert idle not in tick.meters
+
+
+def test_a_connection_that_lives_shorter_than_a_tick_is_counted() -> None:
+    """Opened and closed between two ticks: both are counted, and the row is there."""
+    c = _collector()
+    meter = _connection(c)
+    c.closed(meter, 0.5, 0.5, Ending(close_code=1006))
+    tick = c.tick(1, 1)
+    assert (tick.sample.opened, tick.sample.closed, tick.sample.open) == (1, 1, 0)
+    assert tick.sample.peak == 1
+    assert tick.closed == (meter,)
+    assert [row.state for row in c.connections()] == ["closed"]
+
+
+def test_closing_twice_counts_once() -> None:
+    """A connection ends once, however often that is reported."""
+    c = _collector()
+    meter = _connection(c)
+    for _ in range(2):
+        c.closed(meter, 1, 1, Ending(close_code=1000))
+    assert c.tick(1, 1).sample.closed == 1
+
+
+def test_a_clients_own_traffic_is_not_in_the_servers_totals() -> None:
+    """A connection with the role client has its row, and no part in the headline numbers."""
+    c = _collector()
+    meter = c.meter(role="client")
+    c.opened(meter, 0, 0)
+    _count(meter, messages_out=5)
+    sample = c.tick(1, 1).sample
+    assert (sample.open, sample.opened, sample.messages_out) == (0, 0, 0)
+    (row,) = c.connections()
+    assert (row.role, row.messages_out) == ("client", 5)
+
+
+def test_a_late_tick_still_gives_the_true_rate() -> None:
+    """A rate divides by the time that has really passed."""
+    c = _collector()
+    meter = _connection(c)
+    _count(meter, messages_in=40)
+    assert c.tick(4.0, 4.0).sample.rate("messages_in") == 10.0
+
+
+def test_a_jump_of_the_wall_clock_changes_no_rate_and_no_duration() -> None:
+    """Durations and rates come from the monotonic clock; the wall clock only labels."""
+    c = _collector()
+    meter = _connection(c)
+    c.tick(1.0, 1_000.0)
+    _count(meter, messages_in=10)
+    meter.last = 1.5
+    sample = c.tick(2.0, 1_000.0 - 3600).sample
+    assert (sample.elapsed, sample.rate("messages_in")) == (1.0, 10.0)
+    c.closed(meter, 3.0, 9_999.0, Ending(close_code=1000))
+    c.tick(4.0, 4.0)
+    (row,) = c.connections()
+    assert row.closed is not None
+    assert row.last_activity is not None
+    assert row.closed - row.opened == 3.0
+    assert row.last_activity - row.opened == 1.5
+
+
+def test_two_ticks_at_one_time_divide_by_nothing() -> None:
+    """A Sample of no duration has no rate, rather than an infinite one."""
+    c = _collector()
+    _count(_connection(c), messages_in=1)
+    assert c.tick(0.0, 0.0).sample.rate("messages_in") is None
+
+
+def test_a_storm_of_events_is_bounded_and_said() -> None:
+    """Of more events than a tick keeps, the rest is counted, and that is an event too."""
+    c = _collector()
+    for _ in range(EVENTS_PER_TICK + 5):
+        _connection(c)
+    events = c.tick(1, 1).events
+    assert len(events) == EVENTS_PER_TICK + 1
+    assert events[-1].kind == "events dropped"
+    assert events[-1].detail == "5 more in one tick"
+
+
+def test_closed_connections_are_kept_up_to_a_bound() -> None:
+    """The oldest closed connections make way for newer ones."""
+    c = _collector(closed_kept=3)
+    for _ in range(5):
+        c.closed(_connection(c), 1, 1, Ending(close_code=1000))
+    c.tick(1, 1)
+    assert [row.id for row in c.connections()] == ["c3", "c4", "c5"]
+
+
+def test_text_from_outside_is_bounded_and_valid() -> None:
+    """A name of any length and content becomes one that every file and feed can hold."""
+    c = _collector()
+    meter = _connection(c)
+    meter.name = "\ud800" + "x" * 10_000
+    c.event("error", 0.0, meter=meter, detail="\udfff" * 1000)
+    meter.mark()
+    event = c.tick(1, 1).events[-1]
+    (row,) = c.connections()
+    for text in (row.name, event.name, event.detail):
+        assert text is not None
+        assert len(text.encode()) <= 256
+
+
+def _sample(seq: int) -> Sample:
+    return Sample(node="n", epoch="e", seq=seq, time=seq, elapsed=1.0, messages_in=seq)
+
+
+def test_history_is_bounded_and_knows_what_is_new() -> None:
+    """Rings keep the newest; ``since`` gives what came after, oldest first."""
+    history = History(seconds=5, events=4, every=2, coarse=2)
+    for seq in range(1, 9):
+        history.add(_sample(seq), [Event(seq=seq, time=seq, kind="x")])
+    assert [s.seq for s in history.samples()] == [4, 5, 6, 7, 8]
+    assert [s.seq for s in history.samples(since=6)] == [7, 8]
+    assert [e.seq for e in history.events(since=2)] == [5, 6, 7, 8]
+    assert [(s.seq, s.messages_in, s.elapsed) for s in history.coarse()] == [(6, 11, 2), (8, 15, 2)]
+    history.clear()
+    assert (history.latest(), history.events(), history.last_event()) == (None, [], 0)
+
+
+def test_a_window_tells_what_came_and_went() -> None:
+    """Connects, disconnects and the net change over any window, an hour ago or a minute."""
+    history = History(seconds=10, every=2)
+    assert history.window(60) is None
+    for seq in range(1, 21):
+        history.add(replace(_sample(seq), opened=2, closed=1))
+    for seconds, ticks in ((1, 1), (2.5, 3), (10, 10), (11, 12), (1e9, 20)):
+        window = history.window(seconds)
+        assert window is not None
+        assert (window.opened, window.closed, window.net) == (2 * ticks, ticks, ticks), seconds
+
+
+def test_a_row_has_the_columns_of_its_table() -> None:
+    """A connection's row is in the order of the table; unknown to its probe is null, not 0."""
+    c = _collector()
+    for probe in EVERY:
+        meter = c.meter(probe=probe)
+        c.opened(meter, 0, 0)
+        meter.received(5)
+        meter.sent(7)
+        info = meter.info()
+        assert meter.row() == [getattr(info, name) for name in names(CONNECTION, derived=False)]
+        assert (info.messages_in, info.bytes_out) == (1, 7)
+        unknown = {column.name for column in CONNECTION if probe not in column.probes}
+        assert all(getattr(info, name) is None for name in unknown)
+        assert ("wire_in" in unknown) == (probe != "websockets")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.metrics.histogram import EMPTY, Histogram, Recorder, bucket, bucket_bounds
+
+seconds = st.lists(st.floats(min_value=0, max_value=3600), max_size=200)
+
+
+def _record(values: list[float]) -> Histogram:
+    recorder = Recorder()
+    for value in values:
+        recorder.record(value)
+    return recorder.take()
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_every_value_lies_within_its_bucket(steps: int) -> None:
+    """A value lies within the bounds of its bucket, which is at most 1/16 of it wide."""
+    first, end = bucket_bounds(bucket(steps))
+    assert first <= steps < end
+    assert end - first <= max(1, first / 16)
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_buckets_are_in_the_order_of_their_values(steps: int) -> None:
+    """A larger value is never in a lower bucket."""
+    assert bucket(steps) <= bucket(steps + 1) <= bucket(steps) + 1
+
+
+@given(seconds.filter(bool), st.floats(min_value=0.01, max_value=1))
+def test_a_quantile_is_within_a_thirty_second_of_the_exact_one(
+    values: list[float], q: float
+) -> None:
+    """A quantile differs from the exact one by at most half a bucket and half a microsecond."""
+    exact = sorted(values)[max(1, math.ceil(q * len(values) - 1e-9)) - 1]
+    found = _record(values).quantile(q)
+    assert found is not None
+    assert abs(found - exact) <= exact / 32 + 1.1e-6
+
+
+@given(st.lists(seconds, max_size=5))
+def test_merging_is_the_same_as_having_recorded_it_all(parts: list[list[float]]) -> None:
+    """The histogram of several seconds is that of all their values."""
+    together = _record([value for part in parts for value in part])
+    assert Histogram.merged(_record(part) for part in parts) == together
+
+
+@given(seconds)
+def test_the_sparse_form_loses_nothing(values: list[float]) -> None:
+    """A histogram read back from its text is the same."""
+    histogram = _record(values)
+    assert Histogram.parse(str(histogram)) == histogram
+    assert histogram.count == len(values)
+
+
+def test_no_values_have_no_quantile() -> None:
+    """The quantile of nothing is unknown, not 0."""
+    assert EMPTY.quantile(0.95) is None
+
+
+def test_a_recorder_starts_anew_after_it_was_emptied() -> None:
+    """What one Sample has counted is not in the next."""
+    recorder = Recorder()
+    recorder.record(0.5)
+    assert recorder.peek().count == 1
+    assert recorder.take().sum == 0.5
+    assert recorder.take() == EMPTY

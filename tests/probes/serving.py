@@ -1,0 +1,27 @@
+"""An ASGI application under uvicorn, in the test's own event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+__all__ = ["serving"]
+
+
+@asynccontextmanager
+async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
+    """Serve an application on a free port; gives ``127.0.0.1:port``."""
+    options = {"log_config": None, "timeout_graceful_shutdown": 1, **options}
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, **options)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    # What serve() does, less its signal handlers, which are the test runner's.
+    await server.startup()
+    try:
+        yield "{}:{}".format(*server.servers[0].sockets[0].getsockname())
+    finally:
+        await server.shutdown()

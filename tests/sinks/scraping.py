@@ -1,0 +1,91 @@
+"""What scrapes and queries say, for tests of the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an HTTP server said."""
+
+    status: int
+    content_type: str
+    text: str
+
+
+async def get(port: int, path: str, **headers: str) -> Answer:
+    """One plain HTTP request to this machine."""
+    return await asyncio.to_thread(_get, port, path, headers)
+
+
+def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        content_type = response.getheader("Content-Type", "")
+        return Answer(response.status, content_type, response.read().decode())
+    finally:
+        connection.close()
+
+
+async def scrape(port: int) -> dict[str, dict[Labels, float]]:
+    """Everything that /metrics says, by a strict parser: name → labels → value."""
+    answer = await get(port, "/metrics", Accept=OPENMETRICS)
+    assert answer.status == 200, answer.text
+    return values(answer.text)
+
+
+def values(text: str) -> dict[str, dict[Labels, float]]:
+    """A text in OpenMetrics format: name → labels → value."""
+    found: dict[str, dict[Labels, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
+    return found
+
+
+def metrics_in(expression: str) -> set[str]:
+    """The names of the metrics that a PromQL expression reads."""
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", expression)
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", bare)
+    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    words = re.findall(r"(?<![\w.])([a-zA-Z_:][\w:]*)\b(?!\s*\()", bare)
+    return set(words) - {"and", "or", "unless", "offset", "bool", "sum", "max", "min", "avg"}
+
+
+def alerts() -> dict[str, str]:
+    """The rules in docs/alerts.yml: alert → expression."""
+    groups = yaml.safe_load((DOCS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def dashboard() -> dict[str, Any]:
+    """docs/grafana-dashboard.json."""
+    content: dict[str, Any] = json.loads((DOCS / "grafana-dashboard.json").read_text("utf-8"))
+    return content
+
+
+def panels() -> Iterator[tuple[str, str]]:
+    """Title and expression of everything that the dashboard draws, its variables filled in."""
+    for panel in dashboard()["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$__rate_interval", "1m")
+            yield panel["title"], expression.replace("$instance", ".*")

@@ -1,0 +1,230 @@
+"""What a real Prometheus makes of rtmon's metrics, alert rules and dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import yaml
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+
+import rtmon
+from rtmon import Monitor, serve_admin
+from rtmon.testing import until
+from tests.sinks import scraping
+from tests.sinks.scraping import get, scrape
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("prometheus") and shutil.which("promtool")),
+    reason="no prometheus on the PATH",
+)
+
+PATIENCE = 30.0
+"""Seconds after which something that should have happened has not: only failures wait so long."""
+
+
+class Prometheus:
+    """A Prometheus that scrapes one target on this machine and evaluates docs/alerts.yml.
+
+    Args:
+        folder: where its configuration, data and log go.
+        port: where it listens.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._port = port
+        self._log = folder / "prometheus.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text("utf-8")
+
+    async def ready(self) -> bool:
+        """Wait until it answers; whether it does, rather than have ended."""
+        async with asyncio.timeout(PATIENCE):
+            while self.process.poll() is None:
+                with contextlib.suppress(OSError):
+                    if (await get(self._port, "/-/ready")).status == 200:
+                        return True
+                await asyncio.sleep(0.05)
+        return False
+
+    async def ask(self, path: str, **parameters: str) -> Any:
+        """The data of an answer of its HTTP API."""
+        answer = await get(self._port, f"/api/v1/{path}?{urlencode(parameters)}")
+        assert answer.status == 200, f"{parameters}: {answer.text}"
+        return json.loads(answer.text)["data"]
+
+    async def query(self, expression: str) -> dict[scraping.Labels, float]:
+        """The value of an expression now: labels, without those of the target → value."""
+        data = await self.ask("query", query=expression)
+        return {
+            frozenset(
+                (name, value)
+                for name, value in series["metric"].items()
+                if name not in {"__name__", "job", "instance"}
+            ): float(series["value"][1])
+            for series in data["result"]
+        }
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+@contextlib.asynccontextmanager
+async def _scraping(folder: Path, target: int) -> AsyncIterator[Prometheus]:
+    configuration = {
+        "global": {"scrape_interval": "400ms", "evaluation_interval": "400ms"},
+        "rule_files": [str(scraping.DOCS / "alerts.yml")],
+        "scrape_configs": [
+            {"job_name": "rtmon", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
+        ],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration), "utf-8")
+    for _ in range(5):  # between finding a free port and listening there, somebody may take it
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        prometheus = Prometheus(folder, port)
+        try:
+            if await prometheus.ready():
+                yield prometheus
+                return
+            assert "address already in use" in prometheus.log, prometheus.log
+        finally:
+            prometheus.stop()
+    pytest.fail("no port stayed free for Prometheus")
+
+
+def _promtool(*arguments: str, text: str = "") -> str:
+    done = subprocess.run(
+        ["promtool", *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+async def test_names_and_texts_are_as_prometheus_wants_them() -> None:
+    """`promtool check metrics` has nothing to say about a scrape."""
+    monitor = Monitor(interval=1000)
+    monitor.tick()
+    async with serve_admin(monitor, port=0) as admin:
+        text = (await get(admin.port, "/metrics")).text
+    assert await asyncio.to_thread(_promtool, "check", "metrics", text=text) == ""
+
+
+def test_alerts_fire_in_trouble_and_only_then(tmp_path: Path) -> None:
+    """Each rule in docs/alerts.yml is correct, fires for a server in trouble, and is quiet for
+    one that does its work.
+    """
+    rules = scraping.DOCS / "alerts.yml"
+    assert f"SUCCESS: {len(scraping.alerts())} rules found" in _promtool(
+        "check", "rules", str(rules)
+    )
+    stories = (Path(__file__).parent / "alerts_test.yml").read_text("utf-8")
+    well, ill = yaml.safe_load(stories)["tests"]
+    quiet = {test["alertname"] for test in well["alert_rule_test"]}
+    firing = {sample["labels"] for sample in ill["promql_expr_test"][0]["exp_samples"]}
+    assert quiet == set(scraping.alerts())
+    assert firing == {f'{{alertname="{name}"}}' for name in quiet}
+    (tmp_path / "test.yml").write_text(stories.replace("RULES", str(rules)), "utf-8")
+    _promtool("test", "rules", str(tmp_path / "test.yml"))
+
+
+async def _echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
+    """A Prometheus that scrapes a server answers queries with what the server counted; every
+    alert rule and every panel of the dashboard works on that, and no alert fires.
+    """
+    monitor = Monitor(interval=0.1)
+    async with (
+        rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor, admin=0) as server,
+        connect(server.url) as staying,
+    ):
+        assert server.admin is not None
+        async with _scraping(tmp_path, server.admin.port) as prometheus:
+            await _said(prometheus, "rtmon_open_connections", 1)
+            async with connect(server.url) as client:
+                for size in (1, 100, 10_000):
+                    await client.send("x" * size)
+                    await client.recv()
+                await (await client.ping())
+                await (await staying.ping())
+                await _said(prometheus, "rtmon_open_connections", 2)
+            await until(lambda: monitor.snapshot().closed == 1)
+            await _said(prometheus, "rtmon_closed_connections_total", 1)
+            await _said(prometheus, "rtmon_messages_in_total", 3)
+            await _said(prometheus, "rtmon_payload_in_bytes_total", 10_101)
+
+            said = await scrape(server.admin.port)
+            for name in set(said) - CHANGING:
+                await _eventually(prometheus, name, said[name].__eq__)
+            for _, expression in scraping.panels():
+                await _eventually(prometheus, expression, bool)
+            (variable,) = await prometheus.ask("label/instance/values", **{"match[]": "rtmon_info"})
+            assert variable == f"127.0.0.1:{server.admin.port}"
+
+            groups = (await prometheus.ask("rules"))["groups"]
+            rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
+            assert rules.keys() == scraping.alerts().keys()
+            assert {rule["health"] for rule in rules.values()} == {"ok"}
+            assert "firing" not in {rule["state"] for rule in rules.values()}
+        assert prometheus.process.poll() is not None
+
+
+CHANGING = {
+    "rtmon_uptime_seconds",
+    "rtmon_cpu_cores",
+    "rtmon_memory_bytes",
+    "rtmon_own_seconds",
+    *(f"rtmon_lag_seconds_{part}" for part in ("bucket", "count", "sum")),
+}
+"""What goes on while nothing happens: two scrapes cannot be equal."""
+
+
+async def _said(prometheus: Prometheus, name: str, value: float) -> None:
+    await _eventually(prometheus, name, {frozenset(): value}.__eq__)
+
+
+async def _eventually(
+    prometheus: Prometheus,
+    expression: str,
+    condition: Callable[[dict[scraping.Labels, float]], bool],
+) -> None:
+    """Wait until an expression is as it should be: on a busy machine a scrape may come too late,
+    and until the next one there is nothing.
+    """
+    seen: dict[scraping.Labels, float] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition(seen := await prometheus.query(expression)):  # noqa: ASYNC110 - Prometheus has to be asked
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"{expression} is {seen}: {prometheus.log[-2000:]}")

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtmon import CSVSink, Monitor, read_csv
+from rtmon.errors import FileFormatError
+from rtmon.frames import frame
+from rtmon.metrics.columns import TABLES
+from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.meter import Ending
+from rtmon.metrics.records import ConnectionInfo, Event, Sample
+from rtmon.sinks.csv import write_csv
+
+text = st.one_of(
+    st.none(),
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.sampled_from(
+        ["", "NA", "None", "'", "''=1", "=1+1", "+x", "-x", "@x", "\tx", "\rx", 'a,"b"\r\nc']
+    ),
+)
+number = st.one_of(st.none(), st.integers(-(2**40), 2**53))
+time = st.integers(0, 4 * 10**15).map(lambda micros: micros / 1e6)
+
+
+def _histogram(values: list[float]) -> Any:
+    recorder = Recorder()
+    for value in values:
+        recorder.record(value)
+    return recorder.take()
+
+
+connections = st.builds(
+    ConnectionInfo,
+    **dict.fromkeys(("name", "remote", "path", "reason_sent", "reason_received"), text),
+    id=st.text("abc", min_size=1),
+    opened=time,
+    last_activity=st.one_of(st.none(), time),
+    messages_in=number,
+    rtt=st.one_of(st.none(), st.floats(0, 1e6)),
+)
+events = st.builds(
+    Event, seq=st.integers(1, 9), time=time, kind=st.just("x"), name=text, detail=text
+)
+samples = st.builds(
+    Sample,
+    node=st.text("ab-", min_size=1),
+    epoch=st.just("e"),
+    seq=st.integers(1, 9),
+    time=time,
+    elapsed=st.floats(0, 1e6),
+    bytes_in=number,
+    rtt=st.lists(st.floats(0, 100)).map(_histogram),
+    close_codes=st.dictionaries(st.integers(1000, 4999), st.integers(1, 9)),
+)
+
+
+@settings(max_examples=60)
+@pytest.mark.parametrize(
+    ("table", "records"),
+    [("connections", connections), ("events", events), ("samples", samples)],
+)
+@given(data=st.data())
+def test_what_is_read_equals_what_the_monitor_had(
+    table: str, records: Any, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A file read back gives the same values and dtypes: nulls, empty texts, formulas, times."""
+    rows = data.draw(st.lists(records, max_size=5))
+    path = write_csv(tmp_path_factory.mktemp("csv") / "file.csv", table, rows)
+    pd.testing.assert_frame_equal(read_csv(path), frame(table, rows))
+
+
+@given(text.filter(bool))
+def test_no_cell_begins_like_a_formula(content: str) -> None:
+    """Text that a spreadsheet would run has an apostrophe in front of it."""
+    from rtmon.metrics import csvtext
+
+    row = next(csv.reader([csvtext.line("events", Event(seq=1, time=0, kind=content))]))
+    assert row[2][0] not in "=+-@\t\r"
+
+
+def test_dtypes_are_those_of_the_table_of_columns() -> None:
+    """An empty DataFrame has the documented columns and dtypes too."""
+    for table, columns in TABLES.items():
+        dtypes = {name: str(dtype) for name, dtype in frame(table, []).dtypes.items()}
+        assert dtypes == {column.name: column.dtype for column in columns}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("a,b\r\n1,2\r\n", "the first line is not that of a table"),
+        ("", "the first line is not that of a table"),
+        ("seq,time,kind,connection,name,remote,code,detail\r\n1,now,x,,,,,\r\n", "line 2"),
+        ("seq,time,kind,connection,name,remote,code,detail\r\n1\r\n", "1 cells where there are 8"),
+        ('seq,time,kind,connection,name,remote,code,detail\r\n1,"', "line 2"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_said_to_be(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    """A damaged or foreign file gets an error that names the file and what is wrong with it."""
+    path = tmp_path / "some.csv"
+    path.write_text(content, newline="")
+    with pytest.raises(FileFormatError, match=complaint) as caught:
+        read_csv(path)
+    assert "some.csv" in str(caught.value)
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    """What fails half-way leaves the old file as it was and nothing else behind."""
+    path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="old")])
+    before = path.read_bytes()
+
+    def broken() -> Any:
+        yield Event(seq=2, time=0, kind="new")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_csv(path, "events", broken())
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_attached_sink_writes_what_the_monitor_knows(tmp_path: Path) -> None:
+    """After the sink has finished, its files equal the Monitor's DataFrames."""
+    monitor = Monitor()
+    with monitor.attach(CSVSink(tmp_path / "run")):
+        gone, here = monitor.collector.meter(), monitor.collector.meter()
+        monitor.connection_opened(gone)
+        monitor.connection_opened(here)
+        here.name = "=cmd()"
+        monitor.tick()
+        monitor.connection_closed(gone, Ending(close_code=1000))
+        monitor.tick()
+    for table in ("samples", "connections", "events"):
+        written = read_csv(tmp_path / "run" / f"{table}.csv")
+        known = getattr(monitor, table)()
+        if table == "connections":
+            written, known = (df.sort_values("id", ignore_index=True) for df in (written, known))
+        pd.testing.assert_frame_equal(written, known)

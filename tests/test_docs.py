@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from rtmon import open_feed
+from rtmon.cli import app
+from rtmon.testing import until
+from tests.test_architecture import ROOMS
+
+CLONE = Path(__file__).parents[1]
+PAGES = sorted([*CLONE.glob("*.md"), *(CLONE / "docs").glob("*.md")])
+TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+
+
+def test_columns_are_current() -> None:
+    """docs/columns.md says what rtmon/metrics/columns.py says."""
+    check = [sys.executable, str(CLONE / "scripts" / "columns.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """What a page links to or shows from this repository is there."""
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT[page.name])
+    inside = [target for target in targets if "://" not in target]
+    assert [target for target in inside if not (page.parent / target).exists()] == []
+
+
+def test_architecture_names_every_room() -> None:
+    """The table of rooms in docs/architecture.md is the list that imports are held to."""
+    rows = re.findall(r"^\| (`.*?`) \|", TEXT["architecture.md"], re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", " ".join(rows))) == ROOMS
+
+
+def test_commands_exist() -> None:
+    """Every `rtmon` and `make` command that README and CONTRIBUTING name exists."""
+    text = TEXT["README.md"] + TEXT["CONTRIBUTING.md"]
+    commands = {entry.callback.__name__ for entry in app.registered_commands if entry.callback}
+    named = set(re.findall(r"(?:^    |`)rtmon ([a-z]+)", text, re.MULTILINE))
+    assert {"demo", "dashboard", "export"} <= named <= commands
+    makefile = (CLONE / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE))
+    assert {"demo", "test", "lint"} <= named <= targets
+
+
+async def test_the_first_example(tmp_path: Path) -> None:
+    """The example for a server of one's own echoes, and its admin listener has counted that."""
+    example = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.DOTALL)[0]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        port, admin = one.getsockname()[1], two.getsockname()[1]
+    program = tmp_path / "example.py"
+    program.write_text(example.replace("8765", str(port)).replace("8766", str(admin)))
+    running = await asyncio.create_subprocess_exec(sys.executable, str(program))
+    feed = open_feed(f"ws://127.0.0.1:{admin}")
+    try:
+        await feed.start()
+        await until(lambda: feed.status.state == "live", timeout=10)
+        async with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            await until(lambda: (now := feed.snapshot()) is not None and now.bytes_out == 5)
+    finally:
+        await feed.aclose()
+        running.terminate()
+        await running.wait()

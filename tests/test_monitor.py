@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from rtmon import Monitor
+from rtmon.errors import MonitorError, OptionError
+from rtmon.metrics.collector import Tick
+from rtmon.metrics.records import ConnectionInfo
+from rtmon.testing import FakeClock, until
+
+FAST = 0.005
+
+
+def _ticks(monitor: Monitor) -> int:
+    latest = monitor.collector.history.latest()
+    return 0 if latest is None else latest.seq
+
+
+class Recorder:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.ticks: list[Tick] = []
+        self.connections: Sequence[ConnectionInfo] | None = None
+
+    def open(self, node: str, epoch: str) -> None:
+        self.opened = True
+
+    def write(self, tick: Tick) -> None:
+        self.ticks.append(tick)
+
+    def close(self, connections: Sequence[ConnectionInfo]) -> None:
+        self.connections = connections
+
+
+def test_a_monitor_needs_no_event_loop() -> None:
+    """It can be made, asked and closed where no loop runs, and ticks a last time then."""
+    monitor = Monitor(node="n")
+    assert monitor.snapshot().open == 0
+    assert "idle" in repr(monitor)
+    monitor.close()
+    monitor.close()
+    assert _ticks(monitor) == 1
+    assert monitor.closed
+
+
+@pytest.mark.parametrize("interval", [0, -1, float("nan")])
+def test_an_interval_must_be_positive(interval: float) -> None:
+    """A wrong interval is refused, with the reason."""
+    with pytest.raises(OptionError, match="more than 0"):
+        Monitor(interval=interval)
+
+
+async def test_it_ticks_by_itself_once_armed() -> None:
+    """Once something has armed it, ticks follow each other."""
+    monitor = Monitor(interval=FAST)
+    assert monitor.arm("display")
+    assert monitor.arm("probe"), "arming again on the same loop changes nothing"
+    await until(lambda: _ticks(monitor) >= 3)
+    monitor.close()
+    seen = _ticks(monitor)
+    await asyncio.sleep(3 * FAST)
+    assert _ticks(monitor) == seen, "a closed Monitor does not tick"
+
+
+async def test_arming_often_does_not_make_it_tick_more_often() -> None:
+    """However many displays and connections arm a Monitor, there is one chain of ticks."""
+    monitor = Monitor(interval=0.05)
+    for _ in range(100):
+        monitor.arm("display")
+        monitor.arm("probe")
+    await until(lambda: _ticks(monitor) >= 3)
+    samples = monitor.collector.history.samples()
+    assert all(sample.elapsed > 0.03 for sample in samples)
+
+
+def test_the_next_loop_goes_on_where_the_last_one_ended() -> None:
+    """A second asyncio.run re-arms a Monitor: same epoch, numbers go on."""
+    monitor = Monitor(interval=FAST)
+
+    async def run() -> None:
+        before = _ticks(monitor)
+        monitor.arm("serve")
+        await until(lambda: _ticks(monitor) >= before + 2)
+
+    asyncio.run(run())
+    first = _ticks(monitor)
+    asyncio.run(run())
+    samples = monitor.collector.history.samples()
+    assert [sample.seq for sample in samples] == list(range(1, len(samples) + 1))
+    assert _ticks(monitor) >= first + 2
+
+
+def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:
+    """Serving on another live loop is refused; a probe there is told that it is not counted."""
+    monitor = Monitor(interval=FAST)
+    outcome: list[Any] = []
+
+    async def elsewhere() -> None:
+        outcome.append(monitor.arm("display"))
+        outcome.append(monitor.arm("probe"))
+        try:
+            monitor.arm("serve")
+        except MonitorError as exc:
+            outcome.append(str(exc))
+
+    async def main() -> None:
+        monitor.arm("serve")
+        thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+
+    asyncio.run(main())
+    assert outcome[:2] == [False, False]
+    assert "give each loop a Monitor of its own" in outcome[2]
+
+
+def test_serving_takes_the_ticks_over_from_a_display() -> None:
+    """A display only borrows a loop: the loop that serves decides, and ticks come from it."""
+    monitor = Monitor(interval=FAST)
+    threads: set[int] = set()
+    monitor.listen(lambda _: threads.add(threading.get_ident()))
+
+    async def serve() -> None:
+        assert monitor.arm("serve")
+        threads.clear()
+        before = _ticks(monitor)
+        await until(lambda: _ticks(monitor) >= before + 3)
+        assert threads == {threading.get_ident()}
+
+    async def main() -> None:
+        monitor.arm("display")
+        await asyncio.to_thread(asyncio.run, serve())
+
+    asyncio.run(main())
+
+
+def test_another_thread_reads_what_was_published() -> None:
+    """From another thread a snapshot is that of the last tick; ticking there is refused."""
+    monitor = Monitor(interval=1000)
+    seen: list[Any] = []
+
+    def elsewhere() -> None:
+        seen.append(monitor.snapshot().open)
+        try:
+            monitor.tick()
+        except MonitorError as exc:
+            seen.append(str(exc))
+
+    async def main() -> None:
+        monitor.arm("serve")
+        monitor.tick()
+        monitor.connection_opened(monitor.collector.meter())
+        await asyncio.to_thread(elsewhere)
+        assert monitor.snapshot().open == 1
+
+    asyncio.run(main())
+    assert seen == [0, "tick() belongs to the thread whose event loop is measured"]
+
+
+def test_it_can_be_closed_from_another_thread() -> None:
+    """Closing from elsewhere ticks a last time on the loop, and returns when that is done."""
+    monitor = Monitor(interval=1000)
+
+    async def main() -> None:
+        monitor.arm("serve")
+        await asyncio.to_thread(monitor.close)
+        assert monitor.closed
+
+    asyncio.run(main())
+    assert _ticks(monitor) == 1
+
+
+async def test_a_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
+    """The ticker keeps no Monitor alive; what was attached finishes when it goes."""
+    monitor = Monitor(interval=FAST)
+    sink = Recorder()
+    monitor.attach(sink)
+    monitor.arm("display")
+    await until(lambda: sink.ticks)
+    gone = weakref.ref(monitor)
+    del monitor
+    gc.collect()
+    assert gone() is None
+    await until(lambda: sink.connections is not None)
+
+
+async def test_a_late_beat_is_made_once() -> None:
+    """After the loop was blocked there is one tick for all that time, not one for each missed."""
+    monitor = Monitor(interval=0.02)
+    monitor.arm("serve")
+    await until(lambda: _ticks(monitor) >= 1)
+    before = _ticks(monitor)
+    threading.Event().wait(0.2)
+    await until(lambda: _ticks(monitor) > before)
+    assert _ticks(monitor) == before + 1
+    latest = monitor.collector.history.latest()
+    assert latest is not None
+    assert latest.elapsed >= 0.2
+
+
+def test_time_is_the_clocks() -> None:
+    """All times come from the clock that was given."""
+    clock = FakeClock(time=5000.0)
+    monitor = Monitor(clock=clock)
+    clock.advance(2.5)
+    sample = monitor.tick().sample
+    assert (sample.time, sample.elapsed) == (5002.5, 2.5)
+    clock.set_wall_clock(0.0)
+    clock.advance(1.0)
+    sample = monitor.tick().sample
+    assert (sample.time, sample.elapsed) == (1.0, 1.0)
+
+
+def test_a_sink_that_fails_is_detached_and_said() -> None:
+    """A failing sink is taken off with an Event, and the ticks go on."""
+
+    class Broken(Recorder):
+        def write(self, tick: Tick) -> None:
+            raise OSError("disk full")
+
+    monitor = Monitor()
+    attachment = monitor.attach(Broken())
+    monitor.tick()
+    attachment._thread.join(5)
+    monitor.tick()
+    monitor.tick()
+    (event,) = [e for e in monitor.collector.history.events() if e.kind == "sink detached"]
+    assert "disk full" in str(event.detail)
+    monitor.close()
+
+
+def test_a_slow_sink_loses_ticks_and_slows_nobody() -> None:
+    """What a sink cannot take is dropped and counted; ticking does not wait for it."""
+    release = threading.Event()
+
+    class Slow(Recorder):
+        def write(self, tick: Tick) -> None:
+            release.wait(30)
+            super().write(tick)
+
+    monitor, sink = Monitor(), Slow()
+    attachment = monitor.attach(sink)
+    for _ in range(200):
+        monitor.tick()
+    assert attachment.dropped > 100
+    release.set()
+    attachment.close()
+    assert sink.connections == []
+    assert len(sink.ticks) + attachment.dropped == 201, "the detaching tick is one more"
+    assert "sink slow" in [event.kind for event in monitor.collector.history.events()]
+
+
+def test_a_sink_is_attached_once_and_not_to_a_closed_monitor() -> None:
+    """Attaching a sink twice, or to a closed Monitor, is refused."""
+    monitor, sink = Monitor(), Recorder()
+    monitor.attach(sink)
+    with pytest.raises(MonitorError, match="attached"):
+        monitor.attach(sink)
+    monitor.close()
+    assert sink.connections is not None, "closing finishes what is attached"
+    with pytest.raises(MonitorError, match="closed"):
+        monitor.attach(Recorder())
+
+
+def test_a_failing_listener_stops_neither_ticks_nor_others() -> None:
+    """What a listener raises goes no further."""
+    monitor = Monitor()
+    heard: list[Tick] = []
+
+    def broken(tick: Tick) -> None:
+        raise RuntimeError
+
+    monitor.listen(broken)
+    stop = monitor.listen(heard.append)
+    monitor.tick()
+    stop()
+    stop()
+    monitor.tick()
+    assert len(heard) == 1
+
+
+async def test_a_tick_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in one tick, the next one comes; the loop's handler hears of it."""
+    heard: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    monitor = Monitor(interval=FAST)
+    monitor.arm("serve")
+    original, failures = monitor.collector.tick, [1, 1]
+
+    def failing(*args: Any, **options: Any) -> Tick:
+        if failures:
+            failures.pop()
+            raise RuntimeError
+        return original(*args, **options)
+
+    monkeypatch.setattr(monitor.collector, "tick", failing)
+    await until(lambda: _ticks(monitor) >= 2)
+    assert len(heard) == 2

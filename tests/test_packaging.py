@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import rtmon
+
+CLONE = Path(__file__).parents[1]
+
+
+def pip(*arguments: str | Path) -> None:
+    """Run pip."""
+    command = [sys.executable, "-m", "pip", "--quiet", *map(str, arguments)]
+    subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the clone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, CLONE)
+    (built,) = folder.glob("rtmon-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment with nothing but the wheel and what it depends on."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    purelib = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # The dependencies are those of this environment: its site-packages are on the path, but the
+    # editable install, which is a .pth file in there, is not followed.
+    (purelib / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip("--python", python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
+    return folder / "bin"
+
+
+def run(*arguments: str | Path, folder: Path) -> str:
+    """Run a program in a folder, and return what it prints."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        list(map(str, arguments)),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_is_complete(wheel: Path) -> None:
+    """The wheel holds every file of the package, the notebooks, the dashboards and the license."""
+    held = set(zipfile.ZipFile(wheel).namelist())
+    package = {
+        path.relative_to(CLONE).as_posix()
+        for path in (CLONE / "rtmon").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    notebooks = {f"rtmon/_notebooks/{path.name}" for path in (CLONE / "notebooks").glob("*.ipynb")}
+    dashboards = {f"rtmon/_dashboards/{path.name}" for path in (CLONE / "dashboards").glob("*.py")}
+    assert "rtmon/py.typed" in package
+    assert notebooks
+    assert dashboards
+    assert package | notebooks | dashboards <= held
+    assert any(name.endswith("licenses/LICENSE") for name in held)
+    assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
+
+
+def test_it_works_outside_the_clone(installed: Path, tmp_path: Path) -> None:
+    """An installed wheel has the command, and imports nothing from the clone."""
+    assert run(installed / "rtmon", "--version", folder=tmp_path) == f"rtmon {rtmon.__version__}\n"
+    place = run(installed / "python", "-c", "import rtmon; print(rtmon.__file__)", folder=tmp_path)
+    assert Path(place).is_relative_to(installed.parent)
+
+
+def test_the_demo_works_outside_the_clone(installed: Path, tmp_path: Path) -> None:
+    """The demo of an installed wheel starts, dashboard and all."""
+    free = ("--port=0", "--admin-port=0", "--dashboard-port=0", "--no-browser", "--users=3")
+    printed = run(installed / "rtmon", "demo", "--duration=0.5", *free, folder=tmp_path)
+    assert "  dashboard  http://127.0.0.1:" in printed
+
+
+def test_the_notebooks_come_along(installed: Path, tmp_path: Path) -> None:
+    """The notebooks are copied out of an installed wheel."""
+    run(installed / "rtmon", "notebooks", "course", "--no-start", folder=tmp_path)
+    shipped = {path.name for path in (CLONE / "notebooks").glob("*.ipynb")}
+    assert {path.name for path in (tmp_path / "course").iterdir()} == shipped
+
+
+def test_the_version_is_said_once() -> None:
+    """What is installed and the package agree about the version."""
+    assert version("rtmon") == rtmon.__version__

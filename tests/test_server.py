@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+
+import rtmon
+from rtmon import Hub, Monitor, export, read_csv
+from rtmon.errors import FeedError, MonitorError, OptionError, PortInUse
+from rtmon.metrics.columns import TABLES
+from rtmon.testing import until
+
+
+async def _echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+async def test_a_handler_is_served_and_counted() -> None:
+    """serve() is the library's serve() with a Monitor: one line, and numbers are there."""
+    async with rtmon.serve(_echo, "127.0.0.1", 0) as server:
+        async with connect(server.url) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+        assert server.monitor.snapshot().messages_in == 1
+        assert server.admin_url is None
+    assert server.monitor.closed, "a Monitor that the server made ends with it"
+
+
+async def test_a_monitor_of_ones_own_outlives_the_server() -> None:
+    """serve() closes only a Monitor that it made; the next server goes on with yours."""
+    monitor = Monitor()
+    for _ in range(2):
+        server = await rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor)
+        async with connect(server.url):
+            pass
+        server.close()
+        await server.wait_closed()
+    assert not monitor.closed
+    assert monitor.snapshot().opened == 2
+
+
+async def test_the_arguments_of_the_original_work() -> None:
+    """Everything that the library's serve() takes is passed on."""
+
+    class Mine(ServerConnection):
+        pass
+
+    seen: list[ServerConnection] = []
+
+    async def handler(connection: ServerConnection) -> None:
+        seen.append(connection)
+
+    async with (
+        rtmon.serve(
+            handler, "127.0.0.1", 0, subprotocols=["a"], create_connection=Mine, max_size=10
+        ) as server,
+        connect(server.url, subprotocols=["a"]) as client,
+    ):
+        assert client.subprotocol == "a"
+        await until(lambda: seen)
+    assert isinstance(seen[0], Mine)
+    protocol: Any = seen[0].protocol  # which has another name for it up to version 15
+    assert 10 in {getattr(protocol, name, 0) for name in ("max_message_size", "max_size")}
+    with pytest.raises(TypeError, match="nonsense"):
+        await rtmon.serve(handler, "127.0.0.1", 0, nonsense=1)
+
+
+async def test_a_hub_is_served_with_its_protocol_and_health() -> None:
+    """A Hub needs no handler; a bare /healthz is answered, and is no rejected connection."""
+    async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
+        async with connect(server.url, subprotocols=["rtmon.v1.json"]) as client:
+            assert client.subprotocol == "rtmon.v1.json"
+            assert '"welcome"' in str(await client.recv())
+        async with connect(server.url) as bare:
+            assert bare.subprotocol is None
+            assert '"welcome"' in str(await bare.recv())
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await until(lambda: server.monitor.snapshot().http_requests == 1)
+        assert server.monitor.snapshot().rejected == 0
+
+
+async def test_watchers_see_the_end() -> None:
+    """The last tick, with the closing of every connection, reaches who watches."""
+    async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
+        assert server.admin_url is not None
+        feed = rtmon.open_feed(server.admin_url)
+        await feed.start()
+        await until(lambda: server.admin is not None and server.admin.watchers == 1)
+        client = await connect(server.url)
+    await client.wait_closed()
+    await until(lambda: (snapshot := feed.snapshot()) is not None and snapshot.closed == 1)
+    await feed.aclose()
+
+
+async def test_wrong_arguments_are_said_before_anything_starts() -> None:
+    """Neither a handler nor a Hub, or an admin that is none: a clear error."""
+    with pytest.raises(OptionError, match="cannot be served"):
+        rtmon.serve("handler")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="admin='x'"):
+        rtmon.serve(_echo, admin="x")  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = rtmon.serve(_echo).port
+
+
+@pytest.mark.parametrize("which", ["server", "admin"])
+async def test_a_port_in_use_leaves_nothing_running(which: str) -> None:
+    """Whichever of its ports is taken, serve() says so, and nothing listens afterwards."""
+    async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as first:
+        assert first.admin is not None
+        ports = {"port": 0, "admin": first.admin.port}
+        if which == "server":
+            ports = {"port": first.port, "admin": 0}
+        before = {task for task in asyncio.all_tasks() if not task.done()}
+        with pytest.raises(PortInUse, match="in use; choose another one"):
+            await rtmon.serve(_echo, "127.0.0.1", **ports)
+        await until(lambda: {t for t in asyncio.all_tasks() if not t.done()} <= before)
+
+
+def test_a_second_live_loop_is_refused_with_the_remedy() -> None:
+    """One Monitor on two live loops is an error from serve(), not wrong numbers."""
+    monitor = Monitor()
+    raised: list[str] = []
+
+    async def second() -> None:
+        try:
+            await rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor)
+        except MonitorError as exc:
+            raised.append(str(exc))
+
+    async def first() -> None:
+        async with rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor):
+            thread = threading.Thread(target=asyncio.run, args=(second(),))
+            thread.start()
+            await asyncio.to_thread(thread.join)
+
+    asyncio.run(first())
+    assert "give each loop a Monitor of its own" in raised[0]
+
+
+async def test_serve_forever_ends_cleanly_when_cancelled() -> None:
+    """Cancelling serve_forever() closes connections with 1001 and stops listening."""
+    server = await rtmon.serve(_echo, "127.0.0.1", 0)
+    task = asyncio.create_task(server.serve_forever())
+    client = await connect(server.url)
+    task.cancel()
+    await asyncio.wait([task])
+    await client.wait_closed()
+    assert client.close_code == 1001
+    assert server.monitor.closed
+
+
+async def test_an_export_equals_what_the_monitor_had(tmp_path: Path) -> None:
+    """The files of an export, of a Monitor or over the network, read back equal to it."""
+    async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
+        async with connect(f"{server.url}/room?secret=1") as client:
+            await client.send("hello")
+            await client.recv()
+        await until(lambda: server.monitor.snapshot().closed == 1)
+        server.monitor.tick()
+        assert server.admin_url is not None
+        for source in (server.admin_url, server.monitor):
+            paths = await export(source, tmp_path / "out")
+            assert [path.name for path in paths] == [f"{table}.csv" for table in TABLES]
+            assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+                path.name for path in paths
+            )
+            for table in ("connections", "events"):
+                pd.testing.assert_frame_equal(
+                    read_csv(tmp_path / "out" / f"{table}.csv"), getattr(server.monitor, table)()
+                )
+            samples = read_csv(tmp_path / "out" / "samples.csv")
+            assert samples["messages_in"].sum() == 1
+    with pytest.raises(FeedError, match="no feed from"):
+        await export(server.admin_url, tmp_path / "nowhere", timeout=0.2)
+    assert not (tmp_path / "nowhere").exists()
+
+
+async def test_a_hubs_channels_and_fan_out_are_measured() -> None:
+    """What is published shows per channel, and how long it took to reach everybody in Samples."""
+    hub = Hub()
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
+        await client.recv()
+        await client.send('{"type": "subscribe", "payload": {"channel": "news"}}')
+        await until(lambda: "channel:news" in {c.channel for c in hub.channels() if c.subscribers})
+        await hub.publish("news", {"text": "hello"})
+        rows = {row.channel: row for row in server.monitor.collector.channels()}
+        news = rows["channel:news"]
+        assert (news.subscribers, news.published, news.delivered, news.dropped) == (1, 1, 1, 0)
+        assert server.monitor.channels()["delivered"].sum() >= 1
+        assert server.monitor.snapshot().fanout.count >= 1
