@@ -10,10 +10,12 @@ from ..protocol import limits
 from ..protocol.binary import encode_attached
 from ..protocol.codecs import Codec
 from ..protocol.envelope import VERSION, Message, Metadata
+from ..protocol.incoming import INCOMING, Carrier
 from ..protocol.values import check_data
 
 __all__ = ["encode", "encode_batch"]
 
+_CARRIERS = {kind for kind, payload in INCOMING.items() if issubclass(payload, Carrier)}
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 
@@ -32,7 +34,7 @@ def encode(
     Args:
         codec: what the connection speaks.
         kind: the message type.
-        payload: an object; the ``data`` of a ``publish`` may be bytes.
+        payload: an object; ``data``, where the type carries some, may be bytes.
         key: the message's id.
         timestamp: milliseconds since 1970.
         reply_to: the id of the message that this one answers.
@@ -47,9 +49,10 @@ def encode(
         data = bytes(data)
         if codec.binary:
             payload = {**payload, "data": data}
-        elif kind != "publish":
+        elif kind not in _CARRIERS:
             raise OptionError(
-                f"The data of {kind!r} is bytes, which only 'publish' carries: use base64 text."
+                f"The data of {kind!r} is bytes, which only {', '.join(sorted(_CARRIERS))} carry: "
+                "use base64 text."
             )
         elif attach:
             attached = data

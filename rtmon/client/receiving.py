@@ -81,7 +81,7 @@ class Receiver:
                 self._handle(codec.decode(raw), codec, now)
             return
         session.received += 1
-        payload = codec.payload(envelope.payload, dict[str, Any], of=kind)
+        payload = _decoded(codec.payload(envelope.payload, dict[str, Any], of=kind))
         if not session.connected and kind != "welcome":
             # Nothing comes before the welcome from a hub; from others it means nothing here.
             return
@@ -179,8 +179,6 @@ class Receiver:
         kind, gap, replayed, position = envelope.type, False, False, None
         if kind in {"chat_message", "room_message", "publication"}:
             position = _position(payload)
-            if kind == "publication" and payload.get("encoding") == "base64":
-                payload = {**payload, "data": _decoded(payload.get("data"))}
             place = self._session.places.get(_key(kind, payload))
             if place is not None and place.been and not place.entered:
                 # It comes again, in its order, as soon as the client is let in.
@@ -218,11 +216,13 @@ def _position(payload: dict[str, Any]) -> Position | None:
         return None
 
 
-def _decoded(data: Any) -> Any:
+def _decoded(payload: dict[str, Any]) -> dict[str, Any]:
+    if payload.get("encoding") != "base64":
+        return payload
     try:
-        return base64.b64decode(data, validate=True)
-    except (TypeError, ValueError):
-        return data
+        return {**payload, "data": base64.b64decode(payload["data"], validate=True)}
+    except (KeyError, TypeError, ValueError):
+        return payload
 
 
 def _message(

@@ -7,12 +7,10 @@ import time
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from ..protocol import limits
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Message
-from ..protocol.outgoing import Batch, Publication
+from ..protocol.outgoing import Batch
 from .stats import ChannelStats
 
 if TYPE_CHECKING:
@@ -50,16 +48,7 @@ class Outgoing:
             found = self._encoded[codec] = (data, size_of(data))
         return found
 
-    def _for(self, codec: Codec) -> Message:
-        payload = self.message.payload
-        if (
-            not codec.binary
-            and isinstance(payload, Publication)
-            and isinstance(payload.data, bytes)
-        ):
-            # JSON carries bytes as base64, which a reader cannot tell from text unless told.
-            payload = msgspec.structs.replace(payload, encoding="base64")
-            return msgspec.structs.replace(self.message, payload=payload)
+    def _for(self, _: Codec) -> Message:
         return self.message
 
 

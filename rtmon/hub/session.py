@@ -13,6 +13,7 @@ from ..errors import ProtocolError
 from ..protocol import binary, close, limits, outgoing
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
+from ..protocol.incoming import Carrier
 from .alarm import Alarm
 from .delivery import fitting, size_of
 from .handlers import HANDLERS
@@ -241,8 +242,8 @@ class Session:
 
 
 def _with(attached: bytes, payload: Any, kind: str) -> Any:
-    if kind != "publish":
+    if not issubclass(type(payload), Carrier):
         raise ProtocolError(
-            "invalid_message", f"{kind!r} takes no data beside the envelope, only publish does."
+            "invalid_message", f"{kind!r} has no data, so none can stand beside its envelope."
         )
     return msgspec.structs.replace(payload, data=attached, encoding=None)

@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import ProtocolError
 from .envelope import VERSION, Envelope, Message
+from .outgoing import Carrier
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
 
@@ -112,6 +113,11 @@ class Codec:
 
     def encode(self, message: Message) -> str | bytes:
         """A message as it goes on the wire: text for JSON, bytes for MessagePack."""
+        payload = message.payload
+        if not self.binary and isinstance(payload, Carrier) and isinstance(payload.data, bytes):
+            # JSON carries bytes as base64, which a reader cannot tell from text unless told.
+            payload = msgspec.structs.replace(payload, encoding="base64")
+            message = msgspec.structs.replace(message, payload=payload)
         encoded: bytes = self._encoder.encode(message)
         return encoded if self.binary else encoded.decode()
 

@@ -19,6 +19,7 @@ __all__ = [
     "INCOMING",
     "BatchIn",
     "BatchSpec",
+    "Carrier",
     "ChatIn",
     "Connect",
     "Disconnect",
@@ -46,6 +47,36 @@ def _required(value: str | None, field: str) -> str:
     if value is None:
         raise ValueError(f"{field} is missing")
     return value
+
+
+class Carrier:
+    """What the payloads share whose ``data`` may be bytes as a whole.
+
+    Not a struct: two structs with fields of their own cannot both be bases of a third.
+    """
+
+    __slots__ = ()
+
+    data: Any
+    encoding: str | None
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None:
+            self.content()
+        elif not isinstance(self.data, bytes):
+            check_data(self.data)
+
+    def content(self) -> Any:
+        """What is carried: ``data``, decoded if it is encoded.
+
+        Raises:
+            TypeError, ValueError: it is not base64.
+        """
+        if self.encoding is None or isinstance(self.data, bytes):
+            return self.data
+        if not isinstance(self.data, str):
+            raise TypeError("data must be base64, as encoding says")
+        return base64.b64decode(self.data, validate=True)
 
 
 class Position(_Payload, frozen=True, kw_only=True):
@@ -116,20 +147,21 @@ class ChatIn(_Room, frozen=True, kw_only=True):
     ack: bool = False
 
 
-class RoomIn(_Room, frozen=True, kw_only=True):
+class RoomIn(Carrier, _Room, frozen=True, kw_only=True):
     """Speaks to a room that one is in."""
 
     text: Text | None = None
     data: Any = None
+    encoding: Literal["base64"] | None = None
     echo: bool | None = None
     ack: bool = False
 
     def __post_init__(self) -> None:
         _required(self.where, "room")
-        check_data(self.data)
+        super().__post_init__()
 
 
-class PrivateIn(_Payload, frozen=True, kw_only=True):
+class PrivateIn(Carrier, _Payload, frozen=True, kw_only=True):
     """Speaks to one client."""
 
     to: Id | None = None
@@ -137,11 +169,12 @@ class PrivateIn(_Payload, frozen=True, kw_only=True):
     target_client_id: Id | None = None
     text: Text | None = None
     data: Any = None
+    encoding: Literal["base64"] | None = None
     ack: bool = False
 
     def __post_init__(self) -> None:
         _required(self.where, "to")
-        check_data(self.data)
+        super().__post_init__()
 
     @property
     def where(self) -> str | None:
@@ -181,31 +214,13 @@ class Unsubscribe(_Payload, frozen=True, kw_only=True):
     channel: Name
 
 
-class Publish(_Payload, frozen=True, kw_only=True):
+class Publish(Carrier, _Payload, frozen=True, kw_only=True):
     """Publishes to a channel."""
 
     channel: Name
     data: Any = None
     encoding: Literal["base64"] | None = None
     ack: bool = False
-
-    def __post_init__(self) -> None:
-        if self.encoding is not None:
-            self.content()
-        elif not isinstance(self.data, bytes):
-            check_data(self.data)
-
-    def content(self) -> Any:
-        """What is published: ``data``, decoded if it is encoded.
-
-        Raises:
-            TypeError, ValueError: it is not base64.
-        """
-        if self.encoding is None or isinstance(self.data, bytes):
-            return self.data
-        if not isinstance(self.data, str):
-            raise TypeError("data must be base64, as encoding says")
-        return base64.b64decode(self.data, validate=True)
 
 
 class PresenceIn(_Room, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ __all__ = [
     "OUTGOING",
     "Ack",
     "Batch",
+    "Carrier",
     "ChatMessage",
     "Error",
     "Goodbye",
@@ -35,6 +36,18 @@ __all__ = [
 
 class _Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All payloads are immutable, and their fields are given by name."""
+
+
+class Carrier(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """A payload that carries what its sender likes.
+
+    Attributes:
+        data: like JSON, or bytes as a whole.
+        encoding: ``base64`` where ``data`` is bytes and the codec has no binary.
+    """
+
+    data: Any = None
+    encoding: str | None = None
 
 
 class Limits(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,7 +129,7 @@ class ChatMessage(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     offset: int
 
 
-class RoomMessage(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+class RoomMessage(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody spoke in a room."""
 
     room: str
@@ -126,10 +139,9 @@ class RoomMessage(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     epoch: str
     offset: int
     text: str | None = None
-    data: Any = None
 
 
-class PrivateMessage(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+class PrivateMessage(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody spoke to you alone."""
 
     sender: str = msgspec.field(name="from")
@@ -137,7 +149,6 @@ class PrivateMessage(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     to: str
     timestamp: int
     text: str | None = None
-    data: Any = None
 
 
 class TypingNote(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,11 +159,10 @@ class TypingNote(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     room: str | None = None
 
 
-class Publication(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+class Publication(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     """Something was published to a channel.
 
     Attributes:
-        encoding: ``base64`` where ``data`` is binary and the codec has no binary.
         client_id, name: who published; not there if the server did.
     """
 
@@ -160,7 +170,6 @@ class Publication(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     epoch: str
     offset: int
     data: Any
-    encoding: str | None = None
     client_id: str | None = None
     name: str | None = None
 
@@ -196,13 +205,12 @@ class History(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     room: str | None = None
 
 
-class Notification(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+class Notification(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     """The server tells a user something, on all of that user's connections."""
 
     title: str
     text: str = ""
     level: str = "info"
-    data: Any = None
 
 
 class Batch(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -211,7 +219,7 @@ class Batch(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     messages: list[msgspec.Raw]
 
 
-class Ack(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+class Ack(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     """It is done; which fields are there depends on what was asked.
 
     Attributes:
@@ -237,7 +245,6 @@ class Ack(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     file: str | None = None
     received: int | None = None
     chunk: int | None = None
-    data: Any = None
 
 
 class Error(_Payload, frozen=True, kw_only=True, omit_defaults=True):

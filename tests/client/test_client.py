@@ -37,6 +37,28 @@ async def test_publish_and_subscribe(place: Place, codec: Any) -> None:
     assert not one.gap
 
 
+async def test_bytes_go_everywhere(place: Any) -> None:
+    """What is said in a room, to one client, and answered by the application may be bytes."""
+    content = bytes(range(256))
+
+    @place.hub.on("mirror")
+    async def mirror(_: Any, __: dict[str, Any]) -> bytes:
+        return content
+
+    ada, bo = await place.connect(name="ada"), await place.connect(name="bo")
+    heard: list[Any] = []
+    for kind in ("room_message", "private_message"):
+        bo.on(kind)(lambda message: heard.append(message.payload["data"]))
+    for client in (ada, bo):
+        await client.request("join_room", {"room": "raw"})
+    await ada.send("room_message", {"room": "raw", "data": content})
+    await ada.send("private_message", {"to": bo.client_id, "data": content})
+    answer = await ada.request("mirror", {})
+    assert answer.payload["data"] == content
+    await until(lambda: len(heard) == 2)
+    assert heard == [content, content]
+
+
 async def test_handlers_are_typed_and_in_order(place: Place) -> None:
     """Handlers of a message type get its payload as they asked; async ones one at a time."""
     client = await place.connect(name="ada")

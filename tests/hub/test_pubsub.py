@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -143,13 +144,29 @@ async def test_a_repeated_id_is_delivered_once(place: Place) -> None:
     assert [m for m in await bo.quiet() if m["type"] == "publication"] == []
 
 
-async def test_binary_beside_the_envelope(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("kind", "field", "came"),
+    [
+        ("publish", "channel", "publication"),
+        ("room_message", "room", "room_message"),
+        ("private_message", "to", "private_message"),
+    ],
+)
+async def test_binary_beside_the_envelope(place: Place, kind: str, field: str, came: str) -> None:
     """One binary message carries an envelope and its data, without base64."""
     ada, bo = await place.connect("ada"), await place.connect("bo", over="websocket-msgpack")
     await bo.ask("subscribe", {"channel": "raw"})
-    envelope = b'{"type": "publish", "payload": {"channel": "raw"}}'
+    for client in (ada, bo):
+        await client.ask("join_room", {"room": "raw"})
+    payload = {field: bo.id if field == "to" else "raw"}
+    envelope = json.dumps({"type": kind, "payload": payload}).encode()
     await ada.raw(encode_attached(envelope, b"\x00\xff" * 100))
-    assert await numbers(bo, 1) == [b"\x00\xff" * 100]
+    assert (await bo.next(came))["payload"]["data"] == b"\x00\xff" * 100
+
+
+async def test_no_data_beside_an_envelope_that_has_none(place: Place) -> None:
+    """Bytes beside a message that carries no data are refused, and the connection stays."""
+    ada = await place.connect("ada")
     await ada.raw(encode_attached(b'{"type": "ping", "id": "p"}', b"x"))
     assert (await ada.next("error"))["payload"]["code"] == "invalid_message"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -73,32 +74,30 @@ async def test_ping_gives_the_timestamp_back(place: Place, over: str) -> None:
     assert now > 1_700_000_000_000
 
 
-async def test_binary_data_arrives_as_it_was(place: Place, over: str) -> None:
-    """Bytes published over one transport are the same bytes on every other one."""
+@pytest.mark.parametrize("kind", ["publish", "room_message", "private_message"])
+async def test_binary_data_arrives_as_it_was(place: Place, over: str, kind: str) -> None:
+    """Bytes sent over one transport are the same bytes on every other one."""
     ada = await place.connect(over=over)
     readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]
-    for reader in readers:
+    for reader in (ada, *readers):
         await reader.ask("subscribe", {"channel": "raw"})
-    data = bytes(range(256))
-    if ada.codec.binary:
-        await ada.send("publish", {"channel": "raw", "data": data})
-    else:
-        import base64
-
-        text = base64.b64encode(data).decode()
-        await ada.send("publish", {"channel": "raw", "data": text, "encoding": "base64"})
-    as_json, as_msgpack = [(await reader.next("publication"))["payload"] for reader in readers]
-    assert as_json["encoding"] == "base64"
-    assert base64_decoded(as_json["data"]) == data
-    assert as_msgpack["data"] == data
-    assert "encoding" not in as_msgpack
-
-
-def base64_decoded(text: str) -> bytes:
-    """What base64 stands for."""
-    import base64
-
-    return base64.b64decode(text, validate=True)
+        await reader.ask("join_room", {"room": "raw"})
+    content = bytes(range(256))
+    carried: dict[str, Any] = {"data": content}
+    if not ada.codec.binary:
+        carried = {"data": base64.b64encode(content).decode(), "encoding": "base64"}
+    came = "publication" if kind == "publish" else kind
+    for reader in readers:
+        where = {"channel": "raw", "room": "raw", "to": reader.id}
+        field = {"publish": "channel", "room_message": "room", "private_message": "to"}[kind]
+        await ada.send(kind, {field: where[field], **carried})
+        payload = (await reader.next(came))["payload"]
+        if reader.codec.binary:
+            assert payload["data"] == content
+            assert "encoding" not in payload
+        else:
+            assert base64.b64decode(payload["data"], validate=True) == content
+            assert payload["encoding"] == "base64"
 
 
 async def test_who_returns_to_the_chat_gets_what_was_missed(place: Place, over: str) -> None:

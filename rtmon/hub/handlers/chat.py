@@ -50,7 +50,7 @@ async def private_message(
             to=target.id,
             timestamp=hub.milliseconds(),
             text=payload.text,
-            data=payload.data,
+            data=payload.content(),
         ),
     )
     if payload.ack:

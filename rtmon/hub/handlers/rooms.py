@@ -82,7 +82,7 @@ async def speak(session: Session, room: str, payload: RoomIn | ChatIn, envelope:
         session=session,
         channel=room,
         text=payload.text,
-        data=payload.data if isinstance(payload, RoomIn) else None,
+        data=payload.content() if isinstance(payload, RoomIn) else None,
         echo=hub.options.echo if payload.echo is None else payload.echo,
     )
     sender = session.sender if envelope.id else None
