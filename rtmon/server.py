@@ -12,7 +12,7 @@ from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
 
-from . import listening
+from . import listening, pages
 from .admin import Admin
 from .errors import OptionError
 from .hub import Hub
@@ -23,7 +23,7 @@ from .probes.websockets import probe
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from websockets.http11 import Request
+    from websockets.http11 import Request, Response
 
 __all__ = ["Server", "serve"]
 
@@ -54,6 +54,7 @@ class Server:
         *,
         monitor: Monitor | None,
         admin: int | Admin | None,
+        page: bool,
         options: dict[str, Any],
     ) -> None:
         self.hub = target if isinstance(target, Hub) else None
@@ -67,14 +68,16 @@ class Server:
         if self.hub is not None:
             self.monitor.measure(self.hub)
             handler: Handler = hub_transport.handler(self.hub)
-            options = _hub_options(self.hub, options)
+            options = _hub_options(self.hub, options, page=page)
+        elif page:
+            raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):
             handler = target
         else:
             raise OptionError(
                 f"{target!r} cannot be served: give a handler (a coroutine function) or a Hub"
             )
-        self._host, self._port = host, port
+        self._host, self._port, self._page = host, port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
         options["create_connection"] = probe(self.monitor, base=base, fast=True)
@@ -147,6 +150,11 @@ class Server:
         return f"{scheme}://{listening.address(self._host, self.port)}"
 
     @property
+    def page_url(self) -> str | None:
+        """Where a browser finds the chat page, None without one."""
+        return f"http{self.url.removeprefix('ws')}/" if self._page else None
+
+    @property
     def admin_url(self) -> str | None:
         """Where dashboards connect to, None without an admin listener."""
         return None if self.admin is None else self.admin.url
@@ -188,16 +196,47 @@ class Server:
             await self.wait_closed()
 
 
-def _hub_options(hub: Hub, options: dict[str, Any]) -> dict[str, Any]:
+def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, Any]:
     """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
     given = options.get("process_request")
+
+    def answer(connection: ServerConnection, request: Request) -> Response | None:
+        plain = page and not request.headers.get_all("Upgrade")
+        return _page(connection, request) if plain else None
+
+    async def later(
+        asked: Awaitable[Response | None], connection: ServerConnection, request: Request
+    ) -> Response | None:
+        return await asked or answer(connection, request)
 
     def process_request(connection: ServerConnection, request: Request) -> Any:
         if request.path == "/healthz" and not request.headers.get_all("Upgrade"):
             return connection.respond(http.HTTPStatus.OK, "ok\n")
-        return given(connection, request) if given is not None else None
+        # What the user's own function refuses, a password say, is refused for the page too.
+        asked = given(connection, request) if given is not None else None
+        if inspect.isawaitable(asked):
+            return later(asked, connection, request)
+        return asked or answer(connection, request)
 
     return {**hub_transport.serve_arguments(hub), **options, "process_request": process_request}
+
+
+def _page(connection: ServerConnection, request: Request) -> Response:
+    """The chat page, or what belongs to it."""
+    method = getattr(request, "method", "GET")  # up to version 15 there is no other
+    asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
+    reply = pages.respond(
+        method,
+        request.path,
+        host=asked["Host"][0] if asked["Host"] else None,
+        if_none_match=", ".join(asked["If-None-Match"]) or None,
+    ) or pages.not_found(method)
+    response = connection.respond(http.HTTPStatus(reply.status), "")
+    del response.headers["Content-Type"], response.headers["Content-Length"]
+    for name, value in reply.headers:
+        response.headers[name] = value
+    response.body = reply.body
+    return response
 
 
 def serve(
@@ -207,6 +246,7 @@ def serve(
     *,
     monitor: Monitor | None = None,
     admin: int | Admin | None = None,
+    page: bool = False,
     **options: Any,
 ) -> Server:
     """Serve a handler or a hub, and count what its connections do.
@@ -221,6 +261,7 @@ def serve(
         monitor: what counts; one of the server's own by default, which ends with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
             or one made with :func:`rtmon.serve_admin`; None for none.
+        page: whether browsers find a chat page of the hub at ``/``.
         **options: everything else that ``websockets`` takes.
 
     Raises:
@@ -228,4 +269,4 @@ def serve(
         OptionError: an argument is wrong.
         MonitorError: the Monitor ticks on another live loop.
     """
-    return Server(target, host, port, monitor=monitor, admin=admin, options=options)
+    return Server(target, host, port, monitor=monitor, admin=admin, page=page, options=options)

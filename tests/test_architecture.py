@@ -23,6 +23,7 @@ ROOMS = (
     "batching",
     "frames",
     "listening",
+    "pages",
     "attachment",
     "gauges",
     "monitor",
@@ -47,7 +48,7 @@ BOUNDS = {
     "metrics": {"errors"},
     "protocol": {"errors"},
     # A hub runs without a Monitor, a Monitor and its probes without a hub.
-    "hub": {"errors", "metrics", "protocol", "backoff", "batching"},
+    "hub": {"errors", "metrics", "protocol", "backoff", "batching", "pages"},
     "monitor": set(ROOMS) - {"protocol", "hub"},
     "probes": {"errors", "clock", "metrics", "protocol", "monitor"},
     # It speaks to a hub as anybody's client does.

@@ -74,7 +74,14 @@ def demo(
             view = start("the dashboard", "dashboard", watched, f"--port={dashboard_port}")
             page = view.ready()["url"]
         crowd.ready()
-        announce(_welcome(users, page, url, watched), url=url, admin=watched, dashboard=page)
+        chat = server["page"]
+        announce(
+            _welcome(users, page, url, watched, chat),
+            url=url,
+            admin=watched,
+            dashboard=page,
+            chat=chat,
+        )
         if page and browser:
             open_browser(page)
         _watch(children, float("inf") if duration is None else duration)
@@ -85,11 +92,11 @@ def demo(
         stop(children)
 
 
-def _welcome(users: int, page: str | None, server: str, admin: str) -> str:
+def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -> str:
     lines = [f"{users} simulated users are chatting. Ctrl-C ends it.", ""]
     if page:
         lines.append(f"  dashboard  {page}")
-    lines += [f"  server     {server}", f"  admin      {admin}"]
+    lines += [f"  chat       {chat}", f"  server     {server}", f"  admin      {admin}"]
     return "\n".join(lines)
 
 

@@ -61,6 +61,12 @@ def serve(
             help="Time between keepalive pings, each of which measures a round trip.",
         ),
     ] = 20.0,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page/--no-page", envvar="RTMON_PAGE", help="Serve a chat page to browsers."
+        ),
+    ] = True,
     echo: Annotated[
         bool,
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
@@ -68,9 +74,10 @@ def serve(
 ) -> None:
     """Run a WebSocket server that can be watched.
 
-    It is a hub: chat, rooms, channels, presence, history and files, in JSON or MessagePack. Any
-    WebSocket client can join and send {"type": "chat_message", "payload": {"text": "hi"}};
-    `rtmon protocol` prints all messages. With --echo there is no hub: what comes is sent back.
+    It is a hub: chat, rooms, channels, presence, history and files, in JSON or MessagePack. A
+    browser gets a chat page there. Any WebSocket client can join and send
+    {"type": "chat_message", "payload": {"text": "hi"}}; `rtmon protocol` prints all messages.
+    With --echo there is no hub: what comes is sent back.
 
     Every option can also be given by the environment, as RTMON_ and its name; the option wins.
 
@@ -96,6 +103,7 @@ def serve(
             hub=None if echo else hub,
             ping_interval=ping_interval,
             max_size=max_size,
+            page=page and not echo,
         )
     )
 
@@ -109,10 +117,12 @@ async def _serve(
     target = _echo if hub is None else Hub(**hub)
     async with _ending(target), rtmon_serve(target, host, port, admin=admin, **options) as server:
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
+        chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
         announce(
-            f"Serving on {server.url}\n{watch}Ctrl-C ends it.",
+            f"Serving on {server.url}\n{watch}{chat}Ctrl-C ends it.",
             url=server.url,
             admin=server.admin_url,
+            page=server.page_url,
         )
         try:
             await asyncio.Event().wait()

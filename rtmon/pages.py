@@ -1,0 +1,124 @@
+"""The chat page and the browser client of ``rtmon/web``, as answers to plain HTTP requests.
+
+Pure: a request in, an answer out, so that every kind of server can give the same answers. A
+path is looked up among the files that there are and never becomes a file's name, so no path
+leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+__all__ = ["Reply", "not_found", "respond"]
+
+INDEX = "chat.html"
+"""What is served at ``/``."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""What is served, by the end of its name; everything else in the folder is for developers."""
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:\d{1,5})?")
+"""What a ``Host`` header may be to be repeated in a policy."""
+
+
+class Reply(NamedTuple):
+    """An answer to an HTTP request."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the page, ready to be sent."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+
+def respond(
+    method: str, path: str, *, host: str | None = None, if_none_match: str | None = None
+) -> Reply | None:
+    """The answer to a request for a part of the page; None for a path that is none of its own.
+
+    Args:
+        method: of the request.
+        path: of the request, below where the page is; a query is ignored.
+        host: the request's ``Host``. Browsers that do not count a WebSocket of the page's own
+            host as ``'self'`` are told its name.
+        if_none_match: the request's ``If-None-Match``.
+    """
+    file = _files().get(path.partition("?")[0])
+    if file is None:
+        return None
+    safe = _safety(host)
+    if method not in {"GET", "HEAD"}:
+        return Reply(405, (("Allow", "GET, HEAD"), ("Content-Length", "0"), *safe), b"")
+    # Asked for each time, and sent only when it has changed: a new version shows at once.
+    known = (("ETag", file.etag), ("Cache-Control", "no-cache"), *safe)
+    if if_none_match is not None and _matches(file.etag, if_none_match):
+        return Reply(304, known, b"")
+    described = (("Content-Type", file.content_type), ("Content-Length", str(len(file.body))))
+    return Reply(200, described + known, b"" if method == "HEAD" else file.body)
+
+
+def not_found(method: str = "GET") -> Reply:
+    """The answer where nothing is: it repeats nothing of what was asked for."""
+    body = b"There is nothing here.\n"
+    described = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
+    return Reply(404, described + _safety(None), b"" if method == "HEAD" else body)
+
+
+def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
+    """What every answer says about what browsers may do with it."""
+    sockets = f" ws://{host} wss://{host}" if host and _HOST.fullmatch(host) else ""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return (
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    )
+
+
+def _matches(etag: str, asked: str) -> bool:
+    """Whether ``If-None-Match`` names this version (RFC 9110, 13.1.2: weak comparison)."""
+    tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
+    return "*" in tags or etag in tags
+
+
+@cache
+def _files() -> Mapping[str, _File]:
+    """All that can be asked for: path → file."""
+    found = {f"/{path}": file for path, file in _walk(files(__package__) / "web", "")}
+    found["/"] = found[f"/{INDEX}"]
+    return found
+
+
+def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, _File]]:
+    for entry in folder.iterdir():
+        kind = _TYPES.get(entry.name[entry.name.rfind(".") :])
+        if entry.is_dir():
+            yield from _walk(entry, f"{path}{entry.name}/")
+        elif kind is not None:
+            body = entry.read_bytes()
+            etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+            yield f"{path}{entry.name}", _File(body, kind, etag)

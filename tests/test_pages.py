@@ -1,0 +1,209 @@
+"""The chat page over HTTP: what is served, with which headers, and that nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+import rtmon
+from rtmon import Hub, pages
+from rtmon.errors import OptionError
+from rtmon.testing import until
+
+WEB = Path(pages.__file__).parent / "web"
+KINDS = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+def shipped() -> Iterator[Path]:
+    """The files that browsers may have."""
+    return (path for path in WEB.rglob("*.*") if path.suffix[1:] in KINDS)
+
+
+def header(reply: pages.Reply | None, name: str) -> str | None:
+    """A header of an answer."""
+    assert reply is not None
+    return dict(reply.headers).get(name)
+
+
+def test_every_part_of_the_page_is_served() -> None:
+    """Each file for browsers comes whole, with its type, its version and its rules."""
+    for path in shipped():
+        reply = pages.respond("GET", f"/{path.relative_to(WEB).as_posix()}?some=query")
+        assert reply is not None
+        assert (reply.status, reply.body) == (200, path.read_bytes())
+        assert header(reply, "Content-Type") == KINDS[path.suffix[1:]]
+        assert header(reply, "Content-Length") == str(len(reply.body))
+        assert header(reply, "X-Content-Type-Options") == "nosniff"
+        assert header(reply, "Referrer-Policy") == "no-referrer"
+        policy = header(reply, "Content-Security-Policy") or ""
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+    assert pages.respond("GET", "/") == pages.respond("GET", "/chat.html")
+
+
+def test_the_page_brings_no_script_or_style_of_its_own() -> None:
+    """Nothing in the page stands inline, which its policy would refuse."""
+    html = (WEB / "chat.html").read_text(encoding="utf-8")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", html)
+
+
+def test_what_is_known_is_not_sent_again() -> None:
+    """Who has this version is told so without it, whichever way it names it."""
+    etag = header(pages.respond("GET", "/"), "ETag")
+    assert etag is not None
+    for known in (etag, f"W/{etag}", f'"old", {etag}', "*"):
+        reply = pages.respond("GET", "/", if_none_match=known)
+        assert reply is not None
+        assert (reply.status, reply.body) == (304, b"")
+        assert header(reply, "ETag") == etag
+    fresh = pages.respond("GET", "/", if_none_match='"old"')
+    assert fresh is not None
+    assert fresh.status == 200
+
+
+def test_methods() -> None:
+    """HEAD is GET without the body; anything that would change something is refused."""
+    get, head = pages.respond("GET", "/"), pages.respond("HEAD", "/")
+    assert get is not None
+    assert head == get._replace(body=b"")
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        reply = pages.respond(method, "/")
+        assert reply is not None
+        assert (reply.status, header(reply, "Allow")) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "*",
+        "chat.html",
+        "//chat.html",
+        "/../pages.py",
+        "/../../pyproject.toml",
+        "/..%2fpages.py",
+        "/%2e%2e/pages.py",
+        "/....//pages.py",
+        "/..\\pages.py",
+        "/./chat.html",
+        "/chat",
+        "/chat/",
+        "/chat.html/",
+        "/chat.html%00.js",
+        "/package.json",
+        "/etc/passwd",
+        "//etc/passwd",
+        "http://x/chat.html",
+    ],
+)
+def test_nothing_else_is_served(path: str) -> None:
+    """No spelling of a path leads out of the folder, or to what is not for browsers."""
+    assert pages.respond("GET", path) is None
+
+
+@given(st.text())
+def test_any_path(path: str) -> None:
+    """Whatever is asked for is a file of the page, or nothing."""
+    reply = pages.respond("GET", path)
+    assert reply is None or reply.body in {file.read_bytes() for file in shipped()}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:80", "chat.example.org"])
+def test_the_socket_is_allowed_by_name(host: str) -> None:
+    """Browsers for which 'self' is no WebSocket are told the page's own host."""
+    policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy")
+    assert f"connect-src 'self' ws://{host} wss://{host};" in (policy or "")
+
+
+@given(st.text() | st.sampled_from(["x; script-src *", "x *", "a,b", "x\r\nSet-Cookie: y", "*"]))
+def test_a_hostile_host_changes_no_policy(host: str) -> None:
+    """What a Host header says can add no directive, wildcard or header."""
+    plain = header(pages.respond("GET", "/"), "Content-Security-Policy") or ""
+    policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy") or ""
+    assert policy.count(";") == plain.count(";")
+    assert not set("*,\r\n") & set(policy)
+
+
+def ask(port: int, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """The answer to a request over a real connection."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+
+
+async def test_a_server_with_a_page() -> None:
+    """On one port browsers get the page and clients the hub; the page is no rejected connection."""
+    async with rtmon.serve(Hub(), "127.0.0.1", 0, page=True) as server:
+        assert server.page_url == f"http://127.0.0.1:{server.port}/"
+
+        async def asked(*arguments: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
+            return await asyncio.to_thread(ask, server.port, *arguments, **headers)
+
+        status, headers, body = await asked("GET", "/?room=a")
+        assert (status, body) == (200, (WEB / "chat.html").read_bytes())
+        assert f"ws://127.0.0.1:{server.port}" in headers["Content-Security-Policy"]
+        assert (await asked("GET", "/", **{"If-None-Match": headers["ETag"]}))[0] == 304
+        status, headers, body = await asked("GET", "/<img/src=x>/../etc/passwd")
+        assert (status, body) == (404, b"There is nothing here.\n")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        asked_for = 3
+        if int(version("websockets").split(".")[0]) >= 16:
+            status, headers, body = await asked("HEAD", "/")
+            assert (status, body) == (200, b"")
+            assert int(headers["Content-Length"]) == (WEB / "chat.html").stat().st_size
+            asked_for = 4
+        assert (await asked("GET", "/healthz"))[2] == b"ok\n"
+        async with connect(server.url) as client:
+            assert '"welcome"' in str(await client.recv())
+        await until(lambda: server.monitor.snapshot().http_requests == asked_for + 1)
+        assert server.monitor.snapshot().rejected == 0
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_users_own_answers_come_first(waits: bool) -> None:  # noqa: FBT001 - a parameter
+    """A process_request of the user's, one that waits too, can refuse the page."""
+
+    def refuse(connection: ServerConnection, request: Request) -> Response | None:
+        return connection.respond(401, "no\n") if "open" not in request.path else None
+
+    async def refuse_later(connection: ServerConnection, request: Request) -> Response | None:
+        await asyncio.sleep(0)
+        return refuse(connection, request)
+
+    process = refuse_later if waits else refuse
+    async with rtmon.serve(Hub(), "127.0.0.1", 0, page=True, process_request=process) as server:
+        assert (await asyncio.to_thread(ask, server.port, "GET", "/"))[0] == 401
+        assert (await asyncio.to_thread(ask, server.port, "GET", "/?open"))[0] == 200
+
+
+async def test_without_a_page() -> None:
+    """No page is served unless asked for, and only with a hub behind it."""
+    async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
+        assert server.page_url is None
+        assert (await asyncio.to_thread(ask, server.port, "GET", "/"))[0] == 426
+
+    async def handler(_: ServerConnection) -> None:
+        raise AssertionError
+
+    with pytest.raises(OptionError, match="serve a Hub"):
+        rtmon.serve(handler, "127.0.0.1", 0, page=True)
