@@ -40,6 +40,7 @@ ROOMS = (
     "dashboard",
     "notebook",
     "testing",
+    "course",
     "cli",
 )
 """From the ground up: a room may know the rooms above it in this list."""
