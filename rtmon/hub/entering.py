@@ -59,6 +59,7 @@ async def enter(
         _check(since, recovery)
         missed = [Outgoing(to_message(published)) for published in recovery.published]
         missed += held.take(recovery.offset)
+        session.peer.entered(key, _beginning(since, recovery), recovered=recovery.recovered)
         answer(recovery)
         await _send(session, missed, held, recovery.offset)
         # What is collected for a batch is part of what was missed, or older.
@@ -66,6 +67,7 @@ async def enter(
         add()
         audience.changed(key)
     except BaseException:
+        session.peer.left(key)
         await hub.broker.release(key)
         raise
     finally:
@@ -100,6 +102,13 @@ async def _taken(session: Session) -> None:
             least, when = session.peer.waiting, loop.time()
         elif loop.time() - when > _PATIENCE:
             raise TimeoutError
+
+
+def _beginning(since: Position | None, recovery: Recovery) -> Position:
+    """Where the client is before it gets what it missed."""
+    if since is not None and since.epoch == recovery.epoch:
+        return since
+    return Position(epoch=recovery.epoch, offset=recovery.offset)
 
 
 def _check(since: Position | None, recovery: Recovery) -> None:

@@ -39,6 +39,7 @@ async def subscribe(session: Session, payload: Subscribe, envelope: Envelope, _:
             )
         hub.audience.flush_matching(channel)
         channels.add(session, channel)
+        session.peer.entered(channel_key(channel), None, recovered=None)
         session.ack(envelope, channel=channel, recoverable=False)
         return
     key = channel_key(channel)
@@ -76,6 +77,7 @@ async def unsubscribe(session: Session, payload: Unsubscribe, envelope: Envelope
         hub.audience.changed(key)
         await hub.broker.leave(key, session.id)
         await hub.broker.release(key)
+    session.peer.left(channel_key(channel))
     session.ack(envelope, channel=channel)
 
 

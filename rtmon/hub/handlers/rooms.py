@@ -97,6 +97,7 @@ async def _leave(session: Session, room: str) -> None:
     key = room_key(room)
     hub.typing.stop(session, key)
     hub.audience.rooms.leave(session, room)
+    session.peer.left(key)
     hub.audience.changed(key)
     hub.reception.arrivals.add(key, "went", session.id, session.member)
     await hub.broker.leave(key, session.id)

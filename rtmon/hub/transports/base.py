@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 
 from ...protocol.codecs import Codec
+from ...protocol.incoming import Position
 
 __all__ = ["Peer"]
 
@@ -48,6 +49,20 @@ class Peer(abc.ABC):
 
     def named(self, name: str) -> None:  # noqa: B027 (a hook: most transports have no use for it)
         """The client has said what it is called."""
+
+    def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
+        self, key: str, at: Position | None, *, recovered: bool | None
+    ) -> None:
+        """The client is in a place, before it is told so.
+
+        Args:
+            key: the place, as the hub names it.
+            at: what it has of the place ends here; None for a pattern, which has no position.
+            recovered: whether nothing was lost since it was there; None if it did not say.
+        """
+
+    def left(self, key: str) -> None:  # noqa: B027 (a hook)
+        """The client is no longer in a place."""
 
     def errored(self) -> None:  # noqa: B027 (a hook)
         """A message of this client was answered with an error."""
