@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ..protocol import limits, outgoing
 from .alarm import Alarm
 from .delivery import Outgoing, deliver
-from .messages import CHAT
 from .typists import Typists
 
 if TYPE_CHECKING:
@@ -57,12 +56,13 @@ class TypingPlaces:
     def _tell(self, session: Session, place: str, kind: str) -> None:
         audience = self._hub.audience
         room = place.removeprefix("room:") if place.startswith("room:") else None
-        payload = outgoing.TypingNote(client_id=session.id, name=session.name, room=room)
+        to = place.removeprefix("to:") if place.startswith("to:") else None
+        payload = outgoing.TypingNote(client_id=session.id, name=session.name, room=room, to=to)
         receivers: Iterable[Session]
-        if place == CHAT or room is not None:
+        if to is None:
             receivers = audience.receivers(place)
         else:
-            target = audience.sessions.get(place.removeprefix("to:"))
+            target = audience.sessions.get(to)
             receivers = () if target is None else (target,)
         message = self._hub.message(kind, payload)
         deliver(receivers, Outgoing(message), skip=(session.id,))

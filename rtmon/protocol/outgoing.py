@@ -152,11 +152,12 @@ class PrivateMessage(Carrier, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TypingNote(_Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody began, or stopped, to write."""
+    """Somebody began, or stopped, to write: to everybody, in a room, or to one client."""
 
     client_id: str
     name: str
     room: str | None = None
+    to: str | None = None
 
 
 class Publication(Carrier, frozen=True, kw_only=True, omit_defaults=True):

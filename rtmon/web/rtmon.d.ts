@@ -192,6 +192,7 @@ interface Typing {
   client_id: string;
   name: string;
   room?: string;
+  to?: string;
 }
 
 /** Message types that come by themselves, with their payloads: docs/protocol.md. */

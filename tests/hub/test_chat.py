@@ -64,7 +64,7 @@ async def test_speaking_ends_typing(place: Place) -> None:
     await bo.next("typing_end")
     await bo.next("chat_message")
     await ada.send("typing_start", {"to": bo.id})
-    await bo.next("typing_start")
+    assert (await bo.next("typing_start"))["payload"]["to"] == bo.id
     await ada.leave()
     await bo.next("typing_end")
 
