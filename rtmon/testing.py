@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FakeClock", "until"]
+from .lab.faults import FaultProxy
+
+__all__ = ["FakeClock", "FaultProxy", "until"]
 
 
 class FakeClock:

@@ -72,7 +72,12 @@ IMPURE_MODULES = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
 
 EXTRAS = {"bokeh", "numpy", "pandas", "panel", "prometheus_client", "redis", "tornado"}
 
-OPTIONAL = ("rtmon.dashboard", "rtmon.sinks.prometheus")
+OPTIONAL = (
+    "rtmon.dashboard",
+    "rtmon.lab.views.controls",
+    "rtmon.lab.views.picture",
+    "rtmon.sinks.prometheus",
+)
 """Modules that need an extra as a whole; they say so when it is missing."""
 
 

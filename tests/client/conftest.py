@@ -12,7 +12,7 @@ import pytest
 import rtmon
 from rtmon.backoff import Backoff
 from rtmon.client import Client
-from tests.client.proxy import Proxy
+from rtmon.testing import FaultProxy
 
 QUICK = Backoff(base=0.01, max=0.05)
 """For tests that are not about waiting."""
@@ -25,7 +25,7 @@ class Place:
         self._stack = stack
         self.hub: rtmon.Hub
         self.server: rtmon.Server
-        self.proxy: Proxy
+        self.proxy: FaultProxy
 
     async def serve(self, port: int = 0, **options: Any) -> None:
         """Begin to serve a hub, or another one after :meth:`stop`."""
@@ -59,7 +59,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]
             place = Place(stack)
             await place.serve(**options)
             stack.push_async_callback(place.stop)
-            place.proxy = await stack.enter_async_context(Proxy(place.server.port))
+            place.proxy = await stack.enter_async_context(FaultProxy(place.server))
             return place
 
         yield begin

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import rtmon
 from rtmon.backoff import Backoff
-from rtmon.testing import until
-from tests.client.proxy import Proxy
+from rtmon.testing import FaultProxy, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Report:
 
 
 async def soak(
-    hub: rtmon.Hub, proxy: Proxy, *, cuts: int, rate: float, apart: float, seed: int
+    hub: rtmon.Hub, proxy: FaultProxy, *, cuts: int, rate: float, apart: float, seed: int
 ) -> Report:
     """Publish at a rate while the client's link is cut at random moments.
 
@@ -102,7 +101,7 @@ class Return:
 
 
 async def crowd(
-    proxy: Proxy, *, clients: int, away: float, backoff: Backoff | None = None
+    proxy: FaultProxy, *, clients: int, away: float, backoff: Backoff | None = None
 ) -> Return:
     """Take the server away from many clients, and wait until all are back.
 
@@ -145,7 +144,7 @@ async def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     hub = rtmon.Hub(history=10_000)
-    async with rtmon.serve(hub, "127.0.0.1", 0) as server, Proxy(server.port) as proxy:
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, FaultProxy(server) as proxy:
         if options.clients is not None:
             back = await crowd(proxy, clients=options.clients, away=5.0)
             print(  # noqa: T201 - a program

@@ -48,7 +48,7 @@ async def test_a_file_reaches_another_client(start: Any, tmp_path: Path, codec: 
     for seen in (up, down):
         assert seen == sorted(seen)
         assert seen[-1] == (len(data), len(data))
-        assert len(seen) > 8
+        assert len(seen) > 2
 
 
 async def test_files_survive_cuts(start: Any, tmp_path: Path) -> None:

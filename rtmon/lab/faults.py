@@ -1,0 +1,275 @@
+"""A TCP proxy between clients and a server, which makes the network bad while it runs.
+
+::
+
+    async with FaultProxy(server) as proxy:     # or "ws://127.0.0.1:8765"
+        client = await connect(proxy.url)
+        proxy.latency = 0.2                     # seconds, each way
+        proxy.set("down", bandwidth=10_000)     # bytes a second, from the server only
+        proxy.freeze("up")                      # nothing passes, nobody is told
+        proxy.links[0].cut()                    # one connection; proxy.cut() is all
+
+In a notebook a proxy shows itself as sliders and buttons. As a fixture for pytest::
+
+    @pytest.fixture
+    async def proxy(server):
+        async with rtmon.testing.FaultProxy(server) as proxy:
+            yield proxy
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections import deque
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from ..errors import OptionError, PortInUse
+from .link import Conditions, Direction, Faults, Link, Side, directions, hang_up
+
+__all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
+
+_BACKLOG = 4096
+"""Connections that may wait to be accepted: a storm of them is what this is for."""
+
+_REMEMBERED = 100_000
+"""Arrivals whose times are kept, the latest."""
+
+
+class FaultProxy(Faults):
+    """Passes bytes between clients and a server, and does what networks do to them.
+
+    What is set on it holds for all connections, the open ones and those to come; what is set on
+    one of :attr:`links` holds for that one. A connection to the proxy is accepted by the kernel
+    at once: latency is felt from the first byte on. The faults of one run are those of another
+    with the same seed, connection by connection.
+
+    Args:
+        upstream: the server: an object with a ``url``, such as what ``rtmon.serve`` returns, or
+            the URL itself. ``wss://`` is passed through, encrypted as it is.
+        host: the interface to listen on.
+        port: the port to listen on; any that is free by default.
+        buffer: bytes that the kernel buffers for each socket of the proxy. Small buffers make a
+            frozen link felt sooner; by default the kernel decides.
+        connections: at most; further ones are refused.
+        seed: of what happens by chance.
+
+    Attributes:
+        refusing: whether new connections are reset at once.
+        accepted: connections so far, refused ones too.
+        refused: connections reset at once, because of :attr:`refusing`, of the bound, or because
+            the server could not be reached.
+        stopped: set once it listens no more.
+        arrivals: when the latest of them came, refused ones too, by the loop's clock in seconds.
+
+    Raises:
+        OptionError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        upstream: Any,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        buffer: int | None = None,
+        connections: int = 10_000,
+        seed: int = 1,
+    ) -> None:
+        self._upstream = str(getattr(upstream, "url", upstream))
+        self._target = _target(self._upstream)
+        self._host, self._port = host, port
+        if buffer is not None and buffer < 1:
+            raise OptionError(f"buffer is {buffer}: give bytes from 1 on, or None.")
+        self._buffer = buffer
+        self._bound = connections
+        self._seed = seed
+        self._conditions = {"up": Conditions(), "down": Conditions()}
+        self._links: dict[Link, None] = {}
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.stopped = asyncio.Event()
+        self.refusing = False
+        self.accepted = 0
+        self.refused = 0
+        self.arrivals: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def __repr__(self) -> str:
+        where = "not started" if self._server is None else f"at {self.url}"
+        return f"<FaultProxy to {self._upstream}, {where}: {len(self.links)} connections>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            PortInUse: somebody else listens there.
+            OSError: the address cannot be bound.
+        """
+        if self._server is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self.stopped.clear()
+        try:
+            self._server = await loop.create_server(
+                lambda: Side(self._accept), self._host, self._port, backlog=_BACKLOG
+            )
+        except OSError as exc:
+            if exc.errno is not None and "in use" in str(exc):
+                problem = f"the proxy cannot listen on {self._host}:{self._port}: it is in use"
+                raise PortInUse(exc.errno, problem) from exc
+            raise
+        self._port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Cut everything and listen no more; idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._connecting:
+            task.cancel()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+        for link in self._links:
+            link.abort()
+        while self._links:
+            self._empty.clear()
+            await self._empty.wait()
+        await self._server.wait_closed()
+        self._server = None
+        self.stopped.set()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to: the server's URL with the proxy's host and port."""
+        parts = urlsplit(self._upstream)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return parts._replace(netloc=f"{host}:{self._port}").geturl()
+
+    @property
+    def links(self) -> list[Link]:
+        """The open connections, the oldest first."""
+        return [link for link in self._links if link.open]
+
+    def conditions(self, direction: Literal["up", "down"]) -> Conditions:
+        return self._conditions[direction]
+
+    def set(self, direction: Direction = "both", **changes: Any) -> None:
+        for each in directions(direction):
+            self._conditions[each].update(changes)
+        for link in self.links:
+            link.set(direction, **changes)
+
+    def cut(self, *, reset: bool = True) -> None:
+        for link in self.links:
+            link.cut(reset=reset)
+
+    def half_open(self, gone: Literal["server", "client"] = "server") -> None:
+        for link in self.links:
+            link.half_open(gone)
+
+    def calm(self) -> None:
+        """A good network again: no faults, nothing frozen, nobody refused."""
+        self.refusing = False
+        self.set(**dataclasses.asdict(Conditions()))
+
+    def controls(self) -> Any:
+        """Sliders and buttons for a notebook, as a Panel object.
+
+        Raises:
+            MissingExtra: Panel is not installed.
+        """
+        from .views.controls import controls
+
+        return controls(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from .views import bundle
+
+        return bundle(self, self.controls, include, exclude)
+
+    def _accept(self, client: Side) -> None:
+        self.accepted += 1
+        self.arrivals.append(asyncio.get_running_loop().time())
+        if self.refusing or len(self._links) + len(self._connecting) >= self._bound:
+            self._refuse(client)
+            return
+        task = asyncio.get_running_loop().create_task(self._connect(client, self.accepted))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, client: Side, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            _, server = await loop.create_connection(Side, *self._target)
+        except OSError:
+            self._refuse(client)
+            return
+        except asyncio.CancelledError:
+            client.transport.abort()
+            raise
+        for side in (client, server):
+            self._set_buffers(side.transport)
+        link = Link(
+            number,
+            client,
+            server,
+            up=dataclasses.replace(self._conditions["up"]),
+            down=dataclasses.replace(self._conditions["down"]),
+            seed=self._seed,
+            gone=self._gone,
+        )
+        self._links[link] = None
+        if self.refusing:  # since it was accepted
+            self.refused += 1
+            link.cut()
+
+    def _set_buffers(self, transport: asyncio.Transport) -> None:
+        if self._buffer is not None:
+            transport.set_write_buffer_limits(high=self._buffer)
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                with contextlib.suppress(OSError):
+                    transport.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, option, self._buffer
+                    )
+
+    def _refuse(self, client: Side) -> None:
+        self.refused += 1
+        hang_up(client.transport, reset=True)
+
+    def _gone(self, link: Link) -> None:
+        self._links.pop(link, None)
+        self._empty.set()
+
+
+def _target(url: str) -> tuple[str, int]:
+    """Host and port of a URL.
+
+    Raises:
+        OptionError: it has none.
+    """
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):
+        if parts.scheme in {"ws", "wss", "http", "https"} and parts.hostname:
+            return parts.hostname, parts.port or (443 if parts.scheme in {"wss", "https"} else 80)
+    raise OptionError(f"{url!r} cannot be proxied: give a server, or ws://HOST:PORT")

@@ -1,0 +1,104 @@
+"""Sliders and buttons for a :class:`~rtmon.lab.faults.FaultProxy`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import panel as pn
+from bokeh.models.widgets import Div
+
+from .picture import Binder, live
+
+if TYPE_CHECKING:
+    from ..faults import FaultProxy
+
+__all__ = ["controls"]
+
+_SLOWEST = 1000
+"""Milliseconds at the right end of the sliders."""
+
+_BANDWIDTHS: dict[str, float | None] = {
+    "no bound": None,
+    "1 MB/s": 1e6,
+    "100 kB/s": 1e5,
+    "10 kB/s": 1e4,
+    "1 kB/s": 1e3,
+}
+
+
+def controls(proxy: FaultProxy) -> Any:
+    """What can be done to all connections of a proxy, and how many there are."""
+    widgets: Any = pn.widgets
+    binder = Binder()
+
+    def milliseconds(name: str) -> int:
+        seconds: float = getattr(proxy, name)
+        return min(_SLOWEST, round(seconds * 1e3))
+
+    def slider(name: str, label: str) -> Any:
+        return binder.bind(
+            widgets.IntSlider(name=label, start=0, end=_SLOWEST, step=10),
+            lambda: milliseconds(name),
+            lambda value: proxy.set(**{name: value / 1e3}),
+        )
+
+    def freeze(direction: Literal["up", "down"], label: str) -> Any:
+        return binder.bind(
+            widgets.Toggle(name=label),
+            lambda: proxy.conditions(direction).frozen,
+            lambda value: proxy.set(direction, frozen=value),
+        )
+
+    def button(label: str, look: str, act: Callable[[], None]) -> Any:
+        made = widgets.Button(name=label, button_type=look)
+        made.on_click(lambda _: act())
+        return made
+
+    bandwidth = binder.bind(
+        widgets.Select(name="bandwidth, each way", options=list(_BANDWIDTHS)),
+        lambda: _nearest(proxy.bandwidth),
+        lambda name: proxy.set(bandwidth=_BANDWIDTHS[name]),
+    )
+    refuse = binder.bind(
+        widgets.Toggle(name="Refuse new ones"),
+        lambda: proxy.refusing,
+        lambda value: setattr(proxy, "refusing", value),
+    )
+    pane: Any = pn.pane.Bokeh
+    text = Div(sizing_mode="stretch_width")
+
+    def update() -> None:
+        binder.show()
+        text.text = (
+            f"{len(proxy.links):,} connections open, {proxy.accepted:,} so far, "
+            f"{proxy.refused:,} of them refused"
+        )
+
+    return live(
+        [
+            pn.Row(
+                slider("latency", "latency, ms each way"), slider("jitter", "jitter, ms at most")
+            ),
+            pn.Row(bandwidth, freeze("up", "Freeze upwards"), freeze("down", "Freeze downwards")),
+            pn.Row(
+                refuse,
+                button("Half-open", "warning", proxy.half_open),
+                button("Cut all", "danger", proxy.cut),
+                button("All well", "success", proxy.calm),
+            ),
+            pane(text),
+        ],
+        update,
+        stopped=proxy.stopped,
+        name="rtmon-lab-controls",
+    )
+
+
+def _nearest(bandwidth: float | None) -> str:
+    """The choice that comes nearest to a bandwidth that code has set."""
+    if bandwidth is None:
+        return "no bound"
+    bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}
+    return min(bounded, key=lambda name: abs(math.log(bounded[name] / bandwidth)))

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosedError, InvalidMessage
+
+from rtmon.errors import OptionError, PortInUse
+from rtmon.lab.link import BUFFER
+from rtmon.testing import FaultProxy, until
+
+LOOK = 0.1
+"""Seconds in which something that must not happen would have happened."""
+
+
+class End:
+    """One end of a TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        """Send, and wait until the kernel has it."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def get(self, count: int) -> bytes:
+        """So many bytes."""
+        return await asyncio.wait_for(self.reader.readexactly(count), 20)
+
+    async def rest(self) -> bytes:
+        """All until the end of the stream."""
+        return await asyncio.wait_for(self.reader.read(), 20)
+
+    async def silent(self) -> bool:
+        """Whether nothing comes."""
+        try:
+            return not await asyncio.wait_for(self.reader.read(1), LOOK)
+        except TimeoutError:
+            return True
+
+
+class Bench:
+    """A TCP server, a proxy before it, and the pairs of ends that met through it."""
+
+    def __init__(self) -> None:
+        self.proxy: FaultProxy
+        self._met: asyncio.Queue[End] = asyncio.Queue()
+        self._ends: list[End] = []
+
+    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The server has a connection."""
+        self._met.put_nowait(End(reader, writer))
+
+    async def dial(self) -> End:
+        """A client, which may not be let in."""
+        end = End(*await asyncio.open_connection("127.0.0.1", self.proxy.port))
+        self._ends.append(end)
+        return end
+
+    async def pair(self) -> tuple[End, End]:
+        """A client, and the server's end of its connection."""
+        client = await self.dial()
+        server = await asyncio.wait_for(self._met.get(), 20)
+        self._ends.append(server)
+        await until(lambda: self.proxy.links)
+        return client, server
+
+    async def close(self) -> None:
+        """Close all ends."""
+        for end in self._ends:
+            end.writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await end.writer.wait_closed()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A server that only listens, and a proxy before it."""
+    bench = Bench()
+    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with FaultProxy(f"ws://127.0.0.1:{port}/path?x=1") as bench.proxy:
+        yield bench
+        await bench.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_it_is_transparent(bench: Bench) -> None:
+    """Without faults each byte passes, both ways, and each end hears when the other has ended."""
+    client, server = await bench.pair()
+    assert bench.proxy.url == f"ws://127.0.0.1:{bench.proxy.port}/path?x=1"
+    data = bytes(range(256)) * 20_000
+    sending = asyncio.gather(client.send(data), server.send(data[::-1]))
+    assert await server.get(len(data)) == data
+    assert await client.get(len(data)) == data[::-1]
+    await sending
+    [link] = bench.proxy.links
+    assert (link.bytes_up, link.bytes_down) == (len(data), len(data))
+    assert link.remote == "{}:{}".format(*server.writer.get_extra_info("peername"))
+    client.writer.write_eof()
+    assert await server.rest() == b""
+    await server.send(b"still here")  # only one direction has ended
+    server.writer.write_eof()
+    assert await client.rest() == b"still here"
+    await until(lambda: not bench.proxy.links)
+
+
+async def test_latency_and_jitter(bench: Bench) -> None:
+    """What passes comes later by the latency and at most the jitter's time more, in order."""
+    client, server = await bench.pair()
+    bench.proxy.set("up", latency=0.05, jitter=0.05)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for number in range(50):
+        await client.send(bytes([number]))
+        await asyncio.sleep(0)
+    assert await server.get(50) == bytes(range(50))
+    assert clock() - began >= 0.05
+    assert bench.proxy.conditions("down").latency == 0
+    bench.proxy.latency = 3600.0
+    await server.send(b"never")
+    assert await client.silent()
+    bench.proxy.calm()  # what waits follows a change, too
+    assert await client.get(5) == b"never"
+
+
+async def test_bandwidth(bench: Bench) -> None:
+    """A bandwidth in bytes a second holds on average, and bytes come bit by bit."""
+    client, server = await bench.pair()
+    bench.proxy.bandwidth = 100_000
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await client.send(b"x" * 30_000)
+    await server.get(1_000)
+    first = clock() - began
+    await server.get(29_000)
+    assert clock() - began >= 0.3
+    assert first < clock() - began
+    bench.proxy.bandwidth = None
+    await client.send(b"x" * 3_000_000)
+    await server.get(3_000_000)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_freeze_one_way(bench: Bench, direction: Any) -> None:
+    """A frozen direction passes nothing and loses nothing; the other one goes on."""
+    client, server = await bench.pair()
+    held, free = (client, server) if direction == "up" else (server, client)
+    bench.proxy.freeze(direction)
+    await held.send(b"held")
+    held.writer.write_eof()
+    await free.send(b"free")
+    assert await held.get(4) == b"free"
+    assert await free.silent()
+    assert bench.proxy.frozen
+    bench.proxy.thaw()
+    assert await free.get(4) == b"held"
+    assert await free.rest() == b""
+
+
+async def test_a_frozen_link_holds_up_its_sender(bench: Bench) -> None:
+    """Behind a frozen link buffers are bounded: a sender who goes on has to wait."""
+    client, _ = await bench.pair()
+    bench.proxy.freeze()
+
+    async def flood() -> None:
+        for _ in range(200):
+            await client.send(b"x" * BUFFER)
+
+    flooding = asyncio.create_task(flood())
+    done, _ = await asyncio.wait([flooding], timeout=5 * LOOK)
+    assert not done, "a frozen link took 200 MiB"
+    bench.proxy.cut()
+    with pytest.raises(ConnectionResetError):
+        await flooding
+
+
+async def test_a_reset(bench: Bench) -> None:
+    """A cut by reset ends both ends with an error, another just ends the stream."""
+    client, server = await bench.pair()
+    bench.proxy.cut()
+    for end in (client, server):
+        with pytest.raises(ConnectionResetError):
+            await end.rest()
+    client, server = await bench.pair()
+    bench.proxy.cut(reset=False)
+    assert await client.rest() == await server.rest() == b""
+
+
+async def test_a_peers_reset_is_handed_on(bench: Bench) -> None:
+    """When one end resets the connection, the other one gets a reset, not a good end."""
+    client, server = await bench.pair()
+    linger = b"\1\0\0\0\0\0\0\0"
+    client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    client.writer.transport.abort()
+    with pytest.raises(ConnectionResetError):
+        await server.rest()
+    await until(lambda: not bench.proxy.links)
+
+
+@pytest.mark.parametrize("gone", ["server", "client"])
+async def test_half_open(bench: Bench, gone: Any) -> None:
+    """Half open: one end is gone, the other's words vanish, and nobody says so."""
+    client, server = await bench.pair()
+    left, lost = (client, server) if gone == "server" else (server, client)
+    bench.proxy.half_open(gone)
+    with pytest.raises(ConnectionResetError):
+        await lost.rest()
+    await left.send(b"hello?" * 1_000_000)
+    assert await left.silent()
+    assert bench.proxy.links
+    left.writer.close()
+    await until(lambda: not bench.proxy.links)
+
+
+async def test_cut_after(bench: Bench) -> None:
+    """A connection is cut after exactly so many bytes, the handshake's included."""
+    bench.proxy.set("down", cut_after=1_000)
+    client, server = await bench.pair()
+    await server.send(b"x" * 600)
+    assert await client.get(600)
+    await server.send(b"y" * 600)
+    assert await client.rest() == b"y" * 400
+    await until(lambda: not bench.proxy.links)
+
+
+async def test_one_connection_only(bench: Bench) -> None:
+    """What is done to one connection leaves the others alone."""
+    (ada, ada_there), (bo, bo_there) = await bench.pair(), await bench.pair()
+    first, second = bench.proxy.links
+    first.freeze()
+    second.set("up", latency=0.01)
+    await ada.send(b"ada")
+    await bo.send(b"bo")
+    assert await bo_there.get(2) == b"bo"
+    assert await ada_there.silent()
+    first.cut()
+    with pytest.raises(ConnectionResetError):
+        await ada.rest()
+    assert bench.proxy.links == [second]
+
+
+async def test_refusing(bench: Bench) -> None:
+    """While it refuses, new connections are reset, open ones go on, and all are counted."""
+    client, server = await bench.pair()
+    bench.proxy.refusing = True
+    with pytest.raises(ConnectionResetError):
+        await (await bench.dial()).rest()
+    await client.send(b"on")
+    assert await server.get(2) == b"on"
+    bench.proxy.calm()
+    await bench.pair()
+    assert (bench.proxy.accepted, bench.proxy.refused) == (3, 1)
+    assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
+
+
+async def test_no_server() -> None:
+    """A server that is not there looks like one that refuses."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
+        with pytest.raises((OSError, InvalidMessage)):
+            await connect(proxy.url, proxy=None)
+        assert proxy.refused == 1
+
+
+async def test_a_websocket_through_it() -> None:
+    """A WebSocket works through the proxy, and a cut one ends with 1006 at both ends."""
+    ended = asyncio.Event()
+
+    async def echo(connection: Any) -> None:
+        with contextlib.suppress(ConnectionClosedError):
+            async for message in connection:
+                await connection.send(message)
+        assert connection.close_code == 1006
+        ended.set()
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
+            client = await connect(proxy.url, proxy=None)
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            proxy.cut()
+            with pytest.raises(ConnectionClosedError):
+                await client.recv()
+            assert client.close_code == 1006
+            await asyncio.wait_for(ended.wait(), 20)
+
+
+async def test_stopping_ends_everything() -> None:
+    """A proxy that is stopped ends its connections, however stuck, and can be started again."""
+    bench = Bench()
+    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    bench.proxy = FaultProxy(f"http://127.0.0.1:{port}")
+    async with bench.proxy:
+        client, there = await bench.pair()
+        bench.proxy.freeze()
+        await client.send(b"x" * 100_000)
+        first = bench.proxy.port
+        with pytest.raises(PortInUse):
+            await FaultProxy(f"http://127.0.0.1:{port}", port=first).start()
+    for end in (client, there):
+        with contextlib.suppress(ConnectionResetError):
+            await end.rest()
+    bench.proxy.calm()
+    async with bench.proxy:
+        assert bench.proxy.port == first
+        await bench.pair()
+        await bench.close()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"latency": -1}, {"jitter": 1e9}, {"bandwidth": 0}, {"cut_after": -1}, {"lag": 1}],
+)
+async def test_faults_that_make_no_sense(bench: Bench, wrong: dict[str, Any]) -> None:
+    """A wrong fault is named, and nothing is changed."""
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        bench.proxy.set(frozen=True, **wrong)
+    assert not bench.proxy.frozen
+
+
+def test_what_cannot_be_proxied() -> None:
+    """Only what has a host and a port can be proxied, and directions are up, down or both."""
+    for wrong in ("127.0.0.1:80", "ws://", "ws://x:y", None):
+        with pytest.raises(OptionError, match="cannot be proxied"):
+            FaultProxy(wrong)
+    with pytest.raises(OptionError, match="sideways"):
+        FaultProxy("ws://x").freeze("sideways")  # type: ignore[arg-type]
