@@ -21,6 +21,8 @@ ROOMS = (
     "protocol",
     "backoff",
     "batching",
+    "backpressure",
+    "guarding",
     "frames",
     "listening",
     "pages",
@@ -49,9 +51,18 @@ BOUNDS = {
     "metrics": {"errors"},
     "protocol": {"errors"},
     # A hub runs without a Monitor, a Monitor and its probes without a hub.
-    "hub": {"errors", "metrics", "protocol", "backoff", "batching", "pages"},
+    "hub": {
+        "errors",
+        "metrics",
+        "protocol",
+        "backoff",
+        "batching",
+        "pages",
+        "backpressure",
+        "guarding",
+    },
     "monitor": set(ROOMS) - {"protocol", "hub"},
-    "probes": {"errors", "clock", "metrics", "protocol", "monitor"},
+    "probes": {"errors", "clock", "metrics", "protocol", "monitor", "guarding"},
     # It speaks to a hub as anybody's client does.
     "client": {"errors", "clock", "protocol", "backoff", "batching", "metrics", "monitor"},
     # The simulated users are as foreign to the server as anybody's clients.
@@ -65,7 +76,7 @@ BOUNDS = {
 LATE = {("monitor", "dashboard"), ("monitor", "feeds")}
 """To show itself in a notebook, a Monitor reaches up; but only then."""
 
-PURE = ("metrics", "protocol", "errors", "backoff", "batching")
+PURE = ("metrics", "protocol", "errors", "backoff", "batching", "backpressure")
 """Rooms that do no input or output: what they are told is all they know, the time too."""
 
 IMPURE_MODULES = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from ..backpressure import Bounds, Policy, checked_policy
 from ..errors import OptionError
 from ..protocol import limits
 
@@ -37,11 +38,17 @@ class ChannelOptions:
         history: publications kept.
         history_age: seconds for which they are kept.
         batch: send what is published in batches.
+        slow: what is given up for receivers that read too slowly.
     """
 
     history: int | None = None
     history_age: float | None = None
     batch: Batching | None = None
+    slow: Policy | None = None
+
+    def __post_init__(self) -> None:
+        if self.slow is not None:
+            checked_policy(self.slow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,14 @@ class HubOptions:
         rate: messages a second that one connection may send, lastingly.
         burst: messages that it may send at once before.
         max_size: bytes of the largest message taken; the server is started with the same.
-        max_waiting: bytes waiting for one receiver, beyond which it is closed with 1013.
+        slow: what is given up for a receiver that reads too slowly, once one of the bounds below
+            is reached; see :data:`rtmon.backpressure.Policy`. Answers, and all else that belongs
+            to one client alone, is never dropped: past a bound, that client is disconnected.
+        max_waiting: bytes that may wait for one receiver.
+        max_waiting_messages: messages that may.
+        max_waiting_age: seconds that a message may wait.
+        stalled: seconds for which a receiver may take nothing at all of what waits for it; then
+            its connection is cut, whatever the policy.
         max_connections: connections at once; further ones are closed with 1013.
         channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
         files: folder that receives files; None refuses them.
@@ -75,7 +89,11 @@ class HubOptions:
     rate: float = limits.RATE
     burst: int = limits.BURST
     max_size: int = limits.MESSAGE_SIZE
+    slow: Policy = "disconnect"
     max_waiting: int = limits.WAITING_BYTES
+    max_waiting_messages: int = limits.WAITING_MESSAGES
+    max_waiting_age: float = limits.WAITING_AGE
+    stalled: float = limits.STALLED
     max_connections: int = 100_000
     channels: dict[str, ChannelOptions] = field(default_factory=dict)
     files: Path | str | None = None
@@ -91,9 +109,22 @@ class HubOptions:
         _within("burst", self.burst, 1, 1_000_000)
         _within("max_size", self.max_size, 1_024, 1 << 30)
         _within("max_waiting", self.max_waiting, self.max_size, 1 << 34)
+        _within("max_waiting_messages", self.max_waiting_messages, 1, 1 << 30)
+        _within("max_waiting_age", self.max_waiting_age, 0.01, 3600.0)
+        _within("stalled", self.stalled, 0.01, 3600.0)
+        checked_policy(self.slow)
         _within("max_connections", self.max_connections, 1, 10_000_000)
         _within("file_size", self.file_size, 0, 1 << 53)
         _within("file_quota", self.file_quota, 0, 1 << 53)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much may wait for one receiver."""
+        return Bounds(
+            bytes=self.max_waiting,
+            messages=self.max_waiting_messages,
+            age=self.max_waiting_age,
+        )
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> Self:

@@ -45,11 +45,14 @@ __all__ = [
     "REPLY_BYTES",
     "ROOMS_PER_CLIENT",
     "SOURCE_LENGTH",
+    "STALLED",
     "TEXT_LENGTH",
     "TYPE_LENGTH",
     "TYPING_PER_CLIENT",
     "VERSION_LENGTH",
+    "WAITING_AGE",
     "WAITING_BYTES",
+    "WAITING_MESSAGES",
 ]
 
 MESSAGE_SIZE: Final = 131_072
@@ -138,8 +141,18 @@ BURST: Final = 500
 FLOOD_STRIKES: Final = 1_000
 """Messages refused in a row, without a pause, after which a flooding connection is closed."""
 
-WAITING_BYTES: Final = 4 << 20
-"""Bytes waiting for one slow receiver, beyond which it is closed with 1013."""
+WAITING_BYTES: Final = 1 << 20
+"""Bytes that may wait for one slow receiver, by default; past it, it is closed with 1013, or as
+the policy for slow receivers has it."""
+
+WAITING_MESSAGES: Final = 10_000
+"""Messages that may, by default."""
+
+WAITING_AGE: Final = 10.0
+"""How long a message may wait for a slow receiver, by default."""
+
+STALLED: Final = 10.0
+"""How long a receiver may take nothing at all of what waits for it, by default."""
 
 HEARTBEAT_MIN: Final = 1.0
 """Shortest interval at which a client may ask for ``ping`` messages."""

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
+from ...backpressure import Policy
 from ...protocol.codecs import Codec
 from ...protocol.incoming import Position
+
+if TYPE_CHECKING:
+    from ...metrics.meter import Meter
 
 __all__ = ["Peer"]
 
@@ -16,39 +22,64 @@ class Peer(abc.ABC):
     A transport makes a Peer for each connection, gives it to :meth:`rtmon.hub.Hub.open`, then
     awaits :meth:`~rtmon.hub.Session.receive` for each message, in order, and calls
     :meth:`~rtmon.hub.Session.closed` once when the connection has ended. None of the methods
-    here blocks or raises: a peer in trouble must not trouble others.
+    here blocks or raises: a peer in trouble must not trouble others. Only :meth:`room` may be
+    waited for.
+
+    A transport that carries bytes over a network derives from
+    :class:`~rtmon.hub.transports.queued.QueuedPeer`, which has all that concerns slow receivers.
 
     Attributes:
         transport: the transport's name.
         codec: what the connection speaks.
         remote: address of the other end; None if there is none to know.
         binary: whether the transport can carry binary messages.
+        meter: what counts the connection; None if nothing does.
+        monitor: whose the meter is.
     """
 
     transport: str
     codec: Codec
     remote: str | None = None
     binary: bool = True
+    meter: Meter | None = None
+    monitor: Any = None
 
     @abc.abstractmethod
-    def send(self, data: str | bytes) -> bool:
-        """Queue a message in order; text or binary by its type.
+    def send(
+        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
+    ) -> bool:
+        """Send a message in order; text or binary by its type.
+
+        Args:
+            data: the message.
+            policy: what is given up if too much waits for this connection. Answers and all else
+                that a client relies on goes with the default, and is never dropped.
+            key: for ``keep_latest``: what the message is the latest of.
 
         Returns:
-            False if it was not queued, because the connection is closed or too slow.
+            False if it was not taken, because the connection is closed or too slow.
         """
 
     @abc.abstractmethod
     def close(self, code: int, reason: str) -> None:
-        """Begin to end the connection; what was queued before goes out first if it can."""
+        """Begin to end the connection; what was sent before goes out first if it can."""
 
     @property
     @abc.abstractmethod
     def waiting(self) -> int:
-        """Bytes that are queued and have not left."""
+        """Bytes that wait to leave."""
 
-    def named(self, name: str) -> None:  # noqa: B027 (a hook: most transports have no use for it)
+    def has_room(self, share: float = 1.0) -> bool:  # noqa: ARG002 (of a hook)
+        """Whether less than a share of what may wait for this connection does."""
+        return True
+
+    async def room(self) -> None:  # noqa: B027 (a hook)
+        """Wait until there is room, or the connection ends."""
+
+    def named(self, name: str) -> None:
         """The client has said what it is called."""
+        if self.meter is not None:
+            self.meter.name = name
 
     def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
         self, key: str, at: Position | None, *, recovered: bool | None
@@ -64,8 +95,12 @@ class Peer(abc.ABC):
     def left(self, key: str) -> None:  # noqa: B027 (a hook)
         """The client is no longer in a place."""
 
-    def errored(self) -> None:  # noqa: B027 (a hook)
+    def errored(self) -> None:
         """A message of this client was answered with an error."""
+        if self.meter is not None:
+            self.meter.bump("errors")
 
-    def measured(self, rtt: float) -> None:  # noqa: B027 (a hook)
+    def measured(self, rtt: float) -> None:
         """A ``ping`` message was answered, after so many seconds."""
+        if self.meter is not None and self.monitor is not None:
+            self.monitor.collector.rtt(self.meter, rtt)

@@ -13,73 +13,73 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...errors import ProtocolError
+from ...guarding import Guarded, GuardedServerConnection
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.incoming import Position
-from .base import Peer
+from .queued import QueuedPeer
 
 if TYPE_CHECKING:
     from ..hub import Hub
 
 __all__ = ["WebSocketPeer", "handler", "serve_arguments"]
 
-_CLOSE_TIMEOUT = 5.0
-"""Seconds that a peer has to take a close frame before TCP is cut: a stalled reader never
-empties the buffer that the frame waits in."""
 
+class WebSocketPeer(QueuedPeer):
+    """A connection of a `websockets` server.
 
-class WebSocketPeer(Peer):
-    """A connection of a `websockets` server."""
+    Attributes:
+        connection: the connection. While it is paused, only this peer may write to it.
+    """
 
     transport = "websocket"
+    _task: asyncio.Task[None] | None = None
 
-    def __init__(self, connection: ServerConnection, *, max_waiting: int) -> None:
+    def __init__(self, connection: ServerConnection, *, hub: Hub) -> None:
+        super().__init__(hub)
         self.codec = for_subprotocol(connection.subprotocol)
         self.remote = _address(connection.remote_address)
-        self._connection = connection
-        self._max_waiting = max_waiting
-        self._meter: Any = getattr(connection, "meter", None)
-        self._closing: asyncio.Task[None] | None = None
-
-    def send(self, data: str | bytes) -> bool:
-        connection = self._connection
-        if self._closing is not None or connection.state is not State.OPEN:
-            return False
-        if self.waiting > self._max_waiting:
-            self.close(close.TRY_AGAIN_LATER, "you read too slowly")
-            return False
-        # The one call of the library that writes at once and never waits.
-        broadcast((connection,), data)
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        reason = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._connection.close(code, reason)
-        except TimeoutError:
-            self._connection.transport.abort()
+        self.connection = connection
+        self.meter = getattr(connection, "meter", None)
+        self.monitor = getattr(connection, "monitor", None)
+        self._guarded = isinstance(connection, Guarded)
+        if isinstance(connection, Guarded):
+            connection.listen(self)
 
     @property
-    def waiting(self) -> int:
-        return self._connection.transport.get_write_buffer_size()
+    def open(self) -> bool:
+        return super().open and self.connection.state is State.OPEN
 
-    def named(self, name: str) -> None:
-        if self._meter is not None:
-            self._meter.name = name
+    @property
+    def writable(self) -> bool:
+        # A class of somebody else's does not say when writing goes on, so nothing waits for it.
+        return not (self._guarded and self.connection.paused)
 
-    def errored(self) -> None:
-        if self._meter is not None:
-            self._meter.bump("errors")
+    def write(self, data: str | bytes) -> None:
+        # The one call of the library that writes at once and never waits.
+        broadcast((self.connection,), data)
+        if not self._guarded and self.buffered > self._hub.options.max_waiting:
+            self.too_slow()
 
-    def measured(self, rtt: float) -> None:
-        monitor: Any = getattr(self._connection, "monitor", None)
-        if self._meter is not None and monitor is not None:
-            monitor.collector.rtt(self._meter, rtt)
+    @property
+    def buffered(self) -> int:
+        return self.connection.transport.get_write_buffer_size()
+
+    @property
+    def taken(self) -> int:
+        # While writing is paused nobody writes, but for what the connection itself counts.
+        written = self.connection.written() if isinstance(self.connection, Guarded) else 0
+        return written - self.buffered
+
+    def end(self, code: int, reason: str) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._end(code, reason))
+
+    async def _end(self, code: int, reason: str) -> None:
+        reason = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
+        await self.connection.close(code, reason)
+
+    def abort(self) -> None:
+        self.connection.transport.abort()
 
 
 def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
@@ -90,34 +90,46 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     """
 
     async def handle(connection: ServerConnection) -> None:
-        peer = WebSocketPeer(connection, max_waiting=hub.options.max_waiting)
-        path = connection.request.path if connection.request else ""
-        # Not urlsplit: it raises for paths that begin with two slashes and are no host.
-        query = parse_qs(path.partition("?")[2])
+        peer = WebSocketPeer(connection, hub=hub)
         try:
-            session = await hub.open(
-                peer,
-                name=_first(query, "name"),
-                user=_first(query, "user"),
-                since=_position(query),
-            )
-        except ProtocolError as error:
-            await connection.close(close.TRY_AGAIN_LATER, error.message)
-            return
-        try:
-            async for data in connection:
-                await session.receive(data)
-        except ConnectionClosed:
-            pass
+            await _handle(hub, peer)
         finally:
-            session.closed()
+            peer.ended()
 
     return handle
 
 
+async def _handle(hub: Hub, peer: WebSocketPeer) -> None:
+    connection = peer.connection
+    path = connection.request.path if connection.request else ""
+    # Not urlsplit: it raises for paths that begin with two slashes and are no host.
+    query = parse_qs(path.partition("?")[2])
+    try:
+        session = await hub.open(
+            peer,
+            name=_first(query, "name"),
+            user=_first(query, "user"),
+            since=_position(query),
+        )
+    except ProtocolError as error:
+        await connection.close(close.TRY_AGAIN_LATER, error.message)
+        return
+    try:
+        async for data in connection:
+            await session.receive(data)
+    except ConnectionClosed:
+        pass
+    finally:
+        session.closed()
+
+
 def serve_arguments(hub: Hub) -> dict[str, Any]:
     """What ``websockets.asyncio.server.serve`` must be told for a hub, unless the user chose."""
-    return {"select_subprotocol": _select, "max_size": hub.options.max_size}
+    return {
+        "select_subprotocol": _select,
+        "max_size": hub.options.max_size,
+        "create_connection": GuardedServerConnection,
+    }
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -1,0 +1,180 @@
+"""What a connection of `websockets` may cost while its peer does not read.
+
+The library stops its own keepalive pings while writing is paused, and goes on answering the
+peer's: a peer that reads nothing is never found, and one that sends pings besides fills the
+memory with answers (seen with websockets 17.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from .backpressure import Progress
+
+__all__ = ["Guarded", "GuardedServerConnection", "Listener"]
+
+_LOOKS = 4
+"""Looks in the time after which a peer that reads nothing is cut off."""
+
+
+class Listener(Protocol):
+    """Whoever wants to know when a connection can be written to."""
+
+    def blocked(self) -> None:
+        """Writing is paused."""
+
+    def pump(self) -> None:
+        """Writing goes on; may write."""
+
+
+class Guarded(Connection):
+    """Put in front of a connection class: watches while writing is paused, and only then.
+
+    Pongs: while writing is paused only the last is kept, and sent when writing goes on; RFC
+    6455, 5.5.3, lets an endpoint answer only the latest of several pings.
+    """
+
+    stall_timeout: ClassVar[float | None] = None
+    """Seconds for which a peer may take nothing of what waits for it, until its connection is
+    cut; None to leave it alone. A :class:`Listener` does this itself."""
+
+    # One attribute, there only when it is needed: with many, CPython keeps the attributes of
+    # every connection less compactly.
+    _guard: _Guard | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody told when writing is paused and when it goes on."""
+        self._guarding().listener = listener
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._guarding().paused()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._guarding().resumed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._guard is not None:
+            self._guard.lost()
+        super().connection_lost(exc)
+
+    def written(self) -> int:
+        """Bytes handed to the transport so far, as far as that is known."""
+        return 0
+
+    def _guarding(self) -> _Guard:
+        if self._guard is None:
+            self._guard = _Guard(self)
+        return self._guard
+
+
+class GuardedServerConnection(Guarded, ServerConnection):
+    """The connection class of a server without a probe."""
+
+
+class _Guard:
+    """What is remembered of a connection whose writing is, or was, paused."""
+
+    __slots__ = (
+        "_connection",
+        "_counted",
+        "_pong",
+        "_progress",
+        "_send_frame",
+        "_timer",
+        "listener",
+    )
+
+    def __init__(self, connection: Guarded) -> None:
+        self._connection = connection
+        self._send_frame: Callable[[Frame], None] | None = None
+        self._counted = False
+        self._pong: Frame | None = None
+        self._progress: Progress | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.listener: Listener | None = None
+
+    def paused(self) -> None:
+        self._hold_pongs()
+        if self.listener is not None:
+            self.listener.blocked()
+        elif self._connection.stall_timeout is not None:
+            self._progress = Progress(self._taken(), self._connection.loop.time())
+            self._set_timer()
+
+    def resumed(self) -> None:
+        self._stop()
+        pong = self._release_pongs()
+        if pong is not None and self._connection.protocol.state is State.OPEN:
+            # May pause writing again; then what comes next finds it so.
+            self._connection.protocol.send_frame(pong)
+            self._connection.send_data()
+        if self.listener is not None:
+            self.listener.pump()
+
+    def lost(self) -> None:
+        self._stop()
+        self._release_pongs()
+
+    # Pongs
+
+    def _hold_pongs(self) -> None:
+        # What a protocol sends passes send_frame. It is replaced only while writing is paused,
+        # so that it costs nothing at any other time.
+        protocol: Any = self._connection.protocol
+        self._counted = "send_frame" in vars(protocol)
+        self._send_frame = protocol.send_frame
+        protocol.send_frame = self._send_frame_later
+
+    def _send_frame_later(self, frame: Frame) -> None:
+        assert self._send_frame is not None  # noqa: S101 - it is what this stands in for
+        if frame.opcode is Opcode.PONG:
+            self._pong = frame
+        else:
+            self._send_frame(frame)
+
+    def _release_pongs(self) -> Frame | None:
+        protocol: Any = self._connection.protocol
+        if self._counted:
+            protocol.send_frame = self._send_frame
+        elif self._send_frame is not None:
+            del protocol.send_frame
+        self._send_frame = None
+        pong, self._pong = self._pong, None
+        return pong
+
+    # Stalled readers
+
+    def _taken(self) -> int:
+        connection = self._connection
+        return connection.written() - connection.transport.get_write_buffer_size()
+
+    def _set_timer(self) -> None:
+        timeout = self._connection.stall_timeout
+        if timeout is not None:
+            self._timer = self._connection.loop.call_later(timeout / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        connection, progress = self._connection, self._progress
+        timeout = connection.stall_timeout
+        if progress is None or timeout is None:
+            return
+        if progress.look(self._taken(), connection.loop.time()) >= timeout:
+            # A close frame would wait behind all that the peer does not read.
+            connection.transport.abort()
+        else:
+            self._set_timer()
+
+    def _stop(self) -> None:
+        self._progress = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

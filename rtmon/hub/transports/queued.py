@@ -1,0 +1,249 @@
+"""Slow receivers, for all transports alike."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from ...backpressure import Policy, Progress, SendQueue
+from ...protocol import close as codes
+from ..alarm import Alarm
+from ..delivery import size_of
+from .base import Peer
+
+if TYPE_CHECKING:
+    from ..hub import Hub
+
+__all__ = ["CLOSE_TIMEOUT", "QueuedPeer"]
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds that a connection has to end by itself before it is cut: a reader that has stalled
+never takes the close frame."""
+
+_LOOKS = 4
+"""Looks at a connection in the time after which something must be done about it."""
+
+
+class QueuedPeer(Peer):
+    """A Peer with a bounded queue in front of a transport that cannot always take messages.
+
+    The queue is empty while the transport is :attr:`writable`, so whoever writes to a writable
+    transport directly overtakes nothing.
+
+    **What a transport provides**
+
+    * :attr:`writable`: whether its own buffer, which nothing can be taken back from, has room.
+      Keep that buffer small. Where sending is a coroutine, one message at a time is enough: not
+      writable from :meth:`write` until the coroutine has returned.
+    * :meth:`write`: puts a message into that buffer. Called only while it is writable; does not
+      block. An error of the transport is the transport's to handle: it ends the connection.
+    * :attr:`buffered`: bytes in that buffer.
+    * :meth:`end`: begins to close, in order after what was written. Called once at most. Whether
+      it succeeds need not be watched: if :meth:`ended` is not called in time, :meth:`abort` is.
+    * :meth:`abort`: cuts the connection at once. May be called when it has ended.
+    * :attr:`taken`, where it can do better than the bytes written here less those buffered.
+
+    **What a transport calls**
+
+    * :meth:`pump` whenever it has become writable again;
+    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when somebody
+      else writes to it too;
+    * :meth:`ended` once, when the connection is gone, beside :meth:`rtmon.hub.Session.closed`.
+
+    Args:
+        hub: whose options bound the queue, as they are at any time, and whose clock is used.
+    """
+
+    _queue: SendQueue[str | bytes] | None = None
+    _progress: Progress | None = None
+    _alarm: Alarm | None = None
+    _cut: asyncio.TimerHandle | None = None
+    _roomless: list[asyncio.Future[None]] | None = None
+    _closing: tuple[int, str] | None = None
+    _over = False
+    _written = 0
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    # What a transport provides
+
+    @property
+    @abc.abstractmethod
+    def writable(self) -> bool:
+        """Whether the transport takes a message now."""
+
+    @abc.abstractmethod
+    def write(self, data: str | bytes) -> None:
+        """Hand a message to the transport."""
+
+    @property
+    @abc.abstractmethod
+    def buffered(self) -> int:
+        """Bytes that the transport has taken and that have not left."""
+
+    @abc.abstractmethod
+    def end(self, code: int, reason: str) -> None:
+        """Begin to close the connection."""
+
+    @abc.abstractmethod
+    def abort(self) -> None:
+        """Cut the connection."""
+
+    @property
+    def taken(self) -> int:
+        """A number that grows as bytes leave while the transport is not writable."""
+        return self._written - self.buffered
+
+    # What the hub calls
+
+    @property
+    def open(self) -> bool:
+        """Whether messages are taken."""
+        return self._closing is None and not self._over
+
+    @property
+    def waiting(self) -> int:
+        return self.buffered + (0 if self._queue is None else self._queue.bytes)
+
+    def send(
+        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
+    ) -> bool:
+        if not self.open:
+            return False
+        if not self._queue and self.writable:
+            self._write(data)
+            return True
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = SendQueue()
+        before = queue.dropped
+        verdict = queue.offer(
+            data,
+            size_of(data),
+            bounds=self._hub.options.bounds,
+            now=self._hub.clock(),
+            policy=policy,
+            key=key,
+            buffered=self.buffered,
+        )
+        self._count(queue.dropped - before)
+        if verdict == "overflow":
+            self.too_slow()
+        else:
+            self._watch()
+        return verdict == "taken"
+
+    def close(self, code: int, reason: str) -> None:
+        if not self.open:
+            return
+        self._closing = (code, reason)
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(CLOSE_TIMEOUT, self.abort)
+        self._admit()
+        if not self._queue:
+            self.end(code, reason)
+
+    def has_room(self, share: float = 1.0) -> bool:
+        queue, bounds = self._queue, self._hub.options.bounds
+        if queue is None:
+            return self.buffered < share * bounds.bytes
+        return queue.has_room(bounds, buffered=self.buffered, share=share)
+
+    async def room(self) -> None:
+        while self.open and not self.has_room():
+            waiter = asyncio.get_running_loop().create_future()
+            self._roomless = [*(self._roomless or ()), waiter]
+            await waiter
+
+    # What the transport calls
+
+    def pump(self) -> None:
+        """The transport can take messages again."""
+        if self._over:
+            return
+        self._progress = None
+        queue = self._queue
+        while queue and self.writable:
+            self._write(queue.take())
+        if self._closing is not None and queue is not None and not queue:
+            self._queue = None
+            self.end(*self._closing)
+        if self._roomless and self.has_room():
+            self._admit()
+
+    def blocked(self) -> None:
+        """The transport takes nothing for now: whether the reader does is watched."""
+        self._watch()
+
+    def too_slow(self) -> None:
+        """Too much waits: end the connection with 1013, and without what still waits here."""
+        self._give_up()
+        self.close(codes.TRY_AGAIN_LATER, "you read too slowly")
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        self._over = True
+        if self._cut is not None:
+            self._cut.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._give_up()
+        self._admit()
+
+    # Inside
+
+    def _write(self, data: str | bytes) -> None:
+        self._written += len(data)
+        self.write(data)
+        if not self.writable:
+            self._watch()
+
+    def _watch(self) -> None:
+        if self._progress is None and not self._over:
+            self._progress = Progress(self.taken, self._hub.clock())
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None:
+            self._alarm = Alarm(self._look)
+        options = self._hub.options
+        self._alarm.set(min(options.stalled, options.max_waiting_age) / _LOOKS)
+
+    def _look(self) -> None:
+        """Look whether the reader takes what waits, and soon enough."""
+        queue, progress = self._queue, self._progress
+        if self._over or progress is None:
+            return
+        if self.writable and not queue:
+            self._progress = None
+            return
+        options, now = self._hub.options, self._hub.clock()
+        if progress.look(self.taken, now) >= options.stalled:
+            self._give_up()
+            self.abort()
+            return
+        if queue:
+            before = queue.dropped
+            late = queue.expire(options.bounds, now)
+            self._count(queue.dropped - before)
+            if late and self.open:
+                self.too_slow()
+        self._set_alarm()
+
+    def _give_up(self) -> None:
+        if self._queue is not None:
+            self._count(self._queue.clear())
+
+    def _count(self, dropped: int) -> None:
+        if dropped and self.meter is not None:
+            self.meter.bump("dropped", dropped)
+
+    def _admit(self) -> None:
+        """Let those go on who wait for room."""
+        waiting, self._roomless = self._roomless, None
+        for waiter in waiting or ():
+            if not waiter.done():
+                waiter.set_result(None)
