@@ -1,1 +1,277 @@
-/** The browser client of the rtmon hub. See rtmon.d.ts and docs/browser.md. */
+/**
+ * The browser client of the rtmon hub: reconnects, goes on where it was, and says so when it
+ * cannot. One import, no build step. Its types and their documentation are in rtmon.d.ts.
+ */
+
+import { NORMAL } from "./client/closes.js";
+import { Engine, SYSTEM_CLOCK } from "./client/engine.js";
+import { OptionError, RequestTimeout } from "./client/errors.js";
+import { Files } from "./client/files.js";
+import { complete } from "./client/options.js";
+import { Attendance, Buffer, Subscription } from "./client/subscription.js";
+import { webSocketTransport } from "./client/websocket.js";
+
+export {
+  ClientClosed,
+  ConnectionLost,
+  MessageExpired,
+  OptionError,
+  ProtocolError,
+  QueueFull,
+  RequestTimeout,
+  RtmonError,
+} from "./client/errors.js";
+
+/** Messages held for somebody who iterates over the client, and may come late or never. */
+const UNREAD = 1_000;
+
+/** Message types that are answered if asked to: docs/protocol.md. */
+const ACKED = new Set(["publish", "chat_message", "room_message", "private_message"]);
+
+export function connect(url, given = {}) {
+  const { WebSocket, EventSource, fetch, transport, clock, random, ...options } = given;
+  const way = transport ?? webSocketTransport(url, { WebSocket, EventSource, fetch });
+  return new Client(way, complete(options), clock ?? SYSTEM_CLOCK, random ?? Math.random);
+}
+
+export class Client {
+  #engine;
+  #options;
+  #clock;
+  #attendance;
+  #files;
+  #handlers = new Map();
+  #messages = new Buffer(UNREAD);
+  #read = false;
+  #unwatch;
+
+  /** For `connect`. */
+  constructor(transport, options, clock, random) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#engine = new Engine(transport, options, { clock, random });
+    this.#files = new Files(this.#engine, clock);
+    this.#attendance = new Attendance(this.#engine, {
+      call,
+      publish: async (channel, data) => {
+        await this.publish(channel, data);
+      },
+    });
+    this.#engine.listeners.push((event) => this.#listen(event));
+    this.#unwatch = watchPage(() => this.#engine.doubt());
+    this.#engine.start();
+  }
+
+  get state() {
+    return this.#engine.state;
+  }
+
+  get isOpen() {
+    return this.#engine.state === "open";
+  }
+
+  get clientId() {
+    return this.#engine.session.clientId;
+  }
+
+  get rtt() {
+    return this.#engine.session.heartbeat.rtt;
+  }
+
+  get transport() {
+    return this.#engine.transport;
+  }
+
+  get stats() {
+    return this.#engine.session.stats(this.#engine.now());
+  }
+
+  // Beginning and end
+
+  async waitOpen({ timeout } = {}) {
+    if (timeout === undefined) return this.#engine.waitOpen();
+    let timer;
+    const late = new Promise((_, reject) => {
+      const error = new RequestTimeout(`There was no connection within ${timeout} ms.`);
+      timer = this.#clock.setTimeout(() => reject(error), timeout);
+    });
+    try {
+      return await Promise.race([this.#engine.waitOpen(), late]);
+    } finally {
+      this.#clock.clearTimeout(timer);
+    }
+  }
+
+  reconnect() {
+    this.#engine.hurry();
+  }
+
+  close() {
+    return this.#engine.close();
+  }
+
+  // Speaking
+
+  async send(type, payload = {}) {
+    await this.#engine.send(type, payload);
+  }
+
+  async request(type, payload = {}, { timeout = this.#options.requestTimeout } = {}) {
+    if (ACKED.has(type)) payload = { ...payload, ack: true };
+    return this.#engine.request(type, payload, timeout);
+  }
+
+  async publish(channel, data, { ack = false, timeout } = {}) {
+    const payload = { channel, data };
+    if (ack) return (await this.request("publish", payload, { timeout })).position;
+    await this.send("publish", payload);
+    return null;
+  }
+
+  flush() {
+    return this.#engine.flush();
+  }
+
+  // Listening
+
+  on(type, handler) {
+    return this.#on(`message ${type}`, handler);
+  }
+
+  onOpen(handler) {
+    return this.#on("change open", handler);
+  }
+
+  onClose(handler) {
+    return this.#on("change close", handler);
+  }
+
+  onError(handler) {
+    return this.#on("change error", handler);
+  }
+
+  onReconnect(handler) {
+    return this.#on("change reconnect", handler);
+  }
+
+  onGaveUp(handler) {
+    return this.#on("change gave_up", handler);
+  }
+
+  onChange(handler) {
+    return this.#on("change *", handler);
+  }
+
+  onRtt(handler) {
+    return this.#on("rtt", handler);
+  }
+
+  [Symbol.asyncIterator]() {
+    this.#read = true;
+    return {
+      next: () => this.#messages.next(),
+      return: () => {
+        this.#read = false;
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  subscribe(channel, ...rest) {
+    const handler = typeof rest[0] === "function" ? rest.shift() : null;
+    const { since = null } = rest[0] ?? {};
+    const { buffer } = this.#options;
+    const subscription = new Subscription(this.#attendance, channel, handler, since, buffer);
+    this.#attendance.subscribe(subscription);
+    return subscription;
+  }
+
+  join(room, { since = null } = {}) {
+    return this.#attendance.join(room, since);
+  }
+
+  leave(room) {
+    this.#attendance.leave(room);
+  }
+
+  // Files
+
+  sendFile(source, options) {
+    return this.#files.send(source, options);
+  }
+
+  receiveFile(offer, options) {
+    return this.#files.receive(offer, options);
+  }
+
+  // What comes
+
+  #on(key, handler) {
+    if (typeof handler !== "function") throw new OptionError(`${handler} is no function.`);
+    // A copy for each change: who is being called may come and go.
+    this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
+    return () => {
+      const others = this.#handlers.get(key).filter((each) => each !== handler);
+      this.#handlers.set(key, others);
+    };
+  }
+
+  #call(key, value) {
+    for (const handler of this.#handlers.get(key) ?? []) call(handler, value);
+  }
+
+  #listen(event) {
+    if (event.message !== undefined) this.#message(event);
+    else if (event.rtt !== undefined) this.#call("rtt", event.rtt);
+    else if (event.what !== undefined) this.#change(event);
+  }
+
+  #message({ message, again }) {
+    const { session } = this.#engine;
+    if (message.type === "publication") session.dropped += this.#attendance.publication(message);
+    // Passed on before, and now once more for a reader who was behind.
+    if (again) return;
+    this.#call(`message ${message.type}`, message);
+    this.#call("message *", message);
+    // Nobody misses what goes from here before they have begun to read.
+    if (this.#messages.put(message) && this.#read) session.dropped += 1;
+  }
+
+  #change(change) {
+    if (change.state === "closed") this.#end();
+    this.#call(`change ${change.what}`, change);
+    this.#call("change *", change);
+  }
+
+  #end() {
+    const { session } = this.#engine;
+    const { ended } = session.lifecycle;
+    // The end that the server wished for in good order is no error.
+    const error = ended === null || ended.code === NORMAL ? null : session.gone();
+    this.#unwatch();
+    this.#messages.end(error);
+    this.#attendance.end(error);
+  }
+}
+
+/** Call a user's function; what it raises is the page's to report, and stops nothing here. */
+function call(handler, value) {
+  try {
+    handler(value);
+  } catch (error) {
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
+  }
+}
+
+/** Have a function called when the network comes back, or the page is looked at again. */
+function watchPage(doubt) {
+  if (typeof addEventListener !== "function" || typeof document !== "object") return () => {};
+  const seen = () => document.visibilityState === "visible" && doubt();
+  addEventListener("online", doubt);
+  document.addEventListener("visibilitychange", seen);
+  return () => {
+    removeEventListener("online", doubt);
+    document.removeEventListener("visibilitychange", seen);
+  };
+}

@@ -1,0 +1,38 @@
+/** Close codes: what they mean, and whether to come back after them. As in docs/protocol.md. */
+
+export const NORMAL = 1000;
+export const ABNORMAL = 1006;
+
+const NAMES = {
+  1000: "normal",
+  1001: "going away",
+  1002: "protocol error",
+  1003: "unsupported data",
+  1005: "no status",
+  1006: "abnormal",
+  1007: "invalid data",
+  1008: "policy violation",
+  1009: "too big",
+  1010: "extension missing",
+  1011: "internal error",
+  1012: "service restart",
+  1013: "try again later",
+  1014: "bad gateway",
+  1015: "TLS failure",
+  4000: "no heartbeat",
+};
+
+const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 1015]);
+
+/** A few words for a close code. */
+export function describe(code) {
+  if (code in NAMES) return NAMES[code];
+  if (code >= 4000 && code < 4500) return "application, come back";
+  if (code >= 4500 && code < 5000) return "application, stay away";
+  return code >= 3000 && code < 4000 ? "registered" : "unknown";
+}
+
+/** Whether a client should try again by itself. */
+export function mayReconnect(code) {
+  return !FINAL.has(code) && !(code >= 4500 && code < 5000);
+}

@@ -1,0 +1,325 @@
+/** What keeps a client going: connects, waits, connects again, and passes on what happens. */
+
+import { ABNORMAL, NORMAL } from "./closes.js";
+import { ConnectionLost, QueueFull, RequestTimeout } from "./errors.js";
+import { Session } from "./session.js";
+
+/** Bytes that wait in a connection, above which no more are written. */
+const HIGH_WATER = 1 << 20;
+
+/** How often to look whether they have left: nothing tells. */
+const DRAIN = 50;
+
+/** The longest that timers can wait. */
+const FOREVER = 2 ** 31 - 1;
+
+export const SYSTEM_CLOCK = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  setTimeout: (call, delay) => setTimeout(call, delay),
+  clearTimeout: (timer) => clearTimeout(timer),
+};
+
+/** One connection, or the attempt to have one. */
+class Link {
+  connection = null;
+  opened = false;
+
+  /** @param deadline when the server must have spoken */
+  constructor(deadline) {
+    this.deadline = deadline;
+  }
+}
+
+/** Runs a session over one connection after the other. */
+export class Engine {
+  /** Called with each event of the session: `{message, again}`, change, `{chunk}`, `{rtt}`. */
+  listeners = [];
+  #transport;
+  #options;
+  #clock;
+  #link = null;
+  /** Who waits for room in the outbox, in order. */
+  #line = [];
+  #retryAt = Infinity;
+  #closeBy = Infinity;
+  #timer = null;
+  #running = false;
+  #again = false;
+  #changed = deferred();
+
+  constructor(transport, options, { clock, random }) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#clock = clock;
+    this.session = new Session(options, { wall: clock.wall, random });
+  }
+
+  get transport() {
+    return this.#transport.name;
+  }
+
+  /** The connection that the server has welcomed; null while there is none. */
+  get connection() {
+    return this.session.connected ? this.#link.connection : null;
+  }
+
+  /** Connections opened so far. */
+  get generation() {
+    return this.session.lifecycle.connections;
+  }
+
+  get state() {
+    return this.session.lifecycle.state;
+  }
+
+  now() {
+    return this.#clock.now();
+  }
+
+  // Beginning and end
+
+  start() {
+    this.#retryAt = this.now();
+    this.step();
+  }
+
+  /** Make the next attempt now. */
+  hurry() {
+    if (this.#link === null && this.#retryAt !== Infinity) this.start();
+  }
+
+  /** The network may have changed: see whether the connection lives, or make one now. */
+  doubt() {
+    if (this.session.connected) this.session.heartbeat.doubt(this.now());
+    this.hurry();
+    this.step();
+  }
+
+  /** Resolved when it is connected; rejects with ClientClosed. */
+  async waitOpen() {
+    while (!this.session.connected) {
+      this.session.check();
+      await this.change();
+    }
+  }
+
+  /** Resolved when the server has all that was sent; rejects with ClientClosed. */
+  async flush() {
+    const { outbox, sender } = this.session;
+    while (outbox.queued > 0 || outbox.unconfirmed > 0) {
+      const over = this.state === "closing" && !this.session.connected;
+      if (this.state === "closed" || over) throw this.session.gone();
+      sender.ask();
+      this.step();
+      await this.change();
+    }
+  }
+
+  /** End it for good, after what is still to be sent has arrived. */
+  async close() {
+    if (this.state !== "closing" && this.state !== "closed") {
+      this.session.closing();
+      this.#retryAt = Infinity;
+      this.#closeBy = this.now() + this.#options.closeTimeout;
+      if (this.session.connected) {
+        this.step();
+        // Not awaited: the deadline ends it, too, and a flush that fails has nobody left to tell.
+        this.flush().then(() => this.#link?.connection.close(NORMAL, ""), () => {});
+      } else {
+        this.#closed();
+      }
+    }
+    while (this.state !== "closed") await this.change();
+  }
+
+  #closed() {
+    this.#closeBy = Infinity;
+    this.#cut();
+    this.session.closed(this.now());
+    this.step();
+  }
+
+  // Sending
+
+  /** Queue a message as soon as there is room for it; rejects with ClientClosed, OptionError,
+   * QueueFull. */
+  async send(type, payload, settle = null) {
+    const entry = this.session.sender.entry(type, payload, settle);
+    await this.#queue(entry);
+    return entry;
+  }
+
+  async #queue(entry) {
+    const { session } = this;
+    session.check();
+    this.#line.push(entry);
+    const waits = this.#options.queuePolicy === "wait";
+    // In line, so that nobody overtakes who waits already.
+    while (waits && (this.#line[0] !== entry || session.outbox.full)) {
+      session.sender.ask();
+      this.step();
+      await this.change();
+      if (!this.#line.includes(entry)) return;
+      if (this.state === "closing" || this.state === "closed") break;
+    }
+    this.#line.splice(this.#line.indexOf(entry), 1);
+    session.put(entry, this.now());
+    this.step();
+  }
+
+  /** Send a message and wait for its answer; rejects with what may go wrong. */
+  async request(type, payload, timeout = this.#options.requestTimeout) {
+    let timer;
+    const answer = new Promise((resolve, reject) => {
+      const settle = (result) => (result instanceof Error ? reject(result) : resolve(result));
+      const entry = this.session.sender.entry(type, payload, settle);
+      timer = this.#clock.setTimeout(() => {
+        this.#line = this.#line.filter((each) => each !== entry);
+        this.session.outbox.forget(entry);
+        reject(new RequestTimeout(`There was no answer to '${type}' within ${timeout} ms.`));
+        this.step();
+      }, timeout);
+      this.#queue(entry).catch(reject);
+    });
+    try {
+      return await answer;
+    } finally {
+      this.#clock.clearTimeout(timer);
+    }
+  }
+
+  /** Resolved when anything has happened. */
+  change() {
+    return this.#changed.promise;
+  }
+
+  // Running
+
+  /** Do what there is to do now: read the clock, write, connect, pass on, set the next alarm. */
+  step() {
+    // What is called from here may call here; once more is then enough.
+    this.#again = true;
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        this.#write();
+        this.#watch();
+        this.#passOn();
+      }
+    } finally {
+      this.#running = false;
+    }
+    this.#setAlarm();
+    const { resolve } = this.#changed;
+    this.#changed = deferred();
+    resolve();
+  }
+
+  #write() {
+    const { session } = this;
+    while (session.connected && this.#link.connection.buffered <= HIGH_WATER) {
+      const data = session.next(this.now());
+      if (data === null) return;
+      this.#link.connection.send(data);
+    }
+  }
+
+  #watch() {
+    const { session } = this;
+    const now = this.now();
+    session.tick(now);
+    const link = this.#link;
+    if (now >= this.#closeBy) this.#closed();
+    else if (session.dead !== null) this.#ended(link, ABNORMAL, session.dead);
+    else if (link !== null && !session.connected && now >= link.deadline) {
+      if (link.opened) session.dead = "the server said no welcome: is it a hub?";
+      this.#ended(link, ABNORMAL, `there was no answer within ${this.#options.openTimeout} ms`);
+    } else if (link === null && now >= this.#retryAt) this.#attempt(now);
+  }
+
+  #passOn() {
+    for (const event of this.session.takeEvents()) {
+      for (const listener of this.listeners) listener(event);
+    }
+  }
+
+  #setAlarm() {
+    const { session } = this;
+    const now = this.now();
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.state === "closed") return;
+    const link = this.#link;
+    let due = Math.min(session.due(now), this.#retryAt, this.#closeBy);
+    if (link !== null && !session.connected) due = Math.min(due, link.deadline);
+    if (session.connected && link.connection.buffered > HIGH_WATER) due = now + DRAIN;
+    // A little late rather than early, and then once more.
+    const delay = Math.min(Math.max(Math.ceil(due - now), 0), FOREVER);
+    this.#timer = this.#clock.setTimeout(() => this.step(), delay);
+  }
+
+  // Connections
+
+  #attempt(now) {
+    const { session } = this;
+    this.#retryAt = Infinity;
+    session.connecting();
+    const link = (this.#link = new Link(now + this.#options.openTimeout));
+    const here = (what) => (...given) => {
+      if (this.#link === link) what(...given);
+    };
+    try {
+      link.connection = this.#transport.open(session.query(), {
+        onOpen: here(() => {
+          link.opened = true;
+        }),
+        onMessage: here((data) => {
+          session.receive(data, this.now(), { binary: link.connection.binary });
+          this.step();
+        }),
+        onClose: here((code, reason) => this.#ended(link, code, reason)),
+      });
+    } catch (error) {
+      this.#link = null;
+      this.#again = true;
+      this.#later(session.failed(now, error));
+    }
+  }
+
+  /** The connection is over, or there will be none. */
+  #ended(link, code, reason) {
+    const { session } = this;
+    const now = this.now();
+    this.#cut();
+    if (this.state === "closing") {
+      session.connected = false;
+      this.#closed();
+    } else if (link.opened) {
+      this.#later(session.lost(now, code, reason));
+    } else {
+      const why = `there is no connection: ${reason || `close code ${code}`}`;
+      this.#later(session.failed(now, new ConnectionLost(why)));
+    }
+    this.step();
+  }
+
+  #cut() {
+    this.#link?.connection?.abort();
+    this.#link = null;
+  }
+
+  #later(delay) {
+    this.#retryAt = delay === null ? Infinity : this.now() + delay;
+  }
+}
+
+function deferred() {
+  let resolve;
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

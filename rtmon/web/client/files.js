@@ -1,0 +1,333 @@
+/** Files sent and received, in pieces, over as many connections as it takes. */
+
+import { bytesOf, encodeChunk, fromBase64, toBase64 } from "./encoding.js";
+import { ConnectionLost, MessageExpired, OptionError, ProtocolError } from "./errors.js";
+import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits.js";
+import { SHA256 } from "./sha256.js";
+
+/** Until a transfer goes on after the server refused a piece of it. */
+const PAUSE = 100;
+
+/** Refusals in a row, without a byte taken, after which a transfer is given up. */
+const REFUSALS = 10;
+
+/** Bytes read from a file at once. */
+const READ = 1 << 20;
+
+/** Bytes of a received file after which its pieces become one Blob, which may live on disk. */
+const JOINED = 4 << 20;
+
+/** The transfer has to be offered again. */
+class Stopped extends Error {}
+
+/** All transfers of a client. */
+export class Files {
+  #engine;
+  #sleep;
+  #received = new Map();
+  #refused = 0;
+  #downloads = new Map();
+
+  constructor(engine, clock) {
+    this.#engine = engine;
+    this.#sleep = (delay) => new Promise((resolve) => clock.setTimeout(resolve, delay));
+    engine.listeners.push((event) => this.#listen(event));
+  }
+
+  // Up
+
+  /** See `Client.sendFile`. */
+  async send(source, { name, to, room, mime, progress = () => {}, signal } = {}) {
+    const blob = source instanceof Blob ? source : new Blob([bytesOf(source) ?? refuse(source)]);
+    name ??= source.name;
+    if (typeof name !== "string") {
+      throw new OptionError("This file has no name: give one, as { name }.");
+    }
+    mime ??= blob.type || undefined;
+    const sha256 = await digest(blob, signal);
+    const offer = { name, size: blob.size, sha256, mime, to, room };
+    try {
+      return await this.#send(blob, offer, progress, signal);
+    } catch (error) {
+      if (signal?.aborted) this.#abort(offer.file);
+      throw error;
+    }
+  }
+
+  async #send(blob, offer, progress, signal) {
+    const engine = this.#engine;
+    let [asked, best, refusals] = [false, 0, 0];
+    for (;;) {
+      await engine.waitOpen();
+      signal?.throwIfAborted();
+      const { generation } = engine;
+      try {
+        const accepted = (await engine.request("file_offer", offer)).payload;
+        offer.file = accepted.file;
+        await this.#pieces(blob, accepted, generation, progress, signal);
+        asked = true;
+        return await engine.request("file_done", { file: offer.file });
+      } catch (error) {
+        if (error instanceof ConnectionLost || error instanceof MessageExpired) {
+          await this.#untilLost(generation);
+          continue;
+        }
+        const unknown = error.code === "unknown_file" && offer.file !== undefined;
+        if (!(error instanceof Stopped) && !unknown) throw error;
+        if (unknown && asked) {
+          throw new ConnectionLost(
+            `The connection was lost while the server checked '${offer.name}': whether it kept ` +
+              "it is not known. Ask the receiver, or send it again.",
+          );
+        }
+        const received = this.#received.get(offer.file) ?? 0;
+        refusals = received > best ? 0 : refusals + 1;
+        best = Math.max(best, received);
+        if (refusals > REFUSALS) {
+          const problem = `The server takes no more of '${offer.name}'.`;
+          throw new ProtocolError("files_refused", problem);
+        }
+        // The server has been restarted: it begins anew.
+        if (unknown) delete offer.file;
+        await this.#sleep(PAUSE);
+      } finally {
+        this.#received.delete(offer.file);
+      }
+    }
+  }
+
+  /** Send what the server does not have yet, no further ahead than it allows. */
+  async #pieces(blob, { file, chunk, received }, generation, progress, signal) {
+    const engine = this.#engine;
+    const { size } = blob;
+    const piece = Math.min(chunk ?? FILE_CHUNK, FILE_CHUNK_MAX);
+    const refused = this.#refused;
+    let at = received;
+    let told = received;
+    let [block, begin] = [new Uint8Array(), at];
+    this.#received.set(file, received);
+    while (this.#received.get(file) < size) {
+      signal?.throwIfAborted();
+      if (engine.generation !== generation || engine.connection === null) {
+        throw new ConnectionLost("The connection was lost.");
+      }
+      if (this.#refused !== refused) throw new Stopped();
+      if (at < size && at - this.#received.get(file) <= FILE_WINDOW - piece) {
+        if (at >= begin + block.length) {
+          begin = at;
+          block = new Uint8Array(await blob.slice(at, at + READ).arrayBuffer());
+          continue; // Much may have happened meanwhile.
+        }
+        const data = block.subarray(at - begin, at - begin + piece);
+        this.#piece(engine.connection, file, at, data);
+        at += data.length;
+      } else {
+        await engine.change();
+      }
+      if (this.#received.get(file) > told) {
+        told = this.#received.get(file);
+        progress(told, size);
+      }
+    }
+    if (told < size || size === 0) progress(size, size);
+  }
+
+  #piece(connection, file, offset, data) {
+    if (connection.binary) connection.send(encodeChunk(file, offset, data));
+    else {
+      const payload = { file, offset, data: toBase64(data) };
+      connection.send(JSON.stringify({ type: "file_chunk", payload }));
+    }
+  }
+
+  /** Wait until the session knows, too, that the connection is lost. */
+  async #untilLost(generation) {
+    const engine = this.#engine;
+    while (engine.session.connected && engine.generation === generation) await engine.change();
+  }
+
+  // Down
+
+  /** See `Client.receiveFile`. */
+  async receive(offer, { progress = () => {}, signal } = {}) {
+    const engine = this.#engine;
+    const download = new Download(offer.payload, progress);
+    const { file, name } = download;
+    if (this.#downloads.has(file)) {
+      throw new OptionError(`The file '${name}' is being received already.`);
+    }
+    this.#downloads.set(file, download);
+    const stop = () => {
+      download.fail(signal.reason);
+      engine.step();
+    };
+    signal?.addEventListener("abort", stop);
+    try {
+      if (signal?.aborted) stop();
+      while (!download.ended) {
+        await engine.waitOpen();
+        const { generation } = engine;
+        await this.#take(download);
+        while (engine.connection !== null && engine.generation === generation && !download.ended) {
+          if (download.untold >= FILE_PROGRESS) await this.#take(download);
+          await engine.change();
+        }
+      }
+      return download.finish();
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      this.#downloads.delete(file);
+      if (!download.complete) this.#abort(file);
+    }
+  }
+
+  /** Tell the server how far one is; what it refuses ends the transfer. */
+  async #take(download) {
+    const settle = (result) => {
+      if (result instanceof ProtocolError) download.fail(result);
+    };
+    const payload = { file: download.file, offset: download.tell() };
+    const entry = await this.#engine.send("ack", payload, settle);
+    // Pieces are the answer, or an error.
+    entry.asks = false;
+  }
+
+  #abort(file) {
+    if (file === undefined || this.#engine.connection === null) return;
+    this.#engine.send("file_abort", { file }, () => {}).catch(() => {});
+  }
+
+  // What comes
+
+  #listen({ what, error, chunk, message }) {
+    if (chunk !== undefined) this.#downloads.get(chunk.file)?.write(chunk.offset, chunk.data);
+    // What the server refused without saying what it was may have been a piece.
+    if (what === "error" && error instanceof ProtocolError) this.#refused += 1;
+    const { file, received, offset, data, reason } = message?.payload ?? {};
+    if (typeof file !== "string") return;
+    if (message.type === "ack" && this.#received.has(file) && Number.isSafeInteger(received)) {
+      this.#received.set(file, Math.max(this.#received.get(file), received));
+    }
+    const download = this.#downloads.get(file);
+    if (message.type === "file_done") download?.done();
+    else if (message.type === "file_chunk") download?.writeEncoded(offset, data);
+    else if (message.type === "file_abort") {
+      const problem = `'${download?.name}': ${reason ?? "the server ended the transfer"}.`;
+      download?.fail(new ProtocolError("file_aborted", problem));
+    }
+  }
+}
+
+/** One file on its way here: takes pieces in order, and checks the whole. */
+class Download {
+  #size;
+  #sha256;
+  #progress;
+  #pieces = [];
+  #loose = 0;
+  #digest = new SHA256();
+  #received = 0;
+  #told = 0;
+  #complete = false;
+  #error = null;
+
+  constructor({ file, name, size, sha256 } = {}, progress) {
+    if (typeof file !== "string" || typeof sha256 !== "string" || !Number.isSafeInteger(size)) {
+      throw new OptionError("This is no file_offer: give the message as it came.");
+    }
+    this.file = file;
+    this.name = name;
+    this.#size = size;
+    this.#sha256 = sha256;
+    this.#progress = progress;
+  }
+
+  /** Whether nothing more will come. */
+  get ended() {
+    return this.#complete || this.#error !== null;
+  }
+
+  /** Whether the server has sent all, and so has nothing to stop. */
+  get complete() {
+    return this.#complete;
+  }
+
+  /** Bytes received since `tell`. */
+  get untold() {
+    return this.#received - this.#told;
+  }
+
+  /** How far it is, to tell the server. */
+  tell() {
+    this.#told = this.#received;
+    return this.#told;
+  }
+
+  /** Take a piece; one that does not continue what is here is left alone. */
+  write(offset, data) {
+    if (offset !== this.#received || this.ended) return;
+    if (this.#received + data.length > this.#size) {
+      this.fail(new ProtocolError("file_mismatch", `'${this.name}' is larger than offered.`));
+      return;
+    }
+    this.#pieces.push(data);
+    this.#loose += data.length;
+    if (this.#loose >= JOINED) this.#join();
+    this.#digest.update(data);
+    this.#received += data.length;
+    try {
+      this.#progress(this.#received, this.#size);
+    } catch (error) {
+      // It ends this transfer, not the client.
+      this.fail(error);
+    }
+  }
+
+  /** The same for a piece that came as base64. */
+  writeEncoded(offset, data) {
+    try {
+      this.write(offset, fromBase64(data));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  done() {
+    this.#complete = true;
+  }
+
+  fail(error) {
+    this.#error ??= error;
+  }
+
+  /** The file; throws if it is not as it was offered, or the transfer ended early. */
+  finish() {
+    if (this.#error !== null) throw this.#error;
+    if (this.#received !== this.#size || this.#digest.hex() !== this.#sha256) {
+      const problem = `'${this.name}' is not what was offered: receive it again.`;
+      throw new ProtocolError("file_mismatch", problem);
+    }
+    return this.#join();
+  }
+
+  #join() {
+    // What an offer says of its type is a stranger's word: nothing to be opened in a page.
+    const whole = new Blob(this.#pieces, { type: "application/octet-stream" });
+    this.#pieces = [whole];
+    this.#loose = 0;
+    return whole;
+  }
+}
+
+async function digest(blob, signal) {
+  const sha256 = new SHA256();
+  for (let at = 0; at < blob.size; at += READ) {
+    signal?.throwIfAborted();
+    sha256.update(new Uint8Array(await blob.slice(at, at + READ).arrayBuffer()));
+  }
+  return sha256.hex();
+}
+
+function refuse(source) {
+  throw new OptionError(`${typeof source} is no file: give a Blob, an ArrayBuffer or a view of one.`);
+}

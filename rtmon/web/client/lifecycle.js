@@ -1,0 +1,124 @@
+/** Whether a client is connected, and if not, when it tries again. Pure: time is passed in. */
+
+import { NORMAL, describe, mayReconnect } from "./closes.js";
+
+/** A server's word on when to come back counts for so long at most: a slip of a few digits must
+ * not send clients away for good. */
+const LONGEST_WAIT = 3_600_000;
+
+/** The wait after so many failures in a row, from 1; null to give up. */
+export function backoffDelay({ base, factor, max, jitter, attempts }, failures, random) {
+  if (attempts !== null && failures > attempts) return null;
+  const bound = Math.min(max, base * factor ** (failures - 1));
+  return jitter === "full" ? random() * bound : bound;
+}
+
+export function change(what, state, more = {}) {
+  const nothing = { code: null, reason: "", attempt: 0, delay: null, downtime: null, error: null };
+  return { what, state, ...nothing, ...more };
+}
+
+export class Lifecycle {
+  state = "connecting";
+  attempts = 0;
+  connections = 0;
+  /** In a row. */
+  failures = 0;
+  /** Once closed for good without having been asked to: why. */
+  ended = null;
+  #backoff;
+  #stableAfter;
+  #random;
+  #opened = null;
+  #away = null;
+  #downtime = 0;
+
+  constructor({ backoff, stableAfter }, random) {
+    this.#backoff = backoff;
+    this.#stableAfter = stableAfter;
+    this.#random = random;
+  }
+
+  /** Time without a connection after the first one, up to now. */
+  downtime(now) {
+    return this.#downtime + (this.#away === null ? 0 : now - this.#away);
+  }
+
+  attempt() {
+    this.attempts += 1;
+    return change("connecting", this.state, { attempt: this.failures });
+  }
+
+  /** The server has welcomed the client. */
+  opened(now) {
+    this.connections += 1;
+    this.#opened = now;
+    this.state = "open";
+    const attempt = this.failures;
+    if (this.#away === null) return change("open", "open", { attempt });
+    const downtime = now - this.#away;
+    this.#downtime += downtime;
+    this.#away = null;
+    return change("reconnect", "open", { attempt, downtime });
+  }
+
+  /** An attempt has failed. Returns what to tell; the last one's delay says when to try again. */
+  failed(now, error, { fatal = false } = {}) {
+    this.failures += 1;
+    const delay = fatal ? null : this.#delay(null);
+    const reason = error.message;
+    const said = change("error", this.state, {
+      reason,
+      attempt: this.failures,
+      delay,
+      error,
+    });
+    return delay === null ? [said, this.#giveUp(now, null, reason, error)] : [said];
+  }
+
+  /** The connection has ended without having been asked to. Returns as `failed`. */
+  lost(now, code, reason, { retry = null, retryAfter = null } = {}) {
+    if (this.#opened !== null) {
+      if (now - this.#opened >= this.#stableAfter) this.failures = 0;
+      this.#opened = null;
+      this.#away = now;
+      this.state = "reconnecting";
+    }
+    this.failures += 1;
+    const back = retry ?? mayReconnect(code);
+    const delay = back ? this.#delay(retryAfter) : null;
+    reason ||= describe(code);
+    const said = change("close", this.state, { code, reason, attempt: this.failures, delay });
+    return delay === null ? [said, this.#giveUp(now, code, reason, null)] : [said];
+  }
+
+  closing() {
+    this.state = "closing";
+    return change("closing", "closing");
+  }
+
+  /** It is closed, as somebody wanted. */
+  closed(now) {
+    this.#end(now);
+    return change("close", "closed", { code: NORMAL, reason: "closed here" });
+  }
+
+  #delay(retryAfter) {
+    const delay = backoffDelay(this.#backoff, this.failures, this.#random);
+    if (delay === null || retryAfter === null) return delay;
+    // On top of what the server said: it said the same to everybody else.
+    return Math.min(Math.max(retryAfter, 0), LONGEST_WAIT) + delay;
+  }
+
+  #giveUp(now, code, reason, error) {
+    this.#end(now);
+    this.ended = change("gave_up", "closed", { code, reason, attempt: this.failures, error });
+    return this.ended;
+  }
+
+  #end(now) {
+    this.#downtime = this.downtime(now);
+    this.#away = null;
+    this.state = "closed";
+  }
+}

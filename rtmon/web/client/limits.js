@@ -1,0 +1,15 @@
+/** The limits of docs/protocol.md that a client has to know. Bytes, and milliseconds. */
+
+export const MESSAGE_SIZE = 131_072;
+export const NAME_LENGTH = 128;
+export const INFO_SIZE = 2_048;
+export const BATCH_MESSAGES = 100;
+export const BATCH_DELAY = 5_000;
+export const HEARTBEAT_MIN = 1_000;
+export const RATE = 200;
+/** How long the server remembers an id, less what a message may be under way. */
+export const REMEMBERED = 270_000;
+export const FILE_CHUNK = 16_384;
+export const FILE_CHUNK_MAX = 65_536;
+export const FILE_PROGRESS = 262_144;
+export const FILE_WINDOW = 1 << 20;

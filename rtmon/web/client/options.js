@@ -1,0 +1,105 @@
+/** How a client behaves: one frozen record. */
+
+import { OptionError } from "./errors.js";
+import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH } from "./limits.js";
+
+const DAY = 86_400_000;
+
+const BACKOFF = { base: 500, factor: 2, max: 15_000, jitter: "full", attempts: null };
+const BATCH = { size: 10, delay: 100 };
+
+const DEFAULTS = {
+  name: undefined,
+  user: undefined,
+  info: undefined,
+  backoff: BACKOFF,
+  stableAfter: 5_000,
+  openTimeout: 10_000,
+  closeTimeout: 5_000,
+  requestTimeout: 10_000,
+  heartbeatInterval: 20_000,
+  heartbeatTimeout: 10_000,
+  queueSize: 1_000,
+  queuePolicy: "wait",
+  queueAge: 120_000,
+  batch: null,
+  serverBatch: null,
+  buffer: 10_000,
+};
+
+/** Given options with the defaults for all others; throws OptionError where they make no sense. */
+export function complete(given) {
+  const options = merged(DEFAULTS, given, "connect()");
+  options.backoff = Object.freeze(merged(BACKOFF, given.backoff, "backoff"));
+  for (const name of ["batch", "serverBatch"]) {
+    if (options[name] !== null) options[name] = Object.freeze(merged(BATCH, given[name], name));
+  }
+  check(options);
+  return Object.freeze(options);
+}
+
+function merged(defaults, given, where) {
+  const result = { ...defaults };
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (!(name in defaults)) {
+      const known = Object.keys(defaults).join(", ");
+      throw new OptionError(`${where} has no option '${name}'; it has ${known}.`);
+    }
+    if (value !== undefined) result[name] = value;
+  }
+  return result;
+}
+
+function check(options) {
+  const { backoff } = options;
+  for (const name of ["name", "user"]) {
+    const value = options[name];
+    if (value !== undefined && !isName(value)) {
+      throw new OptionError(`${name} is no name: give up to ${NAME_LENGTH} printable characters.`);
+    }
+  }
+  if (options.info !== undefined) {
+    const size = new TextEncoder().encode(JSON.stringify(options.info)).length;
+    within("size of info in bytes", size, 0, INFO_SIZE);
+  }
+  oneOf("queuePolicy", options.queuePolicy, ["wait", "refuse", "drop_oldest"]);
+  for (const name of [
+    "openTimeout",
+    "closeTimeout",
+    "requestTimeout",
+    "heartbeatInterval",
+    "heartbeatTimeout",
+    "queueAge",
+  ]) {
+    within(name, options[name], 1, DAY);
+  }
+  within("stableAfter", options.stableAfter, 0, DAY);
+  within("queueSize", options.queueSize, 1, 1_000_000);
+  within("buffer", options.buffer, 1, 10_000_000);
+  within("backoff.max", backoff.max, 1, DAY);
+  within("backoff.base", backoff.base, 1, backoff.max);
+  within("backoff.factor", backoff.factor, 1, Infinity);
+  oneOf("backoff.jitter", backoff.jitter, ["full", "none"]);
+  if (backoff.attempts !== null) within("backoff.attempts", backoff.attempts, 0, Infinity);
+  for (const name of ["batch", "serverBatch"]) {
+    if (options[name] === null) continue;
+    within(`${name}.size`, options[name].size, 1, BATCH_MESSAGES);
+    within(`${name}.delay`, options[name].delay, 1, BATCH_DELAY);
+  }
+}
+
+function isName(value) {
+  return typeof value === "string" && value.length <= NAME_LENGTH && !/[\0-\x1f\x7f]/.test(value);
+}
+
+function within(what, value, low, high) {
+  if (typeof value !== "number" || !(low <= value && value <= high)) {
+    throw new OptionError(`${what} is ${value}: give a number from ${low} to ${high}.`);
+  }
+}
+
+function oneOf(what, value, choices) {
+  if (!choices.includes(value)) {
+    throw new OptionError(`${what} is '${value}': give ${choices.join(", ")}.`);
+  }
+}

@@ -1,0 +1,239 @@
+/** What is to be sent, and what was sent but may not have arrived. Pure: time is passed in. */
+
+import { ConnectionLost, MessageExpired, QueueFull } from "./errors.js";
+import { REMEMBERED } from "./limits.js";
+
+/** Message types that do no harm when they come twice under one id: docs/protocol.md. */
+const REPEATABLE = new Set(["publish", "chat_message", "room_message", "presence", "history"]);
+
+/** Message types that mean nothing later. */
+export const EPHEMERAL = new Set(["typing_start", "typing_end"]);
+
+/** One message on its way out. */
+export class Entry {
+  /** When it was queued. */
+  created = 0;
+  /** When it was first sent; null before. */
+  firstSent = null;
+  /** Its number among what was sent. */
+  order = 0;
+
+  /**
+   * @param encoded see encoding.js
+   * @param size the most bytes that it takes
+   * @param settle called once with the answer or an Error; null if nobody waits
+   * @param control the session's own, which each connection makes anew
+   */
+  constructor({ id, type, encoded, size = 0, settle = null, control = false }) {
+    Object.assign(this, { id, type, encoded, size, settle, control });
+    /** Whether an answer comes even if all went well. */
+    this.asks = settle !== null;
+  }
+
+  /** It will not be done. Returns whether anybody was told. */
+  fail(error) {
+    this.settle?.(error);
+    return this.settle !== null;
+  }
+}
+
+/** Messages in the order in which they are sent, held until the server has them. */
+export class Outbox {
+  resent = 0;
+  dropped = 0;
+  expired = 0;
+  #options;
+  #control = [];
+  #waiting = [];
+  #sent = new Map();
+  #sentControl = new Map();
+  #order = 0;
+  #probed = 0;
+
+  constructor({ queueSize, queuePolicy, queueAge }) {
+    this.#options = { queueSize, queuePolicy, queueAge };
+  }
+
+  /** Messages that wait to be sent. */
+  get queued() {
+    return this.#waiting.length;
+  }
+
+  /** Messages sent that the server is not known to have. */
+  get unconfirmed() {
+    return this.#sent.size;
+  }
+
+  get full() {
+    return this.queued + this.unconfirmed >= this.#options.queueSize;
+  }
+
+  /** Messages sent since `probe`. */
+  get unprobed() {
+    return this.#order - this.#probed;
+  }
+
+  /** When the message that is next was queued; Infinity if there is none. */
+  get oldest() {
+    return this.#waiting[0]?.created ?? Infinity;
+  }
+
+  /** Queue a message. Returns the one that was dropped for it, or null; throws QueueFull. */
+  put(entry) {
+    if (!this.full) {
+      this.#waiting.push(entry);
+      return null;
+    }
+    const { queueSize, queuePolicy } = this.#options;
+    if (queuePolicy !== "drop_oldest") {
+      throw new QueueFull(
+        `${queueSize} messages wait to be sent, the most that may: send less, or give a larger ` +
+          "queueSize.",
+      );
+    }
+    this.dropped += 1;
+    // What was sent already cannot be taken back: only what waits makes room.
+    if (this.#waiting.length === 0) return entry;
+    this.#waiting.push(entry);
+    return this.#waiting.shift();
+  }
+
+  /** Queue a message, whether there is room for it or not. */
+  append(entry) {
+    this.#waiting.push(entry);
+  }
+
+  /** Queue one of the session's own messages, before all others. */
+  putControl(entry) {
+    this.#control.push(entry);
+  }
+
+  /** Take the session's own message that is to be sent now, if there is one. */
+  nextControl(now) {
+    return this.#control.length > 0 ? this.#take(this.#control.shift(), now) : null;
+  }
+
+  /** Take up to so many messages, of up to `size` bytes together, at least one if any waits. */
+  next(now, { most, size }) {
+    const taken = [];
+    while (this.#waiting.length > 0 && taken.length < most) {
+      size -= this.#waiting[0].size;
+      if (size < 0 && taken.length > 0) break;
+      taken.push(this.#take(this.#waiting.shift(), now));
+    }
+    return taken;
+  }
+
+  #take(entry, now) {
+    entry.order = this.#order += 1;
+    if (entry.firstSent !== null) this.resent += 1;
+    entry.firstSent ??= now;
+    (entry.control ? this.#sentControl : this.#sent).set(entry.id, entry);
+    return entry;
+  }
+
+  /** Note what was sent so far; see `confirm`. */
+  probe() {
+    this.#probed = this.#order;
+    return this.#order;
+  }
+
+  /** An answer came: the message has arrived. Returns it, if it was waited for. */
+  answered(id) {
+    for (const sent of [this.#sent, this.#sentControl]) {
+      const entry = sent.get(id);
+      if (entry !== undefined) {
+        sent.delete(id);
+        return entry;
+      }
+    }
+    return null;
+  }
+
+  /** All that was sent up to here has arrived: the server takes messages in order. */
+  confirm(order) {
+    for (const sent of [this.#sent, this.#sentControl]) {
+      for (const [id, entry] of sent) {
+        if (entry.order > order) break;
+        if (!entry.asks) sent.delete(id);
+      }
+    }
+  }
+
+  /** The server did not take it for now: it is next, before what was sent after it. */
+  again(entry) {
+    const queue = entry.control ? this.#control : this.#waiting;
+    let place = 0;
+    while (place < queue.length && 0 < queue[place].order && queue[place].order < entry.order) {
+      place += 1;
+    }
+    queue.splice(place, 0, entry);
+  }
+
+  /** Nobody waits for the answer any more; what was not sent is not sent. */
+  forget(entry) {
+    const place = this.#waiting.indexOf(entry);
+    if (place >= 0) this.#waiting.splice(place, 1);
+    entry.settle = null;
+    entry.asks = false;
+  }
+
+  /**
+   * The connection is lost. What may be sent again is queued again, in front.
+   *
+   * Returns what may not, and nobody waits for: whether it arrived is not known.
+   */
+  lost() {
+    const sent = [...this.#sent.values()];
+    this.#waiting.unshift(...sent.filter((entry) => REPEATABLE.has(entry.type)));
+    this.#sent.clear();
+    this.#sentControl.clear();
+    this.#control.length = 0;
+    const gone = sent.filter((entry) => !REPEATABLE.has(entry.type));
+    return gone.filter((entry) => !entry.fail(unknown(entry)) && !EPHEMERAL.has(entry.type));
+  }
+
+  /** Drop what has waited too long. Returns what nobody waits for, for somebody to be told. */
+  expire(now) {
+    const untold = [];
+    // In the order in which they were queued, so the first is the first to be too old.
+    while (this.#waiting.length > 0 && now >= this.expires()) {
+      const entry = this.#waiting.shift();
+      this.expired += 1;
+      if (!entry.fail(expired(entry))) untold.push(entry);
+    }
+    return untold;
+  }
+
+  /** When the next message will have waited too long. */
+  expires() {
+    if (this.#waiting.length === 0) return Infinity;
+    const { created, firstSent } = this.#waiting[0];
+    const ends = created + this.#options.queueAge;
+    return firstSent === null ? ends : Math.min(ends, firstSent + REMEMBERED);
+  }
+
+  /** Nothing will be sent any more. */
+  end(error) {
+    const entries = [...this.#sent.values(), ...this.#waiting];
+    this.#sent.clear();
+    this.#sentControl.clear();
+    this.#control.length = this.#waiting.length = 0;
+    for (const entry of entries) entry.fail(error);
+  }
+}
+
+function unknown({ type }) {
+  return new ConnectionLost(
+    `The connection was lost before the answer to '${type}' came: whether the server did it is ` +
+      "not known. Ask it, or send it again if twice does no harm.",
+  );
+}
+
+function expired({ type, firstSent }) {
+  const arrived = " It was sent before the connection was lost, and may have arrived.";
+  return new MessageExpired(
+    `'${type}' waited longer than queueAge to be sent, and is dropped.` +
+      (firstSent === null ? "" : arrived),
+  );
+}

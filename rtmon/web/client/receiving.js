@@ -1,0 +1,170 @@
+/** What comes from the server, and what a session does about it. Pure. */
+
+import { checkEnvelope, decode, decoded } from "./encoding.js";
+import { ProtocolError } from "./errors.js";
+import { placeKey, positionOf } from "./places.js";
+
+/** Errors that say no more than: not now. */
+const LATER = new Set(["rate_limited", "overloaded"]);
+
+/** Message types that have a position, and the kind of place that they are said in. */
+const KINDS = { chat_message: "chat", room_message: "room", publication: "channel" };
+
+/** Takes messages for a session. */
+export class Receiver {
+  #session;
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /** Take whatever came over a connection. */
+  receive(data, now, link) {
+    try {
+      const { chunk, envelope } = decode(data);
+      if (chunk !== undefined) this.#session.tell({ chunk });
+      else this.#handle(envelope, now, link);
+    } catch (error) {
+      // The server is newer than this client, or no hub; either way others can be read.
+      this.#session.problem(`a message of the server cannot be read: ${error.message}`, error);
+    }
+  }
+
+  #handle(envelope, now, link) {
+    const session = this.#session;
+    const { type, reply_to: replyTo = null } = envelope;
+    if (type === "batch") {
+      for (const each of envelope.payload.messages) {
+        checkEnvelope(each);
+        this.#handle(each, now, link);
+      }
+      return;
+    }
+    session.received += 1;
+    // Nothing comes before the welcome from a hub; from others it means nothing here.
+    if (!session.connected && type !== "welcome") return;
+    const payload = decoded(envelope.payload);
+    if (type === "welcome") this.#welcome(envelope, payload, now, link);
+    else if (type === "pong") this.#pong(replyTo, now);
+    else if (type === "ping") this.#ping(envelope.id, payload);
+    else if (type === "error") this.#refused(replyTo, payload);
+    else if (!this.#answered(envelope, payload)) {
+      if (type === "disconnect") this.#goodbye(payload);
+      this.#deliver(envelope, payload);
+    }
+  }
+
+  #welcome(envelope, payload, now, link) {
+    const session = this.#session;
+    if (session.connected) {
+      // The answer to `connect`; its position is that of when the connection was opened.
+      session.outbox.answered(envelope.reply_to);
+      return;
+    }
+    if (session.lifecycle.state === "closing") return;
+    if (typeof payload.client_id !== "string" || typeof payload.session !== "string") {
+      throw new TypeError("its welcome says not who one is");
+    }
+    this.#place(session.places.get(placeKey("chat", "")), payload);
+    session.welcomed(payload, now, link);
+    this.#deliver(envelope, payload);
+  }
+
+  #pong(replyTo, now) {
+    const session = this.#session;
+    if (session.sender.pinged(replyTo, now)) session.tell({ rtt: session.heartbeat.rtt });
+  }
+
+  #ping(id, { timestamp }) {
+    this.#session.sender.control("pong", { timestamp }, { replyTo: id });
+  }
+
+  #goodbye({ retry, retry_after: retryAfter }) {
+    this.#session.retry = typeof retry === "boolean" ? retry : null;
+    if (typeof retryAfter === "number") this.#session.retryAfter = retryAfter * 1_000;
+  }
+
+  #answered(envelope, payload) {
+    const entry = this.#session.outbox.answered(envelope.reply_to);
+    if (entry === null) return false;
+    entry.settle?.(messageOf(envelope, payload, { position: positionOf(payload) }));
+    return true;
+  }
+
+  #refused(replyTo, payload) {
+    const session = this.#session;
+    const { code, message, retry } = payload;
+    const error = new ProtocolError(String(code), String(message), { retry: retry === true });
+    const entry = session.outbox.answered(replyTo);
+    if (LATER.has(code)) {
+      session.sender.pause();
+      if (session.heartbeat.refused(replyTo)) return;
+      if (entry !== null) {
+        session.outbox.again(entry);
+        return;
+      }
+    }
+    if (entry === null || !entry.fail(error)) session.problem(error.message, error);
+  }
+
+  // Places
+
+  /** The server has let the client into a place, or has not. */
+  entered(place, answer) {
+    const session = this.#session;
+    if (session.places.get(place.key) !== place) return;
+    if (!(answer instanceof Error)) {
+      place.entered = true;
+      this.#place(place, answer.payload);
+    } else if (answer.code === "invalid_position") {
+      place.cursor.lost = true;
+      place.cursor.position = null;
+      for (const watcher of [...place.watchers]) watcher.entered(true);
+      session.reenter(place);
+    } else if (answer instanceof ProtocolError) {
+      session.places.delete(place.key);
+      for (const watcher of [...place.watchers]) watcher.refused(answer);
+    }
+  }
+
+  #place(place, payload) {
+    // A pattern has no history to return to.
+    const lost = place.pattern
+      ? place.cursor.entered(null, place.been ? false : undefined)
+      : place.cursor.entered(positionOf(payload), payload.recovered);
+    place.been = true;
+    if (lost) this.#session.gaps += 1;
+    for (const watcher of [...place.watchers]) watcher.entered(lost);
+  }
+
+  #deliver(envelope, payload) {
+    const session = this.#session;
+    const { type } = envelope;
+    let [gap, again, position] = [false, false, null];
+    if (Object.hasOwn(KINDS, type)) {
+      position = positionOf(payload);
+      const name = payload[KINDS[type]];
+      const place = session.places.get(placeKey(KINDS[type], type === "chat_message" ? "" : name));
+      // It comes again, in its order, as soon as the client is let in.
+      if (place?.been && !place.entered) return;
+      if (place?.entered && position !== null) {
+        const known = place.cursor.lost;
+        const taken = place.cursor.take(position);
+        if (taken === null) {
+          session.duplicates += 1;
+          return;
+        }
+        gap = taken;
+        if (gap && !known) session.gaps += 1;
+        again = place.again(position);
+      }
+    }
+    session.tell({ message: messageOf(envelope, payload, { position, gap }), again });
+  }
+}
+
+function messageOf(envelope, payload, { position = null, gap = false } = {}) {
+  const { type, id = null, timestamp = null } = envelope;
+  const { channel = null, client_id: clientId = null, name = null } = payload;
+  return Object.freeze({ type, payload, id, timestamp, channel, clientId, name, position, gap });
+}

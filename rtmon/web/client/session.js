@@ -1,0 +1,278 @@
+/**
+ * A client without a connection: what it knows, what it wants to send, when. Pure: time is passed in.
+ *
+ * Whoever has a connection asks `next` for what to write, hands what comes to `receive`, calls
+ * `tick` when `due` says so, and passes on what `takeEvents` gives.
+ */
+
+import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
+import { Lifecycle, change } from "./lifecycle.js";
+import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
+import { EPHEMERAL } from "./outbox.js";
+import { Place, placeKey } from "./places.js";
+import { Receiver } from "./receiving.js";
+import { Sender } from "./sending.js";
+
+const CHAT = placeKey("chat", "");
+
+export class Session {
+  /** Between the server's welcome and the end of the connection. */
+  connected = false;
+  clientId = null;
+  /** Why the connection must be cut; null while it is well. */
+  dead = null;
+  /** What the server said about coming back; null if nothing. */
+  retry = null;
+  retryAfter = null;
+  /** Where the client is, or wants to be. */
+  places = new Map([[CHAT, new Place("chat", "")]]);
+  received = 0;
+  duplicates = 0;
+  gaps = 0;
+  dropped = 0;
+  #secret;
+  #events = [];
+  #receiver;
+
+  /** @param wall milliseconds since 1970; @param random from 0 to 1 */
+  constructor(options, { wall, random }) {
+    this.options = options;
+    this.lifecycle = new Lifecycle(options, random);
+    this.sender = new Sender(options, { wall, random });
+    this.outbox = this.sender.outbox;
+    this.heartbeat = this.sender.heartbeat;
+    this.#receiver = new Receiver(this);
+  }
+
+  // Connecting
+
+  /** What to add to the address: who one is, and where in the chat one was. */
+  query() {
+    const { name, user } = this.options;
+    const { epoch, offset } = this.places.get(CHAT).cursor.position ?? {};
+    const query = { name, user, epoch, offset: offset?.toString() };
+    return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+  }
+
+  /** A connection is being attempted. */
+  connecting() {
+    this.dead = this.retry = this.retryAfter = null;
+    this.tell(this.lifecycle.attempt());
+  }
+
+  /** The server has spoken: say who one is, and return to where one was. */
+  welcomed(welcome, now, { binary }) {
+    const { rate = RATE, message_size: messageSize = MESSAGE_SIZE } = welcome.limits ?? {};
+    this.sender.start(now, { rate, messageSize, binary });
+    this.clientId = welcome.client_id;
+    this.connected = true;
+    const { info, heartbeatInterval, serverBatch } = this.options;
+    const session = this.#secret;
+    // The first secret of all: messages sent again must come from the same sender.
+    this.#secret ??= welcome.session;
+    const heartbeat = Math.max(HEARTBEAT_MIN, heartbeatInterval) / 1_000;
+    const batch = serverBatch
+      ? { size: serverBatch.size, delay: serverBatch.delay / 1_000 }
+      : undefined;
+    this.sender.control("connect", { session, info, heartbeat, batch });
+    for (const place of this.places.values()) {
+      place.entered = place.key === CHAT;
+      this.reenter(place);
+    }
+    this.tell(this.lifecycle.opened(now));
+  }
+
+  /** An attempt has failed. Returns how long until the next; null if there is none. */
+  failed(now, error, { fatal = false } = {}) {
+    return this.#after(this.lifecycle.failed(now, error, { fatal }));
+  }
+
+  /** The connection has ended. Returns as `failed`. */
+  lost(now, code, reason) {
+    this.connected = false;
+    for (const { type } of this.outbox.lost()) {
+      this.problem(`'${type}' was sent, but may not have arrived.`);
+    }
+    const { retry, retryAfter } = this;
+    const changes = this.lifecycle.lost(now, code, this.dead ?? reason, { retry, retryAfter });
+    return this.#after(changes);
+  }
+
+  /** Somebody wants the client closed. */
+  closing() {
+    this.tell(this.lifecycle.closing());
+  }
+
+  /** The client is closed, as somebody wanted. */
+  closed(now) {
+    this.tell(this.lifecycle.closed(now));
+    this.#end();
+  }
+
+  /** Throw ClientClosed if nothing can be done any more. */
+  check() {
+    const { state } = this.lifecycle;
+    if (state === "closing" || state === "closed") throw this.gone();
+  }
+
+  /** Why nothing can be done any more. */
+  gone() {
+    const { ended } = this.lifecycle;
+    if (ended === null) return new ClientClosed("The client is closed: connect a new one.");
+    const why = `The client has given up after ${ended.attempt} failures: ${ended.reason}.`;
+    return new ClientClosed(why, ended.code);
+  }
+
+  #after(changes) {
+    for (const each of changes) this.tell(each);
+    if (this.lifecycle.state === "closed") this.#end();
+    return changes.at(-1).delay;
+  }
+
+  #end() {
+    this.connected = false;
+    const gone = this.gone();
+    this.outbox.end(gone);
+    for (const place of this.places.values()) {
+      for (const watcher of [...place.watchers]) watcher.refused(gone);
+    }
+    this.places = new Map([[CHAT, this.places.get(CHAT)]]);
+  }
+
+  // Places
+
+  /** Be in a place from now on, over all connections; the same if one is there already. */
+  enter(kind, name, since = null) {
+    const key = placeKey(kind, name);
+    let place = this.places.get(key);
+    if (place === undefined) {
+      place = new Place(kind, name, since);
+      this.places.set(key, place);
+      this.reenter(place);
+    }
+    return place;
+  }
+
+  /** Be there no more. */
+  leave(place, now) {
+    if (this.places.get(place.key) !== place) return;
+    this.places.delete(place.key);
+    if (!this.connected) return;
+    if (place.kind === "channel") {
+      this.#unsubscribe(place);
+      return;
+    }
+    // After what was said there before, and also where the queue is full.
+    const entry = this.sender.entry("leave_room", { room: place.name }, () => {});
+    entry.created = now;
+    this.outbox.append(entry);
+  }
+
+  /** Get again what came after a position. */
+  rewind(place, position) {
+    place.cursor.position = position;
+    place.entered = false;
+    if (!this.connected) return;
+    this.#unsubscribe(place);
+    this.reenter(place);
+  }
+
+  /** Ask to be let into a place, on this connection. */
+  reenter(place) {
+    if (place.key === CHAT || !this.connected) return;
+    const since = place.pattern ? undefined : (place.cursor.position ?? undefined);
+    const settle = (answer) => this.#receiver.entered(place, answer);
+    const type = place.kind === "room" ? "join_room" : "subscribe";
+    this.sender.control(type, { [place.kind]: place.name, since }, { settle });
+  }
+
+  #unsubscribe(place) {
+    this.sender.control("unsubscribe", { channel: place.name }, { settle: () => {} });
+  }
+
+  // Sending
+
+  /** Queue a message of `sender.entry`; throws ClientClosed, QueueFull. */
+  put(entry, now) {
+    this.check();
+    const { type } = entry;
+    if (!this.connected && EPHEMERAL.has(type)) {
+      entry.fail(new ConnectionLost(`'${type}' means nothing later: it is not kept for then.`));
+      return;
+    }
+    entry.created = now;
+    const dropped = this.outbox.put(entry);
+    if (dropped !== null) {
+      const full = new QueueFull(
+        `The queue is full: '${dropped.type}' is dropped for a newer message.`,
+      );
+      if (!dropped.fail(full)) this.problem(full.message, full);
+    }
+  }
+
+  /** What to write now; null if there is nothing, or it is not time yet. */
+  next(now) {
+    return this.connected ? this.sender.next(now) : null;
+  }
+
+  // Time
+
+  /** When to call `tick` and `next` again, if nothing happens before. */
+  due(now) {
+    const expires = this.outbox.expires();
+    return this.connected ? Math.min(expires, this.sender.due(now)) : expires;
+  }
+
+  /** Look what time it is. */
+  tick(now) {
+    for (const { type } of this.outbox.expire(now)) {
+      this.problem(`'${type}' waited too long and is dropped.`);
+    }
+    if (this.connected && this.dead === null && this.heartbeat.dead(now)) {
+      this.dead = `no sign of life for ${this.options.heartbeatTimeout / 1_000} s`;
+    }
+  }
+
+  // Receiving
+
+  /** Take what came from the server. Never throws for what it says. */
+  receive(data, now, { binary = true } = {}) {
+    this.heartbeat.heard(now);
+    this.#receiver.receive(data, now, { binary });
+  }
+
+  /** Have something passed on. */
+  tell(event) {
+    this.#events.push(event);
+  }
+
+  /** What is to be passed on, in order. */
+  takeEvents() {
+    return this.#events.splice(0);
+  }
+
+  /** What went wrong, for `onError`. */
+  problem(reason, error = null) {
+    this.tell(change("error", this.lifecycle.state, { reason, error }));
+  }
+
+  stats(now) {
+    const { outbox, lifecycle } = this;
+    return Object.freeze({
+      state: lifecycle.state,
+      attempts: lifecycle.attempts,
+      reconnects: Math.max(0, lifecycle.connections - 1),
+      downtime: lifecycle.downtime(now),
+      rtt: this.heartbeat.rtt,
+      queued: outbox.queued,
+      unconfirmed: outbox.unconfirmed,
+      sent: this.sender.sent,
+      received: this.received,
+      resent: outbox.resent,
+      duplicates: this.duplicates,
+      gaps: this.gaps,
+      dropped: this.dropped + outbox.dropped,
+      expired: outbox.expired,
+    });
+  }
+}

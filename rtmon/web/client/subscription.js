@@ -1,0 +1,287 @@
+/** What is published to channels, over all connections, each message once and in order. */
+
+import { ClientClosed, OptionError } from "./errors.js";
+import { Cursors, matcher } from "./places.js";
+
+/** What waits for one reader; its end is behind the last item. */
+export class Buffer {
+  #size;
+  #items = [];
+  #waiting = [];
+  #ended = false;
+  #error = null;
+
+  constructor(size) {
+    this.#size = size;
+  }
+
+  get length() {
+    return this.#items.length;
+  }
+
+  get full() {
+    return this.#items.length >= this.#size;
+  }
+
+  /** Add an item. Returns whether the oldest went for it. */
+  put(item) {
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      next.resolve({ value: item, done: false });
+      return false;
+    }
+    const { full } = this;
+    if (full) this.#items.shift();
+    this.#items.push(item);
+    return full;
+  }
+
+  /** There will be no more, and why. */
+  end(error = null) {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (error === null) resolve({ value: undefined, done: true });
+      else reject(error);
+    }
+  }
+
+  /** The next item, as iterators give it; rejects with the reason for the end. */
+  next() {
+    if (this.#items.length > 0) {
+      return Promise.resolve({ value: this.#items.shift(), done: false });
+    }
+    return new Promise((resolve, reject) => {
+      if (!this.#ended) this.#waiting.push({ resolve, reject });
+      else if (this.#error === null) resolve({ value: undefined, done: true });
+      else reject(this.#error);
+    });
+  }
+}
+
+/** One channel, or a pattern: see rtmon.d.ts. */
+export class Subscription {
+  #attendance;
+  #handler;
+  #since;
+  #wants;
+  #cursors;
+  #buffer;
+  #place = null;
+  #begun;
+  #behind = false;
+  #pattern;
+
+  /** @param handler called with each message; null where somebody iterates */
+  constructor(attendance, channel, handler, since, buffer) {
+    if (typeof channel !== "string" || channel === "") {
+      throw new OptionError(`'${channel}' is no channel: give a name, or a pattern.`);
+    }
+    this.channel = channel;
+    this.#attendance = attendance;
+    this.#handler = handler;
+    this.#since = since;
+    this.#wants = matcher(channel);
+    this.#pattern = channel.includes("*");
+    this.#cursors = new Cursors(channel, since);
+    this.#buffer = new Buffer(buffer);
+    this.#begun = settled();
+  }
+
+  get position() {
+    return this.#cursors.position;
+  }
+
+  /** Resolved when the server has let the client in; rejected if it refuses. */
+  entered() {
+    return this.#begun.promise;
+  }
+
+  publish(data) {
+    return this.#attendance.publish(this.channel, data);
+  }
+
+  close() {
+    this.#attendance.unsubscribe(this);
+    this.#begun.reject(new ClientClosed("The subscription is closed."));
+    this.#buffer.end();
+  }
+
+  [Symbol.asyncIterator]() {
+    if (this.#handler !== null) {
+      throw new OptionError("This subscription has a handler: leave it out to iterate.");
+    }
+    return {
+      next: () => {
+        if (this.#behind && this.#buffer.length === 0) {
+          this.#behind = false;
+          this.#attendance.rewind(this.#place, this.position);
+        }
+        return this.#buffer.next();
+      },
+      return: () => {
+        this.close();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  // For the client
+
+  /** Be told of a place; at once, if the client is there already. */
+  begin(place) {
+    this.#place = place;
+    place.watchers.add(this.watcher);
+    if (place.entered) this.watcher.entered(false);
+  }
+
+  /** Be told no more. Returns the place if this was the last one there, else null. */
+  stop() {
+    const place = this.#place;
+    this.#place = null;
+    place?.watchers.delete(this.watcher);
+    return place?.watchers.size === 0 ? place : null;
+  }
+
+  get since() {
+    return this.#since;
+  }
+
+  wants(channel) {
+    return this.#wants(channel);
+  }
+
+  watcher = {
+    /** The server has let the client in, with or without all that was missed. */
+    entered: (lost) => {
+      if (lost) this.#cursors.lost();
+      this.#cursors.begin(this.#place.cursor.position);
+      if (this.#place.entered) this.#begun.resolve();
+    },
+
+    /** There will be no more. */
+    refused: (error) => {
+      this.#begun.reject(error);
+      if (!(error instanceof ClientClosed)) this.#buffer.end(error);
+    },
+  };
+
+  /** The client has ended. */
+  end(error) {
+    this.#buffer.end(error);
+  }
+
+  /** A publication has come. Returns whether it was dropped for good. */
+  put(message) {
+    const { channel, position } = message;
+    if (!this.#pattern && !this.#place?.entered) return false;
+    const reading = this.#handler === null;
+    if (reading && this.#buffer.full && this.#pattern) {
+      this.#cursors.lost();
+      return true;
+    }
+    if (reading && (this.#behind || this.#buffer.full)) {
+      // The server's history has it, when the reader has caught up.
+      this.#behind = true;
+      return false;
+    }
+    if (position === null || channel === null) return false;
+    const gap = this.#cursors.take(channel, position);
+    if (gap === null) return false;
+    const mine = Object.freeze({ ...message, payload: message.payload.data ?? null, gap });
+    if (reading) return this.#buffer.put(mine);
+    this.#attendance.call(this.#handler, mine);
+    return false;
+  }
+}
+
+/** Who of the user's subscriptions gets what, and which rooms the client is in. */
+export class Attendance {
+  #engine;
+  #subscriptions = new Set();
+
+  /** @param call calls a user's function; @param publish as `Client.publish` */
+  constructor(engine, { call, publish }) {
+    this.#engine = engine;
+    this.call = call;
+    this.publish = publish;
+  }
+
+  /** Hand a publication to all who want it. Returns how many lost something for it. */
+  publication(message) {
+    let lost = 0;
+    for (const each of [...this.#subscriptions]) {
+      if (each.wants(message.channel) && each.put(message)) lost += 1;
+    }
+    return lost;
+  }
+
+  /** Begin; throws ClientClosed. */
+  subscribe(subscription) {
+    const { session } = this.#engine;
+    session.check();
+    const { channel, since } = subscription;
+    const known = session.places.size;
+    const place = session.enter("channel", channel, since);
+    this.#subscriptions.add(subscription);
+    subscription.begin(place);
+    if (since !== null && session.places.size === known) this.rewind(place, since);
+    this.#engine.step();
+  }
+
+  unsubscribe(subscription) {
+    this.#subscriptions.delete(subscription);
+    const place = subscription.stop();
+    if (place === null) return;
+    this.#engine.session.leave(place, this.#engine.now());
+    this.#engine.step();
+  }
+
+  /** Get again what came after a position. */
+  rewind(place, position) {
+    if (place === null || position === null) return;
+    this.#engine.session.rewind(place, position);
+    this.#engine.step();
+  }
+
+  /** Be in a room; rejects if the server refuses. */
+  async join(room, since) {
+    const { session } = this.#engine;
+    session.check();
+    const place = session.enter("room", room, since);
+    if (place.entered) return;
+    const { promise, resolve, reject } = settled();
+    const watcher = { entered: () => place.entered && resolve(), refused: reject };
+    place.watchers.add(watcher);
+    this.#engine.step();
+    try {
+      await promise;
+    } finally {
+      place.watchers.delete(watcher);
+    }
+  }
+
+  leave(room) {
+    const { session } = this.#engine;
+    for (const place of session.places.values()) {
+      if (place.kind === "room" && place.name === room) session.leave(place, this.#engine.now());
+    }
+    this.#engine.step();
+  }
+
+  /** The client has ended. */
+  end(error) {
+    for (const subscription of this.#subscriptions) subscription.end(error);
+  }
+}
+
+/** A promise that nobody has to wait for. */
+function settled() {
+  let [resolve, reject] = [];
+  const promise = new Promise((...both) => {
+    [resolve, reject] = both;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}

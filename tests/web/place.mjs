@@ -1,0 +1,55 @@
+/** A hub behind a bad network for tests: see place.py. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { WebSocket } from "../peers/node_modules/ws/wrapper.mjs";
+import { connect } from "../../rtmon/web/rtmon.js";
+
+const SCRIPT = fileURLToPath(new URL("place.py", import.meta.url));
+
+/** Begin; all is ended with the test. `place.cut()` and so on do what place.py says. */
+export async function startPlace(t, options = {}) {
+  const child = spawn(process.env.PYTHON ?? "python3", [SCRIPT, JSON.stringify(options)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const clients = [];
+  let line = Promise.resolve();
+  const command = (...told) => {
+    const answer = line.then(async () => {
+      child.stdin.write(`${JSON.stringify(told)}\n`);
+      const { value, done } = await answers.next();
+      if (done) throw new Error(`place.py ended at ${told}`);
+      return JSON.parse(value);
+    });
+    line = answer.catch(() => {});
+    return answer;
+  };
+  t.after(async () => {
+    await Promise.all(clients.map((client) => client.close()));
+    const ended = once(child, "exit");
+    child.stdin.end();
+    await ended;
+  });
+  const { url } = await command("enter");
+  const place = {
+    url,
+    /** A client that comes through the bad network, back soon after each cut. */
+    connect(given = {}) {
+      const backoff = { base: 10, max: 50 };
+      const client = connect(url, { WebSocket, backoff, closeTimeout: 1_000, ...given });
+      clients.push(client);
+      return client;
+    },
+  };
+  return new Proxy(place, {
+    get: (known, name) => known[name] ?? (name === "then" ? undefined : command.bind(null, name)),
+  });
+}
+
+/** Wait until a condition holds; the test's own timeout bounds it. */
+export async function until(condition) {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

@@ -1,0 +1,111 @@
+"""A hub, its server and a bad network in a process of their own, told what to do by a test in Node.
+
+Each line on standard input is ``[command, …arguments]`` in JSON, and is answered by a line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from typing import Any
+
+import rtmon
+from rtmon.testing import FaultProxy
+
+
+class Place:
+    """What a test may ask for: each public method is a command.
+
+    Args:
+        options: of the hub.
+        files: a folder for files that are sent.
+    """
+
+    def __init__(self, options: dict[str, Any], files: str) -> None:
+        self._options = {"announce": 0.02, "files": files, **options}
+        self._publishing: asyncio.Task[None] | None = None
+        self._published = 0
+
+    async def start(self, port: int = 0) -> None:
+        """Serve a hub that knows nothing of an earlier one."""
+        self._hub = rtmon.Hub(**self._options)
+        self._server = await rtmon.serve(self._hub, "127.0.0.1", port)
+
+    async def stop(self) -> None:
+        """The server goes."""
+        self._server.close()
+        await self._server.wait_closed()
+        await self._hub.aclose()
+
+    async def enter(self) -> dict[str, str]:
+        """Begin, and say where."""
+        await self.start()
+        self._proxy = FaultProxy(self._server)
+        await self._proxy.start()
+        return {"url": self._proxy.url, "direct": self._server.url}
+
+    async def restart(self) -> None:
+        """Another server, at the same address."""
+        port = self._server.port
+        await self.stop()
+        await self.start(port)
+
+    async def cut(self) -> None:
+        """Reset all connections."""
+        self._proxy.cut()
+
+    async def freeze(self) -> None:
+        """Nothing passes, and nobody is told."""
+        self._proxy.freeze("both")
+
+    async def calm(self) -> None:
+        """A good network again."""
+        self._proxy.calm()
+
+    async def refuse(self) -> None:
+        """No connection can be had."""
+        self._proxy.refusing = True
+        self._proxy.cut()
+
+    async def accepted(self) -> int:
+        """Connections made so far."""
+        return self._proxy.accepted
+
+    async def publish(self, channel: str, data: Any) -> None:
+        """Publish once."""
+        await self._hub.publish(channel, data)
+
+    async def flow(self, channel: str, rate: float) -> None:
+        """Publish so many numbers a second, until `ebb`."""
+        self._publishing = asyncio.create_task(self._flow(channel, rate))
+
+    async def ebb(self) -> int:
+        """Publish no more, and say how many numbers there were."""
+        assert self._publishing is not None
+        self._publishing.cancel()
+        await asyncio.wait([self._publishing])
+        return self._published
+
+    async def _flow(self, channel: str, rate: float) -> None:
+        while True:
+            self._published += 1
+            await self._hub.publish(channel, self._published)
+            await asyncio.sleep(1 / rate)
+
+
+async def main() -> None:
+    """Do as told until standard input ends."""
+    loop = asyncio.get_running_loop()
+    commands = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    with tempfile.TemporaryDirectory() as files:
+        place = Place(json.loads(sys.argv[1]), files)
+        while line := await commands.readline():
+            command, *arguments = json.loads(line)
+            print(json.dumps(await getattr(place, command)(*arguments)), flush=True)  # noqa: T201 - how it answers
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
