@@ -10,10 +10,10 @@ ARGS :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest bench lint format docs clean
+.PHONY: help demo test test-oldest bench bench-peers bench-fanout bench-connections lint format docs clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (ARGS="--users 50")
 	@$(BIN)/rtmon demo $(ARGS)
@@ -32,6 +32,15 @@ test-oldest: $(OLDEST)/.installed ## Test the probe with the oldest websockets t
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
+
+bench-peers: $(INSTALLED) ## Install the servers that are compared with: npm, apt, pip
+	@sh scripts/peers.sh
+
+bench-fanout: $(INSTALLED) ## Measure fan-out, side by side with others; under five minutes
+	@$(BIN)/python benchmarks/fanout.py $(ARGS)
+
+bench-connections: $(INSTALLED) ## Measure many connections: storms, memory, idling
+	@$(BIN)/python benchmarks/connections.py $(ARGS)
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .

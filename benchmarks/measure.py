@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["heading", "interval", "machine", "table"]
+__all__ = ["heading", "interval", "machine", "ratio", "rows", "table"]
 
 RESAMPLES = 2000
 """Resamples of the bootstrap; the ends of the interval move by about 1 % of its width."""
@@ -30,8 +30,32 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     )
 
 
-def machine() -> str:
-    """What this was run on, in one paragraph."""
+def ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The ratio of two medians, and its 95 % interval by the bootstrap.
+
+    Rounds are resampled whole, so that a busy moment, which meets both alike, cancels out.
+    """
+    generator = random.Random(1)
+    rounds = list(zip(values, others, strict=True))
+    ratios = []
+    for _ in range(RESAMPLES):
+        chosen = generator.choices(rounds, k=len(rounds))
+        first, second = zip(*chosen, strict=True)
+        ratios.append(statistics.median(first) / statistics.median(second))
+    ratios.sort()
+    return (
+        statistics.median(values) / statistics.median(others),
+        ratios[int(0.025 * RESAMPLES)],
+        ratios[int(0.975 * RESAMPLES)],
+    )
+
+
+def machine(*versions: str) -> str:
+    """What this was run on, in one paragraph.
+
+    Args:
+        versions: what was measured, with versions; by default what overhead.py measures.
+    """
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -43,7 +67,8 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
     packages = ", ".join(
-        f"{name} {_version(name)}" for name in ("rtmon", "websockets", "prometheus_client")
+        versions
+        or (f"{name} {_version(name)}" for name in ("rtmon", "websockets", "prometheus_client"))
     )
     today = dt.datetime.now(tz=dt.UTC).date()
     return (
@@ -72,7 +97,12 @@ def heading(text: str, explanation: str) -> None:
     print(f"\n## {text}\n\n{explanation}\n", flush=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Print a table in Markdown."""
+    print(rows(columns, lines), flush=True)
+
+
+def rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; its first column is words, the others are figures."""
-    for row in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows):
-        print(f"| {' | '.join(row)} |", flush=True)
+    ruled = (columns, ["---", *["---:"] * (len(columns) - 1)], *lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)

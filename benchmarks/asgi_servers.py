@@ -1,0 +1,78 @@
+"""ASGI servers to compare, under uvicorn; see servers.py for how they are run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import socketio
+import uvicorn
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+BACKLOG = 4096
+
+
+def with_fastapi() -> Any:
+    """The ConnectionManager of FastAPI's documentation."""
+    app = FastAPI()
+    members: list[WebSocket] = []
+
+    @app.websocket("/publish")
+    async def publish(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            message = await websocket.receive_text()
+            for each in members:
+                await each.send_text(message)
+
+    @app.websocket("/subscribe")
+    async def subscribe(websocket: WebSocket) -> None:
+        await websocket.accept()
+        members.append(websocket)
+        await websocket.send_text("joined")
+        try:
+            while True:
+                await websocket.receive_text()
+        except WebSocketDisconnect:
+            members.remove(websocket)
+
+    return app
+
+
+def with_socketio() -> Any:
+    """A room of python-socketio."""
+    server = socketio.AsyncServer(async_mode="asgi", ping_interval=3600)
+
+    @server.event  # type: ignore[untyped-decorator]
+    async def join(sid: str) -> None:
+        await server.enter_room(sid, "bench")
+        await server.emit("joined", to=sid)
+
+    @server.event  # type: ignore[untyped-decorator]
+    async def publish(_: str, data: Any) -> None:
+        await server.emit("message", data, room="bench")
+
+    return socketio.ASGIApp(server)
+
+
+KINDS = {"fastapi": with_fastapi, "socketio": with_socketio}
+
+
+def main() -> None:
+    """Serve."""
+    kind, port, *compression = sys.argv[1:]
+    config = uvicorn.Config(
+        KINDS[kind](),
+        host="127.0.0.1",
+        port=int(port),
+        log_level="error",
+        backlog=BACKLOG,
+        ws_ping_interval=None,
+        ws_per_message_deflate=bool(compression),
+    )
+    asyncio.run(uvicorn.Server(config).serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""Many subscribers and one publisher, in a process of their own on a core of their own.
+
+It must not be the bottleneck, so it knows no event loop and no parser: an epoll, one buffer, and
+one search for a byte in each piece that arrives.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import gc
+import os
+import re
+import select
+import signal
+import socket
+import time
+import zlib
+from multiprocessing.connection import Connection
+from typing import Any
+
+from dialects import DIALECTS, MARK, Steps, payload
+from frames import FrameCounter
+
+__all__ = ["crowd_process", "pin"]
+
+PATIENCE = 20.0
+"""Seconds without any byte after which a server is given up."""
+
+CONNECT_SECONDS = 120.0
+IN_FLIGHT = 200
+"""Connections being opened at once, where a storm is not what is measured."""
+
+
+def pin(core: int) -> None:
+    """Stay on one core; the last one if there are not so many."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
+
+
+def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
+    """Do what the pipe asks for, until it ends: method and arguments in, result or error out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    pin(1)
+    crowd = Crowd(dialect, port)
+    with contextlib.suppress(EOFError):
+        while True:
+            name, arguments = pipe.recv()
+            try:
+                pipe.send((getattr(crowd, name)(**arguments), None))
+            except (OSError, AssertionError) as error:
+                pipe.send((None, f"{type(error).__name__}: {error}"))
+
+
+class _Opening:
+    """A connection on its way through its steps."""
+
+    __slots__ = ("heard", "socket", "step", "steps")
+
+    def __init__(self, made: socket.socket, steps: Steps) -> None:
+        self.socket = made
+        self.steps = steps
+        self.step = 0
+        self.heard = b""
+
+    def speak(self) -> None:
+        self.socket.sendall(self.steps[self.step][0])
+
+    def hear(self) -> bool:
+        """Whether the last step is done."""
+        data = self.socket.recv(1 << 16)
+        if not data:
+            raise ConnectionResetError(f"closed while opening, after {self.heard[:300]!r}")
+        self.heard += data
+        if re.search(self.steps[self.step][1], self.heard, re.DOTALL):
+            self.heard = b""
+            self.step += 1
+            if self.step == len(self.steps):
+                return True
+            self.speak()
+        return False
+
+
+class Crowd:
+    """Subscribers of one server.
+
+    Args:
+        dialect: a name of `DIALECTS`.
+        port: where the server listens on 127.0.0.1.
+    """
+
+    def __init__(self, dialect: str, port: int) -> None:
+        self._dialect = DIALECTS[dialect]
+        self._port = port
+        self._poll = select.epoll()
+        self._sockets: dict[int, socket.socket] = {}
+        self._receive: dict[int, Any] = {}
+        self._counts: dict[int, int] = {}
+        self._counters: dict[int, FrameCounter] = {}
+        self._publisher: socket.socket | None = None
+        self._number = 0
+        self._octets = 0
+        self._buffer = bytearray(1 << 18)
+
+    # Coming and going
+
+    def open(self, to: int, at_once: int = IN_FLIGHT) -> dict[str, float]:
+        """Have so many subscribers; returns the seconds it took, and failed attempts."""
+        began = time.perf_counter()
+        failed = self._connect(to - len(self._sockets), self._dialect.subscribe, at_once)
+        took = time.perf_counter() - began
+        gc.collect()
+        gc.freeze()  # nor are collections of this process's garbage in what is measured
+        return {"seconds": took, "failed": failed}
+
+    def drop(self) -> float:
+        """Close all subscribers at once; returns the seconds it took."""
+        began = time.perf_counter()
+        for each in self._sockets.values():
+            each.close()
+        for table in (self._sockets, self._receive, self._counts, self._counters):
+            table.clear()
+        return time.perf_counter() - began
+
+    def _connect(self, number: int, steps: Steps, at_once: int) -> int:
+        poll = select.epoll()
+        opening: dict[int, _Opening] = {}
+        failed = done = 0
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while done < number:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{done} of {number} connections in {CONNECT_SECONDS} s")
+            while len(opening) < min(at_once, number - done):
+                self._begin(opening, poll, steps)
+            for fd, events in poll.poll(1.0, 512):
+                try:
+                    if events & select.EPOLLOUT:
+                        self._writable(opening[fd], poll)
+                    elif opening[fd].hear():
+                        poll.unregister(fd)
+                        self._join(opening.pop(fd).socket)
+                        done += 1
+                except OSError as error:
+                    failed += 1
+                    opening.pop(fd).socket.close()
+                    if failed > number:
+                        raise ConnectionRefusedError(
+                            f"{failed} attempts failed: {error}"
+                        ) from error
+        poll.close()
+        return failed
+
+    def _begin(self, opening: dict[int, _Opening], poll: select.epoll, steps: Steps) -> None:
+        made = socket.socket()
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = made.connect_ex(("127.0.0.1", self._port))
+        if code not in {0, errno.EINPROGRESS}:
+            raise OSError(code, os.strerror(code))
+        opening[made.fileno()] = _Opening(made, steps)
+        poll.register(made, select.EPOLLOUT)
+
+    @staticmethod
+    def _writable(one: _Opening, poll: select.epoll) -> None:
+        code = one.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        poll.modify(one.socket, select.EPOLLIN)
+        one.speak()
+
+    def _join(self, made: socket.socket) -> None:
+        fd = made.fileno()
+        self._sockets[fd] = made
+        self._receive[fd] = made.recv_into
+        self._counts[fd] = 0
+        if self._dialect.frames:
+            self._counters[fd] = FrameCounter()
+        self._poll.register(made, select.EPOLLIN)
+
+    def publisher(self) -> None:
+        """Open the connection that publishes."""
+        made = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one = _Opening(made, self._dialect.publisher)
+        one.speak()
+        while not one.hear():
+            pass
+        self._publisher = made
+        # What servers tell a publisher is read and dropped: it waits in nobody's buffer.
+        self._receive[made.fileno()] = made.recv_into
+        self._poll.register(made, select.EPOLLIN)
+
+    # Measuring
+
+    def check(self) -> bytes:
+        """Publish a message; returns what the first subscriber got, as it was on the wire."""
+        first = next(iter(self._sockets.values()))
+        self._poll.unregister(first)
+        self._publish(1)
+        heard = b""
+        counter = FrameCounter()
+        first.settimeout(PATIENCE)
+        while not (counter.feed(heard) if self._dialect.frames else heard.count(MARK)):
+            counter = FrameCounter()
+            heard += first.recv(1 << 16)
+        first.setblocking(False)
+        self._poll.register(first, select.EPOLLIN)
+        self._read(len(self._sockets) - 1)
+        self._counts = dict.fromkeys(self._counts, 0)
+        body = heard
+        if self._dialect.frames:
+            assert heard[0] == 0xC1, f"not a compressed text frame: {heard[:16]!r}"
+            body = zlib.decompressobj(-15).decompress(
+                heard[2 if heard[1] < 126 else 4 :] + b"\0\0\xff\xff"
+            )
+        assert payload(self._number - 1) in body, f"another message: {body!r}"
+        return heard
+
+    def closed_loop(self, burst: int, seconds: float) -> dict[str, float]:
+        """Publish a burst, and the next when all subscribers have all of it."""
+        start = self._number
+        self._octets = 0
+        began = time.perf_counter()
+        until = began + seconds
+        while (now := time.perf_counter()) < until:
+            self._publish(burst)
+            self._read(burst * len(self._sockets))
+        messages = self._number - start
+        return self._result(messages, now - began)
+
+    def open_loop(self, rate: float, seconds: float) -> dict[str, float]:
+        """Publish at a fixed rate whatever happens.
+
+        Latency counts from when a message was due, not from when it could be sent.
+        """
+        messages = int(rate * seconds)
+        numbers = range(self._number, self._number + messages)
+        said = [self._dialect.publish(payload(number)) for number in numbers]
+        self._octets = 0
+        took = array.array("d")
+        began = time.perf_counter() + 0.01
+        due = [began + number / rate for number in range(messages)]
+        sent = arrived = 0
+        while arrived < messages * len(self._sockets):
+            now = time.perf_counter()
+            while sent < messages and due[sent] <= now:
+                self._say(said[sent])
+                sent += 1
+            wait = max(0.0, due[sent] - now) if sent < messages else PATIENCE
+            ready = self._poll.poll(wait)
+            assert ready or sent < messages, "nothing arrives any more"
+            for fd, _ in ready:
+                before = self._counts.get(fd, 0)
+                found = self._take(fd)
+                now = time.perf_counter()
+                for each in due[before : before + found]:
+                    took.append(now - each)
+                arrived += found
+        self._number += messages
+        took = array.array("d", sorted(took))
+        result = self._result(messages, time.perf_counter() - began)
+        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+            result[name] = took[min(len(took) - 1, int(share * len(took)))]
+        return result
+
+    def _publish(self, burst: int) -> None:
+        first = self._number
+        self._number += burst
+        publish = self._dialect.publish
+        self._say(b"".join([publish(payload(n)) for n in range(first, first + burst)]))
+
+    def _say(self, data: bytes) -> None:
+        assert self._publisher is not None, "publisher() first"
+        self._publisher.sendall(data)
+
+    def _take(self, fd: int) -> int:
+        """Read what has arrived at a connection; returns how many deliveries are in it."""
+        size = self._receive[fd](self._buffer)
+        if not size:
+            raise ConnectionResetError("the server closed a connection")
+        if fd not in self._counts:
+            return 0
+        if self._dialect.frames:
+            found = self._counters[fd].feed(bytes(self._buffer[:size]))
+        else:
+            found = self._buffer.count(MARK, 0, size)
+        self._counts[fd] += found
+        self._octets += size
+        return found
+
+    def _read(self, deliveries: int) -> None:
+        poll, take = self._poll.poll, self._take
+        while deliveries > 0:
+            ready = poll(PATIENCE)
+            assert ready, f"nothing arrives any more, {deliveries} deliveries are missing"
+            for fd, _ in ready:
+                deliveries -= take(fd)
+
+    def _result(self, messages: int, seconds: float) -> dict[str, float]:
+        """What was counted; it must be what was sent, on each connection."""
+        wrong = sum(count != messages for count in self._counts.values())
+        assert not wrong, f"{wrong} subscribers did not get {messages} messages each"
+        deliveries = sum(self._counts.values())
+        self._counts = dict.fromkeys(self._counts, 0)
+        return {
+            "messages": messages,
+            "deliveries": deliveries,
+            "seconds": seconds,
+            "octets": self._octets / deliveries,
+        }

@@ -1,0 +1,121 @@
+"""What a load generator has to say to be let in, to publish, and to recognise a delivery.
+
+Messages are JSON objects of one size. Each holds `MARK` once, which occurs nowhere else in what
+the servers send, so that deliveries are counted by a search for one byte: no parsing, in whatever
+pieces they arrive. Where they are compressed, frames are counted instead.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+__all__ = ["DIALECTS", "MARK", "SIZE", "Dialect", "frame", "payload"]
+
+MARK = b"^"
+SIZE = 200
+"""Bytes of a message."""
+
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+"""What browsers offer."""
+
+_WORDS = ("price", "order", "tick", "volume", "spread", "depth", "trade", "quote", "level", "book")
+
+
+def payload(number: int) -> bytes:
+    """The message with a number: JSON of `SIZE` bytes, of words and digits as data have them."""
+    generator = random.Random(number % 64)
+    text = " ".join(
+        f"{generator.choice(_WORDS)} {generator.randrange(10**5):05}" for _ in range(20)
+    )
+    empty = json.dumps(
+        {"mark": MARK.decode(), "n": f"{number:09}", "text": ""}, separators=(",", ":")
+    )
+    return f'{empty[:-2]}{text[: SIZE - len(empty)]}"}}'.encode()
+
+
+def frame(data: bytes, *, opcode: int = 1) -> bytes:
+    """A client's frame (RFC 6455, 5.2). Its masking key is zero: masking changes nothing then."""
+    size = len(data)
+    if size < 126:
+        length = bytes((0x80 | size,))
+    elif size < 65536:
+        length = bytes((0x80 | 126,)) + size.to_bytes(2)
+    else:
+        length = bytes((0x80 | 127,)) + size.to_bytes(8)
+    return bytes((0x80 | opcode,)) + length + bytes(4) + data
+
+
+def upgrade(path: str, *, deflate: bool = False) -> bytes:
+    """The request that opens a WebSocket."""
+    return (
+        b"GET " + path.encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Version: 13\r\n" + (DEFLATE if deflate else b"") + b"\r\n"
+    )
+
+
+Steps = tuple[tuple[bytes, bytes], ...]
+"""What to say, and a pattern of what must have been heard before going on."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one kind of server is spoken to.
+
+    Attributes:
+        subscribe: how a connection begins that is to get everything published.
+        publisher: how the one begins that publishes.
+        publish: a message as the publisher says it.
+        frames: deliveries are counted as WebSocket frames rather than by `MARK`.
+    """
+
+    subscribe: Steps
+    publisher: Steps
+    publish: Callable[[bytes], bytes] = field(default=frame)
+    frames: bool = False
+
+
+_OPEN = rb"^HTTP/1.1 101 [^^]*\r\n\r\n"
+_JOINED = _OPEN + b"."
+"""The servers of servers.py send a frame to a subscriber when it is in."""
+
+
+def _to_hub(data: bytes) -> bytes:
+    return frame(b'{"type":"publish","payload":{"channel":"bench","data":' + data + b"}}")
+
+
+def _to_socketio(data: bytes) -> bytes:
+    return frame(b'42["publish",' + data + b"]")
+
+
+def _to_nats(data: bytes) -> bytes:
+    return b"PUB bench %d\r\n%b\r\n" % (len(data), data)
+
+
+_PUBLISHER = ((upgrade("/publish"), _OPEN),)
+_HUB = ((upgrade("/"), _OPEN + b'.*"welcome"'),)
+_SUBSCRIBE = frame(b'{"type":"subscribe","payload":{"channel":"bench"}}')
+_SOCKETIO = (
+    (upgrade("/socket.io/?EIO=4&transport=websocket"), _OPEN + b".*0{"),
+    (frame(b"40"), b"40{"),
+)
+_NATS = b'CONNECT {"verbose":false,"pedantic":false,"lang":"raw","version":"1"}\r\n'
+
+DIALECTS = {
+    "websocket": Dialect(((upgrade("/subscribe"), _JOINED),), _PUBLISHER),
+    "deflate": Dialect(((upgrade("/subscribe", deflate=True), _JOINED),), _PUBLISHER, frames=True),
+    "nchan": Dialect(((upgrade("/subscribe"), _OPEN),), _PUBLISHER),
+    "nchan deflate": Dialect(
+        ((upgrade("/subscribe", deflate=True), _OPEN),), _PUBLISHER, frames=True
+    ),
+    "hub": Dialect((*_HUB, (_SUBSCRIBE, b'"ack"')), _HUB, _to_hub),
+    "socketio": Dialect((*_SOCKETIO, (frame(b'42["join"]'), b"joined")), _SOCKETIO, _to_socketio),
+    "nats": Dialect(
+        ((_NATS + b"SUB bench 1\r\nPING\r\n", b"PONG\r\n"),),
+        ((_NATS + b"PING\r\n", b"PONG\r\n"),),
+        _to_nats,
+    ),
+}

@@ -1,0 +1,34 @@
+"""WebSocket frames from a server, counted without unpacking them."""
+
+from __future__ import annotations
+
+__all__ = ["FrameCounter"]
+
+
+class FrameCounter:
+    """Counts the data frames in a stream of bytes, in whatever pieces it comes."""
+
+    __slots__ = ("_head", "_skip")
+
+    def __init__(self) -> None:
+        self._skip = 0
+        self._head = b""
+
+    def feed(self, data: bytes) -> int:
+        """Take what came; return how many text and binary frames begin in it."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        at, size, found = self._skip, len(data), 0
+        while at < size:
+            kind, length = data[at], data[at + 1] if at + 1 < size else 0
+            header = 2 if length < 126 else 4 if length == 126 else 10
+            if at + header > size:
+                self._head = data[at:]
+                at = size
+                break
+            if length > 125:
+                length = int.from_bytes(data[at + 2 : at + header])
+            found += kind & 0x0F in {1, 2}
+            at += header + length
+        self._skip = at - size
+        return found

@@ -1,0 +1,159 @@
+"""A server and its crowd, running: two processes that never outlive this one."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from compared import Peer
+from crowd import crowd_process, pin
+
+__all__ = ["Running", "ServerFailed"]
+
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ServerFailed(Exception):
+    """A server did not do what is measured; the others go on without it."""
+
+
+def _in_child() -> None:
+    """In the server's process, before it becomes the program: its core, and how it ends."""
+    pin(0)
+    # nginx ends its workers when it is asked to, not when it is killed; the others obey as well.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Running:
+    """One server, and a load generator for it.
+
+    Use it as a context manager.
+
+    Args:
+        name: how messages call it.
+        peer: what to run.
+    """
+
+    def __init__(self, name: str, peer: Peer) -> None:
+        self.name = name
+        self.peer = peer
+        self.size = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="rtmon-bench-")
+        self._port = _free_port()
+        folder = Path(self._folder.name)
+        folder.chmod(0o755)
+        self._log = (folder / "output").open("w+")
+        self._server = subprocess.Popen(
+            peer.command(self._port, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the parent, which ends it in good order
+            preexec_fn=_in_child,  # noqa: PLW1509 - there is one thread here, and no lock is held
+        )
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._crowd = context.Process(
+            target=crowd_process, args=(peer.dialect, self._port, theirs), daemon=True
+        )
+        self._crowd.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._crowd.kill()
+        self._crowd.join()
+        self._server.terminate()
+        try:
+            self._server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._log.close()
+        self._folder.cleanup()
+
+    def ready(self) -> None:
+        """Wait until the server listens, and open the publisher's connection."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(OSError), socket.socket() as probe:
+                probe.connect(("127.0.0.1", self._port))
+                break
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise ServerFailed(f"did not start: {self._said()}")
+            time.sleep(0.02)
+
+    def ask(self, method: str, **arguments: Any) -> Any:
+        """Have the crowd do something."""
+        self._pipe.send((method, arguments))
+        try:
+            result, error = self._pipe.recv()
+        except EOFError:
+            raise ServerFailed("its load generator ended") from None
+        if error is not None:
+            raise ServerFailed(f"{error} {self._said()}")
+        return result
+
+    def grow(self, size: int) -> dict[str, float]:
+        """Have so many subscribers."""
+        opened = self.ask("open", to=size)
+        self.size = size
+        return opened
+
+    def measured(self, method: str, **arguments: Any) -> dict[str, float]:
+        """What the crowd counted, with the server's CPU: `cpu` in seconds, `us` a delivery."""
+        before = self.cpu()
+        result = self.ask(method, **arguments)
+        result["cpu"] = self.cpu() - before
+        if "deliveries" in result:
+            result["us"] = result["cpu"] / result["deliveries"] * 1e6
+            result["rate"] = result["deliveries"] / result["seconds"]
+        return result
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the server has used, user and system, of all its processes."""
+        # Linux: a process's clock is named by its id (MAKE_PROCESS_CPUCLOCK, CPUCLOCK_SCHED).
+        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self._pids())
+
+    def memory(self) -> int:
+        """Bytes of memory that the server holds in RAM, of all its processes."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids())
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def _pids(self) -> list[int]:
+        if self._server.poll() is not None:
+            raise ServerFailed(f"it ended with {self._server.returncode}. {self._said()}")
+        pid = self._server.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
+
+    def _said(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-2000:].strip()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,158 @@
+"""Servers in Python to compare: what is published on `/publish` goes to all other connections.
+
+`python servers.py KIND PORT [deflate|takeover]` runs one until it is killed. A subscriber is
+told `joined` once it is in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+BACKLOG = 4096
+Publish = Callable[[Any], Awaitable[None] | None]
+
+
+def _extension(compression: str) -> dict[str, Any]:
+    """Options of `websockets.serve` for compression: none, the default, or one fit for sharing."""
+    from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory as Deflate
+
+    if compression == "takeover":
+        return {"compression": "deflate"}
+    if compression == "deflate":
+        shared = Deflate(
+            server_no_context_takeover=True,
+            client_no_context_takeover=True,
+            compress_settings={"memLevel": 5},
+        )
+        return {"compression": None, "extensions": [shared]}
+    return {"compression": None}
+
+
+async def _serve(serve: Any, port: int, members: Any, publish: Publish, **options: Any) -> None:
+    """A server of `websockets`, or of `rtmon.serve`, around a way to publish."""
+
+    async def handler(connection: Any) -> None:
+        if connection.request.path == "/publish":
+            async for message in connection:
+                waiting = publish(message)
+                if waiting is not None:
+                    await waiting
+            return
+        members.add(connection)
+        await connection.send("joined")
+        try:
+            await connection.wait_closed()
+        finally:
+            members.discard(connection)
+
+    options = {"ping_interval": None, "backlog": BACKLOG, **options}
+    async with serve(handler, "127.0.0.1", port, **options):
+        await asyncio.Event().wait()
+
+
+async def loop(port: int, compression: str) -> None:
+    """`await send` to one after the other, as everybody begins."""
+    from websockets.asyncio.server import serve
+
+    members: set[Any] = set()
+
+    async def publish(message: str) -> None:
+        for each in list(members):
+            await each.send(message)
+
+    await _serve(serve, port, members, publish, **_extension(compression))
+
+
+async def broadcast(port: int, compression: str) -> None:
+    """`websockets.broadcast`."""
+    from websockets.asyncio.server import broadcast as library_broadcast
+    from websockets.asyncio.server import serve
+
+    members: set[Any] = set()
+    publish = partial(library_broadcast, members)
+    await _serve(serve, port, members, publish, **_extension(compression))
+
+
+async def rtmon_broadcast(port: int, compression: str) -> None:
+    """`rtmon.broadcast`, on the connections of anybody's server of `websockets`."""
+    from websockets.asyncio.server import serve
+
+    import rtmon
+
+    members: set[Any] = set()
+
+    def publish(message: str) -> None:
+        rtmon.broadcast(members, message)
+
+    await _serve(serve, port, members, publish, **_extension(compression))
+
+
+async def group(port: int, compression: str) -> None:
+    """A `Group` on connections of `rtmon.serve`, all of them monitored."""
+    import rtmon
+    from rtmon.fanout import Group
+
+    members = Group()
+
+    def publish(message: str) -> None:
+        members.publish(message)
+
+    options = {} if compression else {"compression": None}
+    await _serve(rtmon.serve, port, members, publish, **options)
+
+
+async def hub(port: int, compression: str) -> None:
+    """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
+    import rtmon
+
+    options = {} if compression else {"compression": None}
+    served = rtmon.Hub(rate=float("inf"), burst=1_000_000)
+    async with rtmon.serve(
+        served, "127.0.0.1", port, ping_interval=None, backlog=BACKLOG, **options
+    ):
+        await asyncio.Event().wait()
+
+
+async def picows(port: int, _compression: str) -> None:
+    """picows, a library in Cython."""
+    from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
+    from picows import ws_create_server as create
+
+    members: set[WSTransport] = set()
+
+    class Subscriber(WSListener):
+        def on_ws_connected(self, transport: WSTransport) -> None:
+            members.add(transport)
+            transport.send(WSMsgType.TEXT, b"joined")
+
+        def on_ws_disconnected(self, transport: WSTransport) -> None:
+            members.discard(transport)
+
+    class Publisher(WSListener):
+        def on_ws_frame(self, _: WSTransport, frame: WSFrame) -> None:
+            message = frame.get_payload_as_bytes()
+            for each in members:
+                each.send(WSMsgType.TEXT, message)
+
+    def listener(request: WSUpgradeRequest) -> WSListener:
+        return Publisher() if request.path == b"/publish" else Subscriber()
+
+    server = await create(listener, "127.0.0.1", port, backlog=BACKLOG)
+    await server.serve_forever()
+
+
+KINDS = {each.__name__: each for each in (loop, broadcast, rtmon_broadcast, group, hub, picows)}
+
+
+def main() -> None:
+    """Serve."""
+    kind, port, *rest = sys.argv[1:]
+    asyncio.run(KINDS[kind](int(port), rest[0] if rest else ""))
+
+
+if __name__ == "__main__":
+    main()
