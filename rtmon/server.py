@@ -33,6 +33,9 @@ BACKLOG = 4096
 """Connections the kernel holds until they are accepted. With asyncio's default of 100, of 5,000
 that come at once most wait for a retransmission of their SYN, a second or more."""
 
+STALL_TIMEOUT = 20.0
+"""Seconds, as long as ``websockets`` waits for the answer to a keepalive ping by default."""
+
 _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).parameters
 """Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
 
@@ -55,6 +58,7 @@ class Server:
         monitor: Monitor | None,
         admin: int | Admin | None,
         page: bool,
+        stall_timeout: float | None,
         options: dict[str, Any],
     ) -> None:
         self.hub = target if isinstance(target, Hub) else None
@@ -80,7 +84,8 @@ class Server:
         self._host, self._port, self._page = host, port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
-        options["create_connection"] = probe(self.monitor, base=base, fast=True)
+        options["create_connection"] = probed = probe(self.monitor, base=base, fast=True)
+        probed.stall_timeout = stall_timeout
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
         self._options = options
@@ -247,6 +252,7 @@ def serve(
     monitor: Monitor | None = None,
     admin: int | Admin | None = None,
     page: bool = False,
+    stall_timeout: float | None = STALL_TIMEOUT,
     **options: Any,
 ) -> Server:
     """Serve a handler or a hub, and count what its connections do.
@@ -262,6 +268,8 @@ def serve(
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
             or one made with :func:`rtmon.serve_admin`; None for none.
         page: whether browsers find a chat page of the hub at ``/``.
+        stall_timeout: seconds for which a client may take nothing of what was sent to it, until
+            its connection is cut; None for ever. For a hub, :class:`rtmon.HubOptions` has this.
         **options: everything else that ``websockets`` takes.
 
     Raises:
@@ -269,4 +277,13 @@ def serve(
         OptionError: an argument is wrong.
         MonitorError: the Monitor ticks on another live loop.
     """
-    return Server(target, host, port, monitor=monitor, admin=admin, page=page, options=options)
+    return Server(
+        target,
+        host,
+        port,
+        monitor=monitor,
+        admin=admin,
+        page=page,
+        stall_timeout=stall_timeout,
+        options=options,
+    )

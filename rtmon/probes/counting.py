@@ -14,11 +14,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
+from ..guarding import Guarded
 from ..metrics.causes import VIOLATIONS, cause
 from ..metrics.meter import Ending, Ledger, Meter
 from ..protocol.close import effective_code
@@ -39,7 +39,7 @@ __all__ = ["Counting", "peer_address"]
 _PENDING_PINGS = "pong_waiters" if hasattr(Server, "conn_handler") else "pending_pings"
 
 
-class Counting(Connection):
+class Counting(Guarded):
     """Put in front of a connection class: counts, whichever end of the connection it is."""
 
     monitor: ClassVar[Monitor]
@@ -150,6 +150,9 @@ class Counting(Connection):
         if self._paused_at is not None:
             self.meter.paused += self.monitor.clock.monotonic() - self._paused_at
             self._paused_at = None
+
+    def written(self) -> int:
+        return self.meter.wire_out
 
     def acknowledge_pings(self, data: bytes) -> None:
         solicited = data in getattr(self, _PENDING_PINGS, ())
