@@ -52,7 +52,7 @@ export class Engine {
     this.#transport = transport;
     this.#options = options;
     this.#clock = clock;
-    this.session = new Session(options, { wall: clock.wall, random });
+    this.session = new Session(options, { wall: () => clock.wall(), random });
   }
 
   get transport() {
@@ -233,7 +233,7 @@ export class Engine {
     session.tick(now);
     const link = this.#link;
     if (now >= this.#closeBy) this.#closed();
-    else if (session.dead !== null) this.#ended(link, ABNORMAL, session.dead);
+    else if (link !== null && session.dead !== null) this.#ended(link, ABNORMAL, session.dead);
     else if (link !== null && !session.connected && now >= link.deadline) {
       if (link.opened) session.dead = "the server said no welcome: is it a hub?";
       this.#ended(link, ABNORMAL, `there was no answer within ${this.#options.openTimeout} ms`);

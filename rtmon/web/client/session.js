@@ -62,8 +62,12 @@ export class Session {
 
   /** The server has spoken: say who one is, and return to where one was. */
   welcomed(welcome, now, { binary }) {
-    const { rate = RATE, message_size: messageSize = MESSAGE_SIZE } = welcome.limits ?? {};
-    this.sender.start(now, { rate, messageSize, binary });
+    const { rate, message_size: messageSize } = welcome.limits ?? {};
+    this.sender.start(now, {
+      rate: rate > 0 ? rate : RATE,
+      messageSize: messageSize > 0 ? messageSize : MESSAGE_SIZE,
+      binary,
+    });
     this.clientId = welcome.client_id;
     this.connected = true;
     const { info, heartbeatInterval, serverBatch } = this.options;
