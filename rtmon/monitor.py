@@ -272,13 +272,19 @@ class Monitor:
         """A WebSocket handshake failed or was refused."""
         self.collector.rejected(meter, self.clock.time(), status=status, detail=detail)
 
-    def handler_failed(self, meter: Meter, exc: Exception) -> None:
-        """An exception left a connection's handler."""
+    def handler_failed(self, meter: Meter, exc: Exception, *, code: int | None = None) -> None:
+        """An exception left a connection's handler.
+
+        Args:
+            meter: of the connection.
+            exc: what was raised.
+            code: what the connection is closed with for it; None if it is not, or by somebody else.
+        """
         meter.bump("errors")
         trace = "".join(traceback.format_exception(exc))
         meter.traceback = safe_text(trace[-TRACEBACK_LENGTH:], TRACEBACK_LENGTH)
         detail = f"the handler raised {type(exc).__name__}: {exc}"
-        self.collector.event("error", self.clock.time(), meter=meter, code=1011, detail=detail)
+        self.collector.event("error", self.clock.time(), meter=meter, code=code, detail=detail)
 
     def probe_failed(self, exc: Exception) -> None:
         """Something went wrong in a probe: count it, and log it once a minute at most."""

@@ -10,7 +10,7 @@ from ..metrics.records import ConnectionInfo, Event
 from ..protocol.close import describe
 from .closes import look
 from .components import Table
-from .numbers import UNKNOWN, clock, duration, exact, seconds
+from .numbers import UNKNOWN, clock, duration, exact, scaled, seconds
 
 __all__ = [
     "PAGE_SIZE",
@@ -31,6 +31,7 @@ Cell = str | list[str]
 
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("name", "Name", "left"),
+    ("transport", "Via", "left"),
     ("remote", "Address", "left"),
     ("path", "Path", "left"),
     ("messages_in", "Msgs in", "right"),
@@ -38,6 +39,7 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("bytes_in", "Bytes in", "right"),
     ("bytes_out", "Bytes out", "right"),
     ("rtt", "RTT", "right"),
+    ("send_queue", "Waiting", "right"),
     ("errors", "Errors", "right"),
     ("opened", "Opened", "right"),
     ("close_code", "State", "left"),
@@ -121,6 +123,7 @@ def _row(info: ConnectionInfo, now: float) -> list[Cell]:
     rtt, unit = seconds(info.rtt)
     return [
         [info.name, ""] if info.name is not None else [info.id, "soft"],
+        info.transport,
         info.remote or UNKNOWN,
         info.path or UNKNOWN,
         exact(info.messages_in),
@@ -128,10 +131,24 @@ def _row(info: ConnectionInfo, now: float) -> list[Cell]:
         exact(info.bytes_in),
         exact(info.bytes_out),
         f"{rtt} {unit}" if info.rtt is not None else UNKNOWN,
+        _waiting(info),
         [exact(info.errors), "bad" if info.errors else "soft"],
         _since(info.opened, now),
         _state(info),
     ]
+
+
+def _waiting(info: ConnectionInfo) -> Cell:
+    """What its peer has not read: how much, and for how long at least."""
+    if info.send_queue is None:
+        return UNKNOWN
+    if not info.send_queue:
+        return ["0", "soft"]
+    number, unit = scaled(info.send_queue, "B")
+    if info.queue_age is None:
+        return f"{number} {unit}"
+    age, aged = seconds(info.queue_age)
+    return [f"{number} {unit} · {age} {aged}", "warn"]
 
 
 def _since(time: float, now: float) -> str:
@@ -139,8 +156,10 @@ def _since(time: float, now: float) -> str:
 
 
 def _state(info: ConnectionInfo) -> Cell:
+    if info.state == "open":
+        return ["open", "good"]
     if info.close_code is None:
-        return [info.state, "good" if info.state == "open" else "soft"]
+        return [info.cause or "closed", "soft" if info.cause in {None, "closed"} else "warn"]
     mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[look(info.close_code)]
     return [f"{info.close_code} {describe(info.close_code)}", mood]
 

@@ -233,7 +233,8 @@ SAMPLE: tuple[Column, ...] = (
         "tally",
         "connections",
         "string",
-        "Connections closed during the Sample by close code (1006: without a close frame).",
+        "Connections closed during the Sample by close code (1006: without a close frame); those "
+        "of transports without such codes are not in it.",
     ),
     Column("cpu", "gauge", "cores", "Float64", "CPU time of the process, per second of time."),
     _int("memory", "B", "Resident memory of the process; null where the system does not tell."),
@@ -245,7 +246,9 @@ CONNECTION: tuple[Column, ...] = (
     _text("name", "What the application calls the connection; the peer's word, not to be trusted."),
     _text("role", "server or client: which end of the connection was measured."),
     _text("state", "open or closed."),
-    _text("transport", "How messages travel: websocket, or what another probe says."),
+    _text(
+        "transport", "How messages travel: websocket, sse, socketio-websocket or socketio-polling."
+    ),
     _text("remote", "Address and port of the peer."),
     _text("path", "Path of the opening request, without the query, which may hold secrets."),
     _text("subprotocol", "Subprotocol agreed on; null if none."),
@@ -287,7 +290,11 @@ CONNECTION: tuple[Column, ...] = (
         derived=True,
     ),
     _time("closed", "When the connection ended; null while it is open."),
-    _int("close_code", "", "The code that ended the connection; 1006 if no close frame did."),
+    _int(
+        "close_code",
+        "",
+        "The code that ended the connection, 1006 if no close frame did; null without such codes.",
+    ),
     _int("code_sent", "", "Close code sent; null if none was."),
     _text("reason_sent", "Close reason sent; null if no close frame was."),
     _int(

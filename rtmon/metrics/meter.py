@@ -36,7 +36,7 @@ def safe_text(text: str | None, length: int = TEXT_LENGTH) -> str | None:
 class Ending:
     """How a connection ended; the fields are those of the connections table."""
 
-    close_code: int
+    close_code: int | None = None
     code_sent: int | None = None
     reason_sent: str | None = None
     code_received: int | None = None

@@ -108,11 +108,12 @@ class ServerTotals:
         self.open += 1
         self.peak = max(self.peak, self.open)
 
-    def left(self, code: int) -> None:
-        """An open connection has ended."""
+    def left(self, code: int | None) -> None:
+        """An open connection has ended, with a close code if its transport has them."""
         self.open -= 1
         self.closed += 1
-        self.close_codes[code] = self.close_codes.get(code, 0) + 1
+        if code is not None:
+            self.close_codes[code] = self.close_codes.get(code, 0) + 1
 
     def take(self) -> dict[str, Any]:
         """What a Sample holds of it; the next one counts from here."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..metrics.blackbox import BlackBox
 from ..metrics.causes import Cause
 from ..metrics.meter import Ending
-from ..protocol.close import ABNORMAL, NO_STATUS
+from ..protocol.close import ABNORMAL
 from .eventstream import EventStream
 from .exchange import App, Exchange, Message, Receive, Scope, Send, ending, text_size
 
@@ -213,7 +213,7 @@ class _Response(Exchange):
     def _close(self, initiator: str, cause: Cause) -> None:
         if self._meter is not None:
             # An event stream has no close frames, so no code either.
-            ending = Ending(close_code=NO_STATUS, initiator=initiator, cause=cause)
+            ending = Ending(initiator=initiator, cause=cause)
             self.monitor.connection_closed(self._meter, ending)
 
     def ended(self, exc: BaseException | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from ..metrics.meter import Ending, Meter
-from ..protocol.close import ABNORMAL, NO_STATUS
+from ..protocol.close import ABNORMAL
 from .counting import peer_address
 from .exchange import CLAIMS, Message, Receive, ending, text_size
 
@@ -20,13 +20,13 @@ __all__ = ["Sessions"]
 _PING, _PONG, _MESSAGE = 2, 3, 4
 """Packet types of Engine.IO 4."""
 
-_ENDINGS: dict[str, tuple[str | None, int, Cause | None]] = {
-    "client disconnect": ("remote", NO_STATUS, "closed"),
-    "server disconnect": ("local", NO_STATUS, "closed"),
-    "ping timeout": (None, ABNORMAL, "ping timeout"),
-    "transport error": (None, ABNORMAL, "peer vanished"),
+_ENDINGS: dict[str, tuple[str | None, Cause | None]] = {
+    "client disconnect": ("remote", "closed"),
+    "server disconnect": ("local", "closed"),
+    "ping timeout": (None, "ping timeout"),
+    "transport error": (None, "peer vanished"),
 }
-"""Reasons of python-engineio: who closed first, the code that comes nearest, and why.
+"""Reasons of python-engineio, which has no close codes: who closed first, and why.
 
 A "transport close" may be anything, if the WebSocket below does not tell."""
 
@@ -105,9 +105,11 @@ class Sessions:
             silence = self._now() - session.receive.heard_at
             if silence >= self._eio.ping_interval + self._eio.ping_timeout:
                 reason = "ping timeout"  # python-engineio has waited so long for any message
-        initiator, code, cause = _ENDINGS.get(reason, (None, NO_STATUS, None))
+        initiator, cause = _ENDINGS.get(reason, (None, None))
+        broken = cause is not None and cause != "closed"
+        native = session.meter.transport == "socketio-websocket"
         return Ending(
-            close_code=code,
+            close_code=ABNORMAL if broken and native else None,
             reason_sent=reason if initiator == "local" else None,
             reason_received=reason if initiator == "remote" else None,
             initiator=initiator,

@@ -124,7 +124,7 @@ class CountingServer(Counting, ServerConnection):
                 and self._tally.counted
             ):
                 self._trouble = exc
-                self.monitor.handler_failed(self.meter, exc)
+                self.monitor.handler_failed(self.meter, exc, code=1011)
         except Exception as failure:
             self.monitor.probe_failed(failure)
 

@@ -47,15 +47,38 @@ def test_rows_are_exact(synthetic: Make) -> None:
             messages_in=1_234_567,
             bytes_out=9_007_199_254_740_993,
             bytes_in=None,
+            send_queue=70_000,
+            queue_age=1.25,
             opened=feed.now() - 62,
         )
     )
     (row,) = texts(tables.connections_page(feed, ConnectionQuery()))
     assert row[0] == HOSTILE
-    assert row[3] == "1,234,567"
-    assert row[6] == "9,007,199,254,740,993"
-    assert row[5] == "–"
-    assert row[9] == clock(feed.now() - 62)
+    cells = dict(zip((title for _, title, _ in tables._COLUMNS), row, strict=True))
+    assert cells["Msgs in"] == "1,234,567"
+    assert cells["Bytes out"] == "9,007,199,254,740,993"
+    assert cells["Bytes in"] == "–"
+    assert cells["Via"] == "websocket"
+    assert cells["Waiting"] == "70.0 kB · 1.25 s"
+    assert cells["Opened"] == clock(feed.now() - 62)
+
+
+@pytest.mark.parametrize(
+    ("ended", "shown"),
+    [
+        ({"close_code": 1001}, "1001 going away"),
+        ({"close_code": None, "cause": "ping timeout"}, "ping timeout"),
+        ({"close_code": None, "cause": None}, "closed"),
+    ],
+)
+def test_ends_without_close_codes_are_shown_by_their_cause(
+    synthetic: Make, ended: dict[str, Any], shown: str
+) -> None:
+    """Transports that have no close codes show why they ended instead of a code made up."""
+    feed = synthetic(ago=1, users=0)
+    feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
+    (row,) = texts(tables.connections_page(feed, ConnectionQuery(state="closed")))
+    assert row[-1] == shown
 
 
 def test_a_page_past_the_end(synthetic: Make) -> None:

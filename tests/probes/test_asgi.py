@@ -239,6 +239,7 @@ async def test_an_exception_of_a_handler_reaches_the_server_unchanged() -> None:
     assert "LookupError: no such room" in str(info.traceback)
     (event,) = events(monitor, "error")
     assert event.detail == "the handler raised LookupError: no such room"
+    assert event.code is None, "nobody closed with 1011"
 
 
 async def test_a_peer_leaving_is_no_error_of_the_handler() -> None:

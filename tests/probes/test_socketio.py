@@ -307,7 +307,7 @@ async def test_why_connections_ended() -> None:
     assert (second.cause, second.close_code, second.initiator) == ("peer vanished", 1006, None)
     assert (third.cause, third.close_code, third.initiator) == ("closed", 1001, "remote")
     assert third.reason_received == "page left"
-    assert (fourth.cause, fourth.close_code, fourth.initiator) == ("closed", 1005, "remote")
+    assert (fourth.cause, fourth.close_code, fourth.initiator) == ("closed", None, "remote")
     assert fourth.reason_received == "client disconnect"
 
 
