@@ -18,7 +18,10 @@ from websockets.protocol import State
 
 from .backpressure import Progress
 
-__all__ = ["Guarded", "GuardedServerConnection", "Listener"]
+__all__ = ["PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
+
+PONGS_ABOVE = 65_536
+"""Bytes waiting, beyond which pings are no longer answered one by one."""
 
 _LOOKS = 4
 """Looks in the time after which a peer that reads nothing is cut off."""
@@ -37,7 +40,7 @@ class Listener(Protocol):
 class Guarded(Connection):
     """Put in front of a connection class: watches while writing is paused, and only then.
 
-    Pongs: while writing is paused only the last is kept, and sent when writing goes on; RFC
+    Pongs: while much waits already, only the last is kept, and sent when writing goes on; RFC
     6455, 5.5.3, lets an endpoint answer only the latest of several pings.
     """
 
@@ -136,7 +139,8 @@ class _Guard:
 
     def _send_frame_later(self, frame: Frame) -> None:
         assert self._send_frame is not None  # noqa: S101 - it is what this stands in for
-        if frame.opcode is Opcode.PONG:
+        waiting = self._connection.transport.get_write_buffer_size()
+        if frame.opcode is Opcode.PONG and (self._pong is not None or waiting > PONGS_ABOVE):
             self._pong = frame
         else:
             self._send_frame(frame)
