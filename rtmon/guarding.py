@@ -18,10 +18,14 @@ from websockets.protocol import State
 
 from .backpressure import Progress
 
-__all__ = ["PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
+__all__ = ["PINGS_AT_ONCE", "PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
 
 PONGS_ABOVE = 65_536
 """Bytes waiting, beyond which pings are no longer answered one by one."""
+
+PINGS_AT_ONCE = 1_000
+"""Pings in what is read at once, up to 256 KiB: a client whose pings are taken as they come has
+a few in there, one that floods thousands."""
 
 _LOOKS = 4
 """Looks in the time after which a peer that reads nothing is cut off."""
@@ -47,6 +51,10 @@ class Guarded(Connection):
     stall_timeout: ClassVar[float | None] = None
     """Seconds for which a peer may take nothing of what waits for it, until its connection is
     cut; None to leave it alone. A :class:`Listener` does this itself."""
+
+    pings_at_once: ClassVar[int | None] = None
+    """Pings that may come in what is read at once, before the peer has broken the protocol
+    (1002); None for any number. Counted by connections with a probe."""
 
     # One attribute, there only when it is needed: with many, CPython keeps the attributes of
     # every connection less compactly.

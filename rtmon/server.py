@@ -15,6 +15,7 @@ from websockets.asyncio.server import serve as websockets_serve
 from . import listening, pages
 from .admin import Admin
 from .errors import OptionError
+from .guarding import PINGS_AT_ONCE
 from .hub import Hub
 from .hub.transports import websocket as hub_transport
 from .monitor import Monitor
@@ -85,7 +86,7 @@ class Server:
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
         options["create_connection"] = probed = probe(self.monitor, base=base, fast=True)
-        probed.stall_timeout = stall_timeout
+        probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
         self._options = options

@@ -102,7 +102,9 @@ class Counting(Guarded):
                 meter.mark()
         except Exception as exc:
             self.monitor.probe_failed(exc)
+        self._tally.pongs_left = self.pings_at_once
         self._base_data_received(data)
+        self._tally.pongs_left = None
 
     def send_data(self) -> None:
         if self.protocol.writes:

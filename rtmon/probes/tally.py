@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
 from ..metrics.blackbox import SLOTS, BlackBox
@@ -49,6 +50,7 @@ class Tally:
         between: for the fast path: whether the parser stands between two frames, outside any
             message, with nothing read.
         original_send_frame: the protocol's own.
+        pongs_left: pings that may be answered of those being read; None for any number.
         now: reads the monotonic clock.
     """
 
@@ -68,6 +70,7 @@ class Tally:
         "meter",
         "now",
         "original_send_frame",
+        "pongs_left",
     )
 
     original_send_frame: Callable[[Frame], None]
@@ -77,6 +80,7 @@ class Tally:
         self.now = monitor.clock.monotonic
         self.counted = counted
         self.between = False
+        self.pongs_left: int | None = None
         self._monitor = monitor
         self._times = times
         self._payloads = times and monitor.capture_payload
@@ -189,7 +193,16 @@ class Tally:
             self._arrived = arrivals.popleft() if arrivals else None
 
     def send_frame(self, frame: Frame) -> None:
-        """What becomes a protocol's ``send_frame``: it counts what the original has taken."""
+        """What becomes a protocol's ``send_frame``: it counts what the original has taken.
+
+        Raises:
+            ProtocolError: too many pings were read at once; whoever reads them fails the
+                connection.
+        """
+        if self.pongs_left is not None and frame.opcode is _PONG:
+            self.pongs_left -= 1
+            if self.pongs_left < 0:
+                raise ProtocolError("too many pings at once")
         self.original_send_frame(frame)
         try:
             self.sent(frame.opcode, frame.data, frame.fin)
