@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .dashboard import Dashboard
     from .errors import RtmonError
     from .export import export
+    from .fanout import broadcast
     from .feeds import Feed, open_feed
     from .hub import Hub
     from .monitor import Monitor
@@ -39,6 +40,7 @@ __all__ = [
     "RtmonError",
     "Server",
     "__version__",
+    "broadcast",
     "connect",
     "export",
     "open_feed",
@@ -63,6 +65,7 @@ _HOMES = {
     "Monitor": "monitor",
     "RtmonError": "errors",
     "Server": "server",
+    "broadcast": "fanout",
     "connect": "client",
     "export": "export",
     "open_feed": "feeds",

@@ -28,8 +28,10 @@ ROOMS = (
     "pages",
     "attachment",
     "gauges",
+    "ticker",
     "monitor",
     "probes",
+    "fanout",
     "sinks",
     "feeds",
     "admin",
@@ -60,13 +62,14 @@ BOUNDS = {
         "pages",
         "backpressure",
         "guarding",
+        "fanout",
     },
     "monitor": set(ROOMS) - {"protocol", "hub"},
     "probes": {"errors", "clock", "metrics", "protocol", "monitor", "guarding"},
     # It speaks to a hub as anybody's client does.
     "client": {"errors", "clock", "protocol", "backoff", "batching", "metrics", "monitor"},
     # The simulated users are as foreign to the server as anybody's clients.
-    "lab": {"errors", "protocol", "backoff"},
+    "lab": {"errors", "protocol", "backoff", "metrics"},
     # What a close code means is explained in protocol; the demo that is shown when nothing else
     # is there is a process.
     "dashboard": {"errors", "feeds", "metrics", "protocol", "processes"},
@@ -85,6 +88,7 @@ EXTRAS = {"bokeh", "numpy", "pandas", "panel", "prometheus_client", "redis", "to
 
 OPTIONAL = (
     "rtmon.dashboard",
+    "rtmon.lab.views.charts",
     "rtmon.lab.views.controls",
     "rtmon.lab.views.picture",
     "rtmon.sinks.prometheus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
+from operator import itemgetter
 
 __all__ = ["FRAMES", "SLOTS", "BlackBox"]
 
@@ -46,6 +47,20 @@ class BlackBox:
         self.ring[at + 1] = size * 32 + 16 * sent + opcode
         self.at = (at + 2) % SLOTS
 
+    def merge(self, other: BlackBox, frames: int) -> None:
+        """Remember also the last so many frames of another ring, each in its place in time."""
+        both = sorted([*self._recent(), *other._recent()[-frames:]], key=itemgetter(0))
+        self.ring, self.at = array("d", bytes(8 * SLOTS)), 0
+        for time, packed in both[-FRAMES:]:
+            self.ring[self.at] = time
+            self.ring[self.at + 1] = packed
+            self.at = (self.at + 2) % SLOTS
+
+    def _recent(self) -> list[tuple[float, int]]:
+        """When each frame was, and what, oldest first."""
+        order = [(self.at + 2 * n) % SLOTS for n in range(FRAMES)]
+        return [(self.ring[i], int(self.ring[i + 1])) for i in order if self.ring[i]]
+
     def keep_payload(
         self, payload: bytes | bytearray | memoryview, redact: Callable[[bytes], bytes] | None
     ) -> None:
@@ -57,8 +72,7 @@ class BlackBox:
 
     def __str__(self) -> str:
         """The frames in order: seconds before the last one, direction, opcode, bytes."""
-        order = [(self.at + 2 * n) % SLOTS for n in range(FRAMES)]
-        frames = [(self.ring[i], int(self.ring[i + 1])) for i in order if self.ring[i]]
+        frames = self._recent()
         payloads = list(self._payloads or ())
         payloads = [b""] * (len(frames) - len(payloads)) + payloads
         lines = []

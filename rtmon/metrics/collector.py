@@ -210,6 +210,8 @@ class Collector:
             memory: resident bytes of the process.
             own: seconds that the tick before took.
         """
+        for ledger in self._ledgers.values():
+            ledger.fold()
         self._look_for_slow_ones(now, time)
         if self._events_lost:
             lost, self._events_lost = self._events_lost, 0

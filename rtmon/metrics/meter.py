@@ -12,6 +12,7 @@ from .causes import Cause
 from .columns import CONNECTION, EVERY, METER_COUNTERS, names
 from .histogram import BYTE, Recorder
 from .records import ConnectionInfo
+from .share import SHARED, Ended, Share, Shared
 
 __all__ = ["Ending", "Ledger", "Meter", "safe_text"]
 
@@ -20,6 +21,9 @@ TEXT_LENGTH = 256
 
 DIRECT = tuple(name for name in METER_COUNTERS if not name.startswith(("messages_", "bytes_")))
 """Counters whose total the ledger counts beside the meter; sizes give the others."""
+
+OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTERS)
+"""The counters as the meter holds them."""
 
 
 def safe_text(text: str | None, length: int = TEXT_LENGTH) -> str | None:
@@ -60,6 +64,7 @@ class Ledger:
         partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
         partial_out: the same for what is sent.
         dirty: the meters that changed since the last tick.
+        moved: what was sent to several connections alike since the last tick.
         probes: the kinds of probe that have made a meter here.
     """
 
@@ -67,6 +72,7 @@ class Ledger:
         *DIRECT,
         "dirty",
         "handler",
+        "moved",
         "partial_in",
         "partial_out",
         "probes",
@@ -88,9 +94,32 @@ class Ledger:
         self.partial_in = 0
         self.partial_out = 0
         self.dirty: list[Meter] = []
+        self.moved: list[Shared] = []
         self.probes: set[str] = set()
         for counter in DIRECT:
             setattr(self, counter, 0)
+
+    def fold(self) -> None:
+        """Find out whose rows have changed by what was sent to several connections alike."""
+        moved, self.moved = self.moved, []
+        for shared in moved:
+            shared.mark()
+
+
+def _shared(index: int) -> property:
+    """A counter of a meter: what was added to it, and its part in what is shared."""
+    own = attrgetter(f"own_{SHARED[index]}")
+
+    def read(meter: Meter) -> int:
+        count: int = own(meter)
+        for share in meter.shares:
+            count += share.count(index)
+        return count
+
+    def write(meter: Meter, count: int) -> None:
+        setattr(meter, f"own_{SHARED[index]}", count - read(meter) + own(meter))
+
+    return property(read, write)
 
 
 class Meter:
@@ -98,7 +127,8 @@ class Meter:
 
     Probes with little to do per message use :meth:`received`, :meth:`sent` and :meth:`bump`;
     a hot path does the same additions in line. Counter attributes are those of
-    :data:`rtmon.metrics.columns.METER_COUNTERS`.
+    :data:`rtmon.metrics.columns.METER_COUNTERS`; of those in :data:`rtmon.metrics.share.SHARED`,
+    ``own_…`` is the part that was sent to this connection alone.
 
     Attributes:
         name: what the application calls the connection; may be set at any time.
@@ -116,11 +146,12 @@ class Meter:
         paused: seconds during which writing was paused.
         traceback: of the exception that ended the handler.
         box: the last frames, None before the first.
+        shares: parts in what several connections were sent alike.
         last_frames: the same as text, once the connection has ended abnormally.
     """
 
     __slots__ = (
-        *METER_COUNTERS,
+        *OWN,
         "box",
         "closed",
         "dirty",
@@ -141,6 +172,7 @@ class Meter:
         "role",
         "rtt",
         "send_queue",
+        "shares",
         "subprotocol",
         "tls",
         "traceback",
@@ -149,14 +181,16 @@ class Meter:
     )
 
     messages_in: int
-    messages_out: int
+    own_messages_out: int
     bytes_in: int
-    bytes_out: int
+    own_bytes_out: int
     binary_in: int
-    binary_out: int
+    own_binary_out: int
     wire_in: int
-    wire_out: int
+    own_wire_out: int
     errors: int
+
+    messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
 
     def __init__(
         self,
@@ -174,8 +208,9 @@ class Meter:
         self.probe = probe
         for field in _EMPTY_FIELDS:
             setattr(self, field, None)
-        for counter in METER_COUNTERS:
+        for counter in OWN:
             setattr(self, counter, 0)
+        self.shares: tuple[Share | Ended, ...] = ()
         self.name: str | None
         self.remote: str | None
         self.path: str | None
@@ -215,8 +250,8 @@ class Meter:
 
     def sent(self, size: int, *, binary: bool = False) -> None:
         """Count a whole message sent, of so many bytes of payload."""
-        self.messages_out += 1
-        self.bytes_out += size
+        self.own_messages_out += 1
+        self.own_bytes_out += size
         self.ledger.sizes_out.steps[size] += 1
         if binary:
             self.bump("binary_out")
@@ -239,6 +274,9 @@ class Meter:
         What its probe cannot know is null.
         """
         last, closed = self.last, self.closed
+        for share in self.shares:
+            if share.last is not None:
+                last = share.last if last is None else max(last, share.last)
         offset = self.opened_time - (self.opened or 0.0)
         row = [
             self.id,

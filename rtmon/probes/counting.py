@@ -113,7 +113,7 @@ class Counting(Guarded):
                 for data in self.protocol.writes:
                     size += len(data)
                 meter = self._tally.meter
-                meter.wire_out += size
+                meter.own_wire_out += size
                 meter.ledger.wire_out += size
                 if not meter.dirty:
                     meter.mark()
@@ -154,7 +154,8 @@ class Counting(Guarded):
             self._paused_at = None
 
     def written(self) -> int:
-        return self.meter.wire_out
+        written: int = self.meter.wire_out
+        return written
 
     def acknowledge_pings(self, data: bytes) -> None:
         solicited = data in getattr(self, _PENDING_PINGS, ())
@@ -168,6 +169,8 @@ class Counting(Guarded):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         try:
+            for membership in self._tally.groups:
+                membership.leave()
             if self._tally.counted:
                 self._lost(exc)
         except Exception as failure:

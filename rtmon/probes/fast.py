@@ -168,8 +168,10 @@ class FastPath(ServerConnection):
                     return message
         return await super().recv(decode)
 
-    async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901 - flat on purpose
+    async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901, PLR0912 - flat on purpose
         protocol = self.protocol
+        if self._tally.groups and self.send_in_progress is None:
+            self._tally.flush(begins=False)
         if (
             protocol._state is OPEN  # noqa: SLF001
             and self.send_in_progress is None
@@ -202,7 +204,7 @@ class FastPath(ServerConnection):
                     meter = tally.meter
                     tally.sent(opcode, data, fin=True)
                     size = len(frame)
-                    meter.wire_out += size
+                    meter.own_wire_out += size
                     meter.ledger.wire_out += size
                     if not meter.dirty:
                         meter.mark()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -14,7 +16,7 @@ from ..monitor import Monitor
 from .pair import Pair, frame_bytes
 from .websockets import probed
 
-__all__ = ["difference"]
+__all__ = ["difference", "in_a_loop_of_its_own"]
 
 
 @functools.cache
@@ -24,11 +26,16 @@ def difference() -> str | None:
     Returns:
         What differs, None if nothing does.
     """
+    return in_a_loop_of_its_own(_compare)
+
+
+def in_a_loop_of_its_own(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> str | None:
+    """Run a self-test; whatever goes wrong in it is a difference, too."""
     outcome: list[str | None] = []
 
     def run() -> None:
         try:
-            outcome.append(asyncio.run(_compare()))
+            outcome.append(asyncio.run(compare()))
         except Exception as exc:
             outcome.append(f"the self-test failed: {exc!r}")
 

@@ -8,7 +8,7 @@ spoke has no ring, and one whose messages are taken as they come has no queue.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..metrics.meter import Meter
     from ..monitor import Monitor
 
-__all__ = ["Tally"]
+__all__ = ["Membership", "Tally"]
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _PING, _PONG = Opcode.PING, Opcode.PONG
@@ -35,6 +35,21 @@ _LAST = SLOTS - 1
 
 ARRIVALS = 1024
 """Messages that may wait for their handler with their time of arrival known."""
+
+
+class Membership(Protocol):
+    """A connection's place in a group that writes to it in its own time."""
+
+    def flush(self, *, begins: bool) -> None:
+        """Write what waits for this connection.
+
+        Args:
+            begins: whether what the connection sends next begins a message, so that none is
+                under way.
+        """
+
+    def leave(self) -> None:
+        """The connection has ended."""
 
 
 class Tally:
@@ -51,6 +66,10 @@ class Tally:
             message, with nothing read.
         original_send_frame: the protocol's own.
         pongs_left: pings that may be answered of those being read; None for any number.
+        groups: the groups that write to the connection; what waits there goes out before what
+            the connection sends itself.
+        payloads: whether the beginnings of payloads are kept, too.
+        times: whether the last frames are kept, and how long messages wait and handlers take.
         now: reads the monotonic clock.
     """
 
@@ -63,14 +82,15 @@ class Tally:
         "_monitor",
         "_partial_in",
         "_partial_out",
-        "_payloads",
-        "_times",
         "between",
         "counted",
+        "groups",
         "meter",
         "now",
         "original_send_frame",
         "pongs_left",
+        "payloads",
+        "times",
     )
 
     original_send_frame: Callable[[Frame], None]
@@ -81,9 +101,10 @@ class Tally:
         self.counted = counted
         self.between = False
         self.pongs_left: int | None = None
+        self.groups: tuple[Membership, ...] = ()
         self._monitor = monitor
-        self._times = times
-        self._payloads = times and monitor.capture_payload
+        self.times = times
+        self.payloads = times and monitor.capture_payload
         self._binary_in = self._binary_out = False
         self._partial_in = self._partial_out = 0
         self._arrived: float | None = None
@@ -96,7 +117,7 @@ class Tally:
         data = frame.data
         size = len(data)
         meter = self.meter
-        if self._times:
+        if self.times:
             box = meter.box
             if box is None:
                 box = meter.box = BlackBox()
@@ -105,7 +126,7 @@ class Tally:
             ring[at] = meter.last  # type: ignore[assignment]
             ring[at + 1] = size * 32 + opcode
             box.at = at + 2 & _LAST
-            if self._payloads:
+            if self.payloads:
                 box.keep_payload(data, self._monitor.redact)
         if opcode is _TEXT:
             self._binary_in = False
@@ -130,7 +151,7 @@ class Tally:
             size += self._partial_in
             self._partial_in = 0
         ledger.sizes_in.steps[size] += 1
-        if self._times:
+        if self.times:
             if self._arrived is None:
                 self._arrived = meter.last
             else:
@@ -141,7 +162,7 @@ class Tally:
         size = len(data)
         meter = self.meter
         meter.last = now = self.now()
-        if self._times:
+        if self.times:
             box = meter.box
             if box is None:
                 box = meter.box = BlackBox()
@@ -150,7 +171,7 @@ class Tally:
             ring[at] = now
             ring[at + 1] = size * 32 + 16 + opcode
             box.at = at + 2 & _LAST
-            if self._payloads:
+            if self.payloads:
                 box.keep_payload(data, self._monitor.redact)
         if opcode is _TEXT:
             self._binary_out = False
@@ -159,15 +180,15 @@ class Tally:
         elif opcode is not _CONT:
             self._control(opcode, sent=True)
             return
-        meter.bytes_out += size
+        meter.own_bytes_out += size
         ledger = meter.ledger
         if not fin:
             self._partial_out += size
             ledger.partial_out += size
             return
-        meter.messages_out += 1
+        meter.own_messages_out += 1
         if self._binary_out:
-            meter.binary_out += 1
+            meter.own_binary_out += 1
             ledger.binary_out += 1
         if opcode is _CONT:
             meter.bump("fragmented_out")
@@ -203,11 +224,20 @@ class Tally:
             self.pongs_left -= 1
             if self.pongs_left < 0:
                 raise ProtocolError("too many pings at once")
+        if self.groups:
+            opcode = frame.opcode
+            if opcode is not _CONT:
+                self.flush(begins=opcode is _TEXT or opcode is _BINARY)
         self.original_send_frame(frame)
         try:
             self.sent(frame.opcode, frame.data, frame.fin)
         except Exception as exc:
             self._monitor.probe_failed(exc)
+
+    def flush(self, *, begins: bool) -> None:
+        """Have written what groups hold for the connection; see :class:`Membership`."""
+        for membership in self.groups:
+            membership.flush(begins=begins)
 
     def _control(self, opcode: Opcode, *, sent: bool) -> None:
         counter = _CONTROL.get((opcode, sent))

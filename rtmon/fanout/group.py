@@ -1,0 +1,267 @@
+"""Connections that are sent the same messages, for as long as they like."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.connection import Connection
+from websockets.protocol import CLOSED, OPEN
+
+from ..metrics.share import Shared
+from .broadcasting import by_the_library
+from .frames import (
+    Kind,
+    Piece,
+    Sendable,
+    Setting,
+    frame,
+    is_fragmenting,
+    kind_of,
+    obstacle,
+    payload,
+    setting,
+    shareable,
+)
+from .lane import Lane, Tidings
+
+__all__ = ["JOINED_BYTES", "Flushed", "Group"]
+
+logger = logging.getLogger("rtmon")
+
+JOINED_BYTES = 65_536
+"""Payload that waits for the end of a turn at most: with more it is written at once, so that
+whoever is slow is noticed before much has piled up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What a group has written.
+
+    Attributes:
+        waited: seconds from the publication of each message until all transports had it.
+        delivered: messages handed to transports, one for each connection.
+        bytes: their payload, in bytes.
+    """
+
+    waited: tuple[float, ...]
+    delivered: int
+    bytes: int
+
+
+class Group:
+    """Connections of ``websockets`` that are sent the same messages.
+
+    A message is framed once, and compressed once for each setting of the compressor; the same
+    bytes go to all transports. To connections of rtmon's own (``rtmon.serve``,
+    ``rtmon.probe``), all that is published in one turn of the event loop goes in one write, at
+    the end of the turn; what such a connection sends itself, its close and its control frames
+    come after what was published before. To other connections each message is written at once.
+
+    Who is in several groups gets the messages of each in order. A connection that has ended
+    leaves by itself.
+
+    Args:
+        delay: seconds for which messages are collected for one write; 0 for the turn's end.
+        on_blocked: called as ``on_blocked(connection, message)`` for each message that an open
+            connection cannot be written now: its write buffer is over its limit, or it is in the
+            middle of a fragmented message. It decides: what it does not send is skipped. What is
+            published later goes to the connection again as soon as it can be written to, so who
+            queues takes the connection out first. By default such messages are skipped.
+        on_flushed: called with a :class:`Flushed` each time that something was written.
+
+    Attributes:
+        published: messages published.
+        delivered: messages handed to transports, one for each connection.
+        bytes: their payload, in bytes.
+    """
+
+    def __init__(
+        self,
+        *,
+        delay: float = 0.0,
+        on_blocked: Callable[[Any, Any], object] | None = None,
+        on_flushed: Callable[[Flushed], object] | None = None,
+    ) -> None:
+        self.published = 0
+        self._delay = delay
+        self._on_blocked = on_blocked
+        self._on_flushed = on_flushed
+        self._tidings = Tidings(refused=self._blocked, discard=self.discard)
+        self._homes: dict[Any, Lane | None] = {}
+        self._lanes: dict[tuple[Any, ...], Lane] = {}
+        self._alone: dict[Any, None] = {}
+        self._began: list[float] = []
+        self._waiting = 0
+        self._told = (0, 0)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<Group of {len(self)} connections>"
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._homes
+
+    def __iter__(self) -> Iterator[Any]:
+        """The connections, in the order in which they came; a copy is walked."""
+        return iter(list(self._homes))
+
+    @property
+    def delivered(self) -> int:
+        """Messages handed to transports, one for each connection."""
+        return self._tidings.delivered
+
+    @property
+    def bytes(self) -> int:
+        """Their payload, in bytes."""
+        return self._tidings.bytes
+
+    def add(self, connection: Connection) -> None:
+        """Send somebody what is published from now on; no effect if they are here already.
+
+        Args:
+            connection: an open connection, or one that is about to be opened or closed, and gets
+                nothing meanwhile.
+        """
+        if connection in self._homes:
+            return
+        lane = self._homes[connection] = self._lane(connection)
+        if lane is None:
+            self._alone[connection] = None
+        else:
+            lane.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Send somebody nothing more, after what was published before; no effect if not here."""
+        if connection not in self._homes:
+            return
+        lane = self._homes.pop(connection)
+        if lane is None:
+            del self._alone[connection]
+        else:
+            lane.discard(connection)
+            if not lane:
+                self._lanes.pop(lane.key, None)
+
+    def publish(
+        self,
+        message: Sendable,
+        *,
+        text: bool | None = None,
+        skip: Iterable[Connection] = (),
+    ) -> None:
+        """Send a message to all members. It never waits, and never raises for what is sent.
+
+        Args:
+            message: ``str`` for a text message, bytes for a binary one.
+            text: send text for bytes that are UTF-8 (True), or binary for ``str`` (False).
+            skip: members who do not get it.
+
+        Raises:
+            TypeError: the message is neither ``str`` nor bytes-like.
+        """
+        opcode, data = payload(message, text)
+        self.published += 1
+        self._began.append(time.perf_counter())
+        built: dict[Setting, bytes] = {}
+        waits = False
+        for lane in list(self._lanes.values()):
+            data_frame = built.get(lane.setting)
+            if data_frame is None:
+                data_frame = built[lane.setting] = frame(opcode, data, lane.setting)
+            lane.put(Piece(opcode, data, data_frame, message), skip)
+            if lane.joins:
+                waits = True
+            else:
+                lane.flush()
+        if self._alone:
+            self._send_alone(Piece(opcode, data, b"", message), text=text, skip=skip)
+        self._waiting += len(data)
+        if not waits or self._waiting > JOINED_BYTES:
+            self.flush()
+        else:
+            self._schedule()
+
+    def flush(self) -> None:
+        """Write what waits for the end of the turn, now."""
+        self._waiting = 0
+        for lane in list(self._lanes.values()):
+            lane.flush()
+        began, self._began = self._began, []
+        if began and self._on_flushed is not None:
+            now = time.perf_counter()
+            delivered, size = self._told
+            self._told = (self.delivered, self.bytes)
+            waited = tuple([now - at for at in began])
+            self._on_flushed(Flushed(waited, self.delivered - delivered, self.bytes - size))
+
+    def _lane(self, connection: Any) -> Lane | None:
+        """Where a connection belongs; None if it is sent messages in the library's own way."""
+        protocol = connection.protocol
+        if obstacle() is not None or protocol.state is not OPEN or not shareable(protocol):
+            return None
+        kind = kind_of(type(connection))
+        compressed = setting(protocol.extensions)
+        shared = now = None
+        key: tuple[Any, ...] = (kind, compressed)
+        if kind is Kind.OWN:
+            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            if tally.payloads:  # which are kept one by one
+                return None
+            if tally.counted:
+                key = (kind, compressed, tally.meter.ledger, tally.times)
+                if key not in self._lanes:
+                    shared, now = Shared(tally.meter.ledger, box=tally.times), tally.now
+        elif kind is Kind.FOREIGN:
+            return None
+        lane = self._lanes.get(key)
+        if lane is None:
+            joins = kind is Kind.OWN
+            lane = Lane(key, compressed, self._tidings, joins=joins, shared=shared, now=now)
+            self._lanes[key] = lane
+        return lane
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            if self._delay:
+                loop.call_later(self._delay, self._turn_ends)
+            else:
+                loop.call_soon(self._turn_ends)
+
+    def _turn_ends(self) -> None:
+        self._loop = None
+        self.flush()
+
+    def _send_alone(self, piece: Piece, *, text: bool | None, skip: Iterable[Any]) -> None:
+        free = []
+        for connection in list(self._alone):
+            state = connection.protocol.state
+            if state is not OPEN:
+                if state is CLOSED:
+                    self.discard(connection)
+            elif connection in skip:
+                pass
+            elif connection.paused or is_fragmenting(connection):
+                self._blocked(connection, (piece,))
+            else:
+                free.append(connection)
+        by_the_library(free, piece.message, text=text, raise_exceptions=False)
+        self._tidings.delivered += len(free)
+        self._tidings.bytes += len(free) * len(piece.data)
+
+    def _blocked(self, connection: Any, pieces: Sequence[Piece]) -> None:
+        if self._on_blocked is not None:
+            for piece in pieces:
+                try:
+                    self._on_blocked(connection, piece.message)
+                except Exception:
+                    logger.exception("on_blocked failed for %r", connection)
