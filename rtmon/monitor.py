@@ -12,7 +12,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from .attachment import Attachment, Sink
@@ -21,6 +21,7 @@ from .errors import MonitorError, OptionError
 from .gauges import ProcessGauges
 from .metrics.collector import Collector, Tick
 from .metrics.meter import safe_text
+from .ticker import Beats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ class Monitor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._purpose: Purpose | None = None
-        self._beat = 0
+        self._armed = 0
         self._closed = False
         self._listeners: dict[object, Callable[[Tick], None]] = {}
         self._attachments: dict[Sink, Attachment] = {}
@@ -174,17 +175,17 @@ class Monitor:
                 )
             return False
         self._loop, self._thread, self._purpose = loop, threading.get_ident(), purpose
-        self._beat += 1
-        this = weakref.ref(self)
-        _schedule(_Beat(this, self._beat, self.interval, Monitor._tick), loop, loop.time())
-        _schedule(_Beat(this, self._beat, LAG_SECONDS, Monitor._lag), loop, loop.time())
+        self._armed += 1
+        wanted = partial(Monitor._goes_on, armed=self._armed)
+        for interval, action in ((self.interval, Monitor._tick), (LAG_SECONDS, Monitor._lag)):
+            Beats(self, interval, wanted=wanted, action=action).start(loop)
         return True
 
     def _live(self) -> bool:
         return self._loop is not None and self._loop.is_running()
 
-    def _goes_on(self, beat: int) -> bool:
-        return beat == self._beat and not self._closed
+    def _goes_on(self, armed: int) -> bool:
+        return armed == self._armed and not self._closed
 
     def _lag(self, late: float) -> None:
         self.collector.lag.record(late)
@@ -412,32 +413,6 @@ class Monitor:
         from .feeds.local import LocalFeed
 
         return notebook_view(LocalFeed(self))._repr_mimebundle_(include, exclude)
-
-
-@dataclass(frozen=True, slots=True)
-class _Beat:
-    """Something that a Monitor does at regular times; it keeps no Monitor alive."""
-
-    monitor: weakref.ref[Monitor]
-    number: int
-    interval: float
-    action: Callable[[Monitor, float], object]
-
-
-def _schedule(beat: _Beat, loop: asyncio.AbstractEventLoop, last: float) -> None:
-    """Have the loop act once after the last time, and ever after."""
-    due = last + beat.interval
-
-    def on_time() -> None:
-        monitor = beat.monitor()
-        if monitor is not None and monitor._goes_on(beat.number):  # noqa: SLF001 - its other half
-            now = loop.time()
-            # A late beat is made once, not once for each that was missed; and one that fails,
-            # which the loop reports, is not the last.
-            _schedule(beat, loop, max(due, now - beat.interval / 2))
-            beat.action(monitor, max(0.0, now - due))
-
-    loop.call_at(due, on_time)
 
 
 def _close_all(attachments: dict[Sink, Attachment], collector: Collector) -> None:

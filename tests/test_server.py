@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,37 @@ async def test_a_handler_is_served_and_counted() -> None:
         assert server.monitor.snapshot().messages_in == 1
         assert server.admin_url is None
     assert server.monitor.closed, "a Monitor that the server made ends with it"
+
+
+async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
+    """When a handler blocks the loop for three seconds, rates divide by the time that really went
+    by, nothing is lost or counted twice, and the event loop's lag says what happened.
+    """
+
+    async def stalls(connection: ServerConnection) -> None:
+        async for message in connection:
+            if message == "stall":
+                time.sleep(3)  # noqa: ASYNC251 - this is what is tried
+            await connection.send(message)
+
+    monitor = Monitor(interval=0.2)
+    async with rtmon.serve(stalls, "127.0.0.1", 0, monitor=monitor) as server:
+        async with connect(server.url) as client:
+            for text in ("before", "stall", "after"):
+                await client.send(text)
+                assert await client.recv() == text
+        await until(lambda: monitor.snapshot().closed == 1)
+        monitor.tick()
+        samples = monitor.collector.history.samples()
+        snapshot = monitor.snapshot()
+    longest = max(samples, key=lambda sample: sample.elapsed)
+    assert longest.elapsed >= 3
+    assert (longest.rate("messages_in") or 0) <= 3 / longest.elapsed
+    rates = [rate for each in samples if (rate := each.rate("messages_in")) is not None]
+    assert all(math.isfinite(rate) and rate >= 0 for rate in rates)
+    assert sum(each.messages_in or 0 for each in samples) == snapshot.messages_in == 3
+    assert (snapshot.lag.quantile(1.0) or 0) >= 2.5
+    monitor.close()
 
 
 async def test_a_monitor_of_ones_own_outlives_the_server() -> None:
