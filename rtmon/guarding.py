@@ -18,7 +18,7 @@ from websockets.protocol import State
 
 from .backpressure import Progress
 
-__all__ = ["PINGS_AT_ONCE", "PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
+__all__ = ["FLOOD_GRACE", "PINGS_AT_ONCE", "PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
 
 PONGS_ABOVE = 65_536
 """Bytes waiting, beyond which pings are no longer answered one by one."""
@@ -26,6 +26,9 @@ PONGS_ABOVE = 65_536
 PINGS_AT_ONCE = 1_000
 """Pings in what is read at once, up to 256 KiB: a client whose pings are taken as they come has
 a few in there, one that floods thousands."""
+
+FLOOD_GRACE = 1.0
+"""Seconds that a client which flooded has to take the close frame."""
 
 _LOOKS = 4
 """Looks in the time after which a peer that reads nothing is cut off."""

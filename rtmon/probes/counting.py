@@ -18,7 +18,7 @@ from websockets.asyncio.server import Server
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ..guarding import Guarded
+from ..guarding import FLOOD_GRACE, Guarded
 from ..metrics.causes import VIOLATIONS, cause
 from ..metrics.meter import Ending, Ledger, Meter
 from ..protocol.close import effective_code
@@ -104,7 +104,9 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
         self._tally.pongs_left = self.pings_at_once
         self._base_data_received(data)
-        self._tally.pongs_left = None
+        left, self._tally.pongs_left = self._tally.pongs_left, None
+        if left is not None and left < 0:
+            self.loop.call_later(FLOOD_GRACE, self.transport.abort)
 
     def send_data(self) -> None:
         if self.protocol.writes:

@@ -88,7 +88,6 @@ class Tally:
         "meter",
         "now",
         "original_send_frame",
-        "pongs_left",
         "payloads",
         "times",
     )
