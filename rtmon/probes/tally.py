@@ -89,6 +89,7 @@ class Tally:
         "now",
         "original_send_frame",
         "payloads",
+        "pongs_left",
         "times",
     )
 
