@@ -87,7 +87,7 @@ def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
     """What every answer says about what browsers may do with it."""
     sockets = f" ws://{host} wss://{host}" if host and _HOST.fullmatch(host) else ""
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )

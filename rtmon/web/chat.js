@@ -1,0 +1,115 @@
+// The chat page: what was remembered goes in, events go to the chat, and what changed is shown.
+
+import { Chat } from "./chat/chat.js";
+import { Composer } from "./chat/composer.js";
+import { Frame } from "./chat/frame.js";
+import { Lists } from "./chat/lists.js";
+import { Log } from "./chat/log.js";
+import { browser, rememberBrowser, rememberTab, tab } from "./chat/remember.js";
+import { fileName, label } from "./chat/words.js";
+
+const { user, ids, opened } = tab();
+const chat = new Chat({
+  url: new URL(".", location.href),
+  user,
+  ids,
+  onChange: changed,
+  onIds: (ids) => rememberTab({ ids }),
+});
+const frame = new Frame(chat, { join, named });
+const log = new Log(chat, save);
+const lists = new Lists(chat, pick);
+const composer = new Composer(chat);
+
+let due = false;
+
+/** Show what is different, once for all that changed meanwhile. */
+function changed() {
+  if (due) return;
+  due = true;
+  // A hidden page is not painted, but its title tells what is new.
+  if (document.hidden) setTimeout(show);
+  else requestAnimationFrame(show);
+}
+
+function show() {
+  due = false;
+  const now = Date.now();
+  frame.show(now);
+  lists.show();
+  log.show(now);
+  composer.show();
+  remember();
+}
+
+let remembered = "";
+
+/** Come back to the same rooms, here and in the next tab. */
+function remember() {
+  if (!chat.client) return;
+  const all = [...chat.conversations.values()];
+  const rooms = all.filter((each) => each.kind === "room").map((each) => each.name);
+  const now = JSON.stringify([rooms, chat.current.key]);
+  if (now === remembered) return;
+  remembered = now;
+  rememberBrowser({ rooms });
+  rememberTab({ opened: chat.current.key });
+}
+
+function pick(conversation) {
+  frame.slide(null);
+  chat.open(conversation);
+  // On a phone the keyboard would cover what one came to read.
+  if (matchMedia("(pointer: fine)").matches) composer.focus();
+}
+
+function join(room) {
+  pick(chat.join(room));
+}
+
+function named(name) {
+  rememberBrowser({ name });
+  if (chat.client) chat.rename(name);
+  else start(name);
+}
+
+function start(name) {
+  const invited = label(new URLSearchParams(location.search).get("room") ?? "");
+  chat.start(name, browser().rooms);
+  if (invited) join(invited);
+  else pick(chat.conversations.get(opened) ?? chat.everybody);
+}
+
+/** Hand a stranger's file over to be saved, never to be opened here. */
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = fileName(name);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "Escape" && !frame.slide(null)) composer.focus();
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (!step || !event.altKey) return;
+  event.preventDefault();
+  const all = ["everybody", "room", "person"].flatMap((kind) =>
+    [...chat.conversations.values()].filter((each) => each.kind === kind),
+  );
+  chat.open(all.at((all.indexOf(chat.current) + step) % all.length));
+});
+
+const watch = () => chat.watch(!document.hidden && document.hasFocus());
+for (const type of ["focus", "blur"]) addEventListener(type, watch);
+document.addEventListener("visibilitychange", watch);
+// A countdown, "today", and who is typing change with time alone.
+setInterval(() => chat.link.retryAt !== null && changed(), 500);
+setInterval(changed, 60_000);
+addEventListener("online", () => chat.client?.reconnect());
+
+const { name } = browser();
+show();
+if (name) start(name);
+else frame.askName();

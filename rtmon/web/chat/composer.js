@@ -1,0 +1,159 @@
+// Where one writes, and where files are dropped.
+
+import { byId, say } from "./dom.js";
+import { names } from "./words.js";
+
+const FINE = matchMedia("(pointer: fine)").matches;
+
+/** Characters of one message that the server takes. */
+const LONGEST = 16_384;
+
+export class Composer {
+  #chat;
+  #field = byId("field");
+  #send = byId("send");
+  #attach = byId("attach");
+  #picker = byId("picker");
+  #hint = byId("hint");
+  #typing = byId("typing");
+  #shown = null;
+
+  constructor(chat) {
+    this.#chat = chat;
+    byId("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#say();
+    });
+    this.#field.addEventListener("keydown", (event) => this.#key(event));
+    this.#field.addEventListener("input", () => this.#input());
+    this.#field.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData.files];
+      if (!files.length) return;
+      event.preventDefault();
+      this.send(files);
+    });
+    this.#attach.addEventListener("click", () => this.#picker.click());
+    this.#picker.addEventListener("change", () => {
+      this.send([...this.#picker.files]);
+      this.#picker.value = "";
+    });
+    this.#dropping(byId("talk"), byId("drop"));
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  /** Send files to those in the conversation. */
+  send(files) {
+    if (!this.#takesFiles()) return;
+    for (const file of files) this.#chat.transfers.send(this.#chat.current, file);
+  }
+
+  show() {
+    const conversation = this.#chat.current;
+    if (conversation !== this.#shown) {
+      this.#shown = conversation;
+      this.#field.value = conversation.draft;
+      this.#fit();
+    }
+    const { kind, title, typing } = conversation;
+    const away = kind === "person" && !this.#chat.reach(conversation);
+    const online = this.#chat.link.state === "open";
+    const to = kind === "everybody" ? "everybody" : title;
+    this.#field.placeholder = `Message ${to}`;
+    this.#field.setAttribute("aria-label", `Message ${to}`);
+    this.#attach.disabled = kind === "everybody" || Boolean(conversation.refused);
+    this.#attach.title =
+      kind === "everybody" ? "Files go to a room or to one person" : "Send a file";
+    this.#field.disabled = this.#send.disabled = Boolean(conversation.refused);
+    const long = this.#field.value.length > LONGEST;
+    say(
+      this.#hint,
+      long
+        ? `${(this.#field.value.length - LONGEST).toLocaleString()} characters too many: send it as a file.`
+        : !online
+          ? "You are offline. What you write is sent when you are back."
+          : away
+            ? `${title} is not here now. What you write is sent when ${title} is back, if this page is still open.`
+            : FINE
+              ? "Enter sends, Shift + Enter begins a new line."
+              : "",
+    );
+    this.#hint.classList.toggle("bad", long);
+    const who = [...new Set(typing.values())];
+    say(this.#typing, who.length ? `${names(who)} ${who.length === 1 ? "is" : "are"} typing` : "");
+    this.#typing.classList.toggle("busy", who.length > 0);
+  }
+
+  #takesFiles() {
+    const { kind, refused } = this.#chat.current;
+    return kind !== "everybody" && !refused;
+  }
+
+  #say() {
+    const text = this.#field.value.trim();
+    if (!text || text.length > LONGEST) return;
+    this.#field.value = this.#chat.current.draft = "";
+    this.#fit();
+    this.#chat.speech.say(this.#chat.current, text);
+    this.focus();
+  }
+
+  #key(event) {
+    // While an input method composes a letter, Enter chooses it.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#say();
+  }
+
+  #input() {
+    this.#chat.current.draft = this.#field.value;
+    this.#fit();
+    this.#chat.speech.typing(this.#chat.current, this.#field.value.trim() !== "");
+    this.show();
+  }
+
+  #fit() {
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+    this.#send.classList.toggle("ready", this.#field.value.trim() !== "");
+  }
+
+  #dropping(area, veil) {
+    let depth = 0;
+    const carries = (event) => event.dataTransfer?.types.includes("Files");
+    const show = () => {
+      veil.hidden = depth === 0;
+      const { kind, title } = this.#chat.current;
+      const takes = this.#takesFiles();
+      veil.classList.toggle("no", !takes);
+      const to = kind === "room" ? `everybody in ${title}` : title;
+      say(
+        byId("drop-text"),
+        takes ? `Send to ${to}` : "Files go to a room or to one person: open one first",
+      );
+    };
+    area.addEventListener("dragenter", (event) => {
+      if (!carries(event)) return;
+      event.preventDefault();
+      depth++;
+      show();
+    });
+    area.addEventListener("dragleave", (event) => {
+      if (!carries(event)) return;
+      depth = Math.max(0, depth - 1);
+      show();
+    });
+    // A file dropped beside it must not replace the page.
+    for (const type of ["dragover", "drop"]) {
+      addEventListener(type, (event) => carries(event) && event.preventDefault());
+    }
+    area.addEventListener("drop", (event) => {
+      if (!carries(event)) return;
+      depth = 0;
+      show();
+      this.send([...event.dataTransfer.files]);
+    });
+  }
+}

@@ -1,0 +1,124 @@
+// What was said in one place: with everybody, in a room, or with one person. Pure.
+
+/** Entries that a conversation holds; past it the oldest goes. */
+const MOST = 500;
+
+let keys = 0;
+
+/**
+ * An entry is `{key, what, time, …}`, where `what` is
+ * - `text`: `{author, name, mine, text, position, status: "sent" | "pending" | "failed", reason}`
+ * - `file`: `{author, name, mine, file, size, done, status, reason}`
+ * - `notice`: `{text}`
+ */
+export class Conversation {
+  /**
+   * @param {"everybody" | "room" | "person"} kind
+   * @param {string} name of the room, or what tells the person from others
+   */
+  constructor(kind, name, title) {
+    this.kind = kind;
+    this.name = name;
+    this.title = title;
+    this.key = `${kind}:${name}`;
+    this.entries = [];
+    this.unread = 0;
+    /** The key of the first entry that was not seen when the conversation was opened. */
+    this.firstNew = null;
+    /** Client id → name, of those who are typing here. */
+    this.typing = new Map();
+    this.draft = "";
+    this.loading = false;
+    /** Why one is not in it; empty when all is well. */
+    this.refused = "";
+    /** Whether it was said since the connection ended that history was lost. */
+    this.said = false;
+    /** Whether the server is being asked to let one in. */
+    this.entering = false;
+  }
+
+  /** The latest place in the history that is known. */
+  get position() {
+    return this.entries.findLast((entry) => entry.position)?.position ?? null;
+  }
+
+  /** The connection has ended. */
+  disconnected() {
+    this.typing.clear();
+    this.said = false;
+  }
+
+  /** Add an entry; what is known already is not added again. Returns whether it is new. */
+  add(entry) {
+    if (entry.position && this.#known(entry)) return false;
+    entry.key = ++keys;
+    entry.version = 0;
+    this.entries.splice(this.#place(entry), 0, entry);
+    while (this.entries.length > MOST) this.entries.shift();
+    return true;
+  }
+
+  /** Something about an entry is different now. */
+  change(entry, changes) {
+    Object.assign(entry, changes);
+    entry.version++;
+  }
+
+  /** One's own message has arrived, and this is its place. */
+  arrived(entry, changes) {
+    if (!this.entries.includes(entry)) return;
+    const { position } = changes;
+    if (
+      position &&
+      this.entries.some((other) => other !== entry && same(other.position, position))
+    ) {
+      this.remove(entry);
+      return;
+    }
+    this.entries.splice(this.entries.indexOf(entry), 1);
+    this.change(entry, { ...changes, status: "sent", reason: "" });
+    this.entries.splice(this.#place(entry), 0, entry);
+  }
+
+  remove(entry) {
+    this.entries = this.entries.filter((other) => other !== entry);
+  }
+
+  /** Say, once for each end of a connection, that history was lost. */
+  lost(time) {
+    if (this.said || !this.position) return;
+    this.said = true;
+    const text = "Some messages may be missing here: the server no longer has them.";
+    this.add({ what: "notice", time, text });
+  }
+
+  /** Whether a message is here already; one's own that still waits has arrived with it. */
+  #known(entry) {
+    if (this.entries.some((other) => same(other.position, entry.position))) return true;
+    const waits = (other) =>
+      other.what === "text" && other.mine && !other.position && other.text === entry.text;
+    const mine =
+      entry.mine && this.entries.find((other) => waits(other) && other.status !== "failed");
+    if (!mine) return false;
+    this.arrived(mine, { time: entry.time, position: entry.position, name: entry.name });
+    return true;
+  }
+
+  /** Before what waits to be sent, and before what has a later place in the same history. */
+  #place(entry) {
+    let at = this.entries.length;
+    if (entry.status === "pending") return at;
+    while (at > 0) {
+      const before = this.entries[at - 1];
+      const later =
+        before.position?.epoch === entry.position?.epoch &&
+        before.position?.offset > entry.position?.offset;
+      if (before.status !== "pending" && !later) return at;
+      at--;
+    }
+    return at;
+  }
+}
+
+const same = (one, other) =>
+  Boolean(one && other) && one.epoch === other.epoch && one.offset === other.offset;

@@ -1,0 +1,91 @@
+// Elements made of texts that are only ever text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element; attributes that are null, undefined or false are left out, `on…` are listeners. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false)
+      made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** One of the drawings in chat.html. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Make a text say something; nothing happens, and nothing is read aloud, if it does already. */
+export function say(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+/**
+ * Keep the children of a list in step with items: each has a key, and is drawn again only when
+ * what `mark` says of it has changed.
+ */
+export class Keyed {
+  #parent;
+  #draw;
+  #drawn = new Map();
+
+  constructor(parent, draw) {
+    this.#parent = parent;
+    this.#draw = draw;
+  }
+
+  clear() {
+    this.#drawn.clear();
+    this.#parent.replaceChildren();
+  }
+
+  /** @param {{key: string, mark: string}[]} items */
+  show(items) {
+    const kept = new Map();
+    let next = this.#parent.firstChild;
+    for (const item of items) {
+      const before = this.#drawn.get(item.key);
+      const node = before?.mark === item.mark ? before.node : this.#draw(item);
+      if (before && before.node !== node) {
+        const focused = before.node.contains(document.activeElement);
+        if (next === before.node) next = node;
+        before.node.replaceWith(node);
+        if (focused) (node.matches("button") ? node : node.querySelector("button"))?.focus();
+      }
+      if (next === node) next = node.nextSibling;
+      else this.#parent.insertBefore(node, next);
+      kept.set(item.key, { node, mark: item.mark });
+    }
+    for (const [key, { node }] of this.#drawn) if (!kept.has(key)) node.remove();
+    this.#drawn = kept;
+  }
+
+  node(key) {
+    return this.#drawn.get(key)?.node;
+  }
+}
+
+/** Up and down, Home and End move among the buttons of a list; Tab leaves it. */
+export function arrows(list) {
+  list.addEventListener("keydown", (event) => {
+    const buttons = [...list.querySelectorAll("[data-stop]")];
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (at < 0 || to === undefined || event.altKey) return;
+    event.preventDefault();
+    buttons[Math.max(0, Math.min(buttons.length - 1, to))].focus();
+  });
+}

@@ -1,0 +1,113 @@
+// Files on their way: up to a room or a person, and down to this browser.
+
+import { bytes } from "./words.js";
+
+/** Files that move at once; the others wait for their turn. The server takes eight. */
+const AT_ONCE = 3;
+/** Progress is shown by the step, not by the chunk. */
+const STEP = 0.01;
+
+export class Transfers {
+  /** @param {import("./chat.js").Chat} chat */
+  constructor(chat) {
+    this.chat = chat;
+    this.moving = 0;
+    this.waiting = [];
+  }
+
+  /** Send a file to those in a conversation. */
+  send(conversation, file) {
+    const entry = this.#entry({
+      mine: true,
+      name: this.chat.name,
+      file: file.name,
+      size: file.size,
+    });
+    conversation.add(entry);
+    this.#queue(conversation, entry, async (options) => {
+      const to = conversation.kind === "person" ? this.chat.reach(conversation)?.id : undefined;
+      const room = conversation.kind === "room" ? conversation.name : undefined;
+      if (!to && !room) throw new Error(`${conversation.title} is not here`);
+      await this.chat.client.sendFile(file, { to, room, mime: file.type || undefined, ...options });
+    });
+  }
+
+  /** Somebody offers a file: it is here only when it is wanted. */
+  offered(conversation, offer, { key, name }) {
+    const { name: file, size } = offer.payload;
+    const entry = this.#entry({ mine: false, author: key, name, file, size, offer });
+    entry.status = "offered";
+    conversation.add(entry);
+    return entry;
+  }
+
+  /** Take a file that was offered; `save` gets it when it is whole. */
+  take(conversation, entry, save) {
+    if (entry.blob) {
+      save(entry.blob, entry.file);
+      return;
+    }
+    this.#queue(conversation, entry, async (options) => {
+      entry.blob = await this.chat.client.receiveFile(entry.offer, options);
+      save(entry.blob, entry.file);
+    });
+  }
+
+  cancel(conversation, entry) {
+    entry.abort?.abort();
+    this.waiting = this.waiting.filter((each) => each.entry !== entry);
+    const status = entry.offer ? "offered" : "failed";
+    conversation.change(entry, { status, done: 0, reason: "You cancelled it." });
+    this.chat.changed();
+  }
+
+  /** Nobody looks at a conversation any more. */
+  drop(conversation) {
+    for (const entry of conversation.entries) {
+      if (entry.status === "waiting" || entry.status === "moving") this.cancel(conversation, entry);
+    }
+  }
+
+  #entry(fields) {
+    return { what: "file", time: Date.now(), status: "waiting", done: 0, reason: "", ...fields };
+  }
+
+  #queue(conversation, entry, move) {
+    conversation.change(entry, { status: "waiting", done: 0, reason: "" });
+    this.waiting.push({ conversation, entry, move });
+    this.#next();
+    this.chat.changed();
+  }
+
+  #next() {
+    while (this.moving < AT_ONCE && this.waiting.length) this.#move(this.waiting.shift());
+  }
+
+  async #move({ conversation, entry, move }) {
+    this.moving++;
+    entry.abort = new AbortController();
+    conversation.change(entry, { status: "moving" });
+    const progress = (done, size) => {
+      if (entry.status !== "moving") return;
+      if (done < size && done - entry.done < size * STEP) return;
+      conversation.change(entry, { done });
+      this.chat.changed();
+    };
+    try {
+      await move({ progress, signal: entry.abort.signal });
+      conversation.change(entry, { status: "done", done: entry.size });
+    } catch (error) {
+      if (entry.status === "moving")
+        conversation.change(entry, { status: "failed", reason: why(error, entry) });
+    }
+    this.moving--;
+    this.#next();
+    this.chat.changed();
+  }
+}
+
+function why(error, { size }) {
+  if (error.code === "files_refused" && !error.retry) return "This server takes no files.";
+  if (error.code === "file_too_large") return `${bytes(size)} are more than this server takes.`;
+  return error.message;
+}
