@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import msgspec
@@ -13,12 +14,24 @@ from websockets.asyncio.server import Server, serve
 from websockets.exceptions import ConnectionClosed
 
 from rtmon.hub import Hub, Session
+from rtmon.hub.transports.asgi import App, app
 from rtmon.hub.transports.base import Peer
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.protocol.codecs import JSON, MSGPACK, Codec
 from rtmon.protocol.incoming import Position
+from tests.probes.serving import serving
+from tests.transports.links import SocketIOLink, Stream
 
-TRANSPORTS = ("websocket-json", "websocket-msgpack", "memory")
+TRANSPORTS = (
+    "websocket-json",
+    "websocket-msgpack",
+    "memory",
+    "asgi-json",
+    "asgi-msgpack",
+    "sse",
+    "socketio-websocket",
+    "socketio-polling",
+)
 
 
 class MemoryPeer(Peer):
@@ -193,6 +206,63 @@ class MemoryClient(Client):
         return self.peer.ended[0]
 
 
+class StreamClient(Client):
+    """A client over an event stream, which speaks by POST."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(JSON)
+        self.stream = stream
+
+    async def raw(self, data: str | bytes) -> None:
+        assert (await self.stream.post(data)).status_code == 202
+
+    async def receive(self) -> str | bytes:
+        return (await self.stream.next()).data
+
+    async def leave(self) -> None:
+        await self.stream.aclose()
+
+    async def close_code(self) -> int:
+        code = 0
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    event = await self.stream.next()
+                except StopAsyncIteration:
+                    return code
+                if event.name == "disconnect":
+                    code = self.decode(event.data)["payload"]["code"]
+
+
+class SocketIOClient(Client):
+    """A client of Socket.IO; it emits whole messages, and hears them."""
+
+    def __init__(self, link: SocketIOLink) -> None:
+        super().__init__(MSGPACK)
+        self.link = link
+
+    async def raw(self, data: str | bytes) -> None:
+        assert isinstance(data, bytes)
+        await self.link.emit("message", msgspec.msgpack.decode(data))
+
+    async def receive(self) -> str | bytes:
+        return msgspec.msgpack.encode(await self.link.next())
+
+    async def leave(self) -> None:
+        await self.link.aclose()
+
+    async def close_code(self) -> int:
+        code = 0
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    message = await self.link.next()
+                except StopAsyncIteration:
+                    return code
+                if message["type"] == "disconnect":
+                    code = message["payload"]["code"]
+
+
 class Place:
     """A hub that is being served, and the clients that came to it."""
 
@@ -202,6 +272,8 @@ class Place:
         self.clients: list[Client] = []
         host, port = server.sockets[0].getsockname()[:2]
         self.url = f"ws://{host}:{port}/"
+        self.app: App | None = None
+        self.stack = AsyncExitStack()
 
     async def connect(
         self,
@@ -214,18 +286,34 @@ class Place:
     ) -> Any:
         """Somebody comes, and is welcomed."""
         client: Client
+        pairs = {"name": name, "user": user, **(since or {})}
+        query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
         if over == "memory":
             client = await self._in_memory(name, user, since)
+        elif over == "sse":
+            where = f"http://{await self.asgi()}/events"
+            client = StreamClient(await Stream.open(f"{where}?{query}"))
+        elif over.startswith("socketio"):
+            where = f"http://{await self.asgi()}?{query}"
+            client = SocketIOClient(await SocketIOLink.open(where, over.partition("-")[2]))
         else:
-            pairs = {"name": name, "user": user, **(since or {})}
-            query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
+            where = f"ws://{await self.asgi()}/ws" if over.startswith("asgi") else self.url
             codec = MSGPACK if over.endswith("msgpack") else JSON
             if over.endswith("msgpack"):
                 options["subprotocols"] = [codec.subprotocol]
-            client = SocketClient(await connect(f"{self.url}?{query}", **options), codec)
+            client = SocketClient(await connect(f"{where}?{query}", **options), codec)
         client.welcome = await client.next("welcome")
         self.clients.append(client)
         return client
+
+    async def asgi(self) -> str:
+        """Where the hub's ASGI application is; it is started when first asked for."""
+        if self.app is None:
+            self.app = app(self.hub)
+            self._where = await self.stack.enter_async_context(
+                serving(self.app, ws="websockets-sansio")
+            )
+        return self._where
 
     async def _in_memory(
         self, name: str | None, user: str | None, since: dict[str, Any] | None
@@ -248,6 +336,7 @@ class Place:
         self.server.close()
         await self.server.wait_closed()
         await self.hub.aclose()
+        await self.stack.aclose()
 
     @classmethod
     async def open(cls, **options: Any) -> Self:

@@ -1,0 +1,115 @@
+"""What a client says when it comes: in an address, or in Socket.IO's ``auth``."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qs
+
+import msgspec
+
+from ...errors import ProtocolError
+from ...protocol import limits
+from ...protocol.codecs import JSON
+from ...protocol.envelope import Envelope
+from ...protocol.incoming import Position
+from ..messages import CHAT, channel_key, room_key
+from .positions import Positions
+
+if TYPE_CHECKING:
+    from ..hub import Hub
+    from ..session import Session
+    from .base import Peer
+
+__all__ = ["Arrival", "arrive"]
+
+_PLACES = limits.ROOMS_PER_CLIENT + limits.CHANNELS_PER_CLIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Who comes, and to which places.
+
+    Attributes:
+        name: what the client calls itself.
+        user: whose connection it says it is.
+        since: the position in the chat that it returns with.
+        places: rooms and channels, as keys of the hub's → the position it returns with.
+        returning: the positions as one text, see :mod:`.positions`; they win.
+    """
+
+    name: str | None = None
+    user: str | None = None
+    since: Position | None = None
+    places: dict[str, Position | None] = field(default_factory=dict)
+    returning: str = ""
+
+    @classmethod
+    def of(cls, query: str) -> Self:
+        """``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``, the last two repeatedly."""
+        try:
+            asked = parse_qs(query, max_num_fields=2 * _PLACES)
+        except ValueError:  # so many are nobody's who means well
+            asked = {}
+        rooms = dict.fromkeys(room_key(name) for name in asked.get("room", ()))
+        channels = dict.fromkeys(channel_key(name) for name in asked.get("channel", ()))
+        return cls(
+            name=_first(asked, "name"),
+            user=_first(asked, "user"),
+            since=_position(_first(asked, "epoch"), _first(asked, "offset")),
+            places={**rooms, **channels},
+        )
+
+    def hinted(self, name: str) -> Self:
+        """The same for who did not give a name."""
+        return self if self.name else replace(self, name=name)
+
+    def returned(self, positions: str | None) -> Self:
+        """The same for who was here before, with the positions it got last."""
+        return replace(self, returning=positions or "")
+
+
+async def arrive(hub: Hub, peer: Peer, arrival: Arrival) -> Session:
+    """Let a client into a hub and all the places it names; what cannot be done, it is told.
+
+    Raises:
+        ProtocolError: the hub is full.
+    """
+    wrong: ProtocolError | None = None
+    known: dict[str, Position | None] = {}
+    try:
+        known = Positions.parse(arrival.returning)
+    except ProtocolError as error:
+        wrong = error
+    since = known.pop(CHAT, None) or arrival.since
+    session = await hub.open(peer, name=arrival.name, user=arrival.user, since=since)
+    if wrong is not None:
+        session.error(wrong)
+    try:
+        for key, at in {**arrival.places, **known}.items():
+            kind, _, name = key.partition(":")
+            if kind in _ENTER:
+                payload = msgspec.json.encode({kind: name, **({} if at is None else {"since": at})})
+                envelope = Envelope(type=_ENTER[kind], payload=msgspec.Raw(payload))
+                await session.handle(envelope, JSON)
+    except BaseException:
+        session.closed()
+        raise
+    return session
+
+
+_ENTER = {"room": "join_room", "channel": "subscribe"}
+"""Kind of place → the message that enters it."""
+
+
+def _first(asked: dict[str, list[str]], key: str) -> str | None:
+    values = asked.get(key)
+    return values[0] if values else None
+
+
+def _position(epoch: str | None, offset: str | None) -> Position | None:
+    with contextlib.suppress(ValueError):
+        if epoch and offset and offset.isascii() and offset.isdigit():
+            return Position(epoch=epoch, offset=int(offset[:18]))
+    return None

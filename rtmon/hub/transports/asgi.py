@@ -1,0 +1,217 @@
+"""The hub as an ASGI application: WebSockets, event streams and Socket.IO on one port.
+
+``uvicorn mymodule:application`` where ``application = app(hub)``, or
+``fastapi_app.mount("/live", app(hub))``. For a Monitor to count it, use :func:`rtmon.asgi.app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ... import pages
+from ...errors import MissingExtra, ProtocolError
+from ...protocol import close, limits
+from ...protocol.codecs import for_subprotocol, select_subprotocol
+from .arriving import Arrival
+from .sending import METER, SendingPeer
+from .socketio import SocketIO
+from .sse import EventStreams
+
+try:
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.types import Message, Receive, Scope, Send
+except ImportError:
+    raise MissingExtra("The ASGI transport", "starlette", "asgi") from None
+
+if TYPE_CHECKING:
+    from ..hub import Hub
+    from ..session import Session
+
+__all__ = ["ASGIPeer", "App", "app"]
+
+
+class ASGIPeer(SendingPeer):
+    """A WebSocket of an ASGI server."""
+
+    transport = "websocket"
+
+    def __init__(self, hub: Hub, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(hub)
+        self.codec = for_subprotocol(select_subprotocol(scope.get("subprotocols", ())))
+        self._scope, self._receive, self._send = scope, receive, send
+        client = scope.get("client")
+        self.remote = None if client is None else f"{client[0]}:{client[1]}"
+
+    async def run(self, arrival: Arrival) -> None:
+        """Take the connection, until it ends."""
+        await self._receive()  # websocket.connect
+        offered = self._scope.get("subprotocols", ())
+        await self._send({"type": "websocket.accept", "subprotocol": select_subprotocol(offered)})
+        self.meter = self._scope.get(METER)
+        sending = asyncio.get_running_loop().create_task(self._sending())
+        try:
+            async with self.limit:
+                await self._session(arrival)
+        except TimeoutError:
+            pass  # cut: it did not end by itself
+        finally:
+            self.ended()
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sending
+
+    async def _session(self, arrival: Arrival) -> None:
+        try:
+            session = await self._hub.open(
+                self, name=arrival.name, user=arrival.user, since=arrival.since
+            )
+        except ProtocolError as error:
+            self.close(close.TRY_AGAIN_LATER, error.message)
+            await self._discarding()
+            return
+        try:
+            await self._receiving(session)
+        finally:
+            session.closed()
+
+    async def _receiving(self, session: Session) -> None:
+        while (message := await self._receive())["type"] == "websocket.receive":
+            data = _data(message)
+            if len(data) > self._hub.options.max_size:
+                self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
+            if self.open:
+                await session.receive(data)
+
+    async def _discarding(self) -> None:
+        while (await self._receive())["type"] == "websocket.receive":
+            pass
+
+    async def _sending(self) -> None:
+        # The server raises OSError once the peer is gone, and tells the one who receives.
+        with contextlib.suppress(OSError):
+            while (messages := await self.round()) is not None:
+                for data in messages:
+                    kind = "text" if isinstance(data, str) else "bytes"
+                    await self._send({"type": "websocket.send", kind: data})
+            code, reason = self.goodbye or (close.GOING_AWAY, "")
+            reason = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class App:
+    """A hub as an ASGI application; see :func:`app`.
+
+    Attributes:
+        hub: the hub.
+        socketio: its Socket.IO server.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        namespaces: Mapping[str, Hub],
+        origins: str | Sequence[str] | None,
+        heartbeat: float,
+        page: bool,
+    ) -> None:
+        self.hub = hub
+        self.socketio = SocketIO({"/": hub, **namespaces}, origins=origins)
+        self._hubs = dict.fromkeys([hub, *namespaces.values()])
+        self._streams = EventStreams(hub, heartbeat=heartbeat)
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        path = _below(scope)
+        if path.startswith("/socket.io"):
+            await self.socketio(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(path, scope, receive, send)
+        elif path == "/events":
+            await self._streams(scope, receive, send)
+        else:
+            await self._plain(path, Request(scope))(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """End all connections to its hubs, those over other transports too."""
+        for hub in self._hubs:
+            await hub.aclose()
+        await self.socketio.aclose()
+
+    async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        first, _, hint = path.removeprefix("/").partition("/")
+        if first not in {"", "ws"} or "/" in hint:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        arrival = Arrival.of(scope.get("query_string", b"").decode("latin-1"))
+        if hint:
+            # What a client calls itself; who it is, the hub decides.
+            arrival = arrival.hinted(hint)
+            scope["path_params"] = {**scope.get("path_params", {}), "client_id": hint}
+        await ASGIPeer(self.hub, scope, receive, send).run(arrival)
+
+    def _plain(self, path: str, request: Request) -> Response:
+        if path == "/healthz":
+            return PlainTextResponse("ok\n")
+        reply = self._page and pages.respond(
+            request.method,
+            path,
+            host=request.headers.get("host"),
+            if_none_match=request.headers.get("if-none-match"),
+        )
+        status, headers, body = reply or pages.not_found(request.method)
+        return Response(body, status, dict(headers))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def app(
+    hub: Hub,
+    *,
+    namespaces: Mapping[str, Hub] | None = None,
+    origins: str | Sequence[str] | None = None,
+    heartbeat: float = 15.0,
+    page: bool = True,
+) -> App:
+    """A hub as an ASGI application, to run or to mount.
+
+    It answers at ``/ws`` and ``/ws/{client_id}`` (a name to show, never an identity), ``/events``
+    (server-sent events), ``/socket.io``, ``/healthz``, and with the chat page at ``/``.
+
+    Args:
+        hub: who is connected, and what reaches whom. It is closed when the server that runs the
+            application ends; where it is mounted, close it yourself.
+        namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
+        origins: web pages of other origins that may use Socket.IO; ``"*"`` for all.
+        heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
+        page: whether there is a chat page.
+
+    Raises:
+        MissingExtra: a package that it needs is not installed.
+    """
+    return App(hub, namespaces=namespaces or {}, origins=origins, heartbeat=heartbeat, page=page)
+
+
+def _below(scope: Scope) -> str:
+    """The path below where the application is mounted."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(root) else path
+
+
+def _data(message: Message) -> str | bytes:
+    text: str | None = message.get("text")
+    return message["bytes"] if text is None else text

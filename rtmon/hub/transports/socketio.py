@@ -1,0 +1,264 @@
+"""Socket.IO, protocol 5: clients of the hub that are clients of socket.io-client 4.
+
+What the hub says is an event named after its type, with the whole message and the client's
+positions (:mod:`.positions`) as arguments; what a client emits is a message of the event's name,
+and a callback gets the answer. docs/transports.md says it for those who write clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from ...errors import MissingExtra, ProtocolError
+from ...protocol import limits
+from ..messages import channel_key, room_key
+from .arriving import Arrival, arrive
+from .sending import Latest
+from .socketio_peer import Event, SocketIOPeer
+from .wire import Wire
+
+try:
+    import engineio  # type: ignore[import-untyped]
+    import socketio  # type: ignore[import-untyped]
+except ImportError:
+    raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
+
+if TYPE_CHECKING:
+    from ..hub import Hub
+
+__all__ = ["SocketIO"]
+
+logger = logging.getLogger("rtmon.hub.socketio")
+
+_WIRE = "rtmon.wire"
+"""Scope key: the WebSocket below a connection, to cut it."""
+
+_ATTACHMENTS = 16
+"""Binary parts of one event; python-socketio itself would hold any number of them."""
+
+_asked: ContextVar[int | None] = ContextVar("asked", default=None)
+"""The acknowledgement that the client asked for with the event that is being handled."""
+
+
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
+    """A packet that does not ask for more memory than a message may take."""
+
+    def decode(self, encoded_packet: str) -> int:
+        count: int = super().decode(encoded_packet) or 0
+        if count > _ATTACHMENTS:
+            raise ValueError("too many attachments")
+        return count
+
+
+class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
+    """What one POST carries: as many packets as a client may send at once, rather than 16."""
+
+    max_decode_packets = limits.BURST
+
+
+class _Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
+    """python-socketio's server, where it has no hooks."""
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        engine = self.eio.sockets[eio_sid]
+        engine.handle_post_request = functools.partial(self._posted, engine)
+
+    async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
+        """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
+        length = int(environ.get("CONTENT_LENGTH", "0"))
+        if length > self.eio.max_http_buffer_size:
+            raise engineio.exceptions.ContentTooLongError
+        try:
+            body = (await environ["wsgi.input"].read(length)).decode()
+            packets = _Payload(encoded_payload=body).packets
+        except (ValueError, IndexError):
+            raise engineio.exceptions.UnknownPacketError from None
+        for packet in packets:
+            await engine.receive(packet)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            # What is no packet ends the connection, as in Socket.IO's own server.
+            logger.info("%s sent what is no packet: %s", eio_sid, error)
+            engine = self.eio.sockets.get(eio_sid)
+            if engine is not None:
+                await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        engine = self.eio.sockets.get(eio_sid)
+        if engine is not None and reason == self.eio.reason.CLIENT_DISCONNECT:
+            engine.queue.put_nowait(None)  # the poll that waits has nothing more to wait for
+
+    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - its name there
+        # A client that emits "connect" or "disconnect" must not reach those handlers.
+        named = isinstance(data, list) and data and isinstance(data[0], str)
+        if named and data[0] not in self.reserved_events:
+            token = _asked.set(id)
+            try:
+                # Answers go through the connection's own queue, or they were unbounded.
+                await super()._handle_event(eio_sid, namespace, None, data)
+            finally:
+                _asked.reset(token)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        if pkt.packet_type == socketio.packet.CONNECT:
+            handler = self.namespace_handlers[pkt.namespace or "/"]
+            pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
+        await super()._send_packet(eio_sid, pkt)
+
+
+class _Auth(msgspec.Struct):
+    """What a client says when it connects to a namespace."""
+
+    name: str | None = None
+    user: str | None = None
+    rooms: list[str] = []
+    channels: list[str] = []
+    offset: str | None = None
+    pid: str | None = None
+
+    def arrival(self, address: Arrival) -> Arrival:
+        """The same with what stands in the address, too."""
+        places = [*map(room_key, self.rooms), *map(channel_key, self.channels)]
+        return Arrival(
+            name=self.name or address.name,
+            user=self.user or address.user,
+            since=address.since,
+            places={**address.places, **dict.fromkeys(places)},
+            returning=self.offset or "",
+        )
+
+
+class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
+    """A namespace, and the hub behind it."""
+
+    def __init__(self, namespace: str, hub: Hub, transport: SocketIO) -> None:
+        super().__init__(namespace)
+        self.hub = hub
+        self.peers: dict[str, SocketIOPeer] = {}
+        self._transport = transport
+
+    async def trigger_event(self, event: str, *args: Any) -> Any:
+        if event == "connect":
+            return await self._connect(*args)
+        if event == "disconnect":
+            self._disconnect(*args)
+            return None
+        sid, *rest = args
+        peer = self.peers.get(sid)
+        if peer is None or peer.session is None:
+            return None
+        return await peer.receive(event, rest, _asked.get())
+
+    async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
+        try:
+            said = msgspec.convert(auth or {}, _Auth)
+        except msgspec.ValidationError as error:
+            raise socketio.exceptions.ConnectionRefusedError(f"auth: {error}") from None
+        arrival = said.arrival(Arrival.of(environ.get("QUERY_STRING", "")))
+        peer = self.peers[sid] = self._transport.peer(self, sid, environ)
+        try:
+            session = await arrive(self.hub, peer, arrival)
+        except ProtocolError as error:
+            self._disconnect(sid)
+            raise socketio.exceptions.ConnectionRefusedError(error.message) from None
+        except BaseException:
+            self._disconnect(sid)
+            raise
+        if sid not in self.peers:  # it went while it came
+            session.closed()
+            return False
+        peer.welcomed(session, said.pid)
+        return True
+
+    def _disconnect(self, sid: str, _reason: str = "") -> None:
+        peer = self.peers.pop(sid, None)
+        if peer is not None:
+            peer.gone()
+
+
+class SocketIO:
+    """The Socket.IO server of some hubs, as an ASGI application.
+
+    Args:
+        hubs: namespace → the hub behind it. Others are refused.
+        origins: web pages of other origins that may connect, ``"*"`` for all; see python-engineio.
+
+    Attributes:
+        server: python-socketio's.
+        meter: who counts a connection, by its sid and namespace; to be set by whoever measures.
+    """
+
+    def __init__(self, hubs: Mapping[str, Hub], *, origins: str | Sequence[str] | None) -> None:
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)  # both libraries tell every packet, with its payload
+        self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
+        self.server = _Server(
+            async_mode="asgi",
+            async_handlers=False,  # or a client's events would overtake each other
+            serializer=_Packet,
+            cors_allowed_origins=origins,
+            # As JSON, and with base64, a message is larger than what it is taken as.
+            max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),
+            logger=logger,
+            engineio_logger=logger,
+        )
+        for namespace, hub in hubs.items():
+            self.server.register_namespace(_Namespace(namespace, hub, self))
+        self._upgraded: dict[str, Wire] = {}
+        self._events = Latest(Event.of)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            await self.server.handle_request(scope, receive, send)
+            return
+        wire = scope[_WIRE] = Wire(receive, send)
+        sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
+        self._upgraded[sid] = wire
+        try:
+            await self.server.handle_request(scope, wire.receive, wire.send)
+        finally:
+            if self._upgraded.get(sid) is wire:
+                del self._upgraded[sid]
+
+    def peer(self, namespace: _Namespace, sid: str, environ: dict[str, Any]) -> SocketIOPeer:
+        """A connection to a namespace that is about to be let in."""
+        eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace.namespace)
+        peer = SocketIOPeer(
+            namespace.hub,
+            self.server,
+            sid=sid,
+            namespace=namespace.namespace,
+            engine=self.server.eio.sockets[eio_sid],
+            cut=lambda: self._cut(eio_sid, environ),
+            events=self._events,
+        )
+        client = environ.get("asgi.scope", {}).get("client")
+        peer.remote = None if client is None else f"{client[0]}:{client[1]}"
+        peer.meter = self.meter(sid, namespace.namespace)
+        peer.start()
+        return peer
+
+    def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        scope = environ.get("asgi.scope", {})
+        for wire in (scope.get(_WIRE), self._upgraded.get(eio_sid)):
+            if wire is not None:
+                wire.cut()
+
+    async def aclose(self) -> None:
+        """End python-engineio's own task."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.server.shutdown()

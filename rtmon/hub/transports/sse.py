@@ -1,0 +1,231 @@
+"""Server-sent events: what the hub says comes as a stream of events, what clients say by POST.
+
+An event's name is the message type, its data the message in JSON, and its id the client's
+positions in all places (:mod:`.positions`), which a browser sends back as ``Last-Event-ID`` when
+it returns. docs/transports.md says it for those who write clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from ...errors import MissingExtra, ProtocolError
+from ...protocol import close, outgoing
+from ...protocol.codecs import JSON
+from ...protocol.incoming import Position
+from .arriving import Arrival, arrive
+from .positions import Positions, moves
+from .sending import METER, Latest, SendingPeer
+
+try:
+    from sse_starlette import EventSourceResponse, ServerSentEvent
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.types import Receive, Scope, Send
+except ImportError:
+    raise MissingExtra("The SSE transport", "sse-starlette", "asgi") from None
+
+if TYPE_CHECKING:
+    from ..hub import Hub
+    from ..session import Session
+
+__all__ = ["EventStreams", "StreamPeer"]
+
+logger = logging.getLogger("rtmon.hub")
+
+_RESERVED = frozenset({"error", "open"})
+"""Events of EventSource's own: messages of these types come as ``message``, its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """A message as an event, and where it takes its reader; the same for all who get it."""
+
+    encoded: bytes
+    further: list[tuple[str, Position]]
+
+    @classmethod
+    def of(cls, data: str | bytes) -> Self:
+        text = data if isinstance(data, str) else data.decode()
+        message = msgspec.json.decode(text)
+        kind = message["type"]
+        event = ServerSentEvent(text, event=None if kind in _RESERVED else kind, sep="\n")
+        return cls(event.encode(), moves(message))
+
+
+class StreamPeer(SendingPeer):
+    """A stream of events, and what is posted to it.
+
+    Attributes:
+        arrived: the session, once the client is let in.
+        token: a secret that the client shows when it posts; empty before its welcome.
+    """
+
+    transport = "sse"
+    codec = JSON
+    binary = False
+
+    def __init__(self, streams: EventStreams, remote: str | None) -> None:
+        super().__init__(streams.hub)
+        self.remote = remote
+        self.arrived: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self.token = ""
+        self._streams = streams
+        self._positions = Positions()
+        self._moved = False
+
+    def entered(self, key: str, at: Position | None, **_: bool | None) -> None:
+        self._positions.entered(key, at)
+        self._moved = True
+
+    def left(self, key: str) -> None:
+        self._positions.left(key)
+        self._moved = True
+
+    def event(self, data: str | bytes) -> bytes:
+        """A message as it goes on the wire, with an id if the client is further by it."""
+        event = self._streams.event(data)
+        if not self.token:
+            self._introduce(data)
+        self._moved |= self._positions.sent(event.further)
+        if not self._moved:
+            return event.encoded
+        self._moved = False
+        # Quoted, so no name in it can end the line.
+        return f"id: {self._positions}\n".encode() + event.encoded
+
+    def _introduce(self, data: str | bytes) -> None:
+        message = msgspec.json.decode(data)
+        if message["type"] == "welcome":
+            self.token = message["payload"]["session"]
+            self._streams.opened(self, self.token)
+
+    def farewell(self) -> bytes:
+        """The last event: why the stream ends, and whether to come back."""
+        code, reason = self.goodbye or (close.GOING_AWAY, "")
+        payload = outgoing.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
+        data = JSON.encode(self._hub.message("disconnect", payload))
+        return _Event.of(data).encoded
+
+
+class EventStreams:
+    """The streams of a hub, as an ASGI application: GET opens one, POST says something on it.
+
+    Args:
+        hub: the hub.
+        heartbeat: seconds between comments, which keep a quiet stream open in proxies.
+        retry: seconds that browsers wait before they return.
+    """
+
+    def __init__(self, hub: Hub, *, heartbeat: float = 15.0, retry: float = 2.0) -> None:
+        self.hub = hub
+        self._heartbeat = heartbeat
+        self._retry = ServerSentEvent(retry=int(retry * 1000), sep="\n").encode()
+        self._open: dict[str, StreamPeer] = {}
+        self.event = Latest(_Event.of)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if request.method == "GET":
+            await self._stream(request, send)
+            return
+        try:
+            response = await self._post(request)
+        except HTTPException as error:
+            response = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+        await response(scope, receive, send)
+
+    def opened(self, peer: StreamPeer, token: str) -> None:
+        """A stream can be posted to by who knows its token."""
+        self._open[token] = peer
+
+    # GET
+
+    async def _stream(self, request: Request, send: Send) -> None:
+        client = request.client
+        peer = StreamPeer(self, None if client is None else f"{client.host}:{client.port}")
+        arrival = Arrival.of(request.url.query)
+        returning = request.headers.get("last-event-id") or request.query_params.get(
+            "last_event_id"
+        )
+        response = EventSourceResponse(
+            self._events(peer, arrival.returned(returning), request),
+            ping=self._heartbeat,
+            ping_message_factory=lambda: ServerSentEvent(comment="", sep="\n"),
+            sep="\n",
+        )
+        with contextlib.suppress(TimeoutError):
+            async with peer.limit:
+                await response(request.scope, request.receive, send)
+
+    async def _events(
+        self, peer: StreamPeer, arrival: Arrival, request: Request
+    ) -> AsyncGenerator[bytes, None]:
+        # By now the answer has begun, so whoever counts it has a meter for it.
+        peer.meter = request.scope.get(METER)
+        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival))
+        try:
+            yield self._retry
+            while (messages := await peer.round()) is not None:
+                yield b"".join([peer.event(data) for data in messages])
+            yield peer.farewell()
+        finally:
+            arriving.cancel()
+            self._open.pop(peer.token, None)
+            peer.ended()
+            if peer.arrived.done() and not peer.arrived.cancelled():
+                peer.arrived.result().closed()
+            peer.arrived.cancel()
+
+    async def _arrive(self, peer: StreamPeer, arrival: Arrival) -> None:
+        try:
+            peer.arrived.set_result(await arrive(self.hub, peer, arrival))
+        except ProtocolError as error:
+            peer.close(close.TRY_AGAIN_LATER, error.message)
+        except Exception:
+            logger.exception("a stream could not be opened")
+            peer.close(close.INTERNAL_ERROR, "the server failed")
+
+    # POST
+
+    async def _post(self, request: Request) -> Response:
+        if request.method != "POST":
+            raise HTTPException(405, "GET opens a stream, POST says something on it.")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        peer = self._open.get(token.strip() if scheme.lower() == "bearer" else "")
+        if peer is None:
+            raise HTTPException(
+                401,
+                "No stream with this token is open: open one, and send the session of its first "
+                "welcome as a bearer token.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        body = await self._body(request)
+        if peer.meter is not None:
+            peer.meter.received(len(body))
+        try:
+            session = await asyncio.shield(peer.arrived)
+        except asyncio.CancelledError:
+            if not peer.arrived.cancelled():
+                raise
+            raise HTTPException(401, "The stream has ended: open another one.") from None
+        await session.receive(body)
+        return Response(status_code=202)
+
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self.hub.options.max_size:
+                raise HTTPException(
+                    413, f"A message may have {self.hub.options.max_size} bytes: send less."
+                )
+        return bytes(body)

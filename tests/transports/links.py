@@ -1,0 +1,159 @@
+"""Clients of transports that are no WebSockets, as somebody who reads docs/transports.md writes
+them: an event stream with HTTP's own means, and python-socketio's client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+import msgspec
+import socketio
+
+__all__ = ["Event", "SocketIOLink", "Stream"]
+
+
+@dataclass
+class Event:
+    """A server-sent event, as a browser dispatches it."""
+
+    name: str
+    data: str
+    id: str
+
+
+class Stream:
+    """An event stream, read line by line as the standard says.
+
+    Attributes:
+        last_id: the id to return with.
+        retry: milliseconds, as the server said.
+        comments: how many came.
+        texts: the data of each event so far.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, response: httpx.Response, url: str) -> None:
+        self.response = response
+        self.last_id = ""
+        self.retry: int | None = None
+        self.comments = 0
+        self.texts: list[str] = []
+        self.token = ""
+        self._http, self._url = http, url
+        self._events = self._parse()
+
+    @classmethod
+    async def open(cls, url: str, **headers: str) -> Self:
+        """Ask for a stream."""
+        http = httpx.AsyncClient(timeout=30, trust_env=False)
+        request = http.build_request("GET", url, headers=headers)
+        return cls(http, await http.send(request, stream=True), url.partition("?")[0])
+
+    async def _parse(self) -> AsyncIterator[Event]:
+        name, data, last_id = "", [], ""
+        async for line in self.response.aiter_lines():
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            match field:
+                case "" if not line:
+                    if data:
+                        self.last_id = last_id or self.last_id
+                        self.texts.append("\n".join(data))
+                        yield Event(name or "message", "\n".join(data), self.last_id)
+                    name, data = "", []
+                case "":
+                    self.comments += 1
+                case "event":
+                    name = value
+                case "data":
+                    data.append(value)
+                case "id":
+                    last_id = value
+                case "retry":
+                    self.retry = int(value)
+
+    async def next(self) -> Event:
+        """The next event.
+
+        Raises:
+            StopAsyncIteration: the stream has ended.
+        """
+        event = await anext(self._events)
+        if event.name == "welcome" and not self.token:
+            self.token = msgspec.json.decode(event.data)["payload"]["session"]
+        return event
+
+    async def post(self, data: str | bytes, token: str | None = None) -> httpx.Response:
+        """Say something on the stream."""
+        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        return await self._http.post(self._url, content=data, headers=headers)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self.response.aclose()
+        await self._http.aclose()
+
+
+class SocketIOLink:
+    """A connection of python-socketio's client.
+
+    Attributes:
+        offset: the last offset, to return with.
+        sizes: messages so far, as they were encoded.
+    """
+
+    def __init__(self, namespace: str = "/") -> None:
+        self.client = socketio.AsyncClient(reconnection=False)
+        self.namespace = namespace
+        self.offset = ""
+        self.events: list[str] = []
+        self.reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._inbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.client.on("*", self._heard, namespace=namespace)
+        self.client.on("disconnect", self._gone, namespace=namespace)
+
+    @classmethod
+    async def open(cls, url: str, transport: str, *, namespace: str = "/", **auth: Any) -> Self:
+        """Connect over ``websocket`` or ``polling``, or by an upgrade from one to the other."""
+        link = cls(namespace)
+        transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
+        await link.client.connect(
+            url, auth=auth or None, transports=transports, namespaces=[namespace], wait_timeout=20
+        )
+        return link
+
+    async def _heard(self, event: str, message: dict[str, Any], offset: str) -> None:
+        self.offset = offset
+        self.events.append(event)
+        self._inbox.put_nowait(message)
+
+    async def _gone(self, reason: str) -> None:
+        if not self.reason.done():
+            self.reason.set_result(reason)
+        self._inbox.put_nowait(None)
+
+    async def next(self) -> dict[str, Any]:
+        """The next message.
+
+        Raises:
+            StopAsyncIteration: the connection has ended.
+        """
+        message = await self._inbox.get()
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    async def emit(self, event: str, *arguments: Any, **options: Any) -> None:
+        """Emit an event."""
+        await self.client.emit(event, arguments, namespace=self.namespace, **options)
+
+    async def call(self, event: str, *arguments: Any) -> Any:
+        """Emit an event and wait for its acknowledgement."""
+        return await self.client.call(event, arguments, namespace=self.namespace, timeout=20)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self.client.disconnect()
