@@ -67,7 +67,9 @@ BOUNDS = {
     "monitor": set(ROOMS) - {"protocol", "hub"},
     "probes": {"errors", "clock", "metrics", "protocol", "monitor", "guarding"},
     # It speaks to a hub as anybody's client does.
-    "client": {"errors", "clock", "protocol", "backoff", "batching", "metrics", "monitor"},
+    "client": {
+        *("errors", "clock", "protocol", "backoff", "batching", "metrics", "monitor", "probes"),
+    },
     # The simulated users are as foreign to the server as anybody's clients.
     "lab": {"errors", "protocol", "backoff", "metrics"},
     # What a close code means is explained in protocol; the demo that is shown when nothing else

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..errors import OptionError
 
-__all__ = ["LoadOptions", "Say", "Visit", "visits"]
+__all__ = ["LoadOptions", "Say", "Visit", "visits", "words"]
 
 _WORDS = (
     *("and", "but", "so", "then", "here", "there", "now", "soon", "fast", "slow", "near", "far"),
@@ -123,5 +123,9 @@ def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
     rng = random.Random(seed)
     while options.rate > 0:
         length = min(10_000, max(1, round(options.size * rng.lognormvariate(0.0, 0.8))))
-        words = rng.choices(_WORDS, k=length // 4 + 1)
-        yield Say(rng.expovariate(options.rate), " ".join(words)[:length])
+        yield Say(rng.expovariate(options.rate), words(rng, length))
+
+
+def words(rng: random.Random, length: int) -> str:
+    """So many characters of something that looks like talk."""
+    return " ".join(rng.choices(_WORDS, k=length // 4 + 1))[:length]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..protocol.close import ABNORMAL, GOING_AWAY, NORMAL, effective_code
 
-__all__ = ["Connection", "ConnectionReport"]
+__all__ = ["Connection", "ConnectionReport", "Hear"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,30 @@ class ConnectionReport:
     close_code: int | None
 
 
+_OPEN_TIMEOUT = 30.0
+"""Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
+
 _PAUSE = 0.1
 """Seconds until a question that the server refused is asked again."""
+
+
+Hear = Callable[[bytes], None]
+"""Gets each message, when it comes; it must not wait."""
+
+
+class _Socket(ClientConnection):
+    """Counts what comes over the wire.
+
+    Attributes:
+        wire_in: bytes received, of the handshake and of frame headers too; under TLS, those
+            within it.
+    """
+
+    wire_in = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.wire_in += len(data)
+        super().data_received(data)
 
 
 class Connection:
@@ -51,9 +76,12 @@ class Connection:
         lost: set when the connection has ended.
     """
 
-    def __init__(self, socket: ClientConnection, name: str) -> None:
+    def __init__(self, socket: ClientConnection, name: str, hear: Hear | None = None) -> None:
         self.heard = 0
         self.lost = asyncio.Event()
+        self._pace = 0.0
+        self._paced = asyncio.Event()
+        self._hear = hear
         self._socket = socket
         self._name = name
         host, port = socket.local_address[:2]
@@ -67,18 +95,79 @@ class Connection:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, name: str) -> Self:
+    async def open(
+        cls,
+        url: str,
+        name: str,
+        *,
+        hear: Hear | None = None,
+        compression: bool = True,
+        buffer: int | None = None,
+    ) -> Self:
         """Connect.
+
+        Args:
+            url: of the server.
+            name: what the user calls itself.
+            hear: gets each message.
+            compression: whether to offer permessage-deflate.
+            buffer: bytes that the kernel receives ahead of the reader; None leaves it to choose.
 
         Raises:
             OSError, TimeoutError, WebSocketException: it failed.
         """
-        return cls(await connect(url, max_size=None, proxy=None), name)
+        socket = await connect(
+            url,
+            max_size=None,
+            proxy=None,
+            compression="deflate" if compression else None,
+            open_timeout=_OPEN_TIMEOUT,
+            create_connection=_Socket,
+        )
+        if buffer is not None:
+            kernel = socket.transport.get_extra_info("socket")
+            kernel.setsockopt(SOL_SOCKET, SO_RCVBUF, buffer)
+        return cls(socket, name, hear)
 
     @property
     def ended(self) -> bool:
         """Whether the connection has ended."""
         return self.lost.is_set()
+
+    @property
+    def messages_in(self) -> int:
+        """Messages received."""
+        return self._messages_in
+
+    @property
+    def bytes_in(self) -> int:
+        """Their payload."""
+        return self._bytes_in
+
+    @property
+    def wire_in(self) -> int:
+        """Bytes that came over the wire for it."""
+        return getattr(self._socket, "wire_in", 0)
+
+    @property
+    def pace(self) -> float:
+        """Seconds that the reader waits after each message; 0 reads all that comes."""
+        return self._pace
+
+    @pace.setter
+    def pace(self, seconds: float) -> None:
+        self._pace = seconds
+        self._paced.set()
+
+    async def _rest(self) -> None:
+        """Wait for the pace, which may change meanwhile."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while (rest := began + self._pace - clock()) > 0:
+            self._paced.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if rest == math.inf else rest):
+                    await self._paced.wait()
 
     def on_end(self, callback: Callable[[Connection], None]) -> None:
         """Call this when the connection ends, also if it has ended already."""
@@ -101,7 +190,11 @@ class Connection:
 
     async def say(self, text: str) -> None:
         """Send a chat message; nothing happens if the connection has ended."""
-        await self._send({"type": "chat_message", "payload": {"text": text}})
+        await self.send("chat_message", text=text)
+
+    async def send(self, kind: str, **payload: Any) -> None:
+        """Send a message of the hub's protocol; nothing happens if the connection has ended."""
+        await self._send({"type": kind, "payload": payload})
 
     async def round_trip(self) -> None:
         """Wait for an answer to a question asked behind all that was sent before.
@@ -138,6 +231,7 @@ class Connection:
 
     async def leave(self, how: str) -> None:
         """End the connection: ``normal`` (1000), ``going away`` (1001) or ``abort``."""
+        self.pace = 0.0
         if how == "abort":
             self._socket.transport.abort()
         else:
@@ -163,6 +257,10 @@ class Connection:
                     await self._greet(data)
                 if not (self._answers and self._is_answer(data)):
                     self.heard += 1
+                    if self._hear is not None:
+                        self._hear(data)
+                if self._pace:
+                    await self._rest()
         except ConnectionClosed:
             pass
         finally:

@@ -78,8 +78,8 @@ def everyone() -> dict[str, Counting]:
 def serve_hub(hub: Hub, everyone: dict[str, Counting]) -> serve:
     """A hub that speaks through connections that count."""
     connection = type("Connection", (Counting,), {"everyone": everyone})
-    arguments = serve_arguments(hub)
-    return serve(handler(hub), "127.0.0.1", 0, create_connection=connection, **arguments)
+    arguments = {**serve_arguments(hub), "create_connection": connection}
+    return serve(handler(hub), "127.0.0.1", 0, **arguments)
 
 
 @pytest.fixture

@@ -39,30 +39,30 @@ def controls(proxy: FaultProxy) -> Any:
 
     def slider(name: str, label: str) -> Any:
         return binder.bind(
-            widgets.IntSlider(name=label, start=0, end=_SLOWEST, step=10),
+            widgets.IntSlider(label=label, start=0, end=_SLOWEST, step=10),
             lambda: milliseconds(name),
             lambda value: proxy.set(**{name: value / 1e3}),
         )
 
     def freeze(direction: Literal["up", "down"], label: str) -> Any:
         return binder.bind(
-            widgets.Toggle(name=label),
+            widgets.Toggle(label=label),
             lambda: proxy.conditions(direction).frozen,
             lambda value: proxy.set(direction, frozen=value),
         )
 
     def button(label: str, look: str, act: Callable[[], None]) -> Any:
-        made = widgets.Button(name=label, button_type=look)
+        made = widgets.Button(label=label, color=look)
         made.on_click(lambda _: act())
         return made
 
     bandwidth = binder.bind(
-        widgets.Select(name="bandwidth, each way", options=list(_BANDWIDTHS)),
+        widgets.Select(label="bandwidth, each way", options=list(_BANDWIDTHS)),
         lambda: _nearest(proxy.bandwidth),
         lambda name: proxy.set(bandwidth=_BANDWIDTHS[name]),
     )
     refuse = binder.bind(
-        widgets.Toggle(name="Refuse new ones"),
+        widgets.Toggle(label="Refuse new ones"),
         lambda: proxy.refusing,
         lambda value: setattr(proxy, "refusing", value),
     )

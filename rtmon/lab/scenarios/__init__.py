@@ -1,0 +1,32 @@
+"""Things that happen on real-time servers, each to be started, turned by knobs, and watched.
+
+::
+
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
+        async with ReconnectStorm(server, clients=200) as storm:
+            storm.jitter = 0
+            storm.cut()
+
+In a notebook the last line of a cell, ``storm``, is its picture with sliders and buttons.
+"""
+
+from __future__ import annotations
+
+from .base import Curve, Knob, Scenario
+from .batching import BatchingComparison
+from .chat import ChatRoom
+from .slow import SlowReader
+from .storm import ReconnectStorm, Recovery
+from .ticker import MarketTicker
+
+__all__ = [
+    "BatchingComparison",
+    "ChatRoom",
+    "Curve",
+    "Knob",
+    "MarketTicker",
+    "ReconnectStorm",
+    "Recovery",
+    "Scenario",
+    "SlowReader",
+]

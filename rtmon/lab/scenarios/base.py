@@ -1,0 +1,354 @@
+"""What all scenarios have in common: a beginning and an end, knobs, numbers, a picture."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import json
+import math
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Self, overload
+
+from ...errors import OptionError
+from ...metrics.histogram import Histogram, Recorder
+
+__all__ = ["PERIOD", "Curve", "Knob", "Rates", "Scenario", "Schedule", "messages"]
+
+PERIOD = 0.5
+"""Seconds between two rows of numbers."""
+
+_LOOK = 0.05
+"""Seconds after which a rate that was changed is noticed."""
+
+_ROWS = 1200
+"""Rows kept: ten minutes; older ones go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A number over time, and where it is drawn.
+
+    Attributes:
+        key: its name in :attr:`Scenario.rows`.
+        label: what a legend calls it.
+        chart: the title of the chart that it is drawn in; curves of one chart have one unit.
+        color: how it is drawn.
+    """
+
+    key: str
+    label: str
+    chart: str
+    color: str = "#3b82f6"
+
+
+class Knob:
+    """A number that can be moved while a scenario runs: an attribute, and a slider.
+
+    Args:
+        default: its value unless one is given.
+        low: the lowest value.
+        high: the highest value.
+        label: what the slider says, with the unit.
+        step: of the slider.
+        whole: whether it is a whole number.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        default: float,
+        low: float,
+        high: float,
+        label: str,
+        *,
+        step: float = 1.0,
+        whole: bool = False,
+    ) -> None:
+        self.default, self.low, self.high = default, low, high
+        self.label, self.step, self.whole = label, step, whole
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, scenario: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, scenario: Scenario, owner: type) -> Any: ...
+
+    def __get__(self, scenario: Scenario | None, owner: type) -> Any:
+        if scenario is None:
+            return self
+        return vars(scenario).get(self.name, self.default)
+
+    def __set__(self, scenario: Scenario, value: float) -> None:
+        if isinstance(value, bool) or not self.low <= value <= self.high:
+            raise OptionError(
+                f"{self.name} is {value!r}: give a value from {self.low} to {self.high}."
+            )
+        if self.whole and value != int(value):
+            raise OptionError(f"{self.name} is {value}: give a whole number.")
+        vars(scenario)[self.name] = int(value) if self.whole else float(value)
+        scenario.moved(self.name)
+
+
+class Schedule:
+    """When something is due that happens so often a second, at a rate that may change.
+
+    What is late is made up for, up to a second's worth, so that the rate holds.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._next = now
+
+    def due(self, rate: float, now: float) -> list[float]:
+        """The moments that have come since the last call, oldest first."""
+        if rate <= 0:
+            self._next = now
+            return []
+        step = 1 / rate
+        self._next = max(min(self._next, now + step), now - 1.0)
+        moments = []
+        while self._next <= now:
+            moments.append(self._next)
+            self._next += step
+        return moments
+
+    def wait(self, now: float, *, at_most: float) -> float:
+        """Seconds until the next moment."""
+        return min(max(0.0, self._next - now), at_most)
+
+
+class Rates:
+    """Counts and delays since the last look, as numbers a second and quantiles."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, float] = {}
+        self._delays: dict[str, Recorder] = {}
+
+    def count(self, what: str, by: float = 1.0) -> None:
+        """Count something."""
+        self._counts[what] = self._counts.get(what, 0.0) + by
+
+    def delay(self, what: str, seconds: float) -> None:
+        """Record a delay."""
+        self._delays.setdefault(what, Recorder()).record(seconds)
+
+    def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
+        """What was counted, as functions: of a count its rate, of a delay its quantile in ms.
+
+        Args:
+            elapsed: seconds since the last call.
+        """
+        counts, self._counts = self._counts, {}
+        delays = {what: recorder.take() for what, recorder in self._delays.items()}
+
+        def rate(what: str) -> float:
+            return counts.get(what, 0.0) / elapsed
+
+        def quantile(what: str, q: float) -> float:
+            value = delays.get(what, Histogram.empty()).quantile(q)
+            return math.nan if value is None else value * 1e3
+
+        return rate, quantile
+
+
+class Scenario(abc.ABC):
+    """Clients that do one thing against a hub, and the numbers of it.
+
+    Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
+    with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
+
+    Args:
+        server: a running server, a proxy before it, or the URL of either.
+        seed: what happens by chance is the same for the same seed.
+        also: further numbers to draw, a chart each: its title → a function that gives the number.
+        **knobs: first values of the knobs.
+
+    Attributes:
+        rows: the numbers, one row every half second: ``time`` (seconds since the start) and the
+            keys of :attr:`curves`; what is not known is NaN. The latest ten minutes.
+        stopped: set when it has ended.
+
+    Raises:
+        OptionError: there is no such knob, or its value makes no sense.
+    """
+
+    title: ClassVar[str]
+    curves: ClassVar[tuple[Curve, ...]]
+    buttons: ClassVar[Mapping[str, str]] = {}
+    """Label of a button → the method that it calls."""
+
+    def __init__(
+        self,
+        server: Any,
+        *,
+        seed: int = 1,
+        also: Mapping[str, Callable[[], float]] | None = None,
+        **knobs: float,
+    ) -> None:
+        self.url = str(getattr(server, "url", server))
+        self.seed = seed
+        self.also = dict(also or {})
+        self.rows: deque[dict[str, float]] = deque(maxlen=_ROWS)
+        self.stopped = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._running = False
+        self._began = 0.0
+        known = self.knobs()
+        for name, value in knobs.items():
+            if name not in known:
+                raise OptionError(
+                    f"{type(self).__name__} has no {name!r}; it has {', '.join(known)}."
+                )
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={getattr(self, name):g}" for name in self.knobs())
+        state = "running" if self._running else "stopped"
+        return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
+
+    @classmethod
+    def knobs(cls) -> dict[str, Knob]:
+        """Its knobs by name."""
+        return {
+            name: knob
+            for base in reversed(cls.__mro__)
+            for name, knob in vars(base).items()
+            if isinstance(knob, Knob)
+        }
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Connect the clients and begin; returns once all are there. Idempotent.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: the server cannot be reached.
+        """
+        if self._running:
+            return
+        self._running = True
+        self.stopped.clear()
+        self.rows.clear()
+        self._began = self.now()
+        try:
+            await self._begin()
+        except BaseException:
+            await self.stop()
+            raise
+        self._spawn(self._keep_rows())
+
+    async def stop(self) -> None:
+        """End everything that was started; idempotent."""
+        if not self._running:
+            return
+        self._running = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._end()
+        self.stopped.set()
+
+    def latest(self, key: str) -> float:
+        """The newest value of a number; NaN before the first."""
+        return self.rows[-1][key] if self.rows else math.nan
+
+    def picture(self) -> Any:
+        """Sliders, buttons and charts, as a Panel object.
+
+        Raises:
+            MissingExtra: Panel is not installed.
+        """
+        from ..views import require_panel
+
+        require_panel()
+        from ..views.charts import picture
+
+        return picture(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from ..views import bundle
+
+        return bundle(self, self.picture, include, exclude)
+
+    @staticmethod
+    def now() -> float:
+        """Seconds of the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def moved(self, knob: str) -> None:  # noqa: B027 - most knobs are read when they are needed
+        """Called when a knob has a new value."""
+
+    @abc.abstractmethod
+    async def _begin(self) -> None:
+        """Connect the clients and have them do their thing."""
+
+    @abc.abstractmethod
+    async def _end(self) -> None:
+        """Disconnect them; all tasks have ended."""
+
+    @abc.abstractmethod
+    def _measure(self, elapsed: float) -> dict[str, float]:
+        """The numbers of the time since the last call.
+
+        Args:
+            elapsed: how long that was, seconds.
+        """
+
+    def _random(self, *name: object) -> random.Random:
+        return random.Random("/".join(map(str, (self.seed, *name))))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"rtmon-lab-{type(self).__name__}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pace(
+        self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Do something so often a second, for ever; it is told when it was due."""
+        schedule = Schedule(self.now())
+        while True:
+            for due in schedule.due(rate(), self.now()):
+                await act(due)
+            await asyncio.sleep(schedule.wait(self.now(), at_most=_LOOK))
+
+    async def _keep_rows(self) -> None:
+        last = self.now()
+        while True:
+            await asyncio.sleep(PERIOD)
+            now = self.now()
+            row = {"time": now - self._began, **self._measure(now - last)}
+            for title, number in self.also.items():
+                row[title] = math.nan
+                with contextlib.suppress(Exception):  # it is the user's, and only to be drawn
+                    row[title] = float(number())
+            self.rows.append(row)
+            last = now
+
+
+def messages(data: bytes) -> Iterator[dict[str, Any]]:
+    """The messages in what a hub sent: one, or those of a batch."""
+    message = json.loads(data)
+    if message.get("type") == "batch":
+        yield from message["payload"]["messages"]
+    else:
+        yield message

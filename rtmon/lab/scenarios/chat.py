@@ -1,0 +1,92 @@
+"""People in a room who talk: what is said once is heard by all."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..script import words
+from ..user import Connection
+from .base import Curve, Knob, Rates, Scenario
+from .crowd import Crowd, stamp, stamps
+
+__all__ = ["ChatRoom"]
+
+
+class ChatRoom(Scenario):
+    """People in one room of a hub; each says something now and then.
+
+    Numbers: ``said`` and ``heard`` (messages a second; each is heard by everybody in the room),
+    ``typing`` (heard a second that somebody types), ``delay_p50``, ``delay_p95`` (milliseconds
+    from when somebody wants to say something until somebody hears it), ``here`` (people).
+
+    Args:
+        room: its name.
+    """
+
+    title = "A chat room"
+    curves: ClassVar[tuple[Curve, ...]] = (
+        Curve(key="said", label="said", chart="Messages a second", color="#3b82f6"),
+        Curve(key="heard", label="heard", chart="Messages a second", color="#ea6a0c"),
+        Curve(key="typing", label="typing", chart="Messages a second", color="#8b5cf6"),
+        Curve(key="delay_p50", label="p50", chart="Delay, ms", color="#0f9f6e"),
+        Curve(key="delay_p95", label="p95", chart="Delay, ms", color="#c88200"),
+        Curve(key="here", label="here", chart="People", color="#8b5cf6"),
+    )
+    people = Knob(8, 1, 100, "people", whole=True)
+    rate = Knob(0.5, 0, 5, "messages a second, each person", step=0.1)
+    size = Knob(60, 1, 2000, "characters in a message", whole=True)
+    typing = Knob(0, 0, 1, "say that they type (1: yes)", whole=True)
+
+    def __init__(self, server: Any, *, room: str = "lobby", **options: Any) -> None:
+        self.room = room
+        self._rates = Rates()
+        self._crowd = Crowd(self._join, lambda: self.people)
+        super().__init__(server, **options)
+
+    def moved(self, knob: str) -> None:
+        if knob == "people":
+            self._crowd.changed.set()
+
+    async def _begin(self) -> None:
+        await self._crowd.fill()
+        self._spawn(self._crowd.keep())
+        self._chance = self._random("talk")
+        self._spawn(self._pace(lambda: self.people * self.rate, self._say))
+
+    async def _end(self) -> None:
+        await self._crowd.leave()
+
+    async def _join(self, number: int) -> Connection:
+        name = f"person-{number + 1}"
+        member = await Connection.open(self.url, name, hear=self._hear, compression=False)
+        await member.send("join_room", room=self.room)
+        return member
+
+    def _hear(self, data: bytes) -> None:
+        now = self.now()
+        if b'"typing_start"' in data:
+            self._rates.count("typing")
+        for said in stamps(data):
+            self._rates.count("heard")
+            self._rates.delay("delay", max(0.0, now - said))
+
+    async def _say(self, due: float) -> None:
+        if not self._crowd.members:
+            return
+        speaker = self._chance.choice(self._crowd.members)
+        if self.typing:
+            await speaker.send("typing_start", room=self.room)
+        text = f"{stamp(due)} {words(self._chance, self.size)}"
+        await speaker.send("room_message", room=self.room, text=text)
+        self._rates.count("said")
+
+    def _measure(self, elapsed: float) -> dict[str, float]:
+        rate, quantile = self._rates.take(elapsed)
+        return {
+            "said": rate("said"),
+            "heard": rate("heard"),
+            "typing": rate("typing"),
+            "delay_p50": quantile("delay", 0.5),
+            "delay_p95": quantile("delay", 0.95),
+            "here": sum(not member.ended for member in self._crowd.members),
+        }

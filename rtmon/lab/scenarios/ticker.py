@@ -1,0 +1,117 @@
+"""A market: prices are published on a channel each, and subscribers take those they want."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from ..user import Connection
+from .base import Curve, Knob, Rates, Scenario
+from .crowd import Crowd, Publisher, stamp, stamps
+
+__all__ = ["MarketTicker"]
+
+_SYMBOLS = tuple(f"{first}{second}" for first in "ABCDE" for second in "WXYZ")
+
+
+class MarketTicker(Scenario):
+    """One publisher, twenty channels ``market.AW`` … ``market.EZ``, and subscribers.
+
+    Prices go up and down by chance, the same for the same seed. Numbers: ``published`` and
+    ``delivered`` (a second), ``delay_p50``, ``delay_p95`` (milliseconds from when a price was due
+    until a subscriber has it), ``here`` (subscribers).
+
+    Attributes:
+        symbols: what is traded; the channel is ``market.`` and the symbol.
+        prices: symbol → the latest price published.
+    """
+
+    title = "A market ticker"
+    curves: ClassVar[tuple[Curve, ...]] = (
+        Curve(key="published", label="published", chart="Prices a second", color="#3b82f6"),
+        Curve(key="delivered", label="delivered", chart="Prices a second", color="#ea6a0c"),
+        Curve(key="delay_p50", label="p50", chart="Delay, ms", color="#0f9f6e"),
+        Curve(key="delay_p95", label="p95", chart="Delay, ms", color="#c88200"),
+        Curve(key="here", label="subscribers", chart="Subscribers", color="#8b5cf6"),
+    )
+    rate = Knob(20, 0, 150, "prices a second", whole=True)
+    subscribers = Knob(10, 1, 100, "subscribers", whole=True)
+    each = Knob(5, 1, len(_SYMBOLS), "symbols that each subscribes to", whole=True)
+
+    symbols = _SYMBOLS
+
+    def __init__(self, server: Any, **options: Any) -> None:
+        self.prices = dict.fromkeys(self.symbols, 100.0)
+        self._rates = Rates()
+        self._crowd = Crowd(self._join, lambda: self.subscribers)
+        self._taken: dict[Connection, tuple[int, int]] = {}  # its first symbol, and how many
+        self._resubscribe = asyncio.Event()
+        super().__init__(server, **options)
+        self._market = Publisher(self.url, "market")
+
+    def moved(self, knob: str) -> None:
+        if knob == "subscribers":
+            self._crowd.changed.set()
+        elif knob == "each":
+            self._resubscribe.set()
+
+    async def _begin(self) -> None:
+        await self._crowd.fill()
+        await self._market.open()
+        self._chance = self._random("prices")
+        self._spawn(self._crowd.keep())
+        self._spawn(self._follow())
+        self._spawn(self._pace(lambda: self.rate, self._publish))
+
+    async def _end(self) -> None:
+        await self._market.close()
+        await self._crowd.leave()
+        self._taken.clear()
+
+    async def _join(self, number: int) -> Connection:
+        name = f"subscriber-{number + 1}"
+        member = await Connection.open(self.url, name, hear=self._hear, compression=False)
+        first = self._random("first", number).randrange(len(self.symbols))
+        await self._take(member, first, 0)
+        return member
+
+    async def _take(self, member: Connection, first: int, had: int) -> None:
+        """Subscribe to as many as it should, or unsubscribe from some."""
+        want = self.each
+        for step in range(min(had, want), max(had, want)):
+            symbol = self.symbols[(first + step) % len(self.symbols)]
+            kind = "subscribe" if want > had else "unsubscribe"
+            await member.send(kind, channel=f"market.{symbol}")
+        self._taken[member] = first, want
+
+    async def _follow(self) -> None:
+        while True:
+            await self._resubscribe.wait()
+            self._resubscribe.clear()
+            self._taken = {one: had for one, had in self._taken.items() if not one.ended}
+            for member, (first, had) in list(self._taken.items()):
+                await self._take(member, first, had)
+
+    def _hear(self, data: bytes) -> None:
+        now = self.now()
+        for due in stamps(data):
+            self._rates.count("delivered")
+            self._rates.delay("delay", max(0.0, now - due))
+
+    async def _publish(self, due: float) -> None:
+        symbol = self._chance.choice(self.symbols)
+        price = round(max(1.0, self.prices[symbol] + self._chance.gauss(0, 0.5)), 2)
+        self.prices[symbol] = price
+        data = {"symbol": symbol, "price": price, "at": stamp(due)}
+        if await self._market.publish(f"market.{symbol}", data):
+            self._rates.count("published")
+
+    def _measure(self, elapsed: float) -> dict[str, float]:
+        rate, quantile = self._rates.take(elapsed)
+        return {
+            "published": rate("published"),
+            "delivered": rate("delivered"),
+            "delay_p50": quantile("delay", 0.5),
+            "delay_p95": quantile("delay", 0.95),
+            "here": sum(not member.ended for member in self._crowd.members),
+        }

@@ -1,0 +1,122 @@
+"""The picture of a scenario: its knobs as sliders, its buttons, its numbers as charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+
+from .picture import Binder, live
+
+if TYPE_CHECKING:
+    from ..scenarios.base import Curve, Knob, Scenario
+
+__all__ = ["picture"]
+
+_HEIGHT = 190
+_WINDOW = 60.0
+"""Seconds that the charts show."""
+
+_ALSO = "#0f9f6e"
+"""Colour of the user's own numbers."""
+
+
+def picture(scenario: Scenario) -> Any:
+    """A Panel column that follows a scenario until it stops."""
+    binder = Binder()
+    curves = {curve.key: curve for curve in scenario.curves}
+    keys = ["time", *curves, *scenario.also]
+    source = ColumnDataSource(data={key: [] for key in keys})
+    charts: dict[str, list[Curve]] = {}
+    for curve in scenario.curves:
+        charts.setdefault(curve.chart, []).append(curve)
+    pane: Any = pn.pane.Bokeh
+    box: Any = pn.FlexBox
+    figures = [_figure(title, drawn, source) for title, drawn in charts.items()]
+    figures += [_own(title, source) for title in scenario.also]
+
+    def update() -> None:
+        binder.show()
+        end = scenario.rows[-1]["time"] if scenario.rows else 0.0
+        rows = [row for row in scenario.rows if row["time"] >= end - _WINDOW]
+        # The whole data each time: points streamed before the page is ready come out of order.
+        source.data = {key: [row.get(key, float("nan")) for row in rows] for key in keys}
+
+    sliders = [_slider(scenario, name, knob, binder) for name, knob in scenario.knobs().items()]
+    buttons = [_button(scenario, label, method) for label, method in scenario.buttons.items()]
+    return live(
+        [
+            box(*sliders, *buttons),
+            box(*[pane(each, sizing_mode="fixed") for each in figures]),
+        ],
+        update,
+        stopped=scenario.stopped,
+        name="rtmon-lab-picture",
+    )
+
+
+def _slider(scenario: Scenario, name: str, knob: Knob, binder: Binder) -> Any:
+    widgets: Any = pn.widgets
+    kind, number = (widgets.IntSlider, int) if knob.whole else (widgets.FloatSlider, float)
+    slider = kind(
+        label=knob.label,
+        start=number(knob.low),
+        end=number(knob.high),
+        step=number(knob.step),
+        width=260,
+    )
+    return binder.bind(
+        slider, lambda: getattr(scenario, name), lambda value: setattr(scenario, name, value)
+    )
+
+
+def _button(scenario: Scenario, label: str, method: str) -> Any:
+    widgets: Any = pn.widgets
+    button = widgets.Button(label=label, color="danger", align="end")
+    button.on_click(lambda _: getattr(scenario, method)())
+    return button
+
+
+def _plot(title: str) -> Any:
+    plot: Any = figure(
+        title=title,
+        width=420,
+        height=_HEIGHT,
+        tools="",
+        toolbar_location=None,
+        x_axis_label="seconds",
+        html_attributes={"role": "img", "aria-label": f"{title}, as a chart over time"},
+    )
+    plot.y_range.start = 0
+    plot.x_range.range_padding = 0.01
+    plot.outline_line_color = None
+    plot.xgrid.visible = False
+    plot.ygrid.grid_line_dash = [3, 4]
+    for axis in (plot.xaxis, plot.yaxis):
+        axis.axis_line_color = None
+        axis.major_tick_line_color = None
+        axis.minor_tick_line_color = None
+    return plot
+
+
+def _figure(title: str, curves: list[Curve], source: Any) -> Any:
+    plot = _plot(title)
+    for curve in curves:
+        named = {"legend_label": curve.label} if len(curves) > 1 else {}
+        plot.line(
+            x="time", y=curve.key, source=source, line_color=curve.color, line_width=1.8, **named
+        )
+    if len(curves) > 1:
+        plot.legend.location = "top_left"
+        plot.legend.orientation = "horizontal"
+        plot.legend.background_fill_alpha = 0.6
+        plot.legend.padding = 2
+    return plot
+
+
+def _own(title: str, source: Any) -> Any:
+    plot = _plot(title)
+    plot.line(x="time", y=title, source=source, line_color=_ALSO, line_width=1.8)
+    return plot

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import rtmon
+from rtmon.errors import OptionError
+from rtmon.lab.scenarios import (
+    BatchingComparison,
+    ChatRoom,
+    MarketTicker,
+    ReconnectStorm,
+    Scenario,
+    SlowReader,
+)
+from rtmon.lab.scenarios.crowd import UNREACHABLE
+from rtmon.testing import FaultProxy, until
+
+ALL = (BatchingComparison, ChatRoom, MarketTicker, ReconnectStorm, SlowReader)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[rtmon.Server]:
+    """A hub as it is by default."""
+    async with rtmon.serve(rtmon.Hub(announce=0.02), "127.0.0.1", 0) as running:
+        yield running
+
+
+def seen(scenario: Scenario, key: str) -> float:
+    """The largest value that a number has had."""
+    return max((row[key] for row in scenario.rows if not math.isnan(row[key])), default=math.nan)
+
+
+@pytest.mark.parametrize("kind", ALL)
+async def test_start_and_stop(kind: type[Scenario], server: rtmon.Server) -> None:
+    """Each scenario starts, moves numbers under all names it draws, stops, and leaves nothing."""
+    before = asyncio.all_tasks()
+    scenario = kind(server)
+    await scenario.start()
+    await scenario.start()  # nothing happens
+    assert server.websockets.connections
+    await until(lambda: len(scenario.rows) >= 2, timeout=20)
+    assert {curve.key for curve in scenario.curves} < set(scenario.rows[-1])
+    await scenario.stop()
+    await scenario.stop()
+    assert scenario.stopped.is_set()
+    await until(lambda: not server.websockets.connections, timeout=20)
+    await until(
+        lambda: not {t for t in asyncio.all_tasks() - before if "lab" in t.get_name()}, timeout=20
+    )
+    await scenario.start()  # once more, from the beginning
+    assert len(scenario.rows) < 2
+    await scenario.stop()
+
+
+async def test_chat_fan_out(server: rtmon.Server) -> None:
+    """What is said is heard by everybody; more people can come while it goes on."""
+    async with ChatRoom(server, people=3, rate=5, typing=1, also={"two": lambda: 2}) as chat:
+        await until(lambda: seen(chat, "heard") > 0 and seen(chat, "typing") > 0, timeout=20)
+        chat.people = 6
+        await until(lambda: chat.latest("here") == 6, timeout=20)
+        chat.people = 2
+        await until(lambda: chat.latest("here") == 2, timeout=20)
+    said = sum(row["said"] for row in chat.rows)
+    heard = sum(row["heard"] for row in chat.rows)
+    assert heard > 1.5 * said > 0
+    assert seen(chat, "delay_p50") >= 0
+    assert chat.latest("two") == 2
+
+
+async def test_ticker_subscriptions(server: rtmon.Server) -> None:
+    """Subscribers get the symbols that they take, and only those."""
+    async with MarketTicker(server, subscribers=2, each=20, rate=50) as market:
+        await until(lambda: seen(market, "delivered") > 0, timeout=20)
+        market.each = 1
+        market.subscribers = 1
+        await until(lambda: market.latest("here") == 1, timeout=20)
+        taken = len(market.rows)
+        await until(lambda: len(market.rows) >= taken + 3, timeout=20)
+        late = list(market.rows)[taken + 1 :]
+    assert sum(row["delivered"] for row in late) < 0.5 * sum(row["published"] for row in late)
+    assert any(price != 100 for price in market.prices.values())
+
+
+async def test_batches(server: rtmon.Server) -> None:
+    """The batched reader gets the same messages in fewer frames, later; knobs are obeyed."""
+    async with BatchingComparison(server, rate=100, size=20, delay=150) as batching:
+        await until(lambda: seen(batching, "batched_messages") > 0, timeout=20)
+        some = len(batching.rows)
+        await until(lambda: len(batching.rows) >= some + 3, timeout=20)
+        rows = list(batching.rows)[some:]
+        alone = sum(row["single_frames"] for row in rows)
+        batched = sum(row["batched_frames"] for row in rows)
+        assert batched < alone / 3
+        assert seen(batching, "batched_delay") > seen(batching, "single_delay")
+        batching.size = 1
+        some = len(batching.rows)
+        await until(
+            lambda: (
+                len(batching.rows) > some + 1
+                and batching.latest("batched_frames") > 0.7 * batching.latest("single_frames")
+            ),
+            timeout=20,
+        )
+
+
+async def test_storm(server: rtmon.Server) -> None:
+    """Clients that were cut off all come back; without jitter they try at the same moments."""
+    async with ReconnectStorm(server, clients=20, base=0.1, longest=0.4, away=1) as storm:
+        assert storm.recovery.cut == 0
+        storm.jitter = 0
+        storm.cut()
+        await until(lambda: storm.recovery.back == 20, timeout=20)
+        recovery = storm.recovery
+        assert recovery.cut == 20
+        assert recovery.attempts >= 40, "the first wait is shorter than the server is away"
+        assert 1 <= recovery.half <= recovery.all
+        assert recovery.busiest >= 10
+    assert storm.proxy.refused >= 20
+
+
+def test_storms_are_the_same_for_the_same_seed() -> None:
+    """The waits of each client depend on the seed and its number only."""
+
+    def waits(seed: int) -> list[float]:
+        storm = ReconnectStorm("ws://x", seed=seed)
+        return [storm._random("client", n).random() for n in range(5)]
+
+    assert waits(1) == waits(1)
+    assert waits(1) != waits(2)
+    assert len(set(waits(1))) == 5
+
+
+async def test_slow_reader(server: rtmon.Server) -> None:
+    """The others keep up while the slow one falls behind; it reads again when it may."""
+    async with SlowReader(server, readers=3, rate=50, size=2_000) as slow:
+        await until(lambda: seen(slow, "behind") > 20, timeout=20)
+        assert seen(slow, "each") > 0
+        slow.speed = 200
+        await until(lambda: slow.latest("behind") < 10, timeout=30)
+
+
+async def test_they_survive_a_cut(server: rtmon.Server) -> None:
+    """When a scenario's connections are cut, its clients come back and it goes on."""
+    async with FaultProxy(server) as proxy, MarketTicker(proxy, subscribers=2, rate=50) as market:
+        await until(lambda: seen(market, "delivered") > 0, timeout=20)
+        proxy.cut()
+        await until(lambda: market.latest("delivered") == 0, timeout=20)
+        await until(lambda: market.latest("delivered") > 0, timeout=20)
+
+
+async def test_no_server() -> None:
+    """A scenario without a server says so at once, and is stopped."""
+    async with FaultProxy("ws://127.0.0.1:9") as proxy:
+        for kind in ALL:
+            scenario = kind(proxy)
+            with pytest.raises(UNREACHABLE):
+                await scenario.start()
+            assert scenario.stopped.is_set()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [({"people": 0}, "people"), ({"people": 1.5}, "whole"), ({"peple": 1}, "has no 'peple'")],
+)
+def test_knobs_that_make_no_sense(knobs: dict[str, Any], said: str) -> None:
+    """A wrong knob is named, when it is set and when it is given."""
+    with pytest.raises(OptionError, match=said):
+        ChatRoom("ws://x", **knobs)
+    chat = ChatRoom("ws://x")
+    with pytest.raises(OptionError, match="rate"):
+        chat.rate = 1000
+
+
+async def test_pictures(server: rtmon.Server) -> None:
+    """Each scenario draws itself; who moves a slider moves the knob, and the other way round."""
+    for kind in ALL:
+        async with kind(server) as scenario:
+            root = scenario.picture()
+            name, knob = next(iter(kind.knobs().items()))
+            [slider] = [each for each in root[0] if each.label == knob.label]
+            slider.value = knob.high
+            assert getattr(scenario, name) == knob.high
+            setattr(scenario, name, knob.low)
+            await until(lambda s=slider, k=knob: s.value == k.low, timeout=20)
+        async with asyncio.timeout(20):
+            await root.updating
+    async with ChatRoom(server) as chat:
+        bundle, _ = chat._repr_mimebundle_()
+        assert "text/html" in bundle
+        assert bundle["text/plain"] == repr(chat)
+
+
+async def test_controls() -> None:
+    """A proxy's sliders and buttons do what they say, and follow what code does."""
+    async with FaultProxy("ws://127.0.0.1:9") as proxy:
+        root = proxy.controls()
+        by_name = {each.label: each for row in root[:3] for each in row}
+        by_name["latency, ms each way"].value = 200
+        assert proxy.latency == 0.2
+        proxy.set("down", frozen=True)
+        proxy.latency = 0.1234
+        await until(lambda: by_name["Freeze downwards"].value, timeout=20)
+        assert proxy.latency == 0.1234, "a slider that follows does not round"
+        by_name["bandwidth, each way"].value = "10 kB/s"
+        assert proxy.bandwidth == 10_000
+        by_name["All well"].clicks += 1
+        assert (proxy.latency, proxy.bandwidth, proxy.frozen) == (0, None, False)
+    async with asyncio.timeout(20):
+        await root.updating
