@@ -18,7 +18,14 @@ from websockets.protocol import State
 
 from .backpressure import Progress
 
-__all__ = ["FLOOD_GRACE", "PINGS_AT_ONCE", "PONGS_ABOVE", "Guarded", "GuardedServerConnection", "Listener"]
+__all__ = [
+    "FLOOD_GRACE",
+    "PINGS_AT_ONCE",
+    "PONGS_ABOVE",
+    "Guarded",
+    "GuardedServerConnection",
+    "Listener",
+]
 
 PONGS_ABOVE = 65_536
 """Bytes waiting, beyond which pings are no longer answered one by one."""
