@@ -37,6 +37,7 @@ ROOMS = (
     "admin",
     "hub",
     "server",
+    "asgi",
     "export",
     "client",
     "lab",
@@ -86,10 +87,27 @@ PURE = ("metrics", "protocol", "errors", "backoff", "batching", "backpressure")
 
 IMPURE_MODULES = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
 
-EXTRAS = {"bokeh", "numpy", "pandas", "panel", "prometheus_client", "redis", "tornado"}
+EXTRAS = {
+    "bokeh",
+    "engineio",
+    "numpy",
+    "pandas",
+    "panel",
+    "prometheus_client",
+    "redis",
+    "socketio",
+    "sse_starlette",
+    "starlette",
+    "tornado",
+    "uvicorn",
+}
 
 OPTIONAL = (
+    "rtmon.asgi",
     "rtmon.dashboard",
+    "rtmon.hub.transports.asgi",
+    "rtmon.hub.transports.socketio",
+    "rtmon.hub.transports.sse",
     "rtmon.lab.views.charts",
     "rtmon.lab.views.controls",
     "rtmon.lab.views.picture",

@@ -12,7 +12,7 @@ import typer
 
 from ..processes import announce
 from ..protocol import limits
-from .options import AdminPort, Port, admin_port
+from .options import AdminPort, Port, admin_port, require
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -67,6 +67,14 @@ def serve(
             "--page/--no-page", envvar="RTMON_PAGE", help="Serve a chat page to browsers."
         ),
     ] = True,
+    asgi: Annotated[
+        bool,
+        typer.Option(
+            "--asgi",
+            envvar="RTMON_ASGI",
+            help="Server-sent events and Socket.IO, too, on the same port.",
+        ),
+    ] = False,
     echo: Annotated[
         bool,
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
@@ -85,10 +93,15 @@ def serve(
     Examples:
       rtmon serve
       rtmon serve --host 0.0.0.0 --port 9000 --history 1000 --files received
+      rtmon serve --asgi
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
+    if asgi and echo:
+        raise typer.BadParameter("there is no hub to serve with --echo", param_hint="'--asgi'")
+    if asgi:
+        require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
     hub = {
         "history": history,
         "max_size": max_size,
@@ -104,18 +117,33 @@ def serve(
             ping_interval=ping_interval,
             max_size=max_size,
             page=page and not echo,
+            asgi=asgi,
         )
     )
 
 
 async def _serve(
-    host: str, port: int, admin: int | None, *, hub: dict[str, Any] | None, **options: Any
+    host: str,
+    port: int,
+    admin: int | None,
+    *,
+    hub: dict[str, Any] | None,
+    asgi: bool,
+    max_size: int,
+    **options: Any,
 ) -> None:
     from ..hub import Hub
     from ..server import serve as rtmon_serve
 
-    target = _echo if hub is None else Hub(**hub)
-    async with _ending(target), rtmon_serve(target, host, port, admin=admin, **options) as server:
+    target: Any = _echo if hub is None else Hub(**hub)
+    serving: Any
+    if asgi:
+        from ..asgi import serve as rtmon_serve_asgi
+
+        serving = rtmon_serve_asgi(target, host, port, admin=admin, **options)
+    else:
+        serving = rtmon_serve(target, host, port, admin=admin, max_size=max_size, **options)
+    async with _ending(target), serving as server:
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
         announce(
@@ -127,7 +155,7 @@ async def _serve(
         try:
             await asyncio.Event().wait()
         finally:
-            clients = tuple(server.websockets.connections)
+            clients = () if asgi else tuple(server.websockets.connections)
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, _cut, clients)
 
 
