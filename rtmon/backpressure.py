@@ -8,18 +8,27 @@ up when it is full. What a transport has taken cannot be dropped any more.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
 from .errors import OptionError
 
-__all__ = ["POLICIES", "Bounds", "Policy", "Progress", "SendQueue", "Verdict", "checked_policy"]
+__all__ = [
+    "POLICIES",
+    "Bounds",
+    "Policy",
+    "Progress",
+    "SendQueue",
+    "Verdict",
+    "checked_policy",
+    "together",
+]
 
 Policy = Literal["disconnect", "drop_oldest", "drop_newest", "keep_latest", "block"]
 """What is given up when a receiver's queue is full.
 
-* ``disconnect``: the connection, with close code 1013.
+* ``disconnect``: what waits under another policy, or else the connection, with close code 1013.
 * ``drop_oldest``: the oldest messages that may be given up.
 * ``drop_newest``: the message that does not fit.
 * ``keep_latest``: what waits under the same key, full or not; if that is not enough, the oldest.
@@ -48,6 +57,16 @@ def checked_policy(policy: str) -> Policy:
         if known == policy:
             return known
     raise OptionError(f"{policy!r} is no policy for slow receivers: use {', '.join(POLICIES)}.")
+
+
+def together(policies: Iterable[Policy]) -> Policy:
+    """The policy of several messages in one: theirs if it is the same, else the default.
+
+    Of ``keep_latest`` there are several keys in it, so it is the oldest that goes.
+    """
+    found = set(policies)
+    policy = found.pop() if len(found) == 1 else "disconnect"
+    return "drop_oldest" if policy == "keep_latest" else policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +166,10 @@ class SendQueue(Generic[T]):
         if not self._fits(0 if policy == "block" else size, bounds, buffered) or (
             policy == "drop_newest" and self._is_late(bounds, now)
         ):
-            if policy in _FATAL:
-                return "overflow"
-            if policy == "drop_newest" or not self._evict(size, bounds, buffered):
+            need = 0 if policy == "block" else size
+            if policy == "drop_newest" or not self._evict(need, bounds, buffered, policy):
+                if policy in _FATAL:
+                    return "overflow"
                 self.dropped += 1
                 return "dropped"
         self._serial += 1
@@ -208,15 +228,17 @@ class SendQueue(Generic[T]):
         oldest = self.oldest
         return oldest is not None and now - oldest > bounds.age
 
-    def _evict(self, size: int, bounds: Bounds, buffered: int) -> bool:
+    def _evict(self, size: int, bounds: Bounds, buffered: int, policy: Policy) -> bool:
         """Give up the oldest that may be, as few as make room; none if all were not enough."""
+        # What must not be dropped is worth more than anything that may.
+        may = frozenset(POLICIES) - _FATAL if policy in _FATAL else _EVICTABLE
         excess_bytes = self.bytes + buffered + size - bounds.bytes
         excess_messages = len(self._entries) + 1 - bounds.messages
         victims = []
         for serial, entry in self._entries.items():
             if excess_bytes <= 0 and excess_messages <= 0:
                 break
-            if entry.policy in _EVICTABLE:
+            if entry.policy in may:
                 victims.append(serial)
                 excess_bytes -= entry.size
                 excess_messages -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from ..backpressure import Policy
 from ..batching import Batcher
 from ..errors import ProtocolError
 from ..protocol import limits
@@ -57,15 +58,18 @@ class Audience:
 
     Args:
         options: the hub's.
+
+    Attributes:
+        options: the same; may be replaced while running.
     """
 
     def __init__(self, options: HubOptions) -> None:
+        self.options = options
         self.sessions: dict[str, Session] = {}
         self.rooms: Rooms[Session] = Rooms()
         self.channels: Subscriptions[Session] = Subscriptions()
         self.listeners: Subscriptions[Listener] = Subscriptions()
         self.stats = StatsTable(limits.CHANNELS_KEPT)
-        self._rules = options.channels
         self._catching_up: dict[str, list[CatchUp]] = {}
         self._batches: dict[str, tuple[Batcher[Outgoing], Alarm]] = {}
 
@@ -96,7 +100,18 @@ class Audience:
         if not key.startswith("channel:"):
             return None
         name = key.removeprefix("channel:")
-        return next((r for pattern, r in self._rules.items() if matches(pattern, name)), None)
+        rules = self.options.channels
+        return next((rule for pattern, rule in rules.items() if matches(pattern, name)), None)
+
+    def policy(self, key: str, asked: Policy | None = None) -> Policy:
+        """What is given up for those who read too slowly."""
+        rule = self.rule(key)
+        return asked or (rule and rule.slow) or self.options.slow
+
+    async def room(self, key: str) -> None:
+        """Wait until everybody who gets what is published under a key has room for more."""
+        while full := next((s for s in self.receivers(key) if not s.peer.has_room()), None):
+            await full.peer.room()
 
     def listen(self, channel: str, callback: Callback) -> Listener:
         """Have a function called with what is published to a channel or pattern."""
@@ -119,15 +134,15 @@ class Audience:
 
     def deliver(self, key: str, published: Published) -> None:
         """Hand what was published to all who get it; nobody's trouble is anybody else's."""
-        message = to_message(published)
-        outgoing = Outgoing(message)
+        message, draft = to_message(published), published.draft
+        policy = self.policy(key, draft.slow)
+        outgoing = Outgoing(message, policy=policy, key=(key, draft.key))
         for held in self._catching_up.get(key, ()):
             held.add(published.offset, outgoing)
         rule = self.rule(key)
         if rule is not None and rule.batch is not None:
             self._collect(key, outgoing, rule)
         else:
-            draft = published.draft
             skip = () if draft.echo or draft.client_id is None else (draft.client_id,)
             deliver(self.receivers(key), outgoing, stats=self.stats[key], skip=skip)
         if isinstance(message.payload, Publication):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from ..backpressure import Policy, together
 from ..protocol import limits
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Message
@@ -30,12 +31,18 @@ class Outgoing:
         message: what is sent.
         count: how many publications it stands for.
         parts: what it is made of, in order; only itself unless it is a batch.
+        policy: what is given up for those who read too slowly.
+        key: what it is the latest of, where only that is kept.
     """
 
-    __slots__ = ("_encoded", "count", "message", "parts")
+    __slots__ = ("_encoded", "count", "key", "message", "parts", "policy")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(
+        self, message: Message, *, policy: Policy = "disconnect", key: Hashable = None
+    ) -> None:
         self.message = message
+        self.policy: Policy = policy
+        self.key = key
         self.count = 1
         self.parts: list[Outgoing] = [self]
         self._encoded: dict[Codec, tuple[str | bytes, int]] = {}
@@ -58,7 +65,8 @@ class OutgoingBatch(Outgoing):
     __slots__ = ()
 
     def __init__(self, parts: list[Outgoing]) -> None:
-        super().__init__(parts[0].message)
+        policy = together([part.policy for part in parts])
+        super().__init__(parts[0].message, policy=policy)
         self.count = len(parts)
         self.parts = parts
 
@@ -123,7 +131,10 @@ def deliver(
             continue
         data, size = outgoing.encoded(session.codec)
         try:
-            taken = session.put(data) if outgoing.count == 1 else session.put_batch(outgoing)
+            if outgoing.count == 1:
+                taken = session.put(data, policy=outgoing.policy, key=outgoing.key)
+            else:
+                taken = session.put_batch(outgoing)
         except Exception:
             # A transport must not raise; one that does must not take the others with it.
             logger.exception("the transport of %r failed", session)

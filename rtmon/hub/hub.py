@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..backpressure import Policy, checked_policy
 from ..errors import OptionError, ProtocolError
 from ..metrics.histogram import Recorder
 from ..metrics.records import ChannelInfo
@@ -28,7 +29,7 @@ from .delivery import Outgoing, deliver
 from .files import FileStore
 from .listeners import Callback, Listener
 from .messages import channel_key
-from .options import HubOptions
+from .options import CHANGEABLE, HubOptions
 from .reception import Reception
 from .session import Session
 from .stats import ChannelStats
@@ -93,28 +94,67 @@ class Hub:
 
     # For those who write servers
 
-    async def publish(self, channel: str, data: Any, *, message_id: str | None = None) -> Receipt:
+    async def publish(
+        self,
+        channel: str,
+        data: Any,
+        *,
+        message_id: str | None = None,
+        slow: Policy | None = None,
+        key: str | None = None,
+    ) -> Receipt:
         """Publish to a channel, as the server.
 
         Args:
             channel: a name, not a pattern.
             data: what is published; bytes, or anything JSON can hold.
             message_id: a new id if None.
+            slow: what is given up for subscribers that read too slowly, if not what the channel
+                or the hub has; see :data:`rtmon.backpressure.Policy`. With ``block`` this waits
+                until all subscribers here have room.
+            key: with ``keep_latest``, what of the channel this is the latest of, such as the
+                symbol of a price.
 
         Returns:
             Its position.
 
         Raises:
-            OptionError: the channel or the data is not one that can be published.
+            OptionError: the channel or the data is not one that can be published, or the policy
+                is none.
         """
         try:
             checked_channel(msgspec.convert(channel, Name))
             if not isinstance(data, bytes):
                 check_data(data)
+            policy = slow and checked_policy(slow)
         except (ProtocolError, TypeError, ValueError) as error:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
-        draft = self.draft("publication", channel=channel, data=data, own_id=message_id)
-        return await self.put(channel_key(channel), draft)
+        place = channel_key(channel)
+        if self.audience.policy(place, policy) == "block":
+            await self.audience.room(place)
+        draft = self.draft(
+            "publication", channel=channel, data=data, own_id=message_id, slow=policy, key=key
+        )
+        return await self.put(place, draft)
+
+    def change(self, **changes: Any) -> None:
+        """Change how the hub behaves while it runs, at once and for everybody connected.
+
+        Args:
+            changes: fields of :class:`HubOptions`; those that say what becomes of slow
+                receivers (``slow``, ``max_waiting…``, ``stalled``), ``channels``, ``history``,
+                ``history_age``, ``max_connections``.
+
+        Raises:
+            OptionError: a field cannot be changed while the hub runs, or makes no sense.
+        """
+        fixed = sorted(set(changes) - CHANGEABLE)
+        if fixed:
+            raise OptionError(
+                f"{fixed[0]!r} cannot be changed while a hub runs; "
+                f"what can is {', '.join(sorted(CHANGEABLE))}."
+            )
+        self.options = self.audience.options = HubOptions.of(self.options, changes)
 
     def subscribe(self, channel: str, callback: Callback) -> Listener:
         """Have a function, or a coroutine function, called with each publication.

@@ -10,7 +10,22 @@ from ..backpressure import Bounds, Policy, checked_policy
 from ..errors import OptionError
 from ..protocol import limits
 
-__all__ = ["Batching", "ChannelOptions", "HubOptions"]
+__all__ = ["CHANGEABLE", "Batching", "ChannelOptions", "HubOptions"]
+
+CHANGEABLE = frozenset(
+    {
+        "channels",
+        "history",
+        "history_age",
+        "max_connections",
+        "max_waiting",
+        "max_waiting_age",
+        "max_waiting_messages",
+        "slow",
+        "stalled",
+    }
+)
+"""What of :class:`HubOptions` can be changed while a hub runs: what is read anew each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

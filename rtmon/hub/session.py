@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..backpressure import Policy, together
 from ..batching import Batcher
 from ..errors import ProtocolError
 from ..protocol import binary, close, limits, outgoing
@@ -60,7 +62,7 @@ class Session:
         self.open = True
         self.heartbeat = Heartbeat(self)
         self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=hub.clock())
-        self._batcher: Batcher[str | bytes] | None = None
+        self._batcher: Batcher[tuple[str | bytes, Policy]] | None = None
         self._alarm = Alarm(self.flush)
 
     def __repr__(self) -> str:
@@ -78,11 +80,19 @@ class Session:
 
     # Out
 
-    def put(self, data: str | bytes) -> bool:
-        """Hand an encoded message to the connection; False if it did not take it."""
+    def put(
+        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
+    ) -> bool:
+        """Hand an encoded message to the connection; False if it did not take it.
+
+        Args:
+            data: the message.
+            policy: what is given up if the client reads too slowly.
+            key: what the message is the latest of, where only that is kept.
+        """
         if self._batcher is None:
-            return self.peer.send(data)
-        full = self._batcher.add(data, now=0.0)
+            return self.peer.send(data, policy=policy, key=key)
+        full = self._batcher.add((data, policy), now=0.0)
         if full:
             return self._send_batch(full)
         self._alarm.set(self._batcher.delay)
@@ -91,10 +101,12 @@ class Session:
     def put_batch(self, outgoing: Outgoing) -> bool:
         """The same for a batch; if messages are collected here, those in it one by one."""
         if self._batcher is None:
-            return self.peer.send(outgoing.encoded(self.codec)[0])
+            data = outgoing.encoded(self.codec)[0]
+            return self.peer.send(data, policy=outgoing.policy, key=outgoing.key)
         taken = True
         for part in outgoing.parts:
-            taken = self.put(part.encoded(self.codec)[0]) and taken
+            data = part.encoded(self.codec)[0]
+            taken = self.put(data, policy=part.policy, key=part.key) and taken
         return taken
 
     def send(
@@ -144,14 +156,14 @@ class Session:
             if collected:
                 self._send_batch(collected)
 
-    def _send_batch(self, collected: list[str | bytes]) -> bool:
+    def _send_batch(self, collected: list[tuple[str | bytes, Policy]]) -> bool:
         taken = True
-        for group in fitting([(data, size_of(data)) for data in collected]):
-            if len(group) == 1:
-                taken = self.peer.send(group[0])
-            else:
-                payload = outgoing.Batch(messages=[self.codec.raw(data) for data in group])
-                taken = self.send("batch", payload, at_once=True)
+        for group in fitting([(each, size_of(each[0])) for each in collected]):
+            data, policy = group[0][0], together([policy for _, policy in group])
+            if len(group) > 1:
+                payload = outgoing.Batch(messages=[self.codec.raw(data) for data, _ in group])
+                data = self.codec.encode(self.hub.message("batch", payload))
+            taken = self.peer.send(data, policy=policy)
         return taken
 
     # In

@@ -47,7 +47,7 @@ class MemoryPeer(Peer):
         self.stalled = 0
         self.rtts: list[float] = []
 
-    def send(self, data: str | bytes) -> bool:
+    def send(self, data: str | bytes, **_: Any) -> bool:
         if self.ended is not None:
             return False
         self.inbox.put_nowait(data)

@@ -46,7 +46,7 @@ class Quiet(Peer):
     def __init__(self) -> None:
         self.sent: list[Any] = []
 
-    def send(self, data: str | bytes) -> bool:
+    def send(self, data: str | bytes, **_: Any) -> bool:
         self.sent.append(json.loads(data))
         return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ...backpressure import Policy
 from ...protocol.outgoing import Member
 
 __all__ = ["Broker", "Draft", "Present", "Published", "Receipt", "Recovery"]
@@ -25,6 +26,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         channel: the channel's or room's name as clients know it; empty for the chat.
         client_id, name: who sent it; None if the server did.
         echo: whether who sent it gets it, too.
+        slow: what is given up for those who read too slowly; None for the channel's policy.
+        key: what of the channel it is the latest of, where only that is kept.
     """
 
     type: str
@@ -36,6 +39,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str | None = None
     data: Any = None
     echo: bool = True
+    slow: Policy | None = None
+    key: str | None = None
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):

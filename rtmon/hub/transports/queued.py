@@ -147,6 +147,8 @@ class QueuedPeer(Peer):
             self.end(code, reason)
 
     def has_room(self, share: float = 1.0) -> bool:
+        if not self.open:
+            return True  # nobody waits for somebody who is gone
         queue, bounds = self._queue, self._hub.options.bounds
         if queue is None:
             return self.buffered < share * bounds.bytes
