@@ -8,13 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import rtmon
-
-__all__ = ["PEERS", "Peer"]
+__all__ = ["CONNECTED", "PEERS", "Peer"]
 
 HERE = Path(__file__).parent
 NODE = HERE / "peers"
@@ -33,7 +31,7 @@ class Peer:
         title: what the tables call it.
         dialect: how it is spoken to, see dialects.py.
         command: makes the command line.
-        needs: what must be there: `python:module`, `node:package`, `rtmon:name`, a program, a file.
+        needs: what must be there: `python:module`, `node:package`, a program, a file.
         versions: makes the words about its version.
         up_to: the most subscribers it is measured with, so that the whole ends in time.
     """
@@ -52,7 +50,6 @@ class Peer:
             there = {
                 "python": lambda name=name: importlib.util.find_spec(name) is not None,
                 "node": lambda name=name: (NODE / "node_modules" / name).is_dir(),
-                "rtmon": lambda name=name: hasattr(rtmon, name),
                 "": lambda name=name: shutil.which(name) is not None or Path(name).is_file(),
             }[kind]()
             if not there:
@@ -122,9 +119,8 @@ def _nchan() -> str:
 
 
 def _ours(title: str, kind: str, compression: str = "", dialect: str = "websocket") -> Peer:
-    needs = ("rtmon:broadcast",) if kind in {"rtmon_broadcast", "group"} else ()
     command = _python("servers.py", kind, compression)
-    return Peer(title, dialect, command, needs, _packages("rtmon", "websockets"))
+    return Peer(title, dialect, command, (), _packages("rtmon", "websockets"))
 
 
 _ASGI = ("python:uvicorn", "python:fastapi", "python:socketio")
@@ -172,7 +168,7 @@ PEERS = {
     ),
     "nchan": Peer(
         "nginx, nchan",
-        "nchan",
+        "upgrade",
         _configured("nginx.conf", _START_NGINX, DEFLATE=""),
         _NGINX,
         _nchan,
@@ -207,3 +203,31 @@ PEERS = {
         _nchan,
     ),
 }
+
+
+def _kept(title: str, kind: str, compression: str = "", dialect: str = "upgrade") -> Peer:
+    return Peer(
+        f"{title}, compressing" if compression else title,
+        f"{dialect} deflate" if compression else dialect,
+        _python("servers.py", kind, compression),
+        (),
+        _packages("rtmon", "websockets"),
+    )
+
+
+CONNECTED = {
+    "websockets": _kept("`websockets`", "unmonitored"),
+    "websockets deflate": _kept("`websockets`", "unmonitored", "takeover"),
+    "rtmon": _kept("**`rtmon.serve`**", "monitored"),
+    "rtmon deflate": _kept("**`rtmon.serve`**", "monitored", "default"),
+    "hub": _kept("**the hub**", "hub_kept", dialect="welcome"),
+    "hub deflate": _kept("**the hub**", "hub_kept", "default", dialect="welcome"),
+    "picows": replace(PEERS["picows"], dialect="upgrade"),
+    "fastapi": replace(PEERS["fastapi"], dialect="upgrade"),
+    "ws": replace(PEERS["ws"], dialect="upgrade"),
+    "ws deflate": replace(
+        PEERS["ws deflate"], title="node `ws`, compressing", dialect="upgrade deflate"
+    ),
+    "nchan": PEERS["nchan"],
+}
+"""Servers that many connect to: with keepalive as they have it by default."""

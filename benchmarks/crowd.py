@@ -20,7 +20,7 @@ import zlib
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dialects import DIALECTS, MARK, Steps, payload
+from dialects import DIALECTS, MARK, Steps, frame, payload
 from frames import FrameCounter
 
 __all__ = ["crowd_process", "pin"]
@@ -43,7 +43,7 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
     """Do what the pipe asks for, until it ends: method and arguments in, result or error out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     pin(1)
-    crowd = Crowd(dialect, port)
+    crowd = Crowd(dialect, port, pipe)
     with contextlib.suppress(EOFError):
         while True:
             name, arguments = pipe.recv()
@@ -88,9 +88,11 @@ class Crowd:
     Args:
         dialect: a name of `DIALECTS`.
         port: where the server listens on 127.0.0.1.
+        pipe: where it is told what to do.
     """
 
-    def __init__(self, dialect: str, port: int) -> None:
+    def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
+        self._pipe = pipe
         self._dialect = DIALECTS[dialect]
         self._port = port
         self._poll = select.epoll()
@@ -263,6 +265,27 @@ class Crowd:
         for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
             result[name] = took[min(len(took) - 1, int(share * len(took)))]
         return result
+
+    def idle(self) -> dict[str, float]:
+        """Do nothing but answer pings, until asked for something else; returns pings a second."""
+        pings = 0
+        began = time.monotonic()
+        self._poll.register(self._pipe, select.EPOLLIN)
+        while not self._pipe.poll():
+            for fd, _ in self._poll.poll():
+                if fd == self._pipe.fileno():
+                    continue
+                heard = self._sockets[fd].recv(1 << 16)
+                if not heard:
+                    raise ConnectionResetError("the server closed an idle connection")
+                if heard[0] == 0x89:
+                    pings += 1
+                    self._sockets[fd].sendall(frame(heard[2 : 2 + heard[1]], opcode=10))
+        self._poll.unregister(self._pipe)
+        return {"pings": pings / (time.monotonic() - began)}
+
+    def nothing(self) -> None:
+        """End :meth:`idle`."""
 
     def _publish(self, burst: int) -> None:
         first = self._number

@@ -107,11 +107,14 @@ _NATS = b'CONNECT {"verbose":false,"pedantic":false,"lang":"raw","version":"1"}\
 DIALECTS = {
     "websocket": Dialect(((upgrade("/subscribe"), _JOINED),), _PUBLISHER),
     "deflate": Dialect(((upgrade("/subscribe", deflate=True), _JOINED),), _PUBLISHER, frames=True),
-    "nchan": Dialect(((upgrade("/subscribe"), _OPEN),), _PUBLISHER),
+    "upgrade": Dialect(((upgrade("/subscribe"), _OPEN),), _PUBLISHER),
+    "upgrade deflate": Dialect(((upgrade("/subscribe", deflate=True), _OPEN),), _PUBLISHER),
     "nchan deflate": Dialect(
         ((upgrade("/subscribe", deflate=True), _OPEN),), _PUBLISHER, frames=True
     ),
     "hub": Dialect((*_HUB, (_SUBSCRIBE, b'"ack"')), _HUB, _to_hub),
+    "welcome": Dialect(_HUB, _HUB),
+    "welcome deflate": Dialect(((upgrade("/", deflate=True), _JOINED),), _HUB),
     "socketio": Dialect((*_SOCKETIO, (frame(b'42["join"]'), b"joined")), _SOCKETIO, _to_socketio),
     "nats": Dialect(
         ((_NATS + b"SUB bench 1\r\nPING\r\n", b"PONG\r\n"),),

@@ -13,6 +13,12 @@ __all__ = ["report"]
 Results = dict[str, Any]
 
 BASE = "broadcast"
+ABOUT = (
+    "CPU is that of the server's processes, user and system; on loopback the sender also pays for "
+    "the receiver's TCP. Medians over the rounds; in each round all servers take turns in random "
+    "order. Ratios are of medians, with their 95 % interval by the bootstrap. Messages are JSON "
+    "of 200 bytes, published by one more connection."
+)
 
 AIMS = (
     # what, section, ours, theirs, their cost over ours at least
@@ -50,12 +56,7 @@ def report(record: Results) -> str:
     titles = record["titles"]
     parts = [
         record["machine"],
-        (
-            "CPU is that of the server's processes, user and system; on loopback the sender also pays "
-            "for the receiver's TCP. Medians over the rounds; in each round all servers take turns in "
-            "random order. Ratios are of medians, with their 95 % interval by the bootstrap. "
-            "Messages are JSON of 200 bytes, published by one more connection."
-        ),
+        ABOUT,
         f"### One message at a time, {main:,} subscribers",
         f"The next message when all have this one; {runs['main']} rounds.",
         _costs(results["main"], titles, BASE, memory=results.get("memory", {})),

@@ -77,9 +77,9 @@ def growth_plot(record: dict[str, Any]) -> str:
             f'y2="{ends[name]:.1f}" stroke="{colour}" stroke-width="0.5" stroke-dasharray="1 3"/>'
         )
         title = record["titles"][name].replace("*", "").replace("`", "")
-        weight = "600" if name in OURS else "400"
         label = f"{title}, {points[-1][1]:.1f}"
-        parts.append(_text(WIDTH - RIGHT + 18, ends[name] + 4, label, fill=colour, weight=weight))
+        weight, fill = ("600", colour) if name in OURS else ("400", "#495057")
+        parts.append(_text(WIDTH - RIGHT + 18, ends[name] + 4, label, fill=fill, weight=weight))
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -22,6 +22,7 @@ __all__ = ["Running", "ServerFailed"]
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+SETTLE_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -104,14 +105,29 @@ class Running:
             time.sleep(0.02)
 
     def ask(self, method: str, **arguments: Any) -> Any:
-        """Have the crowd do something."""
+        """Have the crowd do something, and wait for its answer."""
+        self.begin(method, **arguments)
+        return self.answer()
+
+    def begin(self, method: str, **arguments: Any) -> None:
+        """Have the crowd do something; :meth:`answer` is due."""
         self._pipe.send((method, arguments))
+
+    def answer(self) -> Any:
+        """What the crowd has to say about what it was asked."""
         try:
             result, error = self._pipe.recv()
         except EOFError:
             raise ServerFailed("its load generator ended") from None
         if error is not None:
             raise ServerFailed(f"{error} {self._said()}")
+        return result
+
+    def interrupt(self) -> Any:
+        """End what the crowd does until it is asked for something else; what it has to say."""
+        self.begin("nothing")
+        result = self.answer()
+        self.answer()
         return result
 
     def grow(self, size: int) -> dict[str, float]:
@@ -129,6 +145,18 @@ class Running:
             result["us"] = result["cpu"] / result["deliveries"] * 1e6
             result["rate"] = result["deliveries"] / result["seconds"]
         return result
+
+    def settle(self) -> None:
+        """Wait until the server does nothing any more."""
+        before, deadline = self.cpu(), time.monotonic() + SETTLE_SECONDS
+        while True:
+            time.sleep(0.2)
+            now = self.cpu()
+            if now - before < 0.01:
+                return
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"it was still busy after {SETTLE_SECONDS:g} s")
+            before = now
 
     def cpu(self) -> float:
         """Seconds of CPU that the server has used, user and system, of all its processes."""

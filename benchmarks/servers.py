@@ -105,15 +105,42 @@ async def group(port: int, compression: str) -> None:
     await _serve(rtmon.serve, port, members, publish, **options)
 
 
-async def hub(port: int, compression: str) -> None:
-    """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
+async def unmonitored(port: int, compression: str) -> None:
+    """Connections that do nothing, on a server of `websockets`."""
+    from websockets.asyncio.server import serve
+
+    await _keep(serve, port, compression)
+
+
+async def monitored(port: int, compression: str) -> None:
+    """The same on `rtmon.serve`."""
     import rtmon
 
+    await _keep(rtmon.serve, port, compression)
+
+
+async def _keep(serve: Any, port: int, compression: str) -> None:
+    async def handler(connection: Any) -> None:
+        await connection.wait_closed()
+
     options = {} if compression else {"compression": None}
+    async with serve(handler, "127.0.0.1", port, backlog=BACKLOG, **options):
+        await asyncio.Event().wait()
+
+
+async def hub(port: int, compression: str) -> None:
+    """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
+    await hub_kept(port, compression, ping_interval=None)
+
+
+async def hub_kept(port: int, compression: str, **options: Any) -> None:
+    """The same with keepalive, for a crowd that answers pings."""
+    import rtmon
+
+    if not compression:
+        options["compression"] = None
     served = rtmon.Hub(rate=float("inf"), burst=1_000_000)
-    async with rtmon.serve(
-        served, "127.0.0.1", port, ping_interval=None, backlog=BACKLOG, **options
-    ):
+    async with rtmon.serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
         await asyncio.Event().wait()
 
 
@@ -145,7 +172,20 @@ async def picows(port: int, _compression: str) -> None:
     await server.serve_forever()
 
 
-KINDS = {each.__name__: each for each in (loop, broadcast, rtmon_broadcast, group, hub, picows)}
+KINDS = {
+    each.__name__: each
+    for each in (
+        loop,
+        broadcast,
+        rtmon_broadcast,
+        group,
+        unmonitored,
+        monitored,
+        hub,
+        hub_kept,
+        picows,
+    )
+}
 
 
 def main() -> None:

@@ -1,0 +1,181 @@
+"""What the benchmarks with many peers share: running them side by side, and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from compared import Peer
+from crowd import pin
+from measure import machine
+from running import Running, ServerFailed
+
+__all__ = ["Bench", "command"]
+
+RUN = Path(__file__).parent.parent / "run"
+ENOUGH = 500
+"""Connections from which on memory per connection is more than the noise of an allocator."""
+
+
+class Bench:
+    """Peers that run side by side, and what was measured of them.
+
+    Args:
+        table: all that there are to choose from.
+        only: names of those that are chosen; all if empty.
+        quick: a short run, to see that all works.
+        say: told what goes on.
+    """
+
+    def __init__(
+        self, table: dict[str, Peer], *, only: set[str], quick: bool, say: Callable[[str], None]
+    ) -> None:
+        self.table = table
+        self.only = only
+        self.quick = quick
+        self.say = say
+        self.skipped: dict[str, str] = {}
+        self.runs: dict[str, int] = {}
+        self.results: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def peers(self, names: Iterable[str]) -> Iterator[dict[str, Running]]:
+        """Run those of them that are chosen and can be run."""
+        with contextlib.ExitStack() as stack:
+            running: dict[str, Running] = {}
+            for name in self.chosen(names):
+                reason = self.table[name].missing()
+                if reason is None:
+                    running[name] = stack.enter_context(Running(name, self.table[name]))
+                else:
+                    self.skip(name, reason)
+            for name in list(running):
+                with self.surviving(running, name):
+                    running[name].ready()
+            yield running
+
+    def chosen(self, names: Iterable[str]) -> list[str]:
+        """Those of these that take part."""
+        return [name for name in names if not self.only or name in self.only]
+
+    def skip(self, name: str, reason: str) -> None:
+        """Go on without a peer."""
+        self.skipped[name] = reason
+        self.say(f"skipped: {name}: {reason}")
+
+    @contextlib.contextmanager
+    def surviving(self, running: dict[str, Running], name: str) -> Iterator[None]:
+        """What goes wrong with one peer ends its part only."""
+        try:
+            yield
+        except ServerFailed as error:
+            del running[name]
+            self.skip(name, str(error))
+
+    def grow(self, running: dict[str, Running], size: int) -> None:
+        """Have so many subscribers each, and see that what they get is what was published."""
+        for name, each in list(running.items()):
+            if each.peer.up_to < size:
+                continue
+            with self.surviving(running, name):
+                if each.size == 0:
+                    each.ask("publisher")
+                    each.grow(size=min(size, 3))  # what is allocated once is no connection's
+                    each.ask("check")
+                before, had = each.memory(), each.size
+                each.grow(size)
+                if size - had >= ENOUGH:
+                    kib = (each.memory() - before) / (size - had) / 1024
+                    self.results.setdefault("memory", {})[name] = kib
+
+    def rounds(
+        self, running: dict[str, Running], section: str, rounds: int, method: str, **arguments: Any
+    ) -> None:
+        """Measure all who are there, in random order, again and again."""
+        table = self.results.setdefault(section, {})
+        self.runs[section] = rounds
+        for number in range(-1, rounds):  # the first round warms up, and is not counted
+            for name in random.sample(list(running), k=len(running)):
+                with self.surviving(running, name):
+                    result = running[name].measured(method, **arguments)
+                    if number >= 0:
+                        table.setdefault(name, []).append(result)
+        for name in set(table) - set(running):
+            del table[name]  # it failed on the way, so it lacks rounds that the others have
+
+
+Report = Callable[[dict[str, Any]], str]
+
+
+def command(
+    *,
+    name: str,
+    about: str,
+    table: dict[str, Peer],
+    measure: Callable[[Bench], None],
+    report: Report,
+    plot: Report | None = None,
+) -> None:
+    """Measure, print, and write the results.
+
+    Args:
+        name: of the file in run/.
+        about: what `--help` says.
+        table: the servers.
+        measure: fills the results of a Bench.
+        report: makes tables of what was written.
+        plot: makes an SVG of it.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a short run: does it all work?")
+    parser.add_argument("--markdown", action="store_true", help="print the tables, nothing else")
+    parser.add_argument("--peers", default="", help=f"only these of: {', '.join(table)}")
+    parser.add_argument("--json", type=Path, default=RUN / f"{name}.json", help="for the results")
+    parser.add_argument("--saved", action="store_true", help="print what is there, measure nothing")
+    if plot:
+        parser.add_argument("--plot", type=Path, help="where to write the plot, an SVG")
+    options = parser.parse_args()
+    only = {each.strip() for each in options.peers.split(",") if each.strip()}
+    if only - set(table):
+        parser.error(f"no such peers: {', '.join(sorted(only - set(table)))}")
+    if not options.saved:
+        say = (lambda _: None) if options.markdown else _tell
+        record = _run(Bench(table, only=only, quick=options.quick, say=say), measure)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(record, indent=1))
+    record = json.loads(options.json.read_text())
+    print(report(record))
+    if plot and options.plot:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        options.plot.write_text(plot(record))
+
+
+def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
+    # What is started here ends with us, whoever ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    pin(1)
+    began = time.monotonic()
+    there = [name for name in bench.chosen(bench.table) if not bench.table[name].missing()]
+    said = [bench.table[name].versions() for name in there]
+    where = machine(*dict.fromkeys(part for each in said for part in each.split(", ")))
+    measure(bench)
+    return {
+        "machine": where,
+        "took": time.monotonic() - began,
+        "titles": {name: peer.title for name, peer in bench.table.items()},
+        "runs": bench.runs,
+        "skipped": bench.skipped,
+        "results": bench.results,
+    }
+
+
+def _tell(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)
