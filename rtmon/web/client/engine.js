@@ -110,8 +110,7 @@ export class Engine {
     while (outbox.queued > 0 || outbox.unconfirmed > 0) {
       const over = this.state === "closing" && !this.session.connected;
       if (this.state === "closed" || over) throw this.session.gone();
-      sender.ask();
-      this.step();
+      if (sender.ask()) this.step();
       await this.change();
     }
   }
@@ -157,8 +156,7 @@ export class Engine {
     const waits = this.#options.queuePolicy === "wait";
     // In line, so that nobody overtakes who waits already.
     while (waits && (this.#line[0] !== entry || session.outbox.full)) {
-      session.sender.ask();
-      this.step();
+      if (session.sender.ask()) this.step();
       await this.change();
       if (!this.#line.includes(entry)) return;
       if (this.state === "closing" || this.state === "closed") break;

@@ -83,9 +83,10 @@ export class Cursors {
     this.#lost = true;
   }
 
-  /** The subscription begins here, unless it is further already. */
+  /** The subscription begins here, unless it is further already; null if where it was is no place
+   * to return to. */
   begin(position) {
-    this.#first.position ??= position;
+    this.#first.position = position && (this.#first.position ?? position);
   }
 
   /** As `Cursor.take`. */

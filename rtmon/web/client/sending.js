@@ -66,9 +66,12 @@ export class Sender {
     this.outbox.putControl(new Entry({ id, type, encoded, settle, control: true }));
   }
 
-  /** Somebody waits for the server to have what was sent: it is asked as soon as it can be. */
+  /** Somebody waits for the server to have what was sent: it is asked as soon as it can be.
+   * Returns whether nobody did before. */
   ask() {
+    const first = !this.#asked;
     this.#asked = true;
+    return first;
   }
 
   /** What to write now; null if there is nothing, or it is not time yet. */

@@ -1,0 +1,286 @@
+/** What comes from the server: each message once, in order, and no loss without a word. */
+
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { beforeEach, test } from "node:test";
+import { ClientClosed, ProtocolError } from "../../rtmon/web/rtmon.js";
+import { decode, encodeChunk, fromBase64, toBase64 } from "../../rtmon/web/client/encoding.js";
+import { matcher } from "../../rtmon/web/client/places.js";
+import { SHA256 } from "../../rtmon/web/client/sha256.js";
+import { FakeClock, FakeHub, settle } from "./fakes.mjs";
+
+let clock;
+let hub;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  hub = new FakeHub();
+});
+
+async function open(options) {
+  const client = hub.connect(clock, options);
+  await client.waitOpen();
+  await settle();
+  return client;
+}
+
+async function again() {
+  hub.socket.end(1006);
+  await clock.advance(1_000);
+}
+
+/** A subscription, and what it got: `[data, gap]` of each message. */
+async function listen(client, channel, options) {
+  const got = [];
+  const news = client.subscribe(channel, ({ payload, gap }) => got.push([payload, gap]), options);
+  await news.entered();
+  return { news, got };
+}
+
+test("a subscription goes on where it was, and drops what comes twice", async () => {
+  const client = await open();
+  const { news, got } = await listen(client, "news");
+  hub.publish("news", "a");
+  hub.publish("news", "b");
+  await again();
+  assert.deepEqual(hub.of("subscribe")[1].payload.since, { epoch: "first", offset: 2 });
+  hub.publish("news", "b", 2);
+  hub.publish("news", "c", 3);
+  assert.deepEqual(got, [["a", false], ["b", false], ["c", false]]);
+  assert.deepEqual([news.position.offset, client.stats.duplicates, client.stats.gaps], [3, 1, 0]);
+});
+
+test("the first message after a loss says so, and only that one", async () => {
+  const client = await open();
+  const { got } = await listen(client, "news");
+  hub.publish("news", "a");
+  hub.recovered = false;
+  await again();
+  hub.publish("news", "d", 4);
+  hub.publish("news", "e");
+  hub.publish("news", "h", 8);
+  assert.deepEqual(got, [["a", false], ["d", true], ["e", false], ["h", true]]);
+  assert.equal(client.stats.gaps, 2);
+});
+
+test("a server that has been restarted counts anew, and the loss is said", async () => {
+  const client = await open();
+  const { got } = await listen(client, "news");
+  for (const data of "abc") hub.publish("news", data);
+  Object.assign(hub, { epoch: "second", offsets: {}, recovered: false });
+  await again();
+  hub.publish("news", "x");
+  assert.deepEqual(got.at(-1), ["x", true]);
+});
+
+test("a position that the server never reached is given up, and the loss is said", async () => {
+  const client = await open();
+  const got = [];
+  hub.instead.subscribe = (envelope, answer) => {
+    delete hub.instead.subscribe;
+    answer("error", { code: "invalid_position", message: "Never." });
+  };
+  const since = { epoch: "first", offset: 99 };
+  const news = client.subscribe("news", (message) => got.push(message.gap), { since });
+  await news.entered();
+  hub.publish("news", "a");
+  assert.deepEqual(got, [true]);
+});
+
+test("a pattern has no position: its first message after a reconnect says so", async () => {
+  const client = await open();
+  const { got } = await listen(client, "news.*");
+  hub.publish("news.sport", "a");
+  hub.publish("news.art", "b");
+  hub.publish("weather.now", "not wanted");
+  await again();
+  hub.publish("news.sport", "c");
+  hub.publish("news.sport", "d");
+  assert.deepEqual(got, [["a", false], ["b", false], ["c", true], ["d", false]]);
+  assert.equal(hub.of("subscribe")[1].payload.since, undefined);
+});
+
+test("patterns match as the server's do", () => {
+  for (const [pattern, channel, matches] of [
+    ["news.*", "news.sport", true],
+    ["news.*", "news.sport.tennis", false],
+    ["news.**", "news.sport.tennis", true],
+    ["news.**", "news", false],
+    ["**", "anything.at.all", true],
+    ["a.*.c", "a.b.c", true],
+    ["a+b.*", "aab.x", false],
+    ["constructor.*", "constructor.x", true],
+  ]) {
+    assert.equal(matcher(pattern)(channel), matches, `${pattern} ${channel}`);
+  }
+});
+
+test("two subscriptions to one channel are one to the server, until the last one ends", async () => {
+  const client = await open();
+  const one = await listen(client, "news");
+  const two = await listen(client, "news");
+  hub.publish("news", "a");
+  one.news.close();
+  hub.publish("news", "b");
+  assert.deepEqual([one.got.length, two.got.length], [1, 2]);
+  assert.deepEqual([hub.of("subscribe").length, hub.of("unsubscribe").length], [1, 0]);
+  two.news.close();
+  assert.equal(hub.of("unsubscribe").length, 1);
+});
+
+test("a refused subscription says why to whoever waits for it", async () => {
+  const client = await open();
+  hub.instead.subscribe = (envelope, answer) => {
+    answer("error", { code: "invalid_channel", message: "No." });
+  };
+  const news = client.subscribe("news.");
+  await assert.rejects(news.entered(), ProtocolError);
+  await assert.rejects(news[Symbol.asyncIterator]().next(), ProtocolError);
+});
+
+test("a reader who is slow gets all of it from the server's history", async () => {
+  const client = await open({ buffer: 2 });
+  const news = client.subscribe("news");
+  await news.entered();
+  for (const data of "abcd") hub.publish("news", data);
+  const reader = news[Symbol.asyncIterator]();
+  const read = async () => {
+    const { value } = await reader.next();
+    return [value.payload, value.gap];
+  };
+  assert.deepEqual([await read(), await read()], [["a", false], ["b", false]]);
+  const next = read();
+  await settle();
+  assert.deepEqual(hub.of("subscribe").at(-1).payload.since, { epoch: "first", offset: 2 });
+  hub.publish("news", "c", 3);
+  hub.publish("news", "d", 4);
+  assert.deepEqual([await next, await read()], [["c", false], ["d", false]]);
+  await client.close();
+  assert.deepEqual(await reader.next(), { value: undefined, done: true });
+});
+
+test("iterating over the client gives everything from the welcome on", async () => {
+  const client = hub.connect(clock);
+  await client.waitOpen();
+  const types = [];
+  const reading = (async () => {
+    for await (const { type } of client) types.push(type);
+  })();
+  hub.say("user_joined", { count: 1 });
+  await settle();
+  await client.close();
+  await reading;
+  assert.deepEqual(types, ["welcome", "user_joined"]);
+});
+
+test("a client that gives up says so to whoever iterates", async () => {
+  const client = await open();
+  const reading = (async () => {
+    for await (const message of client) assert.ok(message);
+  })();
+  hub.socket.end(4500);
+  await assert.rejects(reading, ClientClosed);
+});
+
+test("rooms are joined again from where they were, and left for good", async () => {
+  const client = await open();
+  const heard = [];
+  client.on("room_message", ({ payload, gap }) => heard.push([payload.text, gap]));
+  await client.join("work");
+  hub.say("room_message", { room: "work", text: "a", epoch: "first", offset: 1 });
+  // One's own words have a number too, and need not come back.
+  hub.say("room_message", { room: "work", text: "b", epoch: "first", offset: 3 });
+  await again();
+  assert.deepEqual(hub.of("join_room")[1].payload.since, { epoch: "first", offset: 3 });
+  hub.say("room_message", { room: "work", text: "b", epoch: "first", offset: 3 });
+  assert.deepEqual(heard, [["a", false], ["b", false]]);
+  client.leave("work");
+  await again();
+  assert.deepEqual([hub.of("leave_room").length, hub.of("join_room").length], [1, 2]);
+});
+
+test("handlers are called in order; one that throws stops neither the others nor the client", async (t) => {
+  const reported = t.mock.method(console, "error", () => {});
+  const client = await open();
+  const calls = [];
+  client.on("notification", () => calls.push(1));
+  client.on("notification", () => {
+    throw new Error("a mistake of the page's");
+  });
+  const off = client.on("notification", () => calls.push(2));
+  client.on("*", ({ type }) => calls.push(type));
+  hub.say("notification", { title: "hi" });
+  off();
+  hub.say("notification", { title: "hi" });
+  assert.deepEqual(calls, [1, 2, "notification", 1, "notification"]);
+  assert.equal(reported.mock.callCount(), 2);
+});
+
+test("batches of the server are taken apart, and bytes are bytes", async () => {
+  const client = await open({ serverBatch: { size: 20, delay: 50 } });
+  assert.deepEqual(hub.of("connect")[0].payload.batch, { size: 20, delay: 0.05 });
+  const { got } = await listen(client, "news");
+  const publication = (offset, more) => ({
+    type: "publication",
+    payload: { channel: "news", epoch: "first", offset, ...more },
+  });
+  hub.say("batch", {
+    messages: [publication(1, { data: "a" }), publication(2, { data: "AAH/", encoding: "base64" })],
+  });
+  assert.deepEqual(got, [["a", false], [new Uint8Array([0, 1, 255]), false]]);
+});
+
+test("whatever a server says, the client lives", async () => {
+  const client = await open();
+  const { got } = await listen(client, "news");
+  let problems = 0;
+  client.onError(() => {
+    problems += 1;
+  });
+  const values = [null, 1, "", "x", [], {}, true, [{}], { type: 1 }, { offset: -1, epoch: {} }, 1e999];
+  const types = ["welcome", "batch", "error", "ack", "publication", "file_chunk", "pong", "disconnect"];
+  for (const type of [...types, "constructor", "__proto__", 5, null]) {
+    for (const payload of values) {
+      for (const inner of values) {
+        const odd = { type, payload, reply_to: inner, id: inner };
+        if (payload !== null && typeof payload === "object") {
+          for (const key of ["channel", "file", "messages", "data", "encoding", "code", "offset"]) {
+            odd.payload = { ...payload, [key]: inner };
+            hub.socket.onmessage({ data: JSON.stringify(odd) });
+          }
+        } else hub.socket.onmessage({ data: JSON.stringify(odd) });
+      }
+    }
+  }
+  for (const data of ["", "{", "null", "\u0000", '{"type":"x"}'.repeat(2)]) hub.socket.onmessage({ data });
+  for (const size of [0, 1, 2, 9, 30]) {
+    for (const first of [0, 1, 2, 255]) {
+      const data = new Uint8Array(size).fill(200);
+      if (size > 0) data[0] = first;
+      hub.socket.onmessage({ data: data.buffer });
+    }
+  }
+  assert.ok(problems > 100);
+  hub.publish("news", "still here");
+  assert.deepEqual(got, [["still here", false]]);
+});
+
+test("pieces of files and base64 come back as they went", () => {
+  for (const size of [0, 1, 2, 3, 8_192, 8_193, 70_000]) {
+    const data = new Uint8Array(randomBytes(size));
+    const text = toBase64(data);
+    assert.equal(text, Buffer.from(data).toString("base64"));
+    assert.deepEqual(fromBase64(text), data);
+    const chunk = decode(encodeChunk("f-1", 2 ** 40 + size, data)).chunk;
+    assert.deepEqual({ ...chunk, data: chunk.data.slice() }, { file: "f-1", offset: 2 ** 40 + size, data });
+  }
+});
+
+test("the digest is SHA-256, however the pieces are cut", () => {
+  for (let size = 0; size < 200; size += 1) {
+    const data = new Uint8Array(randomBytes(size));
+    const cut = Math.floor(size / 3);
+    const digest = new SHA256().update(data.subarray(0, cut)).update(data.subarray(cut)).hex();
+    assert.equal(digest, createHash("sha256").update(data).digest("hex"));
+  }
+});
