@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rtmon.backpressure import POLICIES, Bounds, Policy, Progress, SendQueue, together
+from rtmon.errors import OptionError
+from rtmon.hub import ChannelOptions, HubOptions
+from rtmon.testing import FakeClock
+
+WIDE = Bounds(bytes=10_000, messages=1_000, age=1e9)
+
+
+def filled(
+    count: int, *, policy: Policy, bounds: Bounds, size: int = 1
+) -> tuple[SendQueue[Any], Counter[str]]:
+    """A queue that 0, 1, 2 … were offered to, and what became of them."""
+    queue: SendQueue[Any] = SendQueue()
+    became = [
+        queue.offer(number, size, bounds=bounds, now=0.0, policy=policy, key=number % 3)
+        for number in range(count)
+    ]
+    return queue, Counter(became)
+
+
+def drained(queue: SendQueue[Any]) -> list[Any]:
+    """Everything that waits, in order."""
+    return [queue.take() for _ in range(len(queue))]
+
+
+@pytest.mark.parametrize(
+    ("policy", "left", "became"),
+    [
+        ("disconnect", [0, 1, 2, 3], {"taken": 4, "overflow": 4}),
+        ("drop_newest", [0, 1, 2, 3], {"taken": 4, "dropped": 4}),
+        ("drop_oldest", [4, 5, 6, 7], {"taken": 8}),
+        ("keep_latest", [5, 6, 7], {"taken": 8}),
+        ("block", [0, 1, 2, 3], {"taken": 4, "overflow": 4}),
+    ],
+)
+def test_what_a_full_queue_gives_up(policy: Policy, left: list[int], became: Any) -> None:
+    """Each policy gives up what its name says: of eight messages where four have room."""
+    queue, verdicts = filled(8, policy=policy, bounds=Bounds(messages=4))
+    assert verdicts == became
+    assert queue.dropped == 8 - len(left) - verdicts["overflow"]
+    assert drained(queue) == left
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_bytes_are_bounded_with_those_in_the_transport(policy: Policy) -> None:
+    """What the transport holds counts, too: with 60 of 100 bytes there, 40 have room here."""
+    bounds, queue = Bounds(bytes=100), SendQueue[int]()
+    for number in range(20):
+        queue.offer(number, 10, bounds=bounds, now=0.0, policy=policy, key=number, buffered=60)
+    # Who blocks has waited for room, so its last message may pass the bound.
+    assert queue.bytes == (50 if policy == "block" else 40)
+
+
+def test_the_first_message_always_has_room() -> None:
+    """A message larger than all that may wait is not a reason to lose a reader who is not slow."""
+    queue: SendQueue[str] = SendQueue()
+    assert queue.offer("huge", 500, bounds=Bounds(bytes=100), now=0.0) == "taken"
+    assert queue.offer("next", 1, bounds=Bounds(bytes=100), now=0.0) == "overflow"
+
+
+def test_what_must_arrive_displaces_what_may_be_dropped() -> None:
+    """An answer finds room in a queue full of droppable messages, and ends a full one without."""
+    queue, _ = filled(4, policy="drop_newest", bounds=Bounds(messages=4))
+    bounds = Bounds(messages=4)
+    for answer in "abcd":
+        assert queue.offer(answer, 1, bounds=bounds, now=0.0) == "taken"
+    assert queue.dropped == 4
+    assert queue.offer(9, 1, bounds=bounds, now=0.0, policy="drop_oldest") == "dropped"
+    assert queue.offer(9, 1, bounds=bounds, now=0.0) == "overflow"
+    assert drained(queue) == list("abcd")
+
+
+def test_every_key_has_its_turn() -> None:
+    """A reader far slower than the fastest key still gets all keys, each in its newest state when
+    its round began, and positions that only grow.
+    """
+    queue: SendQueue[tuple[str, int]] = SendQueue()
+    serial, got = 0, []
+    for turn in range(40):
+        for key in ("hot", "hot", f"cold-{turn % 5}"):
+            serial += 1
+            queue.offer((key, serial), 1, bounds=WIDE, now=0.0, policy="keep_latest", key=key)
+        got.append(queue.take())
+    assert {key for key, _ in got} == {"hot", *(f"cold-{number}" for number in range(5))}
+    assert [serial for _, serial in got] == sorted(serial for _, serial in got)
+    assert Counter(key for key, _ in got)["hot"] >= 5
+    assert len(queue) <= 2 * 6
+
+
+def test_too_old() -> None:
+    """What may be dropped is, once it is stale; what may not ends the connection; and who refuses
+    new messages refuses them while the oldest is stale.
+    """
+    clock, queue = FakeClock(), SendQueue[str]()
+    bounds = Bounds(age=10.0)
+
+    def offer(item: str, policy: Policy) -> str:
+        return queue.offer(item, 1, bounds=bounds, now=clock.monotonic(), policy=policy, key=item)
+
+    offer("old price", "keep_latest")
+    offer("old news", "drop_oldest")
+    offer("kept", "drop_newest")
+    clock.advance(9.0)
+    offer("new price", "keep_latest")
+    clock.advance(1.5)
+    assert not queue.expire(bounds, clock.monotonic())
+    assert queue.dropped == 2
+    assert offer("too late", "drop_newest") == "dropped"
+    offer("answer", "disconnect")
+    clock.advance(10.5)
+    assert queue.expire(bounds, clock.monotonic())
+    assert drained(queue) == ["kept", "answer"]
+
+
+def test_several_in_one() -> None:
+    """A batch may be dropped only if all that is in it may."""
+    assert together(["drop_newest", "drop_newest"]) == "drop_newest"
+    assert together(["keep_latest", "keep_latest"]) == "drop_oldest"
+    assert together(["drop_oldest", "drop_newest"]) == "disconnect"
+
+
+def test_progress() -> None:
+    """Whoever takes a byte now and then has not stalled; whoever takes none has, from the last."""
+    clock = FakeClock()
+    progress = Progress(5, clock.monotonic())
+    for taken in (5, 6, 7):
+        clock.advance(3.0)
+        late = progress.look(taken, clock.monotonic())
+        assert late == (3.0 if taken == 5 else 0.0)
+    clock.advance(4.0)
+    assert progress.look(7, clock.monotonic()) == 4.0
+    assert progress.look(6, clock.monotonic()) == 4.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bytes": 0},
+        {"messages": 0},
+        {"age": 0.0},
+    ],
+)
+def test_bounds_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    """A bound that nothing fits is refused."""
+    with pytest.raises(OptionError):
+        Bounds(**wrong)
+
+
+def test_policies_that_do_not_exist() -> None:
+    """A policy that does not exist is refused where it is written down, and the others named."""
+    with pytest.raises(OptionError, match="drop_oldest"):
+        HubOptions(slow="forget")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="'forget'"):
+        ChannelOptions(slow="forget")  # type: ignore[arg-type]
+
+
+def test_nothing_to_take() -> None:
+    """An empty queue says so."""
+    with pytest.raises(IndexError):
+        SendQueue[int]().take()
+
+
+class Queue(RuleBasedStateMachine):
+    """Any mix of policies, sizes, times and reads, against plain lists."""
+
+    @initialize(
+        size=st.integers(1, 60),
+        messages=st.integers(1, 8),
+        age=st.sampled_from([2.0, 1e9]),
+    )
+    def begin(self, size: int, messages: int, age: float) -> None:
+        """An empty queue with any bounds."""
+        self.bounds = Bounds(bytes=size, messages=messages, age=age)
+        self.queue: SendQueue[int] = SendQueue()
+        self.now = 0.0
+        self.serial = self.taken = self.overflows = 0
+        self.last = -1
+        self.promised: list[int] = []
+        self.sizes: dict[int, int] = {}
+        self.blocked = 0
+
+    @rule(
+        policy=st.sampled_from(POLICIES),
+        size=st.integers(0, 20),
+        key=st.integers(0, 2),
+        buffered=st.integers(0, 30),
+    )
+    def offer(self, policy: Policy, size: int, key: int, buffered: int) -> None:
+        """A message comes."""
+        serial, self.serial = self.serial, self.serial + 1
+        verdict = self.queue.offer(
+            serial,
+            size,
+            bounds=self.bounds,
+            now=self.now,
+            policy=policy,
+            key=key,
+            buffered=buffered,
+        )
+        if policy not in ("disconnect", "block"):
+            assert verdict != "overflow"
+        if verdict == "overflow":
+            self.overflows += 1
+            assert len(self.queue)
+        if verdict == "taken":
+            self.sizes[serial] = size
+            if policy in ("disconnect", "block"):
+                self.promised.append(serial)
+            if policy == "block":
+                self.blocked = max(self.blocked, size)
+        else:
+            assert self.queue.dropped or self.overflows
+
+    @rule(seconds=st.floats(0.0, 3.0))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += seconds
+        late = self.queue.expire(self.bounds, self.now)
+        oldest = self.queue.oldest
+        if late:
+            assert oldest is not None
+            assert self.now - oldest > self.bounds.age
+
+    @precondition(lambda self: len(self.queue) > 0)
+    @rule()
+    def read(self) -> None:
+        """The reader takes one; they come in order, and what was promised is not left out."""
+        serial = self.queue.take()
+        assert serial > self.last
+        self.last = serial
+        self.taken += 1
+        if self.promised:
+            assert self.promised[0] >= serial
+            if self.promised[0] == serial:
+                self.promised.pop(0)
+
+    @invariant()
+    def nothing_is_lost_uncounted(self) -> None:
+        """Each message was taken by the reader, waits, was counted as dropped, or refused."""
+        known = self.taken + len(self.queue) + self.queue.dropped + self.overflows
+        assert known == self.serial
+
+    @invariant()
+    def bounded(self) -> None:
+        """No more waits than may, but for a first message and what a publisher waited for."""
+        assert len(self.queue) <= self.bounds.messages
+        if len(self.queue) > 1:
+            first = max(self.sizes.values(), default=0)
+            assert self.queue.bytes <= self.bounds.bytes + max(self.blocked, first)
+
+    def teardown(self) -> None:
+        """At the end all that was promised comes out."""
+        if hasattr(self, "queue"):
+            left = drained(self.queue)
+            assert left == sorted(left)
+            assert [serial for serial in left if serial in set(self.promised)] == self.promised
+
+
+TestQueue = Queue.TestCase
+TestQueue.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_only_the_latest_of_each_key(messages: list[tuple[int, int]]) -> None:
+    """However they come, a reader that read nothing meanwhile gets one message of each key, the
+    newest, in the order of their coming.
+    """
+    queue: SendQueue[tuple[int, int]] = SendQueue()
+    for serial, (key, size) in enumerate(messages):
+        queue.offer((key, serial), size, bounds=WIDE, now=0.0, policy="keep_latest", key=key)
+    newest = {key: serial for serial, (key, _) in enumerate(messages)}
+    assert drained(queue) == sorted(newest.items(), key=lambda item: item[1])
+    assert queue.bytes == 0
