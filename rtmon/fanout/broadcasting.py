@@ -92,7 +92,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
             data_frame = found
         try:
             if kind is Kind.OWN:
-                write_own(connection, (Piece(opcode, data, data_frame, message),))
+                write_own(connection, (Piece(opcode, data, data_frame, message, None),))
             else:
                 connection.transport.write(data_frame)
         except Exception as exc:  # noqa: BLE001 - one that fails must not take others with it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from websockets.asyncio.connection import Connection
@@ -19,6 +19,7 @@ from ..probes.counting import Counting
 from . import selftest
 
 __all__ = [
+    "Blocked",
     "Kind",
     "Piece",
     "Sendable",
@@ -38,6 +39,9 @@ logger = logging.getLogger("rtmon")
 Sendable: TypeAlias = str | bytes | bytearray | memoryview
 """What is sent as one message."""
 
+Blocked: TypeAlias = Callable[[Any, Any], object]
+"""Called with a connection that cannot be written to, and a message."""
+
 Setting: TypeAlias = tuple[Any, ...] | None
 """How messages are compressed where each is compressed by itself: window bits, then what zlib
 was told. None where a shared frame is not compressed."""
@@ -55,12 +59,13 @@ class Kind(enum.Enum):
 
 
 class Piece(NamedTuple):
-    """A message as connections are sent it, and as it was given."""
+    """A message as connections are sent it, as it was given, and what to do where it cannot be."""
 
     opcode: Opcode
     data: bytes
     frame: bytes
     message: Any
+    on_blocked: Blocked | None
 
 
 @functools.cache

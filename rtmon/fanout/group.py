@@ -15,6 +15,7 @@ from websockets.protocol import CLOSED, OPEN
 from ..metrics.share import Shared
 from .broadcasting import by_the_library
 from .frames import (
+    Blocked,
     Kind,
     Piece,
     Sendable,
@@ -46,11 +47,14 @@ class Flushed:
         waited: seconds from the publication of each message until all transports had it.
         delivered: messages handed to transports, one for each connection.
         bytes: their payload, in bytes.
+        skipped: messages that were not handed to a transport, one for each connection: it was
+            blocked, or has ended.
     """
 
     waited: tuple[float, ...]
     delivered: int
     bytes: int
+    skipped: int
 
 
 class Group:
@@ -78,13 +82,14 @@ class Group:
         published: messages published.
         delivered: messages handed to transports, one for each connection.
         bytes: their payload, in bytes.
+        skipped: messages not handed to a transport, one for each connection.
     """
 
     def __init__(
         self,
         *,
         delay: float = 0.0,
-        on_blocked: Callable[[Any, Any], object] | None = None,
+        on_blocked: Blocked | None = None,
         on_flushed: Callable[[Flushed], object] | None = None,
     ) -> None:
         self.published = 0
@@ -97,7 +102,7 @@ class Group:
         self._alone: dict[Any, None] = {}
         self._began: list[float] = []
         self._waiting = 0
-        self._told = (0, 0)
+        self._told = (0, 0, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
@@ -122,6 +127,11 @@ class Group:
     def bytes(self) -> int:
         """Their payload, in bytes."""
         return self._tidings.bytes
+
+    @property
+    def skipped(self) -> int:
+        """Messages not handed to a transport, one for each connection."""
+        return self._tidings.skipped
 
     def add(self, connection: Connection) -> None:
         """Send somebody what is published from now on; no effect if they are here already.
@@ -156,6 +166,7 @@ class Group:
         *,
         text: bool | None = None,
         skip: Iterable[Connection] = (),
+        on_blocked: Blocked | None = None,
     ) -> None:
         """Send a message to all members. It never waits, and never raises for what is sent.
 
@@ -163,6 +174,7 @@ class Group:
             message: ``str`` for a text message, bytes for a binary one.
             text: send text for bytes that are UTF-8 (True), or binary for ``str`` (False).
             skip: members who do not get it.
+            on_blocked: for this message, in place of the group's.
 
         Raises:
             TypeError: the message is neither ``str`` nor bytes-like.
@@ -176,13 +188,13 @@ class Group:
             data_frame = built.get(lane.setting)
             if data_frame is None:
                 data_frame = built[lane.setting] = frame(opcode, data, lane.setting)
-            lane.put(Piece(opcode, data, data_frame, message), skip)
+            lane.put(Piece(opcode, data, data_frame, message, on_blocked), skip)
             if lane.joins:
                 waits = True
             else:
                 lane.flush()
         if self._alone:
-            self._send_alone(Piece(opcode, data, b"", message), text=text, skip=skip)
+            self._send_alone(Piece(opcode, data, b"", message, on_blocked), text=text, skip=skip)
         self._waiting += len(data)
         if not waits or self._waiting > JOINED_BYTES:
             self.flush()
@@ -197,10 +209,9 @@ class Group:
         began, self._began = self._began, []
         if began and self._on_flushed is not None:
             now = time.perf_counter()
-            delivered, size = self._told
-            self._told = (self.delivered, self.bytes)
-            waited = tuple([now - at for at in began])
-            self._on_flushed(Flushed(waited, self.delivered - delivered, self.bytes - size))
+            before, self._told = self._told, (self.delivered, self.bytes, self.skipped)
+            gained = [after - count for after, count in zip(self._told, before, strict=True)]
+            self._on_flushed(Flushed(tuple([now - at for at in began]), *gained))
 
     def _lane(self, connection: Any) -> Lane | None:
         """Where a connection belongs; None if it is sent messages in the library's own way."""
@@ -246,11 +257,13 @@ class Group:
         for connection in list(self._alone):
             state = connection.protocol.state
             if state is not OPEN:
+                self._tidings.skipped += 1
                 if state is CLOSED:
                     self.discard(connection)
             elif connection in skip:
                 pass
             elif connection.paused or is_fragmenting(connection):
+                self._tidings.skipped += 1
                 self._blocked(connection, (piece,))
             else:
                 free.append(connection)
@@ -259,9 +272,10 @@ class Group:
         self._tidings.bytes += len(free) * len(piece.data)
 
     def _blocked(self, connection: Any, pieces: Sequence[Piece]) -> None:
-        if self._on_blocked is not None:
-            for piece in pieces:
+        for piece in pieces:
+            on_blocked = piece.on_blocked or self._on_blocked
+            if on_blocked is not None:
                 try:
-                    self._on_blocked(connection, piece.message)
+                    on_blocked(connection, piece.message)
                 except Exception:
                     logger.exception("on_blocked failed for %r", connection)

@@ -20,9 +20,10 @@ class Tidings:
     Attributes:
         delivered: messages handed to transports, one for each.
         bytes: their payload, in bytes.
+        skipped: messages not handed to a transport, one for each.
     """
 
-    __slots__ = ("bytes", "delivered", "discard", "refused")
+    __slots__ = ("bytes", "delivered", "discard", "refused", "skipped")
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Tidings:
     ) -> None:
         self.delivered = 0
         self.bytes = 0
+        self.skipped = 0
         self.refused = refused
         self.discard = discard
 
@@ -151,7 +153,7 @@ class Lane:
         if ahead:
             row = tuple([entry for entry in row if entry[0] not in ahead])
         data = pieces[0].frame if len(pieces) == 1 else b"".join([piece.frame for piece in pieces])
-        refused = []
+        refused, failed = [], []
         for connection, protocol, write in row:
             if (
                 protocol._state is OPEN  # noqa: SLF001 - its property costs a call
@@ -163,10 +165,12 @@ class Lane:
                     write(data)
                 except Exception as exc:  # noqa: BLE001 - one that fails must not take others with it
                     log_skipped(connection, exc)
-                    refused.append(connection)
+                    failed.append(connection)
             else:
                 refused.append(connection)
-        self._count(pieces, len(data), len(row) - len(refused), without=(*ahead, *refused))
+        written = len(row) - len(refused) - len(failed)
+        self.tidings.skipped += len(failed) * len(pieces)
+        self._count(pieces, len(data), written, without=(*ahead, *refused, *failed))
         for connection, start in ahead.items():
             if start < len(pieces) and connection in self._members:
                 self._give(connection, pieces[start:], begins=False)
@@ -187,6 +191,7 @@ class Lane:
                 write_own(connection, pieces)
             except Exception as exc:  # noqa: BLE001 - nobody else's trouble
                 log_skipped(connection, exc)
+                self.tidings.skipped += len(pieces)
             else:
                 self.tidings.delivered += len(pieces)
                 self.tidings.bytes += sum(len(piece.data) for piece in pieces)
@@ -194,6 +199,7 @@ class Lane:
             self._refuse(connection, pieces)
 
     def _refuse(self, connection: Any, pieces: Sequence[Piece]) -> None:
+        self.tidings.skipped += len(pieces)
         state = connection.protocol.state
         if state is OPEN:
             self.tidings.refused(connection, pieces)

@@ -72,9 +72,15 @@ class Rooms(Generic[M]):
 
 
 class Subscriptions(Generic[M]):
-    """Subscribers of channels and of patterns that match channels."""
+    """Subscribers of channels and of patterns that match channels.
+
+    Attributes:
+        version: grows when somebody subscribes to a pattern, or no longer: any channel's
+            receivers may be others then.
+    """
 
     def __init__(self) -> None:
+        self.version = 0
         self._channels: Rooms[M] = Rooms()
         self._patterns: Rooms[M] = Rooms()
         self._matched: dict[str, dict[M, None]] = {}
@@ -88,6 +94,7 @@ class Subscriptions(Generic[M]):
         if is_pattern(name):
             self._patterns.join(member, name)
             self._matched.clear()
+            self.version += 1
         else:
             self._channels.join(member, name)
             self._matched.pop(name, None)
@@ -99,6 +106,7 @@ class Subscriptions(Generic[M]):
         if is_pattern(name):
             self._patterns.leave(member, name)
             self._matched.clear()
+            self.version += 1
         else:
             self._channels.leave(member, name)
             self._matched.pop(name, None)

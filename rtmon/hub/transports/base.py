@@ -35,6 +35,8 @@ class Peer(abc.ABC):
         binary: whether the transport can carry binary messages.
         meter: what counts the connection; None if nothing does.
         monitor: whose the meter is.
+        connection: of ``websockets``, if that is what it is: while it can be written to, it may
+            be sent frames that others are sent too (:class:`rtmon.fanout.Group`).
     """
 
     transport: str
@@ -43,6 +45,7 @@ class Peer(abc.ABC):
     binary: bool = True
     meter: Meter | None = None
     monitor: Any = None
+    connection: Any = None
 
     @abc.abstractmethod
     def send(

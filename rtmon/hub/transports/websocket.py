@@ -33,6 +33,7 @@ class WebSocketPeer(QueuedPeer):
     """
 
     transport = "websocket"
+    connection: ServerConnection
     _task: asyncio.Task[None] | None = None
 
     def __init__(self, connection: ServerConnection, *, hub: Hub) -> None:
