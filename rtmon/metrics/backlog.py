@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 from .meter import Meter
 
-__all__ = ["SLOW_SECONDS", "Backlogs"]
+__all__ = ["DROPPED_SECONDS", "SLOW_SECONDS", "Backlogs"]
 
 SLOW_SECONDS = 1.0
 """A connection is slow when its oldest unsent byte has waited for longer."""
+
+DROPPED_SECONDS = 10.0
+"""How often it is said of a connection that messages for it are being dropped."""
 
 _REMEMBERED = 120
 """Ticks of which it is remembered how much had been handed to the transport by then."""
@@ -28,6 +31,7 @@ class Backlogs:
     def __init__(self) -> None:
         self._notes: dict[Meter, deque[tuple[float, int]]] = {}
         self._slow: set[Meter] = set()
+        self._told: dict[Meter, tuple[int, float]] = {}
 
     @property
     def slow(self) -> int:
@@ -52,7 +56,8 @@ class Backlogs:
         recovered: list[Meter] = []
         for meter, notes in list(self._notes.items()):
             waiting = meter.queue() if meter.queue is not None else 0
-            meter.send_queue = waiting
+            held = meter.held
+            meter.send_queue = waiting if held is None else waiting + held.bytes
             meter.mark()
             if not waiting:
                 meter.queue_age = None
@@ -62,7 +67,10 @@ class Backlogs:
                 gone = meter.wire_out - waiting
                 while len(notes) > 1 and notes[0][1] <= gone:
                     notes.popleft()
-                meter.queue_age = now - notes[0][0]
+                since = notes[0][0]
+                if held is not None and held.oldest is not None:
+                    since = min(since, held.oldest)
+                meter.queue_age = now - since
             is_slow = meter.queue_age is not None and meter.queue_age > SLOW_SECONDS
             if is_slow and meter not in self._slow:
                 self._slow.add(meter)
@@ -72,6 +80,22 @@ class Backlogs:
                 recovered.append(meter)
         return slow, recovered
 
+    def dropped(self, candidates: Iterable[Meter], now: float) -> list[tuple[Meter, int]]:
+        """The connections that lost messages since it was last said, and how many.
+
+        Args:
+            candidates: those that have moved since the last look.
+            now: monotonic seconds.
+        """
+        found = []
+        for meter in candidates:
+            if meter.dropped:
+                count, when = self._told.get(meter, (0, -DROPPED_SECONDS))
+                if meter.dropped > count and now - when >= DROPPED_SECONDS:
+                    self._told[meter] = (meter.dropped, now)
+                    found.append((meter, meter.dropped - count))
+        return found
+
     def is_slow(self, meter: Meter) -> bool:
         """Whether a connection was slow at the last look."""
         return meter in self._slow
@@ -80,6 +104,7 @@ class Backlogs:
         """A connection has ended."""
         self._notes.pop(meter, None)
         self._slow.discard(meter)
+        self._told.pop(meter, None)
 
     def waiting(self) -> int:
         """Bytes that waited at the last look, on all connections."""

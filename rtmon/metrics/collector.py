@@ -115,7 +115,8 @@ class Collector:
             return
         meter.ending = ending
         meter.closed = now
-        meter.queue, meter.send_queue, meter.queue_age = None, 0, None
+        meter.queue = meter.held = None
+        meter.send_queue, meter.queue_age = 0, None
         self.backlogs.forget(meter)
         if meter.box is not None:
             if ending.cause not in NORMAL:
@@ -260,7 +261,13 @@ class Collector:
             detail = f"{meter.send_queue:,} bytes wait, the oldest for {meter.queue_age:.1f} s"
             self.event("slow", time, meter=meter, detail=detail)
         for meter in recovered:
-            self.event("recovered", time, meter=meter, detail=f"{meter.send_queue:,} bytes wait")
+            detail = f"{meter.send_queue:,} bytes wait"
+            if meter.dropped:
+                detail += f", {meter.dropped:,} messages were dropped in all"
+            self.event("recovered", time, meter=meter, detail=detail)
+        for meter, count in self.backlogs.dropped(moved, now):
+            detail = f"{count:,} messages, {meter.dropped:,} in all; {meter.send_queue:,} bytes wait"
+            self.event("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:
         """Bring the tables to the state of this tick; returns the connections that ended."""

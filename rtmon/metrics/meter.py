@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from .blackbox import BlackBox
 from .causes import Cause
@@ -14,7 +14,7 @@ from .histogram import BYTE, Recorder
 from .records import ConnectionInfo
 from .share import SHARED, Ended, Share, Shared
 
-__all__ = ["Ending", "Ledger", "Meter", "safe_text"]
+__all__ = ["Ending", "Held", "Ledger", "Meter", "safe_text"]
 
 TEXT_LENGTH = 256
 """Characters kept of any text that came from outside."""
@@ -47,6 +47,16 @@ class Ending:
     reason_received: str | None = None
     initiator: str | None = None
     cause: Cause | None = None
+
+
+class Held(Protocol):
+    """Messages that wait for a transport to take them."""
+
+    bytes: int
+
+    @property
+    def oldest(self) -> float | None:
+        """Since when the first waits, monotonic seconds; None if there is none."""
 
 
 class Ledger:
@@ -141,7 +151,8 @@ class Meter:
         closed: when the connection ended, monotonic seconds; None before.
         ending: how it ended; None before.
         queue: asks the transport how many bytes wait to be sent; None where nobody knows.
-        send_queue: the answer at the last tick.
+        held: what waits before the transport; None if nothing ever has.
+        send_queue: how much waited in both at the last tick.
         queue_age: how long the oldest of them has waited, seconds.
         paused: seconds during which writing was paused.
         traceback: of the exception that ended the handler.
@@ -156,6 +167,7 @@ class Meter:
         "closed",
         "dirty",
         "ending",
+        "held",
         "id",
         "last",
         "last_frames",
@@ -224,6 +236,7 @@ class Meter:
         self.last: float | None
         self.rtt: float | None
         self.queue: Callable[[], int] | None
+        self.held: Held | None
         self.send_queue = 0
         self.queue_age: float | None
         self.paused = 0.0
@@ -323,6 +336,7 @@ _EMPTY_FIELDS = (
     "last",
     "rtt",
     "queue",
+    "held",
     "queue_age",
     "traceback",
     "box",

@@ -119,6 +119,8 @@ class QueuedPeer(Peer):
         queue = self._queue
         if queue is None:
             queue = self._queue = SendQueue()
+            if self.meter is not None:
+                self.meter.held = queue
         before = queue.dropped
         verdict = queue.offer(
             data,
