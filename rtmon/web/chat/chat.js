@@ -8,8 +8,11 @@ import { People } from "./people.js";
 import { PATIENCE, Speech } from "./speech.js";
 import { Transfers } from "./transfers.js";
 
-/** A link that died without a word is noticed after the sum of both. */
-const HEARTBEAT = { heartbeatInterval: 5_000, heartbeatTimeout: 4_000 };
+/**
+ * A link that died without a word is noticed after the sum of both. The answer may be late: on a
+ * slow line it comes after what is being uploaded.
+ */
+const HEARTBEAT = { heartbeatInterval: 4_000, heartbeatTimeout: 6_000 };
 
 /** Names of one's own that are remembered. */
 const IDS = 100;
@@ -92,12 +95,13 @@ export class Chat {
     );
   }
 
-  #linkChanged({ what, state, reason, delay }) {
+  #linkChanged({ what, state, code, reason, delay }) {
     if (what === "error" && state === "open") return;
-    // Why it was lost says more than why it cannot be had again.
-    const why = what === "error" && this.link.state !== "connecting" ? this.link.reason : reason;
+    // Why it was lost says more than why it cannot be had again; 1006 says nothing at all.
+    const said = code === 1006 ? "" : reason;
+    const why = state === "open" ? "" : state === "reconnecting" ? this.link.reason || said : said;
     const retryAt = delay === null ? null : Date.now() + delay;
-    this.link = { state, reason: state === "open" ? "" : why, retryAt };
+    this.link = { state, reason: why, retryAt };
     if (state !== "open") this.rtt = null;
     if (what === "close") {
       for (const each of this.conversations.values()) each.disconnected();

@@ -1,0 +1,313 @@
+"""The chat page in Chromium, on a real server: people, bad networks, hostile strangers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+import rtmon
+from rtmon.client import Client
+from rtmon.testing import FaultProxy
+
+from .conftest import PATIENCE, Open, Tab, serving
+from .test_outage import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+expect.set_options(timeout=PATIENCE * 1e3)
+
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><b>&amp;"
+"""What must be shown as it is, wherever it comes from."""
+
+
+CONTRAST = """() => {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = color;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data].map((part) => part / 255);
+  };
+  const over = ([r, g, b, a], behind) => [r, g, b].map((part, i) => part * a + behind[i] * (1 - a));
+  const behind = (element) =>
+    element ? over(rgba(getComputedStyle(element).backgroundColor), behind(element.parentElement))
+            : [1, 1, 1];
+  const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].filter((node) => node.nodeType === 3 && node.data.trim());
+    if (!text.length || !element.checkVisibility({ visibilityProperty: true })) continue;
+    const ground = behind(element);
+    const ink = over(rgba(getComputedStyle(element).color), ground);
+    const [one, other] = [light(ink), light(ground)];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)} ${element.className} ${text[0].data}`);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A server that all tests of this file share; each has rooms of its own."""
+    folder = tmp_path_factory.mktemp("files")
+    with serving("serve", "--port=0", "--admin-port=off", f"--files={folder}") as (_, facts):
+        yield facts
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def friend(served: dict[str, Any]) -> AsyncIterator[Client]:
+    """Somebody at the same server with another client."""
+    async with rtmon.connect(served["url"], name="friend", user="friend", proxy=None) as client:
+        yield client
+
+
+class Visitor:
+    """Somebody with the chat page open."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.page: Page = tab.page
+        self.rows = self.page.locator("#rows .words")
+
+    async def enters(self, name: str, room: str | None = None) -> Visitor:
+        """Choose a name, and go to a room."""
+        await self.page.fill("#hello-field", name)
+        await self.page.keyboard.press("Enter")
+        await expect(self.page.locator("#pill-state")).to_have_text("Live")
+        if room is not None:
+            await self.page.click("#open-join")
+            await self.page.fill("#join-field", room)
+            await self.page.keyboard.press("Enter")
+            await expect(self.page.locator("#talk-title")).to_have_text(room)
+            await expect(self.page.locator("#crowd .you")).to_be_visible()
+        return self
+
+    async def says(self, text: str) -> None:
+        """Write something, and press Enter."""
+        await self.page.fill("#field", text)
+        await self.page.locator("#field").press("Enter")
+
+    async def is_(self, state: str) -> None:
+        """Wait for a state of the connection."""
+        await expect(self.page.locator("#pill-state")).to_have_text(state)
+
+    async def tries_now(self) -> None:
+        """Press the button that tries to connect, which goes away when that succeeds by itself."""
+        await self.page.evaluate("document.getElementById('again').click()")
+
+    async def faint(self) -> list[str]:
+        """Texts whose contrast to what is behind them is below 4.5 (WCAG 2.2, 1.4.3)."""
+        found: list[str] = await self.page.evaluate(CONTRAST)
+        return found
+
+    def forgive(self) -> None:
+        """What Chromium says of a server that was away is not the page's fault."""
+        self.tab.console[:] = [
+            line for line in self.tab.console if not line.startswith("WebSocket connection to")
+        ]
+
+
+async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
+    """Two people with the page meet: rooms, history, typing, unread counts, private messages."""
+    ada = await Visitor(await open_tab(served["page"])).enters("ada", "tea")
+    await ada.says("first things\nfirst")
+    bo = await Visitor(await open_tab(f"{served['page']}?room=tea", width=390, height=844)).enters(
+        "bo"
+    )
+    await expect(bo.page.locator("#talk-title")).to_have_text("tea")
+    await expect(bo.rows).to_have_text(["first things\nfirst"], use_inner_text=True)
+    await expect(bo.page.locator(".row.theirs .who")).to_have_text("ada")
+    await expect(ada.page.locator(".row.mine.sent .words")).to_have_count(1)
+
+    await bo.page.locator("#field").press_sequentially("hm")
+    await expect(ada.page.locator("#typing")).to_have_text("bo is typing")
+    await bo.says("see http://127.0.0.1/x). And javascript:alert(1)")
+    await expect(ada.page.locator("#typing")).to_have_text("")
+    links = ada.page.locator(".words a")
+    await expect(links).to_have_count(1)
+    assert await links.get_attribute("href") == "http://127.0.0.1/x"
+
+    # By keyboard alone: down the list of people, and into a private conversation.
+    await ada.page.focus("#crowd button.place")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.locator("#talk-title")).to_have_text("bo")
+    await ada.page.keyboard.type("just you")
+    await ada.page.keyboard.press("Enter")
+    await expect(bo.page.locator("#menu-unread")).to_have_text("1")
+    assert await bo.page.title() == "(1) rtmon chat"
+    await bo.page.click("#show-places")
+    await bo.page.click("#persons .place")
+    await expect(bo.rows).to_have_text(["just you"])
+    await expect(bo.page.locator("#menu-unread")).to_be_hidden()
+    assert await bo.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await ada.page.keyboard.press("Alt+ArrowUp")
+    await expect(ada.page.locator("#talk-title")).to_have_text("tea")
+
+    assert await ada.faint() == []
+    buttons = await ada.page.locator("button").all()
+    assert all(
+        [
+            await button.get_attribute("aria-label") or await button.text_content()
+            for button in buttons
+        ]
+    )
+    await bo.page.reload()
+    await bo.is_("Live")
+    await bo.page.click("#show-places")
+    await bo.page.click("#rooms .place")
+    await expect(bo.rows).to_have_count(2)
+    await expect(bo.page.locator(".row.mine .words")).to_have_count(1)
+    await bo.page.click("#leave")
+    await expect(bo.page.locator("#rooms .place")).to_have_count(0)
+    await expect(ada.page.locator("#crowd-count")).to_have_text("1")
+
+
+async def test_bad_network(open_tab: Open, served: dict[str, Any], friend: Client) -> None:
+    """On a line that is cut again and again, then frozen, nothing is lost or doubled."""
+    async with FaultProxy(served["url"]) as proxy:
+        address = proxy.url.replace("ws:", "http:")
+        ada = await Visitor(await open_tab(address)).enters("ada", "cuts")
+        await friend.join("cuts")
+        for number in range(60):
+            await friend.send("room_message", {"room": "cuts", "text": f"f{number}"})
+            if number % 20 == 10:
+                await friend.flush()
+                proxy.cut()
+                await ada.says(f"a{number}")
+        await expect(ada.rows).to_have_count(63)
+        await expect(ada.page.locator(".row.pending")).to_have_count(0)
+        texts = await ada.rows.all_inner_texts()
+        assert [text for text in texts if text[0] == "f"] == [f"f{n}" for n in range(60)]
+        assert [text for text in texts if text[0] == "a"] == ["a10", "a30", "a50"]
+        assert await ada.page.locator(".notice").count() == 0
+
+        await ada.is_("Live")
+        await expect(ada.page.locator("#pill-rtt")).to_contain_text("ms")
+        proxy.freeze()
+        await ada.says("into the silence")
+        await expect(ada.page.locator(".row.pending .words")).to_have_text("into the silence")
+        await ada.is_("Offline")
+        await expect(ada.page.locator("#banner")).to_be_visible()
+        proxy.thaw()
+        proxy.cut()
+        await ada.tries_now()
+        await ada.is_("Live")
+        await expect(ada.page.locator("#banner")).to_be_hidden()
+        await expect(ada.page.locator(".row.pending")).to_have_count(0)
+        await expect(ada.rows).to_have_count(64)
+        ada.forgive()
+
+
+async def test_killed_server(open_tab: Open) -> None:
+    """A server killed with -9 comes back: what waited is sent once, and lost history is said."""
+    port = free_port()
+    arguments = ("serve", f"--port={port}", "--admin-port=off")
+    with serving(*arguments) as (child, facts):
+        ada = await Visitor(await open_tab(facts["page"])).enters("ada", "r")
+        bo = await Visitor(await open_tab(facts["page"], scheme="light")).enters("bo", "r")
+        await ada.says("before")
+        await expect(bo.rows).to_have_text(["before"])
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        await ada.is_("Offline")
+        await bo.is_("Offline")
+        await ada.says("meanwhile")
+        await expect(ada.page.locator(".row.pending .words")).to_have_text("meanwhile")
+        await expect(ada.page.locator("#hint")).to_contain_text("offline")
+        assert await bo.faint() == []
+        with serving(*arguments):
+            for visitor in (ada, bo):
+                await visitor.tries_now()
+                await visitor.is_("Live")
+                await expect(visitor.page.locator(".notice")).to_contain_text("no longer has them")
+            await bo.says("after")
+            for visitor in (ada, bo):
+                await expect(visitor.rows).to_have_count(3)
+                await expect(visitor.page.locator(".row.pending")).to_have_count(0)
+                texts = await visitor.rows.all_inner_texts()
+                assert texts[0] == "before"
+                assert sorted(texts) == ["after", "before", "meanwhile"]
+                assert await visitor.page.locator(".notice").count() == 1
+                await expect(visitor.page.locator("#crowd .place")).to_have_count(2)
+            for visitor in (ada, bo):
+                visitor.forgive()
+                await visitor.page.close()
+
+
+async def test_a_file_goes_across(open_tab: Open, served: dict[str, Any], tmp_path: Path) -> None:
+    """Ten megabytes that one drops reach the other as a download, equal to the byte."""
+    source = tmp_path / "numbers.bin"
+    content = await asyncio.to_thread(_write, source, 10_000_000)
+    ada = await Visitor(await open_tab(served["page"])).enters("ada", "files")
+    bo = await Visitor(await open_tab(served["page"])).enters("bo", "files")
+    await ada.page.set_input_files("#picker", source)
+    await expect(ada.page.locator("progress")).to_have_count(1)
+    await expect(ada.page.locator(".row.mine .state")).to_contain_text("sent")
+    await expect(bo.page.locator(".file-name")).to_have_text("numbers.bin")
+    async with bo.page.expect_download() as expected:
+        await bo.page.click(".act")
+    got = await expected.value
+    assert got.suggested_filename == "numbers.bin"
+    assert await asyncio.to_thread(_digest, await got.path()) == content
+    await expect(bo.page.locator(".state")).to_contain_text("saved")
+    assert len(bo.page.context.pages) == 1
+
+
+async def test_hostile_texts(open_tab: Open, served: dict[str, Any]) -> None:
+    """Markup in names, rooms, messages, files and reasons is shown as text, and does nothing."""
+    ada = await Visitor(await open_tab(served["page"])).enters("ada", HOSTILE[:64])
+    policy = await ada.page.evaluate(
+        "fetch('/').then((response) => response.headers.get('Content-Security-Policy'))"
+    )
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    options = {"name": HOSTILE, "user": HOSTILE, "proxy": None}
+    async with rtmon.connect(served["url"], **options) as stranger:
+        room = HOSTILE[:64]
+        await stranger.join(room)
+        await stranger.send("typing_start", {"room": room})
+        await expect(ada.page.locator("#typing")).to_contain_text(HOSTILE)
+        await stranger.send("room_message", {"room": room, "text": HOSTILE})
+        name = "../<img src=x onerror=alert(1)>\u202egnp.exe"
+        await stranger.send_file(b"boo", name=name, room=room, mime="text/html")
+        await expect(ada.rows).to_have_text([HOSTILE], use_inner_text=True)
+        assert await ada.page.locator(".who").first.inner_text() == HOSTILE
+        assert await ada.tab.text("#rooms .title") == room
+        assert HOSTILE in await ada.page.locator("#crowd").inner_text()
+        async with ada.page.expect_download() as expected:
+            await ada.page.click(".act")
+        saved = (await expected.value).suggested_filename
+        assert saved.endswith(".exe")
+        assert not set(saved) & set('<>/\\\u202e"')
+        await ada.page.locator("#crowd button.place").click()
+        await expect(ada.page.locator("#talk-title")).to_have_text(HOSTILE)
+    await ada.says("are you there?")
+    await expect(ada.page.locator("#hint")).to_contain_text(HOSTILE)
+    assert await ada.page.locator("img, #rows b").count() == 0
+    assert "hacked" not in await ada.page.title()
+    inline = await ada.page.evaluate(
+        "(() => { try { document.body.innerHTML = '<b>x</b>' } catch { return 'refused' } })()"
+    )
+    assert inline == "refused", "the page's policy leaves no way from text to markup"
+    ada.tab.console[:] = [line for line in ada.tab.console if "TrustedHTML" not in line]
+
+
+def _write(path: Path, size: int) -> str:
+    data = os.urandom(size)
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
