@@ -266,7 +266,7 @@ class Collector:
                 detail += f", {meter.dropped:,} messages were dropped in all"
             self.event("recovered", time, meter=meter, detail=detail)
         for meter, count in self.backlogs.dropped(moved, now):
-            detail = f"{count:,} messages, {meter.dropped:,} in all; {meter.send_queue:,} bytes wait"
+            detail = f"{count:,} messages, {meter.dropped:,} in all"
             self.event("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:

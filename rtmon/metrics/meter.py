@@ -201,6 +201,7 @@ class Meter:
     wire_in: int
     own_wire_out: int
     errors: int
+    dropped: int
 
     messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
 
