@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from rtmon.backpressure import Bounds, SendQueue
+from rtmon.metrics.backlog import DROPPED_SECONDS
+from rtmon.metrics.collector import Collector
+from rtmon.metrics.meter import Meter
+from rtmon.testing import FakeClock
+
+
+class Reader:
+    """A connection whose transport holds bytes, in front of a queue that holds messages."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.collector = Collector(node="n", epoch="e", now=self.clock.monotonic())
+        self.meter: Meter = self.collector.meter()
+        self.buffered = 0
+        self.queue: SendQueue[str] = SendQueue()
+        self.meter.queue = lambda: self.buffered
+        self.meter.held = self.queue
+        self.collector.opened(self.meter, self.clock.monotonic(), self.clock.time())
+
+    def offer(self, size: int) -> None:
+        """A message comes for it; five may wait."""
+        before = self.queue.dropped
+        bounds = Bounds(messages=5)
+        now = self.clock.monotonic()
+        self.queue.offer("m", size, bounds=bounds, now=now, policy="drop_oldest")
+        if self.queue.dropped > before:
+            self.meter.bump("dropped", self.queue.dropped - before)
+
+    def tick(self, seconds: float = 1.0) -> list[tuple[str, str | None]]:
+        """What is said after so many seconds."""
+        self.clock.advance(seconds)
+        tick = self.collector.tick(self.clock.monotonic(), self.clock.time())
+        return [(event.kind, event.detail) for event in tick.events if event.kind != "opened"]
+
+
+def test_the_row_counts_what_waits_before_the_transport() -> None:
+    """A connection's row shows all bytes that wait, in the transport and before it, the age of
+    the oldest, and what was dropped; slow, dropped and recovered are said with these numbers.
+    """
+    reader = Reader()
+    reader.buffered = 100
+    reader.meter.wire_out = 100
+    assert reader.tick() == []
+    reader.offer(40)
+    assert reader.tick(0.5) == []
+    assert reader.meter.info().send_queue == 140
+    assert reader.tick() == [("slow", "140 bytes wait, the oldest for 1.5 s")]
+    for _ in range(7):
+        reader.offer(40)
+    assert reader.tick() == [("dropped", "3 messages, 3 in all")]
+    row = reader.meter.info()
+    assert (row.send_queue, row.dropped, row.queue_age) == (300, 3, 2.5)
+    reader.buffered = 0
+    while reader.queue:
+        reader.queue.take()
+    assert reader.tick() == [("recovered", "0 bytes wait, 3 messages were dropped in all")]
+
+
+def test_drops_are_said_now_and_then() -> None:
+    """Who drops all the time is not an event a second, but each loss is in one of the events."""
+    reader = Reader()
+    said = []
+    for _ in range(3 * int(DROPPED_SECONDS)):
+        for _ in range(10):
+            reader.offer(1)
+        said += [detail for kind, detail in reader.tick() if kind == "dropped"]
+    assert said == [
+        "5 messages, 5 in all",
+        "100 messages, 105 in all",
+        "100 messages, 205 in all",
+    ]
