@@ -226,6 +226,7 @@ async def test_a_hubs_channels_and_fan_out_are_measured() -> None:
         await client.send('{"type": "subscribe", "payload": {"channel": "news"}}')
         await until(lambda: "channel:news" in {c.channel for c in hub.channels() if c.subscribers})
         await hub.publish("news", {"text": "hello"})
+        await until(lambda: hub.channel_stats()["channel:news"].delivered)
         rows = {row.channel: row for row in server.monitor.collector.channels()}
         news = rows["channel:news"]
         assert (news.subscribers, news.published, news.delivered, news.dropped) == (1, 1, 1, 0)

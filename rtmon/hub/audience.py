@@ -13,10 +13,11 @@ from ..protocol.outgoing import Publication
 from .alarm import Alarm
 from .brokers.base import Published
 from .channels import Rooms, Subscriptions, matches
-from .delivery import Outgoing, OutgoingBatch, deliver
+from .delivery import Outgoing, OutgoingBatch
 from .listeners import Callback, Listener
 from .messages import CHAT, channel_key, room_key, to_message
 from .options import ChannelOptions, HubOptions
+from .outlets import Outlet, Outlets
 from .stats import ChannelStats, StatsTable
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Audience:
         self.channels: Subscriptions[Session] = Subscriptions()
         self.listeners: Subscriptions[Listener] = Subscriptions()
         self.stats = StatsTable(limits.CHANNELS_KEPT)
+        self._outlets = Outlets(self.stats, capacity=limits.CHANNELS_KEPT)
         self._catching_up: dict[str, list[CatchUp]] = {}
         self._batches: dict[str, tuple[Batcher[Outgoing], Alarm]] = {}
 
@@ -87,6 +89,15 @@ class Audience:
     def changed(self, key: str) -> None:
         """Somebody came to a place, or went."""
         self.stats[key].subscribers = self.count(key)
+        self._outlets.changed(key)
+
+    def forget(self, session: Session) -> None:
+        """Somebody is gone."""
+        self._outlets.forget(session)
+
+    def regroup(self, session: Session) -> None:
+        """Somebody wants messages in batches of their own, or no longer."""
+        self._outlets.regroup(session)
 
     def counted(self) -> dict[str, ChannelStats]:
         """All stats, with the subscribers that there are now."""
@@ -143,8 +154,8 @@ class Audience:
         if rule is not None and rule.batch is not None:
             self._collect(key, outgoing, rule)
         else:
-            skip = () if draft.echo or draft.client_id is None else (draft.client_id,)
-            deliver(self.receivers(key), outgoing, stats=self.stats[key], skip=skip)
+            silent = None if draft.echo else self.sessions.get(draft.client_id or "")
+            self._outlet(key).deliver(outgoing, skip=silent)
         if isinstance(message.payload, Publication):
             for listener in list(self.listeners.receivers(message.payload.channel)):
                 listener.notify(message.payload)
@@ -174,7 +185,10 @@ class Audience:
 
     def _hand_over(self, key: str, collected: list[Outgoing]) -> None:
         for batch in OutgoingBatch.fitting(collected):
-            deliver(self.receivers(key), batch, stats=self.stats[key])
+            self._outlet(key).deliver(batch)
+
+    def _outlet(self, key: str) -> Outlet:
+        return self._outlets.of(key, self.receivers(key), self.channels.version)
 
     def flush_matching(self, pattern: str) -> None:
         """The same for all channels that a pattern stands for."""

@@ -78,6 +78,11 @@ class Session:
         """The client as others see it."""
         return outgoing.Member(client_id=self.id, name=self.name, user=self.user, info=self.info)
 
+    @property
+    def batching(self) -> bool:
+        """Whether the client gets its messages in batches of its own."""
+        return self._batcher is not None
+
     # Out
 
     def put(
@@ -148,6 +153,7 @@ class Session:
         self._batcher = (
             None if batching is None else Batcher(size=batching.size, delay=batching.delay)
         )
+        self.hub.audience.regroup(self)
 
     def flush(self) -> None:
         """Send what is collected."""
@@ -250,6 +256,7 @@ class Session:
             self.open = False
             self._alarm.cancel()
             self.heartbeat.stop()
+            self.hub.audience.forget(self)
             self.hub.reception.forget(self)
 
 
