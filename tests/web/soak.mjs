@@ -1,0 +1,47 @@
+/**
+ * A load too long for the suite: `node tests/web/soak.mjs 200` cuts a client's link as often, at
+ * random moments, while 100 messages a second are published.
+ */
+
+import { startPlace, until } from "./place.mjs";
+
+/** Returns what was published, what came (offsets and data), and the client's numbers. */
+export async function soak(t, { cuts, rate = 100, apart = 300 }) {
+  const place = await startPlace(t, { history: 10_000 });
+  const client = place.connect();
+  const got = [];
+  let gaps = 0;
+  const news = client.subscribe("soak", (message) => {
+    got.push(message.position.offset);
+    if (message.payload !== message.position.offset) throw new Error("another message");
+    gaps += message.gap;
+  });
+  await news.entered();
+  await place.flow("soak", rate);
+  for (let cut = 0; cut < cuts; cut += 1) {
+    await new Promise((resolve) => setTimeout(resolve, -Math.log(1 - Math.random()) * apart));
+    await place.cut();
+  }
+  const published = await place.ebb();
+  await until(() => got.length >= published);
+  return { published, got, gaps, stats: client.stats };
+}
+
+/** Whether the offsets are 1 to N, in order, each once. */
+export function complete({ published, got, gaps }) {
+  return gaps === 0 && got.length === published && got.every((offset, i) => offset === i + 1);
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const ends = [];
+  const cuts = Number(process.argv[2] ?? 200);
+  const report = await soak({ after: (end) => ends.push(end) }, { cuts });
+  const { published, stats } = report;
+  const right = complete(report);
+  console.log(
+    `${cuts} cuts, ${stats.reconnects} reconnects, ${published} messages, ` +
+      `${stats.duplicates} came twice: ${right ? "1…N" : "WRONG"}`,
+  );
+  for (const end of ends) await end();
+  process.exitCode = right ? 0 : 1;
+}

@@ -1,0 +1,121 @@
+/** The client against a real hub in a process of its own, through a network that is really bad. */
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { startPlace, until } from "./place.mjs";
+import { complete, soak } from "./soak.mjs";
+
+const timeout = 60_000;
+
+test("cut at random moments, it gets 1 to N: no gap, none twice, in order", { timeout }, async (t) => {
+  const report = await soak(t, { cuts: 15, apart: 120 });
+  assert.ok(complete(report), JSON.stringify(report));
+  assert.ok(report.stats.reconnects >= 5 && report.published > 20);
+});
+
+test("what it sends while it is cut arrives once and in order", { timeout }, async (t) => {
+  const place = await startPlace(t, { history: 10_000 });
+  const [sender, reader] = [place.connect(), place.connect({ serverBatch: {} })];
+  const got = [];
+  await reader.subscribe("news", ({ payload }) => got.push(payload)).entered();
+  for (let number = 0; number < 120; number += 1) {
+    await sender.publish("news", number % 10 === 0 ? new Uint8Array([number]) : number);
+    if (number % 20 === 15) await place.cut();
+  }
+  await sender.flush();
+  await until(() => got.length >= 120);
+  const numbers = got.map((data) => (data instanceof Uint8Array ? data[0] : data));
+  assert.deepEqual(numbers, Array.from({ length: 120 }, (_, i) => i));
+  assert.ok(sender.stats.reconnects > 0);
+});
+
+test("a link that freezes is noticed, and what was missed comes", { timeout }, async (t) => {
+  const place = await startPlace(t);
+  const client = place.connect({ heartbeatInterval: 200, heartbeatTimeout: 400 });
+  const got = [];
+  await client.subscribe("news", ({ payload, gap }) => got.push([payload, gap])).entered();
+  const closes = [];
+  client.onClose(({ reason }) => closes.push(reason));
+  await place.freeze();
+  await place.publish("news", "while frozen");
+  await until(() => closes.length > 0);
+  assert.deepEqual([closes[0], got], ["no sign of life for 0.4 s", []]);
+  await place.calm();
+  await until(() => got.length > 0);
+  assert.deepEqual(got, [["while frozen", false]]);
+});
+
+test("a server that is killed and comes back: what was said arrives, what was lost is said", { timeout }, async (t) => {
+  const place = await startPlace(t);
+  const [ada, bob] = [place.connect({ name: "ada" }), place.connect({ name: "bob" })];
+  const [got, heard] = [[], []];
+  await bob.subscribe("news", ({ payload, gap }) => got.push([payload, gap])).entered();
+  await bob.join("work");
+  bob.on("room_message", ({ payload }) => heard.push(payload.text));
+  ada.on("chat_message", ({ payload }) => heard.push(payload.text));
+  await ada.join("work");
+  await place.publish("news", 1);
+  await until(() => got.length === 1);
+  const away = new Promise((resolve) => ada.onClose(resolve));
+  const restarting = place.restart();
+  await away;
+  await ada.send("chat_message", { text: "while it was away" });
+  await restarting;
+  await until(() => bob.stats.reconnects === 1);
+  // Asked after it has entered again everywhere, and answered in order.
+  await bob.request("presence");
+  await ada.send("room_message", { room: "work", text: "are you there?" });
+  await until(() => heard.length === 2);
+  assert.deepEqual(heard, ["while it was away", "are you there?"]);
+  await place.publish("news", 2);
+  await until(() => got.length === 2);
+  assert.deepEqual(got, [[1, false], [2, true]]);
+});
+
+test("ten megabytes cross a link that is cut, byte for byte, with progress", { timeout }, async (t) => {
+  const place = await startPlace(t);
+  const [ada, bob] = [place.connect({ name: "ada" }), place.connect({ name: "bob" })];
+  await Promise.all([ada.waitOpen(), bob.waitOpen()]);
+  await Promise.all([ada.join("work"), bob.join("work")]);
+  const data = new Uint8Array(randomBytes(10 << 20));
+  const offered = new Promise((resolve) => bob.on("file_offer", resolve));
+  const progress = { up: [], down: [] };
+  let cuts = 0;
+  const watch = (way) => (done, size) => {
+    assert.equal(size, data.length);
+    progress[way].push(done);
+    if (done < size && done > (way === "up" ? 3 : 6) << 20 && cuts < (way === "up" ? 1 : 2)) {
+      cuts += 1;
+      place.cut();
+    }
+  };
+  const name = "<img src=x onerror=alert(1)>.bin";
+  const done = await ada.sendFile(data, { name, room: "work", progress: watch("up") });
+  assert.equal(done.payload.size, data.length);
+  const offer = await offered;
+  const blob = await bob.receiveFile(offer, { progress: watch("down") });
+  assert.equal(Buffer.compare(new Uint8Array(await blob.arrayBuffer()), data), 0);
+  assert.equal(blob.type, "application/octet-stream");
+  assert.equal(cuts, 2);
+  for (const steps of Object.values(progress)) {
+    assert.ok(steps.every((step, i) => i === 0 || step > steps[i - 1]));
+    assert.equal(steps.at(-1), data.length);
+  }
+});
+
+test("a file can be given up half way, at either end", { timeout }, async (t) => {
+  const place = await startPlace(t);
+  const [ada, bob] = [place.connect(), place.connect()];
+  await Promise.all([ada.join("work"), bob.join("work")]);
+  const blob = new Blob([randomBytes(4 << 20)]);
+  const up = new AbortController();
+  const options = { name: "a", room: "work", signal: up.signal, progress: () => up.abort() };
+  await assert.rejects(ada.sendFile(blob, options), { name: "AbortError" });
+  const offered = new Promise((resolve) => bob.on("file_offer", resolve));
+  await ada.sendFile(blob, { name: "b", room: "work" });
+  const down = new AbortController();
+  const receiving = bob.receiveFile(await offered, { signal: down.signal, progress: () => down.abort() });
+  await assert.rejects(receiving, { name: "AbortError" });
+  assert.equal(await bob.publish("news", 1, { ack: true }).then(({ offset }) => offset), 1);
+});
