@@ -1,6 +1,6 @@
 """Simulated users: plain `websockets` clients over real sockets, against any WebSocket server.
 
-The one call, which ``rtmon load URL --users N --rate R --duration S --json`` makes::
+The one call::
 
     report = await run_load(url, LoadOptions(users=50, rate=2.0, duration=10.0))
 
@@ -20,13 +20,17 @@ The one call, which ``rtmon load URL --users N --rate R --duration S --json`` ma
 4. When ``release`` is set (at once without one), they close with 1000; the report after that is
    returned. ``report.as_dict()`` is ready for ``json.dumps``.
 
-A server that cannot be reached is tried again, and is counted in ``report.failed``.
+A server that cannot be reached is tried again, and is counted in ``report.failed``. Each message
+carries a mark by which its sender knows it when it comes back, from a server that echoes or from a
+hub: that is its latency.
+
 :class:`Load` is the same in steps, for notebooks and tests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -37,11 +41,12 @@ from typing import Self
 from websockets.exceptions import WebSocketException
 
 from ..backoff import Backoff
-from .report import LoadReport, Totals
-from .script import LoadOptions, Visit, visits
+from .report import LoadReport, Second, Tally, Totals
+from .script import LoadOptions, Visit, due, visits
+from .sender import User
 from .user import Connection, ConnectionReport
 
-__all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Totals", "run_load"]
+__all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 
 _SETTLE = 0.25
 """Seconds between two looks at whether all is quiet; a hub collects joins for 0.1 s."""
@@ -55,6 +60,12 @@ _PATIENCE = 5.0
 _REMEMBERED = 10_000
 """Ended connections that are reported one by one; the totals have them all."""
 
+_ANSWER = 10.0
+"""Seconds that a user of a closed loop waits for an answer before it goes on without."""
+
+_TICK = 1.0
+"""Seconds of one row of the report."""
+
 
 class Load:
     """Users in steps: ``async with Load(url, options) as load: … await load.quiet()``.
@@ -62,24 +73,34 @@ class Load:
     Args:
         url: of the WebSocket server.
         options: what the users do.
+
+    Attributes:
+        tally: what is counted, as it comes.
     """
 
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
         self.url = url
         self.options = LoadOptions() if options is None else options
-        self._stop = asyncio.Event()
+        self.tally = Tally()
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._open: dict[Connection, None] = {}
+        self._ticking: asyncio.Task[None] | None = None
+        self._began = 0.0
+        self._ended_at: float | None = None
+        self._users = [
+            User(number, self.options, self.tally) for number in range(self.options.users)
+        ]
+        self._open: dict[Connection, User] = {}
         self._ended: deque[ConnectionReport] = deque(maxlen=_REMEMBERED)
         self._totals = Totals()
         self._close_codes: dict[int, int] = {}
-        self._connected = self._failed = self._lost = self._aborted = 0
         self._quiet = False
 
     async def __aenter__(self) -> Self:
-        self._tasks = [
-            asyncio.create_task(self._live(number)) for number in range(self.options.users)
-        ]
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        self._tasks = [loop.create_task(self._live(user)) for user in self._users]
+        self._ticking = loop.create_task(self._tick(), name="rtmon-load")
         return self
 
     async def __aexit__(
@@ -89,6 +110,12 @@ class Load:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def stop(self) -> None:
+        """Have the users stop speaking, coming and going; connections stay open."""
+        self._stopped = True
+        for user in self._users:
+            user.wake()
 
     async def quiet(self, *, within: float = 10.0) -> bool:
         """Stop speaking, coming and going, and wait until all is delivered.
@@ -102,14 +129,14 @@ class Load:
         Returns:
             Whether it became quiet.
         """
-        self._stop.set()
+        self.stop()
         last = -1
         try:
             async with asyncio.timeout(within):
                 await asyncio.wait(self._tasks)
                 while True:
                     await asyncio.gather(*[connection.round_trip() for connection in self._open])
-                    heard = sum(connection.heard for connection in self._open) + self._lost
+                    heard = sum(connection.heard for connection in self._open) + self.tally.lost
                     if heard == last:
                         self._quiet = True
                         break
@@ -126,106 +153,163 @@ class Load:
         for entry in now:
             totals.add(entry)
             totals_open.add(entry)
+        tally = self.tally
+        latency, late = tally.histograms()
         return LoadReport(
             url=self.url,
+            elapsed=self._elapsed(),
             quiet=self._quiet,
             open=len(now),
-            connected=self._connected,
-            failed=self._failed,
-            lost=self._lost,
-            aborted=self._aborted,
+            connected=tally.connected,
+            failed=tally.failed,
+            lost=tally.lost,
+            aborted=tally.aborted,
+            asked=tally.asked,
+            sent=tally.sent,
+            answered=tally.answered,
+            unanswered=tally.unanswered,
+            errors=tally.errors,
+            latency=latency,
+            late=late,
             totals=totals,
             totals_open=totals_open,
             close_codes=dict(self._close_codes),
+            seconds=list(tally.seconds),
             connections=[*now, *reversed(self._ended)],
         )
 
     async def close(self) -> None:
         """End all connections with 1000; idempotent."""
-        self._stop.set()
+        self.stop()
         # A server that takes nothing any more may hold a user in the middle of a word.
         _, stuck = await asyncio.wait(self._tasks, timeout=_PATIENCE)
         for task in stuck:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=bool(stuck))
         await asyncio.gather(*[self._leave(connection, "normal") for connection in [*self._open]])
+        if self._ticking is not None and not self._ticking.done():
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
 
-    async def _live(self, number: int) -> None:
+    def _elapsed(self) -> float:
+        """Seconds since the start; those after the last tick are no longer counted."""
+        if self._ended_at is not None:
+            return self._ended_at
+        return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
+
+    async def _tick(self) -> None:
+        last = 0.0
+        try:
+            while True:
+                await asyncio.sleep(_TICK - (self._elapsed() - last))
+                now = self._elapsed()
+                self.tally.tick(now, now - last, there=len(self._open))
+                last = now
+        finally:
+            now = self._elapsed()
+            self.tally.tick(now, max(now - last, 1e-3), there=len(self._open))
+            self._ended_at = now
+
+    async def _live(self, user: User) -> None:
         """One user's life: returns when told to stop, an open connection stays open."""
-        name = f"user-{number + 1:0{len(str(self.options.users))}d}"
-        for visit in visits(self.options, number):
-            await self._pause(visit.after)
-            connection = await self._arrive(name)
-            if connection is not None:
-                await self._speak(connection, visit)
-            if connection is None or self._stop.is_set():
-                return
-            await self._leave(connection, visit.leaving)
+        for visit in visits(self.options, user.number):
+            if not self._stopped:
+                await user.pause(visit.after)
+            storming = True
+            while storming:
+                connection = await self._arrive(user)
+                storming = connection is not None and await self._speak(connection, user, visit)
+                if connection is None or self._stopped:
+                    return
+                await self._leave(connection, "abort" if storming else visit.leaving)
 
-    async def _arrive(self, name: str) -> Connection | None:
+    async def _arrive(self, user: User) -> Connection | None:
         """Connects, again and again if need be; None if all are stopped before."""
-        rng = random.Random(name)
+        rng = random.Random(user.name)
         failures = 0
-        while not self._stop.is_set():
+        while not self._stopped:
             try:
-                connection = await Connection.open(self.url, name)
+                connection = await Connection.open(
+                    self.url, user.name, hear=user.hear, compression=self.options.compression
+                )
             except (OSError, TimeoutError, WebSocketException):
-                self._failed += 1
+                self.tally.failed += 1
                 failures += 1
-                await self._pause(_RETRY.delay(failures, rng))
+                if not self._stopped:
+                    await user.pause(_RETRY.delay(failures, rng))
             else:
-                self._connected += 1
-                self._open[connection] = None
+                self.tally.connected += 1
+                self._open[connection] = user
                 connection.on_end(self._ended_by_itself)
+                if "room" in self.options.mix:
+                    await connection.send("join_room", room=user.place)
+                if "publish" in self.options.mix:
+                    await connection.send("subscribe", channel=user.place)
                 return connection
         return None
 
-    async def _speak(self, connection: Connection, visit: Visit) -> None:
-        """Says what is due, until the visit is over, the connection lost, or all are stopped."""
-        clock = asyncio.get_running_loop().time
-        due = began = clock()
-        until = None if visit.stay is None else began + visit.stay
-        for say in visit.says:
-            # The schedule does not wait for a slow server: what is late is sent at once.
-            due += say.after
-            end = due if until is None else min(due, until)
-            await self._pause(end - clock(), connection)
-            if self._stop.is_set() or connection.ended or (until is not None and due >= until):
-                return
-            await connection.say(say.text)
-        await self._pause(None if until is None else until - clock(), connection)
+    async def _speak(self, connection: Connection, user: User, visit: Visit) -> bool:
+        """Says what is due until the visit is over, the connection lost, or all are stopped.
 
-    async def _pause(self, seconds: float | None, connection: Connection | None = None) -> None:
-        """Wait, but not longer than until the stop or the connection's end."""
-        if seconds is not None and seconds <= 0:
-            # Who is late must not keep the loop to themselves: nobody else would read, or stop.
-            await asyncio.sleep(0)
-            return
-        waiters = [asyncio.ensure_future(self._stop.wait())]
-        if connection is not None:
-            waiters.append(asyncio.ensure_future(connection.lost.wait()))
-        try:
-            await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for waiter in waiters:
-                waiter.cancel()
+        Returns:
+            Whether a storm has ended it.
+        """
+        time = self._elapsed()
+        storm = math.inf
+        if self.options.storm is not None:
+            storm = (time // self.options.storm + 1) * self.options.storm
+        until = min(storm, math.inf if visit.stay is None else time + visit.stay)
+        for say in visit.says:
+            # The schedule of an open loop does not wait for a slow server: what is late is sent
+            # at once.
+            time = due(self.options, time, say.gap)
+            await user.pause(min(time, until) - self._elapsed())
+            if self._stopped or connection.ended:
+                return False
+            if time >= until:
+                return until == storm
+            self.tally.asked += 1
+            text = user.marked(say.text, self._began + time)
+            self.tally.late.record(max(0.0, self._elapsed() - time))
+            await connection.say(say.kind, text, user.place)
+            self.tally.sent += 1
+            if self.options.loop == "closed":
+                await self._answer(connection, user)
+                time = self._elapsed()
+        if not self._stopped and not connection.ended:
+            await user.pause(until - self._elapsed())
+        return until == storm and not self._stopped and not connection.ended
+
+    async def _answer(self, connection: Connection, user: User) -> None:
+        """Wait until all that a user has said has come back; after a while, no longer."""
+        patience = self._elapsed() + _ANSWER
+        user.expecting = True
+        while user.waiting and not self._stopped and not connection.ended:
+            left = patience - self._elapsed()
+            if left <= 0:
+                user.forget()
+            else:
+                await user.pause(left)
+        user.expecting = False
 
     async def _leave(self, connection: Connection, leaving: str) -> None:
-        if connection not in self._open:
+        user = self._open.pop(connection, None)
+        if user is None:
             return
-        del self._open[connection]
         if leaving == "abort":
-            self._aborted += 1
+            self.tally.aborted += 1
         await connection.leave(leaving)
-        self._count(connection)
+        self._count(connection, user)
 
     def _ended_by_itself(self, connection: Connection) -> None:
-        if connection in self._open:
-            del self._open[connection]
-            self._lost += 1
-            self._count(connection)
+        user = self._open.pop(connection, None)
+        if user is not None:
+            self.tally.lost += 1
+            self._count(connection, user)
+            user.wake()
 
-    def _count(self, connection: Connection) -> None:
+    def _count(self, connection: Connection, user: User) -> None:
+        user.forget()
         report = connection.report()
         self._ended.append(report)
         self._totals.add(report)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from ..errors import OptionError
 
-__all__ = ["LoadOptions", "Say", "Visit", "visits", "words"]
+__all__ = ["KINDS", "Kind", "LoadOptions", "Say", "Visit", "due", "rate_at", "visits", "words"]
 
 _WORDS = (
     *("and", "but", "so", "then", "here", "there", "now", "soon", "fast", "slow", "near", "far"),
@@ -21,6 +23,17 @@ _WORDS = (
 
 Leaving = Literal["normal", "going away", "abort"]
 
+Kind = Literal["chat", "room", "publish", "text", "binary"]
+"""What a message is.
+
+* ``chat``: a hub's ``chat_message``, which everybody gets; any other server gets it as JSON.
+* ``room``: a ``room_message`` in a room of :attr:`LoadOptions.group` users.
+* ``publish``: a ``publish`` on a channel that as many users subscribe to.
+* ``text``, ``binary``: bare words in a text or binary message, for servers that echo.
+"""
+
+KINDS: tuple[Kind, ...] = ("chat", "room", "publish", "text", "binary")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
@@ -29,52 +42,89 @@ class LoadOptions:
     Attributes:
         users: how many.
         rate: messages a second that each sends while it is there, on average.
+        rate_to: what the rate has become after ``duration``, little by little; None keeps it.
+        loop: ``open``: messages are due by a schedule that does not wait for answers, and
+            latency counts from when a message was due. ``closed``: each user waits for the
+            answer before it thinks about the next message, for 1/rate seconds on average; then
+            a slow server is asked less.
         duration: seconds until they stop; None goes on until told.
-        ramp: seconds over which they arrive.
+        ramp: seconds over which they arrive; 0 is a storm.
+        storm: every so many seconds all connections are dropped without a goodbye, and all users
+            come back at once; None never.
         size: a typical message's text in characters; a few are much longer.
+        mix: kind of message → its share, as any positive numbers.
+        group: users in one room or channel.
         churn: share of the users who come and go, from 0 to 1.
         stay: seconds that these stay, and half of which they stay away, on average.
         going_away: share of leavings with close code 1001, as a closed browser tab has it.
         aborts: share of leavings without a close frame; the others close with 1000.
+        compression: whether they offer permessage-deflate, as browsers do.
         seed: the same seed does the same.
     """
 
     users: int = 20
     rate: float = 1.0
+    rate_to: float | None = None
+    loop: Literal["open", "closed"] = "open"
     duration: float | None = None
     ramp: float = 2.0
+    storm: float | None = None
     size: int = 60
+    mix: Mapping[Kind, float] = field(default_factory=lambda: MappingProxyType({"chat": 1.0}))
+    group: int = 10
     churn: float = 0.25
     stay: float = 15.0
     going_away: float = 0.3
     aborts: float = 0.05
+    compression: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ("users", 1, 100_000),
             ("rate", 0.0, 10_000.0),
+            ("rate_to", 0.0, 10_000.0),
+            ("duration", 0.0, math.inf),
             ("ramp", 0.0, 86_400.0),
+            ("storm", 0.1, 86_400.0),
             ("size", 1, 10_000),
+            ("group", 1, 100_000),
             ("churn", 0.0, 1.0),
             ("stay", 0.01, 86_400.0),
             ("going_away", 0.0, 1.0),
             ("aborts", 0.0, 1.0),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise OptionError(f"{name} is {value}: give a value from {low} to {high}.")
-        if self.duration is not None and self.duration < 0:
-            raise OptionError(f"duration is {self.duration}: give seconds from 0 on.")
         if self.going_away + self.aborts > 1:
             raise OptionError("going_away and aborts are shares of the same leavings: at most 1.")
+        if self.rate_to is not None and not self.duration:
+            raise OptionError("rate_to is reached after duration: give that, too.")
+        if self.loop not in {"open", "closed"}:
+            raise OptionError(f"loop is {self.loop!r}: give 'open' or 'closed'.")
+        for kind, share in self.mix.items():
+            if kind not in KINDS or not 0 < share < math.inf:
+                raise OptionError(
+                    f"mix has {kind!r}: {share}; give positive shares of {', '.join(KINDS)}."
+                )
+        if not self.mix:
+            raise OptionError("mix is empty: give at least one kind of message.")
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message, so many seconds after the one before."""
+    """A message.
 
-    after: float
+    Attributes:
+        gap: how many messages should have been sent since the one before, at the rate of the
+            time: 1 on average.
+        kind: what it is.
+        text: its text.
+    """
+
+    gap: float
+    kind: Kind
     text: str
 
 
@@ -93,6 +143,36 @@ class Visit:
     stay: float | None
     leaving: Leaving
     says: Iterator[Say]
+
+
+def rate_at(options: LoadOptions, time: float) -> float:
+    """The rate (messages a second and user) so many seconds after the start."""
+    if options.rate_to is None or not options.duration:
+        return options.rate
+    share = min(1.0, max(0.0, time / options.duration))
+    return options.rate + (options.rate_to - options.rate) * share
+
+
+def due(options: LoadOptions, time: float, gap: float) -> float:
+    """When the rate since ``time`` has amounted to ``gap`` messages; infinity if never.
+
+    Args:
+        options: which rate.
+        time: seconds since the start.
+        gap: messages.
+    """
+    rate = rate_at(options, time)
+    end = options.duration or 0.0
+    if options.rate_to is not None and time < end:
+        slope = (options.rate_to - options.rate) / end
+        # The root of rate·x + slope·x²/2 = gap, in the form that is exact for slopes near 0.
+        square = rate * rate + 2 * slope * gap
+        divisor = rate + math.sqrt(square) if square >= 0 else 0.0
+        if divisor and time + 2 * gap / divisor <= end:
+            return time + 2 * gap / divisor
+        gap -= (rate + options.rate_to) / 2 * (end - time)
+        time, rate = end, options.rate_to
+    return time + gap / rate if rate > 0 else math.inf
 
 
 def visits(options: LoadOptions, user: int) -> Iterator[Visit]:
@@ -121,9 +201,12 @@ def _leaving(options: LoadOptions, rng: random.Random) -> Leaving:
 def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
     # A generator of its own: how much is said during one stay does not change the next one.
     rng = random.Random(seed)
-    while options.rate > 0:
+    kinds, shares = list(options.mix), list(options.mix.values())
+    while options.rate > 0 or options.rate_to:
         length = min(10_000, max(1, round(options.size * rng.lognormvariate(0.0, 0.8))))
-        yield Say(rng.expovariate(options.rate), words(rng, length))
+        text = words(rng, length)
+        kind = kinds[0] if len(kinds) == 1 else rng.choices(kinds, shares)[0]
+        yield Say(rng.expovariate(1.0), kind, text)
 
 
 def words(rng: random.Random, length: int) -> str:

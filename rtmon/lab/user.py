@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from ..protocol.close import ABNORMAL, GOING_AWAY, NORMAL, effective_code
+from .script import Kind
 
 __all__ = ["Connection", "ConnectionReport", "Hear"]
 
@@ -188,9 +189,22 @@ class Connection:
             close_code=self._close_code() if self.ended else None,
         )
 
-    async def say(self, text: str) -> None:
-        """Send a chat message; nothing happens if the connection has ended."""
-        await self.send("chat_message", text=text)
+    async def say(self, kind: Kind, text: str, place: str) -> None:
+        """Send a message; nothing happens if the connection has ended.
+
+        Args:
+            kind: what it is.
+            text: its text.
+            place: the room or channel that it is for.
+        """
+        if kind == "chat":
+            await self.send("chat_message", text=text)
+        elif kind == "room":
+            await self.send("room_message", room=place, text=text)
+        elif kind == "publish":
+            await self.send("publish", channel=place, data=text)
+        else:
+            await self._put(text.encode(), text=kind == "text")
 
     async def send(self, kind: str, **payload: Any) -> None:
         """Send a message of the hub's protocol; nothing happens if the connection has ended."""
@@ -240,8 +254,11 @@ class Connection:
 
     async def _send(self, message: dict[str, Any]) -> None:
         data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        await self._put(data, text=True)
+
+    async def _put(self, data: bytes, *, text: bool) -> None:
         try:
-            await self._socket.send(data, text=True)
+            await self._socket.send(data, text=text)
         except ConnectionClosed:
             return
         self._messages_out += 1

@@ -1,66 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from itertools import islice
+import json
+import math
+from collections.abc import AsyncIterator
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+import rtmon
 from rtmon.errors import OptionError
-from rtmon.hub import Hub
-from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.lab.load import Load, LoadOptions, LoadReport, run_load
-from rtmon.lab.script import visits
-
-
-class Counting(ServerConnection):
-    """Counts below everything else, for an independent second opinion."""
-
-    everyone: dict[str, Counting]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.counts = {"messages_in": 0, "bytes_in": 0, "messages_out": 0, "bytes_out": 0}
-        self.meter = self
-        self.name: str | None = None
-        self.errors = 0
-        for way, method in (("out", "send_text"), ("out", "send_binary")):
-            self._count(way, method)
-
-    def bump(self, counter: str) -> None:
-        """The hub counts an error."""
-        assert counter == "errors"
-        self.errors += 1
-
-    def _count(self, way: str, method: str) -> None:
-        inner = getattr(self.protocol, method)
-
-        def counted(data: bytes, *args: Any, **kwargs: Any) -> None:
-            self.counts[f"messages_{way}"] += 1
-            self.counts[f"bytes_{way}"] += len(data)
-            inner(data, *args, **kwargs)
-
-        setattr(self.protocol, method, counted)
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        host, port = transport.get_extra_info("peername")[:2]
-        self.everyone[f"{host}:{port}"] = self
-
-    async def recv(self, *args: Any, **kwargs: Any) -> Any:
-        data = await super().recv(*args, **kwargs)
-        self.counts["messages_in"] += 1
-        self.counts["bytes_in"] += len(data.encode() if isinstance(data, str) else data)
-        return data
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (a report has nothing to wait on)
-            await asyncio.sleep(0.005)
+from rtmon.lab.script import due, rate_at, visits
+from rtmon.metrics.histogram import Histogram
+from rtmon.testing import FaultProxy, until
 
 
 def url(server: Server) -> str:
@@ -69,49 +26,60 @@ def url(server: Server) -> str:
     return f"ws://{host}:{port}"
 
 
-@pytest.fixture
-def everyone() -> dict[str, Counting]:
-    """Address → connection, for all connections of the server."""
-    return {}
-
-
-def serve_hub(hub: Hub, everyone: dict[str, Counting]) -> serve:
-    """A hub that speaks through connections that count."""
-    connection = type("Connection", (Counting,), {"everyone": everyone})
-    arguments = {**serve_arguments(hub), "create_connection": connection}
-    return serve(handler(hub), "127.0.0.1", 0, **arguments)
+def serve_hub(**options: Any) -> rtmon.Server:
+    """A hub that counts."""
+    return rtmon.serve(rtmon.Hub(**options), "127.0.0.1", 0)
 
 
 @pytest.fixture
-async def server(everyone: dict[str, Counting]) -> Any:
+async def server() -> AsyncIterator[rtmon.Server]:
     """A hub that takes all that these users send."""
-    async with serve_hub(Hub(rate=200.0, burst=200), everyone) as running:
+    async with serve_hub(rate=200.0, burst=200) as running:
         yield running
 
 
-async def test_counts_equal_the_servers(server: Server, everyone: dict[str, Counting]) -> None:
+@pytest.fixture
+async def echo() -> AsyncIterator[str]:
+    """A server that is no hub: it sends back what it gets."""
+
+    async def handle(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(handle, "127.0.0.1", 0) as running:
+        yield url(running)
+
+
+def check_connections(server: rtmon.Server, report: LoadReport) -> None:
+    """What each user counted of its open connection is what the server counted, to the byte."""
+    server.monitor.tick()
+    rows = {row.remote: row for row in server.monitor.collector.connections()}
+    for entry in report.connections:
+        if entry.open:
+            row = rows[entry.local]
+            assert (row.name, row.messages_in, row.bytes_in, row.messages_out, row.bytes_out) == (
+                entry.name,
+                entry.messages_out,
+                entry.bytes_out,
+                entry.messages_in,
+                entry.bytes_in,
+            )
+
+
+async def test_counts_equal_the_servers(server: rtmon.Server) -> None:
     """When all is quiet, each open connection's counts equal the server's own, to the byte."""
     reports: list[LoadReport] = []
     release = asyncio.Event()
 
     def quiet(report: LoadReport) -> None:
         reports.append(report)
-        for entry in report.connections:
-            if entry.open:
-                there = everyone[entry.local]
-                assert there.name == entry.name
-                assert there.counts == {
-                    "messages_in": entry.messages_out,
-                    "bytes_in": entry.bytes_out,
-                    "messages_out": entry.messages_in,
-                    "bytes_out": entry.bytes_in,
-                }
+        check_connections(server, report)
         release.set()
 
     options = LoadOptions(
         users=12, rate=40.0, duration=1.5, ramp=0.3, churn=0.5, stay=0.4, aborts=0.0
     )
-    last = await run_load(url(server), options, on_quiet=quiet, release=release)
+    last = await run_load(server.url, options, on_quiet=quiet, release=release)
 
     [report] = reports
     assert report.quiet
@@ -119,73 +87,171 @@ async def test_counts_equal_the_servers(server: Server, everyone: dict[str, Coun
     assert report.totals.messages_in > report.totals.messages_out > 100
     assert report.connected > options.users, "some came back"
     assert last.open == 0
-    counted = {key: sum(each.counts[key] for each in everyone.values()) for key in ("bytes_out",)}
-    assert last.totals.bytes_in == counted["bytes_out"], "clean closes lose nothing"
+    await until(lambda: not server.websockets.connections, timeout=20)
+    snapshot = server.monitor.snapshot()
+    assert last.totals.bytes_in == snapshot.bytes_out, "clean closes lose nothing"
+    assert last.totals.messages_out == snapshot.messages_in
     assert set(last.close_codes) == {1000, 1001}
 
 
-async def test_some_end_without_a_close_frame(server: Server) -> None:
+async def test_some_end_without_a_close_frame(server: rtmon.Server) -> None:
     """Users told to abort leave the server with 1006, and the report says how many did."""
     options = LoadOptions(
         users=6, rate=5.0, duration=0.8, ramp=0.0, churn=1.0, stay=0.1, aborts=0.7
     )
-    report = await run_load(url(server), options)
+    report = await run_load(server.url, options)
     assert report.aborted > 0
     assert report.close_codes[1006] == report.aborted
     assert report.lost == 0
 
 
-async def test_users_above_their_rate_become_quiet_too(everyone: dict[str, Counting]) -> None:
+async def test_users_above_their_rate_become_quiet_too() -> None:
     """Users that send more than the hub takes are refused, and still all is counted alike."""
     options = LoadOptions(users=2, rate=200.0, duration=0.4, ramp=0.0, churn=0.0)
     reports: list[LoadReport] = []
-    async with serve_hub(Hub(rate=1.0, burst=5), everyone) as server:
-        await run_load(url(server), options, on_quiet=reports.append)
+    async with serve_hub(rate=1.0, burst=5) as server:
+
+        def quiet(report: LoadReport) -> None:
+            reports.append(report)
+            check_connections(server, report)
+
+        await run_load(server.url, options, on_quiet=quiet)
+        [report] = reports
+        assert report.quiet
+        assert report.errors > 0
+        assert server.monitor.snapshot().errors >= report.errors
+        assert report.answered < report.sent
+
+
+@pytest.mark.parametrize("kind", ["chat", "text", "binary"])
+async def test_any_server_will_do(echo: str, kind: Any) -> None:
+    """A server that is no hub is loaded too; what it echoes comes back, and gives latency."""
+    options = LoadOptions(users=3, rate=50.0, duration=0.5, ramp=0.0, churn=0.0, mix={kind: 1})
+    reports: list[LoadReport] = []
+    await run_load(echo, options, on_quiet=reports.append)
     [report] = reports
-    assert report.quiet
-    assert sum(each.errors for each in everyone.values()) > 0
-    for entry in report.connections:
-        counts = everyone[entry.local].counts
-        assert (counts["messages_out"], counts["bytes_out"]) == (
-            entry.messages_in,
-            entry.bytes_in,
-        )
-        assert counts["messages_in"] == entry.messages_out
-
-
-async def test_any_server_will_do() -> None:
-    """A server that is no hub is loaded too; what it echoes comes back and is counted."""
-
-    async def echo(connection: ServerConnection) -> None:
-        async for message in connection:
-            await connection.send(message)
-
-    async with serve(echo, "127.0.0.1", 0) as running:
-        options = LoadOptions(users=3, rate=50.0, duration=0.5, ramp=0.0, churn=0.0)
-        report = await run_load(url(running), options)
     assert report.quiet
     assert report.totals.messages_out > 0
     assert report.totals.messages_in == report.totals.messages_out
     assert report.totals.bytes_in == report.totals.bytes_out
+    assert report.answered == report.sent == report.asked == report.latency.count
+    assert report.unanswered == 0
 
 
-async def test_a_server_that_is_not_there_is_counted(server: Server) -> None:
+async def test_rooms_and_channels(server: rtmon.Server) -> None:
+    """A mix of chat, room messages and publications: each comes back to whom sent it."""
+    mix: dict[Any, float] = {"chat": 1, "room": 2, "publish": 3}
+    options = LoadOptions(
+        users=6, rate=20.0, duration=0.8, ramp=0.0, churn=0.0, mix=mix, group=2, aborts=0.0
+    )
+    reports: list[LoadReport] = []
+    await run_load(server.url, options, on_quiet=reports.append)
+    [report] = reports
+    assert report.sent > 20
+    assert report.answered == report.sent
+    used = {info.channel for info in server.monitor.collector.channels()}
+    assert used >= {"channel:load.0", "channel:load.2", "room:load.0", "room:load.2"}
+
+
+async def test_an_open_loop_does_not_wait(echo: str) -> None:
+    """While the server is frozen an open loop goes on; its latency tells of the whole wait."""
+    options = LoadOptions(users=2, rate=50.0, ramp=0.0, churn=0.0)
+    async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
+        await until(lambda: load.tally.answered > 10, timeout=20)
+        proxy.freeze("down")
+        asked = load.tally.asked
+        await until(lambda: load.tally.asked > asked + 50, timeout=20)
+        assert load.tally.asked - load.tally.answered > 25
+        proxy.thaw()
+        assert await load.quiet()
+        report = load.report()
+    assert report.answered == report.sent
+    # 25 messages of each were due during the freeze, spread over half a second or more.
+    assert (report.latency.quantile(0.9) or 0) > 0.1
+
+
+async def test_a_closed_loop_waits(echo: str) -> None:
+    """While the server is frozen a closed loop asks nothing more."""
+    options = LoadOptions(users=2, rate=200.0, ramp=0.0, churn=0.0, loop="closed")
+    async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
+        await until(lambda: load.tally.answered > 10, timeout=20)
+        proxy.freeze("down")
+        await until(lambda: load.tally.asked == load.tally.answered + 2, timeout=20)
+        await asyncio.sleep(0.2)
+        assert load.tally.asked == load.tally.answered + 2
+        proxy.thaw()
+        asked = load.tally.asked
+        await until(lambda: load.tally.asked > asked + 10, timeout=20)
+
+
+async def test_storms(echo: str) -> None:
+    """In a storm all users drop their connections and come back at once, again and again."""
+    options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
+    async with Load(echo, options) as load:
+        await until(lambda: load.tally.connected >= 15, timeout=20)
+        assert load.tally.aborted >= 10
+    assert load.report().close_codes[1006] >= 10
+
+
+async def test_the_seconds_add_up(echo: str) -> None:
+    """The rows of the seconds together are the totals, histograms included."""
+    options = LoadOptions(users=3, rate=30.0, duration=1.3, ramp=0.0, churn=0.0)
+    report = await run_load(echo, options)
+    assert len(report.seconds) >= 2
+    for name in ("asked", "sent", "answered", "connected", "failed", "lost", "errors"):
+        assert sum(getattr(row, name) for row in report.seconds) == getattr(report, name)
+    assert sum(row.received for row in report.seconds) == report.totals.messages_in
+    assert Histogram.merged(row.latency for row in report.seconds) == report.latency
+    assert report.seconds[-1].open == 0
+    assert sum(row.elapsed for row in report.seconds) == pytest.approx(report.elapsed, abs=0.01)
+    plain = json.loads(json.dumps(report.as_dict()))
+    assert plain["latency"]["count"] == report.answered
+    assert Histogram.parse(plain["latency"]["buckets"]).counts == report.latency.counts
+
+
+RATES = st.just(0.0) | st.floats(0.001, 1000)
+
+
+@given(
+    rate=RATES,
+    rate_to=RATES,
+    time=st.floats(0, 30),
+    gap=st.floats(1e-6, 100),
+)
+def test_a_rate_that_moves(rate: float, rate_to: float, time: float, gap: float) -> None:
+    """Between two messages the rate adds up to their gap, while it rises or falls and after."""
+    options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
+    moment = due(options, time, gap)
+    if moment == math.inf:
+        assert rate_to == 0
+        return
+    assert moment >= time
+    steps = sorted({time, moment, *([10.0] if time < 10 < moment else [])})
+    area = sum(
+        (rate_at(options, a) + rate_at(options, b)) / 2 * (b - a) for a, b in pairwise(steps)
+    )
+    # How far a number of this size can be off by the moment's own precision.
+    slack = 1e-6 * gap + 1e-12 * max(rate, rate_to) * max(1.0, moment) + 1e-6
+    assert area == pytest.approx(gap, abs=slack)
+
+
+async def test_a_server_that_is_not_there_is_counted(server: rtmon.Server) -> None:
     """Attempts that fail are counted and tried again, and stopping does not wait for them."""
-    address = url(server)
+    address = server.url
     server.close()
     await server.wait_closed()
     async with Load(address, LoadOptions(users=2, ramp=0.0)) as load:
-        await until(lambda: load.report().failed >= 3)
+        await until(lambda: load.report().failed >= 3, timeout=20)
         assert await load.quiet()
     assert load.report().connected == 0
 
 
-async def test_connections_lost_are_told_apart(server: Server) -> None:
+async def test_connections_lost_are_told_apart(server: rtmon.Server) -> None:
     """A connection that the server ends is counted as lost, with the code that it was given."""
-    async with Load(url(server), LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
-        await until(lambda: load.report().open == 4)
+    async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
+        await until(lambda: load.report().open == 4, timeout=20)
         server.close()
-        await until(lambda: load.report().lost == 4)
+        await until(lambda: load.report().lost == 4, timeout=20)
         assert load.report().close_codes == {1001: 4}
 
 
@@ -208,7 +274,19 @@ def test_the_same_seed_does_the_same() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"users": 0}, {"rate": -1.0}, {"churn": 1.1}, {"duration": -1.0}, {"aborts": 0.9}],
+    [
+        {"users": 0},
+        {"rate": -1.0},
+        {"churn": 1.1},
+        {"duration": -1.0},
+        {"aborts": 0.9},
+        {"rate_to": 1.0},
+        {"loop": "half"},
+        {"storm": 0.0},
+        {"mix": {}},
+        {"mix": {"shout": 1}},
+        {"mix": {"chat": -1}},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     """Each wrong option is named in the error."""

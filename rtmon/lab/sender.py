@@ -1,0 +1,103 @@
+"""How a simulated user knows its own messages when they come back."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from .report import Tally
+from .script import LoadOptions
+
+__all__ = ["User"]
+
+_OUTSTANDING = 1_000
+"""Messages of one user that may still come back; of more, the oldest count as unanswered."""
+
+
+class User:
+    """One user: what it has sent that has not come back yet, and the pause that it makes.
+
+    Args:
+        number: which, from 0.
+        options: as for all users.
+        tally: what it counts in.
+
+    Attributes:
+        name: what it calls itself.
+        place: its room or channel.
+    """
+
+    def __init__(self, number: int, options: LoadOptions, tally: Tally) -> None:
+        self.name = f"user-{number + 1:0{len(str(options.users))}d}"
+        self.place = f"load.{number // options.group}"
+        self.number = number
+        self._tally = tally
+        self._outstanding: dict[int, float] = {}  # number of a message → when it was due
+        self._said = 0
+        self._mark = f"#{number}.".encode()
+        self.expecting = False
+        """Whether it waits for its answers, and is to be woken by the last of them."""
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has not come back."""
+        return bool(self._outstanding)
+
+    def wake(self) -> None:
+        """End the pause that it makes now."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def pause(self, seconds: float | None) -> None:
+        """Wait so long (None: without end), or until woken."""
+        if seconds is not None and seconds <= 0:
+            # Who is late must not keep the loop to themselves: nobody else would read, or stop.
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None
+        if seconds is not None and seconds < math.inf:
+            timer = loop.call_later(seconds, self.wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def marked(self, text: str, due: float) -> str:
+        """A text that is known when it comes back."""
+        self._said += 1
+        self._outstanding[self._said] = due
+        if len(self._outstanding) > _OUTSTANDING:
+            del self._outstanding[next(iter(self._outstanding))]
+            self._tally.unanswered += 1
+        return f"#{self.number}.{self._said}# {text}"
+
+    def forget(self) -> None:
+        """What is outstanding will not come any more."""
+        self._tally.unanswered += len(self._outstanding)
+        self._outstanding.clear()
+
+    def hear(self, data: bytes) -> None:
+        """Something came."""
+        tally = self._tally
+        tally.received += 1
+        if b'"type":"error"' in data:
+            tally.errors += 1
+        found = data.find(self._mark)
+        if found < 0 or not self._outstanding:
+            return
+        now = asyncio.get_running_loop().time()
+        while found >= 0:  # a batch may hold several
+            begin = found + len(self._mark)
+            end = data.find(b"#", begin, begin + 12)
+            digits = data[begin:end] if end > 0 else b""
+            if digits.isdigit() and (due := self._outstanding.pop(int(digits), None)) is not None:
+                tally.answered += 1
+                tally.latency.record(now - due)
+            found = data.find(self._mark, begin)
+        if self.expecting and not self._outstanding:
+            self.wake()
