@@ -9,7 +9,8 @@ The hierarchy::
     ├── FeedError           a feed cannot be opened or read
     ├── ProtocolError       a message breaks the hub's protocol; carries the code sent to the peer
     ├── PortInUse           a listener could not bind (also an OSError)
-    └── FileFormatError     a file is not what rtmon writes (also a ValueError)
+    ├── FileFormatError     a file is not what rtmon writes (also a ValueError)
+    └── ClientError         a client of the hub cannot do it: see rtmon.client.errors
 
 Each message says what was wrong, where, and what to do about it.
 """

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -38,6 +39,9 @@ Purpose = Literal["serve", "probe", "display"]
 
 LAG_SECONDS = 0.1
 """How often the event loop is asked how late it is."""
+
+CLIENTS_KEPT = 1000
+"""Clients whose numbers are shown; the oldest make room."""
 
 TRACEBACK_LENGTH = 8192
 """Characters kept of a traceback, from its end."""
@@ -110,6 +114,7 @@ class Monitor:
         self._closed = False
         self._listeners: dict[object, Callable[[Tick], None]] = {}
         self._attachments: dict[Sink, Attachment] = {}
+        self._clients: deque[Callable[[], object]] = deque(maxlen=CLIENTS_KEPT)
         self._gauges = ProcessGauges(clock)
         self._own: float | None = None
         self._warned: set[str] = set()
@@ -350,6 +355,16 @@ class Monitor:
 
         return frame("channels", self.collector.channels())
 
+    def clients(self) -> pd.DataFrame:
+        """The clients that report to this Monitor as a DataFrame, the latest thousand.
+
+        ``rtmon.connect(url, monitor=monitor)`` has a client do so. Columns, dtypes and units are
+        those of :data:`rtmon.metrics.columns.CLIENT`.
+        """
+        from .frames import frame
+
+        return frame("clients", [read() for read in list(self._clients)])
+
     def events(self) -> pd.DataFrame:
         """The Events as a DataFrame, oldest first.
 
@@ -389,6 +404,14 @@ class Monitor:
     def _detach_failed(self, attachment: Attachment) -> None:
         self._attachments.pop(attachment.sink, None)
         self.event("sink detached", f"{attachment.sink!r} failed: {attachment.failed!r}")
+
+    def follow(self, client: Callable[[], object]) -> None:
+        """Have a client's numbers shown.
+
+        Args:
+            client: gives a record with the fields of :data:`rtmon.metrics.columns.CLIENT`.
+        """
+        self._clients.append(client)
 
     def event(self, kind: str, detail: str) -> None:
         """Add a line to the event log; to be called on the thread that is measured."""

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.client import process_exception
 
@@ -21,10 +21,14 @@ from .link import Link
 from .options import ClientOptions
 from .outbox import Entry
 from .receiving import Chunk, Replayed
-from .records import Change, Message
+from .records import Change, ClientStats, Message
 from .refusals import is_fatal, retry_after
+from .reporting import Reporting
 from .session import Session
 from .subscription import Buffer
+
+if TYPE_CHECKING:
+    from ..monitor import Monitor
 
 __all__ = ["Engine"]
 
@@ -55,6 +59,7 @@ class Engine:
         options: ClientOptions,
         connection: dict[str, Any],
         *,
+        monitor: Monitor | None = None,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -62,9 +67,13 @@ class Engine:
         self._clock = clock
         self._process_exception = connection.get("process_exception", process_exception)
         self.session = Session(options, rng=rng, wall=clock.time)
-        self.address = Address(
-            url, self.session.sender.codec, {"open_timeout": options.open_timeout, **connection}
-        )
+        self._reporting: Reporting | None = None
+        connection = {"open_timeout": options.open_timeout, **connection}
+        if monitor is not None:
+            self._reporting = Reporting(monitor, name=options.name, stats=self.stats)
+            counting = self._reporting.counting(connection.get("create_connection"))
+            connection["create_connection"] = counting
+        self.address = Address(url, self.session.sender.codec, connection)
         self.attendance = Attendance(self.session, now=self.now, wake=self.wake)
         self.callbacks = Callbacks()
         self.messages: Buffer[Message] = Buffer(_UNREAD)
@@ -81,6 +90,10 @@ class Engine:
     def now(self) -> float:
         """Seconds that only grow."""
         return self._clock.monotonic()
+
+    def stats(self) -> ClientStats:
+        """The client's own numbers, as of now."""
+        return self.session.stats(self.now(), url=str(self.address))
 
     @property
     def generation(self) -> int:
@@ -228,6 +241,8 @@ class Engine:
                 self._problem = str(error) or type(error).__name__
                 delay = session.failed(self.now(), error, fatal=fatal, retry_after=after)
             else:
+                if self._reporting is not None:
+                    self._reporting.opened(connection)
                 self.link = Link(session, connection, clock=self._clock, passed=self._pass_on)
                 try:
                     code, reason = await self.link.run(welcome_within=self._options.open_timeout)
@@ -269,9 +284,13 @@ class Engine:
             for tap in self.taps:
                 tap(event)
             if isinstance(event, Change):
+                if self._reporting is not None:
+                    self._reporting.changed(event)
                 self.callbacks.change(event)
             else:
                 self._message(event)
+        if self._reporting is not None and self.link is not None:
+            self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()
 
     def _message(self, message: Message) -> None:

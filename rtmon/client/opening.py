@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..clock import SYSTEM_CLOCK, Clock
 from .client import Client
 from .engine import Engine
 from .options import ClientOptions
+
+if TYPE_CHECKING:
+    from ..monitor import Monitor
 
 __all__ = ["connect"]
 
@@ -17,6 +20,7 @@ def connect(
     url: str,
     *,
     options: ClientOptions | None = None,
+    monitor: Monitor | None = None,
     clock: Clock = SYSTEM_CLOCK,
     rng: random.Random | None = None,
     **changes: Any,
@@ -28,6 +32,8 @@ def connect(
     Args:
         url: ``ws://`` or ``wss://``.
         options: how it behaves; the default options if None.
+        monitor: told of its connections, with the role ``client``, and of its own numbers:
+            ``monitor.clients()``.
         clock: where time comes from.
         rng: for the waits between attempts.
         **changes: fields of :class:`ClientOptions` that differ from ``options``; everything else is
@@ -38,5 +44,6 @@ def connect(
         OptionError: an argument is wrong.
     """
     chosen, connection = ClientOptions.of(options, changes)
-    engine = Engine(url, chosen, connection, clock=clock, rng=rng or random.Random())
+    rng = rng or random.Random()
+    engine = Engine(url, chosen, connection, monitor=monitor, clock=clock, rng=rng)
     return Client(engine, chosen)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 __all__ = ["Pace"]
 
-_BURST = 100.0
-"""Messages at once. The server takes five times as many by default, but does not say."""
+_BURST = 500.0
+"""Messages at once, at most: the rest of a long queue need not come all in one breath."""
 
 _SHARE = 0.95
-"""Of the server's rate: its clock and ours need not agree."""
+"""Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too."""
 
 
 class Pace:
-    """A bucket of messages, refilled at the rate that the server's welcome names."""
+    """A bucket of messages, of the size and the rate that the server's welcome names."""
 
     def __init__(self) -> None:
         self._rate = float("inf")
         self._left = self._burst = _BURST
         self._when = 0.0
 
-    def start(self, now: float, rate: float) -> None:
-        """A connection begins, with a full bucket."""
+    def start(self, now: float, *, rate: float, burst: int | None) -> None:
+        """A connection begins, with a full bucket: a second's worth if its size is not known."""
         self._rate = rate * _SHARE
-        self._burst = self._left = max(1.0, min(_BURST, rate))
+        self._burst = self._left = max(1.0, min(_BURST, (burst or rate) * _SHARE))
         self._when = now
 
     def left(self, now: float) -> int:

@@ -45,6 +45,7 @@ class Replayed:
 
 class _Limits(msgspec.Struct):
     rate: float = limits.RATE
+    burst: int | None = None
     message_size: int = limits.MESSAGE_SIZE
 
 
@@ -87,16 +88,20 @@ class Receiver:
             return
         if kind == "welcome":
             self._welcome(envelope, payload, now)
-        elif kind == "pong":
-            session.sender.pinged(envelope.reply_to, now)
         elif kind == "ping":
             session.pong(envelope.id, payload.get("timestamp"), now)
         elif kind == "error":
             self._refused(envelope, payload)
         elif not self._answered(envelope, payload):
-            if kind == "disconnect":
-                self._goodbye(payload)
-            self._deliver(envelope, payload)
+            self._unasked(envelope, payload, now)
+
+    def _unasked(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
+        if envelope.type == "pong":
+            self._session.sender.pinged(envelope.reply_to, now)
+            return
+        if envelope.type == "disconnect":
+            self._goodbye(payload)
+        self._deliver(envelope, payload)
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         session = self._session

@@ -71,6 +71,8 @@ class ClientStats:
     """A client's own numbers, never part of any server's.
 
     Attributes:
+        name: what it calls itself; None if it has no name of its own.
+        url: where it connects to, without the query.
         state: of the client.
         attempts: to connect, the first one included.
         reconnects: connections after the first.
@@ -86,6 +88,8 @@ class ClientStats:
         expired: messages dropped because they waited too long.
     """
 
+    name: str | None
+    url: str
     state: ClientState
     attempts: int
     reconnects: int

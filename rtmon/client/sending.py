@@ -54,10 +54,10 @@ class Sender:
         self._probes: dict[str, int] = {}
         self._asked = False
 
-    def start(self, now: float, *, rate: float, message_size: int) -> None:
-        """A connection is open; the server takes so many messages a second, of so many bytes."""
+    def start(self, now: float, *, rate: float, burst: int | None, message_size: int) -> None:
+        """A connection is open, and the server takes so much."""
         self._message_size = message_size
-        self._pace.start(now, rate)
+        self._pace.start(now, rate=rate, burst=burst)
         self._probes.clear()
         self.heartbeat.start(now)
 

@@ -85,7 +85,12 @@ class Session:
 
     def welcomed(self, welcome: Greeting, now: float) -> None:
         """The server has spoken: say who one is, and return to where one was."""
-        self.sender.start(now, rate=welcome.limits.rate, message_size=welcome.limits.message_size)
+        self.sender.start(
+            now,
+            rate=welcome.limits.rate,
+            burst=welcome.limits.burst,
+            message_size=welcome.limits.message_size,
+        )
         self.client_id = welcome.client_id
         self.connected = True
         options, batch = self.options, self.options.server_batch
@@ -274,10 +279,12 @@ class Session:
         events, self._events = self._events, []
         return events
 
-    def stats(self, now: float) -> ClientStats:
-        """The client's numbers."""
+    def stats(self, now: float, *, url: str = "") -> ClientStats:
+        """The client's numbers; where it connects to is not the session's to know."""
         outbox, lifecycle = self.outbox, self.lifecycle
         return ClientStats(
+            name=self.options.name,
+            url=url,
             state=lifecycle.state,
             attempts=lifecycle.attempts,
             reconnects=max(0, lifecycle.connections - 1),

@@ -48,7 +48,6 @@ PROTOCOL = 1
 PIECE_BYTES = 256 * 1024
 """Upper bound of a piece of history, so that sending it never blocks a loop for long."""
 
-_COLUMNS = {table: names(columns, derived=False) for table, columns in TABLES.items()}
 _encode = msgspec.json.Encoder().encode
 _RECORDS: dict[str, Callable[..., Any]] = {
     "samples": Sample,
@@ -56,6 +55,7 @@ _RECORDS: dict[str, Callable[..., Any]] = {
     "connections": ConnectionInfo,
     "channels": ChannelInfo,
 }
+_COLUMNS = {table: names(TABLES[table], derived=False) for table in _RECORDS}
 _TOTALS = tuple(Snapshot.__dataclass_fields__)
 
 T = TypeVar("T")

@@ -123,6 +123,7 @@ class Reception:
                 message_size=self._hub.options.max_size,
                 file_chunk=limits.FILE_CHUNK_MAX,
                 rate=self._hub.options.rate,
+                burst=self._hub.options.burst,
             ),
         )
 

@@ -17,6 +17,7 @@ from typing import Literal
 
 __all__ = [
     "CHANNEL",
+    "CLIENT",
     "CONNECTION",
     "EVENT",
     "EVERY",
@@ -332,11 +333,35 @@ CHANNEL: tuple[Column, ...] = (
     _seconds("fanout_max", "The longest of these."),
 )
 
+CLIENT: tuple[Column, ...] = (
+    _text("name", "What the client calls itself; null if it has no name of its own."),
+    _text("url", "Where it connects to, without the query."),
+    _text("state", "connecting, open, reconnecting, closing or closed."),
+    _counter("attempts", "attempts", "Attempts to connect, the first one included."),
+    _counter("reconnects", "connections", "Connections after the first."),
+    _seconds("downtime", "Time without a connection after the first, a current outage included."),
+    _seconds("rtt", "What the last heartbeat took there and back; null before the first."),
+    _int("queued", "messages", "Messages that wait to be sent."),
+    _int("unconfirmed", "messages", "Messages sent that the server is not known to have."),
+    _counter("sent", "messages", "Messages sent, heartbeats included, chunks of files not."),
+    _counter("received", "messages", "The same for what was received."),
+    _counter(
+        "resent",
+        "messages",
+        "Those sent again: the connection ended before they were known to have arrived.",
+    ),
+    _counter("duplicates", "messages", "Messages received again, and not delivered again."),
+    _counter("gaps", "gaps", "Times that history was lost."),
+    _counter("dropped", "messages", "Messages dropped because a queue or buffer was full."),
+    _counter("expired", "messages", "Messages dropped because they waited too long."),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "samples": SAMPLE,
     "connections": CONNECTION,
     "events": EVENT,
     "channels": CHANNEL,
+    "clients": CLIENT,
 }
 """Table name → its columns, in order."""
 

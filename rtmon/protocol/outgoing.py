@@ -51,11 +51,19 @@ class Carrier(_Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Limits(_Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """What a client must know to stay within the limits."""
+    """What a client must know to stay within the limits.
+
+    Attributes:
+        message_size: bytes of a message.
+        file_chunk: bytes of data in one file chunk.
+        rate: messages a second, on average.
+        burst: messages at once, before the rate counts.
+    """
 
     message_size: int
     file_chunk: int
     rate: float
+    burst: int
 
 
 class Welcome(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -263,11 +271,18 @@ class Error(_Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Goodbye(_Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The server ends the connection; for transports without close codes."""
+    """The server ends the connection; for transports without close codes.
+
+    Attributes:
+        code: what it would close a WebSocket with.
+        retry: whether to come back.
+        retry_after: seconds to stay away at least; not there if it does not matter.
+    """
 
     code: int
     reason: str
     retry: bool
+    retry_after: float | None = None
 
 
 OUTGOING: dict[str, type[msgspec.Struct]] = {

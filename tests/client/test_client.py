@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import email.utils
 import http
+import ssl
 import time
 from typing import Any
 
@@ -12,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import serve
 
 import rtmon
+from rtmon import Monitor
 from rtmon.backoff import Backoff
 from rtmon.client import Batch, ClientClosed, QueueFull
 from rtmon.errors import OptionError, ProtocolError
@@ -309,7 +313,7 @@ async def test_arguments_go_to_websockets(start: Any) -> None:
     """What connect() does not know itself is an argument of the library's connect, or an error."""
     place = await start()
     client = await place.connect(additional_headers={"X-Mine": "1"}, name="ada", user="u")
-    connection = next(iter(place.hub.audience.sessions.values())).peer._connection
+    connection = next(iter(place.hub.audience.sessions.values())).peer.connection
     assert connection.request.headers["X-Mine"] == "1"
     (member,) = (await client.request("presence")).payload["members"]
     assert (member["name"], member["user"]) == ("ada", "u")
@@ -363,3 +367,73 @@ async def test_stats_are_a_record(place: Place) -> None:
     assert msgspec.to_builtins(stats)["state"] == "open"
     with pytest.raises(AttributeError):
         stats.sent = 0
+
+
+async def test_a_monitor_shows_clients_beside_the_server(place: Any) -> None:
+    """A client's numbers are in its Monitor under the role client, its loss and return are in the
+    events, and the totals stay those of servers.
+    """
+    monitor = Monitor(interval=1000)
+    client = await place.connect(name="ada", monitor=monitor, heartbeat_interval=0.05)
+    await client.publish("news", 1, ack=True)
+    await until(lambda: client.stats.rtt is not None)
+    place.proxy.cut()
+    await until(lambda: client.stats.reconnects == 1)
+    await client.close()
+    monitor.tick()
+    (row,) = monitor.clients().to_dict("records")
+    assert row == dataclasses.asdict(client.stats)
+    assert (row["name"], row["state"], row["reconnects"]) == ("ada", "closed", 1)
+    connections = monitor.connections()
+    assert set(connections["role"]) == {"client"}
+    assert set(connections["name"]) == {"ada"}
+    assert len(connections) == 2
+    assert connections["rtt"].notna().any()
+    assert connections["messages_out"].sum() >= 3
+    told = [kind for kind in monitor.events()["kind"] if kind.startswith("client")]
+    assert told == ["client open", "client close", "client reconnect", "client close"]
+    snapshot = monitor.snapshot()
+    assert (snapshot.opened, snapshot.messages_out) == (0, 0)
+
+
+async def test_over_tls_and_through_a_proxy(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """What `websockets` can do the client can too: TLS, an HTTP proxy, headers of one's own."""
+    asked: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0])
+        host, _, port = head.split()[1].decode().rpartition(":")
+        upstream = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, upstream[1]), pump(upstream[0], writer))
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    server_side, client_side = tls
+    seen: list[Any] = []
+
+    def look(connection: Any, request: Any) -> None:
+        seen.append(request.headers.get("X-Team"))
+
+    async with (
+        rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, ssl=server_side, process_request=look) as server,
+        await asyncio.start_server(tunnel, "127.0.0.1", 0) as proxy,
+    ):
+        port = server.url.rpartition(":")[2].strip("/")
+        through = proxy.sockets[0].getsockname()[1]
+        async with rtmon.connect(
+            f"wss://127.0.0.1:{port}",
+            ssl=client_side,
+            server_hostname="localhost",
+            proxy=f"http://127.0.0.1:{through}",
+            additional_headers={"X-Team": "blue"},
+        ) as client:
+            answer = await client.request("ping", {"timestamp": 1})
+            assert answer.payload == {"timestamp": 1}
+        assert asked == [f"CONNECT 127.0.0.1:{port} HTTP/1.1".encode()]
+        assert seen == ["blue"]
