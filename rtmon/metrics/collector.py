@@ -10,7 +10,7 @@ from typing import Any
 
 from .backlog import Backlogs
 from .causes import NORMAL
-from .columns import METER_COUNTERS
+from .columns import METER_COUNTERS, Column
 from .histogram import EMPTY, Histogram, Recorder
 from .history import History
 from .meter import Ending, Ledger, Meter, safe_text
@@ -312,6 +312,11 @@ class Collector:
             fanout=Histogram.merged((self._lifetime["fanout"], self.fanout.peek())),
             lag=Histogram.merged((self._lifetime["lag"], self.lag.peek())),
         )
+
+    def knows(self, column: Column) -> bool:
+        """Whether a probe of the server knows what is in a column; before the first, all may."""
+        probes = self._connections.ledger.probes
+        return not probes or not probes.isdisjoint(column.probes)
 
     def measure(self, fanout: Recorder, channels: Callable[[], Iterable[ChannelInfo]]) -> None:
         """Have fan-out times and the table of channels come from a hub.

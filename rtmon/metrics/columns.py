@@ -205,7 +205,7 @@ SAMPLE: tuple[Column, ...] = (
         "s",
         "Round-trip times of pings answered during the Sample.",
         (50, 95, 99),
-        probes=WIRE,
+        probes=PINGS,
     ),
     *_histogram("size_in", "B", "Payload of each message received.", (50, 95)),
     *_histogram("size_out", "B", "Payload of each message sent.", (50, 95)),

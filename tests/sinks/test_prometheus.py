@@ -185,6 +185,21 @@ async def test_what_is_not_known_is_left_out() -> None:
     assert "rtmon_wire_out_bytes_total" in said
 
 
+async def test_what_no_probe_here_can_know_is_left_out() -> None:
+    """Where only ASGI is probed, there are no waits or round trips to tell of, not even zero."""
+    monitor = Monitor(interval=1000)
+    meter = monitor.collector.meter(probe="asgi")
+    monitor.connection_opened(meter)
+    meter.received(5)
+    monitor.tick()
+    async with serve_admin(monitor, port=0) as admin:
+        said = await scrape(admin.port)
+    assert said["rtmon_payload_in_bytes_total"] == {NO_LABELS: 5}
+    assert "rtmon_handler_seconds_count" in said
+    for unknown in ("receive_seconds", "rtt_seconds", "send_queue_bytes", "slow_connections"):
+        assert not [name for name in said if name.startswith(f"rtmon_{unknown}")]
+
+
 def test_a_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever adds a line to the table of columns has added a metric."""
 
