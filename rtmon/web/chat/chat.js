@@ -114,7 +114,8 @@ export class Chat {
     this.ids.add(id);
     this.#onIds([...this.ids].slice(-IDS));
     if (name !== this.name) this.#introduce();
-    this.#hearing.catchUp(this.everybody, recovered);
+    // What was missed follows by itself, if the server still has it.
+    if (!recovered) this.#hearing.catchUp(this.everybody, this.everybody.position);
     for (const each of this.conversations.values()) if (each.kind === "room") this.#enter(each);
     await this.#hearing.count();
     this.speech.deliverWaiting();
@@ -147,10 +148,11 @@ export class Chat {
   async #enter(room) {
     if (room.entering) return;
     room.entering = true;
+    const since = room.position;
     try {
       await this.client.join(room.name);
       room.refused = "";
-      await Promise.all([this.#hearing.catchUp(room), this.#hearing.count(room.name)]);
+      await Promise.all([this.#hearing.catchUp(room, since), this.#hearing.count(room.name)]);
     } catch (error) {
       // What ends with the connection is done again with the next one.
       if (this.client.isOpen) room.refused = error.message;

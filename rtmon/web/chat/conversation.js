@@ -28,6 +28,8 @@ export class Conversation {
     /** Client id → name, of those who are typing here. */
     this.typing = new Map();
     this.draft = "";
+    /** The latest place in the history that is known; null if none is. */
+    this.position = null;
     this.loading = false;
     /** Why one is not in it; empty when all is well. */
     this.refused = "";
@@ -35,11 +37,6 @@ export class Conversation {
     this.said = false;
     /** Whether the server is being asked to let one in. */
     this.entering = false;
-  }
-
-  /** The latest place in the history that is known. */
-  get position() {
-    return this.entries.findLast((entry) => entry.position)?.position ?? null;
   }
 
   /** The connection has ended. */
@@ -53,7 +50,7 @@ export class Conversation {
     if (entry.position && this.#known(entry)) return false;
     entry.key = ++keys;
     entry.version = 0;
-    this.entries.splice(this.#place(entry), 0, entry);
+    this.#insert(entry);
     while (this.entries.length > MOST) this.entries.shift();
     return true;
   }
@@ -77,7 +74,7 @@ export class Conversation {
     }
     this.entries.splice(this.entries.indexOf(entry), 1);
     this.change(entry, { ...changes, status: "sent", reason: "" });
-    this.entries.splice(this.#place(entry), 0, entry);
+    this.#insert(entry);
   }
 
   remove(entry) {
@@ -94,14 +91,28 @@ export class Conversation {
 
   /** Whether a message is here already; one's own that still waits has arrived with it. */
   #known(entry) {
-    if (this.entries.some((other) => same(other.position, entry.position))) return true;
+    const { position } = entry;
+    const here = (other) => same(other.position, position);
+    if (!this.#ahead(position) && this.entries.some(here)) return true;
     const waits = (other) =>
       other.what === "text" && other.mine && !other.position && other.text === entry.text;
     const mine =
       entry.mine && this.entries.find((other) => waits(other) && other.status !== "failed");
     if (!mine) return false;
-    this.arrived(mine, { time: entry.time, position: entry.position, name: entry.name });
+    this.arrived(mine, { time: entry.time, position, name: entry.name });
     return true;
+  }
+
+  /** Whether a place in the history comes after all that are known here. */
+  #ahead({ epoch, offset }) {
+    return this.position?.epoch === epoch && offset > this.position.offset;
+  }
+
+  #insert(entry) {
+    this.entries.splice(this.#place(entry), 0, entry);
+    const { position } = entry;
+    const other = position && position.epoch !== this.position?.epoch;
+    if (position && (other || this.#ahead(position))) this.position = position;
   }
 
   /** Before what waits to be sent, and before what has a later place in the same history. */

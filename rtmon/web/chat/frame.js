@@ -83,7 +83,10 @@ export class Frame {
     say(byId("me-name"), name || "Your name");
 
     const waits = link.retryAt === null ? 0 : Math.max(0, Math.ceil((link.retryAt - now) / 1000));
-    const lost = link.state === "reconnecting" || link.retryAt !== null || (link.state === "closed" && this.#chat.client);
+    const lost =
+      link.state === "reconnecting" ||
+      link.retryAt !== null ||
+      (link.state === "closed" && this.#chat.client);
     byId("banner").hidden = !lost;
     byId("banner").classList.toggle("ended", link.state === "closed");
     say(

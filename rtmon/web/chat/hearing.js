@@ -34,20 +34,22 @@ export class Hearing {
     hear("user_left", (payload) => this.#crowd(payload, "went"));
   }
 
-  /** Get what was said while one was not here, and say so if not all of it is left. */
-  async catchUp(conversation, recovered) {
+  /**
+   * Get what was said while one was not here, and say so if not all of it is left.
+   *
+   * @param {{epoch: string, offset: number} | null} since where one was
+   */
+  async catchUp(conversation, since) {
     const { client } = this.#chat;
     const place = conversation.kind === "room" ? { room: conversation.name } : {};
-    let since = conversation.position ?? undefined;
     conversation.loading = !since;
     try {
       for (let page = 0; page < PAGES; page++) {
-        const { payload } = await client.request("history", { ...place, since });
-        if (page === 0 && since && (payload.recovered === false || recovered === false)) {
-          conversation.lost(Date.now());
-        }
+        const asked = since ? { ...place, since } : place;
+        const { payload } = await client.request("history", asked);
+        if (since && payload.recovered === false) conversation.lost(Date.now());
         if (since && payload.epoch !== since.epoch) {
-          since = undefined; // another life of the server: take all that it has
+          since = null; // another life of the server: take all that it has
           continue;
         }
         for (const message of payload.messages) {
