@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["NORMAL", "Cause", "cause"]
+__all__ = ["NORMAL", "TOO_SLOW", "Cause", "cause"]
 
 Cause = Literal[
     "closed",
@@ -33,6 +33,9 @@ NORMAL = frozenset({"closed", "server shutdown"})
 
 VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 1010})
 """Codes by which an endpoint says that its peer broke the protocol (RFC 6455, 7.4.1)."""
+
+TOO_SLOW = "you read too slowly"
+"""The reason with which the hub closes a slow consumer; it goes with the code 1013."""
 
 KEEPALIVE_TIMEOUT = "keepalive ping timeout"
 """The close reason of ``websockets`` after an unanswered ping; it goes with the code 1011."""
@@ -65,7 +68,8 @@ def cause(
         return "protocol error" if code_received in VIOLATIONS else "closed"
     if initiator == "local":
         unanswered = code_sent == 1011 and reason_sent == KEEPALIVE_TIMEOUT
-        cut_off = slow and (unanswered or code_sent == 1013 or code_received is None)
+        told = code_sent == 1013 and reason_sent == TOO_SLOW
+        cut_off = told or (slow and (unanswered or code_sent == 1013 or code_received is None))
         known: dict[Cause, bool] = {
             "slow consumer": cut_off,
             "ping timeout": unanswered,

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from ...backpressure import Policy, Progress, SendQueue
+from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
 from ..alarm import Alarm
 from ..delivery import size_of
@@ -185,7 +186,7 @@ class QueuedPeer(Peer):
     def too_slow(self) -> None:
         """Too much waits: end the connection with 1013, and without what still waits here."""
         self._give_up()
-        self.close(codes.TRY_AGAIN_LATER, "you read too slowly")
+        self.close(codes.TRY_AGAIN_LATER, TOO_SLOW)
 
     def ended(self) -> None:
         """The connection is gone."""
