@@ -121,6 +121,8 @@ class Audience:
 
     async def room(self, key: str) -> None:
         """Wait until everybody who gets what is published under a key has room for more."""
+        # What waits for the end of the turn is in nobody's buffer yet.
+        self._outlet(key).flush()
         while full := next((s for s in self.receivers(key) if not s.peer.has_room()), None):
             await full.peer.room()
 
