@@ -7,7 +7,8 @@ const NOTHING = { state: "connecting", lastMessage: null, error: null, rtt: null
 
 export function useRtmon(url, options = {}) {
   const [now, setNow] = useState(NOTHING);
-  const [wanted, setWanted] = useState(true);
+  // How often a connection was asked for; 0 when none is wanted.
+  const [wanted, setWanted] = useState(1);
   const latest = useRef(options);
   const kept = useRef(null);
   useEffect(() => {
@@ -17,9 +18,9 @@ export function useRtmon(url, options = {}) {
   const { name, user } = options;
   const key = JSON.stringify([String(url), name, user]);
   useEffect(() => {
-    if (!wanted) return undefined;
+    if (wanted === 0) return undefined;
     // StrictMode unmounts and mounts again at once: what is there already goes on.
-    if (kept.current?.key !== key) {
+    if (kept.current?.key !== key || kept.current.client.state === "closed") {
       kept.current?.end();
       kept.current = open(url, latest, key, setNow);
     }
@@ -37,13 +38,14 @@ export function useRtmon(url, options = {}) {
     await kept.current.client.send(type, payload);
   }, []);
   const disconnect = useCallback(() => {
-    setWanted(false);
+    setWanted(0);
     kept.current?.end();
     kept.current = null;
   }, []);
   const reconnect = useCallback(() => {
-    setWanted(true);
-    kept.current?.client.reconnect();
+    const { client } = kept.current ?? {};
+    if (client === undefined || client.state === "closed") setWanted((times) => times + 1);
+    else client.reconnect();
   }, []);
   return useMemo(
     () => ({ ...now, isConnected: now.state === "open", sendMessage, disconnect, reconnect }),

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 import rtmon
+from tests.peers.packages import install
 
 HERE = Path(__file__).parent
-PEERS = HERE.parent / "peers"
 WEB = Path(rtmon.__file__).parent / "web"
 NODE = shutil.which("node")
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 
-@pytest.mark.usefixtures("node_packages")
 @pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_the_browser_client(script: Path) -> None:
     """The client for browsers does what it promises."""
+    install()
     done = subprocess.run(
         [NODE or "node", "--test", "--test-reporter=spec", str(script)],
         env={**os.environ, "PYTHON": sys.executable},

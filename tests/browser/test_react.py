@@ -1,0 +1,131 @@
+"""The React hook in a small page, in Chromium, on a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+import rtmon
+from rtmon.testing import FaultProxy, until
+from tests.peers.packages import install
+
+from .conftest import PATIENCE, Open, Tab
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+expect.set_options(timeout=PATIENCE * 1e3)
+
+WEB = Path(rtmon.__file__).parent / "web"
+
+NAMES = {
+    "react": "StrictMode, createElement, useCallback, useEffect, useMemo, useRef, useState",
+    "react-dom": "",
+    "react-dom-client": "createRoot",
+    "scheduler": "",
+}
+"""What each of React's modules exports that the page uses."""
+
+NEEDS = {"react-dom": ("react",), "react-dom-client": ("scheduler", "react", "react-dom")}
+
+
+def module(packages: Path, name: str) -> str:
+    """One of React's modules, which are CommonJS, as an ES module."""
+    package = "react-dom" if name == "react-dom-client" else name
+    source = (packages / package / "cjs" / f"{name}.development.js").read_text()
+    needs = NEEDS.get(name, ())
+    imports = "".join(f"import r{i} from '/{need}.js';\n" for i, need in enumerate(needs))
+    known = ", ".join(f"'{need}': r{i}" for i, need in enumerate(needs))
+    return (
+        f"{imports}const module = {{ exports: {{}} }};\n"
+        "((module, exports, require, process) => {\n"
+        f"{source}\n}})(module, module.exports, (name) => ({{ {known} }})[name],"
+        " { env: { NODE_ENV: 'development' } });\n"
+        f"export default module.exports;\nexport const {{ {NAMES[name]} }} = module.exports;\n"
+    )
+
+
+@contextlib.contextmanager
+def serving_texts(texts: dict[str, str]) -> Iterator[str]:
+    """A web server of what is given, path → text; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            self.send_response(200 if path in texts else 404)
+            kind = "text/html" if path == "/" else "text/javascript"
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(texts.get(path, "").encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def test_the_hook_keeps_one_connection(open_tab: Open) -> None:
+    """In StrictMode, over all renders, the hook has one connection; it comes back, and ends with
+    its component.
+    """
+    packages = install()
+    served = {f"/{name}.js": module(packages, name) for name in NAMES}
+    served["/"] = (Path(__file__).parent / "react.html").read_text()
+    for path in WEB.rglob("*.js"):
+        served[f"/web/{path.relative_to(WEB).as_posix()}"] = path.read_text()
+
+    hub = rtmon.Hub()
+    with serving_texts(served) as site:
+        async with rtmon.serve(hub, "127.0.0.1", 0) as server, FaultProxy(server) as proxy:
+            await use(await open_tab(f"{site}?hub={proxy.url}"), proxy)
+    await hub.aclose()
+
+
+async def use(tab: Tab, proxy: FaultProxy) -> None:
+    """Click through the page."""
+    page = tab.page
+    state, text = page.locator("#state"), page.locator("#text")
+
+    async def press(name: str) -> None:
+        await page.get_by_role("button", name=name).click()
+
+    await expect(state).to_have_text("open true")
+    for times in range(3):
+        await press(f"again {times}")
+    await press("send")
+    await expect(text).to_have_text("message 3")
+    assert proxy.accepted == 1
+
+    proxy.cut()
+    await until(lambda: proxy.accepted == 2 and len(proxy.links) == 1, timeout=PATIENCE)
+    await expect(state).to_have_text("open true")
+    await press("again")
+    await press("send")
+    await expect(text).to_have_text("message 4")
+    await expect(page.locator("#error")).to_have_text("none")
+
+    await press("disconnect")
+    await expect(state).to_have_text("closed false")
+    await until(lambda: not proxy.links, timeout=PATIENCE)
+    await press("again")
+    assert proxy.accepted == 2
+    await press("reconnect")
+    await expect(state).to_have_text("open true")
+    assert proxy.accepted == 3
+    assert "chat_message" in await page.evaluate("window.types")
+
+    await press("leave")
+    await until(lambda: not proxy.links, timeout=PATIENCE)
+    assert proxy.accepted == 3
