@@ -138,7 +138,12 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
     await expect(links).to_have_count(1)
     assert await links.get_attribute("href") == "http://127.0.0.1/x"
 
-    # By keyboard alone: down the list of people, and into a private conversation.
+    # By keyboard alone: along the list of places, back, and into a private conversation.
+    await ada.page.focus("#everybody .place")
+    await ada.page.keyboard.press("ArrowDown")
+    await expect(ada.page.locator("#rooms .place")).to_be_focused()
+    await ada.page.keyboard.press("Escape")
+    await expect(ada.page.locator("#field")).to_be_focused()
     await ada.page.focus("#crowd button.place")
     await ada.page.keyboard.press("Enter")
     await expect(ada.page.locator("#talk-title")).to_have_text("bo")

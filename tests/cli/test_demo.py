@@ -40,8 +40,9 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
     addresses = demo.addresses()
     children = descendants(demo.process.pid)
     assert len(children) == 3
-    with urllib.request.urlopen(addresses["dashboard"]) as page:  # noqa: S310 - http, ours
-        assert page.status == 200
+    for address in (addresses["dashboard"], addresses["chat"]):
+        with urllib.request.urlopen(address) as page:  # noqa: S310 - http, ours
+            assert page.status == 200
     assert not any(can_listen(address) for address in addresses.values())
 
     code, seconds = demo.end(how)

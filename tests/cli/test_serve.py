@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,16 @@ def test_without_admin_listener(command: Start) -> None:
     server.read_until("Ctrl-C")
     assert server.output.count("ws://") == 1
     assert "rtmon dashboard" not in server.output
+
+
+def test_a_chat_page(command: Start) -> None:
+    """A hub's server says where its chat page is, and with --no-page it has none."""
+    server, *_ = serving(command, *FREE)
+    address = next(line.split()[-1] for line in server.output.splitlines() if "Chat" in line)
+    with urllib.request.urlopen(address) as page:  # noqa: S310 - http, ours
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    server, *_ = serving(command, *FREE, RTMON_PAGE="0")
+    assert "http://" not in server.output
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port"])

@@ -67,7 +67,7 @@ export class Log {
       everybody: ["Say hello", "Whatever you write here is read by everybody who is connected."],
       room: [
         `This is the start of ${conversation.title}`,
-        "Who knows its name can join. Drop a file here to share it.",
+        "Who knows its name can come in. Files sent here go to all who are in it.",
       ],
       person: [
         `Only you and ${conversation.title} read this`,

@@ -49,14 +49,15 @@ export function names(list) {
 
 const LETTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-/** One or two letters that stand for a name. */
+/** What stands for a name: one or two letters, or a letter and a short number. */
 export function initials(name) {
   const words = name
     .trim()
     .split(/[\s._-]+/u)
     .filter(Boolean);
   const first = (word) => LETTERS.segment(word)[Symbol.iterator]().next().value?.segment ?? "";
-  return words.slice(0, 2).map(first).join("").toLocaleUpperCase() || "?";
+  const short = (word) => (/^\d{1,2}$/.test(word) ? word : first(word));
+  return words.slice(0, 2).map(short).join("").toLocaleUpperCase() || "?";
 }
 
 /** One of eight colours, always the same for the same text (FNV-1a). */
