@@ -21,6 +21,8 @@ from running import Running, ServerFailed
 __all__ = ["Bench", "command"]
 
 RUN = Path(__file__).parent.parent / "run"
+BUDGET = 240.0
+"""Seconds after which no further round begins, so that all ends in five minutes."""
 ENOUGH = 500
 """Connections from which on memory per connection is more than the noise of an allocator."""
 
@@ -45,6 +47,7 @@ class Bench:
         self.skipped: dict[str, str] = {}
         self.runs: dict[str, int] = {}
         self.results: dict[str, Any] = {}
+        self._began = time.monotonic()
 
     @contextlib.contextmanager
     def peers(self, names: Iterable[str]) -> Iterator[dict[str, Running]]:
@@ -96,18 +99,32 @@ class Bench:
                     kib = (each.memory() - before) / (size - had) / 1024
                     self.results.setdefault("memory", {})[name] = kib
 
+    @property
+    def late(self) -> bool:
+        """Whether the time is up: what is not begun is left out, or done once."""
+        return time.monotonic() - self._began > BUDGET
+
     def rounds(
-        self, running: dict[str, Running], section: str, rounds: int, method: str, **arguments: Any
+        self,
+        running: dict[str, Running],
+        section: str,
+        rounds: int,
+        method: str,
+        *,
+        warm: int = 1,
+        **arguments: Any,
     ) -> None:
-        """Measure all who are there, in random order, again and again."""
+        """Measure all who are there, in random order, again and again; not the warming rounds."""
         table = self.results.setdefault(section, {})
-        self.runs[section] = rounds
-        for number in range(-1, rounds):  # the first round warms up, and is not counted
+        for number in range(-warm, rounds):
+            if number > 0 and self.late:
+                break
             for name in random.sample(list(running), k=len(running)):
                 with self.surviving(running, name):
                     result = running[name].measured(method, **arguments)
                     if number >= 0:
                         table.setdefault(name, []).append(result)
+            self.runs[section] = number + 1
         for name in set(table) - set(running):
             del table[name]  # it failed on the way, so it lacks rounds that the others have
 
@@ -166,7 +183,10 @@ def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
     there = [name for name in bench.chosen(bench.table) if not bench.table[name].missing()]
     said = [bench.table[name].versions() for name in there]
     where = machine(*dict.fromkeys(part for each in said for part in each.split(", ")))
-    measure(bench)
+    try:
+        measure(bench)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     return {
         "machine": where,
         "took": time.monotonic() - began,

@@ -91,8 +91,10 @@ def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -
 def storms(bench: Bench, running: dict[str, Running], size: int, rounds: int) -> None:
     """All at once, dropped all at once, and up again before the server has seen them go."""
     table = bench.results.setdefault(f"storm {size}", {})
-    bench.runs[f"storm {size}"] = rounds
-    for _ in range(rounds):
+    for number in range(rounds):
+        if number > 0 and bench.late:
+            break
+        bench.runs[f"storm {size}"] = number + 1
         for name in random.sample(list(running), k=len(running)):
             each = running[name]
             with bench.surviving(running, name):

@@ -28,6 +28,8 @@ __all__ = ["crowd_process", "pin"]
 PATIENCE = 20.0
 """Seconds without any byte after which a server is given up."""
 
+QUIET = 0.02
+"""Seconds in which nothing may arrive any more when all has arrived."""
 CONNECT_SECONDS = 120.0
 IN_FLIGHT = 200
 """Connections being opened at once, where a storm is not what is measured."""
@@ -88,7 +90,7 @@ class Crowd:
     Args:
         dialect: a name of `DIALECTS`.
         port: where the server listens on 127.0.0.1.
-        pipe: where it is told what to do.
+        pipe: where it is told what to do; only :meth:`idle` listens there.
     """
 
     def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
@@ -125,6 +127,12 @@ class Crowd:
             table.clear()
         return time.perf_counter() - began
 
+    def leave(self) -> None:
+        """Close the publisher's connection."""
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
     def _connect(self, number: int, steps: Steps, at_once: int) -> int:
         poll = select.epoll()
         opening: dict[int, _Opening] = {}
@@ -152,6 +160,11 @@ class Crowd:
                         ) from error
         poll.close()
         return failed
+
+    def _skim(self) -> None:
+        """Read what those get who are in already, as any client would; nothing is counted."""
+        for fd, _ in self._poll.poll(0):
+            self._receive[fd](self._buffer)
 
     def _begin(self, opening: dict[int, _Opening], poll: select.epoll, steps: Steps) -> None:
         made = socket.socket()
@@ -244,7 +257,7 @@ class Crowd:
         began = time.perf_counter() + 0.01
         due = [began + number / rate for number in range(messages)]
         sent = arrived = 0
-        while arrived < messages * len(self._sockets):
+        while sent < messages or arrived < messages * len(self._sockets):
             now = time.perf_counter()
             while sent < messages and due[sent] <= now:
                 self._say(said[sent])
@@ -321,7 +334,10 @@ class Crowd:
                 deliveries -= take(fd)
 
     def _result(self, messages: int, seconds: float) -> dict[str, float]:
-        """What was counted; it must be what was sent, on each connection."""
+        """What was counted; it must be what was sent, on each connection, and no more."""
+        while ready := self._poll.poll(QUIET):
+            for fd, _ in ready:
+                self._take(fd)
         wrong = sum(count != messages for count in self._counts.values())
         assert not wrong, f"{wrong} subscribers did not get {messages} messages each"
         deliveries = sum(self._counts.values())

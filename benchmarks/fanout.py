@@ -27,7 +27,7 @@ COMPRESSED = [name for name in PEERS if name.endswith((" deflate", " takeover"))
 def measure(bench: Bench) -> None:
     """All comparisons."""
     quick = bench.quick
-    slot = 0.05 if quick else 0.3
+    slot = 0.05 if quick else 0.25
     main_size = 50 if quick else MAIN
 
     with bench.peers(PLAIN) as running:
@@ -36,7 +36,7 @@ def measure(bench: Bench) -> None:
             bench.grow(running, size)
             here = {name: each for name, each in running.items() if each.peer.up_to >= size}
             at_main = size == main_size
-            counts = 2 if quick else 9 if at_main else 5
+            counts = 2 if quick else 7 if at_main else 4
             bench.rounds(here, f"size {size}", counts, "closed_loop", burst=1, seconds=slot)
             if at_main:
                 several = {name: each for name, each in here.items() if name in BURST}
@@ -44,7 +44,7 @@ def measure(bench: Bench) -> None:
                 bench.rounds(several, "burst", counts, "closed_loop", burst=16, seconds=slot)
                 bench.say("twenty messages a second")
                 seconds = 0.3 if quick else 1.0
-                bench.rounds(here, "paced", 2, "open_loop", rate=20, seconds=seconds)
+                bench.rounds(here, "paced", 2, "open_loop", warm=0, rate=20, seconds=seconds)
             for name in set(running) & set(bench.skipped):
                 del running[name]
     with bench.peers(COMPRESSED) as running:

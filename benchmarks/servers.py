@@ -101,8 +101,7 @@ async def group(port: int, compression: str) -> None:
     def publish(message: str) -> None:
         members.publish(message)
 
-    options = {} if compression else {"compression": None}
-    await _serve(rtmon.serve, port, members, publish, **options)
+    await _serve(rtmon.serve, port, members, publish, **_extension(compression))
 
 
 async def unmonitored(port: int, compression: str) -> None:
@@ -130,16 +129,25 @@ async def _keep(serve: Any, port: int, compression: str) -> None:
 
 async def hub(port: int, compression: str) -> None:
     """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
-    await hub_kept(port, compression, ping_interval=None)
+    import rtmon
+
+    # That thousands have come is told once, and not while something is measured.
+    quiet = rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0)
+    await _serve_hub(quiet, port, compression, ping_interval=None)
 
 
-async def hub_kept(port: int, compression: str, **options: Any) -> None:
-    """The same with keepalive, for a crowd that answers pings."""
+async def hub_kept(port: int, compression: str) -> None:
+    """The hub as it is by default, for a crowd that answers pings."""
+    import rtmon
+
+    await _serve_hub(rtmon.Hub(), port, compression)
+
+
+async def _serve_hub(served: Any, port: int, compression: str, **options: Any) -> None:
     import rtmon
 
     if not compression:
         options["compression"] = None
-    served = rtmon.Hub(rate=float("inf"), burst=1_000_000)
     async with rtmon.serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
         await asyncio.Event().wait()
 

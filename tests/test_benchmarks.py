@@ -1,0 +1,148 @@
+"""The benchmarks' harness: it counts what is sent, and cleans up behind itself."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.frames import Frame, Opcode
+
+from rtmon.testing import until
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+FANOUT = [sys.executable, str(BENCHMARKS / "fanout.py"), "--quick"]
+
+
+@pytest.fixture(scope="module")
+def harness() -> Any:
+    """Imports a module of the benchmarks, which are scripts beside each other."""
+    sys.path.insert(0, str(BENCHMARKS))
+    yield importlib.import_module
+    sys.path.remove(str(BENCHMARKS))
+
+
+def test_counts_what_was_sent(tmp_path: Path) -> None:
+    """In a short run all subscribers count all messages of the library's broadcast and of a
+    Group, in every comparison, each message in exactly its bytes and a header's four.
+    """
+    written = tmp_path / "results.json"
+    peers = ["broadcast", "group"]
+    subprocess.run(
+        [*FANOUT, "--peers", ",".join(peers), "--json", str(written)], check=True, timeout=100
+    )
+    record = json.loads(written.read_text())
+    assert record["skipped"] == {}
+    sections = {"size 10": 10, "size 50": 50, "burst": 50, "paced": 50}
+    for section, subscribers in sections.items():
+        assert sorted(record["results"][section]) == peers
+        for measured in record["results"][section].values():
+            for each in measured:
+                assert each["deliveries"] == each["messages"] * subscribers > 0
+                assert each["octets"] == 200 + 4
+                assert each["cpu"] > 0
+
+
+async def test_notices_what_comes_twice(harness: Any) -> None:
+    """A message that subscribers get twice is no measurement but an error."""
+    members: set[ServerConnection] = set()
+
+    async def handler(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        if connection.request.path == "/publish":
+            number = 0
+            async for message in connection:
+                number += 1
+                broadcast(members, message)
+                if number == 5:
+                    broadcast(members, message)
+            return
+        members.add(connection)
+        await connection.send("joined")
+        await connection.wait_closed()
+
+    def load(port: int) -> tuple[dict[str, float], str]:
+        crowd = harness("crowd").Crowd("websocket", port, multiprocessing.Pipe()[0])
+        crowd.open(to=3)
+        crowd.publisher()
+        right = crowd.open_loop(rate=100, seconds=0.04)
+        with pytest.raises(AssertionError) as caught:
+            crowd.open_loop(rate=100, seconds=0.04)
+        crowd.drop()
+        crowd.leave()
+        return right, str(caught.value)
+
+    async with serve(handler, "127.0.0.1", 0, compression=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        right, wrong = await asyncio.to_thread(load, port)
+    assert right["deliveries"] == 4 * 3
+    assert wrong == "3 subscribers did not get 4 messages each"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Opcode), st.sampled_from([0, 5, 125, 126, 300, 66_000]))),
+    st.lists(st.integers(1, 400), max_size=50),
+)
+def test_frames_are_counted_in_any_pieces(
+    harness: Any, wanted: list[tuple[Opcode, int]], cuts: list[int]
+) -> None:
+    """Text and binary frames are counted, others are not, wherever the stream is cut."""
+    stream = b"".join(
+        Frame(opcode, bytes(min(size, 125) if opcode >= 8 else size)).serialize(mask=False)
+        for opcode, size in wanted
+    )
+    counter = harness("frames").FrameCounter()
+    found = at = 0
+    for cut in [*cuts, len(stream)]:
+        found += counter.feed(stream[at : at + cut])
+        at += cut
+    assert found == sum(opcode in {Opcode.TEXT, Opcode.BINARY} for opcode, _ in wanted)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
+    """Servers and load generators end with the benchmark, interrupted or killed."""
+    run = await asyncio.create_subprocess_exec(
+        *[*FANOUT, "--peers", "broadcast", "--json", str(tmp_path / "results.json")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    started: set[int] = set()
+    try:
+        # A server, a load generator, and what multiprocessing keeps beside it.
+        await until(lambda: len(descendants(run.pid)) >= 3, timeout=30)
+        started = descendants(run.pid)
+    finally:
+        run.send_signal(how)
+        await asyncio.wait_for(run.wait(), 30)
+    await until(lambda: not any(map(is_running, started)), timeout=30)
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes that a process has started, and theirs."""
+    try:
+        found = set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except FileNotFoundError:
+        return set()
+    return found.union(*map(descendants, found))
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
