@@ -1,0 +1,74 @@
+"""Connections in memory of all kinds, each with a client that reads what it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    ServerPerMessageDeflateFactory,
+)
+from websockets.protocol import State
+
+from rtmon import Monitor
+from rtmon.probes.pair import Pair
+from rtmon.probes.websockets import probed
+from tests.fanout.receiver import Receiver
+
+__all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
+
+KINDS = ("own", "own without times", "fast", "plain", "guarded", "traced")
+"""Classes of connections: rtmon's own, the library's, and one that sends in its own way."""
+
+COMPRESSIONS = ("none", "no takeover", "takeover", "small window")
+
+
+class Traced(ServerConnection):
+    """A class of somebody's who wants to see each write."""
+
+    def send_data(self) -> None:
+        super().send_data()
+
+
+def connection_class(kind: str, monitor: Monitor) -> type[Any]:
+    """The class of a kind of connection."""
+    from rtmon.fanout.frames import obstacle
+    from rtmon.guarding import GuardedServerConnection
+
+    if kind == "fast" and obstacle() is None:
+        return probed(monitor, ServerConnection, fast=True)
+    if kind.startswith(("own", "fast")):
+        return probed(monitor, ServerConnection, fast=False, times=kind == "own")
+    classes = {"plain": ServerConnection, "guarded": GuardedServerConnection, "traced": Traced}
+    return classes[kind]
+
+
+async def open_pair(kind: str, compression: str, monitor: Monitor, **options: Any) -> Pair:
+    """An open connection of a kind."""
+    if compression != "none":
+        options["extensions"] = [
+            ServerPerMessageDeflateFactory(
+                server_no_context_takeover=compression != "takeover",
+                server_max_window_bits=9 if compression == "small window" else None,
+            )
+        ]
+        options["client_extensions"] = [ClientPerMessageDeflateFactory()]
+    pair = Pair(connection_class(kind, monitor), close_timeout=None, **options)
+    await pair.open()
+    assert pair.connection.protocol.state is State.OPEN
+    return pair
+
+
+def read(pair: Pair, receiver: Receiver) -> None:
+    """Have the client read all that was written."""
+    for data in pair.transport.written:
+        receiver.read(data)
+    pair.transport.written.clear()
+
+
+def shares(kind: str) -> bool:
+    """Whether such connections are sent shared frames here."""
+    from rtmon.fanout.frames import obstacle
+
+    return obstacle() is None and kind != "traced"

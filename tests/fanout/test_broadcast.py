@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, broadcast
+
+import rtmon
+from rtmon import Monitor
+from tests.fanout.members import COMPRESSIONS, KINDS, open_pair, read, shares
+from tests.fanout.receiver import Receiver
+
+HAS_TEXT = "text" in inspect.signature(broadcast).parameters
+
+_STATES = (
+    "open", "open", "open", "paused", "closing", "closed", "in a message", "message given up",
+    "something written", "transport fails",
+)  # fmt: skip
+
+_messages = st.one_of(
+    st.text(max_size=200),
+    st.binary(max_size=200),
+    st.sampled_from(["x" * 125, "x" * 126, b"y" * 65_535, "x" * 65_536, "é\ud800", 7, None, ["a"]]),
+    st.binary(max_size=9).map(bytearray),
+    st.binary(max_size=9).map(memoryview),
+)
+
+
+async def _begun() -> Any:
+    yield "begun"
+    await asyncio.get_running_loop().create_future()
+
+
+async def _bring_to(pair: Any, state: str) -> asyncio.Task[Any] | None:
+    connection, sending = pair.connection, None
+    if state == "paused":
+        connection.pause_writing()
+    elif state == "closing":
+        connection.protocol.send_close(1000)
+        connection.send_data()
+    elif state == "closed":
+        pair.transport.closing = True
+        connection.connection_lost(None)
+    elif state in {"in a message", "message given up"}:
+        sending = asyncio.ensure_future(connection.send(_begun()))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        if state == "message given up":
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+    elif state == "something written":
+        connection.protocol.send_text(b"before")
+    elif state == "transport fails":
+        pair.transport.failure = OSError("no route")
+    return sending
+
+
+async def _outcome(
+    function: Any, members: list[tuple[str, str, str]], message: Any, options: dict[str, Any]
+) -> tuple[Any, list[Any], list[str], Monitor]:
+    """What a broadcast does: exceptions, what each member reads and has counted, log lines."""
+    monitor, lines = Monitor(interval=3600), []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("websockets.server").addHandler(handler)
+    raised: Any = None
+    pairs, tasks = [], []
+    try:
+        for kind, compression, state in members:
+            pairs.append(await open_pair(kind, compression, monitor))
+            tasks.append(await _bring_to(pairs[-1], state))
+        lines.clear()
+        try:
+            function([pair.connection for pair in pairs], message, **options)
+        except ExceptionGroup as group:
+            raised = sorted((repr(one), repr(one.__cause__)) for one in group.exceptions)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, both must raise it
+            raised = repr(exc)
+        seen = []
+        for pair, (kind, compression, state) in zip(pairs, members, strict=True):
+            receiver = Receiver(pair.connection.protocol.extensions)
+            same = not (compression == "takeover" and shares(kind))
+            written = list(pair.transport.written)
+            read(pair, receiver)
+            meter = getattr(pair.connection, "meter", None)
+            counted = None
+            if meter is not None and state != "transport fails":
+                counted = (meter.messages_out, meter.bytes_out, meter.binary_out)
+                if same:
+                    counted += (meter.wire_out,)
+            # With context takeover a shared frame is not compressed, and another one for that.
+            seen.append((written if same else None, receiver.messages, receiver.controls, counted))
+    finally:
+        logging.getLogger("websockets.server").removeHandler(handler)
+        for task in filter(None, tasks):
+            task.cancel()
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        assert monitor.probe_failures == 0
+        monitor.close()
+    return raised, seen, sorted(lines), monitor
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    members=st.lists(
+        st.tuples(
+            st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS), st.sampled_from(_STATES)
+        ),
+        max_size=4,
+    ),
+    message=_messages,
+    text=st.sampled_from([None, None, True, False] if HAS_TEXT else [None]),
+    raise_exceptions=st.booleans(),
+)
+def test_broadcast_does_what_the_librarys_does(
+    members: list[tuple[str, str, str]], message: Any, text: Any, raise_exceptions: Any
+) -> None:
+    """Whatever the connections are, and whatever goes wrong, they are written the same bytes as
+    by ``websockets.broadcast``, the same is raised, logged, and counted; only where context
+    takeover was negotiated, the same message goes uncompressed.
+    """
+    options = {"raise_exceptions": raise_exceptions}
+    if text is not None:
+        options["text"] = text
+    *expected, _ = asyncio.run(_outcome(broadcast, members, message, options))
+    *found, _ = asyncio.run(_outcome(rtmon.broadcast, members, message, options))
+    assert found == expected
+
+
+async def test_everybody_is_written_the_very_same_bytes() -> None:
+    """A message is framed once, and compressed once for each setting, however many get it."""
+    monitor = Monitor(interval=3600)
+    pairs = [
+        await open_pair(kind, compression, monitor)
+        for kind in ("plain", "fast", "guarded")
+        for compression in COMPRESSIONS
+        for _ in range(2)
+    ]
+    rtmon.broadcast([pair.connection for pair in pairs], "x" * 1000)
+    frames = {id(pair.transport.written[0]) for pair in pairs}
+    assert all(len(pair.transport.written) == 1 for pair in pairs)
+    if shares("plain"):
+        # Uncompressed, compressed, and compressed in a small window.
+        assert len(frames) == 3
+    monitor.close()
+
+
+async def test_a_set_that_changes_meanwhile() -> None:
+    """Somebody who goes because of a broadcast does not break it."""
+    monitor = Monitor(interval=3600)
+    pairs = [await open_pair("plain", "none", monitor) for _ in range(3)]
+    here = {pair.connection for pair in pairs}
+
+    class Fleeting(ServerConnection):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            here.discard(self)
+
+    from rtmon.probes.pair import Pair
+
+    fleeting = Pair(Fleeting)
+    await fleeting.open()
+    fleeting.transport.limit = 0
+    here.add(fleeting.connection)
+    rtmon.broadcast(here, "hello")
+    assert fleeting.connection not in here
+    for pair in (*pairs, fleeting):
+        receiver = Receiver()
+        read(pair, receiver)
+        assert receiver.messages == ["hello"]
+    monitor.close()
+
+
+async def test_what_is_no_message_is_refused() -> None:
+    """What cannot be sent is refused before anybody gets it."""
+    for nonsense in (3, None, ["parts"], {"a": 1}):
+        with pytest.raises(TypeError):
+            rtmon.broadcast([], nonsense)  # type: ignore[arg-type]
