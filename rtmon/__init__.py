@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .monitor import Monitor
     from .probes.asgi import ASGIProbe
     from .probes.websockets import probe
+    from .reporting import report
     from .server import Server, serve
     from .sinks.csv import CSVSink, read_csv
 
@@ -46,6 +47,7 @@ __all__ = [
     "open_feed",
     "probe",
     "read_csv",
+    "report",
     "serve",
     "serve_admin",
 ]
@@ -71,6 +73,7 @@ _HOMES = {
     "open_feed": "feeds",
     "probe": "probes.websockets",
     "read_csv": "sinks.csv",
+    "report": "reporting",
     "serve": "server",
     "serve_admin": "admin",
 }

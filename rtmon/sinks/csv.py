@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..metrics import csvtext
+from ..wholefile import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,17 +80,9 @@ def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) 
     Raises:
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(csvtext.lines(table, records))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    with writing(path) as file:
+        file.writelines(csvtext.lines(table, records))
+    return Path(path)
 
 
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:

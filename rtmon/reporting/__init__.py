@@ -1,0 +1,152 @@
+"""``rtmon.report``: what happened meanwhile, as a self-contained HTML page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..errors import MonitorError, OptionError
+from ..feeds import Feed, open_feed
+from ..feeds.remote import RemoteFeed
+from ..monitor import Monitor
+from ..wholefile import writing
+from .page import Note, Section, page
+from .sections import measured
+
+if TYPE_CHECKING:
+    from ..metrics.records import Sample
+
+__all__ = ["Report", "report"]
+
+
+class Report:
+    """See :func:`report`.
+
+    Attributes:
+        path: the file, which appears when it is whole.
+        feed: where it reads.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        source: Monitor | Feed | str,
+        *,
+        title: str,
+        timeout: float,
+    ) -> None:
+        self.path = Path(path)
+        self._source = source
+        self.feed = open_feed(source)
+        self._title, self._timeout = title, timeout
+        self._since = self._events = 0
+        self._epoch = ""
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        if isinstance(self.feed, RemoteFeed):
+            raise OptionError(
+                f"{self._source!r} is read over a connection: use `async with rtmon.report(…)`"
+            )
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._write(exc_value)
+
+    async def __aenter__(self) -> Self:
+        await self.feed.start()
+        if isinstance(self.feed, RemoteFeed):
+            await self.feed.complete(self._timeout)
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._write(exc_value)
+        finally:
+            if self.feed is not self._source:
+                await self.feed.aclose()
+
+    def _begin(self) -> None:
+        """Look where it stands before; a Monitor ticks, so that what follows is told apart."""
+        self._tick()
+        latest = self.feed.latest()
+        if latest is not None:
+            self._since, self._epoch = latest.seq, latest.epoch
+        self._events = max((event.seq for event in self.feed.events()), default=0)
+        self._began = self.feed.now()
+
+    def _tick(self) -> None:
+        if isinstance(self._source, Monitor) and not self._source.closed:
+            # Another thread's cannot be told to; its latest tick is at most an interval old.
+            with contextlib.suppress(MonitorError):
+                self._source.tick()
+
+    def _write(self, error: BaseException | None) -> None:
+        self._tick()
+        latest = self.feed.latest()
+        parts = measured(self.feed, **self._span(latest))
+        if error is not None:
+            parts.insert(0, Note(f"It ended with an exception: {type(error).__name__}: {error}"))
+        status = self.feed.status
+        seconds = self.feed.now() - self._began
+        moment = datetime.fromtimestamp(self._began, UTC)
+        about = (
+            f"{status.node or status.source}, from {moment:%Y-%m-%d %H:%M:%S} UTC, {seconds:,.0f} s"
+        )
+        with writing(self.path) as file:
+            file.write(page(self._title, about, [Section("What the server measured", parts)]))
+
+    def _span(self, latest: Sample | None) -> dict[str, int]:
+        """From where on; a server that was restarted meanwhile has begun anew."""
+        if latest is None or latest.epoch != self._epoch:
+            return {"since": 0, "events_since": 0}
+        return {"since": self._since, "events_since": self._events}
+
+
+def report(
+    path: str | os.PathLike[str],
+    source: Monitor | Feed | str,
+    *,
+    title: str = "What happened",
+    timeout: float = 10.0,
+) -> Report:
+    """Write what a server measures within a ``with`` block as a self-contained HTML page.
+
+    ::
+
+        with rtmon.report("run.html", monitor):
+            ...
+        async with rtmon.report("run.html", "ws://127.0.0.1:8766"):
+            ...
+
+    The page needs nothing else, runs no script, and is written even if the block raises. It shows
+    at most the last hour.
+
+    Args:
+        path: the file; one that is there is replaced when the block has ended.
+        source: a Monitor, a Feed that was started, or the address of an admin listener.
+        title: the page's heading.
+        timeout: how long to wait for the server's first answer, seconds.
+
+    Raises:
+        OptionError: the source cannot be watched, or not by a plain ``with``.
+        FeedError: the server did not answer in time.
+        OSError: the file cannot be written.
+    """
+    return Report(path, source, title=title, timeout=timeout)

@@ -1,0 +1,170 @@
+"""A self-contained HTML page of tiles, charts and tables: no script, nothing from elsewhere.
+
+Texts may come from strangers: whatever is put in is escaped here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from .svg import Chart, svg
+
+__all__ = ["Note", "Section", "Table", "Tiles", "page"]
+
+_STYLE = """
+:root { color-scheme: light dark; --text: #1f2430; --dim: #6a7282; --card: #fff; --back: #f5f6f8;
+  --line: #dfe2e8 }
+@media (prefers-color-scheme: dark) { :root { --text: #e6e8ee; --dim: #9aa3b2; --card: #1b1f28;
+  --back: #12151b; --line: #313743 } }
+body { margin: 0 auto; max-width: 1180px; padding: 24px 16px; background: var(--back);
+  color: var(--text); font: 15px/1.45 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif }
+h1 { font-size: 24px; margin: 0 } h2 { font-size: 18px; margin: 28px 0 10px }
+h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 } h3 small { color: var(--dim) }
+.about { color: var(--dim); margin: 2px 0 16px; overflow-wrap: anywhere }
+.tiles, .charts { display: grid; gap: 12px }
+.tiles { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) }
+.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)) }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 12px 14px; min-width: 0 }
+.tiles .card { font-size: 13px; color: var(--dim) }
+.tiles b { display: block; font-size: 21px; color: var(--text); font-variant-numeric: tabular-nums;
+  overflow-wrap: anywhere }
+.legend { float: right; color: var(--dim); font-size: 12px }
+.legend i { display: inline-block; width: 10px; height: 3px; margin: 0 5px 3px 10px }
+svg { width: 100%; height: auto; display: block } svg text { fill: var(--dim); font-size: 11px }
+svg .grid { stroke: var(--line); stroke-dasharray: 3 4 }
+.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px }
+th { text-align: left; color: var(--dim); font-weight: 500 }
+td, th { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
+td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; max-width: 420px }
+td.number, th.number { text-align: right; white-space: nowrap }
+.note { color: var(--dim); margin: 6px 0 }
+"""
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Nothing is loaded, nothing runs; the styles stand in the page itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Numbers with their names."""
+
+    numbers: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; cells that are numbers are written with thousands separators, to the right."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence."""
+
+    text: str
+
+
+Part = Tiles | Table | Note | Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Parts under a heading; charts that follow each other stand side by side."""
+
+    title: str
+    parts: Sequence[Part]
+
+
+def page(title: str, about: str, sections: Sequence[Section]) -> str:
+    """The whole page.
+
+    Args:
+        title: its heading.
+        about: a line below it.
+        sections: what it shows.
+    """
+    body = "\n".join(_section(section) for section in sections)
+    text = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f'<h1>{escape(title)}</h1>\n<p class="about">{escape(about)}</p>\n'
+        f"{body}\n</body>\n</html>\n"
+    )
+    return text.encode(errors="replace").decode()  # a lone surrogate is no character of UTF-8
+
+
+def _section(section: Section) -> str:
+    parts: list[str] = []
+    charts: list[str] = []
+    for part in (*section.parts, None):
+        if isinstance(part, Chart):
+            charts.append(_chart(part))
+            continue
+        if charts:
+            parts.append(f'<div class="charts">{"".join(charts)}</div>')
+            charts = []
+        if isinstance(part, Tiles):
+            parts.append(_tiles(part))
+        elif isinstance(part, Table):
+            parts.append(_table(part))
+        elif isinstance(part, Note):
+            parts.append(f'<p class="note">{escape(part.text)}</p>')
+    return f"<section><h2>{escape(section.title)}</h2>\n" + "\n".join(parts) + "</section>"
+
+
+def _tiles(tiles: Tiles) -> str:
+    cards = (
+        f'<div class="card"><b>{escape(value)}</b>{escape(name)}</div>'
+        for name, value in tiles.numbers
+    )
+    return f'<div class="tiles">{"".join(cards)}</div>'
+
+
+def _chart(chart: Chart) -> str:
+    legend = "".join(
+        f'<i style="background:{escape(line.color)}"></i>{escape(line.label)}'
+        for line in chart.lines
+        if len(chart.lines) > 1
+    )
+    return (
+        f'<div class="card"><span class="legend">{legend}</span>'
+        f"<h3>{escape(chart.title)} <small>{escape(chart.unit)}</small></h3>{svg(chart)}</div>"
+    )
+
+
+def _table(table: Table) -> str:
+    columns = len(table.header)
+    numeric = [
+        any(row[n] is not None for row in table.rows)
+        and all(row[n] is None or isinstance(row[n], int | float) for row in table.rows)
+        for n in range(columns)
+    ]
+
+    def line(tag: str, cells: Sequence[str | float | None]) -> str:
+        return "".join(
+            f"<{tag}{' class=number' if numeric[n] else ''}>{escape(_cell(cell))}</{tag}>"
+            for n, cell in enumerate(cells)
+        )
+
+    rows = "\n".join(f"<tr>{line('td', row)}</tr>" for row in table.rows)
+    return (
+        f'<div class="card scroll"><h3>{escape(table.title)}</h3>'
+        f"<table><thead><tr>{line('th', table.header)}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

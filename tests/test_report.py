@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+
+import rtmon
+from rtmon.errors import FeedError, OptionError
+from rtmon.reporting.page import Note, Section, Table, Tiles, page
+from rtmon.reporting.svg import Chart, Line, short, svg
+from rtmon.testing import until
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
+
+
+class Outline(HTMLParser):
+    """The tags of a page, their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def harmless(text: str) -> Outline:
+    """Check that a page runs nothing and loads nothing; its outline."""
+    outline = Outline(text)
+    assert not {"script", "img", "iframe", "link", "object", "base"} & set(outline.tags)
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    assert not [name for name, _ in outline.attributes if name in {"src", "href"}]
+    assert "url(" not in text
+    assert "default-src 'none'" in text
+    return outline
+
+
+def number(text: str, name: str) -> str:
+    """What a tile says."""
+    found = re.search(rf"<b>([^<]*)</b>{re.escape(name)}</div>", text)
+    assert found, name
+    return found[1]
+
+
+async def talk(url: str, messages: int) -> None:
+    """A client with a hostile name that chats."""
+    async with connect(f"{url}/?name=%3Cimg%20src%3Dx%3E", proxy=None) as client:
+        for _ in range(messages):
+            await client.send('{"type": "ping"}')
+        received = 0
+        while received < messages:
+            received += '"pong"' in str(await client.recv())
+
+
+async def test_what_happened_meanwhile(tmp_path: Path) -> None:
+    """A report holds what was counted within the block, and nothing from before."""
+    path = tmp_path / "run.html"
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
+        await talk(server.url, 5)
+        with rtmon.report(path, server.monitor, title=f"Run {HOSTILE}"):
+            assert not path.exists()
+            await talk(server.url, 3)
+            before = server.monitor.snapshot().messages_in
+        text = path.read_text("utf-8")
+    assert before == 8
+    assert number(text, "messages in") == "3"
+    assert number(text, "opened") == "1"
+    outline = harmless(text)
+    assert "<img src=x>" in outline.text, "the client's name, as a text"
+    assert HOSTILE in outline.text
+    assert len(text) < 100_000
+
+
+async def test_from_elsewhere(tmp_path: Path) -> None:
+    """The report of a server elsewhere is written by `async with`, from its admin address."""
+    path = tmp_path / "run.html"
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:
+        assert server.admin_url is not None
+        with pytest.raises(OptionError, match="async with"), rtmon.report(path, server.admin_url):
+            pass
+        assert not path.exists()
+        async with rtmon.report(path, server.admin_url) as run:
+            await talk(server.url, 2)
+            await until(
+                lambda: sum(s.messages_in or 0 for s in run.feed.samples()) == 2, timeout=20
+            )
+    text = path.read_text("utf-8")
+    assert number(text, "messages in") == "2"
+    outline = harmless(text)
+    assert "svg" in outline.tags
+    with pytest.raises(FeedError):
+        async with rtmon.report(path, "ws://127.0.0.1:9", timeout=0.1):
+            pass
+
+
+def test_it_is_written_when_the_block_raises(tmp_path: Path) -> None:
+    """An exception in the block goes on its way, and stands in the report."""
+    monitor = rtmon.Monitor()
+    with pytest.raises(ValueError, match="broken"), rtmon.report(tmp_path / "a.html", monitor):
+        raise ValueError("broken <b>")
+    assert "ValueError: broken <b>" in harmless((tmp_path / "a.html").read_text("utf-8")).text
+    assert [each.name for each in tmp_path.iterdir()] == ["a.html"], "no partial file is left"
+    with pytest.raises(FileNotFoundError), rtmon.report(tmp_path / "none" / "a.html", monitor):
+        pass
+    monitor.close()
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@given(ANY_TEXT, st.lists(st.floats() | st.none(), max_size=20))
+def test_any_text_and_any_number(text: str, values: list[float | None]) -> None:
+    """Whatever is put into a page is text in it, and any numbers make a chart."""
+    chart = Chart(text, text, [Line(text, text, list(enumerate(values)))])
+    parts = [chart, Tiles([(text, text)]), Note(text), Table(text, (text,), [(text,), (None,)])]
+    outline = harmless(page(text, text, [Section(text, parts)]))
+    assert outline.text.count("\n") >= text.count("\n")
+    drawn = svg(Chart("title", "unit", [Line("line", "blue", list(enumerate(values)))]))
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (999, "999"), (1250, "1.25k"), (3.2e6, "3.2M"), (0.05, "0.05")]
+)
+def test_short_numbers(value: float, text: str) -> None:
+    """Numbers on an axis are short."""
+    assert short(value) == text
