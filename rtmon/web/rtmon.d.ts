@@ -94,8 +94,6 @@ export interface Batch {
 
 /** One connection, as the client sees it. */
 export interface Connection {
-  /** Whether it can carry binary messages. */
-  readonly binary: boolean;
   /** Bytes that wait to leave. */
   readonly buffered: number;
   send(data: string | Uint8Array): void;
@@ -114,8 +112,9 @@ export interface Transport {
     events: {
       onOpen(): void;
       onMessage(data: string | Uint8Array): void;
-      /** Exactly once, unless aborted. 1006 where there was no close frame. */
-      onClose(code: number, reason: string): void;
+      /** Exactly once, unless aborted. 1006 where there was no close frame. `retryAfter` is in
+       * milliseconds. */
+      onClose(code: number, reason: string, more?: { retryAfter?: number | null }): void;
     },
   ): Connection;
 }
@@ -155,9 +154,13 @@ export interface ClientOptions {
 
   /** Injected instead of what the page has; Node 20 has no WebSocket. */
   WebSocket?: any;
-  EventSource?: any;
   fetch?: typeof fetch;
-  /** Instead of a WebSocket. */
+  /**
+   * Go on with server-sent events where no WebSocket gets through: at `events` beside the url's
+   * `ws` (true, the default), or at this address; false never does.
+   */
+  fallback?: boolean | string | URL;
+  /** Instead of both. */
   transport?: Transport;
   /** Where time comes from: milliseconds that only grow, and timers. */
   clock?: Clock;
@@ -310,7 +313,7 @@ export class Client implements AsyncIterable<Message> {
   readonly clientId: string | null;
   /** What the last heartbeat took there and back; null before the first. */
   readonly rtt: number | null;
-  /** `websocket`, or what it fell back to. */
+  /** `websocket`, or `sse` where it fell back. */
   readonly transport: string;
   readonly stats: Stats;
 

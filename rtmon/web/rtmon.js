@@ -6,8 +6,10 @@
 import { NORMAL } from "./client/closes.js";
 import { Engine, SYSTEM_CLOCK } from "./client/engine.js";
 import { OptionError, RequestTimeout } from "./client/errors.js";
+import { withFallback } from "./client/fallback.js";
 import { Files } from "./client/files.js";
 import { complete } from "./client/options.js";
+import { eventStreamTransport } from "./client/sse.js";
 import { Attendance, Buffer, Subscription } from "./client/subscription.js";
 import { webSocketTransport } from "./client/websocket.js";
 
@@ -29,9 +31,15 @@ const UNREAD = 1_000;
 const ACKED = new Set(["publish", "chat_message", "room_message", "private_message"]);
 
 export function connect(url, given = {}) {
-  const { WebSocket, EventSource, fetch, transport, clock, random, ...options } = given;
-  const way = transport ?? webSocketTransport(url, { WebSocket, EventSource, fetch });
+  const { WebSocket, fetch, fallback = true, transport, clock, random, ...options } = given;
+  const way = transport ?? transportOf(url, { WebSocket, fetch, fallback });
   return new Client(way, complete(options), clock ?? SYSTEM_CLOCK, random ?? Math.random);
+}
+
+function transportOf(url, { WebSocket, fetch, fallback }) {
+  const direct = webSocketTransport(url, { WebSocket });
+  if (fallback === false) return direct;
+  return withFallback(direct, eventStreamTransport(fallback === true ? url : fallback, { fetch }));
 }
 
 export class Client {

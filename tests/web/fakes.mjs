@@ -113,6 +113,7 @@ export class FakeHub {
       WebSocket: this.WebSocket,
       clock,
       random: () => 0.5,
+      fallback: false,
       ...options,
       backoff,
     });

@@ -12,6 +12,7 @@ import tempfile
 from typing import Any
 
 import rtmon
+import rtmon.asgi
 from rtmon.testing import FaultProxy
 
 
@@ -19,11 +20,12 @@ class Place:
     """What a test may ask for: each public method is a command.
 
     Args:
-        options: of the hub.
+        options: of the hub; with ``asgi``, all transports are served.
         files: a folder for files that are sent.
     """
 
     def __init__(self, options: dict[str, Any], files: str) -> None:
+        self._asgi = options.pop("asgi", False)
         self._options = {"announce": 0.02, "files": files, **options}
         self._publishing: asyncio.Task[None] | None = None
         self._published = 0
@@ -31,7 +33,8 @@ class Place:
     async def start(self, port: int = 0) -> None:
         """Serve a hub that knows nothing of an earlier one."""
         self._hub = rtmon.Hub(**self._options)
-        self._server = await rtmon.serve(self._hub, "127.0.0.1", port)
+        serve: Any = rtmon.asgi.serve if self._asgi else rtmon.serve
+        self._server = await serve(self._hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
         """The server goes."""

@@ -275,10 +275,10 @@ export class Engine {
           link.opened = true;
         }),
         onMessage: here((data) => {
-          session.receive(data, this.now(), { binary: link.connection.binary });
+          session.receive(data, this.now());
           this.step();
         }),
-        onClose: here((code, reason) => this.#ended(link, code, reason)),
+        onClose: here((code, reason, more) => this.#ended(link, code, reason, more?.retryAfter)),
       });
     } catch (error) {
       this.#link = null;
@@ -288,7 +288,7 @@ export class Engine {
   }
 
   /** The connection is over, or there will be none. */
-  #ended(link, code, reason) {
+  #ended(link, code, reason, retryAfter = null) {
     const { session } = this;
     const now = this.now();
     this.#cut();
@@ -299,7 +299,7 @@ export class Engine {
       this.#later(session.lost(now, code, reason));
     } else {
       const why = `there is no connection: ${reason || `close code ${code}`}`;
-      this.#later(session.failed(now, new ConnectionLost(why)));
+      this.#later(session.failed(now, new ConnectionLost(why), retryAfter));
     }
     this.step();
   }

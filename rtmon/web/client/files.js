@@ -1,6 +1,6 @@
 /** Files sent and received, in pieces, over as many connections as it takes. */
 
-import { bytesOf, encodeChunk, fromBase64, toBase64 } from "./encoding.js";
+import { bytesOf, encodeChunk, fromBase64 } from "./encoding.js";
 import { ConnectionLost, MessageExpired, OptionError, ProtocolError } from "./errors.js";
 import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits.js";
 import { SHA256 } from "./sha256.js";
@@ -119,7 +119,7 @@ export class Files {
           continue; // Much may have happened meanwhile.
         }
         const data = block.subarray(at - begin, at - begin + piece);
-        this.#piece(engine.connection, file, at, data);
+        engine.connection.send(encodeChunk(file, at, data));
         at += data.length;
       } else {
         await engine.change();
@@ -130,14 +130,6 @@ export class Files {
       }
     }
     if (told < size || size === 0) progress(size, size);
-  }
-
-  #piece(connection, file, offset, data) {
-    if (connection.binary) connection.send(encodeChunk(file, offset, data));
-    else {
-      const payload = { file, offset, data: toBase64(data) };
-      connection.send(JSON.stringify({ type: "file_chunk", payload }));
-    }
   }
 
   /** Wait until the session knows, too, that the connection is lost. */

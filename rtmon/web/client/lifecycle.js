@@ -63,9 +63,9 @@ export class Lifecycle {
   }
 
   /** An attempt has failed. Returns what to tell; the last one's delay says when to try again. */
-  failed(now, error, { fatal = false } = {}) {
+  failed(now, error, retryAfter = null) {
     this.failures += 1;
-    const delay = fatal ? null : this.#delay(null);
+    const delay = this.#delay(retryAfter);
     const reason = error.message;
     const said = change("error", this.state, {
       reason,

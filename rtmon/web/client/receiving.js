@@ -19,24 +19,24 @@ export class Receiver {
   }
 
   /** Take whatever came over a connection. */
-  receive(data, now, link) {
+  receive(data, now) {
     try {
       const { chunk, envelope } = decode(data);
       if (chunk !== undefined) this.#session.tell({ chunk });
-      else this.#handle(envelope, now, link);
+      else this.#handle(envelope, now);
     } catch (error) {
       // The server is newer than this client, or no hub; either way others can be read.
       this.#session.problem(`a message of the server cannot be read: ${error.message}`, error);
     }
   }
 
-  #handle(envelope, now, link) {
+  #handle(envelope, now) {
     const session = this.#session;
     const { type, reply_to: replyTo = null } = envelope;
     if (type === "batch") {
       for (const each of envelope.payload.messages) {
         checkEnvelope(each);
-        this.#handle(each, now, link);
+        this.#handle(each, now);
       }
       return;
     }
@@ -44,7 +44,7 @@ export class Receiver {
     // Nothing comes before the welcome from a hub; from others it means nothing here.
     if (!session.connected && type !== "welcome") return;
     const payload = decoded(envelope.payload);
-    if (type === "welcome") this.#welcome(envelope, payload, now, link);
+    if (type === "welcome") this.#welcome(envelope, payload, now);
     else if (type === "pong") this.#pong(replyTo, now);
     else if (type === "ping") this.#ping(envelope.id, payload);
     else if (type === "error") this.#refused(replyTo, payload);
@@ -54,7 +54,7 @@ export class Receiver {
     }
   }
 
-  #welcome(envelope, payload, now, link) {
+  #welcome(envelope, payload, now) {
     const session = this.#session;
     if (session.connected) {
       // The answer to `connect`; its position is that of when the connection was opened.
@@ -66,7 +66,7 @@ export class Receiver {
       throw new TypeError("its welcome says not who one is");
     }
     this.#place(session.places.get(placeKey("chat", "")), payload);
-    session.welcomed(payload, now, link);
+    session.welcomed(payload, now);
     this.#deliver(envelope, payload);
   }
 

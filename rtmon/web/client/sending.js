@@ -24,7 +24,6 @@ export class Sender {
   #number = 0;
   #probe = { id: null, order: 0 };
   #asked = false;
-  #binary = true;
 
   /** @param wall milliseconds since 1970; @param random for the ids */
   constructor(options, { wall, random }) {
@@ -36,9 +35,8 @@ export class Sender {
   }
 
   /** A connection is open; the server takes so many messages a second, of so many bytes. */
-  start(now, { rate, messageSize, binary }) {
+  start(now, { rate, messageSize }) {
     this.#messageSize = messageSize;
-    this.#binary = binary;
     this.#pace.start(now, rate);
     this.#probe = { id: null, order: 0 };
     this.heartbeat.start(now);
@@ -115,7 +113,7 @@ export class Sender {
       if (entry === undefined) return null;
       this.#spend(1);
       const { encoded } = entry;
-      return encoded.bytes !== null && this.#binary ? withBytes(encoded) : inText(encoded);
+      return encoded.bytes === null ? encoded.text : withBytes(encoded);
     }
     const { size } = this.#batch;
     if (!this.#asked && outbox.queued < size && now < this.#batchDue()) return null;

@@ -61,12 +61,11 @@ export class Session {
   }
 
   /** The server has spoken: say who one is, and return to where one was. */
-  welcomed(welcome, now, { binary }) {
+  welcomed(welcome, now) {
     const { rate, message_size: messageSize } = welcome.limits ?? {};
     this.sender.start(now, {
       rate: rate > 0 ? rate : RATE,
       messageSize: messageSize > 0 ? messageSize : MESSAGE_SIZE,
-      binary,
     });
     this.clientId = welcome.client_id;
     this.connected = true;
@@ -87,8 +86,8 @@ export class Session {
   }
 
   /** An attempt has failed. Returns how long until the next; null if there is none. */
-  failed(now, error, { fatal = false } = {}) {
-    return this.#after(this.lifecycle.failed(now, error, { fatal }));
+  failed(now, error, retryAfter = null) {
+    return this.#after(this.lifecycle.failed(now, error, retryAfter));
   }
 
   /** The connection has ended. Returns as `failed`. */
@@ -240,9 +239,9 @@ export class Session {
   // Receiving
 
   /** Take what came from the server. Never throws for what it says. */
-  receive(data, now, { binary = true } = {}) {
+  receive(data, now) {
     this.heartbeat.heard(now);
-    this.#receiver.receive(data, now, { binary });
+    this.#receiver.receive(data, now);
   }
 
   /** Have something passed on. */

@@ -22,7 +22,6 @@ export function webSocketTransport(url, { WebSocket = globalThis.WebSocket } = {
 }
 
 class Connection {
-  binary = true;
   #socket;
 
   constructor(socket, { onOpen, onMessage, onClose }) {

@@ -1,0 +1,158 @@
+/**
+ * Server-sent events, for where no WebSocket gets through: what the hub says comes as a stream of
+ * events, what the client says goes by POST, one at a time so that none overtakes another.
+ *
+ * Read with `fetch` rather than with EventSource, which tells neither why an attempt failed nor of
+ * types that it was not told before, and would come back by itself.
+ */
+
+import { ABNORMAL, NORMAL } from "./closes.js";
+import { OptionError } from "./errors.js";
+import { addressOf, withQuery } from "./websocket.js";
+
+/** @param url of the stream, or of a hub's WebSocket: `events` is then beside its `ws` */
+export function eventStreamTransport(url, { fetch = globalThis.fetch } = {}) {
+  if (fetch === undefined) throw new OptionError("There is no fetch here: give one, { fetch }.");
+  const address = addressOf(url, "http");
+  if (!address.pathname.endsWith("/events")) {
+    address.pathname = `${address.pathname.replace(/\/(ws(\/[^/]*)?)?$/, "")}/events`;
+  }
+  return {
+    name: "sse",
+    open: (query, events) => new Connection(address, query, events, (...what) => fetch(...what)),
+  };
+}
+
+class Connection {
+  buffered = 0;
+  #address;
+  #events;
+  #fetch;
+  #token = null;
+  #goodbye = null;
+  #waiting = [];
+  #posting = false;
+  #ending = new AbortController();
+
+  constructor(address, query, events, fetch) {
+    this.#address = address;
+    this.#events = events;
+    this.#fetch = fetch;
+    this.#stream(withQuery(address, query));
+  }
+
+  send(data) {
+    this.#waiting.push(data);
+    this.buffered += data.length;
+    this.#post();
+  }
+
+  close(code, reason) {
+    this.send(JSON.stringify({ type: "disconnect", payload: { reason } }));
+  }
+
+  abort() {
+    this.#events = null;
+    this.#ending.abort();
+  }
+
+  async #stream(url) {
+    const { signal } = this.#ending;
+    const headers = { Accept: "text/event-stream" };
+    try {
+      const response = await this.#fetch(url, { headers, signal, cache: "no-store" });
+      const kind = response.headers.get("Content-Type") ?? "";
+      if (!response.ok || !kind.startsWith("text/event-stream")) {
+        const { status } = response;
+        this.#ended(ABNORMAL, `HTTP ${status}`, { status, retryAfter: retryAfter(response) });
+        return;
+      }
+      this.#events?.onOpen();
+      for await (const data of events(response.body)) this.#take(data);
+      this.#ended(...(this.#goodbye ?? [ABNORMAL, ""]));
+    } catch (error) {
+      this.#ended(...(this.#goodbye ?? [ABNORMAL, error.message]));
+    }
+  }
+
+  #take(data) {
+    if (this.#token === null || data.includes('"disconnect"')) this.#look(data);
+    this.#events?.onMessage(data);
+    // What the welcome makes the client say waited for the token.
+    this.#post();
+  }
+
+  /** Two messages say something of the connection itself. */
+  #look(data) {
+    const { type, payload } = JSON.parse(data);
+    if (type === "welcome") this.#token ??= payload.session;
+    if (type === "disconnect") this.#goodbye = [payload.code ?? NORMAL, payload.reason ?? ""];
+  }
+
+  async #post() {
+    if (this.#posting || this.#token === null) return;
+    this.#posting = true;
+    try {
+      while (this.#waiting.length > 0) {
+        const body = this.#waiting[0];
+        const { ok, status } = await this.#fetch(this.#address.href, {
+          method: "POST",
+          body,
+          headers: { Authorization: `Bearer ${this.#token}` },
+          signal: this.#ending.signal,
+        });
+        if (!ok) throw new Error(`HTTP ${status}`);
+        this.#waiting.shift();
+        this.buffered -= body.length;
+      }
+    } catch (error) {
+      // Whether it arrived is not known: the next connection asks for what is missing.
+      this.#ended(...(this.#goodbye ?? [ABNORMAL, error.message]));
+    } finally {
+      this.#posting = false;
+    }
+  }
+
+  #ended(code, reason, more) {
+    const events = this.#events;
+    this.abort();
+    events?.onClose(code, reason, more);
+  }
+}
+
+/** The data of each event of a stream: HTML Standard, 9.2.6. */
+export async function* events(stream) {
+  let data = [];
+  for await (const line of lines(stream)) {
+    if (line === "") {
+      if (data.length > 0) yield data.join("\n");
+      data = [];
+    } else if (line.startsWith("data:")) {
+      data.push(line.slice(line[5] === " " ? 6 : 5));
+    }
+  }
+}
+
+async function* lines(stream) {
+  const reader = stream.getReader();
+  const text = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    rest += text.decode(value, { stream: true });
+    // A carriage return at the end may be half of a line's end.
+    const whole = rest.endsWith("\r") ? rest.length - 1 : rest.length;
+    const parts = rest.slice(0, whole).split(/\r\n|\n|\r/);
+    rest = parts.pop() + rest.slice(whole);
+    yield* parts;
+  }
+}
+
+/** Milliseconds that a server wants to be left alone, if it said: RFC 9110, 10.2.3. */
+function retryAfter({ headers }) {
+  const value = headers.get("Retry-After") ?? "";
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  const until = Date.parse(value);
+  return Number.isNaN(until) ? null : Math.max(0, until - Date.now());
+}

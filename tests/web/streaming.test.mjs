@@ -1,0 +1,156 @@
+/** Server-sent events, where no WebSocket gets through. */
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { withFallback } from "../../rtmon/web/client/fallback.js";
+import { eventStreamTransport, events } from "../../rtmon/web/client/sse.js";
+import { startPlace, until } from "./place.mjs";
+
+const timeout = 60_000;
+
+/** As where a proxy lets none through. */
+class BlockedWebSocket {
+  constructor() {
+    BlockedWebSocket.tried += 1;
+    setTimeout(() => this.onclose({ code: 1006, reason: "" }), 1);
+  }
+
+  static tried = 0;
+
+  close() {}
+}
+
+test("where no WebSocket gets through it goes on over a stream, cuts or not", { timeout }, async (t) => {
+  const place = await startPlace(t, { asgi: true, history: 1_000 });
+  const [ada, bob] = ["ada", "bob"].map((name) => place.connect({ name, WebSocket: BlockedWebSocket }));
+  await Promise.all([ada.waitOpen(), bob.waitOpen()]);
+  assert.deepEqual([ada.transport, BlockedWebSocket.tried], ["sse", 4]);
+  const got = [];
+  await bob.subscribe("news", ({ payload, gap }) => got.push([payload, gap])).entered();
+  await bob.join("work");
+  await ada.join("work");
+  for (let number = 0; number < 30; number += 1) {
+    await ada.publish("news", number % 10 === 5 ? new Uint8Array([number]) : number);
+    if (number % 12 === 8) await place.cut();
+  }
+  await ada.flush();
+  await until(() => got.length >= 30);
+  const expected = Array.from({ length: 30 }, (_, i) => (i % 10 === 5 ? new Uint8Array([i]) : i));
+  assert.deepEqual(got, expected.map((data) => [data, false]));
+  assert.ok(ada.stats.reconnects > 0 && ada.rtt > 0);
+  await ada.close();
+  assert.equal(ada.state, "closed");
+});
+
+test("files go over a stream, too", { timeout }, async (t) => {
+  const place = await startPlace(t, { asgi: true });
+  const [ada, bob] = [place.connect({ WebSocket: BlockedWebSocket }), place.connect()];
+  await Promise.all([ada.join("work"), bob.join("work")]);
+  assert.deepEqual([ada.transport, bob.transport], ["sse", "websocket"]);
+  for (const [from, to] of [[ada, bob], [bob, ada]]) {
+    const data = randomBytes(600_000);
+    const offered = new Promise((resolve) => to.on("file_offer", resolve));
+    await from.sendFile(data, { name: "a", room: "work" });
+    const blob = await to.receiveFile(await offered);
+    assert.equal(Buffer.compare(Buffer.from(await blob.arrayBuffer()), data), 0);
+  }
+});
+
+test("a stream that freezes is noticed", { timeout }, async (t) => {
+  const place = await startPlace(t, { asgi: true });
+  const client = place.connect({
+    WebSocket: BlockedWebSocket,
+    heartbeatInterval: 200,
+    heartbeatTimeout: 400,
+    openTimeout: 1_000,
+  });
+  await client.waitOpen();
+  const closed = new Promise((resolve) => client.onClose(resolve));
+  await place.freeze();
+  assert.equal((await closed).reason, "no sign of life for 0.4 s");
+  await place.calm();
+  await client.waitOpen();
+});
+
+/** A transport whose attempts end as told; `tried` names those that were tried. */
+function trying() {
+  const tried = [];
+  const open = { ws: false, sse: false };
+  const status = { sse: 503 };
+  const transport = (name) => ({
+    name,
+    open: (query, told) => {
+      tried.push(name);
+      if (open[name]) told.onMessage("{}");
+      else told.onClose(1006, "", { status: status[name] });
+      return {};
+    },
+  });
+  const both = withFallback(transport("ws"), transport("sse"));
+  const attempt = () => both.open({}, { onOpen() {}, onMessage() {}, onClose() {} });
+  return { tried, open, status, attempt };
+}
+
+test("the stream is tried in turn, and no more once a WebSocket has worked", () => {
+  const { tried, open, attempt } = trying();
+  for (let i = 0; i < 6; i += 1) attempt();
+  assert.deepEqual(tried.splice(0), ["ws", "ws", "sse", "ws", "sse", "ws"]);
+  open.ws = true;
+  for (let i = 0; i < 2; i += 1) attempt();
+  open.ws = false;
+  for (let i = 0; i < 5; i += 1) attempt();
+  assert.deepEqual(tried, ["sse", "ws", "ws", "ws", "ws", "ws", "ws"]);
+});
+
+test("a server without streams is not asked for them again", () => {
+  const { tried, status, attempt } = trying();
+  status.sse = 404;
+  for (let i = 0; i < 6; i += 1) attempt();
+  assert.deepEqual(tried, ["ws", "ws", "sse", "ws", "ws", "ws"]);
+});
+
+test("the stream is beside the WebSocket", async () => {
+  for (const [given, asked] of [
+    ["ws://hub.test:8765", "http://hub.test:8765/events"],
+    ["ws://hub.test/ws", "http://hub.test/events"],
+    ["wss://hub.test/live/ws/ada?key=1", "https://hub.test/live/events?key=1&name=ada"],
+    ["https://hub.test/live/events", "https://hub.test/live/events"],
+  ]) {
+    const query = given.includes("key") ? { name: "ada" } : {};
+    const url = await new Promise((resolve) => {
+      const fetch = async (url) => {
+        resolve(url);
+        throw new Error("none here");
+      };
+      eventStreamTransport(given, { fetch }).open(query, { onClose() {} });
+    });
+    assert.equal(url, asked);
+  }
+});
+
+test("what a server says of coming back is passed on", async () => {
+  const answer = { status: 503, headers: { "Retry-After": "7" } };
+  const more = await new Promise((resolve) => {
+    const fetch = async () => new Response("full", answer);
+    const onClose = (code, reason, said) => resolve({ code, reason, ...said });
+    eventStreamTransport("http://hub.test", { fetch }).open({}, { onClose });
+  });
+  assert.deepEqual(more, { code: 1006, reason: "HTTP 503", status: 503, retryAfter: 7_000 });
+});
+
+test("events are read however the bytes are cut", async () => {
+  const text = ': hi\n\nid: 1\nevent: x\ndata: {"a":\ndata:1}\n\r\ndata: é\r\n\r\ndata: y\r\rdata: cut off';
+  const bytes = new TextEncoder().encode(text);
+  for (let size = 1; size < 12; size += 1) {
+    const stream = new ReadableStream({
+      start(controller) {
+        for (let at = 0; at < bytes.length; at += size) controller.enqueue(bytes.slice(at, at + size));
+        controller.close();
+      },
+    });
+    const found = [];
+    for await (const data of events(stream)) found.push(data);
+    assert.deepEqual(found, ['{"a":\n1}', "é", "y"]);
+  }
+});
