@@ -10,7 +10,7 @@ ARGS :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest bench bench-peers bench-fanout bench-connections lint format docs clean
+.PHONY: help demo test test-oldest bench bench-peers bench-fanout bench-connections soak lint format docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ bench-fanout: $(INSTALLED) ## Measure fan-out, side by side with others; under f
 
 bench-connections: $(INSTALLED) ## Measure many connections: storms, memory, idling
 	@$(BIN)/python benchmarks/connections.py $(ARGS)
+
+soak: $(INSTALLED) ## Cut each client's link 200 times at random moments; takes two minutes
+	@sh scripts/programs.sh
+	@$(BIN)/python -m tests.client.soak --cuts 200
+	@$(BIN)/python -c 'from tests.peers.packages import install; install()'
+	@PYTHON=$(BIN)/python node tests/web/soak.mjs 200
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .

@@ -8,6 +8,8 @@ has() {
 missing() {
     has chromium chromium-browser || echo chromium fonts-dejavu-core
     has prometheus || echo prometheus
+    has node || echo nodejs
+    has npm || echo npm
 }
 
 packages=$(missing)
