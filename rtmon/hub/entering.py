@@ -22,6 +22,10 @@ __all__ = ["enter"]
 _AGAIN = 0.02
 """Seconds until it is looked again whether a receiver has taken what waits for it."""
 
+_SHARE = 0.25
+"""Of what may wait for a receiver, how much of what it missed does: the last of that must not
+wait too long either."""
+
 _PATIENCE = 20.0
 """Seconds for which a receiver may take nothing of what it missed."""
 
@@ -80,7 +84,7 @@ async def _send(session: Session, missed: list[Outgoing], held: CatchUp, offset:
         while missed:
             for outgoing in missed:
                 # History may be far larger than what may wait for one connection.
-                if session.peer.waiting > session.hub.options.max_waiting // 2:
+                if not session.peer.has_room(_SHARE):
                     await _taken(session)
                 session.put(outgoing.encoded(session.codec)[0])
             missed = held.take(offset)
@@ -89,14 +93,14 @@ async def _send(session: Session, missed: list[Outgoing], held: CatchUp, offset:
 
 
 async def _taken(session: Session) -> None:
-    """Wait until a connection has taken half of what may wait for it.
+    """Wait until little enough waits for a connection.
 
     Raises:
         TimeoutError: it takes nothing.
     """
     loop = asyncio.get_running_loop()
     least, when = session.peer.waiting, loop.time()
-    while session.peer.waiting > session.hub.options.max_waiting // 2:
+    while not session.peer.has_room(_SHARE):
         await asyncio.sleep(_AGAIN)
         if session.peer.waiting < least:
             least, when = session.peer.waiting, loop.time()
