@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from . import listening, pages
 from .admin import Admin
@@ -82,6 +83,7 @@ class Server:
             raise OptionError(
                 f"{target!r} cannot be served: give a handler (a coroutine function) or a Hub"
             )
+        options = _lean(options)
         self._host, self._port, self._page = host, port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
@@ -202,6 +204,23 @@ class Server:
             await self.wait_closed()
 
 
+def _lean(options: dict[str, Any]) -> dict[str, Any]:
+    """Compress each message by itself, unless the user has another compression, or none."""
+    extensions = list(options.get("extensions") or ())
+    chosen = any(each.name == ServerPerMessageDeflateFactory.name for each in extensions)
+    if chosen or options.get("compression", "deflate") != "deflate":
+        return options
+    deflate = ServerPerMessageDeflateFactory(
+        server_no_context_takeover=True,
+        client_no_context_takeover=True,
+        # The library's own choice of these.
+        server_max_window_bits=12,
+        client_max_window_bits=12,
+        compress_settings={"memLevel": 5},
+    )
+    return {**options, "extensions": [*extensions, deflate]}
+
+
 def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, Any]:
     """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
     given = options.get("process_request")
@@ -259,7 +278,10 @@ def serve(
     """Serve a handler or a hub, and count what its connections do.
 
     A drop-in for ``websockets.asyncio.server.serve``: use it as ``async with serve(…)`` or
-    ``await serve(…)``, with every argument of the original.
+    ``await serve(…)``, with every argument of the original. Compression is negotiated as there,
+    but each message is compressed by itself (``server_no_context_takeover`` and
+    ``client_no_context_takeover``), which takes a third of the memory; for the original's, give
+    ``extensions=[ServerPerMessageDeflateFactory(…)]``.
 
     Args:
         target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 import rtmon
 from rtmon import Hub, Monitor, export, read_csv
@@ -33,6 +34,21 @@ async def test_a_handler_is_served_and_counted() -> None:
         assert server.monitor.snapshot().messages_in == 1
         assert server.admin_url is None
     assert server.monitor.closed, "a Monitor that the server made ends with it"
+
+
+async def test_compression_keeps_nothing_between_messages_unless_chosen() -> None:
+    """Each message is compressed by itself by default, both ways; compression=None and extensions
+    of one's own hold as they do with the library.
+    """
+    own = ServerPerMessageDeflateFactory()
+    for options, by_itself in (({}, True), ({"compression": None}, None), ({"extensions": [own]}, False)):
+        async with rtmon.serve(_echo, "127.0.0.1", 0, **options) as server:
+            async with connect(server.url) as client:
+                await client.send("hello " * 100)
+                assert await client.recv() == "hello " * 100
+                deflate: Any = next(iter(client.protocol.extensions), None)
+                assert (deflate and deflate.local_no_context_takeover) is by_itself
+                assert (deflate and deflate.remote_no_context_takeover) is by_itself
 
 
 async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
