@@ -18,8 +18,9 @@ from .. import processes
 from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .dashboard import dashboard
 from .demo import demo
+from .load import load
 from .serve import serve
-from .tools import export, load, notebooks, protocol
+from .tools import export, notebooks, protocol
 
 __all__ = ["app", "main"]
 

@@ -1,4 +1,4 @@
-"""Commands that do one thing and end: ``rtmon load``, ``export``, ``protocol``, ``notebooks``."""
+"""Commands that do one thing and end: ``rtmon export``, ``protocol``, ``notebooks``."""
 
 from __future__ import annotations
 
@@ -8,104 +8,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..errors import RtmonError
-from ..processes import announce
-from .options import Duration, Users, require
+from .options import require
 from .shipped import shipped
 
-if TYPE_CHECKING:
-    from ..lab.load import Load, LoadOptions, LoadReport
-
-__all__ = ["export", "load", "notebooks", "protocol"]
-
-FAILURES = 3
-"""Failed attempts to connect, with no success, after which there is nobody to talk to."""
-
-LOOK = 0.05
-"""Seconds between looks at whether the first user has connected."""
-
-SETTLE = 1.0
-"""Seconds to wait, when stopped, until all that was sent has arrived."""
-
-
-def load(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A WebSocket server: ws://HOST:PORT.")],
-    *,
-    users: Users = 20,
-    rate: Annotated[
-        float, typer.Option(min=0.0, metavar="N", help="Messages that each user sends in a second.")
-    ] = 1.0,
-    duration: Duration = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same users.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-) -> None:
-    """Simulate users that chat, come and go.
-
-    Each counts what it sends and receives; when they have stopped, after --duration or with
-    Ctrl-C, the sums are printed, to be compared with what the server has counted.
-
-    \b
-    Examples:
-      rtmon load ws://127.0.0.1:8765
-      rtmon load ws://127.0.0.1:8765 --users 200 --rate 5 --duration 30
-      rtmon load ws://127.0.0.1:8765 --duration 10 --json > report.json
-    """
-    from ..lab.load import LoadOptions
-
-    if not url.startswith(("ws://", "wss://")):
-        raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
-    options = LoadOptions(users=users, rate=rate, duration=duration, seed=seed)
-    report = asyncio.run(_load(url, options, quietly=as_json))
-    if report is not None:
-        typer.echo(json.dumps(report.as_dict()) if as_json else _summary(report))
-
-
-async def _load(url: str, options: LoadOptions, *, quietly: bool) -> LoadReport | None:
-    """Run the users; the report is for a person, so a parent process gets none."""
-    from ..lab.load import Load
-
-    async with Load(url, options) as load:
-        try:
-            await _connected(load)
-            text = "" if quietly else f"{options.users} users at {url}. Ctrl-C stops them."
-            to_person = announce(text, url=url, users=options.users)
-            async with asyncio.timeout(options.duration):
-                await asyncio.Event().wait()
-        except TimeoutError:
-            await load.quiet()
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.uncancel():
-                raise
-            await load.quiet(within=SETTLE)
-    return load.report() if to_person else None
-
-
-async def _connected(load: Load) -> None:
-    """Wait for the first user.
-
-    Raises:
-        RtmonError: nobody answers.
-    """
-    while not (report := load.report()).connected:
-        if report.failed >= FAILURES:
-            raise RtmonError(f"no user can connect to {load.url}: does a WebSocket server listen?")
-        await asyncio.sleep(LOOK)
-
-
-def _summary(report: LoadReport) -> str:
-    totals = report.totals
-    codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
-    return (
-        f"{report.connected:,} connections, {report.failed:,} failed, {report.lost:,} lost\n"
-        f"sent      {totals.messages_out:,} messages, {totals.bytes_out:,} bytes\n"
-        f"received  {totals.messages_in:,} messages, {totals.bytes_in:,} bytes\n"
-        f"close codes  {codes or 'none'}"
-    )
+__all__ = ["export", "notebooks", "protocol"]
 
 
 def export(

@@ -1,0 +1,297 @@
+"""``rtmon load``: simulated users against any WebSocket server, in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import OptionError, RtmonError
+from ..processes import announce
+from .options import Duration, Users
+
+if TYPE_CHECKING:
+    from ..lab.load import Load, LoadOptions, LoadReport
+    from .watching import Server
+
+__all__ = ["load"]
+
+FAILURES = 3
+"""Failed attempts to connect, with no success, after which there is nobody to talk to."""
+
+LOOK = 0.05
+"""Seconds between looks at whether the first user has connected."""
+
+SHOW = 0.25
+"""Seconds between two states of the progress bar."""
+
+SETTLE = 1.0
+"""Seconds to wait, when stopped, until all that was sent has arrived."""
+
+SPARE = 100
+"""Files that the process needs besides one for each user."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of a run.
+
+    Attributes:
+        report: what the users counted.
+        server: what the server did meanwhile; None if nobody asked.
+        to_person: whether a person is to be told, not a parent process.
+    """
+
+    report: LoadReport
+    server: Server | None
+    to_person: bool
+
+
+def load(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A WebSocket server: ws://HOST:PORT.")],
+    *,
+    users: Users = 20,
+    rate: Annotated[
+        float, typer.Option(min=0.0, metavar="N", help="Messages that each user sends in a second.")
+    ] = 1.0,
+    rate_to: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="N", help="What the rate has become after --duration."),
+    ] = None,
+    closed: Annotated[
+        bool,
+        typer.Option(
+            "--closed", help="Each user waits for its answer before the next message (closed loop)."
+        ),
+    ] = False,
+    duration: Duration = None,
+    ramp: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="SECONDS", help="Users arrive over so long; 0: all at once."),
+    ] = 2.0,
+    storm: Annotated[
+        float | None,
+        typer.Option(min=0.1, metavar="SECONDS", help="Every so often all drop, and come back."),
+    ] = None,
+    churn: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share who come and go.")
+    ] = 0.25,
+    size: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="N", help="Characters of a typical message.")
+    ] = 60,
+    mix: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND=SHARE,…",
+            help="Kinds of messages: chat, room, publish for a hub; text, binary for any server.",
+        ),
+    ] = "chat=1",
+    group: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Users in one room or channel of the mix.")
+    ] = 10,
+    compression: Annotated[
+        bool, typer.Option("--compression/--no-compression", help="Offer permessage-deflate.")
+    ] = True,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same users.")] = 1,
+    admin: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The server's admin address: its own numbers, too."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with charts (HTML).")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the numbers as CSV files.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Simulate users, and measure how long answers take.
+
+    Each user sends by a schedule that does not wait for slow answers (open loop), and knows its
+    messages when they come back, from a hub or an echo server. Latency counts from when a message
+    was due. After --duration, or with Ctrl-C, what was asked and what was reached is printed.
+
+    \b
+    Examples:
+      rtmon load ws://127.0.0.1:8765
+      rtmon load ws://127.0.0.1:8765 --users 200 --rate 5 --duration 30
+      rtmon load ws://127.0.0.1:8765 --admin ws://127.0.0.1:8766 --report run.html
+      rtmon load ws://127.0.0.1:8765 --mix room=9,chat=1 --group 25 --closed
+      rtmon load wss://example.org/echo --mix text=1 --rate-to 20 --duration 60 --csv run
+      rtmon load ws://127.0.0.1:8765 --users 1000 --storm 10 --churn 0
+      rtmon load ws://127.0.0.1:8765 --duration 10 --json > report.json
+    """
+    from ..lab.load import LoadOptions
+    from . import loaded
+
+    if not url.startswith(("ws://", "wss://")):
+        raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
+    if report is not None and not report.parent.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {str(report.parent)!r}", param_hint="'--report'"
+        )
+    options = LoadOptions(
+        users=users,
+        rate=rate,
+        rate_to=rate_to,
+        loop="closed" if closed else "open",
+        duration=duration,
+        ramp=ramp,
+        storm=storm,
+        size=size,
+        mix=_mix(mix),
+        group=group,
+        churn=churn,
+        compression=compression,
+        seed=seed,
+    )
+    _room_for(users)
+    if csv is not None:
+        csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
+    outcome = asyncio.run(_run(url, options, admin=admin, quietly=as_json))
+    if csv is not None:
+        written = loaded.write_csv(csv, outcome.report, outcome.server)
+        _say(outcome, as_json, f"wrote {', '.join(str(path) for path in written)}")
+    if report is not None:
+        loaded.write_page(report, outcome.report, options, outcome.server)
+        _say(outcome, as_json, f"wrote {report}")
+    if outcome.to_person:
+        shown = json.dumps(outcome.report.as_dict()) if as_json else None
+        typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
+
+
+def _say(outcome: _Outcome, as_json: bool, text: str) -> None:  # noqa: FBT001 - an option's value
+    if outcome.to_person and not as_json:
+        typer.echo(text)
+
+
+def _mix(text: str) -> Any:
+    """``room=9,chat=1`` → kinds and their shares.
+
+    Raises:
+        BadParameter: it is not of this form.
+    """
+    try:
+        return {
+            kind.strip(): float(share or 1)
+            for kind, _, share in (part.partition("=") for part in text.split(","))
+        }
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not like chat=3,room=1", param_hint="'--mix'"
+        ) from None
+
+
+def _room_for(users: int) -> None:
+    """Have the system allow as many open files as there are users.
+
+    Raises:
+        OptionError: it allows fewer.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = users + SPARE
+    if hard != resource.RLIM_INFINITY and hard < need:
+        raise OptionError(
+            f"{users} users need {need} open files, and the system allows {hard}: "
+            "raise it (ulimit -Hn) or start fewer users"
+        )
+    if soft != resource.RLIM_INFINITY and soft < need:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+
+
+async def _run(url: str, options: LoadOptions, *, admin: str | None, quietly: bool) -> _Outcome:
+    """Run the users; a parent process is told where, and gets no report."""
+    from ..lab.load import Load
+
+    async with contextlib.AsyncExitStack() as stack:
+        watching = None if admin is None else await stack.enter_async_context(_watch(admin))
+        async with Load(url, options) as load:
+            interrupted = False
+            try:
+                await _connected(load)
+                text = "" if quietly else f"{options.users} users at {url}. Ctrl-C stops them."
+                to_person = announce(text, url=url, users=options.users)
+                await _wait(load)
+                await load.quiet()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.uncancel():
+                    raise
+                interrupted = True
+                await load.quiet(within=SETTLE)
+        server = None
+        if watching is not None:
+            server = await watching.look(at_once=interrupted)
+        return _Outcome(load.report(), server, to_person)
+
+
+@contextlib.asynccontextmanager
+async def _watch(admin: str) -> Any:
+    from .watching import Watching
+
+    watching = Watching(admin)
+    await watching.start()
+    try:
+        yield watching
+    finally:
+        await watching.close()
+
+
+async def _connected(load: Load) -> None:
+    """Wait for the first user.
+
+    Raises:
+        RtmonError: nobody answers.
+    """
+    while not load.tally.connected:
+        if load.tally.failed >= FAILURES:
+            raise RtmonError(f"no user can connect to {load.url}: does a WebSocket server listen?")
+        await asyncio.sleep(LOOK)
+
+
+async def _wait(load: Load) -> None:
+    """Let the duration pass, with a progress bar where somebody looks at a terminal."""
+    loop = asyncio.get_running_loop()
+    duration = load.options.duration
+    ends = float("inf") if duration is None else loop.time() + duration
+    with _progress(load) as show:
+        while (left := ends - loop.time()) > 0:
+            await asyncio.sleep(min(SHOW, left))
+            show()
+
+
+@contextlib.contextmanager
+def _progress(load: Load) -> Iterator[Any]:
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .loaded import state
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=load.options.duration)
+        began = asyncio.get_running_loop().time()
+        yield lambda: progress.update(
+            task,
+            completed=asyncio.get_running_loop().time() - began,
+            description=state(load.tally),
+        )

@@ -1,0 +1,259 @@
+"""What came of ``rtmon load``: as a table, as CSV files, and as a page with charts."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..feeds import ConnectionQuery
+from ..lab.load import LoadOptions, LoadReport, Second
+from ..lab.report import Tally
+from ..lab.script import rate_at
+from ..metrics.histogram import Histogram
+from ..reporting.page import Note, Part, Section, Table, Tiles, page
+from ..reporting.sections import BLUE, GREEN, ORANGE, RED, VIOLET, YELLOW, measured, milliseconds
+from ..reporting.svg import Chart, Line
+from ..sinks.csv import write_csv as write_table
+from ..wholefile import writing
+from .watching import Server
+
+__all__ = ["state", "table", "write_csv", "write_page"]
+
+_QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+_LATE = 0.05
+"""Seconds of the users' own lateness (p99) from which on it is said."""
+
+_POINTS = 300
+"""Points of a line in the page."""
+
+
+def state(tally: Tally) -> str:
+    """How it goes, in a line."""
+    last = tally.seconds[-1] if tally.seconds else None
+    if last is None:
+        return f"{tally.connected:,} connected"
+    return (
+        f"{last.open:,} open · {last.sent / last.elapsed:,.0f} sent/s · "
+        f"{last.answered / last.elapsed:,.0f} answered/s · "
+        f"p99 {milliseconds(last.latency.quantile(0.99))}"
+    )
+
+
+def table(report: LoadReport, options: LoadOptions, server: Server | None) -> str:
+    """What was asked and what was reached, for a terminal."""
+    totals = report.totals
+    most = max((second.open for second in report.seconds), default=0)
+    codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
+    users = f"{options.users:,} asked for, {most:,} at once; {report.connected:,} connections, "
+    users += f"{report.failed:,} failed, {report.lost:,} lost"
+    messages = f"{report.asked:,} due, {report.sent:,} sent, {report.answered:,} answered "
+    messages += f"({report.answered / max(report.elapsed, 1e-9):,.1f}/s), "
+    messages += f"{report.unanswered:,} unanswered, {report.errors:,} errors"
+    rows = [
+        ("users", users),
+        ("messages", messages),
+        ("latency", _quantiles(report.latency)),
+        ("late", _quantiles(report.late) + _reproach(report)),
+        ("sent", f"{totals.messages_out:,} messages, {totals.bytes_out:,} bytes"),
+        ("received", f"{totals.messages_in:,} messages, {totals.bytes_in:,} bytes"),
+        ("close codes", codes or "none"),
+    ]
+    for way in ("in", "out") if server is not None else ():
+        known = " ".join(f"{_known(server, what, way)} {what}," for what in ("messages", "bytes"))
+        rows.append((f"server {way}", known.rstrip(",")))
+    width = max(len(name) for name, _ in rows) + 2
+    return "\n".join(f"{name:<{width}}{text}" for name, text in rows)
+
+
+def write_csv(folder: Path, report: LoadReport, server: Server | None) -> list[Path]:
+    """``load.csv``, a row a second; durations in seconds. And the server's tables, if known.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    path = folder / "load.csv"
+    counts = [name for name in Second.__slots__ if name not in {"latency", "late"}]
+    quantiles = [f"{name}_p{100 * q:g}" for name in ("latency", "late") for q in _QUANTILES]
+    with writing(path) as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow([*counts, *quantiles, "latency", "late"])
+        for second in report.seconds:
+            numbers = [getattr(second, name) for name in counts]
+            both = (second.latency, second.late)
+            numbers += [histogram.quantile(q) for histogram in both for q in _QUANTILES]
+            lines.writerow(
+                [*(f"{n:.6f}" if isinstance(n, float) else n for n in numbers), *map(str, both)]
+            )
+    written = [path]
+    if server is not None:
+        query = ConnectionQuery(state=None, sort="opened", descending=False)
+        written += [
+            write_table(folder / "samples.csv", "samples", server.samples),
+            write_table(folder / "events.csv", "events", server.feed.events(server.events_since)),
+            write_table(
+                folder / "connections.csv", "connections", server.feed.connections(query).rows
+            ),
+        ]
+    return written
+
+
+def write_page(path: Path, report: LoadReport, options: LoadOptions, server: Server | None) -> None:
+    """A self-contained page.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    sections = [Section("Asked and reached", _overview(report, options))]
+    if server is not None:
+        parts: list[Part] = [_both_ends(report, server)]
+        parts += measured(server.feed, since=server.since, events_since=server.events_since)
+        sections.append(Section("The server's own view", parts))
+    about = f"{report.url}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.elapsed:,.0f} s"
+    with writing(path) as file:
+        file.write(page(f"{options.users:,} simulated users", about, sections))
+
+
+def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
+    parts: list[Part] = [
+        Tiles(
+            [
+                ("users asked for", f"{options.users:,}"),
+                ("most at once", f"{max((s.open for s in report.seconds), default=0):,}"),
+                ("messages due", f"{report.asked:,}"),
+                ("sent", f"{report.sent:,}"),
+                ("answered", f"{report.answered:,}"),
+                ("unanswered", f"{report.unanswered:,}"),
+                ("latency p50", milliseconds(report.latency.quantile(0.5))),
+                ("latency p99", milliseconds(report.latency.quantile(0.99))),
+                ("failed to connect", f"{report.failed:,}"),
+                ("connections lost", f"{report.lost:,}"),
+                ("errors", f"{report.errors:,}"),
+                ("loop", options.loop),
+            ]
+        )
+    ]
+    if reproach := _reproach(report):
+        parts.append(Note(reproach.lstrip(" ;").capitalize() + "."))
+    parts += _charts(report, options)
+    parts.append(
+        Table(
+            "Percentiles, ms",
+            ("", "count", *(f"p{100 * q:g}" for q in _QUANTILES), "max"),
+            [
+                (
+                    name,
+                    histogram.count,
+                    *(_scaled(histogram.quantile(q)) for q in (*_QUANTILES, 1.0)),
+                )
+                for name, histogram in (
+                    ("from due to answered", report.latency),
+                    ("from due to sent", report.late),
+                )
+            ],
+        )
+    )
+    if report.close_codes:
+        codes = sorted(report.close_codes.items())
+        rows = [(str(code), count) for code, count in codes]
+        parts.append(Table("Close codes, as the users saw them", ("code", "connections"), rows))
+    return parts
+
+
+def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
+    size = max(1, math.ceil(len(report.seconds) / _POINTS))
+    groups = [report.seconds[n : n + size] for n in range(0, len(report.seconds), size)]
+
+    def line(label: str, color: str, value: Callable[[Sequence[Second]], float | None]) -> Line:
+        return Line(label, color, [(group[-1].time, value(group)) for group in groups])
+
+    def rate(name: str) -> Callable[[Sequence[Second]], float | None]:
+        return lambda group: sum(getattr(s, name) for s in group) / sum(s.elapsed for s in group)
+
+    def quantile(name: str, q: float) -> Callable[[Sequence[Second]], float | None]:
+        return lambda group: _scaled(
+            Histogram.merged(getattr(second, name) for second in group).quantile(q)
+        )
+
+    def planned(group: Sequence[Second]) -> float | None:
+        return group[-1].open * rate_at(options, group[-1].time)
+
+    return [
+        Chart(
+            "Messages",
+            "a second",
+            [
+                *([line("planned", VIOLET, planned)] if options.loop == "open" else []),
+                line("due", YELLOW, rate("asked")),
+                line("sent", BLUE, rate("sent")),
+                line("answered", ORANGE, rate("answered")),
+            ],
+        ),
+        Chart(
+            "Latency, from when a message was due",
+            "ms",
+            [
+                line("p50", GREEN, quantile("latency", 0.5)),
+                line("p95", YELLOW, quantile("latency", 0.95)),
+                line("p99", RED, quantile("latency", 0.99)),
+            ],
+        ),
+        Chart("Users connected", "", [line("open", VIOLET, lambda group: group[-1].open)]),
+        Chart(
+            "Trouble",
+            "a second",
+            [
+                line("failed to connect", YELLOW, rate("failed")),
+                line("lost", ORANGE, rate("lost")),
+                line("errors", RED, rate("errors")),
+            ],
+        ),
+        Chart("Received by all users", "messages a second", [line("in", BLUE, rate("received"))]),
+        Chart("The users' own lateness, p99", "ms", [line("late", RED, quantile("late", 0.99))]),
+    ]
+
+
+def _both_ends(report: LoadReport, server: Server) -> Table:
+    """The same counted at both ends."""
+    totals = report.totals
+    return Table(
+        "Counted at both ends",
+        ("", "by the users", "by the server"),
+        [
+            ("messages to the server", totals.messages_out, server.total("messages_in")),
+            ("messages to the users", totals.messages_in, server.total("messages_out")),
+            ("bytes to the server", totals.bytes_out, server.total("bytes_in")),
+            ("bytes to the users", totals.bytes_in, server.total("bytes_out")),
+            ("connections", report.connected, server.total("opened")),
+        ],
+    )
+
+
+def _quantiles(histogram: Histogram) -> str:
+    if not histogram.count:
+        return "nothing came back: no answers to measure"
+    quantiles = "  ".join(f"p{100 * q:g} {milliseconds(histogram.quantile(q))}" for q in _QUANTILES)
+    return f"{quantiles}  max {milliseconds(histogram.quantile(1.0))}"
+
+
+def _reproach(report: LoadReport) -> str:
+    """What to say if the users could not keep their own schedule."""
+    late = report.late.quantile(0.99)
+    if late is None or late < _LATE:
+        return ""
+    return (
+        "; the users could not keep their schedule: this process had too much to do, or the "
+        "server took messages too slowly"
+    )
+
+
+def _known(server: Server | None, what: str, way: str) -> str:
+    count = None if server is None else server.total(f"{what}_{way}")
+    return "–" if count is None else f"{count:,}"
+
+
+def _scaled(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3
