@@ -41,7 +41,11 @@ async def test_compression_keeps_nothing_between_messages_unless_chosen() -> Non
     of one's own hold as they do with the library.
     """
     own = ServerPerMessageDeflateFactory()
-    for options, by_itself in (({}, True), ({"compression": None}, None), ({"extensions": [own]}, False)):
+    for options, by_itself in (
+        ({}, True),
+        ({"compression": None}, None),
+        ({"extensions": [own]}, False),
+    ):
         async with rtmon.serve(_echo, "127.0.0.1", 0, **options) as server:
             async with connect(server.url) as client:
                 await client.send("hello " * 100)
