@@ -118,6 +118,7 @@ document.addEventListener("visibilitychange", watch);
 // A countdown, "today", and who is typing change with time alone.
 setInterval(() => chat.link.retryAt !== null && changed(), 500);
 setInterval(changed, 60_000);
+addEventListener("beforeunload", (event) => chat.unfinished && event.preventDefault());
 addEventListener("online", () => chat.client?.reconnect());
 
 const { name } = browser();

@@ -115,24 +115,50 @@ test("days and new messages are marked, and what one says at once stands togethe
   assert.deepEqual(shown, [...expected, "New", "text true"]);
 });
 
-test("somebody is one person over all connections, and is reached over the latest", () => {
+test("somebody is one person over one connection after the other", () => {
   const people = new People();
   const member = (client_id, user) => ({ client_id, name: "ada", user });
   people.present("", { members: [member("1", "u"), member("2")], count: 3 });
-  people.came({ users: [member("3", "u")], count: 1, user_count: 4 });
+  const key = people.key("1");
   assert.deepEqual(
     people
       .list("")
-      .people.map(({ key }) => key)
+      .people.map((each) => each.key)
       .sort(),
-    ["2", "u"],
+    [key, "2"].sort(),
   );
   assert.equal(people.list("").more, 1);
-  assert.equal(people.reach("u").id, "3");
-  people.went({ users: [member("3", "u")], count: 1, user_count: 3 });
-  assert.equal(people.reach("u").id, "1");
-  assert.equal(people.key("3"), "u", "what was said keeps its author");
+  assert.equal(people.reach(key), "1");
+  people.went({ users: [member("1", "u")], count: 1, user_count: 2 });
+  assert.equal(people.reach(key), undefined);
+  assert.equal(people.key("1"), key, "what was said keeps its author");
+  people.came({ users: [member("3", "u")], count: 1, user_count: 3 });
+  assert.equal(people.reach(key), "3");
   assert.equal(people.came({ users: [member("4")], count: 2, user_count: 5 }), true);
+});
+
+test("whoever claims to be somebody who is here is somebody else", () => {
+  const people = new People();
+  const member = (client_id, user) => ({ client_id, name: client_id, user });
+  people.present("", { members: [member("ada", "u")], count: 1 });
+  const key = people.key("ada");
+  people.came({ users: [member("eve", "u")], count: 1, user_count: 2 });
+  people.met("eve", "ada");
+  assert.equal(people.reach(key), "ada");
+  assert.notEqual(people.key("eve"), key);
+  assert.equal(people.reach(people.key("eve")), "eve");
+  people.present("", { members: [member("eve", "u"), member("ada", "u")], count: 2 });
+  assert.equal(people.reach(key), "ada");
+});
+
+test("only those who are here can be reached, whatever they are called", () => {
+  const people = new People();
+  people.heard("1", "long ago", { now: false });
+  assert.equal(people.reach(people.key("1")), undefined);
+  people.met("2", "bo");
+  assert.equal(people.reach(people.key("2")), "2");
+  people.heard("2", "bob");
+  assert.equal(people.list("").people[0].name, "bob");
 });
 
 test("a stranger's file gets a name that is only a name", () => {

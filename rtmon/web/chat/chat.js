@@ -14,6 +14,9 @@ import { Transfers } from "./transfers.js";
  */
 const HEARTBEAT = { heartbeatInterval: 4_000, heartbeatTimeout: 6_000 };
 
+/** Private conversations at once. */
+const PERSONS = 100;
+
 /** Names of one's own that are remembered. */
 const IDS = 100;
 
@@ -123,6 +126,12 @@ export class Chat {
 
   // Conversations
 
+  /** Whether something is still to be sent: who leaves now, loses it. */
+  get unfinished() {
+    const waits = ({ status }) => ["pending", "waiting", "moving"].includes(status);
+    return [...this.conversations.values()].some(({ entries }) => entries.some(waits));
+  }
+
   /** Look at a conversation. */
   open(conversation) {
     if (conversation !== this.current) this.current.firstNew = null;
@@ -141,7 +150,7 @@ export class Chat {
   /** Be in a room from now on; it opens with the first who enters. */
   join(name) {
     const room = this.#conversation("room", name, name);
-    if (!this.client.isOpen || room.refused || !room.entering) this.#enter(room);
+    this.#enter(room);
     return room;
   }
 
@@ -172,10 +181,19 @@ export class Chat {
     const made = new Conversation(kind, name, title);
     const found = this.conversations.get(made.key) ?? made;
     this.conversations.set(found.key, found);
+    if (found === made) this.#tidy();
     return found;
   }
 
-  /** Somebody of a conversation's, as reached now; undefined while that person is not here. */
+  /** Strangers who write privately do not fill the page: the oldest conversations go. */
+  #tidy() {
+    const persons = [...this.conversations.values()].filter(({ kind }) => kind === "person");
+    for (const each of persons.slice(0, -PERSONS)) {
+      if (each !== this.current) this.conversations.delete(each.key);
+    }
+  }
+
+  /** The client id of a conversation's person; undefined while that person is not here. */
   reach(conversation) {
     return this.client?.isOpen ? this.people.reach(conversation.name) : undefined;
   }

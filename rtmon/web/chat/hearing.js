@@ -93,7 +93,7 @@ export class Hearing {
     const { client_id: id = "", name = "the server", text } = payload;
     if (typeof text !== "string") return; // `data` is for programs
     const { people, ids } = this.#chat;
-    if (id) people.heard(id, name);
+    if (id) people.heard(id, name, { now: !old });
     const entry = {
       what: "text",
       status: "sent",
@@ -110,7 +110,7 @@ export class Hearing {
   #privately({ from, name, text, timestamp }) {
     if (typeof text !== "string") return;
     const { people } = this.#chat;
-    people.heard(from, name);
+    people.met(from, name);
     const author = people.key(from);
     const conversation = this.#chat.person({ key: author, name });
     conversation.typing.delete(from);
@@ -130,7 +130,7 @@ export class Hearing {
   #offered(message) {
     const { people, transfers } = this.#chat;
     const { from = "", room } = message.payload;
-    const who = { key: people.key(from), name: people.known.get(from)?.name ?? "somebody" };
+    const who = { key: people.key(from), name: people.name(from) };
     const conversation = room === undefined ? this.#chat.person(who) : this.#room(room);
     if (conversation) this.#news(conversation, transfers.offered(conversation, message, who));
   }

@@ -37,7 +37,7 @@ export class Lists {
     const typing = new Set([...current.typing.keys()]);
     this.#people.show(
       here.map((person) => {
-        const me = person.key === this.#chat.user;
+        const me = this.#chat.ids.has(person.id);
         const busy = typing.has(person.id);
         return { key: person.key, mark: `${person.name}|${me}|${busy}`, person, me, busy };
       }),
@@ -63,7 +63,7 @@ export class Lists {
     const { kind, title, unread, refused } = conversation;
     const picture =
       kind === "person"
-        ? avatar(conversation.name, title)
+        ? avatar(title)
         : element("span", { class: "sign" }, icon(kind === "room" ? "room" : "globe"));
     if (kind === "person") picture.append(element("span", { class: here ? "dot here" : "dot" }));
     const button = element(
@@ -92,10 +92,7 @@ export class Lists {
 
   #person({ person, me, busy }) {
     const label = me ? null : `Write to ${person.name} privately`;
-    const inside = [
-      avatar(person.key, person.name),
-      element("bdi", { class: "title" }, person.name),
-    ];
+    const inside = [avatar(person.name), element("bdi", { class: "title" }, person.name)];
     inside[0].append(element("span", { class: "dot here" }));
     if (me) inside.push(element("span", { class: "you" }, "you"));
     if (busy) inside.push(dots());

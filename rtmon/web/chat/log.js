@@ -112,11 +112,10 @@ export class Log {
     }
     const side = entry.mine ? "mine" : "theirs";
     const row = element("div", { class: `row ${side} ${entry.status} ${first ? "first" : ""}` });
-    if (!entry.mine)
-      row.append(first ? avatar(entry.author, entry.name) : element("span", { class: "gutter" }));
+    if (!entry.mine) row.append(first ? avatar(entry.name) : element("span", { class: "gutter" }));
     const who = element(
       "bdi",
-      { class: first && !entry.mine ? `who hue-${hue(entry.author)}` : "spoken" },
+      { class: first && !entry.mine ? `who hue-${hue(entry.name)}` : "spoken" },
       entry.mine ? "You" : entry.name,
     );
     const body = kind === "file" ? [this.#file(entry)] : [texts(entry), stamp(entry)];
@@ -196,10 +195,10 @@ export class Log {
 }
 
 /** A round picture of somebody: their initials on their colour. */
-export function avatar(key, name) {
+export function avatar(name) {
   return element(
     "span",
-    { class: `avatar hue-${hue(key)}`, "aria-hidden": "true" },
+    { class: `avatar hue-${hue(name)}`, "aria-hidden": "true" },
     initials(name),
   );
 }

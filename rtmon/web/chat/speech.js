@@ -61,8 +61,8 @@ export class Speech {
   #place(conversation) {
     if (conversation.kind === "everybody") return {};
     if (conversation.kind === "room") return { room: conversation.name };
-    const person = this.#chat.reach(conversation);
-    return person ? { to: person.id } : null;
+    const to = this.#chat.reach(conversation);
+    return to ? { to } : null;
   }
 
   async #deliver(conversation, entry) {

@@ -25,7 +25,7 @@ export class Transfers {
     });
     conversation.add(entry);
     this.#queue(conversation, entry, async (options) => {
-      const to = conversation.kind === "person" ? this.chat.reach(conversation)?.id : undefined;
+      const to = conversation.kind === "person" ? this.chat.reach(conversation) : undefined;
       const room = conversation.kind === "room" ? conversation.name : undefined;
       if (!to && !room) throw new Error(`${conversation.title} is not here`);
       await this.chat.client.sendFile(file, { to, room, mime: file.type || undefined, ...options });
