@@ -41,18 +41,21 @@ async def test_compression_keeps_nothing_between_messages_unless_chosen() -> Non
     of one's own hold as they do with the library.
     """
     own = ServerPerMessageDeflateFactory()
-    for options, by_itself in (
+    cases: list[tuple[dict[str, Any], bool | None]] = [
         ({}, True),
         ({"compression": None}, None),
         ({"extensions": [own]}, False),
-    ):
-        async with rtmon.serve(_echo, "127.0.0.1", 0, **options) as server:
-            async with connect(server.url) as client:
-                await client.send("hello " * 100)
-                assert await client.recv() == "hello " * 100
-                deflate: Any = next(iter(client.protocol.extensions), None)
-                assert (deflate and deflate.local_no_context_takeover) is by_itself
-                assert (deflate and deflate.remote_no_context_takeover) is by_itself
+    ]
+    for options, by_itself in cases:
+        async with (
+            rtmon.serve(_echo, "127.0.0.1", 0, **options) as server,
+            connect(server.url) as client,
+        ):
+            await client.send("hello " * 100)
+            assert await client.recv() == "hello " * 100
+            deflate: Any = next(iter(client.protocol.extensions), None)
+            assert (deflate and deflate.local_no_context_takeover) is by_itself
+            assert (deflate and deflate.remote_no_context_takeover) is by_itself
 
 
 async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
