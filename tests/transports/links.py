@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 import msgspec
 import socketio
+from aiohttp import ClientSession
 
 __all__ = ["Event", "SocketIOLink", "Stream"]
 
@@ -102,16 +103,21 @@ class SocketIOLink:
 
     Attributes:
         offset: the last offset, to return with.
-        sizes: messages so far, as they were encoded.
+        events: the names of all events so far.
+        got, said: messages that went over Engine.IO, and their bytes as Socket.IO encoded them.
     """
 
     def __init__(self, namespace: str = "/") -> None:
-        self.client = socketio.AsyncClient(reconnection=False)
+        # python-socketio leaves sessions of its own making unclosed when it is let go.
+        self._http = ClientSession()
+        self.client = socketio.AsyncClient(reconnection=False, http_session=self._http)
         self.namespace = namespace
         self.offset = ""
         self.events: list[str] = []
         self.reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._inbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.got, self.said = [0, 0], [0, 0]
+        self._count()
         self.client.on("*", self._heard, namespace=namespace)
         self.client.on("disconnect", self._gone, namespace=namespace)
 
@@ -124,6 +130,27 @@ class SocketIOLink:
             url, auth=auth or None, transports=transports, namespaces=[namespace], wait_timeout=20
         )
         return link
+
+    def _count(self) -> None:
+        engine = self.client.eio
+        received, send = engine.handlers["message"], engine.send
+
+        async def take(data: str | bytes) -> None:
+            self._add(self.got, data)
+            await received(data)
+
+        async def give(data: str | bytes) -> None:
+            self._add(self.said, data)
+            await send(data)
+
+        engine.handlers["message"], engine.send = take, give
+
+    @staticmethod
+    def _add(counts: list[int], data: str | bytes) -> None:
+        """An event or acknowledgement, or something binary that belongs to one before."""
+        if isinstance(data, bytes) or data[0] in "2356":
+            counts[0] += isinstance(data, str)
+            counts[1] += len(data.encode() if isinstance(data, str) else data)
 
     async def _heard(self, event: str, message: dict[str, Any], offset: str) -> None:
         self.offset = offset
@@ -156,4 +183,8 @@ class SocketIOLink:
 
     async def aclose(self) -> None:
         """Hang up."""
+        tasks = [self.client.eio.read_loop_task, self.client.eio.write_loop_task]
         await self.client.disconnect()
+        # One whose server let it go says goodbye in a task of its own.
+        await asyncio.gather(*filter(None, tasks))
+        await self._http.close()

@@ -1,0 +1,70 @@
+"""The real socket.io-client, in Node, driven from a test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.peers.packages import install
+
+__all__ = ["NODE", "Node", "node"]
+
+NODE = shutil.which("node")
+
+
+class Node:
+    """A process of Node with Socket.IO clients, each with a name."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._inboxes: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            told = json.loads(line)
+            self._inboxes[told["socket"]].put_nowait(told)
+
+    def do(self, what: str, socket: str, **more: Any) -> None:
+        """Give a command."""
+        assert self._process.stdin is not None
+        self._inboxes.setdefault(socket, asyncio.Queue())
+        command = {"do": what, "socket": socket, **more}
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    async def next(self, socket: str, *events: str) -> dict[str, Any]:
+        """What happens next to a client, of some events or of all."""
+        async with asyncio.timeout(30):
+            while True:
+                told = await self._inboxes[socket].get()
+                if not events or told["event"] in events:
+                    return told
+
+    async def aclose(self) -> None:
+        """End it, and all its clients."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        await self._reading
+
+
+@asynccontextmanager
+async def node() -> AsyncIterator[Node]:
+    """A process of Node."""
+    await asyncio.to_thread(install)
+    script = Path(__file__).with_name("sockets.mjs")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        NODE or "node", str(script), stdin=pipe, stdout=pipe, limit=1 << 24
+    )
+    clients = Node(process)
+    try:
+        yield clients
+    finally:
+        await clients.aclose()
