@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..feeds.feed import ConnectionQuery, Feed
-from ..metrics.records import ConnectionInfo, Event
+from ..metrics.records import ChannelInfo, ConnectionInfo, Event
 from ..protocol.close import describe
 from .closes import look
 from .components import Table
 from .numbers import UNKNOWN, clock, duration, exact, scaled, seconds
 
 __all__ = [
+    "CHANNELS_SHOWN",
     "PAGE_SIZE",
+    "channels_page",
+    "channels_table",
     "connection_query",
     "connections_page",
     "connections_table",
@@ -27,7 +30,20 @@ PAGE_SIZE = 10
 EVENTS_SHOWN = 100
 """Rows of the event log; the download has all that the feed still knows."""
 
+CHANNELS_SHOWN = 100
+"""Rows of the channels table; the download has all that the feed knows."""
+
 Cell = str | list[str]
+
+_CHANNEL_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("channel", "Channel", "left"),
+    ("subscribers", "Subscribers", "right"),
+    ("published", "Published", "right"),
+    ("delivered", "Delivered", "right"),
+    ("dropped", "Dropped", "right"),
+    ("fanout", "Fan-out", "right"),
+)
+"""Column of the channels table, its title, its side; the fan-out is the mean of all."""
 
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("name", "Name", "left"),
@@ -162,6 +178,42 @@ def _state(info: ConnectionInfo) -> Cell:
         return [info.cause or "closed", "soft" if info.cause in {None, "closed"} else "warn"]
     mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[look(info.close_code)]
     return [f"{info.close_code} {describe(info.close_code)}", mood]
+
+
+def channels_table() -> Table:
+    """The channels of a hub, still empty."""
+    return Table(
+        heading="Channels",
+        columns=[
+            {"key": key, "title": title, "align": align, "sortable": False}
+            for key, title, align in _CHANNEL_COLUMNS
+        ],
+        css_classes=["bounded"],
+    )
+
+
+def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
+    """Channels, the busiest first."""
+    busiest = sorted(channels, key=lambda channel: (-channel.delivered, channel.channel))
+    return {
+        "rows": [_channel(channel) for channel in busiest[:CHANNELS_SHOWN]],
+        "total": len(channels),
+        "offset": 0,
+        "note": exact(len(channels)),
+        "empty": "No channel, no room: a hub has them.",
+    }
+
+
+def _channel(info: ChannelInfo) -> list[Cell]:
+    mean, unit = seconds(info.fanout / info.published if info.published else None)
+    return [
+        info.channel,
+        exact(info.subscribers),
+        exact(info.published),
+        exact(info.delivered),
+        [exact(info.dropped), "warn" if info.dropped else "soft"],
+        UNKNOWN if mean == UNKNOWN else f"{mean} {unit}",
+    ]
 
 
 def events_table() -> Table:

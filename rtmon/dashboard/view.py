@@ -59,6 +59,7 @@ class View:
         self.tiles = html("tiles.css")
         self.closes = html("closes.css")
         self.connections = tables.connections_table()
+        self.channels = tables.channels_table()
         self.events = tables.events_table()
         self._body = self._compose(kind)
         fonts = f":host {{ --rt-font: {FONT}; }}"
@@ -73,6 +74,7 @@ class View:
         )
         self.bar.download = lambda: self._csv("samples", self._reading.samples())
         self.events.download = lambda: self._csv("events", self._reading.events())
+        self.channels.download = lambda: self._csv("channels", self._reading.channels())
         self.connections.download = self._connections_csv
         self.bar.param.watch(self._on_paused, "paused")
         self.bar.param.watch(lambda _: self._draw_charts(anew=True), "window")
@@ -82,13 +84,14 @@ class View:
     def _compose(self, kind: list[str]) -> pn.Column:
         closes_card = _box("card", self.closes, sheet="card.css")
         cards = [*self.charts.cards.values(), closes_card]
-        for table in (self.connections, self.events):
+        for table in (self.connections, self.channels, self.events):
             table.param.update(margin=0, sizing_mode="stretch_width")
         return _box(
             "body",
             self.tiles,
             _box("grid", *cards),
-            _box("frame", _box("lists", self.connections, self.events)),
+            self.connections,
+            _box("lists", self.channels, self.events),
             extra=kind,
         )
 
@@ -108,6 +111,7 @@ class View:
             self._draw_numbers()
         if self._ticks % TABLE_EVERY == 0:
             self._draw_connections()
+            self._draw_channels()
             self._draw_events()
         self._ticks += 1
 
@@ -149,6 +153,11 @@ class View:
     def _draw_connections(self) -> None:
         query = tables.connection_query(self.connections.query)
         self.connections.page = tables.connections_page(self._reading, query)
+
+    def _draw_channels(self) -> None:
+        channels = self._reading.channels()
+        self.channels.visible = bool(channels)  # only a hub has them
+        self.channels.page = tables.channels_page(channels)
 
     def _draw_events(self) -> None:
         since = max(0, self._event_seq - tables.EVENTS_SHOWN)

@@ -9,7 +9,7 @@ from rtmon.dashboard import closes, tables
 from rtmon.dashboard.numbers import clock
 from rtmon.dashboard.still import Still
 from rtmon.feeds.feed import ConnectionQuery
-from rtmon.metrics.records import ConnectionInfo, Event
+from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event
 
 Make = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -79,6 +79,23 @@ def test_ends_without_close_codes_are_shown_by_their_cause(
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
     (row,) = texts(tables.connections_page(feed, ConnectionQuery(state="closed")))
     assert row[-1] == shown
+
+
+def test_channels_are_listed_the_busiest_first() -> None:
+    """What each channel has done stands in exact numbers, with the mean time of its fan-out."""
+    quiet = ChannelInfo(channel="room:a", subscribers=2)
+    busy = ChannelInfo(
+        channel=HOSTILE,
+        subscribers=1_000,
+        published=4,
+        delivered=4_000,
+        dropped=3,
+        bytes=1,
+        fanout=0.03,
+    )
+    first, second = texts(tables.channels_page([quiet, busy]))
+    assert first == [HOSTILE, "1,000", "4", "4,000", "3", "7.50 ms"]
+    assert second == ["room:a", "2", "0", "0", "0", "–"]
 
 
 def test_a_page_past_the_end(synthetic: Make) -> None:
