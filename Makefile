@@ -7,10 +7,11 @@ INSTALLED := $(VENV)/.installed
 OLDEST := .venv-oldest
 PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 ARGS :=
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=60
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest bench bench-peers bench-fanout bench-connections soak lint format docs clean
+.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,9 +22,13 @@ demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (AR
 test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 	@sh scripts/programs.sh
 	@rm -f .coverage.*
-	$(BIN)/coverage run -m pytest tests notebooks --numprocesses 2 --dist loadscope \
-		--nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(ARGS)
+	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course" \
+		--numprocesses 2 --dist loadscope $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
+	@sh scripts/programs.sh
+	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 2 --dist loadfile $(NBVAL) $(ARGS)
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with the oldest websockets that is supported
@@ -60,6 +65,9 @@ format: $(INSTALLED) ## Format the code and sort its imports
 docs: $(INSTALLED) ## Write the tables in docs/ anew
 	$(BIN)/python scripts/columns.py
 	$(BIN)/python scripts/metrics.py
+
+gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
+	$(BIN)/python scripts/gallery.py
 
 clean: ## Remove all that was made here, .venv too
 	rm -rf $(VENV) $(OLDEST) build dist .coverage .coverage.* htmlcov
