@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..wholefile import writing
 from .options import require
 from .shipped import shipped
 
 __all__ = ["export", "notebooks", "protocol"]
+
+
+_COURSE = {".ipynb", ".md"}
+"""What of the folder belongs to the course: notebooks and their syllabus."""
 
 
 def export(
@@ -77,9 +81,9 @@ def notebooks(
         bool, typer.Option("--start/--no-start", help="Start JupyterLab there.")
     ] = True,
 ) -> None:
-    """Copy the notebooks and open them in JupyterLab.
+    """Copy the course, and open it in JupyterLab.
 
-    A file that is there already is left as it is: your changes stay.
+    A notebook that is there already and differs is left as it is: your changes stay.
 
     \b
     Examples:
@@ -88,11 +92,22 @@ def notebooks(
     """
     if start:
         require("Opening the notebooks", "jupyterlab", "panel", "pandas", extra="notebook")
+    if folder.exists() and not folder.is_dir():
+        raise typer.BadParameter(f"{str(folder)!r} is a file", param_hint="'DIR'")
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(shipped("notebooks").glob("*.ipynb")):
+    sources = (path for path in shipped("notebooks").iterdir() if path.suffix in _COURSE)
+    for source in sorted(sources):
         target = folder / source.name
+        content = source.read_text("utf-8")
         if not target.exists():
-            shutil.copyfile(source, target)
+            with writing(target) as file:
+                file.write(content)
+        elif target.read_text("utf-8", errors="replace") != content:
+            typer.echo(
+                f"rtmon: kept {target}, which is not as the course has it; "
+                "rename or delete it to get the course's",
+                err=True,
+            )
         typer.echo(target)
     if start:
         sys.stdout.flush()

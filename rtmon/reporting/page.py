@@ -23,6 +23,7 @@ body { margin: 0 auto; max-width: 1180px; padding: 24px 16px; background: var(--
 h1 { font-size: 24px; margin: 0 } h2 { font-size: 18px; margin: 28px 0 10px }
 h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 } h3 small { color: var(--dim) }
 .about { color: var(--dim); margin: 2px 0 16px; overflow-wrap: anywhere }
+section > * + * { margin-top: 12px }
 .tiles, .charts { display: grid; gap: 12px }
 .tiles { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) }
 .charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)) }

@@ -11,7 +11,7 @@ from typing import TypeGuard
 __all__ = ["Chart", "Line", "short", "svg"]
 
 _WIDTH, _HEIGHT = 520, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 8, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 8, 22
 _MOST = 1e200
 """Beyond this there is no scale."""
 _PREFIXES = ("", "k", "M", "G", "T")

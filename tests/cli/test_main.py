@@ -115,12 +115,18 @@ def test_protocol(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_notebooks_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The notebooks are copied; one that is there already keeps its changes."""
+    """The course is copied; what is there already keeps its changes, and that is said."""
     folder = tmp_path / "course"
     assert main(["notebooks", str(folder), "--no-start"]) == 0
-    copied = sorted(folder.glob("*.ipynb"))
-    assert copied
+    copied = sorted(folder.iterdir())
+    assert [path for path in copied if path.suffix == ".ipynb"]
     assert capsys.readouterr().out.split() == [str(path) for path in copied]
     copied[0].write_text("mine")
+    copied[1].unlink()
     assert main(["notebooks", str(folder), "--no-start"]) == 0
     assert copied[0].read_text() == "mine"
+    assert copied[1].exists()
+    printed = capsys.readouterr()
+    assert f"kept {copied[0]}" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert main(["notebooks", str(copied[0]), "--no-start"]) == 2

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import rtmon
+from rtmon.cli import main
+from tests.cli.running import Command, run
+
+Start = Callable[..., Command]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[str, str]]:
+    """A hub in a process of its own: its address, and that of its admin listener."""
+    server = Command("serve", "--port=0", "--admin-port=0")
+    server.read_until("Ctrl-C")
+    addresses = [line.split()[-1] for line in server.output.splitlines()]
+    yield addresses[0], addresses[1]
+    server.end(signal.SIGTERM)
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+
+
+def test_a_run_with_everything(place: tuple[str, str], tmp_path: Path) -> None:
+    """A run ends with a table; its page and CSV files hold both ends' numbers, which agree."""
+    url, admin = place
+    page, folder = tmp_path / "run.html", tmp_path / "csv"
+    done = run(
+        *("load", url, "--users=5", "--rate=10", "--rate-to=20", "--duration=2", "--ramp=0"),
+        *("--mix=room=2,chat=1,publish", "--group=2", "--churn=0", f"--admin={admin}"),
+        *(f"--report={page}", f"--csv={folder}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "no progress bar where nobody sees it"
+    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if "  " in line)
+    assert rows["users"].startswith("5 asked for, 5 at once; 5 connections, 0 failed, 0 lost")
+    assert "p99.9" in rows["latency"]
+    lines = done.stdout.splitlines()
+    ends = {
+        line[:10]: line.split()[-4:] for line in lines if line.startswith(("sent", "server in"))
+    }
+    assert ends["server in "][0] == ends["sent      "][0], "messages"
+
+    text = page.read_text("utf-8")
+    assert "<script" not in text
+    for part in ("Asked and reached", "The server&#x27;s own view", "Counted at both ends", "<svg"):
+        assert part in text
+    with (folder / "load.csv").open(encoding="utf-8", newline="") as file:
+        seconds = list(csv.DictReader(file))
+    assert len(seconds) >= 2
+    sent = sum(int(row["sent"]) for row in seconds)
+    assert f"{sent:,} sent" in rows["messages"]
+    assert seconds[0]["latency_p50"]
+    samples = rtmon.read_csv(folder / "samples.csv")
+    assert samples["messages_in"].sum() == int(ends["sent      "][0].replace(",", ""))
+
+
+def test_ctrl_c_reports_what_was_done(
+    place: tuple[str, str], command: Start, tmp_path: Path
+) -> None:
+    """Ctrl-C ends a load without end; its table is printed and its page is written."""
+    page = tmp_path / "run.html"
+    load = command("load", place[0], "--users=3", "--rate=20", "--closed", f"--report={page}")
+    load.read_until("Ctrl-C")
+    code, _ = load.end(signal.SIGINT)
+    assert code == 0
+    printed = load.rest()
+    assert f"wrote {page}" in printed
+    assert "latency" in printed
+    assert "closed" in page.read_text("utf-8")
+
+
+def test_json(place: tuple[str, str]) -> None:
+    """With --json nothing but the report is printed."""
+    done = run("load", place[0], "--users=2", "--duration=0.5", "--storm=0.2", "--json")
+    report = json.loads(done.stdout)
+    assert report["connected"] >= 2
+    assert report["latency"].keys() >= {"count", "p50", "p99", "max", "buckets"}
+    assert report["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--mix=shout=1"], "shout"),
+        (["--mix=chat=many"], "'--mix'"),
+        (["--rate-to=5"], "duration"),
+        (["--report=/nowhere/at/all.html"], "'--report'"),
+        (["--users=0"], "'--users'"),
+        (["--churn=2"], "'--churn'"),
+        (["--admin=ftp://x", "--duration=1"], "ftp://x"),
+    ],
+)
+def test_bad_options(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad option is one sentence that names it, exit code 2, and nothing is begun."""
+    assert main(["load", "ws://127.0.0.1:9", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_an_admin_listener_that_is_not_there(
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the server's own numbers were asked for and cannot be had, no load is begun."""
+    monkeypatch.setattr("rtmon.cli.watching._ANSWERS", 0.2)
+    assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
+    assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_more_users_than_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users for whom the system allows too few open files are refused before anything is begun."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 200))
+    assert main(["load", "ws://127.0.0.1:9", "--users=1000"]) == 2
