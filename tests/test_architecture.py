@@ -101,6 +101,7 @@ EXTRAS = {
     "sse_starlette",
     "starlette",
     "tornado",
+    "uvloop",
     "uvicorn",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,6 +97,8 @@ def serve(
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
+
+    It runs on uvloop where that is installed: pip install 'rtmon[speed]'.
     """
     if asgi and echo:
         raise typer.BadParameter("there is no hub to serve with --echo", param_hint="'--asgi'")
@@ -108,18 +110,28 @@ def serve(
         "max_waiting": max(limits.WAITING_BYTES, max_size),
         "files": files,
     }
-    asyncio.run(
-        _serve(
-            host,
-            port,
-            admin_port(admin),
-            hub=None if echo else hub,
-            ping_interval=ping_interval,
-            max_size=max_size,
-            page=page and not echo,
-            asgi=asgi,
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(
+            _serve(
+                host,
+                port,
+                admin_port(admin),
+                hub=None if echo else hub,
+                ping_interval=ping_interval,
+                max_size=max_size,
+                page=page and not echo,
+                asgi=asgi,
+            )
         )
-    )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: uvloop where it is installed; None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _serve(
