@@ -173,18 +173,21 @@ async def test_hostile_texts_are_texts(page: str, server: dict[str, Any], open_t
         await connection.recv()
         join = {"type": "connect", "payload": {"name": HOSTILE}}
         await connection.send(json.dumps(join))
+        room = {"type": "join_room", "payload": {"room": HOSTILE}}
+        await connection.send(json.dumps(room))
 
         async def named() -> bool:
-            return HOSTILE in {row[0] for row in await tab.rows()}
+            channels = {row[0] for row in await tab.rows("Channels")}
+            return HOSTILE in {row[0] for row in await tab.rows()} and f"room:{HOSTILE}" in channels
 
-        await until(named, "the name stands in the table")
+        await until(named, "the name stands in the table, and the room among the channels")
         await connection.close(1000, HOSTILE)
 
     async def logged() -> bool:
         return any(HOSTILE in row[3] for row in await tab.rows("Events"))
 
     await until(logged, "the reason stands in the log")
-    name, text = await tab.download(tab.page.locator(".tool.csv").nth(1))
+    name, text = await tab.download(tab.page.locator(".tool.csv").last)
     assert name.startswith("events-")
     assert text.startswith("seq,time,kind,")
     assert HOSTILE in text
