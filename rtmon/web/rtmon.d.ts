@@ -306,6 +306,7 @@ export interface FileOptions {
 
 /** A connection to a hub, made anew whenever it is lost. `connect` makes one. */
 export class Client implements AsyncIterable<Message> {
+  private constructor();
   readonly state: State;
   /** Whether messages go out now. */
   readonly isOpen: boolean;

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
-import { ClientClosed, ProtocolError } from "../../rtmon/web/rtmon.js";
+import * as rtmon from "../../rtmon/web/rtmon.js";
 import { decode, encodeChunk, fromBase64, toBase64 } from "../../rtmon/web/client/encoding.js";
 import { matcher } from "../../rtmon/web/client/places.js";
 import { SHA256 } from "../../rtmon/web/client/sha256.js";
@@ -134,8 +135,8 @@ test("a refused subscription says why to whoever waits for it", async () => {
     answer("error", { code: "invalid_channel", message: "No." });
   };
   const news = client.subscribe("news.");
-  await assert.rejects(news.entered(), ProtocolError);
-  await assert.rejects(news[Symbol.asyncIterator]().next(), ProtocolError);
+  await assert.rejects(news.entered(), rtmon.ProtocolError);
+  await assert.rejects(news[Symbol.asyncIterator]().next(), rtmon.ProtocolError);
 });
 
 test("a reader who is slow gets all of it from the server's history", async () => {
@@ -179,7 +180,7 @@ test("a client that gives up says so to whoever iterates", async () => {
     for await (const message of client) assert.ok(message);
   })();
   hub.socket.end(4500);
-  await assert.rejects(reading, ClientClosed);
+  await assert.rejects(reading, rtmon.ClientClosed);
 });
 
 test("rooms are joined again from where they were, and left for good", async () => {
@@ -263,6 +264,17 @@ test("whatever a server says, the client lives", async () => {
   assert.ok(problems > 100);
   hub.publish("news", "still here");
   assert.deepEqual(got, [["still here", false]]);
+});
+
+test("all that the types name is there, and nothing is there that they do not name", async () => {
+  const types = await readFile(new URL("../../rtmon/web/rtmon.d.ts", import.meta.url), "utf8");
+  const found = (text, expression) => [...new Set([...text.matchAll(expression)].map((m) => m[1]))];
+  const exported = found(types, /^export (?:class|function) (\w+)/gm);
+  assert.deepEqual(Object.keys(rtmon).sort(), exported.sort());
+  const [block] = /^export class Client [^]*?^}/m.exec(types);
+  const members = found(block, /^  (?:readonly )?(\w+)[(:<]/gm);
+  const own = Object.getOwnPropertyNames(rtmon.Client.prototype);
+  assert.deepEqual(own.filter((name) => name !== "constructor").sort(), members.sort());
 });
 
 test("pieces of files and base64 come back as they went", () => {

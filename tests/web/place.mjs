@@ -9,13 +9,12 @@ import { connect } from "../../rtmon/web/rtmon.js";
 
 const SCRIPT = fileURLToPath(new URL("place.py", import.meta.url));
 
-/** Begin; all is ended with the test. `place.cut()` and so on do what place.py says. */
-export async function startPlace(t, options = {}) {
+/** Begin; `place.cut()` and so on do what place.py says. One serves all tests of a file. */
+export async function startPlace(options = {}) {
   const child = spawn(process.env.PYTHON ?? "python3", [SCRIPT, JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const clients = [];
   let line = Promise.resolve();
   const command = (...told) => {
     const answer = line.then(async () => {
@@ -27,21 +26,19 @@ export async function startPlace(t, options = {}) {
     line = answer.catch(() => {});
     return answer;
   };
-  t.after(async () => {
-    await Promise.all(clients.map((client) => client.close()));
-    const ended = once(child, "exit");
-    child.stdin.end();
-    await ended;
-  });
   const { url } = await command("enter");
   const place = {
-    url,
-    /** A client that comes through the bad network, back soon after each cut. */
-    connect(given = {}) {
+    /** A client that comes through the bad network, back soon after each cut, until its test ends. */
+    connect(t, given = {}) {
       const backoff = { base: 10, max: 50 };
       const client = connect(url, { WebSocket, backoff, closeTimeout: 1_000, ...given });
-      clients.push(client);
+      t.after(() => client.close());
       return client;
+    },
+    async end() {
+      const ended = once(child, "exit");
+      child.stdin.end();
+      await ended;
     },
   };
   return new Proxy(place, {

@@ -59,6 +59,10 @@ class Place:
         """Reset all connections."""
         self._proxy.cut()
 
+    async def cut_oldest(self) -> None:
+        """Reset the connection that was made first."""
+        self._proxy.links[0].cut()
+
     async def freeze(self) -> None:
         """Nothing passes, and nobody is told."""
         self._proxy.freeze("both")

@@ -6,9 +6,8 @@
 import { startPlace, until } from "./place.mjs";
 
 /** Returns what was published, what came (offsets and data), and the client's numbers. */
-export async function soak(t, { cuts, rate = 100, apart = 300 }) {
-  const place = await startPlace(t, { history: 10_000 });
-  const client = place.connect();
+export async function soak(t, place, { cuts, rate = 100, apart = 300 }) {
+  const client = place.connect(t);
   const got = [];
   let gaps = 0;
   const news = client.subscribe("soak", (message) => {
@@ -33,9 +32,10 @@ export function complete({ published, got, gaps }) {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const ends = [];
+  const place = await startPlace({ history: 10_000 });
+  const ends = [() => place.end()];
   const cuts = Number(process.argv[2] ?? 200);
-  const report = await soak({ after: (end) => ends.push(end) }, { cuts });
+  const report = await soak({ after: (end) => ends.unshift(end) }, place, { cuts });
   const { published, stats } = report;
   const right = complete(report);
   console.log(

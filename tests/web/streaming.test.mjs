@@ -2,12 +2,20 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { withFallback } from "../../rtmon/web/client/fallback.js";
 import { eventStreamTransport, events } from "../../rtmon/web/client/sse.js";
 import { startPlace, until } from "./place.mjs";
 
 const timeout = 60_000;
+
+let place;
+
+before(async () => {
+  place = await startPlace({ asgi: true, history: 1_000 });
+});
+
+after(() => place.end());
 
 /** As where a proxy lets none through. */
 class BlockedWebSocket {
@@ -22,21 +30,20 @@ class BlockedWebSocket {
 }
 
 test("where no WebSocket gets through it goes on over a stream, cuts or not", { timeout }, async (t) => {
-  const place = await startPlace(t, { asgi: true, history: 1_000 });
-  const [ada, bob] = ["ada", "bob"].map((name) => place.connect({ name, WebSocket: BlockedWebSocket }));
+  const [ada, bob] = ["ada", "bob"].map((name) => place.connect(t, { name, WebSocket: BlockedWebSocket }));
   await Promise.all([ada.waitOpen(), bob.waitOpen()]);
   assert.deepEqual([ada.transport, BlockedWebSocket.tried], ["sse", 4]);
   const got = [];
   await bob.subscribe("news", ({ payload, gap }) => got.push([payload, gap])).entered();
   await bob.join("work");
   await ada.join("work");
-  for (let number = 0; number < 30; number += 1) {
+  for (let number = 0; number < 20; number += 1) {
     await ada.publish("news", number % 10 === 5 ? new Uint8Array([number]) : number);
-    if (number % 12 === 8) await place.cut();
+    if (number % 8 === 6) await place.cut();
   }
   await ada.flush();
-  await until(() => got.length >= 30);
-  const expected = Array.from({ length: 30 }, (_, i) => (i % 10 === 5 ? new Uint8Array([i]) : i));
+  await until(() => got.length >= 20);
+  const expected = Array.from({ length: 20 }, (_, i) => (i % 10 === 5 ? new Uint8Array([i]) : i));
   assert.deepEqual(got, expected.map((data) => [data, false]));
   assert.ok(ada.stats.reconnects > 0 && ada.rtt > 0);
   await ada.close();
@@ -44,8 +51,7 @@ test("where no WebSocket gets through it goes on over a stream, cuts or not", { 
 });
 
 test("files go over a stream, too", { timeout }, async (t) => {
-  const place = await startPlace(t, { asgi: true });
-  const [ada, bob] = [place.connect({ WebSocket: BlockedWebSocket }), place.connect()];
+  const [ada, bob] = [place.connect(t, { WebSocket: BlockedWebSocket }), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);
   assert.deepEqual([ada.transport, bob.transport], ["sse", "websocket"]);
   for (const [from, to] of [[ada, bob], [bob, ada]]) {
@@ -58,12 +64,10 @@ test("files go over a stream, too", { timeout }, async (t) => {
 });
 
 test("a stream that freezes is noticed", { timeout }, async (t) => {
-  const place = await startPlace(t, { asgi: true });
-  const client = place.connect({
+  const client = place.connect(t, {
     WebSocket: BlockedWebSocket,
     heartbeatInterval: 200,
     heartbeatTimeout: 400,
-    openTimeout: 1_000,
   });
   await client.waitOpen();
   const closed = new Promise((resolve) => client.onClose(resolve));

@@ -34,6 +34,21 @@ def test_the_browser_client(script: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_types_fit() -> None:
+    """TypeScript takes what people write with the types that ship, and not what makes no sense."""
+    compiler = install() / "typescript" / "bin" / "tsc"
+    options = ["--noEmit", "--strict", "--skipDefaultLibCheck", "--target", "es2022"]
+    library = ["--module", "nodenext", "--lib", "es2022,dom,dom.iterable,dom.asynciterable"]
+    done = subprocess.run(
+        [NODE or "node", str(compiler), *options, *library, str(HERE / "types.ts")],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_package_for_npm_is_complete() -> None:
     """The package names its files, and has the version of the one for Python."""
     package = json.loads((WEB / "package.json").read_text())
