@@ -5,6 +5,7 @@ them: an event stream with HTTP's own means, and python-socketio's client.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -55,7 +56,7 @@ class Stream:
 
     async def _parse(self) -> AsyncIterator[Event]:
         name, data, last_id = "", [], ""
-        async for line in self.response.aiter_lines():
+        async for line in self._lines():
             field, _, value = line.partition(":")
             value = value.removeprefix(" ")
             match field:
@@ -75,6 +76,14 @@ class Stream:
                     last_id = value
                 case "retry":
                     self.retry = int(value)
+
+    async def _lines(self) -> AsyncIterator[str]:
+        # Not httpx's own, which takes other characters for line ends, too.
+        rest = ""
+        async for text in self.response.aiter_text():
+            *lines, rest = re.split("\r\n|\n|\r", rest + text)
+            for line in lines:
+                yield line
 
     async def next(self) -> Event:
         """The next event.

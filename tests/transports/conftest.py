@@ -1,0 +1,78 @@
+"""A hub on all transports, and a Monitor that counts them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rtmon import Hub, Monitor
+from rtmon.asgi import measured
+from rtmon.hub.transports.asgi import app
+from rtmon.metrics.records import ConnectionInfo
+from tests.probes.serving import serving
+from tests.transports.links import SocketIOLink, Stream
+
+
+@dataclass
+class House:
+    """A hub that is being served.
+
+    Attributes:
+        where: host and port.
+    """
+
+    hub: Hub
+    monitor: Monitor
+    where: str
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def stream(self, query: str = "", **headers: str) -> Stream:
+        """An event stream."""
+        stream = await Stream.open(f"http://{self.where}/events?{query}", **headers)
+        self.stack.push_async_callback(stream.aclose)
+        return stream
+
+    async def socket(self, transport: str = "websocket", **options: Any) -> SocketIOLink:
+        """A connection of Socket.IO."""
+        link = await SocketIOLink.open(f"http://{self.where}", transport, **options)
+        self.stack.push_async_callback(link.aclose)
+        return link
+
+    def row(self, name: str) -> ConnectionInfo:
+        """A connection, as the table has it."""
+        self.monitor.tick()
+        (info,) = [info for info in self.monitor.collector.connections() if info.name == name]
+        return info
+
+
+Begin = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def begin() -> AsyncIterator[Begin]:
+    """Make houses, with options of the application's and of the hub's."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, application: dict[str, Any] | None = None, **options: Any) -> House:
+            hub = Hub(**{"announce": 0.02, **options})
+            monitor = Monitor(interval=1000)
+            live = app(hub, **(application or {}))
+            where = await stack.enter_async_context(
+                serving(measured(live, monitor), ws="websockets-sansio")
+            )
+            stack.push_async_callback(live.aclose)
+            house = House(hub, monitor, where)
+            await stack.enter_async_context(house.stack)
+            return house
+
+        yield make
+
+
+@pytest.fixture
+async def house(begin: Begin) -> House:
+    """A hub as it is by default, but for quicker announcements."""
+    return await begin()

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from rtmon.testing import until
+from tests.transports.conftest import Begin, House
+from tests.transports.links import Stream
+
+
+async def message(stream: Stream, kind: str) -> dict[str, Any]:
+    """The next message of a type."""
+    async with asyncio.timeout(20):
+        while True:
+            event = await stream.next()
+            if json.loads(event.data)["type"] == kind:
+                return json.loads(event.data)  # type: ignore[no-any-return]
+
+
+async def said(stream: Stream, kind: str, **payload: Any) -> None:
+    """Say something on a stream."""
+    response = await stream.post(json.dumps({"type": kind, "payload": payload}))
+    assert (response.status_code, response.content) == (202, b"")
+
+
+async def test_a_stream_is_what_proxies_and_browsers_expect(begin: Begin) -> None:
+    """It is an event stream that nothing buffers, stores or compresses; it says when to return,
+    and comments keep it open that nobody hears.
+    """
+    house = await begin(application={"heartbeat": 0.05})
+    stream = await house.stream("name=ada")
+    headers = stream.response.headers
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["cache-control"] == "no-store"
+    assert "content-encoding" not in headers
+    assert (await stream.next()).name == "welcome"
+    assert stream.retry == 2000
+    reading = asyncio.ensure_future(message(stream, "publication"))
+    await until(lambda: stream.comments >= 2, timeout=20)
+    assert not reading.done()
+    reading.cancel()
+
+
+async def test_several_places_return_with_one_id(house: House) -> None:
+    """The last id alone brings a client back into its rooms, channels and patterns, those it
+    entered later too and none that it left, with everything it missed there.
+    """
+    first = await house.stream("name=ada&room=lobby&channel=news&channel=dull")
+    await message(first, "welcome")
+    for _ in range(3):
+        await message(first, "ack")
+    await said(first, "subscribe", channel="late")
+    await said(first, "subscribe", channel="many.*")
+    await said(first, "unsubscribe", channel="dull")
+    for _ in range(3):
+        await message(first, "ack")
+    await house.hub.publish("news", 1)
+    assert (await message(first, "publication"))["payload"]["data"] == 1
+    await first.aclose()
+    await until(lambda: not house.hub.audience.sessions, timeout=20)
+
+    for channel, data in [("news", 2), ("late", 3), ("dull", 4), ("news", 5)]:
+        await house.hub.publish(channel, data)
+    second = await house.stream("name=ada&channel=dull", **{"Last-Event-ID": first.last_id})
+    assert (await message(second, "welcome"))["payload"]["recovered"] is True
+    await house.hub.publish("many.things", 6)
+    acks, got = [], []
+    while 6 not in got:
+        event = await second.next()
+        payload = json.loads(event.data)["payload"]
+        if event.name == "ack":
+            acks.append((payload.get("room") or payload["channel"], payload.get("recovered")))
+        elif event.name == "publication":
+            got.append(payload["data"])
+    # What stands in the address is entered, too, but nobody returns there.
+    assert sorted(acks) == [
+        ("dull", None),
+        ("late", True),
+        ("lobby", True),
+        ("many.*", None),
+        ("news", True),
+    ]
+    assert sorted(got) == [2, 3, 5, 6]
+    assert got.index(2) < got.index(5)
+
+
+async def test_what_was_lost_is_said(begin: Begin) -> None:
+    """Who was away for too long, or gives an id of another server, is told so and goes on."""
+    house = await begin(history=2)
+    first = await house.stream("channel=news")
+    await message(first, "ack")
+    await first.aclose()
+    for number in range(4):
+        await house.hub.publish("news", number)
+    late = await house.stream(**{"Last-Event-ID": first.last_id})
+    assert (await message(late, "ack"))["payload"]["recovered"] is False
+    assert [(await message(late, "publication"))["payload"]["data"] for _ in range(2)] == [2, 3]
+    other = await house.stream("last_event_id=chat%3D5.feed%26channel%3Anews%3D1.feed")
+    assert (await message(other, "welcome"))["payload"]["recovered"] is False
+    assert (await message(other, "ack"))["payload"]["recovered"] is False
+    wrong = await house.stream(**{"Last-Event-ID": "17"})
+    await message(wrong, "welcome")
+    assert (await message(wrong, "error"))["payload"]["code"] == "invalid_position"
+
+
+EVIL = [
+    "x\nid: 999\nevent: welcome\ndata: {}\n\n",
+    "x\r\rdata: y\r\nevent: z",
+    "\u2028id: 5\u2029\x85event: z\x00",
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+async def test_nothing_forges_events(house: House, evil: str) -> None:
+    """Line ends in texts, data, names of rooms and message ids stay inside the data line."""
+    stream = await house.stream("channel=c")
+    await message(stream, "ack")
+    await house.hub.publish("c", {evil: evil}, message_id=evil)
+    event = await stream.next()
+    while event.name != "publication":
+        event = await stream.next()
+    heard = json.loads(event.data)
+    assert (heard["id"], heard["payload"]["data"]) == (evil, {evil: evil})
+    assert event.id == stream.last_id
+    assert event.id.startswith("chat=0.")
+    await said(stream, "no " + evil, text=evil)
+    assert (await message(stream, "error"))["payload"]["code"] in {
+        "unknown_type",
+        "invalid_message",
+    }
+
+
+async def test_only_the_token_posts(house: House) -> None:
+    """Without the stream's token nothing can be said on it, nor when it has ended; what is too
+    large, or no POST, is refused with the fitting status.
+    """
+    stream = await house.stream()
+    welcome = (await message(stream, "welcome"))["payload"]
+    ping = '{"type": "ping"}'
+    for token in ("-", "wrong", welcome["client_id"]):
+        refused = await stream.post(ping, token)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+    assert (await stream.post(ping)).status_code == 202
+    assert (await stream.post("x" * 131_073)).status_code == 413
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.put(f"http://{house.where}/events")).status_code == 405
+        await stream.aclose()
+        await until(lambda: not house.hub.audience.sessions, timeout=20)
+        headers = {"Authorization": f"Bearer {welcome['session']}"}
+        gone = await http.post(f"http://{house.where}/events", content=ping, headers=headers)
+    assert gone.status_code == 401
+
+
+async def test_messages_named_like_the_browsers_own_events(house: House) -> None:
+    """An error of the hub does not look like a connection that broke: it comes as ``message``."""
+    stream = await house.stream()
+    await message(stream, "welcome")
+    await said(stream, "no_such_type")
+    event = await stream.next()
+    while json.loads(event.data)["type"] != "error":
+        event = await stream.next()
+    assert event.name == "message"
+
+
+async def test_the_end_is_announced(house: House) -> None:
+    """The last event says why the stream ends and whether to come back."""
+    stream = await house.stream()
+    await message(stream, "welcome")
+    await house.hub.aclose()
+    event = await stream.next()
+    while event.name != "disconnect":
+        event = await stream.next()
+    assert json.loads(event.data)["payload"] == {
+        "code": 1001,
+        "reason": "the server stops",
+        "retry": True,
+    }
+    with pytest.raises(StopAsyncIteration):
+        await stream.next()
+
+
+async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
+    """A stream that nobody reads is ended under the hub's policy, and what had waited for it is
+    counted as dropped, while others get everything.
+    """
+    house = await begin(max_waiting=200_000, stalled=0.5, history=0)
+    reader = await house.stream("channel=big&name=reader")
+    for _ in range(2):
+        await reader.next()
+    host, _, port = house.where.partition(":")
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(stalled, (host, int(port)))
+        request = b"GET /events?channel=big&name=stalled HTTP/1.1\r\nHost: x\r\n\r\n"
+        await loop.sock_sendall(stalled, request)
+        await until(lambda: len(house.hub.audience.sessions) == 2, timeout=20)
+        sent = 0
+        while len(house.hub.audience.sessions) == 2:
+            await house.hub.publish("big", "x" * 50_000)
+            sent += 1
+            assert len((await message(reader, "publication"))["payload"]["data"]) == 50_000
+            assert sent < 1000
+        await until(lambda: house.row("stalled").state == "closed", timeout=20)
+    assert (house.row("stalled").dropped or 0) > 0
+    assert (house.row("reader").dropped or 0) == 0
+
+
+async def test_a_stream_is_counted_once(house: House) -> None:
+    """Its row has its name, what it was sent and what was posted to it; comments are neither."""
+    stream = await house.stream("name=ada", **{"User-Agent": "tester/1"})
+    await message(stream, "welcome")
+    texts = ['{"type": "ping"}', '{"type": "no", "payload": {"text": "ü"}}']
+    for text in texts:
+        await stream.post(text)
+    await stream.post('{"type": "disconnect"}')
+    with contextlib.suppress(StopAsyncIteration):
+        while True:
+            await stream.next()
+    await until(lambda: house.row("ada").state == "closed", timeout=20)
+    row = house.row("ada")
+    assert (row.transport, row.path, row.user_agent) == ("sse", "/events", "tester/1")
+    assert row.messages_out == len(stream.texts)
+    assert row.bytes_out == sum(len(text.encode()) for text in stream.texts)
+    assert row.messages_in == 3
+    assert row.bytes_in == sum(len(text.encode()) for text in [*texts, '{"type": "disconnect"}'])
+    assert row.errors == 1
