@@ -101,8 +101,8 @@ EXTRAS = {
     "sse_starlette",
     "starlette",
     "tornado",
-    "uvloop",
     "uvicorn",
+    "uvloop",
 }
 
 OPTIONAL = (
