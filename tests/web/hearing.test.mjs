@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
 import * as rtmon from "../../rtmon/web/rtmon.js";
 import { decode, encodeChunk, fromBase64, toBase64 } from "../../rtmon/web/client/encoding.js";
+import { complete } from "../../rtmon/web/client/options.js";
 import { matcher } from "../../rtmon/web/client/places.js";
 import { SHA256 } from "../../rtmon/web/client/sha256.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
@@ -275,6 +276,16 @@ test("all that the types name is there, and nothing is there that they do not na
   const members = found(block, /^  (?:readonly )?(\w+)[(:<]/gm);
   const own = Object.getOwnPropertyNames(rtmon.Client.prototype);
   assert.deepEqual(own.filter((name) => name !== "constructor").sort(), members.sort());
+});
+
+test("every option is in the types and in the docs, with its default", async () => {
+  const read = (path) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
+  const [types, docs] = await Promise.all([read("rtmon/web/rtmon.d.ts"), read("docs/browser.md")]);
+  for (const [name, value] of Object.entries(complete({}))) {
+    assert.match(types, new RegExp(`^  ${name}\\?: `, "m"));
+    const row = docs.split("\n").find((line) => line.includes(`\`${name}\``));
+    if (value !== undefined && typeof value !== "object") assert.ok(row.includes(value), row);
+  }
 });
 
 test("pieces of files and base64 come back as they went", () => {

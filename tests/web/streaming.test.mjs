@@ -15,7 +15,7 @@ before(async () => {
   place = await startPlace({ asgi: true, history: 1_000 });
 });
 
-after(() => place.end());
+after(() => place?.end());
 
 /** As where a proxy lets none through. */
 class BlockedWebSocket {

@@ -14,7 +14,7 @@ before(async () => {
   place = await startPlace({ history: 10_000 });
 });
 
-after(() => place.end());
+after(() => place?.end());
 
 test("cut at random moments, it gets 1 to N: no gap, none twice, in order", { timeout }, async (t) => {
   const report = await soak(t, place, { cuts: 15, apart: 100 });
