@@ -87,6 +87,8 @@ function named(name) {
 function start(name) {
   const invited = label(new URLSearchParams(location.search).get("room") ?? "");
   chat.start(name, browser().rooms);
+  // Who leaves the room and loads the page again is not invited again.
+  history.replaceState(null, "", location.pathname);
   if (invited) join(invited);
   else pick(chat.conversations.get(opened) ?? chat.everybody);
 }

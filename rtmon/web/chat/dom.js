@@ -40,11 +40,14 @@ export function say(target, text) {
 export class Keyed {
   #parent;
   #draw;
+  #become;
   #drawn = new Map();
 
-  constructor(parent, draw) {
+  /** @param become how a child takes over what a new drawing shows, if not by being replaced */
+  constructor(parent, draw, become = replace) {
     this.#parent = parent;
     this.#draw = draw;
+    this.#become = become;
   }
 
   clear() {
@@ -58,12 +61,10 @@ export class Keyed {
     let next = this.#parent.firstChild;
     for (const item of items) {
       const before = this.#drawn.get(item.key);
-      const node = before?.mark === item.mark ? before.node : this.#draw(item);
-      if (before && before.node !== node) {
-        const focused = before.node.contains(document.activeElement);
+      let node = before?.node ?? this.#draw(item);
+      if (before && before.mark !== item.mark) {
+        node = this.#become(before.node, this.#draw(item));
         if (next === before.node) next = node;
-        before.node.replaceWith(node);
-        if (focused) (node.matches("button") ? node : node.querySelector("button"))?.focus();
       }
       if (next === node) next = node.nextSibling;
       else this.#parent.insertBefore(node, next);
@@ -76,6 +77,28 @@ export class Keyed {
   node(key) {
     return this.#drawn.get(key)?.node;
   }
+}
+
+function replace(old, fresh) {
+  const focused = old.contains(document.activeElement);
+  old.replaceWith(fresh);
+  if (focused) fresh.querySelector("button")?.focus();
+  return fresh;
+}
+
+/**
+ * Let the button in a list's item look like another one, and stay the same: one that is being
+ * pressed while something changes must not be taken away from under the finger.
+ */
+export function repaint(old, fresh) {
+  const [button, like] = [old.firstChild, fresh.firstChild];
+  if (button.tagName !== like.tagName) return replace(old, fresh);
+  for (const name of button.getAttributeNames()) {
+    if (!like.hasAttribute(name)) button.removeAttribute(name);
+  }
+  for (const { name, value } of like.attributes) button.setAttribute(name, value);
+  button.replaceChildren(...like.childNodes);
+  return old;
 }
 
 /** Up and down, Home and End move among the buttons of a list; Tab leaves it. */

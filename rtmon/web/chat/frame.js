@@ -28,7 +28,7 @@ export class Frame {
     byId("link").addEventListener("click", () => this.#copyLink());
     byId("me").addEventListener("click", () => this.askName());
     byId("open-join").addEventListener("click", () => this.askRoom());
-    byId("hello").addEventListener("cancel", (event) => chat.name || event.preventDefault());
+    byId("hello").addEventListener("close", () => chat.name || this.askName());
     dialog("hello", (text) => named(text));
     dialog("join", (text) => this.#join(text));
     for (const side of ["places", "people"]) {

@@ -1,6 +1,6 @@
 // The conversations on one side, the people on the other.
 
-import { arrows, byId, element, icon, Keyed, say } from "./dom.js";
+import { arrows, byId, element, icon, Keyed, repaint, say } from "./dom.js";
 import { avatar } from "./log.js";
 import { SERVER } from "./people.js";
 import { count } from "./words.js";
@@ -15,9 +15,9 @@ export class Lists {
   constructor(chat, pick) {
     this.#chat = chat;
     this.#pick = pick;
-    const list = (id) => new Keyed(byId(id), (item) => this.#conversation(item));
+    const list = (id) => new Keyed(byId(id), (item) => this.#conversation(item), repaint);
     this.#lists = { everybody: list("everybody"), room: list("rooms"), person: list("persons") };
-    this.#people = new Keyed(byId("crowd"), (item) => this.#person(item));
+    this.#people = new Keyed(byId("crowd"), (item) => this.#person(item), repaint);
     arrows(byId("places"));
     arrows(byId("people"));
   }
@@ -55,7 +55,9 @@ export class Lists {
     const { kind, title, unread, key } = conversation;
     const here = kind !== "person" || Boolean(this.#chat.people.reach(conversation.name));
     const typing = conversation.typing.size > 0;
-    const mark = [title, unread, current, here, typing, conversation.refused].join("|");
+    const mark = [title, Math.min(unread, 100), current, here, typing, conversation.refused].join(
+      "|",
+    );
     return { key, mark, conversation, current, here, typing };
   }
 
@@ -97,7 +99,8 @@ export class Lists {
     if (me) inside.push(element("span", { class: "you" }, "you"));
     if (busy) inside.push(dots());
     if (me) return element("li", {}, element("div", { class: "place" }, ...inside));
-    const pick = () => this.#pick(this.#chat.person(person));
+    const { key, id } = person;
+    const pick = () => this.#pick(this.#chat.person({ key, name: this.#chat.people.name(id) }));
     return element(
       "li",
       {},

@@ -43,12 +43,12 @@ export class Log {
     this.#log.setAttribute("aria-busy", String(other || conversation.loading));
     if (other) setTimeout(() => this.#log.setAttribute("aria-busy", "false"));
     this.#keyed.show(rows(conversation, now));
-    const last = conversation.entries.at(-1)?.key ?? 0;
+    for (const entry of conversation.entries) if (entry.status === "moving") this.#progress(entry);
     const fresh = conversation.entries.filter((entry) => entry.key > this.#last);
     if (!other && !this.#atEnd) this.#unseen += fresh.filter((entry) => !entry.mine).length;
-    if (this.#atEnd || fresh.some((entry) => entry.mine && entry.status === "pending"))
-      this.#toEnd();
-    this.#last = Math.max(last, ...fresh.map((entry) => entry.key), this.#last);
+    if (this.#atEnd || fresh.some((entry) => entry.status === "pending")) this.#toEnd();
+    if (other) this.#toNew();
+    this.#last = fresh.reduce((most, { key }) => Math.max(most, key), this.#last);
     this.#shown = conversation;
     this.#showNewer();
     this.#showEmpty(conversation);
@@ -90,6 +90,12 @@ export class Log {
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
     if (this.#atEnd) this.#unseen = 0;
     this.#showNewer();
+  }
+
+  /** Begin to read where the new messages begin, if not all of them fit. */
+  #toNew() {
+    const mark = this.#keyed.node("new");
+    if (mark && mark.offsetTop < this.#log.scrollTop) mark.scrollIntoView({ block: "start" });
   }
 
   #toEnd() {
@@ -135,10 +141,8 @@ export class Log {
       icon("warn"),
       element("span", {}, entry.reason),
     );
-    if (kind === "text")
-      trouble.append(button("Try again", () => this.#chat.speech.retry(conversation, entry)));
-    else if (entry.offer)
-      trouble.append(button("Try again", () => this.#take(conversation, entry)));
+    const again = entry.again ?? (() => this.#chat.speech.retry(conversation, entry));
+    trouble.append(button("Try again", again));
     if (entry.mine)
       trouble.append(button("Discard", () => this.#chat.speech.discard(conversation, entry)));
     return trouble;
@@ -146,12 +150,11 @@ export class Log {
 
   #file(entry) {
     const conversation = this.#chat.current;
-    const { status, size, done, mine } = entry;
+    const { status, size, mine } = entry;
     const moving = status === "moving" || status === "waiting";
     const state =
       {
         waiting: "Waiting for its turn",
-        moving: `${bytes(done)} of ${bytes(size)}`,
         done: mine ? `${bytes(size)} · sent` : `${bytes(size)} · saved`,
       }[status] ?? bytes(size);
     const label = moving ? `Cancel ${entry.file}` : `Download ${entry.file}`;
@@ -171,7 +174,7 @@ export class Log {
     );
     const progress = element("progress", {
       max: Math.max(1, size),
-      value: done,
+      value: 0,
       "aria-label": entry.file,
     });
     return element(
@@ -187,6 +190,13 @@ export class Log {
       ),
       moving || !mine ? button : null,
     );
+  }
+
+  /** How far a file is: told in place, so that its button stays where it is pressed. */
+  #progress({ key, done, size }) {
+    const row = this.#keyed.node(`entry${key}`);
+    row.querySelector("progress").value = done;
+    say(row.querySelector(".state"), `${bytes(done)} of ${bytes(size)}`);
   }
 
   #take(conversation, entry) {

@@ -74,6 +74,7 @@ export class Transfers {
 
   #queue(conversation, entry, move) {
     conversation.change(entry, { status: "waiting", done: 0, reason: "" });
+    entry.again = () => this.#queue(conversation, entry, move);
     this.waiting.push({ conversation, entry, move });
     this.#next();
     this.chat.changed();
@@ -85,21 +86,20 @@ export class Transfers {
 
   async #move({ conversation, entry, move }) {
     this.moving++;
-    entry.abort = new AbortController();
-    conversation.change(entry, { status: "moving" });
+    const abort = new AbortController();
+    conversation.change(entry, { status: "moving", abort });
     const progress = (done, size) => {
-      if (entry.status !== "moving") return;
       if (done < size && done - entry.done < size * STEP) return;
-      conversation.change(entry, { done });
+      entry.done = done;
       this.chat.changed();
     };
+    let end = { status: "done", done: entry.size };
     try {
-      await move({ progress, signal: entry.abort.signal });
-      conversation.change(entry, { status: "done", done: entry.size });
+      await move({ progress, signal: abort.signal });
     } catch (error) {
-      if (entry.status === "moving")
-        conversation.change(entry, { status: "failed", reason: why(error, entry) });
+      end = { status: "failed", reason: why(error, entry) };
     }
+    if (!abort.signal.aborted) conversation.change(entry, end);
     this.moving--;
     this.#next();
     this.chat.changed();
