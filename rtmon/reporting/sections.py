@@ -30,8 +30,10 @@ _ROWS = 100
 
 
 def milliseconds(seconds: float | None) -> str:
-    """A duration as text."""
-    return "–" if seconds is None else f"{seconds * 1e3:,.3g} ms"
+    """A duration as text, in seconds from one second on."""
+    if seconds is None:
+        return "–"
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:

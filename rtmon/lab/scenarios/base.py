@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, overload
 from ...errors import OptionError
 from ...metrics.histogram import Histogram, Recorder
 
-__all__ = ["PERIOD", "Curve", "Knob", "Rates", "Scenario", "Schedule", "messages"]
+__all__ = ["PERIOD", "ROWS", "Curve", "Knob", "Rates", "Scenario", "Schedule", "messages"]
 
 PERIOD = 0.5
 """Seconds between two rows of numbers."""
@@ -25,8 +25,8 @@ PERIOD = 0.5
 _LOOK = 0.05
 """Seconds after which a rate that was changed is noticed."""
 
-_ROWS = 1200
-"""Rows kept: ten minutes; older ones go."""
+ROWS = 1200
+"""Rows kept: ten minutes of half seconds; older ones go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +169,12 @@ class Scenario(abc.ABC):
         server: a running server, a proxy before it, or the URL of either.
         seed: what happens by chance is the same for the same seed.
         also: further numbers to draw, a chart each: its title → a function that gives the number.
+        period: seconds between two rows of numbers.
         **knobs: first values of the knobs.
 
     Attributes:
-        rows: the numbers, one row every half second: ``time`` (seconds since the start) and the
-            keys of :attr:`curves`; what is not known is NaN. The latest ten minutes.
+        rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
+            keys of :attr:`curves`; what is not known is NaN. The latest :data:`ROWS`.
         stopped: set when it has ended.
 
     Raises:
@@ -191,12 +192,14 @@ class Scenario(abc.ABC):
         *,
         seed: int = 1,
         also: Mapping[str, Callable[[], float]] | None = None,
+        period: float = PERIOD,
         **knobs: float,
     ) -> None:
         self.url = str(getattr(server, "url", server))
         self.seed = seed
         self.also = dict(also or {})
-        self.rows: deque[dict[str, float]] = deque(maxlen=_ROWS)
+        self.period = period
+        self.rows: deque[dict[str, float]] = deque(maxlen=ROWS)
         self.stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running = False
@@ -334,7 +337,7 @@ class Scenario(abc.ABC):
     async def _keep_rows(self) -> None:
         last = self.now()
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(self.period)
             now = self.now()
             row = {"time": now - self._began, **self._measure(now - last)}
             for title, number in self.also.items():
