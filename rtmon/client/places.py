@@ -99,8 +99,11 @@ class Cursors:
         self._lost = True
 
     def begin(self, position: Position | None) -> None:
-        """The subscription begins here, unless it is further already."""
-        if self._first.position is None:
+        """The subscription begins here, unless it is further already.
+
+        None if where it was is no place to return to.
+        """
+        if self._first.position is None or position is None:
             self._first.position = position
 
     def take(self, channel: str, at: Position) -> bool | None:

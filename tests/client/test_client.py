@@ -19,6 +19,7 @@ from rtmon import Monitor
 from rtmon.backoff import Backoff
 from rtmon.client import Batch, ClientClosed, QueueFull
 from rtmon.errors import OptionError, ProtocolError
+from rtmon.protocol.incoming import Position
 from rtmon.protocol.outgoing import ChatMessage
 from rtmon.testing import until
 from tests.client.conftest import QUICK
@@ -341,6 +342,18 @@ async def test_two_subscriptions_and_a_pattern(place: Place) -> None:
     await place.hub.publish("news.a", 3)
     async with client.subscribe("news.a", since=start) as again:
         assert (await anext(again)).payload == 3
+
+
+async def test_a_position_that_never_was(place: Place) -> None:
+    """Who asks for a position that the server never reached is told of the loss, and hears on."""
+    client = await place.connect()
+    known = await client.publish("news", 1, ack=True)
+    assert known is not None
+    async with client.subscribe("news", since=Position(epoch=known.epoch, offset=99)) as news:
+        await client.publish("news", 2)
+        async with asyncio.timeout(10):
+            message = await anext(news)
+    assert (message.payload, message.gap) == (2, True)
 
 
 async def test_close_in_a_callback(place: Place) -> None:
