@@ -180,6 +180,7 @@ class Group:
             TypeError: the message is neither ``str`` nor bytes-like.
         """
         opcode, data = payload(message, text)
+        skip = tuple(skip)
         self.published += 1
         self._began.append(time.perf_counter())
         built: dict[Setting, bytes] = {}
@@ -252,21 +253,18 @@ class Group:
         self._loop = None
         self.flush()
 
-    def _send_alone(self, piece: Piece, *, text: bool | None, skip: Iterable[Any]) -> None:
+    def _send_alone(self, piece: Piece, *, text: bool | None, skip: tuple[Any, ...]) -> None:
         free = []
-        for connection in list(self._alone):
+        for connection in [one for one in self._alone if one not in skip]:
             state = connection.protocol.state
-            if state is not OPEN:
-                self._tidings.skipped += 1
-                if state is CLOSED:
-                    self.discard(connection)
-            elif connection in skip:
-                pass
-            elif connection.paused or is_fragmenting(connection):
-                self._tidings.skipped += 1
-                self._blocked(connection, (piece,))
-            else:
+            if state is OPEN and not (connection.paused or is_fragmenting(connection)):
                 free.append(connection)
+                continue
+            self._tidings.skipped += 1
+            if state is OPEN:
+                self._blocked(connection, (piece,))
+            elif state is CLOSED:
+                self.discard(connection)
         by_the_library(free, piece.message, text=text, raise_exceptions=False)
         self._tidings.delivered += len(free)
         self._tidings.bytes += len(free) * len(piece.data)

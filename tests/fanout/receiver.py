@@ -39,7 +39,15 @@ class Receiver:
     @property
     def payload(self) -> int:
         """Bytes of all messages."""
-        return sum(len(m.encode(errors="surrogateescape") if isinstance(m, str) else m) for m in self.messages)
+        return sum(
+            len(m.encode(errors="surrogateescape") if isinstance(m, str) else m)
+            for m in self.messages
+        )
+
+    @property
+    def partial(self) -> int:
+        """Bytes of a message that is not yet whole."""
+        return sum(map(len, self._parts))
 
     @property
     def binary(self) -> int:
@@ -56,7 +64,8 @@ class Receiver:
         self.wire += len(data)
         self._buffer += data
         while (frame := self._frame()) is not None:
-            assert not self.closed, "something came after the close frame"
+            # RFC 6455, 5.5.1; a pong may follow.
+            assert not self.closed or frame[0] & 8, "data came after the close frame"
             self._take(*frame)
 
     def _frame(self) -> tuple[int, bytes] | None:

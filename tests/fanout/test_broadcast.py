@@ -108,9 +108,7 @@ async def _outcome(
 @settings(max_examples=150, deadline=None)
 @given(
     members=st.lists(
-        st.tuples(
-            st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS), st.sampled_from(_STATES)
-        ),
+        st.tuples(st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS), st.sampled_from(_STATES)),
         max_size=4,
     ),
     message=_messages,

@@ -1,0 +1,304 @@
+"""Random mixes of all that connections are written, with a model of what each client reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Opcode
+from websockets.protocol import State
+
+import rtmon
+from rtmon import Monitor
+from rtmon.fanout import Group
+from rtmon.fanout.frames import is_fragmenting
+from rtmon.metrics.histogram import BYTE, Recorder
+from rtmon.probes.pair import frame_bytes
+from tests.fanout.members import COMPRESSIONS, KINDS, open_pair, read
+from tests.fanout.receiver import Receiver
+
+__all__ = ["Mix", "members", "steps"]
+
+members = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS)), min_size=1, max_size=4
+)
+_who = st.integers(0, 3)
+_group = st.integers(0, 1)
+_size = st.sampled_from([0, 1, 10, 119, 120, 400, 30_000, 70_000])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), _group, st.booleans(), _size, st.none() | _who),
+        st.tuples(st.just("publish"), _group, st.booleans(), _size, st.none()),
+        st.tuples(st.just("publish"), _group, st.booleans(), _size, st.none()),
+        st.tuples(st.just("send"), _who, st.booleans(), _size),
+        st.tuples(st.just("send"), _who, st.booleans(), _size),
+        st.tuples(st.just("broadcast"), st.booleans(), _size),
+        st.tuples(st.sampled_from(["begin", "go_on", "begin", "go_on", "give_up"]), _who),
+        st.tuples(st.sampled_from(["ping", "pinged", "receive"]), _who),
+        st.tuples(st.sampled_from(["pause", "resume", "resume"]), _who),
+        st.tuples(st.just("pause_on_write"), _who),
+        st.tuples(st.sampled_from(["close", "peer_close", "lost"]), _who),
+        st.tuples(st.sampled_from(["add", "discard", "add"]), _group, _who),
+        st.sampled_from([("turn",), ("turn",), ("turn",), ("tick",)]),
+        st.tuples(st.just("flush"), _group),
+    ),
+    max_size=30,
+)
+
+
+class _Member:
+    """One connection, and what its client must read."""
+
+    def __init__(self, pair: Any) -> None:
+        self.pair = pair
+        self.connection = pair.connection
+        self.receiver = Receiver(pair.connection.protocol.extensions)
+        self.meter = getattr(pair.connection, "meter", None)
+        self.handshake = 0 if self.meter is None else self.meter.wire_out
+        # Source (a group's number, or None for the connection's own) and message.
+        self.expected: list[tuple[int | None, str | bytes]] = []
+        self.cut = False
+        self.gate: asyncio.Future[None] | None = None
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def open(self) -> bool:
+        return self.connection.protocol.state is State.OPEN
+
+
+class Mix:
+    """Connections of all kinds in two groups."""
+
+    def __init__(self) -> None:
+        self.monitor = Monitor(interval=3600)
+        self.members: list[_Member] = []
+        self.groups = [Group(on_blocked=self._blocked), Group(on_blocked=self._blocked)]
+        self.given = [0, 0]
+        self.number = 0
+
+    async def run(self, kinds: list[tuple[str, str]], script: list[Any]) -> None:
+        """Take all steps, then look at what everybody has read and what was counted."""
+        for kind, compression in kinds:
+            pair = await open_pair(kind, compression, self.monitor, ping_interval=None)
+            self.members.append(_Member(pair))
+            self.groups[0].add(pair.connection)
+        for step in script:
+            await getattr(self, step[0])(*step[1:])
+            self._read()
+        await self.turn()
+        self._check()
+        for member in self.members:
+            for task in member.tasks:
+                task.cancel()
+            await asyncio.gather(*member.tasks, return_exceptions=True)
+            await self._lost(member)
+        await self.flush(0)
+        await self.flush(1)
+        # Who has ended has left by the time of the next message.
+        await self.publish(0, False, 0, None)
+        await self.publish(1, False, 0, None)
+        await self.turn()
+        assert [len(group) for group in self.groups] == [0, 0]
+        self._check()
+        assert self.monitor.probe_failures == 0
+        self.monitor.close()
+
+    # Steps
+
+    async def publish(self, group: int, binary: bool, size: int, skip: int | None) -> None:
+        message = self._message(binary, size)
+        skipped = [] if skip is None else [self._who(skip).connection]
+        for member in self.members:
+            if member.connection in self.groups[group] and member.connection not in skipped:
+                self.given[group] += 1
+                if member.open:
+                    member.expected.append((group, message))
+        self.groups[group].publish(message, skip=skipped)
+
+    async def send(self, who: int, binary: bool, size: int) -> None:
+        member = self._who(who)
+        if member.open and not is_fragmenting(member.connection):
+            message = self._message(binary, size)
+            sending = member.connection.send(message)
+            with contextlib.suppress(StopIteration, ConnectionClosed):
+                sending.send(None)
+                sending.close()  # It is written; that it waits for the buffer is no matter here.
+            member.expected.append((None, message))
+
+    async def broadcast(self, binary: bool, size: int) -> None:
+        message = self._message(binary, size)
+        for member in self.members:
+            if member.open and not is_fragmenting(member.connection):
+                member.expected.append((None, message))
+        rtmon.broadcast([member.connection for member in self.members], message)
+
+    async def begin(self, who: int) -> None:
+        member = self._who(who)
+        if member.open and not is_fragmenting(member.connection):
+            gate = asyncio.get_running_loop().create_future()
+            member.gate = gate
+            member.tasks.append(asyncio.ensure_future(member.connection.send(_parts(gate))))
+            await asyncio.sleep(0)
+
+    async def go_on(self, who: int) -> None:
+        member = self._who(who)
+        if member.gate is not None and not member.gate.done():
+            member.gate.set_result(None)
+            await self.turn()
+
+    async def give_up(self, who: int) -> None:
+        member = self._who(who)
+        if member.tasks:
+            member.tasks[-1].cancel()
+            await self.turn()
+
+    async def ping(self, who: int) -> None:
+        member = self._who(who)
+        if member.open:
+            pinging = member.connection.ping(b"%d" % self.number)
+            self.number += 1
+            with contextlib.suppress(StopIteration):
+                pinging.send(None)
+                pinging.close()
+
+    async def pinged(self, who: int) -> None:
+        self._receive(who, frame_bytes(Opcode.PING, b"are you there?"))
+
+    async def receive(self, who: int) -> None:
+        self._receive(who, frame_bytes(Opcode.TEXT, b"hello"))
+
+    async def pause(self, who: int) -> None:
+        member = self._who(who)
+        if member.open and not member.connection.paused:
+            member.pair.transport.limit = None
+            member.connection.pause_writing()
+
+    async def resume(self, who: int) -> None:
+        member = self._who(who)
+        if member.connection.paused:
+            member.connection.resume_writing()
+            await self.turn()
+
+    async def pause_on_write(self, who: int) -> None:
+        member = self._who(who)
+        if member.open and not member.connection.paused:
+            member.pair.transport.limit = 0
+
+    async def close(self, who: int) -> None:
+        member = self._who(who)
+        # A message under way cannot be ended, so the connection is cut, and what waits for it.
+        member.cut = member.cut or is_fragmenting(member.connection)
+        member.tasks.append(asyncio.ensure_future(member.connection.close()))
+
+    async def peer_close(self, who: int) -> None:
+        member = self._who(who)
+        member.cut = member.cut or is_fragmenting(member.connection)
+        self._receive(who, frame_bytes(Opcode.CLOSE, b"\x03\xe8"))
+
+    async def lost(self, who: int) -> None:
+        await self._lost(self._who(who))
+
+    async def add(self, group: int, who: int) -> None:
+        self.groups[group].add(self._who(who).connection)
+
+    async def discard(self, group: int, who: int) -> None:
+        self.groups[group].discard(self._who(who).connection)
+
+    async def flush(self, group: int) -> None:
+        self.groups[group].flush()
+
+    async def turn(self) -> None:
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+    async def tick(self) -> None:
+        self.monitor.tick()
+
+    # What comes of them
+
+    def _blocked(self, connection: Any, message: Any) -> None:
+        member = next(m for m in self.members if m.connection is connection)
+        assert connection.paused or is_fragmenting(connection)
+        entry = next(entry for entry in member.expected if entry[1] == message)
+        member.expected.remove(entry)
+
+    def _read(self) -> None:
+        for member in self.members:
+            read(member.pair, member.receiver)
+
+    def _check(self) -> None:
+        self._read()
+        delivered = [0, 0]
+        for member in self.members:
+            messages = [m for m in member.receiver.messages if m[:6] not in ("begun ", b"begun ")]
+            sources = dict((message, source) for source, message in member.expected)
+            for message in messages:
+                assert message in sources, "nobody sent that, or it was not written to be read"
+                if sources[message] is not None:
+                    delivered[sources[message]] += 1
+            for group in (0, 1):
+                got = [m for m in messages if sources[m] in (None, group)]
+                wanted = [m for source, m in member.expected if source in (None, group)]
+                assert got == (wanted[: len(got)] if member.cut else wanted)
+            if member.meter is not None:
+                _check_meter(member)
+        assert [group.delivered for group in self.groups] == delivered
+        skipped = [given - count for given, count in zip(self.given, delivered, strict=True)]
+        assert [group.skipped for group in self.groups] == skipped
+        self._check_totals()
+
+    def _check_totals(self) -> None:
+        """What the server has sent equals what clients have read, and so do the sizes."""
+        counted = [member for member in self.members if member.meter is not None]
+        snapshot = self.monitor.collector.snapshot(0.0, 0.0)
+        sizes = Recorder(BYTE)
+        for member in counted:
+            for message in member.receiver.messages:
+                sizes.record(len(message.encode() if isinstance(message, str) else message))
+        if counted:
+            total = sum(member.receiver.payload + member.receiver.partial for member in counted)
+            assert str(snapshot.size_out) == str(sizes.peek())
+            assert snapshot.messages_out == sizes.peek().count
+            assert snapshot.bytes_out == total
+            assert snapshot.binary_out == sum(member.receiver.binary for member in counted)
+            assert snapshot.wire_out == sum(m.receiver.wire + m.handshake for m in counted)
+
+    def _message(self, binary: bool, size: int) -> str | bytes:
+        self.number += 1
+        text = f"{self.number} ".ljust(size, ".")
+        return text.encode() if binary else text
+
+    def _who(self, who: int) -> _Member:
+        return self.members[who % len(self.members)]
+
+    def _receive(self, who: int, data: bytes) -> None:
+        member = self._who(who)
+        if not member.pair.transport.closing:
+            member.connection.data_received(data)
+
+    async def _lost(self, member: _Member) -> None:
+        if not member.pair.transport.closing:
+            member.cut = True
+            member.pair.transport.closing = True
+            member.connection.connection_lost(None)
+        await self.turn()
+
+
+def _check_meter(member: _Member) -> None:
+    """A connection has counted what its client has read."""
+    meter, receiver = member.meter, member.receiver
+    controls = [opcode for opcode, _ in receiver.controls]
+    assert meter.messages_out == len(receiver.messages)
+    assert meter.bytes_out == receiver.payload + receiver.partial
+    assert meter.binary_out == receiver.binary
+    assert meter.wire_out == receiver.wire + member.handshake
+    assert (meter.pings_out, meter.pongs_out) == (controls.count(9), controls.count(10))
+
+
+async def _parts(gate: asyncio.Future[None]) -> Any:
+    yield "begun "
+    await gate
+    yield "and ended"
