@@ -10,6 +10,10 @@ import socketio
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
+from rtmon import Hub, Monitor
+from rtmon.asgi import measured
+from rtmon.hub.transports.asgi import app
+
 BACKLOG = 4096
 
 
@@ -56,7 +60,15 @@ def with_socketio() -> Any:
     return socketio.ASGIApp(server)
 
 
-KINDS = {"fastapi": with_fastapi, "socketio": with_socketio}
+def with_hub() -> Any:
+    """A hub on all transports of ASGI at once, monitored."""
+    # That thousands have come is told once, and not while something is measured.
+    application = app(Hub(rate=float("inf"), burst=1_000_000, announce=60.0))
+    application.socketio.server.eio.ping_interval = 3600
+    return measured(application, Monitor())
+
+
+KINDS = {"hub": with_hub, "fastapi": with_fastapi, "socketio": with_socketio}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["CONNECTED", "PEERS", "Peer"]
+__all__ = ["CONNECTED", "PEERS", "TRANSPORTS", "Peer"]
 
 HERE = Path(__file__).parent
 NODE = HERE / "peers"
@@ -231,3 +231,23 @@ CONNECTED = {
     "nchan": PEERS["nchan"],
 }
 """Servers that many connect to: with keepalive as they have it by default."""
+
+
+def _way_in(title: str, dialect: str) -> Peer:
+    return Peer(
+        title,
+        dialect,
+        _python("asgi_servers.py", "hub"),
+        ("python:uvicorn", "python:fastapi", "python:socketio", "python:sse_starlette"),
+        _packages("uvicorn", "sse-starlette", "python-socketio"),
+    )
+
+
+TRANSPORTS = {
+    "native": replace(PEERS["hub"], title="native WebSocket"),
+    "asgi": _way_in("ASGI WebSocket", "hub asgi"),
+    "sse": _way_in("SSE", "hub sse"),
+    "socketio": _way_in("Socket.IO, WebSocket", "hub socketio"),
+    "polling": _way_in("Socket.IO, polling", "hub polling"),
+}
+"""Ways into one and the same hub."""

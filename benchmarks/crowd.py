@@ -20,7 +20,7 @@ import zlib
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dialects import DIALECTS, MARK, Steps, frame, payload
+from dialects import ANSWERED, DIALECTS, MARK, Steps, frame, payload
 from frames import FrameCounter
 
 __all__ = ["crowd_process", "pin"]
@@ -58,16 +58,17 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
 class _Opening:
     """A connection on its way through its steps."""
 
-    __slots__ = ("heard", "socket", "step", "steps")
+    __slots__ = ("heard", "sid", "socket", "step", "steps")
 
     def __init__(self, made: socket.socket, steps: Steps) -> None:
         self.socket = made
         self.steps = steps
         self.step = 0
         self.heard = b""
+        self.sid = b""
 
     def speak(self) -> None:
-        self.socket.sendall(self.steps[self.step][0])
+        self.socket.sendall(self.steps[self.step][0].replace(b"@SID@", self.sid))
 
     def hear(self) -> bool:
         """Whether the last step is done."""
@@ -75,7 +76,9 @@ class _Opening:
         if not data:
             raise ConnectionResetError(f"closed while opening, after {self.heard[:300]!r}")
         self.heard += data
-        if re.search(self.steps[self.step][1], self.heard, re.DOTALL):
+        found = re.search(self.steps[self.step][1], self.heard, re.DOTALL)
+        if found:
+            self.sid = found.groupdict().get("sid", self.sid)
             self.heard = b""
             self.step += 1
             if self.step == len(self.steps):
@@ -102,6 +105,8 @@ class Crowd:
         self._receive: dict[int, Any] = {}
         self._counts: dict[int, int] = {}
         self._counters: dict[int, FrameCounter] = {}
+        self._polls: dict[int, bytes] = {}
+        self._ends: dict[int, bytes] = {}
         self._publisher: socket.socket | None = None
         self._number = 0
         self._octets = 0
@@ -114,6 +119,7 @@ class Crowd:
         began = time.perf_counter()
         failed = self._connect(to - len(self._sockets), self._dialect.subscribe, at_once)
         took = time.perf_counter() - began
+        self._counts = dict.fromkeys(self._counts, 0)
         gc.collect()
         gc.freeze()  # nor are collections of this process's garbage in what is measured
         return {"seconds": took, "failed": failed}
@@ -123,7 +129,7 @@ class Crowd:
         began = time.perf_counter()
         for each in self._sockets.values():
             each.close()
-        for table in (self._sockets, self._receive, self._counts, self._counters):
+        for table in (self._sockets, self._receive, self._counts, self._counters, self._polls):
             table.clear()
         return time.perf_counter() - began
 
@@ -149,7 +155,7 @@ class Crowd:
                         self._writable(opening[fd], poll)
                     elif opening[fd].hear():
                         poll.unregister(fd)
-                        self._join(opening.pop(fd).socket)
+                        self._join(opening.pop(fd))
                         done += 1
                 except OSError as error:
                     failed += 1
@@ -162,9 +168,9 @@ class Crowd:
         return failed
 
     def _skim(self) -> None:
-        """Read what those get who are in already, as any client would; nothing is counted."""
+        """Read what those get who are in already, as any client would."""
         for fd, _ in self._poll.poll(0):
-            self._receive[fd](self._buffer)
+            self._take(fd)
 
     def _begin(self, opening: dict[int, _Opening], poll: select.epoll, steps: Steps) -> None:
         made = socket.socket()
@@ -184,14 +190,23 @@ class Crowd:
         poll.modify(one.socket, select.EPOLLIN)
         one.speak()
 
-    def _join(self, made: socket.socket) -> None:
+    def _join(self, one: _Opening) -> None:
+        made = one.socket
         fd = made.fileno()
         self._sockets[fd] = made
         self._receive[fd] = made.recv_into
         self._counts[fd] = 0
         if self._dialect.frames:
             self._counters[fd] = FrameCounter()
+        if self._dialect.poll:
+            self._polls[fd] = self._dialect.poll.replace(b"@SID@", one.sid)
+            self._ask_again(fd)
         self._poll.register(made, select.EPOLLIN)
+
+    def _ask_again(self, fd: int) -> None:
+        self._sockets[fd].sendall(self._polls[fd])
+        self._octets += len(self._polls[fd])
+        self._ends[fd] = b""
 
     def publisher(self) -> None:
         """Open the connection that publishes."""
@@ -206,6 +221,19 @@ class Crowd:
         self._receive[made.fileno()] = made.recv_into
         self._poll.register(made, select.EPOLLIN)
 
+    def greet(self, times: int) -> list[float]:
+        """Come and go, one after the other; seconds until the server's first message."""
+        took = []
+        for _ in range(times):
+            began = time.perf_counter()
+            with socket.create_connection(("127.0.0.1", self._port), PATIENCE) as made:
+                one = _Opening(made, self._dialect.subscribe[: self._dialect.greeting])
+                one.speak()
+                while not one.hear():
+                    pass
+                took.append(time.perf_counter() - began)
+        return took
+
     # Measuring
 
     def check(self) -> bytes:
@@ -216,10 +244,14 @@ class Crowd:
         heard = b""
         counter = FrameCounter()
         first.settimeout(PATIENCE)
-        while not (counter.feed(heard) if self._dialect.frames else heard.count(MARK)):
+        while not (counter.feed(heard) if self._dialect.frames else heard.count(MARK)) or (
+            self._polls and not heard.endswith(ANSWERED)
+        ):
             counter = FrameCounter()
             heard += first.recv(1 << 16)
         first.setblocking(False)
+        if self._polls:
+            self._ask_again(first.fileno())
         self._poll.register(first, select.EPOLLIN)
         self._read(len(self._sockets) - 1)
         self._counts = dict.fromkeys(self._counts, 0)
@@ -323,6 +355,10 @@ class Crowd:
             found = self._buffer.count(MARK, 0, size)
         self._counts[fd] += found
         self._octets += size
+        if self._polls:
+            end = self._ends[fd] = (self._ends[fd] + self._buffer[max(0, size - 5) : size])[-5:]
+            if end == ANSWERED:
+                self._ask_again(fd)
         return found
 
     def _read(self, deliveries: int) -> None:

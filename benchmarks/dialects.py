@@ -58,7 +58,11 @@ def upgrade(path: str, *, deflate: bool = False) -> bytes:
 
 
 Steps = tuple[tuple[bytes, bytes], ...]
-"""What to say, and a pattern of what must have been heard before going on."""
+"""What to say, and a pattern of what must have been heard before going on. What a group `sid` of
+a pattern has matched stands for `@SID@` in what is said later."""
+
+ANSWERED = b"0\r\n\r\n"
+"""The end of an HTTP answer in chunks."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,16 @@ class Dialect:
         publisher: how the one begins that publishes.
         publish: a message as the publisher says it.
         frames: deliveries are counted as WebSocket frames rather than by `MARK`.
+        greeting: how many steps of `subscribe` bring the server's first message.
+        poll: what is asked again after each answer, where the server cannot speak by itself.
     """
 
     subscribe: Steps
     publisher: Steps
     publish: Callable[[bytes], bytes] = field(default=frame)
     frames: bool = False
+    greeting: int = 1
+    poll: bytes = b""
 
 
 _OPEN = rb"^HTTP/1.1 101 [^^]*\r\n\r\n"
@@ -91,6 +99,13 @@ def _to_socketio(data: bytes) -> bytes:
     return frame(b'42["publish",' + data + b"]")
 
 
+def _ask(path: str, body: bytes | None = None) -> bytes:
+    """A request over a connection that is kept."""
+    method = "GET" if body is None else "POST"
+    length = "" if body is None else f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\n".encode() + (body or b"")
+
+
 def _to_nats(data: bytes) -> bytes:
     return b"PUB bench %d\r\n%b\r\n" % (len(data), data)
 
@@ -103,6 +118,11 @@ _SOCKETIO = (
     (frame(b"40"), b"40{"),
 )
 _NATS = b'CONNECT {"verbose":false,"pedantic":false,"lang":"raw","version":"1"}\r\n'
+_HUB_ASGI = ((upgrade("/ws"), _OPEN + b'.*"welcome"'),)
+_SUBSCRIBE_EVENT = b'42["subscribe",{"channel":"bench"}]'
+_POLLING = "/socket.io/?EIO=4&transport=polling"
+_POLLED = f"{_POLLING}&sid=@SID@"
+_ANSWER = rb"^HTTP/1.1 200 .*0\r\n\r\n$"
 
 DIALECTS = {
     "websocket": Dialect(((upgrade("/subscribe"), _JOINED),), _PUBLISHER),
@@ -116,6 +136,31 @@ DIALECTS = {
     "welcome": Dialect(_HUB, _HUB),
     "welcome deflate": Dialect(((upgrade("/", deflate=True), _JOINED),), _HUB),
     "socketio": Dialect((*_SOCKETIO, (frame(b'42["join"]'), b"joined")), _SOCKETIO, _to_socketio),
+    "hub asgi": Dialect((*_HUB_ASGI, (_SUBSCRIBE, b'"ack"')), _HUB_ASGI, _to_hub),
+    "hub sse": Dialect(
+        ((_ask("/events?channel=bench"), b"^HTTP/1.1 200 .*event: ack.*\n\n"),),
+        _HUB_ASGI,
+        _to_hub,
+    ),
+    "hub socketio": Dialect(
+        (_SOCKETIO[0], (frame(b"40"), b'"welcome"'), (frame(_SUBSCRIBE_EVENT), b'"ack"')),
+        _HUB_ASGI,
+        _to_hub,
+        greeting=2,
+    ),
+    "hub polling": Dialect(
+        (
+            (_ask(_POLLING), rb'"sid":"(?P<sid>[^"]+)".*0\r\n\r\n$'),
+            (_ask(_POLLED, b"40"), _ANSWER),
+            (_ask(_POLLED), b'"welcome".*0\r\n\r\n$'),
+            (_ask(_POLLED, _SUBSCRIBE_EVENT), _ANSWER),
+            (_ask(_POLLED), b'"ack".*0\r\n\r\n$'),
+        ),
+        _HUB_ASGI,
+        _to_hub,
+        greeting=3,
+        poll=_ask(_POLLED),
+    ),
     "nats": Dialect(
         ((_NATS + b"SUB bench 1\r\nPING\r\n", b"PONG\r\n"),),
         ((_NATS + b"PING\r\n", b"PONG\r\n"),),
