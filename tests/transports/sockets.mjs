@@ -45,7 +45,6 @@ const commands = {
     socket.on("connect", () => {
       const transport = socket.io.engine.transport.name;
       tell(name, "#connect", { recovered: socket.recovered, transport });
-      socket.io.engine.on("upgrade", (to) => tell(name, "#upgrade", { transport: to.name }));
     });
     socket.on("connect_error", (error) => {
       if (!socket.active) tell(name, "#refused", { message: error.message });

@@ -95,6 +95,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
             engine = self.eio.sockets.get(eio_sid)
             if engine is not None:
                 await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+                engine.queue.put_nowait(None)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
@@ -204,7 +205,7 @@ class SocketIO:
 
     def __init__(self, hubs: Mapping[str, Hub], *, origins: str | Sequence[str] | None) -> None:
         if logger.level == logging.NOTSET:
-            logger.setLevel(logging.WARNING)  # both libraries tell every packet, with its payload
+            logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
         self.server = _Server(
             async_mode="asgi",

@@ -268,3 +268,5 @@ class SocketIOPeer(SendingPeer):
                 await self._server.eio.disconnect(self._engine.sid)
         except TimeoutError:
             self._cut_wire()
+        # Over a WebSocket the client waits for its end, not for the packet that announces it.
+        self._engine.queue.put_nowait(None)
