@@ -11,7 +11,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=60
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections soak lint format docs gallery clean
+.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-fanout: $(INSTALLED) ## Measure fan-out, side by side with others; under f
 
 bench-connections: $(INSTALLED) ## Measure many connections: storms, memory, idling
 	@$(BIN)/python benchmarks/connections.py $(ARGS)
+
+bench-transports: $(INSTALLED) ## Measure what each transport of the hub costs
+	@$(BIN)/python benchmarks/transports.py $(ARGS)
 
 soak: $(INSTALLED) ## Cut each client's link 200 times at random moments; takes two minutes
 	@sh scripts/programs.sh

@@ -22,7 +22,21 @@ from websockets.frames import Frame, Opcode
 from rtmon.testing import until
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-FANOUT = [sys.executable, str(BENCHMARKS / "fanout.py"), "--quick"]
+
+
+def quick(script: str, written: Path, *peers: str) -> list[str]:
+    """The command of a short run with some peers."""
+    chosen = ["--peers", ",".join(peers), "--json", str(written)]
+    return [sys.executable, str(BENCHMARKS / script), "--quick", *chosen]
+
+
+def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
+    """The results of a short run in which nothing was skipped."""
+    subprocess.run(quick(script, written, *peers), check=True, timeout=100)
+    record = json.loads(written.read_text())
+    assert record["skipped"] == {}
+    results: dict[str, Any] = record["results"]
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +51,39 @@ def test_counts_what_was_sent(tmp_path: Path) -> None:
     """In a short run all subscribers count all messages of the library's broadcast and of a
     Group, in every comparison, each message in exactly its bytes and a header's four.
     """
-    written = tmp_path / "results.json"
     peers = ["broadcast", "group"]
-    subprocess.run(
-        [*FANOUT, "--peers", ",".join(peers), "--json", str(written)], check=True, timeout=100
-    )
-    record = json.loads(written.read_text())
-    assert record["skipped"] == {}
+    results = run("fanout.py", tmp_path / "results.json", *peers)
     sections = {"size 10": 10, "size 50": 50, "burst": 50, "paced": 50}
     for section, subscribers in sections.items():
-        assert sorted(record["results"][section]) == peers
-        for measured in record["results"][section].values():
+        assert sorted(results[section]) == peers
+        for measured in results[section].values():
             for each in measured:
                 assert each["deliveries"] == each["messages"] * subscribers > 0
                 assert each["octets"] == 200 + 4
                 assert each["cpu"] > 0
+
+
+def test_counts_events_and_polls(tmp_path: Path) -> None:
+    """Subscribers over server-sent events and Socket.IO's polling count all messages, too."""
+    results = run("transports.py", tmp_path / "results.json", "sse", "polling")
+    for section in ("one", "burst", "paced"):
+        assert sorted(results[section]) == ["polling", "sse"]
+        for each in results[section]["sse"] + results[section]["polling"]:
+            assert each["deliveries"] == each["messages"] * 50 > 0
+    assert len(results["greet"]["sse"]) == len(results["greet"]["polling"]) == 5
+
+
+def test_storms_and_idling_end_well(tmp_path: Path) -> None:
+    """Connections that come at once, are dropped at once and come back are all taken in; their
+    memory and the CPU of their idling are told.
+    """
+    results = run("connections.py", tmp_path / "results.json", "rtmon")
+    for section in ("storm 100", "storm 200"):
+        (round_,) = results[section]["rtmon"]
+        assert round_["up"]["failed"] == round_["again"]["failed"] == 0
+        assert round_["up"]["cpu"] > 0
+    assert results["memory"]["rtmon"] > 1
+    assert results["idle"]["rtmon"]["percent"] > 0
 
 
 async def test_notices_what_comes_twice(harness: Any) -> None:
@@ -113,8 +145,8 @@ def test_frames_are_counted_in_any_pieces(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
     """Servers and load generators end with the benchmark, interrupted or killed."""
-    run = await asyncio.create_subprocess_exec(
-        *[*FANOUT, "--peers", "broadcast", "--json", str(tmp_path / "results.json")],
+    process = await asyncio.create_subprocess_exec(
+        *quick("fanout.py", tmp_path / "results.json", "broadcast"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -122,11 +154,11 @@ async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> 
     started: set[int] = set()
     try:
         # A server, a load generator, and what multiprocessing keeps beside it.
-        await until(lambda: len(descendants(run.pid)) >= 3, timeout=30)
-        started = descendants(run.pid)
+        await until(lambda: len(descendants(process.pid)) >= 3, timeout=30)
+        started = descendants(process.pid)
     finally:
-        run.send_signal(how)
-        await asyncio.wait_for(run.wait(), 30)
+        process.send_signal(how)
+        await asyncio.wait_for(process.wait(), 30)
     await until(lambda: not any(map(is_running, started)), timeout=30)
 
 
