@@ -26,10 +26,14 @@ ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "docs" / "gallery"
 PATIENCE = 120.0
 COLOURS = 96
-WIDTH, HEIGHT = 1000, 1400
+WIDTH, HEIGHT = 1000, 3600
+"""Of the page, in pixels: the largest picture fits in whole."""
 
-SETTINGS = {"windowingMode": "none"}
-"""All cells stay on the page, so that what they show can be photographed."""
+SETTINGS = {
+    # All cells stay on the page, so that what they show can be photographed.
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false"},
+}
 
 SETTLE = 3.0
 """Seconds in which what was drawn last arrives on the page."""
@@ -38,9 +42,10 @@ SETTLE = 3.0
 @contextlib.asynccontextmanager
 async def jupyterlab(folder: Path) -> AsyncIterator[str]:
     """JupyterLab in a process of its own: its address."""
-    settings = folder / ".settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps(SETTINGS))
+    for name, values in SETTINGS.items():
+        path = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(values))
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"),
@@ -60,10 +65,10 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
     try:
         async with asyncio.timeout(PATIENCE):
             while line := (await process.stderr.readline()).decode():
-                if found := re.search(r"http://127\.0\.0\.1:\d+/lab", line):
+                if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab", line):
                     break
         drain = asyncio.create_task(process.stderr.read())
-        yield found[0]
+        yield f"{found[1]}/doc"  # a document alone, without the side bars
     finally:
         process.terminate()
         await process.wait()
@@ -81,7 +86,9 @@ async def run(page: Page, address: str) -> list[dict[str, Any]]:
     await page.wait_for_function(
         """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells
              .filter(cell => cell.cell_type === "code" && cell.source)
-             .every(cell => cell.execution_count)"""
+             .every(cell => cell.execution_count)
+           || jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+             .some(cell => cell.outputs?.some(output => output.output_type === "error"))"""
     )
     await asyncio.sleep(SETTLE)
     cells: list[dict[str, Any]] = await page.evaluate(

@@ -92,7 +92,9 @@ import psutil
 
 
 def _left():
+    # Libraries' timers, which end by themselves after a while, are not the notebook's.
     theirs = ("ipykernel", "tornado", "zmq", "jupyter_client", "IPython")
+    theirs += ("engineio", "sse_starlette")
     tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
     tasks = [t for t in tasks if not any(
         f"/{each}/" in t.get_coro().cr_code.co_filename for each in theirs)]
