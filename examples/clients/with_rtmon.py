@@ -1,0 +1,22 @@
+"""The same with rtmon's own client, which comes back after a cut and goes on where it was.
+
+python examples/clients/with_rtmon.py ws://127.0.0.1:8765
+"""
+
+import asyncio
+import sys
+
+import rtmon
+
+
+async def main(url: str) -> None:
+    async with rtmon.connect(url, name="rtmon") as client:
+        await client.send("chat_message", {"text": "hello"})
+        async for message in client:
+            print(message.type, message.payload.get("text", ""), flush=True)
+            if message.type == "chat_message":
+                break
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8765"))

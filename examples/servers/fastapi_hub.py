@@ -1,0 +1,54 @@
+"""The same chat on a hub in FastAPI: rooms, history, recovery, four transports, in fewer lines.
+
+python examples/servers/fastapi_hub.py
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+
+import rtmon
+from rtmon.asgi import measured
+from rtmon.hub.transports.asgi import app as live_app
+
+PORT = int(os.environ.get("PORT", "8765"))
+ADMIN_PORT = int(os.environ.get("ADMIN_PORT", "8766"))
+
+monitor = rtmon.Monitor()
+hub = rtmon.Hub(history=100)
+live = live_app(hub)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async with rtmon.serve_admin(monitor, port=ADMIN_PORT) as admin:
+        print(f"http://127.0.0.1:{PORT}/ and /live/ chat. Watch it: rtmon dashboard {admin.url}")
+        yield
+    await live.aclose()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    """A page of your own, with what every browser has: examples/clients/browser.html."""
+    return FileResponse(Path(__file__).parents[1] / "clients" / "browser.html")
+
+
+@app.post("/announce")
+async def announce(text: str) -> dict[str, int]:
+    """An ordinary route publishes to all who subscribe to `news`, on whatever transport."""
+    receipt = await hub.publish("news", {"text": text})
+    return {"offset": receipt.offset}
+
+
+app.mount("/live", measured(live, monitor))
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning")

@@ -1,0 +1,27 @@
+// The rooms of socketio_app.py with Node and `socket.io`, to compare with.
+//
+// cd examples && npm install && node servers/node_socketio.mjs
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+
+const port = Number(process.env.PORT ?? 8765);
+const http = createServer();
+const io = new Server(http);
+
+io.on("connection", (socket) => {
+  socket.on("join room", async (room, acknowledge) => {
+    await socket.join(String(room));
+    socket.to(String(room)).emit("user joined", { userId: socket.id });
+    acknowledge?.(io.sockets.adapter.rooms.get(String(room)).size);
+  });
+  socket.on("chat message", (message) => {
+    const room = String(message?.roomId);
+    // Who is not in a room does not speak there.
+    if (!socket.rooms.has(room)) return;
+    const text = String(message.text ?? "");
+    io.to(room).emit("chat message", { text, userId: socket.id, timestamp: Date.now() });
+  });
+});
+
+http.listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port} speaks Socket.IO.`));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => io.close(() => process.exit(0)));

@@ -1,0 +1,90 @@
+"""Examples run as a reader runs them: one command, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.packages import install
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE = 60.0
+"""Seconds after which something that should have happened has not."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on, out of the range that the system gives away by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples with Node's packages beside them, as after `npm install`."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(EXAMPLES, folder / "examples")
+    shutil.copytree(EXAMPLES.parent / "rtmon" / "web", folder / "rtmon" / "web")
+    packages = install()
+    for place in (folder / "examples", folder):
+        (place / "node_modules").symlink_to(packages)
+    return folder / "examples"
+
+
+def command(path: Path) -> list[str]:
+    """What runs an example."""
+    node = shutil.which("node")
+    assert node is not None
+    return [node if path.suffix == ".mjs" else sys.executable, str(path)]
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path) -> AsyncIterator[tuple[int, int]]:
+    """A server of the examples, from its first line to its end: its port, and its admin's."""
+    port, admin = free_port(), free_port()
+    process = await asyncio.create_subprocess_exec(
+        *command(path),
+        env={**os.environ, "PORT": str(port), "ADMIN_PORT": str(admin), "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            line = (await process.stdout.readline()).decode()
+            assert str(port) in line, line
+            # Some say so while they begin to listen.
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    break
+                await asyncio.sleep(0.02)
+        yield port, admin
+        assert process.returncode is None
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+
+
+async def run(path: Path, *arguments: str) -> str:
+    """What a client of the examples prints."""
+    process = await asyncio.create_subprocess_exec(
+        *command(path), *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()

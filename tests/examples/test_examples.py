@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import socketio
+from websockets.asyncio.client import ClientConnection, connect
+
+import rtmon
+from rtmon.asgi import serve as serve_asgi
+from rtmon.feeds import Feed, open_feed
+from rtmon.testing import until
+
+from .conftest import EXAMPLES, PATIENCE, run, serving
+
+CLIENTS = sorted(path.name for path in (EXAMPLES / "clients").glob("with_*"))
+
+
+@contextlib.asynccontextmanager
+async def watching(admin: int) -> AsyncIterator[Feed]:
+    """What a dashboard of the example sees."""
+    feed = open_feed(f"ws://127.0.0.1:{admin}")
+    await feed.start()
+    try:
+        yield feed
+    finally:
+        await feed.aclose()
+
+
+async def seen(feed: Feed, **wanted: Any) -> None:
+    """Wait until the totals are these."""
+
+    def equal() -> bool:
+        snapshot = feed.snapshot()
+        return snapshot is not None and wanted == {n: getattr(snapshot, n) for n in wanted}
+
+    await until(equal)
+
+
+async def say(connection: ClientConnection, kind: str, **payload: Any) -> None:
+    """Send a message as the chats take it."""
+    await connection.send(json.dumps({"type": kind, "payload": payload}))
+
+
+async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a type."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            message = json.loads(await connection.recv())
+            if message["type"] == kind:
+                payload: dict[str, Any] = message["payload"]
+                return payload
+
+
+async def test_a_plain_server_is_visible() -> None:
+    """One argument, and the dashboard sees a server of `websockets`."""
+    async with (
+        serving(EXAMPLES / "servers" / "plain.py") as (port, admin),
+        watching(admin) as feed,
+        connect(f"ws://127.0.0.1:{port}") as client,
+    ):
+        await client.send("hello")
+        assert await client.recv() == "hello"
+        await seen(feed, open=1, messages_in=1, messages_out=1, bytes_in=5)
+
+
+@pytest.mark.parametrize("server", ["chat_class.py", "fastapi_manager.py", "node_ws.mjs"])
+async def test_the_classic_chat(server: str, examples: Path) -> None:
+    """A welcome, joins and leaves, chat to all, errors that are answered: in each of the three."""
+    place = "/ws/{}" if server == "fastapi_manager.py" else ""
+    async with serving(examples / "servers" / server) as (port, admin):
+        url = f"ws://127.0.0.1:{port}{place}"
+        async with connect(url.format("ada")) as ada:
+            await hear(ada, "welcome")
+            async with connect(url.format("bo")) as bo:
+                joined = await hear(ada, "user_joined")
+                if server == "fastapi_manager.py":  # who joins is told, too
+                    joined = await hear(ada, "user_joined")
+                assert {joined.get("user_count"), joined.get("userCount")} == {None, 2}
+                await say(bo, "chat_message", text="hi 🙂")
+                assert (await hear(ada, "chat_message"))["text"] == "hi 🙂"
+                assert (await hear(bo, "chat_message"))["text"] == "hi 🙂"
+                for wrong in ("{", "[]", "null", '"x"', '{"type": 5}'):
+                    await bo.send(wrong)
+                    await hear(bo, "error")
+                await say(bo, "dance")
+                await hear(bo, "error")
+            await hear(ada, "user_left")
+            if server.endswith(".py"):
+                async with watching(admin) as feed:
+                    await seen(feed, opened=2, open=1, messages_in=7)
+
+
+async def test_private_messages_reach_one() -> None:
+    """With the connection manager, a name is taken once, and a private message goes to one."""
+    async with serving(EXAMPLES / "servers" / "fastapi_manager.py") as (port, _):
+        url = f"ws://127.0.0.1:{port}/ws"
+        async with connect(f"{url}/ada") as ada, connect(f"{url}/bo") as bo:
+            await hear(bo, "welcome")
+            await say(ada, "private_message", text="psst", target_client_id="bo")
+            assert (await hear(bo, "private_message"))["from"] == "ada"
+            with pytest.raises(Exception, match="403"):
+                await connect(f"{url}/ada")
+
+
+async def test_a_hub_in_fastapi() -> None:
+    """The hub is mounted, an ordinary route publishes, and the Monitor sees both."""
+    async with (
+        serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, admin),
+        watching(admin) as feed,
+        rtmon.connect(f"ws://127.0.0.1:{port}/live/ws", name="ada", proxy=None) as client,
+        client.subscribe("news") as news,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as web,
+    ):
+        answer = await web.post("/announce", params={"text": "rain"})
+        assert answer.json() == {"offset": 1}
+        message = await anext(aiter(news))
+        assert message.payload == {"text": "rain"}
+        await seen(feed, open=1)
+
+
+async def test_starlette_is_visible() -> None:
+    """A WebSocket and an event stream stand in the same table, each under its transport."""
+    async with (
+        serving(EXAMPLES / "servers" / "starlette_app.py") as (port, admin),
+        watching(admin) as feed,
+        connect(f"ws://127.0.0.1:{port}/echo") as client,
+        httpx.AsyncClient() as web,
+        web.stream("GET", f"http://127.0.0.1:{port}/ticks") as stream,
+    ):
+        await client.send("hello")
+        assert await client.recv() == "hello"
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "event: tick"
+        await until(
+            lambda: {row.transport for row in feed.connections().rows} == {"websocket", "sse"}
+        )
+
+
+@pytest.mark.parametrize("server", ["socketio_app.py", "node_socketio.mjs"])
+async def test_rooms_over_socketio(server: str, examples: Path) -> None:
+    """Who is in a room hears what is said there; who is not neither hears nor speaks."""
+    async with serving(examples / "servers" / server) as (port, admin):
+        heard: dict[str, list[str]] = {"ada": [], "bo": [], "cy": []}
+        clients = {}
+        for name, texts in heard.items():
+            client = clients[name] = socketio.AsyncClient()
+            client.on("chat message", lambda m, texts=texts: texts.append(m["text"]))
+            await client.connect(f"http://127.0.0.1:{port}")
+        for number, name in enumerate(("ada", "bo"), start=1):
+            assert await clients[name].call("join room", "lobby", timeout=PATIENCE) == number
+        await clients["cy"].emit("chat message", {"roomId": "lobby", "text": "let me in"})
+        await clients["ada"].emit("chat message", {"roomId": "lobby", "text": "hello"})
+        await until(lambda: heard["ada"] == heard["bo"] == ["hello"])
+        assert heard["cy"] == []
+        if server.endswith(".py"):
+            async with watching(admin) as feed:
+                await seen(feed, open=3)
+        for client in clients.values():
+            await client.disconnect()
+
+
+async def test_every_client_joins_the_same_chat(examples: Path) -> None:
+    """Six clients in two languages, over three transports: each says hello, and hears it."""
+    async with serve_asgi(rtmon.Hub(), "127.0.0.1", 0) as server:
+        for name in CLIENTS:
+            scheme = "http" if "socketio" in name or "eventsource" in name else "ws"
+            url = f"{scheme}://127.0.0.1:{server.port}"
+            output = await run(examples / "clients" / name, url)
+            assert output.splitlines()[-1] == "chat_message hello", name
+            assert output.startswith("welcome"), name
+    assert len(CLIENTS) == 6
+
+
+def test_the_list_is_complete(examples: Path) -> None:
+    """The README of the examples names each of them, and Node's versions are those tested."""
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    for folder in ("servers", "clients"):
+        for path in (EXAMPLES / folder).iterdir():
+            if path.name != "__pycache__":
+                assert f"{folder}/{path.name}" in text, path
+    wanted = json.loads((EXAMPLES / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    tested = json.loads((EXAMPLES.parent / "tests" / "peers" / "package.json").read_text())
+    assert wanted.items() <= tested["dependencies"].items()
