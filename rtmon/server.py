@@ -75,6 +75,8 @@ class Server:
             self.monitor.measure(self.hub)
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
+            if page:
+                pages.respond("GET", "/")  # reads the files now, not when the first one asks
         elif page:
             raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):

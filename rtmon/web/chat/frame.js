@@ -36,6 +36,9 @@ export class Frame {
       byId(`hide-${side}`).addEventListener("click", () => this.slide(null));
     }
     byId("veil").addEventListener("click", () => this.slide(null));
+    for (const width of ["1080px", "760px"]) {
+      matchMedia(`(max-width: ${width})`).addEventListener("change", () => this.slide(null));
+    }
   }
 
   askName() {
@@ -57,6 +60,7 @@ export class Frame {
     const before = document.body.dataset.side;
     if (side) document.body.dataset.side = side;
     else delete document.body.dataset.side;
+    byId("talk").inert = Boolean(side);
     for (const each of ["places", "people"])
       byId(`show-${each}`).setAttribute("aria-expanded", String(side === each));
     if (side) byId(`hide-${side}`).focus();
