@@ -29,7 +29,8 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from ..errors import OptionError, PortInUse
-from .link import Conditions, Direction, Faults, Link, Side, directions, hang_up
+from .conditions import Conditions, Direction, Faults, directions
+from .link import Link, Side, hang_up
 
 __all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
 

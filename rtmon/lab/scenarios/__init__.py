@@ -12,9 +12,10 @@ In a notebook the last line of a cell, ``storm``, is its picture with sliders an
 
 from __future__ import annotations
 
-from .base import Curve, Knob, Scenario
+from .base import Scenario
 from .batching import BatchingComparison
 from .chat import ChatRoom
+from .knobs import Curve, Knob
 from .slow import SlowReader
 from .storm import ReconnectStorm, Recovery
 from .ticker import MarketTicker

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from ..script import words
 from ..user import Connection
-from .base import Curve, Knob, Rates, Scenario
+from .base import Rates, Scenario
 from .crowd import Crowd, stamp, stamps
+from .knobs import Curve, Knob
 
 __all__ = ["ChatRoom"]
 

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from ...backoff import Backoff
 from ..faults import FaultProxy
 from ..user import Connection
-from .base import Curve, Knob, Rates, Scenario
+from .base import Rates, Scenario
 from .crowd import AT_ONCE, UNREACHABLE
+from .knobs import Curve, Knob
 
 __all__ = ["ReconnectStorm", "Recovery"]
 

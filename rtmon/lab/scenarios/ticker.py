@@ -6,8 +6,9 @@ import asyncio
 from typing import Any, ClassVar
 
 from ..user import Connection
-from .base import Curve, Knob, Rates, Scenario
+from .base import Rates, Scenario
 from .crowd import Crowd, Publisher, stamp, stamps
+from .knobs import Curve, Knob
 
 __all__ = ["MarketTicker"]
 

@@ -11,7 +11,8 @@ from bokeh.plotting import figure
 from .picture import Binder, live
 
 if TYPE_CHECKING:
-    from ..scenarios.base import Curve, Knob, Scenario
+    from ..scenarios.base import Scenario
+    from ..scenarios.knobs import Curve, Knob
 
 __all__ = ["picture"]
 
