@@ -1,0 +1,205 @@
+"""One reader that does not read, and one that floods: `make bench-slow`, under five minutes.
+
+Ten readers get 100 messages of 20 KB a second, for a minute, first among themselves, then with an
+eleventh that takes nothing; after that somebody sends pings for 40 seconds as fast as they can and
+reads no answer. Server on one core, readers on another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import multiprocessing
+import socket
+import threading
+import time
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from typing import Any
+
+from crowd import pin
+from measure import machine, rows
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+import rtmon
+from rtmon.gauges import ProcessGauges
+
+READERS, RATE, SIZE = 10, 100, 20_000
+AIMS = {
+    "received": "everything",
+    "ratio": "<= 1.2, plus 5 ms",
+    "gone": "<= 10 s, or with <= 1 MiB waiting",
+    "stalled": "+10 MB at most",
+    "flood": "closed within 5 s, or +16 MB at most",
+}
+
+
+def server(kind: str, pipe: Connection) -> None:
+    """Serve until the pipe says so; report memory, and when the slow one was gone."""
+    pin(0)
+    asyncio.run(_serve(kind, pipe))
+
+
+async def _serve(kind: str, pipe: Connection) -> None:
+    hub = rtmon.Hub(max_size=65_536)
+    target: Any = hub if kind == "hub" else _echo
+    memory = ProcessGauges(rtmon.Monitor().clock).memory
+    async with rtmon.serve(target, "127.0.0.1", 0, compression=None) as serving:
+        pipe.send(serving.port)
+        loop = asyncio.get_running_loop()
+        while (asked := await loop.run_in_executor(None, pipe.recv)) is not None:
+            before, peak, worst, gone = memory() or 0, 0, 0, None
+            began = time.monotonic()
+            for n in range(int(asked["seconds"] * RATE)):
+                due = began + n / RATE
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                if asked["publish"]:
+                    await hub.publish("c", {"at": due, "pad": "x" * SIZE})
+                peak = max(peak, memory() or 0)
+                waiting = [each.peer.waiting for each in hub.audience.sessions.values()]
+                worst = max([worst, *waiting])
+                if gone is None and len(serving.websockets.connections) < asked["connections"]:
+                    gone = time.monotonic() - began
+            pipe.send({"memory": (peak - before) / 1e6, "waiting": worst, "gone": gone})
+
+
+async def _echo(connection: ServerConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async for message in connection:
+            await connection.send(message)
+
+
+async def _read(port: int, count: int) -> list[float]:
+    """Subscribe, and take so many messages. Returns their delays in seconds."""
+    delays: list[float] = []
+    async with connect(f"ws://127.0.0.1:{port}", compression=None, max_queue=None) as client:
+        await client.send('{"type": "subscribe", "payload": {"channel": "c"}}')
+        with contextlib.suppress(TimeoutError):
+            while len(delays) < count:
+                message = json.loads(await asyncio.wait_for(client.recv(), 10))
+                if message["type"] == "publication":
+                    delays.append(time.monotonic() - message["payload"]["data"]["at"])
+    return delays
+
+
+def _handshake(port: int) -> socket.socket:
+    """A WebSocket that nothing reads from."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    key = base64.b64encode(bytes(16)).decode()
+    sock.sendall(
+        f"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+    )
+    sock.recv(1)
+    return sock
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    """A short frame of a client's, masked with zeros."""
+    assert len(payload) < 126
+    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
+
+
+def _ask(port: int, pipe: Connection, seconds: float, *, stalled: bool) -> dict[str, Any]:
+    count = int(seconds * RATE)
+    silent = _handshake(port) if stalled else None
+    if silent is not None:
+        silent.sendall(_frame(1, b'{"type": "subscribe", "payload": {"channel": "c"}}'))
+
+    async def run() -> list[list[float]]:
+        readers = [asyncio.create_task(_read(port, count)) for _ in range(READERS)]
+        await asyncio.sleep(1.0)
+        connections = READERS + stalled
+        pipe.send({"seconds": seconds, "publish": True, "connections": connections})
+        return await asyncio.gather(*readers)
+
+    delays = asyncio.run(run())
+    result: dict[str, Any] = pipe.recv()
+    if silent is not None:
+        silent.close()
+    each = sorted(delay for reader in delays for delay in reader)
+    result["received"] = f"{len(each):,} of {READERS * count:,}"
+    result["p99"] = each[int(0.99 * len(each))] * 1e3 if each else float("nan")
+    return result
+
+
+def _flood(port: int, pipe: Connection, seconds: float) -> dict[str, Any]:
+    sock = _handshake(port)
+    sent, ended = 0, threading.Event()
+
+    def send() -> None:
+        nonlocal sent
+        pings = _frame(9, b"") * 40_000
+        sock.settimeout(seconds)
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                sock.sendall(pings)
+                sent += 40_000
+        ended.set()
+
+    pipe.send({"seconds": seconds, "publish": False, "connections": 1})
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    result: dict[str, Any] = pipe.recv()
+    ended.set()
+    sock.close()
+    thread.join(5.0)
+    return result | {"sent": sent}
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="of publishing, in each run")
+    parser.add_argument("--flood", type=float, default=40.0, help="seconds of pings")
+    options = parser.parse_args()
+    pin(1)
+    found: dict[str, dict[str, Any]] = {}
+    for name, kind in (("alone", "hub"), ("stalled", "hub"), ("flood", "plain"), ("hub", "hub")):
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("spawn").Process(
+            target=server, args=(kind, theirs), daemon=True
+        )
+        process.start()
+        port = ours.recv()
+        if name in ("alone", "stalled"):
+            found[name] = _ask(port, ours, options.seconds, stalled=name == "stalled")
+        else:
+            found[name] = _flood(port, ours, options.flood)
+        ours.send(None)
+        process.join(10.0)
+        if process.is_alive():
+            process.kill()
+    print(report(found))
+
+
+def report(found: dict[str, dict[str, Any]]) -> str:
+    """The tables."""
+    alone, stalled = found["alone"], found["stalled"]
+    gone = "never" if stalled["gone"] is None else f"{stalled['gone']:.1f} s"
+    ratio = f"{alone['p99']:.1f} → {stalled['p99']:.1f} ms"
+    lines = [
+        ["the others received", stalled["received"], AIMS["received"]],
+        ["p99 of their delay, without and with it", ratio, AIMS["ratio"]],
+        ["the stalled one gone after", gone, AIMS["gone"]],
+        ["most that waited for it", f"{stalled['waiting'] / (1 << 20):.2f} MiB", ""],
+        ["memory, without", f"{alone['memory']:+.1f} MB", ""],
+        ["memory, with", f"{stalled['memory']:+.1f} MB", AIMS["stalled"]],
+    ]
+    for name, words in (("flood", "a handler"), ("hub", "a hub")):
+        flood = found[name]
+        ended = "never" if flood["gone"] is None else f"{flood['gone']:.1f} s"
+        measured = f"gone after {ended}, {flood['memory']:+.1f} MB, {flood['sent']:,} pings"
+        lines.append([f"a flood of pings, {words}", measured, AIMS["flood"]])
+    heading = f"### A slow reader among {READERS + 1}, {RATE} messages of {SIZE:,} bytes a second"
+    versions = [f"{name} {version(name)}" for name in ("rtmon", "websockets")]
+    return "\n\n".join([machine(*versions), heading, rows(["", "", "aim"], lines)])
+
+
+if __name__ == "__main__":
+    main()
