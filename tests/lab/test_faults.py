@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,9 +12,12 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosedError, InvalidMessage
 
+from rtmon import testing
 from rtmon.errors import OptionError, PortInUse
 from rtmon.lab.link import BUFFER
-from rtmon.testing import FaultProxy, until
+from rtmon.testing import FaultProxy
+
+until = functools.partial(testing.until, timeout=20)
 
 LOOK = 0.1
 """Seconds in which something that must not happen would have happened."""
