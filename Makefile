@@ -11,7 +11,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=60
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports soak lint format docs gallery clean
+.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-connections: $(INSTALLED) ## Measure many connections: storms, memory, idl
 
 bench-transports: $(INSTALLED) ## Measure what each transport of the hub costs
 	@$(BIN)/python benchmarks/transports.py $(ARGS)
+
+bench-slow: $(INSTALLED) ## Measure what a reader that does not read costs the others
+	@$(BIN)/python benchmarks/slow.py $(ARGS)
 
 soak: $(INSTALLED) ## Cut each client's link 200 times at random moments; takes two minutes
 	@sh scripts/programs.sh
