@@ -186,7 +186,9 @@ PEERS = {
     "broadcast takeover": _ours(
         "`websockets.broadcast`, its default", "broadcast", "takeover", "deflate"
     ),
-    "group deflate": _ours("**rtmon `Group`**, no context takeover", "group", "deflate", "deflate"),
+    "group deflate": _ours(
+        "**rtmon `Group`**, the default of `rtmon.serve`", "group", "deflate", "deflate"
+    ),
     "fastapi deflate": Peer(
         "FastAPI, uvicorn",
         "deflate",

@@ -30,6 +30,11 @@ def measure(bench: Bench) -> None:
     slot = 0.05 if quick else 0.25
     main_size = 50 if quick else MAIN
 
+    with bench.peers(COMPRESSED) as running:
+        bench.say("compressed")
+        bench.grow(running, main_size)
+        counts = 2 if quick else 7
+        bench.rounds(running, "compressed", counts, "closed_loop", burst=1, seconds=slot)
     with bench.peers(PLAIN) as running:
         for size in (10, 50) if quick else (10, 100, 1_000, 5_000, 10_000):
             bench.say(f"{size:,} subscribers")
@@ -47,11 +52,6 @@ def measure(bench: Bench) -> None:
                 bench.rounds(here, "paced", 2, "open_loop", warm=0, rate=20, seconds=seconds)
             for name in set(running) & set(bench.skipped):
                 del running[name]
-    with bench.peers(COMPRESSED) as running:
-        bench.say("compressed")
-        bench.grow(running, main_size)
-        counts = 2 if quick else 7
-        bench.rounds(running, "compressed", counts, "closed_loop", burst=1, seconds=slot)
 
 
 if __name__ == "__main__":

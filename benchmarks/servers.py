@@ -101,7 +101,8 @@ async def group(port: int, compression: str) -> None:
     def publish(message: str) -> None:
         members.publish(message)
 
-    await _serve(rtmon.serve, port, members, publish, **_extension(compression))
+    options = {} if compression else {"compression": None}
+    await _serve(rtmon.serve, port, members, publish, **options)
 
 
 async def unmonitored(port: int, compression: str) -> None:
