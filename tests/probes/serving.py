@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,3 +26,7 @@ async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
         yield "{}:{}".format(*server.servers[0].sockets[0].getsockname())
     finally:
         await server.shutdown()
+        # uvicorn lets those be whose peer does not read, until TCP gives up.
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()  # type: ignore[union-attr]  # as all of them have
+        await asyncio.sleep(0)
