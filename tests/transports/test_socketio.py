@@ -223,7 +223,7 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket&name=eve&channel=big"
-    async with connect(url, proxy=None, max_queue=1) as eve:
+    async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
         await eve.recv()
         await eve.send("40")
         await until(lambda: house.hub.audience.channels.receivers("big"), timeout=20)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import httpx
+
+from tests.cli.running import Command, run
+
+
+def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
+    """`rtmon serve --asgi` serves all transports on one port, and ends on Ctrl-C, whoever is
+    still connected.
+    """
+    server = command("serve", "--asgi", "--port=0", "--admin-port=0")
+    server.read_until("Ctrl-C")
+    url = server.output.splitlines()[0].split()[-1].replace("ws://", "http://")
+    assert httpx.get(f"{url}/healthz", trust_env=False).text == "ok\n"
+    with httpx.stream("GET", f"{url}/events", trust_env=False, timeout=20) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "retry: 2000"
+        polled = httpx.get(f"{url}/socket.io/?EIO=4&transport=polling", trust_env=False)
+        assert polled.text.startswith("0{")
+        assert server.end(signal.SIGINT)[0] == 0
+        assert "event: disconnect" in list(lines)
+
+
+def test_an_echo_has_no_transports() -> None:
+    """There is no hub to serve with --echo, so --asgi is refused with a sentence."""
+    done = run("serve", "--asgi", "--echo")
+    assert done.returncode == 2
+    assert "no hub" in done.stderr

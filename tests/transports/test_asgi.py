@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+import rtmon
+from rtmon.asgi import measured, serve
+from rtmon.errors import PortInUse
+from rtmon.hub.transports.asgi import app
+from rtmon.testing import until
+from tests.probes.serving import serving
+from tests.transports.conftest import Begin, House
+from tests.transports.links import SocketIOLink, Stream
+
+
+async def next_of(connection: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a type."""
+    async with asyncio.timeout(20):
+        while True:
+            message = json.loads(await connection.recv())
+            if message["type"] == kind:
+                return message  # type: ignore[no-any-return]
+
+
+async def test_the_name_in_the_path_is_a_hint(house: House) -> None:
+    """What stands after /ws/ is what others are shown, unless the client says otherwise; who
+    somebody is, the hub decides. The table groups these paths.
+    """
+    ids = set()
+    for path, name in [
+        ("ws/ada", "ada"),
+        ("ws/ada", "ada"),
+        ("ws/ada?name=bo", "bo"),
+        ("?name=cy", "cy"),
+    ]:
+        async with connect(f"ws://{house.where}/{path}", proxy=None) as client:
+            payload = (await next_of(client, "welcome"))["payload"]
+            assert payload["name"] == name
+            ids.add(payload["client_id"])
+    assert len(ids) == 4
+    assert "ada" not in ids
+    await until(lambda: house.row("bo").state == "closed", timeout=20)
+    assert house.row("bo").path == "/ws/{client_id}"
+    assert house.row("cy").path == "/"
+
+
+async def test_what_is_not_there(house: House) -> None:
+    """Other paths are no WebSocket and no page; /healthz is for load balancers, / for people."""
+    for path in ("elsewhere", "ws/a/b", "events"):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{house.where}/{path}", proxy=None)
+        assert refused.value.response.status_code == 403
+    async with httpx.AsyncClient(base_url=f"http://{house.where}", trust_env=False) as http:
+        assert (await http.get("/healthz")).text == "ok\n"
+        assert (await http.get("/elsewhere")).status_code == 404
+        page = await http.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        script = await http.get("/rtmon.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        cached = await http.get("/", headers={"If-None-Match": page.headers["etag"]})
+        assert cached.status_code == 304
+
+
+async def test_too_large_a_message_ends_a_connection(house: House) -> None:
+    """As natively: 1009 for who sends more than the limit that the welcome told."""
+    async with connect(f"ws://{house.where}/ws", proxy=None) as client:
+        await next_of(client, "welcome")
+        await client.send("x" * 131_073)
+        with pytest.raises(ConnectionClosed):
+            await next_of(client, "nothing")
+        assert client.close_code == 1009
+
+
+async def test_a_full_hub_says_so(begin: Begin) -> None:
+    """Over each transport, who finds the hub full is told to come back later."""
+    house = await begin(max_connections=1)
+    async with connect(f"ws://{house.where}/ws", proxy=None) as first:
+        await next_of(first, "welcome")
+        async with connect(f"ws://{house.where}/ws", proxy=None) as second:
+            with pytest.raises(ConnectionClosed):
+                await second.recv()
+            assert second.close_code == 1013
+        stream = await house.stream()
+        event = await stream.next()
+        assert event.name == "disconnect"
+        assert json.loads(event.data)["payload"]["code"] == 1013
+
+
+async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
+    """A WebSocket that nobody reads is ended under the hub's policy."""
+    house = await begin(max_waiting=200_000, stalled=0.5, history=0)
+    url = f"ws://{house.where}/ws/eve"
+    async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
+        await eve.send('{"type": "subscribe", "payload": {"channel": "big"}}')
+        await until(lambda: house.hub.audience.channels.receivers("big"), timeout=20)
+        eve.transport.pause_reading()
+        async with asyncio.timeout(30):
+            while house.hub.audience.sessions:
+                await house.hub.publish("big", "x" * 50_000)
+                await asyncio.sleep(0.001)
+        await until(lambda: house.row("eve").state == "closed", timeout=20)
+        assert (house.row("eve").dropped or 0) > 0
+        eve.transport.abort()
+
+
+@asynccontextmanager
+async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
+    """A hub in somebody's FastAPI application, with the probe around all of it."""
+    hub, monitor = rtmon.Hub(announce=0.02), rtmon.Monitor(interval=1000)
+    live = app(hub)
+    whole = FastAPI()
+    whole.add_middleware(rtmon.ASGIProbe, monitor=monitor)
+    whole.mount("/live", measured(live, monitor))
+    async with serving(whole, ws="websockets-sansio") as where:
+        yield hub, monitor, where
+        await live.aclose()
+    monitor.close()
+
+
+async def test_mounted_in_a_fastapi_application() -> None:
+    """Below a path of somebody's application every transport works, and each connection is
+    counted once, although a probe stands around the whole application, too.
+    """
+    async with mounted() as (hub, monitor, where):
+        async with connect(f"ws://{where}/live/ws/ada", proxy=None) as ada:
+            await next_of(ada, "welcome")
+            stream = await Stream.open(f"http://{where}/live/events?name=bo")
+            assert (await stream.next()).name == "welcome"
+            link = SocketIOLink()
+            await link.client.connect(
+                f"http://{where}", socketio_path="/live/socket.io", auth={"name": "cy"}
+            )
+            await link.call("chat_message", {"text": "hello"})
+            assert (await next_of(ada, "chat_message"))["payload"]["name"] == "cy"
+            async with httpx.AsyncClient(trust_env=False) as http:
+                assert (await http.get(f"http://{where}/live/healthz")).text == "ok\n"
+            assert len(hub.audience.sessions) == 3
+            monitor.tick()
+            open_now = {
+                info.name: info.transport.partition("-")[0]
+                for info in monitor.collector.connections()
+            }
+            assert open_now == {"ada": "websocket", "bo": "sse", "cy": "socketio"}
+            await stream.aclose()
+            await link.aclose()
+        await until(lambda: monitor.snapshot().open == 0, timeout=20)
+        assert monitor.probe_failures == 0
+
+
+async def test_a_port_in_use_is_said() -> None:
+    """A server that cannot listen says so, as all of rtmon's do."""
+    async with serve(rtmon.Hub(), port=0) as server:
+        with pytest.raises(PortInUse, match="in use"):
+            await serve(rtmon.Hub(), port=server.port)
+
+
+async def test_the_server_ends_politely() -> None:
+    """When it stops, every transport is told with 1001, and the server is gone soon."""
+    hub = rtmon.Hub(announce=0.02)
+    async with serve(hub, port=0, admin=0) as server:
+        assert server.admin_url is not None
+        where = server.url.removeprefix("ws://")
+        ws = await connect(server.url, proxy=None)
+        stream = await Stream.open(f"http://{where}/events")
+        await stream.next()
+        link = await SocketIOLink.open(f"http://{where}", "websocket")
+        await link.next()
+    with pytest.raises(ConnectionClosed):
+        await next_of(ws, "nothing")
+    assert ws.close_code == 1001
+    event = await stream.next()
+    while event.name != "disconnect":
+        event = await stream.next()
+    assert json.loads(event.data)["payload"]["code"] == 1001
+    message = await link.next()
+    while message["type"] != "disconnect":
+        message = await link.next()
+    assert message["payload"]["code"] == 1001
+    await stream.aclose()
+    await link.aclose()
+    await ws.close()
