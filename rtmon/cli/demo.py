@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -54,6 +55,7 @@ def demo(
     if dashboard:
         require("The dashboard", "panel", "pandas", extra="dashboard")
     children: list[Child] = []
+    files = tempfile.TemporaryDirectory(prefix="rtmon-demo-")
 
     def start(name: str, *arguments: str) -> Child:
         children.append(Child(name, *arguments))
@@ -66,6 +68,7 @@ def demo(
             f"--port={port}",
             f"--admin-port={admin}",
             f"--ping-interval={PING_INTERVAL}",
+            f"--files={files.name}",
         ).ready()
         url, watched = server["url"], server["admin"]
         crowd = start("the simulated users", "load", url, f"--users={users}")
@@ -90,6 +93,7 @@ def demo(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stop(children)
+        files.cleanup()
 
 
 def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -> str:
