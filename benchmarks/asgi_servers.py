@@ -48,12 +48,12 @@ def with_socketio() -> Any:
     """A room of python-socketio."""
     server = socketio.AsyncServer(async_mode="asgi", ping_interval=3600)
 
-    @server.event  # type: ignore[untyped-decorator]
+    @server.event
     async def join(sid: str) -> None:
         await server.enter_room(sid, "bench")
         await server.emit("joined", to=sid)
 
-    @server.event  # type: ignore[untyped-decorator]
+    @server.event
     async def publish(_: str, data: Any) -> None:
         await server.emit("message", data, room="bench")
 

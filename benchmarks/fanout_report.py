@@ -57,10 +57,13 @@ def report(record: Results) -> str:
     parts = [
         record["machine"],
         ABOUT,
-        f"### One message at a time, {main:,} subscribers",
-        f"The next message when all have this one; {runs['main']} rounds.",
-        _costs(results["main"], titles, BASE, memory=results.get("memory", {})),
     ]
+    if results["main"]:
+        parts += [
+            f"### One message at a time, {main:,} subscribers",
+            f"The next message when all have this one; {runs['main']} rounds.",
+            _costs(results["main"], titles, BASE, memory=results.get("memory", {})),
+        ]
     if results.get("paced"):
         parts += [
             f"### Twenty messages a second, {main:,} subscribers",
@@ -86,14 +89,15 @@ def report(record: Results) -> str:
             ),
             _costs(results["compressed"], titles, "broadcast deflate"),
         ]
-    parts += [
-        "### From few to many",
-        (
-            "µs of CPU per delivery, one message at a time, by the number of subscribers. At ten, "
-            "what it takes to receive the message counts, too."
-        ),
-        _growth(results, sizes, titles),
-    ]
+    if results["main"]:
+        parts += [
+            "### From few to many",
+            (
+                "µs of CPU per delivery, one message at a time, by the number of subscribers. At ten, "
+                "what it takes to receive the message counts, too."
+            ),
+            _growth(results, sizes, titles),
+        ]
     aims = _aims(results)
     if aims:
         parts += ["### What was aimed at", aims]

@@ -9,8 +9,8 @@ from typing import Any
 
 __all__ = ["growth_plot"]
 
-WIDTH, HEIGHT = 860, 480
-LEFT, RIGHT, TOP, BOTTOM = 60, 230, 50, 60
+WIDTH, HEIGHT = 880, 480
+LEFT, RIGHT, TOP, BOTTOM = 60, 250, 50, 60
 OURS = {"rtmon broadcast": "#7b61d6", "group": "#d6336c", "hub": "#e8590c"}
 OTHERS = ("#495057", "#868e96", "#adb5bd")
 DASHES = ("", "6 3", "2 3")
