@@ -5,10 +5,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
+from rtmon import Monitor
+from rtmon.fanout import Group
 from tests.fanout import mix
+from tests.fanout.members import KINDS, open_pair, shares
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kinds=mix.members, script=mix.steps)
 def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list[Any]) -> None:
     """Whatever else a connection sends or suffers, its client reads, byte for byte, each message
@@ -16,3 +19,126 @@ def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list
     written was handed back; and all counters equal what the clients have read.
     """
     asyncio.run(mix.Mix().run(kinds, script))
+
+
+async def test_who_cannot_be_written_to_is_handed_back() -> None:
+    """A connection over its write limit, or in the middle of a message of its own, is written
+    nothing of a group's; each message is handed back once, and the others get it.
+    """
+    monitor = Monitor(interval=3600)
+    handed: list[tuple[Any, Any]] = []
+    group = Group(on_blocked=lambda connection, message: handed.append((connection, message)))
+    for kind in KINDS:
+        free, paused, busy = [await open_pair(kind, "none", monitor) for _ in range(3)]
+        paused.connection.pause_writing()
+        sending = asyncio.ensure_future(busy.connection.send(_never_ending()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for pair in (free, paused, busy):
+            group.add(pair.connection)
+            pair.transport.written.clear()
+        group.publish("one")
+        group.publish("two")
+        await asyncio.sleep(0.001)
+        assert b"".join(free.transport.written) == b"\x81\x03one\x81\x03two"
+        assert paused.transport.written == busy.transport.written == []
+        assert sorted(handed, key=str) == sorted(
+            [(pair.connection, text) for pair in (paused, busy) for text in ("one", "two")], key=str
+        )
+        handed.clear()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        for pair in (free, paused, busy):
+            group.discard(pair.connection)
+    monitor.close()
+
+
+async def test_a_turns_messages_are_one_write() -> None:
+    """What is published in one turn of the loop leaves in one write, of the very same bytes for
+    all of rtmon's own connections; other people's are written each message at once.
+    """
+    monitor = Monitor(interval=3600)
+    own = [await open_pair("fast", "none", monitor) for _ in range(3)]
+    plain = await open_pair("plain", "none", monitor)
+    group = Group()
+    for pair in (*own, plain):
+        group.add(pair.connection)
+    for number in range(16):
+        group.publish(f"{number:02}")
+    assert len(plain.transport.written) == 16
+    if shares("fast"):
+        assert not any(pair.transport.written for pair in own)
+    await asyncio.sleep(0.001)
+    for pair in own:
+        assert b"".join(pair.transport.written) == b"".join(plain.transport.written)
+    if shares("fast"):
+        assert [len(pair.transport.written) for pair in own] == [1, 1, 1]
+        assert len({id(pair.transport.written[0]) for pair in own}) == 1
+    monitor.close()
+
+
+async def test_messages_are_collected_for_as_long_as_asked() -> None:
+    """With a delay they wait for it, but never more of them than a bound in bytes."""
+    monitor = Monitor(interval=3600)
+    pair = await open_pair("fast", "none", monitor)
+    group = Group(delay=3600.0)
+    group.add(pair.connection)
+    group.publish("x" * 40_000)
+    await asyncio.sleep(0.001)
+    assert len(pair.transport.written) == (0 if shares("fast") else 1)
+    group.publish("x" * 40_000)
+    assert len(b"".join(pair.transport.written)) == 80_008
+    group.publish("at last")
+    group.flush()
+    assert b"".join(pair.transport.written).endswith(b"at last")
+    monitor.close()
+
+
+async def test_a_transport_that_fails_and_a_hook_that_raises_take_nobody_with_them() -> None:
+    """Everybody else gets each message, and publishing raises nothing."""
+    monitor = Monitor(interval=3600)
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    group = Group(on_blocked=broken)
+    pairs = [await open_pair("fast", "none", monitor) for _ in range(3)]
+    for pair in pairs:
+        group.add(pair.connection)
+    pairs[0].transport.failure = OSError("no route")
+    pairs[1].connection.pause_writing()
+    group.publish("hello")
+    await asyncio.sleep(0.001)
+    assert b"".join(pairs[2].transport.written) == b"\x81\x05hello"
+    assert pairs[2].connection.meter.messages_out == 1
+    if shares("fast"):
+        assert (group.delivered, group.skipped) == (1, 2)
+    monitor.close()
+
+
+async def test_the_black_box_has_what_a_group_sent() -> None:
+    """The last frames of a connection that dies are there, those it shared with others too."""
+    monitor = Monitor(interval=3600)
+    pair = await open_pair("own", "none", monitor)
+    group = Group()
+    group.add(pair.connection)
+    group.publish("first")
+    await asyncio.sleep(0.001)
+    await pair.connection.send("alone")
+    group.publish(b"last!!")
+    await asyncio.sleep(0.001)
+    pair.transport.closing = True
+    pair.connection.connection_lost(ConnectionResetError())
+    frames = pair.connection.meter.last_frames
+    assert frames is not None
+    assert [one.split(" ", 1)[1] for one in frames.split("; ")] == [
+        "out text 5",
+        "out text 5",
+        "out binary 6",
+    ]
+    monitor.close()
+
+
+async def _never_ending() -> Any:
+    yield "begun"
+    await asyncio.get_running_loop().create_future()
