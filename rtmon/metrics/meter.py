@@ -202,6 +202,7 @@ class Meter:
     own_wire_out: int
     errors: int
     dropped: int
+    pings_in: int
 
     messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
 

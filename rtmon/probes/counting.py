@@ -102,11 +102,15 @@ class Counting(Guarded):
                 meter.mark()
         except Exception as exc:
             self.monitor.probe_failed(exc)
-        self._tally.pongs_left = self.pings_at_once
+        before, limit = self.meter.pings_in, self.pings_at_once
+        self._tally.pongs_left = limit
         self._base_data_received(data)
         left, self._tally.pongs_left = self._tally.pongs_left, None
         if left is not None and left < 0:
             self.loop.call_later(FLOOD_GRACE, self.transport.abort)
+        elif limit is not None and self.meter.pings_in - before > limit:
+            # The answers were held back, because it reads none: it would not read a close either.
+            self.transport.abort()
 
     def send_data(self) -> None:
         if self.protocol.writes:
