@@ -178,6 +178,8 @@ class QueuedPeer(Peer):
             self.end(*self._closing)
         if self._roomless and self.has_room():
             self._admit()
+        if queue or not self.writable:
+            self._watch()
 
     def blocked(self) -> None:
         """The transport takes nothing for now: whether the reader does is watched."""
