@@ -176,8 +176,9 @@ def command(
 
 
 def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
-    # What is started here ends with us, whoever ends us.
+    # What is started here ends with us, whoever ends us; a shell's background jobs ignore Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     pin(1)
     began = time.monotonic()
     there = [name for name in bench.chosen(bench.table) if not bench.table[name].missing()]

@@ -93,8 +93,8 @@ def report(record: Results) -> str:
         parts += [
             "### From few to many",
             (
-                "µs of CPU per delivery, one message at a time, by the number of subscribers. At ten, "
-                "what it takes to receive the message counts, too."
+                "µs of CPU per delivery, one message at a time, by the number of subscribers. At "
+                "ten, what it takes to receive the message counts, too."
             ),
             _growth(results, sizes, titles),
         ]

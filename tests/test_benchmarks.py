@@ -147,6 +147,7 @@ async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> 
     """Servers and load generators end with the benchmark, interrupted or killed."""
     process = await asyncio.create_subprocess_exec(
         *quick("fanout.py", tmp_path / "results.json", "broadcast"),
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # who is killed leaves its folders behind
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
