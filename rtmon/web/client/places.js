@@ -114,6 +114,8 @@ export class Place {
   entered = false;
   /** Whether it ever was. */
   been = false;
+  /** How often it was asked for. */
+  asked = 0;
   /** Each has `entered(lost)` and `refused(error)`, called as the server decides. */
   watchers = new Set();
   #told = null;

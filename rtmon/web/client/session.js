@@ -184,7 +184,9 @@ export class Session {
   reenter(place) {
     if (place.key === CHAT || !this.connected) return;
     const since = place.pattern ? undefined : (place.cursor.position ?? undefined);
-    const settle = (answer) => this.#receiver.entered(place, answer);
+    // Only the latest answer counts: what follows an earlier one begins somewhere else.
+    const asked = (place.asked += 1);
+    const settle = (answer) => asked === place.asked && this.#receiver.entered(place, answer);
     const type = place.kind === "room" ? "join_room" : "subscribe";
     this.sender.control(type, { [place.kind]: place.name, since }, { settle });
   }
