@@ -128,6 +128,7 @@ class Place:
     Attributes:
         entered: whether the server has let the client in, on this connection.
         been: whether it ever was.
+        asked: how often the client asked to be let in.
         told: the furthest position that was passed on; behind it after a rewind.
         on_entered: called each time it is let in, with whether history was lost.
         on_refused: called when it is not, with the reason.
@@ -138,6 +139,7 @@ class Place:
         self.name = name
         self.cursor = Cursor(dense=kind == "channel", position=position)
         self.entered = self.been = False
+        self.asked = 0
         self.told: Position | None = None
         self.on_entered: list[Callable[[bool], None]] = []
         self.on_refused: list[Callable[[Exception], None]] = []

@@ -208,9 +208,15 @@ class Session:
         if position is not None and not place.pattern:
             payload["since"] = {"epoch": position.epoch, "offset": position.offset}
         kind = "join_room" if place.kind == "room" else "subscribe"
-        self.sender.control(
-            kind, payload, now, lambda answer: self._receiver.entered(place, answer, now)
-        )
+        place.asked += 1
+        asked = place.asked
+
+        def settle(answer: Message | Exception) -> None:
+            # Only the latest answer counts: what follows an earlier one begins somewhere else.
+            if asked == place.asked:
+                self._receiver.entered(place, answer, now)
+
+        self.sender.control(kind, payload, now, settle)
 
     # Sending
 

@@ -367,6 +367,26 @@ def test_positions() -> None:
     assert sparse.take(at(5)) is False
 
 
+def test_an_answer_that_is_too_old() -> None:
+    """A reader who returned further back is let in by the answer to that, not by an earlier one."""
+    wire = Wire()
+    wire.open()
+    session, channel = wire.session, {"channel": "news", "epoch": "e"}
+    place = session.enter("channel", "news", wire.now, Position(epoch="e", offset=5))
+    (first,) = wire.said()
+    session.rewind(place, Position(epoch="e", offset=2), wire.now)
+    *_, second = wire.said()
+    wire.say("ack", {**channel, "offset": 6, "recovered": True}, reply_to=first["id"])
+    assert not place.entered
+    wire.say("ack", {**channel, "offset": 6, "recovered": True}, reply_to=second["id"])
+    assert place.entered
+    for offset in (3, 4, 5, 6):
+        wire.say("publication", {**channel, "offset": offset, "data": offset})
+    got = [event.message if hasattr(event, "message") else event for event in wire.events]
+    gaps = [(e.position.offset, e.gap) for e in got if getattr(e, "type", "") == "publication"]
+    assert gaps == [(3, False), (4, False), (5, False), (6, False)]
+
+
 @pytest.mark.parametrize(
     ("pattern", "channel", "expected"),
     [
