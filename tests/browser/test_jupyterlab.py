@@ -1,4 +1,4 @@
-"""The quickstart notebook in a real JupyterLab, in a real browser, without the internet."""
+"""Notebooks of the course in a real JupyterLab, in a real browser, without the internet."""
 
 from __future__ import annotations
 
@@ -28,26 +28,47 @@ print("left:", tasks, len(sockets))
 """What a notebook has running: rtmon's tasks by name, and listening sockets (the kernel's too)."""
 
 
-@pytest.fixture
-def notebook(tmp_path: Path) -> Path:
-    """The quickstart without its last cell, which would end what is to be watched."""
-    content = json.loads((ROOT / "notebooks" / "00_quickstart.ipynb").read_text("utf-8"))
-    *content["cells"], last = content["cells"]
+CLIENTS = 60
+"""Clients of the reconnect storm, fewer than the notebook's: the browser runs beside them."""
+
+ONLINE = """
+() => [...Bokeh.documents].flatMap(d => [...d._all_models.values()])
+  .filter(m => m.type.endsWith("ColumnDataSource")).map(m => [...(m.data.online ?? [])])
+  .find(values => values.length) ?? []
+"""
+"""The curve of the clients that are online, as the page has it."""
+
+
+def prepare(name: str, path: Path, *, until: str) -> None:
+    """Write the beginning of a notebook, without what would end what is to be watched.
+
+    Args:
+        name: of the notebook.
+        path: where to.
+        until: the heading before which it ends.
+    """
+    content = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
+    *cells, last = content["cells"]
+    ends = next(at for at, cell in enumerate(cells) if until in "".join(cell["source"]))
+    content["cells"] = cells[:ends]
+    for cell in content["cells"]:
+        cell["source"] = "".join(cell["source"]).replace("clients=500", f"clients={CLIENTS}")
     assert "stop()" in "".join(last["source"])
     extra = {**last, "id": "count", "source": COUNT.strip().splitlines(keepends=True)}
     for cell in (extra, *content["cells"]):
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
     content["cells"].append(extra)
-    path = tmp_path / "quickstart.ipynb"
     path.write_text(json.dumps(content), "utf-8")
-    return path
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def lab(notebook: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of the notebook in it."""
-    folder = notebook.parent
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """JupyterLab in a process of its own: the address of its notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
+    # Up to its picture: with all its storms it would take most of a minute.
+    prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"),
@@ -69,12 +90,30 @@ async def lab(notebook: Path) -> AsyncIterator[str]:
                     break
         assert found, "JupyterLab has ended"
         drain = asyncio.create_task(process.stderr.read())
-        yield f"{found[1]}/lab/tree/{notebook.name}"
+        yield f"{found[1]}/lab/tree"
     finally:
         process.terminate()
         async with asyncio.timeout(PATIENCE):
             await process.wait()
             await drain
+
+
+async def open_notebook(lab: str, open_tab: Open, name: str) -> Tab:
+    """A notebook on a page, with a kernel that is ready."""
+    tab = await open_tab(f"{lab}/{name}.ipynb", height=1400, scheme="light")
+    await tab.page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+    )
+    return tab
+
+
+async def execute(tab: Tab, code: str) -> None:
+    """Run code in the notebook's kernel."""
+    await tab.page.evaluate(
+        "code => jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({code}).done",
+        code,
+    )
 
 
 async def run_all(tab: Tab) -> str:
@@ -84,9 +123,13 @@ async def run_all(tab: Tab) -> str:
 
     async def printed() -> str:
         # From the notebook's model: cells that are scrolled away are not in the page.
-        outputs: list[dict[str, Any]] = await tab.page.evaluate(
-            "jupyterapp.shell.currentWidget.content.model.sharedModel.cells.at(-1).getOutputs()"
+        cells: list[list[dict[str, Any]]] = await tab.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.model.sharedModel.cells"
+            ".map(cell => cell.getOutputs?.() ?? [])"
         )
+        errors = [output for cell in cells for output in cell if output["output_type"] == "error"]
+        assert not errors, errors
+        outputs = cells[-1]
         return "".join("".join(output.get("text", output["output_type"])) for output in outputs)
 
     text: str = await until(printed, "the last cell has printed")
@@ -111,10 +154,7 @@ async def pixels(tab: Tab) -> Any:
 
 async def test_quickstart(lab: str, open_tab: Open) -> None:
     """The picture moves on after the cells are done, and cells run twice leave nothing behind."""
-    tab = await open_tab(lab, height=1400, scheme="light")
-    await tab.page.wait_for_function(
-        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-    )
+    tab = await open_notebook(lab, open_tab, "00_quickstart")
     left = await run_all(tab)
     assert left.startswith("left: [")
     await tab.page.locator(".pill").scroll_into_view_if_needed()
@@ -134,13 +174,32 @@ async def test_quickstart(lab: str, open_tab: Open) -> None:
     assert await run_all(tab) == left
     assert await tab.page.locator(".pill").count() == 1
     await until(live, "the picture is live again")
-    await tab.page.evaluate(
-        "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({code: 'await stop()'}).done"
-    )
+    await execute(tab, "await stop()")
 
     async def ended() -> bool:
         return await tab.pill() == "Ended" and "measures no more" in await tab.text(".banner")
 
     await until(ended, "the picture says that it has ended")
     tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+
+
+async def test_cut(lab: str, open_tab: Open) -> None:
+    """In the notebook on reconnection, "Cut all" makes the curve drop; it recovers by itself."""
+    tab = await open_notebook(lab, open_tab, "04_reconnection")
+    assert (await run_all(tab)).startswith("left: [")
+    await execute(tab, "storm.away, storm.base, storm.jitter = 2, 1, 1")
+
+    async def all_online() -> bool:
+        curve = await tab.page.evaluate(ONLINE)
+        return bool(curve) and curve[-1] == CLIENTS
+
+    async def dropped() -> bool:
+        return min(await tab.page.evaluate(ONLINE) or [CLIENTS]) < CLIENTS / 2
+
+    await until(all_online, "all clients are online")
+    assert not await dropped()
+    await tab.page.get_by_role("button", name="Cut all").click()
+    await until(dropped, "the curve drops")
+    await until(all_online, "the curve recovers")
+    await execute(tab, "await stop()")
+    tab.console.clear()
