@@ -276,6 +276,7 @@ def _progress(load: Load) -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda: None
         return
+    # Typer brings it along.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -58,6 +58,7 @@ class Watching:
     def __init__(self, address: str) -> None:
         self._feed = RemoteFeed(address, token=os.environ.get("RTMON_TOKEN"))
         self._since = self._events = 0
+        self._epoch = ""
 
     async def start(self) -> None:
         """Hear where the server stands.
@@ -68,7 +69,8 @@ class Watching:
         await self._feed.start()
         await self._feed.complete(_ANSWERS)
         latest = self._feed.latest()
-        self._since = 0 if latest is None else latest.seq
+        if latest is not None:
+            self._since, self._epoch = latest.seq, latest.epoch
         self._events = max((event.seq for event in self._feed.events()), default=0)
 
     async def look(self, *, at_once: bool) -> Server:
@@ -79,6 +81,9 @@ class Watching:
                 # A feed is read, and does not call.
                 while not self._heard_of(end):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
+        latest = self._feed.latest()
+        if latest is None or latest.epoch != self._epoch:
+            return Server(self._feed, 0, 0)  # it was restarted, and has begun anew
         return Server(self._feed, self._since, self._events)
 
     def _heard_of(self, moment: float) -> bool:

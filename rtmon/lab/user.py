@@ -46,6 +46,9 @@ class ConnectionReport:
 _OPEN_TIMEOUT = 30.0
 """Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
 
+_CLOSE_TIMEOUT = 10.0
+"""Seconds that a server has to answer a close frame, as in ``websockets``."""
+
 _PAUSE = 0.1
 """Seconds until a question that the server refused is asked again."""
 
@@ -243,13 +246,22 @@ class Connection:
             lost.cancel()
             del self._answers[key]
 
-    async def leave(self, how: str) -> None:
-        """End the connection: ``normal`` (1000), ``going away`` (1001) or ``abort``."""
+    async def leave(self, how: str, *, within: float = _CLOSE_TIMEOUT) -> None:
+        """End the connection.
+
+        Args:
+            how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).
+            within: seconds that the other end has to answer; then it is an abort.
+        """
         self.pace = 0.0
         if how == "abort":
             self._socket.transport.abort()
         else:
-            await self._socket.close(GOING_AWAY if how == "going away" else NORMAL)
+            try:
+                async with asyncio.timeout(within):
+                    await self._socket.close(GOING_AWAY if how == "going away" else NORMAL)
+            except TimeoutError:
+                self._socket.transport.abort()
         await self._reader
 
     async def _send(self, message: dict[str, Any]) -> None:

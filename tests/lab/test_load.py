@@ -15,7 +15,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 import rtmon
 from rtmon.errors import OptionError
 from rtmon.lab.load import Load, LoadOptions, LoadReport, run_load
+from rtmon.lab.report import Tally
 from rtmon.lab.script import due, rate_at, visits
+from rtmon.lab.sender import User
 from rtmon.metrics.histogram import Histogram
 from rtmon.testing import FaultProxy, until
 
@@ -151,6 +153,23 @@ async def test_rooms_and_channels(server: rtmon.Server) -> None:
     assert report.answered == report.sent
     used = {info.channel for info in server.monitor.collector.channels()}
     assert used >= {"channel:load.0", "channel:load.2", "room:load.0", "room:load.2"}
+
+
+async def test_latency_counts_from_when_it_was_due() -> None:
+    """A message that was sent late has a latency from when it should have been sent."""
+    tally = Tally()
+    user, other = (User(number, LoadOptions(), tally) for number in (1, 11))
+    now = asyncio.get_running_loop().time()
+    late, soon = user.marked("late", now - 5), user.marked("soon", now)
+    other.hear(late.encode())
+    assert tally.answered == 0, "another user's, although its number begins alike"
+    user.hear(f"[{late}, {soon}, {soon}]".encode())
+    assert tally.answered == 2, "each once, also out of one batch"
+    latency = tally.latency.take()
+    assert 4.8 < (latency.quantile(1.0) or 0) < 30
+    user.marked("lost", now)
+    user.forget()
+    assert (tally.unanswered, tally.received) == (1, 2)
 
 
 async def test_an_open_loop_does_not_wait(echo: str) -> None:

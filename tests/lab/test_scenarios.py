@@ -169,6 +169,18 @@ async def test_they_survive_a_cut(server: rtmon.Server) -> None:
         await until(lambda: seen(market, "delivered") > 0, timeout=20)
 
 
+async def test_they_stop_on_a_frozen_link(server: rtmon.Server) -> None:
+    """A scenario whose link is frozen can be stopped, and its connections are gone."""
+    async with FaultProxy(server) as proxy:
+        chat = ChatRoom(proxy, people=2)
+        await chat.start()
+        proxy.freeze()
+        async with asyncio.timeout(30):
+            await chat.stop()
+        proxy.thaw()
+        await until(lambda: not proxy.links, timeout=20)
+
+
 async def test_no_server() -> None:
     """A scenario without a server says so at once, and is stopped."""
     async with FaultProxy("ws://127.0.0.1:9") as proxy:

@@ -12,13 +12,16 @@ from websockets.exceptions import WebSocketException
 
 from ..user import Connection
 
-__all__ = ["AT_ONCE", "UNREACHABLE", "Crowd", "Publisher", "stamp", "stamps"]
+__all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "Crowd", "Publisher", "stamp", "stamps"]
 
 UNREACHABLE = (OSError, TimeoutError, WebSocketException)
 """What connecting raises."""
 
 _AGAIN = 1.0
 """Seconds after which somebody who was lost comes back."""
+
+LEAVE = 3.0
+"""Seconds that a server has to answer a goodbye: a scenario ends soon on a frozen link, too."""
 
 AT_ONCE = 50
 """Clients that connect at the same time."""
@@ -65,7 +68,7 @@ class Crowd:
         """
         self.members = [member for member in self.members if not member.ended]
         while len(self.members) > self._size():
-            await self.members.pop().leave("normal")
+            await self.members.pop().leave("normal", within=LEAVE)
         while (missing := self._size() - len(self.members)) > 0:
             joining = []
             for _ in range(min(missing, AT_ONCE)):
@@ -98,7 +101,7 @@ class Crowd:
     async def leave(self) -> None:
         """All leave."""
         members, self.members = self.members, []
-        await asyncio.gather(*[member.leave("normal") for member in members])
+        await asyncio.gather(*[member.leave("normal", within=LEAVE) for member in members])
 
 
 class Publisher:
@@ -139,5 +142,5 @@ class Publisher:
     async def close(self) -> None:
         """Leave; idempotent."""
         if self._connection is not None:
-            await self._connection.leave("normal")
+            await self._connection.leave("normal", within=LEAVE)
             self._connection = None

@@ -13,7 +13,7 @@ from ...backoff import Backoff
 from ..faults import FaultProxy
 from ..user import Connection
 from .base import Rates, Scenario
-from .crowd import AT_ONCE, UNREACHABLE
+from .crowd import AT_ONCE, LEAVE, UNREACHABLE
 from .knobs import Curve, Knob
 
 __all__ = ["ReconnectStorm", "Recovery"]
@@ -129,8 +129,8 @@ class ReconnectStorm(Scenario):
     async def _end(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
-        self.proxy.refusing = False
-        leaving = [connection.leave("normal") for connection in self._online.values()]
+        self.proxy.calm()
+        leaving = [connection.leave("normal", within=LEAVE) for connection in self._online.values()]
         await asyncio.gather(*leaving)
         self._online.clear()
         await self.proxy.stop()
