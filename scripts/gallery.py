@@ -24,7 +24,7 @@ from playwright.async_api import Locator, Page, async_playwright
 
 ROOT = Path(__file__).parents[1]
 GALLERY = ROOT / "docs" / "gallery"
-PATIENCE = 120.0
+PATIENCE = 240.0
 COLOURS = 96
 WIDTH, HEIGHT = 1000, 3600
 """Of the page, in pixels: the largest picture fits in whole."""
