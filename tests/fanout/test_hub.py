@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+import rtmon
+from rtmon.hub import Hub
+from rtmon.testing import until
+
+PUBLICATIONS = 200
+
+
+async def _ask(client: ClientConnection, kind: str, **payload: Any) -> None:
+    """Ask for something, and wait until it is answered."""
+    request = {"type": kind, "payload": payload, "id": "ask"}
+    binary = client.subprotocol == "rtmon.v1.msgpack"
+    await client.send(msgspec.msgpack.encode(request) if binary else json.dumps(request))
+    async with asyncio.timeout(20):
+        while "ask" not in [message.get("reply_to") for message in await _next(client)]:
+            pass
+
+
+async def _next(client: ClientConnection) -> list[dict[str, Any]]:
+    """What comes next: a message, or those of a batch."""
+    data = await client.recv()
+    found: dict[str, Any]
+    found = msgspec.msgpack.decode(data) if isinstance(data, bytes) else json.loads(data)
+    inner: list[dict[str, Any]] = found["payload"].get("messages", [found])
+    return inner
+
+
+async def _publications(client: ClientConnection, count: int) -> list[tuple[str, Any]]:
+    """Channel and data of the next publications."""
+    found: list[tuple[str, Any]] = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            found += [
+                (message["payload"]["channel"], message["payload"]["data"])
+                for message in await _next(client)
+                if message["type"] == "publication"
+            ]
+    return found
+
+
+async def test_everybody_gets_everything_in_order_however_they_are_connected() -> None:
+    """Text and binary, compressed and not, in batches of their own and by patterns: each
+    subscriber gets each publication of a channel once and in order, and the counts say so.
+    """
+    hub = Hub()
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
+        clients = []
+        for number in range(8):
+            options: dict[str, Any] = {"compression": None if number % 2 else "deflate"}
+            if number in {2, 3}:
+                options["subprotocols"] = [Subprotocol("rtmon.v1.msgpack")]
+            client = await stack.enter_async_context(connect(server.url, **options))
+            clients.append(client)
+            if number in {4, 5}:
+                await _ask(client, "connect", batch={"size": 7, "delay": 0.05})
+            channel = "news.**" if number in {6, 7} else "news.sport"
+            await _ask(client, "subscribe", channel=channel)
+        for number in range(PUBLICATIONS):
+            await hub.publish("news.sport", number)
+            if number % 16 == 15:
+                await asyncio.sleep(0)
+        expected = [("news.sport", number) for number in range(PUBLICATIONS)]
+        for client in clients:
+            assert await _publications(client, PUBLICATIONS) == expected
+        stats = hub.channel_stats()["channel:news.sport"]
+        await until(lambda: stats.delivered == 8 * PUBLICATIONS)
+        assert (stats.published, stats.dropped) == (PUBLICATIONS, 0)
+
+
+async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
+    """Between two publications it asks for batches, ends them, unsubscribes and comes back, and
+    misses none of those for which it was there, nor sees them in another order.
+    """
+    hub = Hub()
+    async with (
+        rtmon.serve(hub, "127.0.0.1", 0) as server,
+        connect(server.url) as restless,
+        connect(server.url) as calm,
+    ):
+        for client in (restless, calm):
+            await _ask(client, "subscribe", channel="news")
+        (session,) = [
+            one
+            for one in hub.audience.sessions.values()
+            if one.peer.remote == f"127.0.0.1:{restless.local_address[1]}"
+        ]
+        ways = (
+            {"type": "connect", "payload": {"batch": {"size": 3, "delay": 5}}},
+            {"type": "unsubscribe", "payload": {"channel": "news"}},
+            {"type": "connect", "payload": {"batch": False}},
+            {"type": "subscribe", "payload": {"channel": "news"}},
+        )
+        expected = []
+        for number in range(200):
+            await hub.publish("news", number)
+            if hub.audience.channels.has(session, "news"):
+                expected.append(("news", number))
+            if number % 5 == 4:
+                await session.receive(json.dumps(ways[number // 5 % len(ways)]))
+            if number % 3 == 2:
+                await asyncio.sleep(0)
+        session.flush()
+        assert await _publications(restless, len(expected)) == expected
+        assert await _publications(calm, 200) == [("news", number) for number in range(200)]
+
+
+async def test_people_come_and_go_while_much_is_published() -> None:
+    """Publishing never fails for it, nobody who stays misses anything, and nothing is kept of
+    those who have gone.
+    """
+    hub = Hub(announce=0.01)
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as steady:
+        await _ask(steady, "subscribe", channel="news")
+        done = asyncio.Event()
+
+        async def come_and_go(how: int) -> None:
+            while not done.is_set():
+                # With a bounded queue, what nobody reads would hold up the close frame behind it.
+                async with connect(server.url, max_queue=None) as client:
+                    await _ask(client, "subscribe", channel="**" if how else "news")
+                    await _publications(client, 2)
+                    if how == 2:
+                        client.transport.abort()
+
+        visitors = [asyncio.create_task(come_and_go(how)) for how in range(3)]
+        reading = asyncio.create_task(_publications(steady, 2000))
+        try:
+            for number in range(2000):
+                await hub.publish("news", number)
+                if number % 4 == 3:
+                    await asyncio.sleep(0)
+            assert await reading == [("news", number) for number in range(2000)]
+        finally:
+            done.set()
+            going_on = asyncio.create_task(_go_on(hub))
+            await asyncio.gather(*visitors)
+            going_on.cancel()
+        await until(lambda: len(hub.audience.sessions) == 1, timeout=20)
+        kept = hub.audience._outlets
+        assert {key: len(outlet) for key, outlet in kept._outlets.items()} == {"channel:news": 1}
+        assert len(kept._places) == 1
+        server.monitor.tick()
+        meters = server.monitor.collector.meters()
+        assert server.monitor.snapshot().bytes_out == sum(meter.bytes_out for meter in meters)
+
+
+async def _go_on(hub: Hub) -> None:
+    while True:
+        await hub.publish("news", "for those who wait for two")
+        await asyncio.sleep(0.01)
