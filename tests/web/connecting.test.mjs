@@ -167,6 +167,7 @@ test("it can be closed while it waits to come back, and while it connects", asyn
   const connecting = hub.connect(clock);
   await clock.advance(10);
   await Promise.all([waiting.close(), connecting.close()]);
+  for (const client of [waiting, connecting]) client.reconnect();
   await clock.advance(600_000);
   assert.equal(hub.sockets.length, 2);
   assert.equal(connecting.state, "closed");

@@ -144,6 +144,10 @@ test("a reader who is slow gets all of it from the server's history", async () =
   const client = await open({ buffer: 2 });
   const news = client.subscribe("news");
   await news.entered();
+  let handled = 0;
+  client.on("publication", () => {
+    handled += 1;
+  });
   for (const data of "abcd") hub.publish("news", data);
   const reader = news[Symbol.asyncIterator]();
   const read = async () => {
@@ -157,6 +161,7 @@ test("a reader who is slow gets all of it from the server's history", async () =
   hub.publish("news", "c", 3);
   hub.publish("news", "d", 4);
   assert.deepEqual([await next, await read()], [["c", false], ["d", false]]);
+  assert.equal(handled, 4, "handlers were told before");
   await client.close();
   assert.deepEqual(await reader.next(), { value: undefined, done: true });
 });

@@ -96,6 +96,18 @@ test("a question that does no harm when asked twice is asked again and answered"
   assert.equal((await asked).payload.count, 3);
 });
 
+test("an answer may take longer than heartbeats do", async () => {
+  const client = await open();
+  let answerIt;
+  hub.instead.presence = (envelope, answer) => {
+    answerIt = () => answer("presence", { count: 3, members: [] });
+  };
+  const asked = client.request("presence", {}, { timeout: 90_000 });
+  await clock.advance(60_000);
+  answerIt();
+  assert.equal((await asked).payload.count, 3);
+});
+
 test("that somebody is typing is not kept for later", async () => {
   const client = await open();
   await cut();
@@ -162,6 +174,17 @@ test("a full queue makes senders wait, and nobody overtakes", async () => {
   await back();
   await Promise.all(sending);
   assert.deepEqual([texts(), sent], [[..."12345"], [..."12345"]]);
+  const order = [];
+  const say = async (text) => {
+    await client.send("chat_message", { text });
+    order.push(text);
+  };
+  const waiting = ["6", "7", "8"].map(say);
+  // There is room again, and somebody new comes before those who wait have noticed.
+  client.onRtt(() => waiting.push(say("9")));
+  await clock.advance(1_000);
+  await Promise.all(waiting);
+  assert.deepEqual(order.slice(0, 4), [..."6789"]);
 });
 
 test("a message is sent as it was when it was handed over", async () => {
