@@ -19,6 +19,7 @@ from .messages import CHAT, channel_key, room_key, to_message
 from .options import ChannelOptions, HubOptions
 from .outlets import Outlet, Outlets
 from .stats import ChannelStats, StatsTable
+from .transports.base import PUBLISHERS_SHARE
 
 if TYPE_CHECKING:
     from .session import Session
@@ -123,7 +124,8 @@ class Audience:
         """Wait until everybody who gets what is published under a key has room for more."""
         # What waits for the end of the turn is in nobody's buffer yet.
         self._outlet(key).flush()
-        while full := next((s for s in self.receivers(key) if not s.peer.has_room()), None):
+        share = PUBLISHERS_SHARE
+        while full := next((s for s in self.receivers(key) if not s.peer.has_room(share)), None):
             await full.peer.room()
 
     def listen(self, channel: str, callback: Callback) -> Listener:

@@ -13,7 +13,11 @@ from ...protocol.incoming import Position
 if TYPE_CHECKING:
     from ...metrics.meter import Meter
 
-__all__ = ["Peer"]
+__all__ = ["PUBLISHERS_SHARE", "Peer"]
+
+PUBLISHERS_SHARE = 0.5
+"""Of what may wait for a connection, how much publishers that wait for room may fill: in a queue
+that they keep full there would be no room for answers."""
 
 
 class Peer(abc.ABC):
@@ -77,7 +81,7 @@ class Peer(abc.ABC):
         return True
 
     async def room(self) -> None:  # noqa: B027 (a hook)
-        """Wait until there is room, or the connection ends."""
+        """Wait until there is room for publishers, or the connection ends."""
 
     def named(self, name: str) -> None:
         """The client has said what it is called."""

@@ -12,7 +12,7 @@ from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
 from ..alarm import Alarm
 from ..delivery import size_of
-from .base import Peer
+from .base import PUBLISHERS_SHARE, Peer
 
 if TYPE_CHECKING:
     from ..hub import Hub
@@ -158,7 +158,7 @@ class QueuedPeer(Peer):
         return queue.has_room(bounds, buffered=self.buffered, share=share)
 
     async def room(self) -> None:
-        while self.open and not self.has_room():
+        while self.open and not self.has_room(PUBLISHERS_SHARE):
             waiter = asyncio.get_running_loop().create_future()
             self._roomless = [*(self._roomless or ()), waiter]
             await waiter
@@ -176,7 +176,7 @@ class QueuedPeer(Peer):
         if self._closing is not None and queue is not None and not queue:
             self._queue = None
             self.end(*self._closing)
-        if self._roomless and self.has_room():
+        if self._roomless and self.has_room(PUBLISHERS_SHARE):
             self._admit()
         if queue or not self.writable:
             self._watch()
