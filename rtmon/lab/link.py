@@ -93,7 +93,7 @@ class _Way:
         self._rng = rng
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, float, bytes]] = deque()  # when it came, chance, bytes
-        self._held = 0
+        self.held = 0
         self._over = False
         self._free = 0.0  # when the line is free, at this bandwidth
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +101,7 @@ class _Way:
     def take(self, data: bytes) -> None:
         """Bytes have come."""
         self._waiting.append((self._loop.time(), self._rng.random(), data))
-        self._held += len(data)
+        self.held += len(data)
         self.turn()
 
     def end(self) -> None:
@@ -114,7 +114,7 @@ class _Way:
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
-        self._held = 0
+        self.held = 0
 
     def turn(self) -> None:
         """Give what is due, and see to it that there will be a next time."""
@@ -156,7 +156,7 @@ class _Way:
         end = self.conditions.cut_after
         if end is not None:
             piece = piece[: max(0, end - self.passed)]
-        self._held -= size
+        self.held -= size
         self.passed += len(piece)
         if not self._sink.transport.is_closing():
             self._sink.transport.write(piece)
@@ -170,7 +170,7 @@ class _Way:
         transport = self._source.transport
         if transport.is_closing() or self._over:
             return
-        if self.conditions.frozen or self._held >= BUFFER:
+        if self.conditions.frozen or self.held >= BUFFER:
             transport.pause_reading()
         else:
             transport.resume_reading()
@@ -228,6 +228,11 @@ class Link(Faults):
     def bytes_down(self) -> int:
         """Bytes passed from the server to the client."""
         return self._ways["down"].passed
+
+    @property
+    def under_way(self) -> int:
+        """Bytes that wait in the proxy, both ways together."""
+        return sum(way.held for way in self._ways.values())
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
         return self._ways[direction].conditions

@@ -170,6 +170,21 @@ async def test_freeze_one_way(bench: Bench, direction: Any) -> None:
     assert await free.rest() == b""
 
 
+async def test_what_is_under_way_freezes_too(bench: Bench) -> None:
+    """Bytes that are still delayed when the link is frozen do not pass before it thaws."""
+    client, server = await bench.pair()
+    [link] = bench.proxy.links
+    link.latency = 3600
+    await client.send(b"delayed")
+    await until(lambda: link.under_way == 7)
+    link.freeze()
+    link.latency = 0
+    assert await server.silent()
+    link.thaw()
+    assert await server.get(7) == b"delayed"
+    assert link.under_way == 0
+
+
 async def test_a_frozen_link_holds_up_its_sender(bench: Bench) -> None:
     """Behind a frozen link buffers are bounded: a sender who goes on has to wait."""
     client, _ = await bench.pair()
