@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from rtmon import Monitor
 from rtmon.fanout import Group
+from rtmon.fanout.frames import obstacle
+from rtmon.probes import fast
 from tests.fanout import mix
 from tests.fanout.members import KINDS, open_pair, shares
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kinds=mix.members, script=mix.steps)
 def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list[Any]) -> None:
     """Whatever else a connection sends or suffers, its client reads, byte for byte, each message
@@ -19,6 +23,35 @@ def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list
     written was handed back; and all counters equal what the clients have read.
     """
     asyncio.run(mix.Mix().run(kinds, script))
+
+
+@pytest.fixture
+def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As with a release of the library that nobody has tested yet."""
+    monkeypatch.setattr(fast, "TESTED", frozenset({"1.0"}))
+    obstacle.cache_clear()
+    yield
+    obstacle.cache_clear()
+
+
+@pytest.mark.usefixtures("untested")
+def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the library's inside may be another one, each message goes the library's own way,
+    under the same promises, and one line in the log says why.
+    """
+
+    @settings(
+        max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    )
+    @given(kinds=mix.members, script=mix.steps)
+    def the_same(kinds: list[tuple[str, str]], script: list[Any]) -> None:
+        assert not shares("fast")
+        asyncio.run(mix.Mix().run(kinds, script))
+
+    the_same()
+    said = [record.message for record in caplog.records if record.name == "rtmon"]
+    assert len(said) == 1
+    assert "was tested with 1.0 only" in said[0]
 
 
 async def test_who_cannot_be_written_to_is_handed_back() -> None:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from rtmon.metrics.blackbox import BlackBox
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.share import SHARED, Share, Shared
@@ -120,8 +121,10 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
+TestSharing.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 
 
+@settings(deadline=None)
 @given(
     frames=st.lists(
         st.tuples(st.booleans(), st.integers(1, 50), st.booleans()), min_size=1, max_size=60
@@ -138,8 +141,6 @@ def test_the_black_box_holds_what_was_sent_in_common(
     shared = Shared(meter.ledger, box=True)
     share = shared.join(meter)
     expected = []
-    from rtmon.metrics.blackbox import BlackBox
-
     meter.box = BlackBox()
     for now, (common, size, skipped) in enumerate(frames, start=1):
         if not common:
