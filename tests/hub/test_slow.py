@@ -22,6 +22,7 @@ from rtmon import Monitor, probe
 from rtmon.errors import OptionError
 from rtmon.guarding import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.transports.base import PUBLISHERS_SHARE
 from rtmon.server import Server
 from rtmon.testing import until
 
@@ -219,7 +220,7 @@ async def test_a_message_that_waited_too_long_ends_the_connection() -> None:
 
 async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> None:
     """With ``block``, publish() waits for room, and nobody loses anything."""
-    hub = Hub(max_waiting_messages=5, channels={"c": ChannelOptions(slow="block")})
+    hub = Hub(max_waiting_messages=10, channels={"c": ChannelOptions(slow="block")})
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
@@ -232,9 +233,11 @@ async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> Non
 
         task = asyncio.create_task(publish())
         peer = next(iter(hub.audience.sessions.values())).peer
-        await until(lambda: not peer.has_room(), timeout=LONG)
+        await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
+        for n in range(3):  # whose answers find room behind what was published
+            await client.send(json.dumps({"type": "ping", "id": f"p{n}"}))
         client.transport.resume_reading()
         got = await publications(client, last=COUNT - 1)
         await task
@@ -376,6 +379,27 @@ async def test_a_flood_of_pings_ends_its_connection() -> None:
         await other.send("still here")
         assert await other.recv() == "still here"
         await other.close()
+
+
+async def test_a_flood_of_pings_behind_much_that_waits() -> None:
+    """A flood ends its connection even when nobody would read that it is a flood."""
+    came = asyncio.Event()
+
+    async def handler(connection: ServerConnection) -> None:
+        connection.meter.name = "slow"  # type: ignore[attr-defined]
+        came.set()
+        broadcast((connection,), b"x" * 1_000_000)
+        await connection.wait_closed()
+
+    async with serving(handler) as server, await come(server.url) as client:
+        client.transport.pause_reading()
+        async with asyncio.timeout(LONG):
+            await came.wait()
+        await until(lambda: row(server).send_queue > PONGS_ABOVE, timeout=LONG)
+        client.transport.write(pings(3 * PINGS_AT_ONCE))
+        await until(lambda: row(server).state == "closed", timeout=LONG)
+        assert row(server).pongs_out == 0
+        client.transport.abort()
 
 
 async def test_publishing_while_people_come_and_go(caplog: pytest.LogCaptureFixture) -> None:
