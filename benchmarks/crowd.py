@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import array
 import contextlib
-import errno
 import gc
 import os
-import re
 import select
 import signal
 import socket
@@ -20,8 +18,9 @@ import zlib
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dialects import ANSWERED, DIALECTS, MARK, Steps, frame, payload
+from dialects import ANSWERED, DIALECTS, MARK, frame, payload
 from frames import FrameCounter
+from opening import Opening, connect
 
 __all__ = ["crowd_process", "pin"]
 
@@ -30,7 +29,6 @@ PATIENCE = 20.0
 
 QUIET = 0.02
 """Seconds in which nothing may arrive any more when all has arrived."""
-CONNECT_SECONDS = 120.0
 IN_FLIGHT = 200
 """Connections being opened at once, where a storm is not what is measured."""
 
@@ -53,38 +51,6 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
                 pipe.send((getattr(crowd, name)(**arguments), None))
             except (OSError, AssertionError) as error:
                 pipe.send((None, f"{type(error).__name__}: {error}"))
-
-
-class _Opening:
-    """A connection on its way through its steps."""
-
-    __slots__ = ("heard", "sid", "socket", "step", "steps")
-
-    def __init__(self, made: socket.socket, steps: Steps) -> None:
-        self.socket = made
-        self.steps = steps
-        self.step = 0
-        self.heard = b""
-        self.sid = b""
-
-    def speak(self) -> None:
-        self.socket.sendall(self.steps[self.step][0].replace(b"@SID@", self.sid))
-
-    def hear(self) -> bool:
-        """Whether the last step is done."""
-        data = self.socket.recv(1 << 16)
-        if not data:
-            raise ConnectionResetError(f"closed while opening, after {self.heard[:300]!r}")
-        self.heard += data
-        found = re.search(self.steps[self.step][1], self.heard, re.DOTALL)
-        if found:
-            self.sid = found.groupdict().get("sid", self.sid)
-            self.heard = b""
-            self.step += 1
-            if self.step == len(self.steps):
-                return True
-            self.speak()
-        return False
 
 
 class Crowd:
@@ -117,7 +83,14 @@ class Crowd:
     def open(self, to: int, at_once: int = IN_FLIGHT) -> dict[str, float]:
         """Have so many subscribers; returns the seconds it took, and failed attempts."""
         began = time.perf_counter()
-        failed = self._connect(to - len(self._sockets), self._dialect.subscribe, at_once)
+        failed = connect(
+            self._port,
+            self._dialect.subscribe,
+            to - len(self._sockets),
+            at_once=at_once,
+            opened=self._join,
+            meanwhile=self._skim,
+        )
         took = time.perf_counter() - began
         self._counts = dict.fromkeys(self._counts, 0)
         gc.collect()
@@ -139,58 +112,12 @@ class Crowd:
             self._publisher.close()
             self._publisher = None
 
-    def _connect(self, number: int, steps: Steps, at_once: int) -> int:
-        poll = select.epoll()
-        opening: dict[int, _Opening] = {}
-        failed = done = 0
-        deadline = time.monotonic() + CONNECT_SECONDS
-        while done < number:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{done} of {number} connections in {CONNECT_SECONDS} s")
-            while len(opening) < min(at_once, number - done):
-                self._begin(opening, poll, steps)
-            for fd, events in poll.poll(1.0, 512):
-                try:
-                    if events & select.EPOLLOUT:
-                        self._writable(opening[fd], poll)
-                    elif opening[fd].hear():
-                        poll.unregister(fd)
-                        self._join(opening.pop(fd))
-                        done += 1
-                except OSError as error:
-                    failed += 1
-                    opening.pop(fd).socket.close()
-                    if failed > number:
-                        raise ConnectionRefusedError(
-                            f"{failed} attempts failed: {error}"
-                        ) from error
-        poll.close()
-        return failed
-
     def _skim(self) -> None:
         """Read what those get who are in already, as any client would."""
         for fd, _ in self._poll.poll(0):
             self._take(fd)
 
-    def _begin(self, opening: dict[int, _Opening], poll: select.epoll, steps: Steps) -> None:
-        made = socket.socket()
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = made.connect_ex(("127.0.0.1", self._port))
-        if code not in {0, errno.EINPROGRESS}:
-            raise OSError(code, os.strerror(code))
-        opening[made.fileno()] = _Opening(made, steps)
-        poll.register(made, select.EPOLLOUT)
-
-    @staticmethod
-    def _writable(one: _Opening, poll: select.epoll) -> None:
-        code = one.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise OSError(code, os.strerror(code))
-        poll.modify(one.socket, select.EPOLLIN)
-        one.speak()
-
-    def _join(self, one: _Opening) -> None:
+    def _join(self, one: Opening) -> None:
         made = one.socket
         fd = made.fileno()
         self._sockets[fd] = made
@@ -212,7 +139,7 @@ class Crowd:
         """Open the connection that publishes."""
         made = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one = _Opening(made, self._dialect.publisher)
+        one = Opening(made, self._dialect.publisher)
         one.speak()
         while not one.hear():
             pass
@@ -227,7 +154,7 @@ class Crowd:
         for _ in range(times):
             began = time.perf_counter()
             with socket.create_connection(("127.0.0.1", self._port), PATIENCE) as made:
-                one = _Opening(made, self._dialect.subscribe[: self._dialect.greeting])
+                one = Opening(made, self._dialect.subscribe[: self._dialect.greeting])
                 one.speak()
                 while not one.hear():
                     pass
