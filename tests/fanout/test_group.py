@@ -12,7 +12,8 @@ from rtmon.fanout import Group
 from rtmon.fanout.frames import obstacle
 from rtmon.probes import fast
 from tests.fanout import mix
-from tests.fanout.members import KINDS, open_pair, shares
+from tests.fanout.members import KINDS, open_pair, read, shares
+from tests.fanout.receiver import Receiver
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -79,8 +80,14 @@ async def test_who_cannot_be_written_to_is_handed_back() -> None:
             [(pair.connection, text) for pair in (paused, busy) for text in ("one", "two")], key=str
         )
         handed.clear()
+        # Given up in the middle, the message is still under way for the client.
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+        group.publish("three")
+        await asyncio.sleep(0.001)
+        assert busy.transport.written == []
+        assert (busy.connection, "three") in handed
+        handed.clear()
         for pair in (free, paused, busy):
             group.discard(pair.connection)
     monitor.close()
@@ -107,6 +114,34 @@ async def test_a_turns_messages_are_one_write() -> None:
     if shares("fast"):
         assert [len(pair.transport.written) for pair in own] == [1, 1, 1]
         assert len({id(pair.transport.written[0]) for pair in own}) == 1
+    monitor.close()
+
+
+async def test_each_gets_what_is_published_while_a_member() -> None:
+    """Within one turn of the loop, too: who comes gets only what follows, who goes what came
+    before, and who is skipped all but that; and each has counted just so.
+    """
+    monitor = Monitor(interval=3600)
+    pairs = [await open_pair("fast", "none", monitor) for _ in range(4)]
+    steady, newcomer, leaver, skipped = pairs
+    connections = [pair.connection for pair in pairs]
+    group = Group()
+    for pair in (steady, leaver, skipped):
+        group.add(pair.connection)
+    group.publish("1")
+    group.add(newcomer.connection)
+    group.publish("2", skip=[skipped.connection])
+    group.discard(leaver.connection)
+    group.publish("3")
+    await asyncio.sleep(0.001)
+    received = []
+    for pair in pairs:
+        receiver = Receiver()
+        read(pair, receiver)
+        received.append(receiver.messages)
+    assert received == [["1", "2", "3"], ["2", "3"], ["1", "2"], ["1", "3"]]
+    assert [one.meter.messages_out for one in connections] == [3, 2, 2, 2]
+    assert (group.published, group.delivered, group.skipped) == (3, 9, 0)
     monitor.close()
 
 
