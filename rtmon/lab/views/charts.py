@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from .picture import Binder, live
@@ -66,7 +66,7 @@ def _slider(scenario: Scenario, name: str, knob: Knob, binder: Binder) -> Any:
         start=number(knob.low),
         end=number(knob.high),
         step=number(knob.step),
-        width=260,
+        width=350,
     )
     return binder.bind(
         slider, lambda: getattr(scenario, name), lambda value: setattr(scenario, name, value)
@@ -83,7 +83,7 @@ def _button(scenario: Scenario, label: str, method: str) -> Any:
 def _plot(title: str) -> Any:
     plot: Any = figure(
         title=title,
-        width=420,
+        width=400,
         height=_HEIGHT,
         tools="",
         toolbar_location=None,
@@ -91,6 +91,7 @@ def _plot(title: str) -> Any:
         html_attributes={"role": "img", "aria-label": f"{title}, as a chart over time"},
     )
     plot.y_range.start = 0
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
     plot.x_range.range_padding = 0.01
     plot.outline_line_color = None
     plot.xgrid.visible = False
