@@ -133,8 +133,7 @@ def _data(output: dict[str, Any]) -> dict[str, Any]:
 
 def _text(output: dict[str, Any]) -> str:
     if output["output_type"] == "error":
-        message = f"{output['ename']}: {output['evalue']}"
-        raise SystemExit(f"a cell failed: {message}")
+        raise SystemExit("a cell failed:\n" + "\n".join(output["traceback"]))
     return "".join(output.get("text") or _data(output).get("text/plain", "")) + "\n"
 
 
