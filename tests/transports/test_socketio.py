@@ -127,6 +127,9 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
             await house.hub.publish("news", number)
         proxy.refusing = False
         assert (await clients.next("ada", "#connect"))["recovered"] is False
+        clients.do("close", "ada")
+        await clients.next("ada", "#disconnect")
+        await until(lambda: not house.hub.audience.sessions, timeout=20)
 
 
 async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
