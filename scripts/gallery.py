@@ -35,6 +35,12 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 
+PICTURE = "application/vnd.holoviews_exec.v0+json"
+"""What Panel shows in a notebook is of this type."""
+
+SMALL = 20
+"""Pixels of height below which a cell has only loaded something, and shows nothing."""
+
 SETTLE = 3.0
 """Seconds in which what was drawn last arrives on the page."""
 
@@ -114,13 +120,13 @@ async def render(page: Page, address: str, name: str) -> None:
             continue
         parts.append(f"```python\n{source}\n```")
         outputs = cell["outputs"]
-        if any(
-            "application/vnd.bokehjs_exec.v0+json" in _data(output) for output in outputs
-        ) or any("application/vnd.holoviews_exec.v0+json" in _data(output) for output in outputs):
+        if any(PICTURE in _data(output) for output in outputs):
             picture = f"{name}-{at:02d}.png"
             shown = page.locator(".jp-Notebook .jp-Cell").nth(at).locator(".jp-OutputArea").first
-            await photograph(shown, GALLERY / picture)
-            parts.append(f"![What this cell shows]({picture})")
+            box = await shown.bounding_box()
+            if box and box["height"] > SMALL:
+                await photograph(shown, GALLERY / picture)
+                parts.append(f"![What this cell shows]({picture})")
         elif text := "".join(map(_text, outputs)).strip():
             parts.append(f"```text\n{text}\n```")
     (GALLERY / f"{name}.md").write_text("\n\n".join(parts) + "\n", "utf-8")
