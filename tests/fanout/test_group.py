@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from websockets.version import version
 
 from rtmon import Monitor
 from rtmon.fanout import Group
@@ -53,6 +54,11 @@ def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixt
     said = [record.message for record in caplog.records if record.name == "rtmon"]
     assert len(said) == 1
     assert "was tested with 1.0 only" in said[0]
+
+
+def test_frames_are_shared_where_that_was_tested() -> None:
+    """With a version of the library that was tested, nothing stands in the way."""
+    assert (obstacle() is None) == (version in fast.TESTED)
 
 
 async def test_who_cannot_be_written_to_is_handed_back() -> None:
