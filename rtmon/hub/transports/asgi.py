@@ -1,7 +1,7 @@
 """The hub as an ASGI application: WebSockets, event streams and Socket.IO on one port.
 
 ``uvicorn mymodule:application`` where ``application = app(hub)``, or
-``fastapi_app.mount("/live", app(hub))``. For a Monitor to count it, use :func:`rtmon.asgi.measured`.
+``fastapi_app.mount("/live", app(hub))``. For a Monitor to count it: :func:`rtmon.asgi.measured`.
 """
 
 from __future__ import annotations

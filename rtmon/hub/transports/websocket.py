@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
@@ -16,7 +15,7 @@ from ...errors import ProtocolError
 from ...guarding import Guarded, GuardedServerConnection
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
-from ...protocol.incoming import Position
+from .arriving import Arrival
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
@@ -104,14 +103,9 @@ async def _handle(hub: Hub, peer: WebSocketPeer) -> None:
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
-    query = parse_qs(path.partition("?")[2])
+    arrival = Arrival.of(path.partition("?")[2])
     try:
-        session = await hub.open(
-            peer,
-            name=_first(query, "name"),
-            user=_first(query, "user"),
-            since=_position(query),
-        )
+        session = await hub.open(peer, name=arrival.name, user=arrival.user, since=arrival.since)
     except ProtocolError as error:
         await connection.close(close.TRY_AGAIN_LATER, error.message)
         return
@@ -137,18 +131,6 @@ def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol 
     # The library's own choice refuses those who offer nothing; any bare client may join here.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)
-
-
-def _first(query: dict[str, list[str]], key: str) -> str | None:
-    values = query.get(key)
-    return values[0] if values else None
-
-
-def _position(query: dict[str, list[str]]) -> Position | None:
-    epoch, offset = _first(query, "epoch"), _first(query, "offset")
-    if not epoch or not offset or not offset.isascii() or not offset.isdigit():
-        return None
-    return Position(epoch=epoch, offset=int(offset[:18]))
 
 
 def _address(address: Any) -> str | None:
