@@ -112,6 +112,8 @@ async def photograph(output: Locator, path: Path) -> None:
 
 async def render(page: Page, address: str, name: str) -> None:
     """One notebook: a page in Markdown, and its pictures beside it."""
+    for old in GALLERY.glob(f"{name}-*.png"):
+        old.unlink()
     parts = []
     for at, cell in enumerate(await run(page, address)):
         source = "".join(cell["source"])
