@@ -106,6 +106,7 @@ class Engine:
         """See :meth:`Client.start`."""
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="rtmon-client")
+            self._runner.add_done_callback(self._stopped)
             self._caller = asyncio.create_task(self.callbacks.run(), name="rtmon-callbacks")
         try:
             async with asyncio.timeout(self._options.start_timeout):
@@ -126,19 +127,20 @@ class Engine:
         session = self.session
         if session.lifecycle.state not in {"closing", "closed"}:
             session.closing()
-            with contextlib.suppress(TimeoutError, ClientClosed):
-                async with asyncio.timeout(self._options.close_timeout):
-                    if session.connected:
-                        await self.flush()
-                    if self.link is not None:
-                        await self.link.connection.close()
-            if self._runner is not None:
-                self._runner.cancel()
+            try:
+                with contextlib.suppress(TimeoutError, ClientClosed):
+                    async with asyncio.timeout(self._options.close_timeout):
+                        if session.connected:
+                            await self.flush()
+                        if self.link is not None:
+                            await self.link.connection.close()
+            finally:
+                # Also if who closes it is cancelled: it is not left half closed.
+                if self._runner is not None:
+                    self._runner.cancel()
         if self._runner is not None:
             await asyncio.wait([self._runner])
-        session.closed(self.now())
-        self._pass_on()
-        self._end()
+        self._finish()
         if self._caller is not None and asyncio.current_task() is not self._caller:
             await asyncio.wait([self._caller], timeout=self._options.close_timeout)
             self._caller.cancel()
@@ -259,7 +261,6 @@ class Engine:
                 delay = session.lost(self.now(), code, reason)
                 self._problem = session.dead or reason or f"close code {code}"
             self._pass_on()
-        self._end()
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, while what waits to be sent grows old."""
@@ -299,6 +300,16 @@ class Engine:
         self.session.dropped += self.callbacks.message(message)
         # Nobody misses what goes from here before they have begun to read.
         self.session.dropped += self.messages.put(message) and self.read
+
+    def _stopped(self, runner: asyncio.Task[None]) -> None:
+        if not runner.cancelled() and (error := runner.exception()) is not None:
+            logger.error("the client failed, and is closed", exc_info=error)
+        self._finish()
+
+    def _finish(self) -> None:
+        self.session.closed(self.now())
+        self._pass_on()
+        self._end()
 
     def _end(self) -> None:
         ended = self.session.lifecycle.ended

@@ -1,0 +1,49 @@
+"""The end of a client: nothing hangs, and nothing is lost without a word."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rtmon.testing import until
+
+Place = Any
+
+
+async def test_a_cancelled_close_is_a_close(place: Place) -> None:
+    """Who gives up waiting for close() has a closed client all the same; closing again is quick."""
+    client = await place.connect(close_timeout=60.0)
+
+    async def iterate() -> None:
+        async for _ in client:
+            pass
+
+    reading = asyncio.create_task(iterate())
+    place.proxy.freeze()
+    await client.publish("news", 1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.close()
+    async with asyncio.timeout(20):
+        await reading
+        assert client.state == "closed"
+        await client.close()
+
+
+async def test_a_handler_may_be_cancelled(place: Place) -> None:
+    """A cancellation that surfaces in a handler is that handler's failure: others are called."""
+    client = await place.connect()
+    heard: list[str] = []
+
+    @client.on("chat_message")
+    async def await_what_is_cancelled(message: Any) -> None:
+        heard.append(message.payload["text"])
+        never = asyncio.get_running_loop().create_future()
+        never.cancel()
+        await never
+
+    await client.send("chat_message", {"text": "one"})
+    await client.send("chat_message", {"text": "two"})
+    await until(lambda: heard == ["one", "two"])
