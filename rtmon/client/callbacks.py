@@ -87,6 +87,12 @@ class Callbacks:
                 result = call(argument)
                 if inspect.isawaitable(result):
                     await result
+            except asyncio.CancelledError:
+                # What a callback awaited was cancelled, unless this task itself is to end.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                logger.exception("a callback failed")
             except Exception:
                 logger.exception("a callback failed")
 
