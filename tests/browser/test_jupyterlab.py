@@ -64,7 +64,7 @@ def prepare(name: str, path: Path, *, until: str) -> None:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its notebooks."""
+    """JupyterLab in a process of its own: the address of its workspaces."""
     folder = tmp_path_factory.mktemp("lab")
     prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
     # Up to its picture: with all its storms it would take most of a minute.
@@ -90,7 +90,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
                     break
         assert found, "JupyterLab has ended"
         drain = asyncio.create_task(process.stderr.read())
-        yield f"{found[1]}/lab/tree"
+        yield f"{found[1]}/lab/workspaces"
     finally:
         process.terminate()
         async with asyncio.timeout(PATIENCE):
@@ -100,9 +100,16 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 async def open_notebook(lab: str, open_tab: Open, name: str) -> Tab:
     """A notebook on a page, with a kernel that is ready."""
-    tab = await open_tab(f"{lab}/{name}.ipynb", height=1400, scheme="light")
+    # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
+    url = f"{lab}/{name}/tree/{name}.ipynb"
+    tab = await open_tab(url, height=1400, scheme="light")
     await tab.page.wait_for_function(
-        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        """name => {
+          const widget = window.jupyterapp?.shell.currentWidget
+          return widget?.context?.path === `${name}.ipynb`
+            && widget.sessionContext?.session?.kernel?.status === "idle"
+        }""",
+        arg=name,
     )
     return tab
 
