@@ -80,7 +80,13 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End it for good, after what is still to be sent has arrived. Idempotent."""
+        """End it for good. Idempotent.
+
+        While it is connected, what is still to be sent is given ``close_timeout`` to arrive. What
+        cannot, since there is no connection or not the time, is dropped: whoever waits for an
+        answer gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
+        :meth:`on_error`.
+        """
         await self._engine.close()
 
     async def wait_open(self) -> None:

@@ -224,13 +224,12 @@ class Outbox:
         ends = entry.created + self._age
         return ends if entry.first_sent is None else min(ends, entry.first_sent + _REMEMBERED)
 
-    def end(self, error: Exception) -> None:
-        """Nothing will be sent any more."""
+    def end(self, error: Exception) -> list[Entry]:
+        """Nothing will be sent any more. Returns as :meth:`expire`."""
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
             queue.clear()
-        for entry in entries:
-            entry.fail(error)
+        return [e for e in entries if not e.fail(error) and e.kind not in EPHEMERAL]
 
 
 def _unknown(entry: Entry) -> Exception:

@@ -84,7 +84,8 @@ class ClientStats:
         resent: messages sent again because the connection ended before they were confirmed.
         duplicates: messages received again, and not delivered again.
         gaps: times that history was lost.
-        dropped: messages dropped because a queue or buffer was full.
+        dropped: messages dropped because a queue or buffer was full, or the client was closed
+            before they are known to have arrived.
         expired: messages dropped because they waited too long.
     """
 

@@ -166,7 +166,11 @@ class Session:
 
     def _end(self) -> None:
         self.connected = False
-        self.outbox.end(self.gone())
+        left = len(self.outbox.end(self.gone()))
+        if left:
+            self.dropped += left
+            messages = "1 message" if left == 1 else f"{left} messages"
+            self.tell(self._untold(f"{messages} may not have arrived: the client is closed."))
         for place in self.places.values():
             for refuse in place.on_refused:
                 refuse(self.gone())

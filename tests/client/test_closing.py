@@ -47,3 +47,18 @@ async def test_a_handler_may_be_cancelled(place: Place) -> None:
     await client.send("chat_message", {"text": "one"})
     await client.send("chat_message", {"text": "two"})
     await until(lambda: heard == ["one", "two"])
+
+
+async def test_closing_offline_says_what_is_dropped(place: Place) -> None:
+    """What waits when a client is closed without a connection goes to on_error, in one sentence."""
+    client = await place.connect()
+    told: list[str] = []
+    client.on_error(lambda change: told.append(change.reason))
+    place.proxy.refusing = True
+    place.proxy.cut()
+    await until(lambda: client.state == "reconnecting")
+    for number in range(3):
+        await client.publish("news", number)
+    await client.close()
+    assert told[-1] == "3 messages may not have arrived: the client is closed."
+    assert client.stats.dropped == 3

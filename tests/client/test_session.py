@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rtmon.backoff import Backoff
-from rtmon.client.errors import ConnectionLost, MessageExpired, QueueFull
+from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
 from rtmon.client.options import Batch, ClientOptions
 from rtmon.client.places import Cursor, matches
 from rtmon.client.records import Change, Message
@@ -421,3 +421,26 @@ def test_wrong_options(wrong: dict[str, Any]) -> None:
     """An option that makes no sense is refused at once."""
     with pytest.raises(OptionError):
         ClientOptions(**wrong)
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_what_is_left_at_the_end_is_told(gives_up: bool) -> None:  # noqa: FBT001
+    """What can no longer be sent when a client ends is counted, and told to somebody."""
+    wire = Wire(backoff=Backoff(attempts=0) if gives_up else Backoff())
+    wire.open()
+    answers: list[Any] = []
+    wire.send("publish", {"channel": "c", "data": 1})
+    wire.said()
+    wire.send("publish", {"channel": "c", "data": 2})
+    wire.send("publish", {"channel": "c", "data": 3, "ack": True}, answers)
+    wire.send("typing_start", {})
+    if gives_up:
+        assert wire.lose() is None
+    else:
+        wire.session.closing()
+        wire.session.closed(wire.now)
+        wire.events += wire.session.take_events()
+    told = [change.reason for change in wire.changes() if change.what == "error"]
+    assert told == ["2 messages may not have arrived: the client is closed."]
+    assert wire.session.stats(wire.now).dropped == 2
+    assert isinstance(answers[0], ClientClosed)
