@@ -86,6 +86,7 @@ class Engine:
         self._caller: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._line = asyncio.Lock()
 
     def now(self) -> float:
         """Seconds that only grow."""
@@ -170,18 +171,20 @@ class Engine:
         Raises:
             ClientClosed, OptionError, QueueFull: as :meth:`Session.send`.
         """
-        while True:
-            try:
-                entry = self.session.send(kind, payload, self.now(), settle=settle)
-            except QueueFull:
-                if self._options.queue_policy != "wait":
-                    raise
-                self.session.sender.ask()
-                self.wake()
-                await self.change()
-            else:
-                self.wake()
-                return entry
+        # Who comes when there is room again stands behind those who wait for it.
+        async with self._line:
+            while True:
+                try:
+                    entry = self.session.send(kind, payload, self.now(), settle=settle)
+                except QueueFull:
+                    if self._options.queue_policy != "wait":
+                        raise
+                    self.session.sender.ask()
+                    self.wake()
+                    await self.change()
+                else:
+                    self.wake()
+                    return entry
 
     async def request(self, kind: str, payload: Any) -> Message:
         """Send a message and wait for its answer, for as long as the caller does.

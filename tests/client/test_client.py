@@ -450,3 +450,24 @@ async def test_over_tls_and_through_a_proxy(tls: tuple[ssl.SSLContext, ssl.SSLCo
             assert answer.payload == {"timestamp": 1}
         assert asked == [f"CONNECT 127.0.0.1:{port} HTTP/1.1".encode()]
         assert seen == ["blue"]
+
+
+async def test_nobody_overtakes(place: Place) -> None:
+    """Who sends when there is room again stands behind those who wait for it already."""
+    heard: list[str] = []
+    place.hub.subscribe("log", lambda publication: heard.append(publication.data))
+    client = await place.connect(queue_size=1)
+    place.proxy.refusing = True
+    place.proxy.cut()
+    await until(lambda: client.state == "reconnecting")
+    first = asyncio.create_task(client.publish("log", "first", ack=True))
+    await until(lambda: client.stats.queued == 1)
+    waiting = asyncio.create_task(client.publish("log", "waiting"))
+    await asyncio.sleep(0)
+    first.cancel()
+    late = asyncio.create_task(client.publish("log", "late"))
+    await asyncio.wait([first])
+    place.proxy.refusing = False
+    await asyncio.gather(waiting, late)
+    await client.flush()
+    assert heard == ["waiting", "late"]
