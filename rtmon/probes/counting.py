@@ -154,6 +154,10 @@ class Counting(Guarded):
         self._paused_at = self.monitor.clock.monotonic()
 
     def resume_writing(self) -> None:
+        if self._tally.groups:
+            # While it counts as paused still: what waits for the turn's end goes behind what has
+            # waited for longer, and is written next.
+            self._tally.flush(begins=False)
         super().resume_writing()
         if self._paused_at is not None:
             self.meter.paused += self.monitor.clock.monotonic() - self._paused_at
