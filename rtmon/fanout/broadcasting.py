@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +26,10 @@ from .frames import (
     write_own,
 )
 
-__all__ = ["broadcast", "by_the_library", "log_skipped"]
+__all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
+
+TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
+"""Up to version 15, the library's has no ``text``: the message is converted."""
 
 
 def broadcast(  # noqa: C901, PLR0912 - flat on purpose
@@ -52,6 +56,8 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
 
     Raises:
         TypeError: the message is neither ``str`` nor bytes-like.
+        UnicodeError: it has a surrogate, which no text may; or ``text`` is true of bytes that are
+            not UTF-8, and the library, up to version 15, has no such option.
         ExceptionGroup: what went wrong, where that was asked for.
     """
     if obstacle() is not None:
@@ -110,7 +116,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
         raise ExceptionGroup("skipped broadcast", exceptions)
 
 
-def log_skipped(connection: Connection, exc: Exception) -> None:
+def log_skipped(connection: Connection, exc: BaseException) -> None:
     """Say that a transport raised, in the library's words."""
     said = traceback.format_exception_only(exc)[0].strip()
     connection.logger.warning("skipped broadcast: failed to write message: %s", said)
@@ -124,6 +130,11 @@ def by_the_library(
     raise_exceptions: bool,
 ) -> None:
     """Send a message to several connections, each framed by its own protocol."""
-    # Up to version 15, the library's has no `text`.
-    options = {} if text is None else {"text": text}
+    options = {}
+    if text is not None and TAKES_TEXT:
+        options["text"] = text
+    elif text is False and isinstance(message, str):
+        message = message.encode()
+    elif text is True and not isinstance(message, str):
+        message = bytes(message).decode()
     library_broadcast(connections, message, raise_exceptions=raise_exceptions, **options)

@@ -13,7 +13,7 @@ from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
 from ..metrics.share import Shared
-from .broadcasting import by_the_library
+from .broadcasting import by_the_library, log_skipped
 from .frames import (
     Blocked,
     Kind,
@@ -67,7 +67,7 @@ class Group:
     come after what was published before. To other connections each message is written at once.
 
     Who is in several groups gets the messages of each in order. A connection that has ended
-    leaves by itself.
+    leaves by itself: one of rtmon's own at once, another when next something is published.
 
     Args:
         delay: seconds for which messages are collected for one write; 0 for the turn's end.
@@ -76,7 +76,8 @@ class Group:
             middle of a fragmented message. It decides: what it does not send is skipped. What is
             published later goes to the connection again as soon as it can be written to, so who
             queues takes the connection out first. By default such messages are skipped.
-        on_flushed: called with a :class:`Flushed` each time that something was written.
+        on_flushed: called with a :class:`Flushed` each time that something was written. What
+            either raises is logged.
 
     Attributes:
         published: messages published.
@@ -168,7 +169,7 @@ class Group:
         skip: Iterable[Connection] = (),
         on_blocked: Blocked | None = None,
     ) -> None:
-        """Send a message to all members. It never waits, and never raises for what is sent.
+        """Send a message to all members. It never waits, and no member makes it raise.
 
         Args:
             message: ``str`` for a text message, bytes for a binary one.
@@ -178,6 +179,8 @@ class Group:
 
         Raises:
             TypeError: the message is neither ``str`` nor bytes-like.
+            UnicodeError: it has a surrogate, which no text may; or ``text`` is true of bytes that
+                are not UTF-8, and the library, up to version 15, has no such option.
         """
         opcode, data = payload(message, text)
         skip = tuple(skip)
@@ -212,7 +215,10 @@ class Group:
             now = time.perf_counter()
             before, self._told = self._told, (self.delivered, self.bytes, self.skipped)
             gained = [after - count for after, count in zip(self._told, before, strict=True)]
-            self._on_flushed(Flushed(tuple([now - at for at in began]), *gained))
+            try:
+                self._on_flushed(Flushed(tuple([now - at for at in began]), *gained))
+            except Exception:
+                logger.exception("on_flushed failed for %r", self)
 
     def _lane(self, connection: Any) -> Lane | None:
         """Where a connection belongs; None if it is sent messages in the library's own way."""
@@ -254,20 +260,26 @@ class Group:
         self.flush()
 
     def _send_alone(self, piece: Piece, *, text: bool | None, skip: tuple[Any, ...]) -> None:
-        free = []
         for connection in [one for one in self._alone if one not in skip]:
             state = connection.protocol.state
             if state is OPEN and not (connection.paused or is_fragmenting(connection)):
-                free.append(connection)
+                self._send_to_one(connection, piece, text=text)
                 continue
             self._tidings.skipped += 1
             if state is OPEN:
                 self._blocked(connection, (piece,))
             elif state is CLOSED:
                 self.discard(connection)
-        by_the_library(free, piece.message, text=text, raise_exceptions=False)
-        self._tidings.delivered += len(free)
-        self._tidings.bytes += len(free) * len(piece.data)
+
+    def _send_to_one(self, connection: Any, piece: Piece, *, text: bool | None) -> None:
+        try:
+            by_the_library((connection,), piece.message, text=text, raise_exceptions=True)
+        except ExceptionGroup as failed:
+            self._tidings.skipped += 1
+            log_skipped(connection, failed.exceptions[0].__cause__ or failed.exceptions[0])
+        else:
+            self._tidings.delivered += 1
+            self._tidings.bytes += len(piece.data)
 
     def _blocked(self, connection: Any, pieces: Sequence[Piece]) -> None:
         for piece in pieces:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from websockets.asyncio.server import broadcast
 from websockets.version import version
 
+import rtmon
 from rtmon import Monitor
-from rtmon.fanout import Group
+from rtmon.fanout import Group, broadcasting
 from rtmon.fanout.frames import obstacle
 from rtmon.probes import fast
 from tests.fanout import mix
@@ -187,6 +190,103 @@ async def test_a_transport_that_fails_and_a_hook_that_raises_take_nobody_with_th
     assert pairs[2].connection.meter.messages_out == 1
     if shares("fast"):
         assert (group.delivered, group.skipped) == (1, 2)
+    monitor.close()
+
+
+@pytest.mark.parametrize("kind", ["own", "own without times", "fast"])
+async def test_a_turns_messages_go_behind_what_waits_already(kind: str) -> None:
+    """What is published before writing goes on, in the same turn, does not overtake what somebody
+    keeps for a connection that could not be written to.
+    """
+    monitor = Monitor(interval=3600)
+    pair = await open_pair(kind, "none", monitor)
+    pair.transport.written.clear()
+    connection: Any = pair.connection
+    waiting: list[Any] = []
+
+    class Keeper:
+        def blocked(self) -> None:
+            pass
+
+        def pump(self) -> None:
+            while waiting:
+                broadcast([connection], waiting.pop(0))
+
+    connection.listen(Keeper())
+    group = Group(on_blocked=lambda _, message: waiting.append(message))
+    group.add(connection)
+    connection.pause_writing()
+    group.publish("1")
+    await asyncio.sleep(0.001)
+    group.publish("2")
+    connection.resume_writing()
+    await asyncio.sleep(0.001)
+    receiver = Receiver()
+    read(pair, receiver)
+    assert receiver.messages == ["1", "2"]
+    monitor.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_a_transport_did_not_take_is_not_delivered(kind: str) -> None:
+    """A connection whose transport raises counts as skipped, in whichever way it is sent to."""
+    monitor = Monitor(interval=3600)
+    pairs = [await open_pair(kind, "none", monitor) for _ in range(2)]
+    group = Group()
+    for pair in pairs:
+        group.add(pair.connection)
+    pairs[0].transport.failure = OSError("no route")
+    group.publish("hello")
+    group.flush()
+    assert (group.delivered, group.skipped, group.bytes) == (1, 1, 5)
+    assert b"".join(pairs[1].transport.written).endswith(b"\x81\x05hello")
+    monitor.close()
+
+
+async def test_what_is_told_when_written_may_fail(caplog: pytest.LogCaptureFixture) -> None:
+    """What on_flushed raises is logged, and neither publish() nor flush() raises it."""
+    monitor = Monitor(interval=3600)
+
+    def broken(_: Any) -> None:
+        raise ZeroDivisionError
+
+    group = Group(on_flushed=broken)
+    group.publish("to nobody, at once")
+    pair = await open_pair("fast", "none", monitor)
+    group.add(pair.connection)
+    group.publish("hello")
+    group.flush()
+    assert b"".join(pair.transport.written).endswith(b"\x81\x05hello")
+    assert caplog.text.count("on_flushed failed") == 2
+    monitor.close()
+
+
+def _without_text(connections: Any, message: Any, *, raise_exceptions: bool = False) -> None:
+    """The library's broadcast, as it was up to version 15."""
+    broadcast(connections, message, raise_exceptions=raise_exceptions)
+
+
+@pytest.mark.parametrize("library", [broadcast, _without_text])
+async def test_the_kind_of_a_message_is_as_asked(
+    library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text for bytes and binary for ``str``, also where the library has no such option."""
+    takes_text = "text" in inspect.signature(library).parameters
+    monkeypatch.setattr(broadcasting, "library_broadcast", library)
+    monkeypatch.setattr(broadcasting, "TAKES_TEXT", takes_text)
+    monitor = Monitor(interval=3600)
+    for kind in KINDS:
+        pair = await open_pair(kind, "none", monitor)
+        pair.transport.written.clear()
+        group = Group()
+        group.add(pair.connection)
+        group.publish(b"text", text=True)
+        group.publish("binary", text=False)
+        group.flush()
+        rtmon.broadcast([pair.connection], memoryview(b"text"), text=True)
+        receiver = Receiver()
+        read(pair, receiver)
+        assert receiver.messages == ["text", b"binary", "text"], kind
     monitor.close()
 
 
