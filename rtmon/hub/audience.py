@@ -122,11 +122,15 @@ class Audience:
 
     async def room(self, key: str) -> None:
         """Wait until everybody who gets what is published under a key has room for more."""
-        # What waits for the end of the turn is in nobody's buffer yet.
-        self._outlet(key).flush()
-        share = PUBLISHERS_SHARE
-        while full := next((s for s in self.receivers(key) if not s.peer.has_room(share)), None):
-            await full.peer.room()
+        while True:
+            # What waits for the end of the turn is in nobody's buffer yet; others who waited may
+            # have published before this one's turn.
+            self._outlet(key).flush()
+            peers = [session.peer for session in self.receivers(key)]
+            full = next((peer for peer in peers if not peer.has_room(PUBLISHERS_SHARE)), None)
+            if full is None:
+                return
+            await full.room()
 
     def listen(self, channel: str, callback: Callback) -> Listener:
         """Have a function called with what is published to a channel or pattern."""
@@ -158,6 +162,7 @@ class Audience:
         if rule is not None and rule.batch is not None:
             self._collect(key, outgoing, rule)
         else:
+            self.flush(key)  # collected under a rule that no longer holds
             silent = None if draft.echo else self.sessions.get(draft.client_id or "")
             self._outlet(key).deliver(outgoing, skip=silent)
         if isinstance(message.payload, Publication):

@@ -10,7 +10,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 import rtmon
-from rtmon.hub import Hub
+from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.options import Batching
 from rtmon.testing import until
 
 PUBLICATIONS = 200
@@ -112,6 +113,20 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
         session.flush()
         assert await _publications(restless, len(expected)) == expected
         assert await _publications(calm, 200) == [("news", number) for number in range(200)]
+
+
+async def test_a_channels_batches_may_be_ended_at_any_time() -> None:
+    """What was collected for a batch is not overtaken by what is published when the channel is to
+    have none any more.
+    """
+    hub = Hub(channels={"news": ChannelOptions(batch=Batching(size=10, delay=5.0))})
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
+        await _ask(client, "subscribe", channel="news")
+        await hub.publish("news", 1)
+        await hub.publish("news", 2)
+        hub.change(channels={})
+        await hub.publish("news", 3)
+        assert await _publications(client, 3) == [("news", number) for number in (1, 2, 3)]
 
 
 async def test_people_come_and_go_while_much_is_published() -> None:
