@@ -31,7 +31,7 @@ class Backlogs:
     def __init__(self) -> None:
         self._notes: dict[Meter, deque[tuple[float, int]]] = {}
         self._slow: set[Meter] = set()
-        self._told: dict[Meter, tuple[int, float]] = {}
+        self._untold: dict[Meter, None] = {}
 
     @property
     def slow(self) -> int:
@@ -87,13 +87,19 @@ class Backlogs:
             candidates: those that have moved since the last look.
             now: monotonic seconds.
         """
-        found = []
         for meter in candidates:
             if meter.dropped:
-                count, when = self._told.get(meter, (0, -DROPPED_SECONDS))
-                if meter.dropped > count and now - when >= DROPPED_SECONDS:
-                    self._told[meter] = (meter.dropped, now)
-                    found.append((meter, meter.dropped - count))
+                self._untold[meter] = None
+        found = []
+        for meter in list(self._untold):
+            count, when = meter.drops_said or (0, -DROPPED_SECONDS)
+            lost = meter.dropped - count
+            # Of one that has ended there is no later.
+            if not lost or meter.closed is not None or now - when >= DROPPED_SECONDS:
+                del self._untold[meter]
+                if lost:
+                    meter.drops_said = (meter.dropped, now)
+                    found.append((meter, lost))
         return found
 
     def is_slow(self, meter: Meter) -> bool:
@@ -104,7 +110,6 @@ class Backlogs:
         """A connection has ended."""
         self._notes.pop(meter, None)
         self._slow.discard(meter)
-        self._told.pop(meter, None)
 
     def waiting(self) -> int:
         """Bytes that waited at the last look, on all connections."""

@@ -154,6 +154,7 @@ class Meter:
         held: what waits before the transport; None if nothing ever has.
         send_queue: how much waited in both at the last tick.
         queue_age: how long the oldest of them has waited, seconds.
+        drops_said: messages dropped when that was last said, and when, monotonic seconds.
         paused: seconds during which writing was paused.
         traceback: of the exception that ended the handler.
         box: the last frames, None before the first.
@@ -166,6 +167,7 @@ class Meter:
         "box",
         "closed",
         "dirty",
+        "drops_said",
         "ending",
         "held",
         "id",
@@ -241,6 +243,7 @@ class Meter:
         self.held: Held | None
         self.send_queue = 0
         self.queue_age: float | None
+        self.drops_said: tuple[int, float] | None
         self.paused = 0.0
         self.traceback: str | None
         self.box: BlackBox | None
@@ -326,6 +329,7 @@ class Meter:
 
 
 _EMPTY_FIELDS = (
+    "drops_said",
     "name",
     "remote",
     "path",

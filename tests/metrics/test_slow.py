@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
+
 from rtmon.backpressure import Bounds, SendQueue
 from rtmon.metrics.backlog import DROPPED_SECONDS
 from rtmon.metrics.collector import Collector
-from rtmon.metrics.meter import Meter
+from rtmon.metrics.meter import Ending, Meter
 from rtmon.testing import FakeClock
 
 
@@ -72,3 +74,46 @@ def test_drops_are_said_now_and_then() -> None:
         "100 messages, 105 in all",
         "100 messages, 205 in all",
     ]
+
+
+def test_drops_are_said_though_nothing_more_happens() -> None:
+    """What was dropped soon after it was said is said when it may be again, even if the
+    connection is quiet by then; once.
+    """
+    reader = Reader()
+    reader.meter.bump("dropped", 2)
+    assert reader.tick() == [("dropped", "2 messages, 2 in all")]
+    reader.meter.bump("dropped", 3)
+    assert reader.tick() == []
+    assert reader.tick(DROPPED_SECONDS) == [("dropped", "3 messages, 5 in all")]
+    assert reader.tick(DROPPED_SECONDS) == []
+
+
+def test_each_drop_is_said_once_of_a_connection_that_ends() -> None:
+    """What was said before is not said again at its end, what was not is said then, and that
+    holds for what is given up after its end, too.
+    """
+    reader = Reader()
+    reader.meter.bump("dropped", 2)
+    assert reader.tick() == [("dropped", "2 messages, 2 in all")]
+    reader.meter.bump("dropped", 3)
+    assert reader.tick() == []
+    now, time = reader.clock.monotonic(), reader.clock.time()
+    reader.collector.closed(reader.meter, now, time, Ending(close_code=1013))
+    assert [said for said in reader.tick() if said[0] == "dropped"] == [
+        ("dropped", "3 messages, 5 in all")
+    ]
+    reader.meter.bump("dropped", 4)
+    assert reader.tick() == [("dropped", "4 messages, 9 in all")]
+    assert reader.tick(DROPPED_SECONDS) == []
+
+
+def test_nothing_is_kept_of_connections_that_ended() -> None:
+    """However many connections drop messages and end, what is remembered does not grow."""
+    reader = Reader()
+    reader.meter.bump("dropped", 1)
+    reader.tick()
+    now, time = reader.clock.monotonic(), reader.clock.time()
+    reader.collector.closed(reader.meter, now, time, Ending(close_code=1013))
+    reader.tick()
+    assert reader.meter not in gc.get_referents(*vars(reader.collector.backlogs).values())
