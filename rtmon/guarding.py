@@ -170,11 +170,12 @@ class _Guard:
 
     def _release_pongs(self) -> Frame | None:
         protocol: Any = self._connection.protocol
-        if self._counted:
-            protocol.send_frame = self._send_frame
-        elif self._send_frame is not None:
-            del protocol.send_frame
-        self._send_frame = None
+        if self._send_frame is not None:
+            if self._counted:
+                protocol.send_frame = self._send_frame
+            else:
+                del protocol.send_frame
+            self._send_frame = None
         pong, self._pong = self._pong, None
         return pong
 

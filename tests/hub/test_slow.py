@@ -25,6 +25,7 @@ from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.base import PUBLISHERS_SHARE
 from rtmon.server import Server
 from rtmon.testing import until
+from tests.fanout.members import open_pair
 
 BUFFER = 16_384
 PAD = "x" * 4_000
@@ -246,6 +247,26 @@ async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> Non
         assert row(server).dropped == 0
 
 
+async def test_many_publishers_wait_for_the_same_room() -> None:
+    """However many publishers wait when room comes, they go on as it lasts: the reader stays and
+    gets everything in order.
+    """
+    hub = Hub(max_waiting_messages=10, slow="block", announce=60.0)
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        peer = next(iter(hub.audience.sessions.values())).peer
+        publishing = asyncio.gather(
+            *[hub.publish("c", {"n": n, "pad": PAD}) for n in range(3 * COUNT)]
+        )
+        await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
+        client.transport.resume_reading()
+        got = await publications(client, last=3 * COUNT - 1)
+        await publishing
+        assert [each["data"]["n"] for each in got] == list(range(3 * COUNT))
+        assert row(server).dropped == 0
+
+
 async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
     """A publisher that waits for a reader goes on when the reader leaves, or is cut."""
     hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2)
@@ -358,6 +379,25 @@ async def test_pongs_that_nobody_reads_do_not_pile_up(how: str) -> None:
             async with asyncio.timeout(LONG):
                 await (await client.ping(b"and now"))
             assert connection.meter.pongs_out == 2
+
+
+@pytest.mark.parametrize("kind", ["fast", "guarded"])
+async def test_nothing_is_left_of_a_pause(kind: str) -> None:
+    """After a pause, whether it ended before the connection or with it, a protocol sends frames
+    as it did before.
+    """
+    monitor = Monitor(interval=3600)
+    for resumes in (True, False):
+        pair = await open_pair(kind, "none", monitor)
+        protocol = pair.connection.protocol
+        before = protocol.send_frame
+        pair.connection.pause_writing()
+        if resumes:
+            pair.connection.resume_writing()
+        pair.transport.closing = True
+        pair.connection.connection_lost(None)
+        assert protocol.send_frame == before
+    monitor.close()
 
 
 async def test_a_flood_of_pings_ends_its_connection() -> None:
