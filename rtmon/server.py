@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Self
 
@@ -85,6 +86,7 @@ class Server:
             raise OptionError(
                 f"{target!r} cannot be served: give a handler (a coroutine function) or a Hub"
             )
+        _check_timeout(stall_timeout)
         options = _lean(options)
         self._host, self._port, self._page = host, port, page
         self._handler = handler
@@ -204,6 +206,11 @@ class Server:
         finally:
             self.close()
             await self.wait_closed()
+
+
+def _check_timeout(value: Any) -> None:
+    if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise OptionError(f"stall_timeout={value!r}: seconds above 0, or None for ever")
 
 
 def _lean(options: dict[str, Any]) -> dict[str, Any]:

@@ -119,14 +119,15 @@ class Hub:
             Its position.
 
         Raises:
-            OptionError: the channel or the data is not one that can be published, or the policy
-                is none.
+            OptionError: the channel or the data is not one that can be published, the policy is
+                none, or the key is no string.
         """
         try:
             checked_channel(msgspec.convert(channel, Name))
             if not isinstance(data, bytes):
                 check_data(data)
             policy = slow and checked_policy(slow)
+            msgspec.convert(key, str | None)
         except (ProtocolError, TypeError, ValueError) as error:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
         place = channel_key(channel)

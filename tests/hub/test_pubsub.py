@@ -102,6 +102,9 @@ async def test_the_server_is_checked_too(place: Place) -> None:
     for channel, data in (("a.*", 1), ("a\nb", 1), ("a", float("nan")), ("a", {1: 2}), ("a", {3})):
         with pytest.raises(OptionError):
             await place.hub.publish(channel, data)
+    for key in (["x"], 1, {}):
+        with pytest.raises(OptionError):
+            await place.hub.publish("a", 1, slow="keep_latest", key=key)  # type: ignore[arg-type]
 
 
 async def test_a_dead_subscriber_disturbs_nobody(place: Place) -> None:
