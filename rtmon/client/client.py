@@ -222,10 +222,9 @@ class Client:
         return function
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        self._engine.read = True
         while True:
             try:
-                message = await self._engine.messages.get()
+                message = await self._engine.read()
             except StopAsyncIteration:
                 return
             yield message

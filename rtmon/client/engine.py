@@ -7,6 +7,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from websockets.client import process_exception
@@ -35,7 +36,7 @@ __all__ = ["Engine"]
 logger = logging.getLogger("rtmon.client")
 
 _UNREAD = 1_000
-"""Messages held for somebody who iterates over the client, and may come late or never."""
+"""Messages held until somebody iterates over the client, who may come late or never."""
 
 
 class Engine:
@@ -47,7 +48,6 @@ class Engine:
         callbacks: the user's functions.
         messages: for somebody who iterates over the client.
         attendance: the subscriptions and rooms.
-        read: whether anybody does.
         on_chunk: called with each piece of a file.
         taps: called with each message and change, before anybody else.
         generation: the number of the connection.
@@ -76,8 +76,8 @@ class Engine:
         self.address = Address(url, self.session.sender.codec, connection)
         self.attendance = Attendance(self.session, now=self.now, wake=self.wake)
         self.callbacks = Callbacks()
-        self.messages: Buffer[Message] = Buffer(_UNREAD)
-        self.read = False
+        self.messages: Buffer[Message] = Buffer(min(_UNREAD, options.buffer))
+        self._read = self._missed = False
         self.on_chunk: Callable[[Chunk], None] = lambda _: None
         self.taps: list[Callable[[Message | Change], None]] = []
         self.link: Link | None = None
@@ -225,6 +225,17 @@ class Engine:
         if self.link is not None:
             self.link.wake()
 
+    async def read(self) -> Message:
+        """The next message, for who iterates; with a gap if those before it had to go.
+
+        Raises:
+            StopAsyncIteration, ClientClosed: as :meth:`Buffer.get`.
+        """
+        self._read, self.messages.size = True, self._options.buffer
+        message = await self.messages.get()
+        missed, self._missed = self._missed, False
+        return replace(message, gap=True) if missed else message
+
     async def change(self) -> None:
         """Wait until anything has happened."""
         self._changed.clear()
@@ -301,8 +312,10 @@ class Engine:
         if message.type == "publication":
             self.session.dropped += self.attendance.publication(message)
         self.session.dropped += self.callbacks.message(message)
-        # Nobody misses what goes from here before they have begun to read.
-        self.session.dropped += self.messages.put(message) and self.read
+        if self.messages.put(message):
+            self._missed = True
+            # Nobody misses what goes from here before they have begun to read.
+            self.session.dropped += self._read
 
     def _stopped(self, runner: asyncio.Task[None]) -> None:
         if not runner.cancelled() and (error := runner.exception()) is not None:

@@ -57,7 +57,8 @@ class ClientOptions:
         batch: collect what is sent; None sends each message at once.
         server_batch: ask the server to collect what it sends here.
         buffer: messages that a subscription holds for its reader. Past it, it lets go of new
-            ones, and gets them from the server's history when the reader has caught up.
+            ones, and gets them from the server's history when the reader has caught up. Also what
+            is held for who iterates over the client; past it the oldest go.
     """
 
     name: str | None = None

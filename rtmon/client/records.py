@@ -27,7 +27,8 @@ class Message:
         channel: where it was published.
         client_id, name: who published it; None if the server did.
         position: its place in the history of its channel, its room or the chat.
-        gap: something before it was lost: the server no longer has it.
+        gap: something before it was lost: the server no longer has it, or who iterates over the
+            client was too slow for it.
     """
 
     type: str

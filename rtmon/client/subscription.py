@@ -26,12 +26,12 @@ T = TypeVar("T")
 class Buffer(Generic[T]):
     """What waits for one reader; its end is behind the last item.
 
-    Args:
+    Attributes:
         size: items that it holds.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._items: deque[T] = deque()
         self._wake = asyncio.Event()
         self._ended = False
@@ -43,7 +43,7 @@ class Buffer(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether one more is one too many."""
-        return len(self._items) >= self._size
+        return len(self._items) >= self.size
 
     def put(self, item: T) -> bool:
         """Add an item. Returns whether the oldest went for it."""

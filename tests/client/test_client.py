@@ -471,3 +471,33 @@ async def test_nobody_overtakes(place: Place) -> None:
     await asyncio.gather(waiting, late)
     await client.flush()
     assert heard == ["waiting", "late"]
+
+
+async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
+    """Who iterates over a client has room for `buffer` messages; what had to go is a gap."""
+    client = await place.connect(buffer=1_500)
+    last: list[Any] = []
+    client.on("tick")(lambda message: last.append(message.payload["data"]))
+    reader = aiter(client)
+    assert (await anext(reader)).type == "welcome"
+    session = next(iter(place.hub.audience.sessions.values()))
+
+    async def hear(first: int, number: int) -> list[Any]:
+        """What a reader who is away for so many messages finds."""
+        for each in range(first, first + number):
+            session.send("tick", {"data": each})
+            if each % 100 == 99:
+                await until(lambda: last[-1:] == [each])  # noqa: B023 - waited for here
+        ticks: list[Any] = []
+        while not ticks or ticks[-1].payload["data"] != first + number - 1:
+            message = await anext(reader)
+            ticks += [message] * (message.type == "tick")
+        return ticks
+
+    held = await hear(0, 1_200)
+    assert [message.payload["data"] for message in held] == list(range(1_200))
+    assert not any(message.gap for message in held)
+    cut = await hear(2_000, 1_600)
+    assert len(cut) == 1_500
+    assert [message.gap for message in cut] == [True] + [False] * 1_499
+    assert client.stats.dropped >= 100
