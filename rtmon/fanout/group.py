@@ -67,7 +67,7 @@ class Group:
     come after what was published before. To other connections each message is written at once.
 
     Who is in several groups gets the messages of each in order. A connection that has ended
-    leaves by itself: one of rtmon's own at once, another when next something is published.
+    leaves by itself, when next something is published at the latest.
 
     Args:
         delay: seconds for which messages are collected for one write; 0 for the turn's end.
