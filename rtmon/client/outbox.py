@@ -122,6 +122,10 @@ class Outbox:
             self._waiting.append(entry)
         return dropped
 
+    def append(self, entry: Entry) -> None:
+        """Queue a message even if there is no room: what takes something back is never refused."""
+        self._waiting.append(entry)
+
     def put_control(self, entry: Entry) -> None:
         """Queue one of the session's own messages, before all others."""
         self._control.append(entry)

@@ -194,7 +194,7 @@ class Session:
             self.sender.control("unsubscribe", {"channel": place.name}, now, lambda _: None)
         else:
             # After what was said there before.
-            self.send("leave_room", {"room": place.name}, now, settle=lambda _: None)
+            self.take_back("leave_room", {"room": place.name}, now)
 
     def rewind(self, place: Place, position: Position, now: float) -> None:
         """Get again what came after a position."""
@@ -250,6 +250,14 @@ class Session:
             if not dropped.fail(full):
                 self.tell(self._untold(str(full)))
         return entry
+
+    def take_back(self, kind: str, payload: Any, now: float) -> None:
+        """Queue a message that ends something, also if the queue is full; its answer is nobody's.
+
+        Once the client is closed there is nothing to end.
+        """
+        if self.lifecycle.state != "closed":
+            self.outbox.append(self.sender.entry(kind, payload, now, lambda _: None))
 
     def pong(self, ping: str | None, timestamp: Any, now: float) -> None:
         """Answer the server's ``ping``."""

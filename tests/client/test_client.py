@@ -501,3 +501,16 @@ async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
     assert len(cut) == 1_500
     assert [message.gap for message in cut] == [True] + [False] * 1_499
     assert client.stats.dropped >= 100
+
+
+@pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
+async def test_leaving_with_a_full_queue(place: Place, policy: Any) -> None:
+    """A room is left whatever waits to be sent: neither does it raise, nor is anything dropped."""
+    client = await place.connect(queue_size=1, queue_policy=policy)
+    await client.join("r")
+    assert place.hub.channel_stats()["room:r"].subscribers == 1
+    await client.send("room_message", {"room": "r", "text": "bye"})
+    await client.leave("r")
+    await client.flush()
+    await until(lambda: not place.hub.channel_stats()["room:r"].subscribers)
+    assert client.stats.dropped == 0
