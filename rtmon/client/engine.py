@@ -186,8 +186,15 @@ class Engine:
                     self.wake()
                     return entry
 
-    async def request(self, kind: str, payload: Any) -> Message:
+    async def request(
+        self, kind: str, payload: Any, *, late: Callable[[Message], None] | None = None
+    ) -> Message:
         """Send a message and wait for its answer, for as long as the caller does.
+
+        Args:
+            kind: the message type.
+            payload: its payload.
+            late: called with an answer that comes when nobody waits any more.
 
         Raises:
             RtmonError: as :meth:`Client.request`.
@@ -196,6 +203,8 @@ class Engine:
 
         def settle(result: Message | Exception) -> None:
             if answer.done():
+                if late is not None and isinstance(result, Message):
+                    late(result)
                 return
             if isinstance(result, Exception):
                 answer.set_exception(result)
@@ -206,7 +215,8 @@ class Engine:
         try:
             return await answer
         except asyncio.CancelledError:
-            self.session.outbox.forget(entry.key)
+            if late is None:
+                self.session.outbox.forget(entry.key)
             raise
 
     async def flush(self) -> None:

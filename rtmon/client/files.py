@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import io
 import os
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from websockets.exceptions import ConnectionClosed
 
-from ..errors import OptionError, ProtocolError, RtmonError
+from ..errors import OptionError, ProtocolError
 from ..protocol import limits
 from ..protocol.binary import encode_chunk
 from .download import Download
@@ -73,7 +72,7 @@ class Files:
             name = Path(source).name if name is None else name
         with stream:
             digest = await asyncio.to_thread(_digest, stream)
-            offer = {
+            offer: dict[str, Any] = {
                 "name": name,
                 "size": stream.seek(0, os.SEEK_END),
                 "sha256": digest,
@@ -82,7 +81,12 @@ class Files:
                 "room": room,
             }
             offer = {key: value for key, value in offer.items() if value is not None}
-            return await self._send(stream, offer, progress)
+            try:
+                return await self._send(stream, offer, progress)
+            except BaseException:
+                # The server keeps a place for each transfer that has not ended.
+                self._abort(offer.get("file"))
+                raise
 
     async def _send(
         self, stream: BinaryIO, offer: dict[str, Any], progress: Progress | None
@@ -93,7 +97,8 @@ class Files:
             await engine.wait_open()
             generation = engine.generation
             try:
-                accepted = (await engine.request("file_offer", offer)).payload
+                answer = await engine.request("file_offer", offer, late=self._too_late)
+                accepted = answer.payload
                 offer["file"] = accepted["file"]
                 await self._pieces(stream, accepted, offer["size"], generation, progress)
                 asked = True
@@ -160,6 +165,16 @@ class Files:
         while engine.session.connected and engine.generation == generation:
             await engine.change()
 
+    def _too_late(self, answer: Message) -> None:
+        """The server has taken an offer that nobody makes any more."""
+        self._abort(answer.payload.get("file"))
+
+    def _abort(self, file: str | None) -> None:
+        """Tell the server that a transfer will not go on."""
+        if file is not None:
+            self._engine.session.take_back("file_abort", {"file": file}, self._engine.now())
+            self._engine.wake()
+
     # Down
 
     async def receive(
@@ -184,11 +199,8 @@ class Files:
                 return await asyncio.to_thread(download.finish)
         finally:
             del self._downloads[download.file]
-            if not download.complete and engine.session.connected:
-                with contextlib.suppress(RtmonError):
-                    engine.session.send(
-                        "file_abort", {"file": download.file}, engine.now(), settle=lambda _: None
-                    )
+            if not download.complete:
+                self._abort(download.file)
 
     def _goes_on(self, download: Download, generation: int) -> bool:
         engine = self._engine

@@ -153,3 +153,32 @@ async def test_a_receiver_that_fails_hurts_only_itself(start: Any, tmp_path: Pat
     await bo.receive_file(offer, tmp_path / "a")
     assert (tmp_path / "a").stat().st_size == 3_000_000
     assert bo.stats.reconnects == 0
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_transfers_that_ended_early_leave_no_trace(
+    start: Any,
+    tmp_path: Path,
+    begun: bool,  # noqa: FBT001
+) -> None:
+    """However many sendings are cancelled, before or after the server's answer, one more goes."""
+    place = await start(files=tmp_path / "hub")
+    client = await place.connect()
+    for _ in range(10):
+        await _cancel_sending(client, begun=begun)
+    await client.send_file(b"abc", name="b")
+    assert (tmp_path / "hub" / "b").read_bytes() == b"abc"
+
+
+async def _cancel_sending(client: Any, *, begun: bool) -> None:
+    def progress(_: int, __: int) -> None:
+        if begun:
+            sending.cancel()
+
+    sent = client.stats.sent
+    sending = asyncio.create_task(client.send_file(bytes(2_000_000), name="a", progress=progress))
+    await until(lambda: sending.done() or (not begun and client.stats.sent > sent))
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+    await client.flush()
