@@ -22,6 +22,9 @@ __all__ = ["Link"]
 
 logger = logging.getLogger("rtmon.client")
 
+_STALL = 1.0
+"""Seconds by which a timer is late when this program, or its machine, stood still."""
+
 
 class Link:
     """Moves messages between a session and a connection.
@@ -121,7 +124,11 @@ class Link:
             if session.dead is not None:
                 self.abort()
                 return
-            await asyncio.sleep(max(0.01, self._pause() or 1.0))
+            pause, before = max(0.01, self._pause() or 1.0), self._now()
+            await asyncio.sleep(pause)
+            if self._now() - before > pause + _STALL:
+                # Nobody here has read meanwhile: that nothing was heard is not the link's doing.
+                session.heartbeat.heard(self._now())
 
     def _pause(self) -> float | None:
         """Seconds until it is time for something; a second at most."""

@@ -9,7 +9,7 @@ import pytest
 
 import rtmon
 from rtmon.backoff import Backoff
-from rtmon.testing import until
+from rtmon.testing import FakeClock, until
 from tests.client.soak import crowd, soak
 
 Place = Any
@@ -215,3 +215,15 @@ async def test_a_crowd_comes_back(place: Place) -> None:
     report = await crowd(place.proxy, clients=50, away=0.5, backoff=Backoff(base=0.05, max=1.0))
     assert report.reconnects == [1] * 50
     assert report.slowest < 5
+
+
+async def test_a_program_that_stood_still_is_no_dead_link(place: Place) -> None:
+    """A client whose own program did nothing for a minute does not take its link for dead."""
+    clock = FakeClock()
+    client = await place.connect(heartbeat_interval=0.05, heartbeat_timeout=10.0, clock=clock)
+    for _ in range(20):
+        sent = client.stats.sent
+        clock.advance(60.0)
+        await until(lambda sent=sent: client.stats.sent > sent)  # type: ignore[misc]
+    assert client.stats.reconnects == 0
+    assert client.state == "open"
