@@ -96,6 +96,8 @@ class ClientOptions:
         for batch in ("batch", "server_batch"):
             if not isinstance(getattr(self, batch), Batch | None):
                 raise OptionError(f"{batch} is {getattr(self, batch)!r}: give a Batch, or None.")
+        if not isinstance(self.backoff, Backoff):
+            raise OptionError(f"backoff is {self.backoff!r}: give a Backoff.")
         for name in (
             "open_timeout",
             "close_timeout",
@@ -125,5 +127,9 @@ class ClientOptions:
 
 
 def _within(what: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise OptionError(f"{what} is {value}: give a value from {low} to {high}.")
+    try:
+        within = low <= value <= high
+    except TypeError:
+        within = False
+    if not within:
+        raise OptionError(f"{what} is {value!r}: give a value from {low} to {high}.")

@@ -415,6 +415,10 @@ def test_patterns(pattern: str, channel: str, expected: bool) -> None:  # noqa: 
         {"heartbeat_interval": 0},
         {"queue_size": 0},
         {"info": "x" * 3_000},
+        {"backoff": 3},
+        {"open_timeout": None},
+        {"heartbeat_interval": "x"},
+        {"queue_size": None},
     ],
 )
 def test_wrong_options(wrong: dict[str, Any]) -> None:
