@@ -26,7 +26,10 @@ export interface Message<P = any> {
   readonly clientId: string | null;
   readonly name: string | null;
   readonly position: Position | null;
-  /** Something before this message was lost: the server no longer has it. */
+  /**
+   * Something before this message was lost: the server no longer has it, or who iterates over the
+   * client was more than `buffer` messages behind.
+   */
   readonly gap: boolean;
 }
 
@@ -322,7 +325,11 @@ export class Client implements AsyncIterable<Message> {
   waitOpen(options?: { timeout?: number }): Promise<void>;
   /** Do not wait for the next attempt, make it now; while connected, nothing happens. */
   reconnect(): void;
-  /** End it for good, after what is still to be sent has arrived. Idempotent. */
+  /**
+   * End it for good. While connected, what is still to be sent goes first, for up to
+   * `closeTimeout`; offline it is dropped. `onError` and `stats.dropped` say what may not have
+   * arrived. Idempotent.
+   */
   close(): Promise<void>;
 
   /**

@@ -24,7 +24,7 @@ export {
   RtmonError,
 } from "./client/errors.js";
 
-/** Messages held for somebody who iterates over the client, and may come late or never. */
+/** Messages held until somebody iterates over the client, who may come late or never. */
 const UNREAD = 1_000;
 
 /** Message types that are answered if asked to: docs/protocol.md. */
@@ -176,6 +176,7 @@ export class Client {
 
   [Symbol.asyncIterator]() {
     this.#read = true;
+    this.#messages.size = this.#options.buffer;
     return {
       next: () => this.#messages.next(),
       return: () => {
@@ -242,7 +243,10 @@ export class Client {
     this.#call(`message ${message.type}`, message);
     this.#call("message *", message);
     // Nobody misses what goes from here before they have begun to read.
-    if (this.#messages.put(message) && this.#read) session.dropped += 1;
+    if (this.#messages.put(message) && this.#read) {
+      session.dropped += 1;
+      this.#messages.markGap();
+    }
   }
 
   #change(change) {

@@ -58,7 +58,9 @@ function open(url, latest, key, setNow) {
   const { onMessage, ...options } = latest.current;
   const client = connect(url, options);
   let ending = null;
-  const tell = (changes) => setNow((now) => ({ ...now, ...changes }));
+  // One that is being left may take a while to end: what it says is no longer the component's.
+  const tell = (changes) =>
+    setNow((now) => (now.client === client ? { ...now, ...changes } : now));
   setNow({ ...NOTHING, client });
   client.on("*", (message) => {
     latest.current.onMessage?.(message);

@@ -272,6 +272,38 @@ test("whatever a server says, the client lives", async () => {
   assert.deepEqual(got, [["still here", false]]);
 });
 
+test("a reader of the client who is too slow is told where messages are missing", async () => {
+  const client = await open({ buffer: 5 });
+  const reader = client[Symbol.asyncIterator]();
+  assert.equal((await reader.next()).value.type, "welcome");
+  const say = (count) => {
+    for (let number = 1; number <= count; number += 1) hub.publish("news", number);
+  };
+  const read = async (count) => {
+    const got = [];
+    for (let number = 0; number < count; number += 1) {
+      const { payload, gap } = (await reader.next()).value;
+      got.push([payload.data, gap]);
+    }
+    return got;
+  };
+  say(5);
+  assert.deepEqual(await read(5), [1, 2, 3, 4, 5].map((number) => [number, false]));
+  say(8);
+  const late = [4, 5, 6, 7, 8].map((number) => [number, number === 4]);
+  assert.deepEqual(await read(5), late);
+  assert.equal(client.stats.dropped, 3);
+});
+
+test("a reader of the client may be as late as a reader of a subscription", async () => {
+  const client = await open();
+  const reader = client[Symbol.asyncIterator]();
+  await reader.next();
+  for (let number = 1; number <= 3_000; number += 1) hub.publish("news", number);
+  assert.equal((await reader.next()).value.payload.data, 1);
+  assert.equal(client.stats.dropped, 0);
+});
+
 test("all that the types name is there, and nothing is there that they do not name", async () => {
   const types = await readFile(new URL("../../rtmon/web/rtmon.d.ts", import.meta.url), "utf8");
   const found = (text, expression) => [...new Set([...text.matchAll(expression)].map((m) => m[1]))];

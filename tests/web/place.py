@@ -96,10 +96,13 @@ class Place:
         return self._published
 
     async def _flow(self, channel: str, rate: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
             self._published += 1
             await self._hub.publish(channel, self._published)
-            await asyncio.sleep(1 / rate)
+            due += 1 / rate
+            await asyncio.sleep(due - loop.time())
 
 
 async def main() -> None:

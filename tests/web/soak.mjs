@@ -20,6 +20,7 @@ export async function soak(t, place, { cuts, rate = 100, apart = 300 }) {
   for (let cut = 0; cut < cuts; cut += 1) {
     await new Promise((resolve) => setTimeout(resolve, -Math.log(1 - Math.random()) * apart));
     await place.cut();
+    await until(() => client.stats.reconnects > cut);
   }
   const published = await place.ebb();
   await until(() => got.length >= published);

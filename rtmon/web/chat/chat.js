@@ -99,7 +99,7 @@ export class Chat {
   }
 
   #linkChanged({ what, state, code, reason, delay }) {
-    if (what === "error" && state === "open") return;
+    if (what === "error" && (state === "open" || state === "closed")) return;
     // Why it was lost says more than why it cannot be had again; 1006 says nothing at all.
     const said = code === 1006 ? "" : reason;
     const why = state === "open" ? "" : state === "reconnecting" ? this.link.reason || said : said;

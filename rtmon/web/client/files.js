@@ -49,7 +49,8 @@ export class Files {
     try {
       return await this.#send(blob, offer, progress, signal);
     } catch (error) {
-      if (signal?.aborted) this.#abort(offer.file);
+      // Whatever ended it: the server holds a place for it until it is told.
+      this.#abort(offer.file);
       throw error;
     }
   }

@@ -213,13 +213,13 @@ export class Outbox {
     return firstSent === null ? ends : Math.min(ends, firstSent + REMEMBERED);
   }
 
-  /** Nothing will be sent any more. */
+  /** Nothing will be sent any more. Returns what nobody waits for, for somebody to be told. */
   end(error) {
     const entries = [...this.#sent.values(), ...this.#waiting];
     this.#sent.clear();
     this.#sentControl.clear();
     this.#control.length = this.#waiting.length = 0;
-    for (const entry of entries) entry.fail(error);
+    return entries.filter((entry) => !entry.fail(error) && !EPHEMERAL.has(entry.type));
   }
 }
 

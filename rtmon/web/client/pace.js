@@ -1,9 +1,9 @@
 /** No faster than the server takes it: a bucket of messages. Pure: time is passed in. */
 
-/** Messages at once. The server takes five times as many by default, but does not say. */
-const BURST = 100;
+/** Messages at once, at most: the rest of a long queue need not come all in one breath. */
+const BURST = 500;
 
-/** Of the server's rate: its clock and ours need not agree. */
+/** Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too. */
 const SHARE = 0.95;
 
 export class Pace {
@@ -12,10 +12,15 @@ export class Pace {
   #left = BURST;
   #when = 0;
 
-  /** A connection begins, with a full bucket; the server takes so many messages a second. */
-  start(now, rate) {
+  /**
+   * A connection begins, with a full bucket.
+   *
+   * @param rate messages a second that the server takes
+   * @param burst and at once; null if that is not known: then a second's worth
+   */
+  start(now, { rate, burst }) {
     this.#rate = (rate * SHARE) / 1_000;
-    this.#burst = this.#left = Math.max(1, Math.min(BURST, rate));
+    this.#burst = this.#left = Math.max(1, Math.min(BURST, (burst ?? rate) * SHARE));
     this.#when = now;
   }
 

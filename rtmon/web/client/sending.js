@@ -34,10 +34,11 @@ export class Sender {
     this.heartbeat = new Heartbeat(options.heartbeatInterval, options.heartbeatTimeout);
   }
 
-  /** A connection is open; the server takes so many messages a second, of so many bytes. */
-  start(now, { rate, messageSize }) {
+  /** A connection is open; the server takes so many messages a second, and at once (null if not
+   * known), of so many bytes. */
+  start(now, { rate, burst, messageSize }) {
     this.#messageSize = messageSize;
-    this.#pace.start(now, rate);
+    this.#pace.start(now, { rate, burst });
     this.#probe = { id: null, order: 0 };
     this.heartbeat.start(now);
   }

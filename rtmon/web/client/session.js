@@ -62,9 +62,10 @@ export class Session {
 
   /** The server has spoken: say who one is, and return to where one was. */
   welcomed(welcome, now) {
-    const { rate, message_size: messageSize } = welcome.limits ?? {};
+    const { rate, burst, message_size: messageSize } = welcome.limits ?? {};
     this.sender.start(now, {
       rate: rate > 0 ? rate : RATE,
+      burst: burst > 0 ? burst : null,
       messageSize: messageSize > 0 ? messageSize : MESSAGE_SIZE,
     });
     this.clientId = welcome.client_id;
@@ -135,7 +136,12 @@ export class Session {
   #end() {
     this.connected = false;
     const gone = this.gone();
-    this.outbox.end(gone);
+    const left = this.outbox.end(gone).length;
+    if (left > 0) {
+      this.dropped += left;
+      const messages = left === 1 ? "1 message" : `${left} messages`;
+      this.problem(`${messages} may not have arrived: the client is closed.`);
+    }
     for (const place of this.places.values()) {
       for (const watcher of [...place.watchers]) watcher.refused(gone);
     }

@@ -5,14 +5,15 @@ import { Cursors, matcher } from "./places.js";
 
 /** What waits for one reader; its end is behind the last item. */
 export class Buffer {
-  #size;
+  /** The most items that wait. */
+  size;
   #items = [];
   #waiting = [];
   #ended = false;
   #error = null;
 
   constructor(size) {
-    this.#size = size;
+    this.size = size;
   }
 
   get length() {
@@ -20,7 +21,7 @@ export class Buffer {
   }
 
   get full() {
-    return this.#items.length >= this.#size;
+    return this.#items.length >= this.size;
   }
 
   /** Add an item. Returns whether the oldest went for it. */
@@ -34,6 +35,11 @@ export class Buffer {
     if (full) this.#items.shift();
     this.#items.push(item);
     return full;
+  }
+
+  /** Say of the oldest item that something before it was lost. */
+  markGap() {
+    this.#items[0] = Object.freeze({ ...this.#items[0], gap: true });
   }
 
   /** There will be no more, and why. */
