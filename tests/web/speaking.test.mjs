@@ -256,12 +256,44 @@ test("it sends no faster than the server takes it", async () => {
   await clock.advance(1_000);
   const sending = Array.from({ length: 500 }, (_, i) => client.send("chat_message", { text: `${i}` }));
   await settle();
-  assert.ok(texts().length <= 100, "a burst at first");
+  assert.ok(texts().length <= 200, "a burst at first");
   await clock.advance(1_000);
-  assert.ok(texts().length <= 300);
+  assert.ok(texts().length <= 400);
   await clock.advance(2_000);
   await Promise.all(sending);
   assert.deepEqual(texts(), Array.from({ length: 500 }, (_, i) => `${i}`));
+});
+
+test("it sends no more at once than the server says it takes", async () => {
+  hub.limits = { ...hub.limits, rate: 1_000, burst: 10 };
+  const client = await open();
+  await clock.advance(1_000);
+  for (let number = 0; number < 100; number += 1) client.send("chat_message", { text: `${number}` });
+  await settle();
+  assert.ok(texts().length > 0 && texts().length <= 10, `${texts().length} at once`);
+  await clock.advance(1_000);
+  assert.equal(texts().length, 100);
+});
+
+test("what may not have arrived when it is closed or gives up is told and counted", async () => {
+  const client = await open();
+  const reasons = problems(client);
+  await cut();
+  for (let number = 0; number < 50; number += 1) await client.publish("news", number);
+  await client.close();
+  assert.equal(reasons.at(-1), "50 messages may not have arrived: the client is closed.");
+  assert.deepEqual([client.stats.queued, client.stats.dropped], [0, 50]);
+
+  hub.up = true;
+  const other = await open({ backoff: { attempts: 1 } });
+  const told = problems(other);
+  hub.answers = false;
+  await other.publish("news", "sent, and not confirmed");
+  await other.send("typing_start", {});
+  await cut();
+  await clock.advance(60_000);
+  assert.deepEqual([other.state, other.stats.dropped], ["closed", 1]);
+  assert.equal(told.at(-1), "1 message may not have arrived: the client is closed.");
 });
 
 test("batches go out when they are full, or old enough", async () => {

@@ -6,6 +6,9 @@ const BURST = 500;
 /** Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too. */
 const SHARE = 0.95;
 
+/** Of a message: less than this is lost in adding up times. */
+const ROUNDING = 1e-6;
+
 export class Pace {
   #rate = Infinity; // messages a millisecond
   #burst = BURST;
@@ -29,7 +32,8 @@ export class Pace {
     if (this.#rate === Infinity) return BURST;
     this.#left = Math.min(this.#burst, this.#left + (now - this.#when) * this.#rate);
     this.#when = now;
-    return Math.floor(this.#left);
+    // Rounding must not make it wait for nothing.
+    return Math.floor(this.#left + ROUNDING);
   }
 
   spend(messages) {
@@ -43,7 +47,7 @@ export class Pace {
 
   /** When the next message may be sent. */
   due() {
-    if (this.#rate === Infinity || this.#left >= 1) return this.#when;
+    if (this.#rate === Infinity || this.#left >= 1 - ROUNDING) return this.#when;
     return this.#when + (1 - this.#left) / this.#rate;
   }
 }
