@@ -53,9 +53,10 @@ bench-transports: $(INSTALLED) ## Measure what each transport of the hub costs
 bench-slow: $(INSTALLED) ## Measure what a reader that does not read costs the others
 	@$(BIN)/python benchmarks/slow.py $(ARGS)
 
-soak: $(INSTALLED) ## Cut each client's link 200 times at random moments; takes two minutes
+soak: $(INSTALLED) ## Cut each client's link 200 times, take the server from 500 clients; takes minutes
 	@sh scripts/programs.sh
 	@$(BIN)/python -m tests.client.soak --cuts 200
+	@$(BIN)/python -m tests.client.soak --clients 500
 	@$(BIN)/python -c 'from tests.peers.packages import install; install()'
 	@PYTHON=$(BIN)/python node tests/web/soak.mjs 200
 

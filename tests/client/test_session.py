@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections import Counter
 from typing import Any
 
@@ -86,7 +85,7 @@ def test_ten_minutes_of_outage() -> None:
     subscribe = wire.said()[0]
     wire.say("ack", {"epoch": "e", "offset": 4}, reply_to=subscribe["id"])
     assert place.entered
-    began, start, sent = time.perf_counter(), wire.now, 0
+    start, sent = wire.now, 0
     delay = wire.lose()
     while wire.now < start + 600:
         assert delay is not None
@@ -96,7 +95,6 @@ def test_ten_minutes_of_outage() -> None:
         wire.session.connecting()
         delay = wire.session.failed(wire.now, OSError("refused"))
     said = wire.open(offset=9, recovered=True)
-    assert time.perf_counter() - began < 0.5
     assert kinds(said[:2]) == ["connect", "subscribe"]
     assert said[0]["payload"]["session"] == "first"
     assert said[1]["payload"] == {"channel": "news", "since": {"epoch": "e", "offset": 4}}
