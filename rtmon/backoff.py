@@ -23,7 +23,7 @@ class Backoff:
         factor: by which the bound grows with each further failure.
         max: seconds that no bound exceeds.
         jitter: ``full``, or ``none`` to wait for exactly the bound.
-        attempts: failures in a row after which to give up; None never does.
+        attempts: failures in a row that are borne; one more, and it gives up. None never does.
     """
 
     base: float = 0.5

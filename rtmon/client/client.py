@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from ..errors import OptionError
 from ..protocol.incoming import Position
 from .engine import Engine
 from .files import Files, Progress
@@ -141,6 +142,8 @@ class Client:
         """
         payload = {} if payload is None else payload
         if kind in _ACKED:
+            if not isinstance(payload, dict):
+                raise OptionError(f"The payload of {kind!r} is {payload!r}: give a dict.")
             payload = {**payload, "ack": True}
         async with asyncio.timeout(self.options.request_timeout if timeout is None else timeout):
             return await self._engine.request(kind, payload)

@@ -182,6 +182,8 @@ class Files:
     ) -> Message:
         """See :meth:`Client.receive_file`."""
         engine = self._engine
+        if not isinstance(offer, Message):
+            raise OptionError("This is no file_offer: give the message as it came.")
         download = Download(offer.payload, Path(path), progress)
         if download.file in self._downloads:
             raise OptionError(f"The file {download.name!r} is being received already.")

@@ -105,6 +105,10 @@ async def test_iterating_gives_everything(place: Place) -> None:
 async def test_requests(place: Place) -> None:
     """A request returns its answer, or raises what the server said, or that it said nothing."""
     client = await place.connect()
+    with pytest.raises(OptionError, match="dict"):
+        await client.request("publish", 5)
+    with pytest.raises(OptionError, match="file_offer"):
+        await client.receive_file(None, "nowhere")
 
     @place.hub.on("double")
     async def double(_: Any, payload: dict[str, int]) -> Any:
