@@ -259,6 +259,7 @@ class Engine:
         while delay is not None:
             await self._sleep(delay)
             session.connecting()
+            began = self.now()
             try:
                 connection = await self.address.open(session.query())
             except Exception as error:  # noqa: BLE001 - whatever it is, it decides what is next
@@ -270,8 +271,9 @@ class Engine:
                 if self._reporting is not None:
                     self._reporting.opened(connection)
                 self.link = Link(session, connection, clock=self._clock, passed=self._pass_on)
+                left = max(0.1, self._options.open_timeout - (self.now() - began))
                 try:
-                    code, reason = await self.link.run(welcome_within=self._options.open_timeout)
+                    code, reason = await self.link.run(welcome_within=left)
                 except Exception as error:
                     logger.exception("the client failed; it connects again")
                     code, reason = ABNORMAL, f"the client failed: {error}"
@@ -344,4 +346,6 @@ class Engine:
         self.messages.end(error)
         self.attendance.end(error)
         self.callbacks.end()
+        if self._reporting is not None:
+            self._reporting.ended()
         self._changed.set()

@@ -30,7 +30,16 @@ class Reporting:
         self._monitor = monitor
         self._name = name
         self._rtt: float | None = None
-        monitor.follow(stats)
+        self._stats = stats
+        monitor.follow(self._now)
+
+    def _now(self) -> ClientStats:
+        return self._stats()
+
+    def ended(self) -> None:
+        """The client has ended: what it was is kept, and not the client."""
+        last = self._stats()
+        self._stats = lambda: last
 
     def counting(self, base: Any = None) -> Any:
         """The connection class that counts, for ``create_connection=``."""

@@ -308,6 +308,19 @@ async def test_hostile_texts(open_tab: Open, served: dict[str, Any]) -> None:
     ada.tab.console[:] = [line for line in ada.tab.console if "TrustedHTML" not in line]
 
 
+async def test_a_hostile_reason(open_tab: Open) -> None:
+    """The reason for which a server closes is shown as text."""
+    hub = rtmon.Hub()
+    async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:
+        ada = await Visitor(await open_tab(str(server.page_url))).enters("ada", "lobby")
+        for session in hub.audience.sessions.values():
+            session.peer.close(4500, HOSTILE)
+        await expect(ada.page.locator("#banner-why")).to_contain_text(HOSTILE)
+        assert await ada.page.locator("img").count() == 0
+        await ada.page.close()
+    await hub.aclose()
+
+
 def _write(path: Path, size: int) -> str:
     data = os.urandom(size)
     path.write_bytes(data)

@@ -90,7 +90,25 @@ async def test_the_hook_keeps_one_connection(open_tab: Open) -> None:
     with serving_texts(served) as site:
         async with rtmon.serve(hub, "127.0.0.1", 0) as server, FaultProxy(server) as proxy:
             await use(await open_tab(f"{site}?hub={proxy.url}"), proxy)
+            await move(await open_tab(f"{site}?hub={proxy.url}&other={server.url}"), proxy)
     await hub.aclose()
+
+
+async def move(tab: Tab, proxy: FaultProxy) -> None:
+    """Give the hook another address while the link to the first one is frozen."""
+    page, state = tab.page, tab.page.locator("#state")
+    await expect(state).to_have_text("open true")
+    proxy.freeze()
+    await page.get_by_role("button", name="send").click()
+    await page.get_by_role("button", name="move").click()
+    await expect(page.locator("#text")).to_have_text("")
+    await page.wait_for_function("window.before.state === 'closing'")
+    await expect(state).to_have_text("open true")
+    proxy.cut()
+    await page.wait_for_function("window.before.state === 'closed'")
+    await page.get_by_role("button", name="again").click()
+    await expect(state).to_have_text("open true")
+    await page.close()
 
 
 async def use(tab: Tab, proxy: FaultProxy) -> None:
