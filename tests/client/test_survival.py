@@ -229,3 +229,18 @@ async def test_a_program_that_stood_still_is_no_dead_link(place: Place) -> None:
         await until(lambda sent=sent: client.stats.sent > sent)  # type: ignore[misc]
     assert client.stats.reconnects == 0
     assert client.state == "open"
+
+
+async def test_a_slow_network_only_takes_longer(place: Place) -> None:
+    """Over a link that delays, and not always alike, all arrives once and in order, the round trip
+    says so, and nothing is taken for dead.
+    """
+    place.proxy.latency, place.proxy.jitter = 0.05, 0.02
+    client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=10)
+    async with client.subscribe("news") as news:
+        for number in range(30):
+            await client.publish("news", number)
+        assert [(await anext(aiter(news))).payload for _ in range(30)] == list(range(30))
+    await until(lambda: client.stats.rtt is not None)
+    assert (client.stats.rtt or 0) >= 2 * (0.05 - 0.02)
+    assert client.stats.reconnects == 0
