@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,8 +97,6 @@ def serve(
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
-
-    It runs on uvloop where that is installed: pip install 'rtmon[speed]'.
     """
     if asgi and echo:
         raise typer.BadParameter("there is no hub to serve with --echo", param_hint="'--asgi'")
@@ -110,7 +108,7 @@ def serve(
         "max_waiting": max(limits.WAITING_BYTES, max_size),
         "files": files,
     }
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner() as runner:
         runner.run(
             _serve(
                 host,
@@ -123,15 +121,6 @@ def serve(
                 asgi=asgi,
             )
         )
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop: uvloop where it is installed; None for asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(
