@@ -6,6 +6,7 @@ refused. Nothing that goes wrong in the probe reaches them: it is swallowed, cou
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,7 +52,7 @@ _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconne
 Litestar, Falcon."""
 
 
-class Exchange:
+class Exchange(abc.ABC):
     """One run of the application, and what passes in and out of it.
 
     Attributes:
@@ -113,23 +114,23 @@ class Exchange:
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
-    def asked(self) -> None:
+    def asked(self) -> None:  # noqa: B027 (a hook: not every exchange waits for messages)
         """The application waits for a message."""
 
+    @abc.abstractmethod
     def received(self, message: Message) -> None:
         """The application has been given a message."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sent(self, message: Message) -> None:
         """The server has taken a message."""
-        raise NotImplementedError
 
-    async def hear_the_server_out(self) -> None:
+    async def hear_the_server_out(self) -> None:  # noqa: B027 (a hook)
         """Take what the server still has to say to an application that has ended."""
 
+    @abc.abstractmethod
     def ended(self, exc: BaseException | None) -> None:
         """The application has ended, with an exception or without."""
-        raise NotImplementedError
 
     def new_meter(self) -> Meter:
         """A meter that knows who asks."""

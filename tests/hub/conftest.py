@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -69,7 +70,7 @@ class MemoryPeer(Peer):
         self.rtts.append(rtt)
 
 
-class Client:
+class Client(abc.ABC):
     """What a test says and hears."""
 
     def __init__(self, codec: Codec) -> None:
@@ -130,21 +131,21 @@ class Client:
         heard, self.heard = self.heard, []
         return heard
 
+    @abc.abstractmethod
     async def raw(self, data: str | bytes) -> None:
         """Send anything."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def receive(self) -> str | bytes:
         """Whatever comes next."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def leave(self) -> None:
         """End the connection."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def close_code(self) -> int:
         """Wait until the connection has ended. Returns how."""
-        raise NotImplementedError
 
 
 class SocketClient(Client):

@@ -792,7 +792,7 @@ async def test_a_cancelled_application_leaves_no_open_connection() -> None:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().call_soon(task.cancel)
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     probe = ASGIProbe(app, monitor=monitor)
 
