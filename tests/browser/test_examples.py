@@ -55,6 +55,7 @@ async def test_react(open_tab: Open, examples: Path) -> None:
                 await tab.page.get_by_role("button", name="Send").click()
                 await expect(tab.page.locator("li")).to_have_text("react: hello")
                 assert hub.monitor.snapshot().open == 1
+                await tab.page.close()  # before the hub, whose end it would complain about
         finally:
             pages.shutdown()
             thread.join()
