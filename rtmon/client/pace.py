@@ -10,6 +10,9 @@ _BURST = 500.0
 _SHARE = 0.95
 """Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too."""
 
+_ROUNDING = 1e-6
+"""Of a message: less than this is lost in adding up times."""
+
 
 class Pace:
     """A bucket of messages, of the size and the rate that the server's welcome names."""
@@ -31,7 +34,8 @@ class Pace:
             return int(_BURST)
         self._left = min(self._burst, self._left + (now - self._when) * self._rate)
         self._when = now
-        return int(self._left)
+        # Rounding must not make it wait for nothing.
+        return int(self._left + _ROUNDING)
 
     def spend(self, messages: int) -> None:
         """So many were sent."""
@@ -43,6 +47,6 @@ class Pace:
 
     def due(self) -> float:
         """When the next message may be sent."""
-        if self._rate == float("inf") or self._left >= 1.0:
+        if self._rate == float("inf") or self._left >= 1.0 - _ROUNDING:
             return self._when
         return self._when + (1.0 - self._left) / self._rate

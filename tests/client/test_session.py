@@ -10,6 +10,7 @@ import pytest
 from rtmon.backoff import Backoff
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
 from rtmon.client.options import Batch, ClientOptions
+from rtmon.client.pace import Pace
 from rtmon.client.places import Cursor, matches
 from rtmon.client.records import Change, Message
 from rtmon.client.session import Session
@@ -317,6 +318,18 @@ def test_no_faster_than_the_server() -> None:
         *(m["payload"]["data"] for m in said[-2:]),
         said[-1]["payload"]["data"] + 1,
     ]
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
+def test_a_pace_keeps_its_word(rate: float) -> None:
+    """When the next message is said to be due, it may be sent, however times are rounded."""
+    for now in (0.0, 0.1, 12_345.678, 1e6 / 3):
+        pace = Pace()
+        pace.start(now, rate=rate, burst=3)
+        pace.spend(pace.left(now))
+        for _ in range(100):
+            assert pace.left(now := max(now, pace.due())) == 1
+            pace.spend(1)
 
 
 def test_too_large() -> None:
