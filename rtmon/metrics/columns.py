@@ -212,13 +212,15 @@ SAMPLE: tuple[Column, ...] = (
     *_histogram(
         "handler",
         "s",
-        "Time that handlers took for a message: from recv() returning to the next recv().",
+        "Time that handlers took for a message: from recv() returning to the next recv(); of one "
+        "read by recv_streaming() it is not known.",
         (50, 95, 99),
     ),
     *_histogram(
         "receive",
         "s",
-        "Time that messages waited for their handler: from the last byte read to recv() returning.",
+        "Time that messages waited for their handler: from the last byte read to recv() returning; "
+        "one read by recv_streaming() did not wait as a whole.",
         (95,),
         probes=WIRE,
     ),

@@ -26,7 +26,7 @@ from .tally import Tally
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from websockets.http11 import Request
     from websockets.protocol import Event
@@ -49,6 +49,7 @@ class Counting(Guarded):
     _base_send_data: Callable[[], None]
     _base_process_event: Callable[[Event], None]
     _base_recv: Callable[[bool | None], Awaitable[Any]]
+    _base_recv_streaming: Callable[[bool | None], AsyncIterator[Any]]
 
     # CPython keeps the attributes of a class's instances compactly up to thirty; the library has
     # 27, and the 31st costs every connection 1.3 KB. So there is one, and what most connections
@@ -148,6 +149,18 @@ class Counting(Guarded):
         except Exception as exc:
             self.monitor.probe_failed(exc)
         return message
+
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:  # noqa: FBT001 - the library's
+        try:
+            self._tally.asked()
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
+        async for fragment in self._base_recv_streaming(decode):
+            yield fragment
+        try:
+            self._tally.streamed()
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()

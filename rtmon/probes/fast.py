@@ -29,6 +29,8 @@ except ImportError:  # the same in Python, for platforms without a compiled whee
     from websockets.utils import apply_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ..monitor import Monitor
     from .tally import Tally
 
@@ -67,6 +69,7 @@ class FastPath(ServerConnection):
     monitor: Monitor
     _tally: Tally
     _times: bool
+    _base_recv: Callable[[bool | None], Awaitable[Any]]
 
     def data_received(self, data: bytes) -> None:  # noqa: C901 - flat on purpose
         protocol = self.protocol
@@ -166,7 +169,7 @@ class FastPath(ServerConnection):
                         except Exception as exc:
                             self.monitor.probe_failed(exc)
                     return message
-        return await super().recv(decode)
+        return await (super().recv(decode) if self._times else self._base_recv(decode))
 
     async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901, PLR0912 - flat on purpose
         protocol = self.protocol

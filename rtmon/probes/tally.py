@@ -213,6 +213,14 @@ class Tally:
             arrivals = self._arrivals
             self._arrived = arrivals.popleft() if arrivals else None
 
+    def streamed(self) -> None:
+        """The handler has taken a message fragment by fragment, the first before the last came.
+
+        So there is no time at which it was handed over; the next message's is another.
+        """
+        arrivals = self._arrivals
+        self._arrived = arrivals.popleft() if arrivals else None
+
     def send_frame(self, frame: Frame) -> None:
         """What becomes a protocol's ``send_frame``: it counts what the original has taken.
 

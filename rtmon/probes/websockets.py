@@ -73,9 +73,12 @@ def probed(
         "_base_send_data": base.send_data,
         "_base_process_event": base.process_event,
         "_base_recv": base.recv,
+        "_base_recv_streaming": base.recv_streaming,
     }
-    if not (times or fast):
-        members["recv"] = base.recv
+    if not times:
+        members["recv_streaming"] = base.recv_streaming
+        if not fast:
+            members["recv"] = base.recv
     end = CountingClient if issubclass(base, ClientConnection) else CountingServer
     bases = (fast_path.FastPath, end, base) if fast else (end, base)
     return type(f"Probed{base.__name__}", bases, members)

@@ -18,7 +18,7 @@ from websockets.uri import parse_uri
 
 from rtmon import Monitor, probe
 from rtmon.metrics.records import ConnectionInfo, Event
-from rtmon.testing import until
+from rtmon.testing import FakeClock, until
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -90,7 +90,7 @@ class RawClient:
         await self.writer.drain()
 
     async def read(self, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not enough():
                 data = await self.reader.read(65536)
                 self.bytes_received += len(data)
@@ -166,6 +166,48 @@ async def test_broadcast_and_fragmented_sends_are_counted() -> None:
         assert [await client.recv(), await client.recv()] == ["to all", "in three parts"]
         row = _row(monitor)
         assert (row.messages_out, row.bytes_out) == (2, 6 + 14)
+
+
+async def test_a_message_that_is_streamed_leaves_the_times_of_others_as_they_are() -> None:
+    """After recv_streaming() the next message's wait is its own, and no handler time is made up."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, clock=clock)
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send("".join([part async for part in connection.recv_streaming()]))
+        async for message in connection:
+            clock.advance(0.25)
+            await connection.send(message)
+
+    async with _serving(handler, create_connection=probe(monitor)) as (_, url):
+        async with connect(url) as client:
+            for message in (["stre", "amed"], "one", "two"):
+                await client.send(message)
+                assert await client.recv() == "".join(message)
+                clock.advance(100)
+            await client.close()
+        await until(lambda: monitor.snapshot().closed == 1)
+    snapshot = monitor.snapshot()
+    monitor.close()
+    assert (snapshot.messages_in, snapshot.fragmented_in) == (3, 1)
+    assert (snapshot.receive.count, snapshot.receive.sum) == (2, 0)
+    assert (snapshot.handler.count, snapshot.handler.sum) == (2, 0.5)
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+async def test_without_times_none_are_made_up(compression: str | None) -> None:
+    """With times=False no wait and no handler time is told, whichever way a message takes."""
+    monitor = Monitor(interval=1000)
+    made = probe(monitor, times=False)
+    async with _serving(create_connection=made, compression=compression) as (_, url):
+        async with connect(url, compression=compression) as client:
+            for message in ("whole", ["in ", "pieces"], "whole"):
+                await client.send(message)
+                await client.recv()
+        await until(lambda: monitor.snapshot().closed == 1)
+    snapshot = monitor.snapshot()
+    monitor.close()
+    assert (snapshot.messages_in, snapshot.handler.count, snapshot.receive.count) == (3, 0, 0)
 
 
 async def test_round_trip_time_comes_from_the_librarys_keepalive() -> None:
