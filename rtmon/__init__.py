@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .dashboard import Dashboard
     from .errors import RtmonError
-    from .export import export
+    from .exporting import export
     from .fanout import broadcast
     from .feeds import Feed, open_feed
     from .hub import Hub
@@ -69,7 +69,7 @@ _HOMES = {
     "Server": "server",
     "broadcast": "fanout",
     "connect": "client",
-    "export": "export",
+    "export": "exporting",
     "open_feed": "feeds",
     "probe": "probes.websockets",
     "read_csv": "sinks.csv",

@@ -39,7 +39,7 @@ ROOMS = (
     "hub",
     "server",
     "asgi",
-    "export",
+    "exporting",
     "reporting",
     "client",
     "lab",
@@ -263,3 +263,10 @@ def test_public_names(name: str) -> None:
         assert len(set(module.__all__)) == len(module.__all__)
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)
+
+
+def test_no_public_name_hides_a_module() -> None:
+    """What ``rtmon.name`` is does not depend on whether a module of that name was imported."""
+    assert not {f"rtmon.{name}" for name in importlib.import_module("rtmon").__all__} & set(
+        modules()
+    )

@@ -42,7 +42,7 @@ def export(
       rtmon export ws://127.0.0.1:8766 --to run
       python -c "import rtmon; print(rtmon.read_csv('run/samples.csv'))"
     """
-    from ..export import export as write
+    from ..exporting import export as write
 
     for path in asyncio.run(write(source, to, timeout=timeout)):
         typer.echo(path)
