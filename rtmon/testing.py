@@ -37,12 +37,12 @@ class FakeClock:
         self._time = time
 
 
-async def until(condition: Callable[[], Any], *, timeout: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], *, timeout: float = 60.0) -> None:
     """Wait until a condition holds.
 
     Args:
         condition: asked every few milliseconds.
-        timeout: seconds.
+        timeout: seconds; it comes sooner on a machine that is free, and later on one that is not.
 
     Raises:
         TimeoutError: it did not come to hold in time.

@@ -155,12 +155,12 @@ async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> 
     started: set[int] = set()
     try:
         # A server, a load generator, and what multiprocessing keeps beside it.
-        await until(lambda: len(descendants(process.pid)) >= 3, timeout=30)
+        await until(lambda: len(descendants(process.pid)) >= 3)
         started = descendants(process.pid)
     finally:
         process.send_signal(how)
-        await asyncio.wait_for(process.wait(), 30)
-    await until(lambda: not any(map(is_running, started)), timeout=30)
+        await asyncio.wait_for(process.wait(), 60)
+    await until(lambda: not any(map(is_running, started)))
 
 
 def descendants(pid: int) -> set[int]:

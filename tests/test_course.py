@@ -113,7 +113,7 @@ AFTER = """
 from rtmon.testing import until
 
 try:
-    await until(lambda: _left() == _before, timeout=20)
+    await until(lambda: _left() == _before)
 except TimeoutError:
     pass
 print("left:", _left() == _before, _before, _left(), [
@@ -245,7 +245,7 @@ async def test_every_goes_on_beside_and_ends() -> None:
     """What is repeated goes on until the context ends, and what it raises is not lost."""
     done: list[int] = []
     async with every(0.001, lambda: done.append(1)) as task:
-        await until(lambda: len(done) > 3, timeout=30)
+        await until(lambda: len(done) > 3)
     assert task.cancelled()
 
     async def fail() -> None:
@@ -253,7 +253,7 @@ async def test_every_goes_on_beside_and_ends() -> None:
 
     with pytest.raises(ValueError, match="1"):
         async with every(0.001, fail) as task:
-            await until(task.done, timeout=30)
+            await until(task.done)
 
 
 class Kernel:

@@ -67,7 +67,7 @@ async def test_the_first_example(tmp_path: Path) -> None:
     feed = open_feed(f"ws://127.0.0.1:{admin}")
     try:
         await feed.start()
-        await until(lambda: feed.status.state == "live", timeout=10)
+        await until(lambda: feed.status.state == "live")
         async with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:
             await client.send("hello")
             assert await client.recv() == "hello"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 PROMISE = 2.0

@@ -82,10 +82,10 @@ async def soak(
                 await asyncio.sleep(rng.expovariate(1 / apart))
                 proxy.cut()
                 # A cut while there is no connection would be none.
-                await until(lambda done=done: client.stats.reconnects > done, timeout=30)  # type: ignore[misc]
+                await until(lambda done=done: client.stats.reconnects > done)  # type: ignore[misc]
             cutting = False
             await publishing
-            await until(lambda: len(got) >= published, timeout=30)
+            await until(lambda: len(got) >= published)
             reading.cancel()
         stats = client.stats
     return Report(published, got, gaps, stats.reconnects, stats.duplicates)

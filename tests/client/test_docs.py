@@ -45,7 +45,7 @@ async def test_the_first_example(place: Place, tmp_path: Path) -> None:
     running = await asyncio.create_subprocess_exec(
         sys.executable, str(program), stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         out, _ = await running.communicate()
     assert running.returncode == 0
     assert b"ada says hello" in out

@@ -105,7 +105,7 @@ class Client(abc.ABC):
 
     async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next message that is wanted; what comes before it is in ``heard``."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 data = await self.receive()
                 if isinstance(data, bytes) and not self.codec.binary:
@@ -168,7 +168,7 @@ class SocketClient(Client):
         await closing
 
     async def close_code(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             try:
                 while True:
                     await self.connection.recv()
@@ -200,7 +200,7 @@ class MemoryClient(Client):
         self.session.closed()
 
     async def close_code(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await self.peer.inbox.get() is not None:
                 pass
         assert self.peer.ended is not None
@@ -225,7 +225,7 @@ class StreamClient(Client):
 
     async def close_code(self) -> int:
         code = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     event = await self.stream.next()
@@ -254,7 +254,7 @@ class SocketIOClient(Client):
 
     async def close_code(self) -> int:
         code = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     message = await self.link.next()
@@ -326,7 +326,7 @@ class Place:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that happens beside."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
                 await asyncio.sleep(0.002)
 

@@ -16,7 +16,7 @@ from rtmon.hub import Hub
 
 async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of a type."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
             if message["type"] == kind:
@@ -25,7 +25,7 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that happens beside."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
             await asyncio.sleep(0.005)
 

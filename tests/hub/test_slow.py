@@ -29,7 +29,7 @@ from tests.fanout.members import open_pair
 
 BUFFER = 16_384
 PAD = "x" * 4_000
-LONG = 20.0
+LONG = 60.0
 
 
 def small(server: WebSocketServer) -> str:

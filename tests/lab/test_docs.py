@@ -32,7 +32,7 @@ async def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             "connect": lambda url: connect(url, proxy=None),
             "rtmon": rtmon,
             "server": server,
-            "until": lambda condition: until(condition, timeout=30),
+            "until": until,
         }
         for block in EXAMPLES:
             code = compile(block, "docs/lab.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

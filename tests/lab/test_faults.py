@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,12 +11,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosedError, InvalidMessage
 
-from rtmon import testing
 from rtmon.errors import OptionError, PortInUse
 from rtmon.lab.link import BUFFER
-from rtmon.testing import FaultProxy
-
-until = functools.partial(testing.until, timeout=20)
+from rtmon.testing import FaultProxy, until
 
 LOOK = 0.1
 """Seconds in which something that must not happen would have happened."""
@@ -36,11 +32,11 @@ class End:
 
     async def get(self, count: int) -> bytes:
         """So many bytes."""
-        return await asyncio.wait_for(self.reader.readexactly(count), 20)
+        return await asyncio.wait_for(self.reader.readexactly(count), 60)
 
     async def rest(self) -> bytes:
         """All until the end of the stream."""
-        return await asyncio.wait_for(self.reader.read(), 20)
+        return await asyncio.wait_for(self.reader.read(), 60)
 
     async def silent(self) -> bool:
         """Whether nothing comes."""
@@ -71,7 +67,7 @@ class Bench:
     async def pair(self) -> tuple[End, End]:
         """A client, and the server's end of its connection."""
         client = await self.dial()
-        server = await asyncio.wait_for(self._met.get(), 20)
+        server = await asyncio.wait_for(self._met.get(), 60)
         self._ends.append(server)
         await until(lambda: self.proxy.links)
         return client, server
@@ -312,7 +308,7 @@ async def test_a_websocket_through_it() -> None:
             with pytest.raises(ConnectionClosedError):
                 await client.recv()
             assert client.close_code == 1006
-            await asyncio.wait_for(ended.wait(), 20)
+            await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_stopping_ends_everything() -> None:

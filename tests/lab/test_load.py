@@ -89,7 +89,7 @@ async def test_counts_equal_the_servers(server: rtmon.Server) -> None:
     assert report.totals.messages_in > report.totals.messages_out > 100
     assert report.connected > options.users, "some came back"
     assert last.open == 0
-    await until(lambda: not server.websockets.connections, timeout=20)
+    await until(lambda: not server.websockets.connections)
     snapshot = server.monitor.snapshot()
     assert last.totals.bytes_in == snapshot.bytes_out, "clean closes lose nothing"
     assert last.totals.messages_out == snapshot.messages_in
@@ -176,10 +176,10 @@ async def test_an_open_loop_does_not_wait(echo: str) -> None:
     """While the server is frozen an open loop goes on; its latency tells of the whole wait."""
     options = LoadOptions(users=2, rate=50.0, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
-        await until(lambda: load.tally.answered > 10, timeout=20)
+        await until(lambda: load.tally.answered > 10)
         proxy.freeze("down")
         asked = load.tally.asked
-        await until(lambda: load.tally.asked > asked + 50, timeout=20)
+        await until(lambda: load.tally.asked > asked + 50)
         assert load.tally.asked - load.tally.answered > 25
         proxy.thaw()
         assert await load.quiet()
@@ -193,21 +193,21 @@ async def test_a_closed_loop_waits(echo: str) -> None:
     """While the server is frozen a closed loop asks nothing more."""
     options = LoadOptions(users=2, rate=200.0, ramp=0.0, churn=0.0, loop="closed")
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
-        await until(lambda: load.tally.answered > 10, timeout=20)
+        await until(lambda: load.tally.answered > 10)
         proxy.freeze("down")
-        await until(lambda: load.tally.asked == load.tally.answered + 2, timeout=20)
+        await until(lambda: load.tally.asked == load.tally.answered + 2)
         await asyncio.sleep(0.2)
         assert load.tally.asked == load.tally.answered + 2
         proxy.thaw()
         asked = load.tally.asked
-        await until(lambda: load.tally.asked > asked + 10, timeout=20)
+        await until(lambda: load.tally.asked > asked + 10)
 
 
 async def test_storms(echo: str) -> None:
     """In a storm all users drop their connections and come back at once, again and again."""
     options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
     async with Load(echo, options) as load:
-        await until(lambda: load.tally.connected >= 15, timeout=20)
+        await until(lambda: load.tally.connected >= 15)
         assert load.tally.aborted >= 10
     assert load.report().close_codes[1006] >= 10
 
@@ -260,7 +260,7 @@ async def test_a_server_that_is_not_there_is_counted(server: rtmon.Server) -> No
     server.close()
     await server.wait_closed()
     async with Load(address, LoadOptions(users=2, ramp=0.0)) as load:
-        await until(lambda: load.report().failed >= 3, timeout=20)
+        await until(lambda: load.report().failed >= 3)
         assert await load.quiet()
     assert load.report().connected == 0
 
@@ -268,9 +268,9 @@ async def test_a_server_that_is_not_there_is_counted(server: rtmon.Server) -> No
 async def test_connections_lost_are_told_apart(server: rtmon.Server) -> None:
     """A connection that the server ends is counted as lost, with the code that it was given."""
     async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
-        await until(lambda: load.report().open == 4, timeout=20)
+        await until(lambda: load.report().open == 4)
         server.close()
-        await until(lambda: load.report().lost == 4, timeout=20)
+        await until(lambda: load.report().lost == 4)
         assert load.report().close_codes == {1001: 4}
 
 

@@ -46,12 +46,12 @@ async def test_start_and_stop(kind: type[Scenario], server: rtmon.Server) -> Non
     await scenario.start()
     await scenario.start()  # nothing happens
     assert server.websockets.connections
-    await until(lambda: len(scenario.rows) >= 2, timeout=20)
+    await until(lambda: len(scenario.rows) >= 2)
     assert {curve.key for curve in scenario.curves} < set(scenario.rows[-1])
     await scenario.stop()
     await scenario.stop()
     assert scenario.stopped.is_set()
-    await until(lambda: not server.websockets.connections, timeout=20)
+    await until(lambda: not server.websockets.connections)
     await until(
         lambda: not {t for t in asyncio.all_tasks() - before if "lab" in t.get_name()}, timeout=20
     )
@@ -65,11 +65,11 @@ async def test_chat_fan_out(server: rtmon.Server) -> None:
     async with ChatRoom(
         server, period=QUICK, people=3, rate=5, typing=1, also={"two": lambda: 2}
     ) as chat:
-        await until(lambda: seen(chat, "heard") > 0 and seen(chat, "typing") > 0, timeout=20)
+        await until(lambda: seen(chat, "heard") > 0 and seen(chat, "typing") > 0)
         chat.people = 6
-        await until(lambda: chat.latest("here") == 6, timeout=20)
+        await until(lambda: chat.latest("here") == 6)
         chat.people = 2
-        await until(lambda: chat.latest("here") == 2, timeout=20)
+        await until(lambda: chat.latest("here") == 2)
     said = sum(row["said"] for row in chat.rows)
     heard = sum(row["heard"] for row in chat.rows)
     assert heard > 1.5 * said > 0
@@ -86,21 +86,21 @@ def few(rows: list[dict[str, float]]) -> bool:
 async def test_ticker_subscriptions(server: rtmon.Server) -> None:
     """Subscribers get the symbols that they take, and only those."""
     async with MarketTicker(server, period=QUICK, subscribers=2, each=20, rate=50) as market:
-        await until(lambda: seen(market, "delivered") > 0, timeout=20)
+        await until(lambda: seen(market, "delivered") > 0)
         market.each = 1
         market.subscribers = 1
-        await until(lambda: market.latest("here") == 1, timeout=20)
+        await until(lambda: market.latest("here") == 1)
         market.rows.clear()
-        await until(lambda: few(list(market.rows)[-5:]), timeout=20)
+        await until(lambda: few(list(market.rows)[-5:]))
     assert any(price != 100 for price in market.prices.values())
 
 
 async def test_batches(server: rtmon.Server) -> None:
     """The batched reader gets the same messages in fewer frames, later; knobs are obeyed."""
     async with BatchingComparison(server, period=QUICK, rate=100, size=20, delay=150) as batching:
-        await until(lambda: seen(batching, "batched_messages") > 0, timeout=20)
+        await until(lambda: seen(batching, "batched_messages") > 0)
         some = len(batching.rows)
-        await until(lambda: len(batching.rows) >= some + 6, timeout=20)
+        await until(lambda: len(batching.rows) >= some + 6)
         rows = list(batching.rows)[some:]
         alone = sum(row["single_frames"] for row in rows)
         batched = sum(row["batched_frames"] for row in rows)
@@ -114,8 +114,7 @@ async def test_batches(server: rtmon.Server) -> None:
             lambda: (
                 len(batching.rows) > some + 1
                 and batching.latest("batched_frames") > 0.7 * batching.latest("single_frames")
-            ),
-            timeout=20,
+            )
         )
 
 
@@ -127,7 +126,7 @@ async def test_storm(server: rtmon.Server) -> None:
         assert storm.recovery.cut == 0
         storm.jitter = 0
         storm.cut()
-        await until(lambda: storm.recovery.back == 20, timeout=20)
+        await until(lambda: storm.recovery.back == 20)
         recovery = storm.recovery
         assert recovery.cut == 20
         assert recovery.attempts >= 40, "the first wait is shorter than the server is away"
@@ -151,22 +150,22 @@ def test_storms_are_the_same_for_the_same_seed() -> None:
 async def test_slow_reader(server: rtmon.Server) -> None:
     """The others keep up while the slow one falls behind; it reads again when it may."""
     async with SlowReader(server, period=QUICK, readers=3, rate=50, size=2_000) as slow:
-        await until(lambda: seen(slow, "behind") > 20, timeout=20)
+        await until(lambda: seen(slow, "behind") > 20)
         assert seen(slow, "each") > 0
         slow.speed = 200
-        await until(lambda: slow.latest("behind") < 10, timeout=30)
+        await until(lambda: slow.latest("behind") < 10)
 
 
 async def test_they_survive_a_cut(server: rtmon.Server) -> None:
     """When a scenario's connections are cut, its clients come back and it goes on."""
     options = {"period": QUICK, "subscribers": 2, "rate": 50}
     async with FaultProxy(server) as proxy, MarketTicker(proxy, **options) as market:
-        await until(lambda: seen(market, "delivered") > 0, timeout=20)
+        await until(lambda: seen(market, "delivered") > 0)
         assert proxy.accepted == 3
         proxy.cut()
-        await until(lambda: proxy.accepted == 6, timeout=20)
+        await until(lambda: proxy.accepted == 6)
         market.rows.clear()
-        await until(lambda: seen(market, "delivered") > 0, timeout=20)
+        await until(lambda: seen(market, "delivered") > 0)
 
 
 async def test_they_stop_on_a_frozen_link(server: rtmon.Server) -> None:
@@ -175,10 +174,10 @@ async def test_they_stop_on_a_frozen_link(server: rtmon.Server) -> None:
         chat = ChatRoom(proxy, people=2)
         await chat.start()
         proxy.freeze()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await chat.stop()
         proxy.thaw()
-        await until(lambda: not proxy.links, timeout=20)
+        await until(lambda: not proxy.links)
 
 
 async def test_no_server() -> None:
@@ -214,8 +213,8 @@ async def test_pictures(server: rtmon.Server) -> None:
             slider.value = knob.high
             assert getattr(scenario, name) == knob.high
             setattr(scenario, name, knob.low)
-            await until(lambda s=slider, k=knob: s.value == k.low, timeout=20)
-        async with asyncio.timeout(20):
+            await until(lambda s=slider, k=knob: s.value == k.low)
+        async with asyncio.timeout(60):
             await root.updating
     async with ChatRoom(server) as chat:
         bundle, _ = chat._repr_mimebundle_()
@@ -232,11 +231,11 @@ async def test_controls() -> None:
         assert proxy.latency == 0.2
         proxy.set("down", frozen=True)
         proxy.latency = 0.1234
-        await until(lambda: by_name["Freeze downwards"].value, timeout=20)
+        await until(lambda: by_name["Freeze downwards"].value)
         assert proxy.latency == 0.1234, "a slider that follows does not round"
         by_name["bandwidth, each way"].value = "10 kB/s"
         assert proxy.bandwidth == 10_000
         by_name["All well"].clicks += 1
         assert (proxy.latency, proxy.bandwidth, proxy.frozen) == (0, None, False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await root.updating

@@ -82,7 +82,7 @@ async def joined(
             return f"read {event}"
 
         await client.connect(
-            f"http://{where}", transports=ways, namespaces=namespaces, wait_timeout=10
+            f"http://{where}", transports=ways, namespaces=namespaces, wait_timeout=60
         )
         try:
             yield client
@@ -176,7 +176,7 @@ async def test_bytes_agree_with_a_raw_websocket_client() -> None:
     received: list[str | bytes] = []
 
     async def read(client: ClientConnection, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not enough():
                 data = await client.recv()
                 if data == "2":
@@ -196,7 +196,7 @@ async def test_bytes_agree_with_a_raw_websocket_client() -> None:
             await read(client, lambda: len(received) >= 1 + 3 + 2 + 2)
             await until(lambda: monitor.snapshot().rtt.count == 0)
             while not monitor.snapshot().rtt.count:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     assert await client.recv() == "2"
                     await client.send("3")
             await client.send("1")
@@ -376,7 +376,7 @@ async def test_class_namespaces_and_callbacks_work_as_before() -> None:
         async with joined(where, ["websocket"], ["/", "/news"]) as client:
             client.on("told", lambda data: data * 2, namespace="/news")
             await client.emit("ask", namespace="/news")
-            assert await asyncio.wait_for(acknowledged.get(), 5) == "xx"
+            assert await asyncio.wait_for(acknowledged.get(), 60) == "xx"
             await client.emit("nobody listens")
             await until(lambda: any(r.event == OTHER for r in probe.stats().events))
         await row(monitor)

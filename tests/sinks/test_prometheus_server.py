@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
     reason="no prometheus on the PATH",
 )
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 

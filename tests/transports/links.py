@@ -136,7 +136,7 @@ class SocketIOLink:
         link = cls(namespace)
         transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
         await link.client.connect(
-            url, auth=auth or None, transports=transports, namespaces=[namespace], wait_timeout=20
+            url, auth=auth or None, transports=transports, namespaces=[namespace], wait_timeout=60
         )
         return link
 

@@ -60,7 +60,7 @@ class Member:
         self._joined = joined
         await self.open()
         self._reading = asyncio.create_task(self._read())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await joined.wait()
 
     async def _read(self) -> None:
@@ -87,7 +87,7 @@ class Member:
         """Lose the network, and notice."""
         self.proxy.refusing = True
         self.proxy.cut()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.over.wait()
             await self.close()
 
@@ -98,7 +98,7 @@ class Member:
     async def leave(self) -> None:
         """Ask the server for the end, and hear it out."""
         await self.say({"type": "disconnect"})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.over.wait()
             await self.close()
 

@@ -40,7 +40,7 @@ class Node:
 
     async def next(self, socket: str, *events: str) -> dict[str, Any]:
         """What happens next to a client, of some events or of all."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 told = await self._inboxes[socket].get()
                 if not events or told["event"] in events:
