@@ -13,7 +13,7 @@ import hmac
 import http
 import json
 from collections import deque
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -179,11 +179,12 @@ class Admin:
 
     async def _metrics(self, connection: ServerConnection, request: Request) -> Response:
         try:
-            from .sinks import prometheus
+            # The first time it is imported, which would hold up all connections.
+            exposition = await asyncio.to_thread(_exposition)
         except MissingExtra as exc:
             return connection.respond(http.HTTPStatus.NOT_IMPLEMENTED, f"{exc}\n")
         accept = ",".join(request.headers.get_all("Accept"))
-        body, content_type = await prometheus.exposition(self.monitor, accept)
+        body, content_type = await exposition(self.monitor, accept)
         response = connection.respond(http.HTTPStatus.OK, body.decode())
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = content_type
@@ -271,6 +272,12 @@ class Admin:
             elif waiting is None:
                 ready.append(connection)
         broadcast(ready, frame.decode())
+
+
+def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:
+    from .sinks import prometheus
+
+    return prometheus.exposition
 
 
 def serve_admin(

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import importlib.abc
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -333,6 +335,30 @@ async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.Mon
         "/metrics needs the package 'prometheus_client', which is not installed: "
         "pip install 'rtmon[prometheus]'\n"
     )
+
+
+class _Imports(importlib.abc.MetaPathFinder):
+    """Sees which thread imports a module."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.threads: set[int] = set()
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == self.module:
+            self.threads.add(threading.get_ident())
+
+
+async def test_the_first_scrape_does_not_stop_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scrape needs is imported on another thread than the one that serves."""
+    imports = _Imports("rtmon.sinks.prometheus")
+    monkeypatch.setattr(sys, "meta_path", [imports, *sys.meta_path])
+    monkeypatch.delitem(sys.modules, imports.module)
+    monkeypatch.delattr(imports.module)
+    async with serve_admin(Monitor(interval=1000), port=0) as admin:
+        assert "rtmon_open_connections" in await scrape(admin.port)
+    assert len(imports.threads) == 1
+    assert threading.get_ident() not in imports.threads
 
 
 async def test_it_is_as_closed_to_the_world_as_the_feed() -> None:
