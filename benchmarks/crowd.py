@@ -46,6 +46,8 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
     crowd = Crowd(dialect, port, pipe)
     with contextlib.suppress(EOFError):
         while True:
+            with contextlib.suppress(OSError):  # what is measured next meets it, too
+                crowd.go_on_polling()
             name, arguments = pipe.recv()
             try:
                 pipe.send((getattr(crowd, name)(**arguments), None))
@@ -59,7 +61,7 @@ class Crowd:
     Args:
         dialect: a name of `DIALECTS`.
         port: where the server listens on 127.0.0.1.
-        pipe: where it is told what to do; only :meth:`idle` listens there.
+        pipe: where it is told what to do; :meth:`idle` and :meth:`go_on_polling` listen there.
     """
 
     def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
@@ -134,6 +136,22 @@ class Crowd:
         self._sockets[fd].sendall(self._polls[fd])
         self._octets += len(self._polls[fd])
         self._ends[fd] = b""
+
+    def go_on_polling(self) -> None:
+        """Read and ask again until there is something to do, as clients that poll do.
+
+        Whoever lets an answer lie is closed by the server, uvicorn's after five seconds.
+        """
+        if not self._polls:
+            return
+        self._poll.register(self._pipe, select.EPOLLIN)
+        try:
+            while not self._pipe.poll():
+                for fd, _ in self._poll.poll():
+                    if fd != self._pipe.fileno():
+                        self._take(fd)
+        finally:
+            self._poll.unregister(self._pipe)
 
     def publisher(self) -> None:
         """Open the connection that publishes."""

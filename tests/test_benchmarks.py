@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.frames import Frame, Opcode
 
+import rtmon
+from rtmon.asgi import serve as serve_asgi
 from rtmon.testing import until
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -120,6 +122,35 @@ async def test_notices_what_comes_twice(harness: Any) -> None:
         right, wrong = await asyncio.to_thread(load, port)
     assert right["deliveries"] == 4 * 3
     assert wrong == "3 subscribers did not get 4 messages each"
+
+
+async def test_a_crowd_that_waits_goes_on_polling(harness: Any) -> None:
+    """Clients that poll ask again while others are measured, as real ones do: nothing waits for
+    them at the server, which would close them otherwise.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    hub = rtmon.Hub(announce=60.0)
+
+    def load(port: int) -> dict[str, float]:
+        crowd = harness("crowd").Crowd("hub polling", port, theirs)
+        crowd.open(to=3)
+        crowd.go_on_polling()
+        assert theirs.recv() == "go"
+        crowd.publisher()
+        counted: dict[str, float] = crowd.open_loop(rate=100, seconds=0.02)
+        crowd.drop()
+        crowd.leave()
+        return counted
+
+    async with serve_asgi(hub, port=0) as server:
+        done = asyncio.create_task(asyncio.to_thread(load, server.port))
+        await until(lambda: len(hub.audience.channels.receivers("bench")) == 3, timeout=30)
+        for number in range(3):
+            await hub.publish("bench", number)
+            sessions = hub.audience.sessions.values()
+            await until(lambda s=sessions: all(not each.peer.waiting for each in s), timeout=30)
+        ours.send("go")
+        assert (await done)["deliveries"] == 2 * 3
 
 
 @given(
