@@ -56,7 +56,7 @@ samples = st.builds(
     time=time,
     elapsed=st.floats(0, 1e6),
     bytes_in=number,
-    rtt=st.lists(st.floats(0, 100)).map(_histogram),
+    rtt=st.one_of(st.none(), st.lists(st.floats(0, 100)).map(_histogram)),
     close_codes=st.dictionaries(st.integers(1000, 4999), st.integers(1, 9)),
 )
 

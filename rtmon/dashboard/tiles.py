@@ -157,7 +157,7 @@ def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
         change=text,
         sign=sign,
         mood=_mood(sign),
-        total=f"{exact(snapshot.rtt.count if snapshot else None)} pings answered",
+        total=f"{exact(snapshot.rtt.count if snapshot and snapshot.rtt else None)} pings answered",
         alert=alert,
         reason=reason,
     )

@@ -229,12 +229,12 @@ def _snapshot(totals: Mapping[str, Any]) -> Snapshot:
 
 
 def _value(column: Column, value: Any) -> Any:
-    if column.kind == "histogram":
-        return Histogram.parse(value or "", BYTE if column.unit == "B" else MICROSECOND)
     if column.kind == "tally":
         return parse_tally(value or "")
     if value is None:
         return None
+    if column.kind == "histogram":
+        return Histogram.parse(value, BYTE if column.unit == "B" else MICROSECOND)
     if column.kind == "text":
         expected: type | tuple[type, ...] = str
     elif column.dtype == "Int64":

@@ -35,8 +35,8 @@ class Backlogs:
 
     @property
     def slow(self) -> int:
-        """How many connections are slow."""
-        return len(self._slow)
+        """How many of the server's connections are slow."""
+        return sum(meter.role == "server" for meter in self._slow)
 
     def look(self, candidates: Iterable[Meter], now: float) -> tuple[list[Meter], list[Meter]]:
         """Look at the connections that may have something waiting.
@@ -59,7 +59,7 @@ class Backlogs:
             held = meter.held
             meter.send_queue = waiting if held is None else waiting + held.bytes
             meter.mark()
-            if not waiting:
+            if not meter.send_queue:
                 meter.queue_age = None
                 del self._notes[meter]
             else:
@@ -112,5 +112,5 @@ class Backlogs:
         self._slow.discard(meter)
 
     def waiting(self) -> int:
-        """Bytes that waited at the last look, on all connections."""
-        return sum(meter.send_queue for meter in self._notes)
+        """Bytes that waited at the last look, on all of the server's connections."""
+        return sum(meter.send_queue for meter in self._notes if meter.role == "server")

@@ -10,7 +10,7 @@ from typing import Any
 
 from .backlog import Backlogs
 from .causes import NORMAL
-from .columns import METER_COUNTERS, Column
+from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
 from .histogram import EMPTY, Histogram, Recorder
 from .history import History
 from .meter import Ending, Ledger, Meter, safe_text
@@ -21,6 +21,11 @@ __all__ = ["Collector", "Tick"]
 
 EVENTS_PER_TICK = 1000
 """Events kept of one tick; of a storm of connections the rest is counted, and said."""
+
+
+_SOMETIMES_UNKNOWN = tuple(
+    column for column in SAMPLE if column.probes != EVERY and not column.derived
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,27 +232,28 @@ class Collector:
             gone = self._move()
             self._seq += 1
             elapsed, self._ticked = now - self._ticked, now
+            times = {"rtt": self._rtt.take(), "fanout": self.fanout.take(), "lag": self.lag.take()}
+            for name, gained in times.items():
+                if gained.counts:
+                    self._lifetime[name] = Histogram.merged((self._lifetime[name], gained))
+            values = {
+                "slow": self.backlogs.slow,
+                "send_queue": self.backlogs.waiting(),
+                **times,
+                **self._server.take(),
+                **self._connections.take(),
+            }
             sample = Sample(
                 node=self.node,
                 epoch=self.epoch,
                 seq=self._seq,
                 time=time,
                 elapsed=max(0.0, elapsed),
-                slow=self.backlogs.slow,
-                send_queue=self.backlogs.waiting(),
-                rtt=self._rtt.take(),
-                fanout=self.fanout.take(),
-                lag=self.lag.take(),
-                **self._server.take(),
-                **self._connections.take(),
+                **self._known(values),
                 cpu=cpu,
                 memory=memory,
                 own=own,
             )
-            for name, before in self._lifetime.items():
-                gained: Histogram = getattr(sample, name)
-                if gained.counts:
-                    self._lifetime[name] = Histogram.merged((before, gained))
             self._published = self._snapshot(now, sample)
         events, self._events = tuple(self._events), []
         self.history.add(sample, events)
@@ -297,7 +303,7 @@ class Collector:
             rates={
                 name: rate for name in METER_COUNTERS if (rate := sample.rate(name)) is not None
             },
-            **totals,
+            **self._known(totals),
         )
 
     def snapshot(self, now: float, time: float) -> Snapshot:
@@ -306,17 +312,26 @@ class Collector:
             node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
         )
         current = self._snapshot(now, replace(last, time=time))
-        return replace(
-            current,
-            rtt=Histogram.merged((self._lifetime["rtt"], self._rtt.peek())),
-            fanout=Histogram.merged((self._lifetime["fanout"], self.fanout.peek())),
-            lag=Histogram.merged((self._lifetime["lag"], self.lag.peek())),
-        )
+        new = {"rtt": self._rtt.peek(), "fanout": self.fanout.peek(), "lag": self.lag.peek()}
+        merged = {name: Histogram.merged((self._lifetime[name], new[name])) for name in new}
+        return replace(current, **self._known(merged))
 
-    def knows(self, column: Column) -> bool:
-        """Whether a probe of the server knows what is in a column; before the first, all may."""
+    def _knows(self, column: Column) -> bool:
+        """Whether a probe of the server knows what is in a column; before the first, all may.
+
+        Round trips are known to a hub too, whose clients answer pings of its own.
+        """
         probes = self._connections.ledger.probes
-        return not probes or not probes.isdisjoint(column.probes)
+        if not probes or not probes.isdisjoint(column.probes):
+            return True
+        return column.name == "rtt" and bool(self._rtt.steps or self._lifetime["rtt"].counts)
+
+    def _known(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Null for what no probe here can know."""
+        for column in _SOMETIMES_UNKNOWN:
+            if column.name in values and not self._knows(column):
+                values[column.name] = None
+        return values
 
     def measure(self, fanout: Recorder, channels: Callable[[], Iterable[ChannelInfo]]) -> None:
         """Have fan-out times and the table of channels come from a hub.

@@ -203,7 +203,7 @@ SAMPLE: tuple[Column, ...] = (
     *_histogram(
         "rtt",
         "s",
-        "Round-trip times of pings answered during the Sample.",
+        "Round-trip times of pings answered during the Sample, the hub's own included.",
         (50, 95, 99),
         probes=PINGS,
     ),
@@ -227,7 +227,7 @@ SAMPLE: tuple[Column, ...] = (
     *_histogram(
         "fanout",
         "s",
-        "Time from a message's publishing until the last transport had it, for each.",
+        "Time from a message's publishing to the hub until the last transport had it, for each.",
         (50, 95, 99),
     ),
     *_histogram("lag", "s", "Lateness of the event loop, asked ten times a second.", (50, 95, 99)),
@@ -261,7 +261,8 @@ CONNECTION: tuple[Column, ...] = (
     _time("last_activity", "When bytes last came from or went to the peer."),
     *_METERED,
     _seconds(
-        "rtt", "Latest round-trip time of a ping; null before the first answer.", probes=PINGS
+        "rtt",
+        "Latest round-trip time of a ping, be it the hub's own; null before the first answer.",
     ),
     _int("send_queue", "B", "Bytes that wait to be sent.", probes=WIRE),
     _seconds(

@@ -124,12 +124,17 @@ class Histogram:
         return EMPTY if resolution == MICROSECOND else NO_SIZES
 
     @classmethod
-    def merged(cls, histograms: Iterable[Histogram]) -> Histogram:
-        """One histogram of all the values that the given ones hold, which are of one kind."""
+    def merged(cls, histograms: Iterable[Histogram | None]) -> Histogram:
+        """One histogram of all the values that the given ones hold, which are of one kind.
+
+        None, where values are not known, adds none.
+        """
         counts: dict[int, int] = {}
         total = 0
         resolution = MICROSECOND
         for histogram in histograms:
+            if histogram is None:
+                continue
             total += histogram.total
             resolution = histogram.resolution
             for index, count in histogram.counts.items():

@@ -35,7 +35,9 @@ def merge(samples: Sequence[Sample]) -> Sample:
         name: _total(getattr(sample, name) for sample in samples) for name in _SUMS
     }
     for column in HISTOGRAMS:
-        values[column.name] = Histogram.merged(getattr(sample, column.name) for sample in samples)
+        parts = [getattr(sample, column.name) for sample in samples]
+        known = any(part is not None for part in parts)
+        values[column.name] = Histogram.merged(parts) if known else None
     codes: dict[int, int] = {}
     for sample in samples:
         for code, count in sample.close_codes.items():

@@ -52,13 +52,13 @@ class Sample:
     pongs_out: int | None = 0
     slow: int | None = 0
     send_queue: int | None = 0
-    rtt: Histogram = EMPTY
-    size_in: Histogram = NO_SIZES
-    size_out: Histogram = NO_SIZES
-    handler: Histogram = EMPTY
-    receive: Histogram = EMPTY
-    fanout: Histogram = EMPTY
-    lag: Histogram = EMPTY
+    rtt: Histogram | None = EMPTY
+    size_in: Histogram | None = NO_SIZES
+    size_out: Histogram | None = NO_SIZES
+    handler: Histogram | None = EMPTY
+    receive: Histogram | None = EMPTY
+    fanout: Histogram | None = EMPTY
+    lag: Histogram | None = EMPTY
     close_codes: Mapping[int, int] = field(default_factory=lambda: _NO_CODES)
     cpu: float | None = None
     memory: int | None = None
@@ -68,8 +68,8 @@ class Sample:
         """The derived columns, such as ``rtt_p95``: quantiles of the histograms."""
         histogram, _, percent = name.rpartition("_p")
         if histogram in _HISTOGRAMS and percent.isdigit():
-            value: Histogram = getattr(self, histogram)
-            return value.quantile(int(percent) / 100)
+            value: Histogram | None = getattr(self, histogram)
+            return None if value is None else value.quantile(int(percent) / 100)
         raise AttributeError(name)
 
     @property
@@ -209,13 +209,13 @@ class Snapshot:
     pings_out: int | None = 0
     pongs_in: int | None = 0
     pongs_out: int | None = 0
-    rtt: Histogram = EMPTY
-    size_in: Histogram = NO_SIZES
-    size_out: Histogram = NO_SIZES
-    handler: Histogram = EMPTY
-    receive: Histogram = EMPTY
-    fanout: Histogram = EMPTY
-    lag: Histogram = EMPTY
+    rtt: Histogram | None = EMPTY
+    size_in: Histogram | None = NO_SIZES
+    size_out: Histogram | None = NO_SIZES
+    handler: Histogram | None = EMPTY
+    receive: Histogram | None = EMPTY
+    fanout: Histogram | None = EMPTY
+    lag: Histogram | None = EMPTY
     close_codes: Mapping[int, int] = field(default_factory=lambda: _NO_CODES)
     rates: Mapping[str, float] = field(default_factory=dict)
 
@@ -228,7 +228,7 @@ class Snapshot:
             f"{_bytes(rate('bytes_in', 0.0))}/s in",
             f"{_bytes(rate('bytes_out', 0.0))}/s out",
         ]
-        p95 = self.rtt.quantile(0.95)
+        p95 = None if self.rtt is None else self.rtt.quantile(0.95)
         if p95 is not None:
             parts.append(f"RTT p95 {p95 * 1e3:.1f} ms")
         if self.errors:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .columns import SAMPLE
 from .histogram import Histogram
 from .meter import DIRECT, Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]
-
-_UNKNOWN_TO = {
-    column.name: frozenset(column.probes)
-    for column in SAMPLE
-    if column.kind in {"counter", "gauge"} and not column.derived
-}
 
 
 class LedgerTotals:
@@ -50,7 +43,7 @@ class LedgerTotals:
             self._sized[f"messages_{way}"] += sizes.count
             self._sized[f"bytes_{way}"] += sizes.total + partial
         self._taken = {name: getattr(ledger, name) for name in self._taken}
-        return self._known(gains)
+        return gains
 
     def current(self) -> dict[str, Any]:
         """The totals as they are now, what has not been taken yet included."""
@@ -69,16 +62,7 @@ class LedgerTotals:
             partial = getattr(ledger, f"partial_{way}") - self._taken[f"partial_{way}"]
             totals[f"messages_{way}"] = self._sized[f"messages_{way}"] + sizes.count
             totals[f"bytes_{way}"] = self._sized[f"bytes_{way}"] + sizes.total + partial
-        return self._known(totals)
-
-    def _known(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Null for what no probe here can know; before the first one, everything is."""
-        probes = self.ledger.probes
-        if probes and "websockets" not in probes:  # that one knows everything
-            for name in values:
-                if name in _UNKNOWN_TO and not _UNKNOWN_TO[name] & probes:
-                    values[name] = None
-        return values
+        return totals
 
 
 def _merge(before: Histogram, new: Histogram) -> Histogram:

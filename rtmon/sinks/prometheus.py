@@ -194,7 +194,7 @@ class _MonitorCollector:
                 value = monitor.probe_failures
             elif value is None and column.kind == "gauge":  # of some only a Sample knows
                 value = getattr(latest, column.name, None)
-            if value is not None and monitor.collector.knows(column):
+            if value is not None:
                 yield _filled(column, value)
 
 

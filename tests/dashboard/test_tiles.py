@@ -51,6 +51,9 @@ def test_unknown_is_not_zero() -> None:
     tile = by_key([sample(1, bytes_in=None)], snapshot(bytes_in=None))["bytes_in"]
     assert tile.value == "–"
     assert tile.total == "– in all"
+    tile = by_key([sample(1, rtt=None)], snapshot(rtt=None))["rtt"]
+    assert tile.value == "–"
+    assert tile.total == "– pings answered"
 
 
 def test_change_is_against_a_minute_ago() -> None:

@@ -119,6 +119,21 @@ async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
     assert rig.feed.snapshot() == rig.monitor.collector.published()
 
 
+async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
+    """What no probe of the server knows, histograms too, is null in Samples and totals."""
+    await _ready(rig)
+    rig.monitor.connection_opened(rig.monitor.collector.meter(probe="asgi"))
+    await rig.tick()
+    await rig.tick()
+    latest, snapshot = rig.feed.latest(), rig.feed.snapshot()
+    assert latest is not None
+    assert snapshot is not None
+    assert latest == rig.monitor.collector.history.latest()
+    assert snapshot == rig.monitor.collector.published()
+    assert (latest.wire_in, latest.send_queue, latest.rtt, latest.receive) == (None,) * 4
+    assert (snapshot.wire_in, snapshot.rtt, latest.handler) == (None, None, Recorder().take())
+
+
 async def test_since_gives_only_what_is_new(rig: Rig) -> None:
     """A view can ask for what it does not have yet."""
     await _ready(rig)
@@ -147,7 +162,7 @@ async def test_now_is_the_servers_clock(rig: Rig) -> None:
     await rig.tick()
     latest = rig.feed.latest()
     assert latest is not None
-    assert 0 <= rig.feed.now() - latest.time < 5
+    assert 0 <= rig.feed.now() - latest.time < 60
 
 
 @pytest.mark.parametrize(

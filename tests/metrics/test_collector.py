@@ -3,11 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtmon.frames import frame
 from rtmon.metrics.collector import EVENTS_PER_TICK, Collector
-from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, names
+from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, SAMPLE, names
+from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.history import History, merge
 from rtmon.metrics.meter import Ending, Meter
 from rtmon.metrics.records import Event, Sample, Snapshot
@@ -281,3 +284,56 @@ def test_a_row_has_the_columns_of_its_table() -> None:
         unknown = {column.name for column in CONNECTION if probe not in column.probes}
         assert all(getattr(info, name) is None for name in unknown)
         assert ("wire_in" in unknown) == (probe != "websockets")
+
+
+@pytest.mark.parametrize(
+    "probes", [("websockets",), ("asgi",), ("socketio",), ("asgi", "socketio"), EVERY]
+)
+def test_what_no_probe_knows_is_null_everywhere(probes: tuple[str, ...]) -> None:
+    """In Samples, windows, totals and DataFrames a column is null exactly where no probe here
+    knows it: histograms and gauges too, and 0 or empty where one does and there was nothing.
+    """
+    c = _collector()
+    for probe in probes:
+        c.opened(c.meter(probe=probe), 0, 0)
+    for second in (1, 2):
+        c.tick(second, second)
+    window, published = c.history.window(60), c.published()
+    assert window is not None
+    for column in SAMPLE:
+        known = not set(probes).isdisjoint(column.probes)
+        records = [*c.history.samples(), window, published, c.snapshot(3, 3)]
+        for record in records:
+            if not column.derived and hasattr(record, column.name):
+                absent = column.name in {"cpu", "memory", "own"}  # nobody has said
+                value = getattr(record, column.name)
+                assert (value is not None) == (known and not absent), (column.name, record)
+    row = frame("samples", c.history.samples()).iloc[-1]
+    assert {column.name for column in HISTOGRAMS if row.isna()[column.name]} == {
+        column.name for column in HISTOGRAMS if set(probes).isdisjoint(column.probes)
+    }
+
+
+def test_round_trips_that_a_hub_measures_are_known() -> None:
+    """Where the probe sees no pings but a hub asks by itself, its answers are told."""
+    c = _collector()
+    meter = c.meter(probe="asgi")
+    c.opened(meter, 0, 0)
+    assert c.tick(1, 1).sample.rtt is None
+    c.rtt(meter, 0.02)
+    sample, snapshot = c.tick(2, 2).sample, c.snapshot(2, 2)
+    assert sample.rtt is not None
+    assert snapshot.rtt is not None
+    assert (sample.rtt.count, snapshot.rtt.count, meter.info().rtt) == (1, 1, 0.02)
+    assert sample.receive is None
+
+
+def test_a_window_knows_what_part_of_it_knows() -> None:
+    """Of Samples merged, what some did not know is what the others knew; null if all did not."""
+    recorder = Recorder()
+    recorder.record(0.5)
+    merged = merge([replace(_sample(1), rtt=None), replace(_sample(2), rtt=recorder.take())])
+    assert merged.rtt is not None
+    assert (merged.rtt.count, merged.rtt_p50) == (1, pytest.approx(0.5, rel=0.04))
+    unknown = merge([replace(_sample(seq), rtt=None, size_in=None) for seq in (1, 2)])
+    assert (unknown.rtt, unknown.rtt_p99, unknown.size_in) == (None, None, None)

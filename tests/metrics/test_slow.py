@@ -12,10 +12,10 @@ from rtmon.testing import FakeClock
 class Reader:
     """A connection whose transport holds bytes, in front of a queue that holds messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, role: str = "server") -> None:
         self.clock = FakeClock()
         self.collector = Collector(node="n", epoch="e", now=self.clock.monotonic())
-        self.meter: Meter = self.collector.meter()
+        self.meter: Meter = self.collector.meter(role=role)
         self.buffered = 0
         self.queue: SendQueue[str] = SendQueue()
         self.meter.queue = lambda: self.buffered
@@ -35,6 +35,7 @@ class Reader:
         """What is said after so many seconds."""
         self.clock.advance(seconds)
         tick = self.collector.tick(self.clock.monotonic(), self.clock.time())
+        self.sample = tick.sample
         return [(event.kind, event.detail) for event in tick.events if event.kind != "opened"]
 
 
@@ -117,3 +118,33 @@ def test_nothing_is_kept_of_connections_that_ended() -> None:
     reader.collector.closed(reader.meter, now, time, Ending(close_code=1013))
     reader.tick()
     assert reader.meter not in gc.get_referents(*vars(reader.collector.backlogs).values())
+
+
+def test_what_waits_before_an_empty_transport_is_counted_until_it_is_gone() -> None:
+    """Messages held for a moment while the transport has nothing left are in the row and in the
+    total, and no longer once they have left.
+    """
+    reader = Reader()
+    reader.buffered = 100
+    reader.tick()
+    reader.offer(40)
+    reader.buffered = 0
+    reader.tick(0.5)
+    assert (reader.meter.info().send_queue, reader.sample.send_queue) == (40, 40)
+    assert reader.meter.info().queue_age == 0.5
+    reader.queue.take()
+    reader.tick()
+    assert (reader.meter.info().send_queue, reader.sample.send_queue) == (0, 0)
+    assert reader.meter.info().queue_age is None
+
+
+def test_a_clients_waiting_bytes_are_not_the_servers() -> None:
+    """A client that is measured beside a server, and slow, is so in its row and its Event; the
+    server's gauges do not count it.
+    """
+    reader = Reader(role="client")
+    reader.buffered = reader.meter.wire_out = 100
+    assert reader.tick() == []
+    assert reader.tick(1.5) == [("slow", "100 bytes wait, the oldest for 1.5 s")]
+    assert reader.meter.info().send_queue == 100
+    assert (reader.sample.slow, reader.sample.send_queue) == (0, 0)
