@@ -22,15 +22,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import socket
 from collections import deque
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..errors import OptionError, PortInUse
 from .conditions import Conditions, Direction, Faults, directions
-from .link import Link, Side, hang_up
+from .lifecycle import Startable
+from .link import Link
+from .sockets import dial, hang_up, narrow
+from .way import Side
 
 __all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
 
@@ -41,7 +42,7 @@ _REMEMBERED = 100_000
 """Arrivals whose times are kept, the latest."""
 
 
-class FaultProxy(Faults):
+class FaultProxy(Faults, Startable):
     """Passes bytes between clients and a server, and does what networks do to them.
 
     What is set on it holds for all connections, the open ones and those to come; what is set on
@@ -55,7 +56,8 @@ class FaultProxy(Faults):
         host: the interface to listen on.
         port: the port to listen on; any that is free by default.
         buffer: bytes that the kernel buffers for each socket of the proxy. Small buffers make a
-            frozen link felt sooner; by default the kernel decides.
+            frozen link felt sooner: they also have the kernels at the ends buffer some ten times
+            as much, and not megabytes. By default the kernel decides.
         connections: at most; further ones are refused.
         seed: of what happens by chance.
 
@@ -94,6 +96,7 @@ class FaultProxy(Faults):
         self._connecting: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._listening = False
         self.stopped = asyncio.Event()
         self.refusing = False
         self.accepted = 0
@@ -103,18 +106,6 @@ class FaultProxy(Faults):
     def __repr__(self) -> str:
         where = "not started" if self._server is None else f"at {self.url}"
         return f"<FaultProxy to {self._upstream}, {where}: {len(self.links)} connections>"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Begin to listen.
@@ -127,11 +118,20 @@ class FaultProxy(Faults):
             return
         loop = asyncio.get_running_loop()
         self.stopped.clear()
+        self._listening = True
         try:
             self._server = await loop.create_server(
-                lambda: Side(self._accept), self._host, self._port, backlog=_BACKLOG
+                lambda: Side(self._accept),
+                self._host,
+                self._port,
+                backlog=_BACKLOG,
+                start_serving=False,
             )
+            for listener in self._server.sockets:
+                narrow(listener, self._buffer)  # what it accepts inherits it
+            await self._server.start_serving()
         except OSError as exc:
+            self._listening = False
             if exc.errno is not None and "in use" in str(exc):
                 problem = f"the proxy cannot listen on {self._host}:{self._port}: it is in use"
                 raise PortInUse(exc.errno, problem) from exc
@@ -140,9 +140,20 @@ class FaultProxy(Faults):
 
     async def stop(self) -> None:
         """Cut everything and listen no more; idempotent."""
-        if self._server is None:
+        server = self._server
+        if server is None:
             return
-        self._server.close()
+        if not self._listening:  # somebody else is stopping it
+            await self.stopped.wait()
+            return
+        self._listening = False
+        for listener in server.sockets:
+            # A server that is closed forgets those whom it is just accepting, and they would
+            # wait for ever: first nobody new, then let those in, to be turned away.
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # not every loop can
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+        await asyncio.sleep(0)
+        server.close()
         for task in self._connecting:
             task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
@@ -151,7 +162,7 @@ class FaultProxy(Faults):
         while self._links:
             self._empty.clear()
             await self._empty.wait()
-        await self._server.wait_closed()
+        await server.wait_closed()
         self._server = None
         self.stopped.set()
 
@@ -210,6 +221,9 @@ class FaultProxy(Faults):
         return bundle(self, self.controls, include, exclude)
 
     def _accept(self, client: Side) -> None:
+        if not self._listening:  # it was on its way in when the proxy stopped
+            hang_up(client.transport, reset=True)
+            return
         self.accepted += 1
         self.arrivals.append(asyncio.get_running_loop().time())
         if self.refusing or len(self._links) + len(self._connecting) >= self._bound:
@@ -220,17 +234,17 @@ class FaultProxy(Faults):
         task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, client: Side, number: int) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            _, server = await loop.create_connection(Side, *self._target)
+            server = await dial(self._target, Side, buffer=self._buffer)
         except OSError:
             self._refuse(client)
             return
         except asyncio.CancelledError:
             client.transport.abort()
             raise
-        for side in (client, server):
-            self._set_buffers(side.transport)
+        if self._buffer is not None:
+            for side in (client, server):
+                side.transport.set_write_buffer_limits(high=self._buffer)
         link = Link(
             number,
             client,
@@ -244,15 +258,6 @@ class FaultProxy(Faults):
         if self.refusing:  # since it was accepted
             self.refused += 1
             link.cut()
-
-    def _set_buffers(self, transport: asyncio.Transport) -> None:
-        if self._buffer is not None:
-            transport.set_write_buffer_limits(high=self._buffer)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                with contextlib.suppress(OSError):
-                    transport.get_extra_info("socket").setsockopt(
-                        socket.SOL_SOCKET, option, self._buffer
-                    )
 
     def _refuse(self, client: Side) -> None:
         self.refused += 1

@@ -1,7 +1,6 @@
 """One connection through a :class:`~rtmon.lab.faults.FaultProxy`: two directions, each with faults.
 
-Bytes wait in order until they are due. ``up`` is from the client to the server, ``down`` from the
-server to the client.
+``up`` is from the client to the server, ``down`` from the server to the client.
 """
 
 from __future__ import annotations
@@ -9,171 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
-import struct
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ..errors import OptionError
 from .conditions import Conditions, Direction, Faults, directions
+from .sockets import hang_up
+from .way import Side, Way
 
-__all__ = ["BUFFER", "Link", "Side", "hang_up"]
-
-BUFFER = 1 << 20
-"""Bytes under way in one direction at most; beyond, nothing more is read from the sender."""
-
-_SLICE = 0.02
-"""Seconds' worth of bytes that a bandwidth lets through at once."""
-
-_LINGER = struct.pack("ii", 1, 0)
-"""For SO_LINGER: closing throws away what is under way and sends a reset (RFC 9293, 3.10.4)."""
-
-
-class Side(asyncio.Protocol):
-    """One of the two sockets of a link; what it hears it tells.
-
-    Attributes:
-        transport: its socket; set once it is connected.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
-        self._connected = connected
-        self.out: _Way | None = None
-        """Where what is read here goes."""
-        self.into: _Way | None = None
-        """Where what is written here comes from."""
-        self.on_lost: Callable[[Side, Exception | None], None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()  # until it is linked
-        if self._connected is not None:
-            self._connected(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self.out is not None:
-            self.out.take(data)
-
-    def eof_received(self) -> bool:
-        if self.out is None:
-            return False
-        self.out.end()
-        return True  # the other direction may go on
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.on_lost is not None:
-            self.on_lost(self, exc)
-
-    def pause_writing(self) -> None:
-        if self.into is not None:
-            self.into.blocked = True
-
-    def resume_writing(self) -> None:
-        if self.into is not None:
-            self.into.blocked = False
-            self.into.turn()
-
-
-class _Way:
-    """One direction: takes bytes from one side, gives them to the other when they are due."""
-
-    def __init__(
-        self, link: Link, source: Side, sink: Side, conditions: Conditions, rng: random.Random
-    ) -> None:
-        self.conditions = conditions
-        self.blocked = False
-        self.ended = False
-        self.passed = 0
-        self._link = link
-        self._source = source
-        self._sink = sink
-        self._rng = rng
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[float, float, bytes]] = deque()  # when it came, chance, bytes
-        self.held = 0
-        self._over = False
-        self._free = 0.0  # when the line is free, at this bandwidth
-        self._timer: asyncio.TimerHandle | None = None
-
-    def take(self, data: bytes) -> None:
-        """Bytes have come."""
-        self._waiting.append((self._loop.time(), self._rng.random(), data))
-        self.held += len(data)
-        self.turn()
-
-    def end(self) -> None:
-        """The sender has ended; the receiver hears of it behind all that was sent before."""
-        self._over = True
-        self.turn()
-
-    def stop(self) -> None:
-        """Nothing passes any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._waiting.clear()
-        self.held = 0
-
-    def turn(self) -> None:
-        """Give what is due, and see to it that there will be a next time."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        now = self._loop.time()
-        while self._waiting and not self.conditions.frozen and not self.blocked:
-            due, size = self._next(now)
-            if due > now:
-                self._timer = self._loop.call_at(due, self.turn)
-                break
-            self._free = due
-            if self._give(size):
-                return
-        if self._over and not self._waiting and not self.conditions.frozen and not self.ended:
-            self.ended = True
-            self._link.way_ended(self._sink)
-        self._read_on()
-
-    def _next(self, now: float) -> tuple[float, int]:
-        """When the next piece is due, and how many bytes it has."""
-        arrived, chance, data = self._waiting[0]
-        due = arrived + self.conditions.latency + self.conditions.jitter * chance
-        bandwidth = self.conditions.bandwidth
-        if bandwidth is None:
-            return due, len(data)
-        size = min(len(data), max(1, int(bandwidth * _SLICE)))
-        # A line that was idle, or became faster, owes nothing for the time before.
-        begin = max(due, min(self._free, now))
-        return begin + size / bandwidth, size
-
-    def _give(self, size: int) -> bool:
-        """Pass a piece on. Returns whether the connection was cut by it."""
-        arrived, chance, data = self._waiting.popleft()
-        if size < len(data):
-            self._waiting.appendleft((arrived, chance, data[size:]))
-        piece = data[:size]
-        end = self.conditions.cut_after
-        if end is not None:
-            piece = piece[: max(0, end - self.passed)]
-        self.held -= size
-        self.passed += len(piece)
-        if not self._sink.transport.is_closing():
-            self._sink.transport.write(piece)
-        if end is not None and self.passed >= end:
-            self._link.cut(reset=False)
-            return True
-        return False
-
-    def _read_on(self) -> None:
-        """Read from the sender, unless frozen or too much is under way."""
-        transport = self._source.transport
-        if transport.is_closing() or self._over:
-            return
-        if self.conditions.frozen or self.held >= BUFFER:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
+__all__ = ["Link"]
 
 
 class Link(Faults):
@@ -202,10 +45,9 @@ class Link(Faults):
         self.remote = _address(server.transport, "sockname")
         self._gone = gone
         self._client, self._server = client, server
-        rng = random.Random(f"{seed}/{number}/up"), random.Random(f"{seed}/{number}/down")
         self._ways = {
-            "up": _Way(self, client, server, up, rng[0]),
-            "down": _Way(self, server, client, down, rng[1]),
+            "up": self._way("up", client, server, up, seed),
+            "down": self._way("down", server, client, down, seed),
         }
         self._live = {client, server}
         self.open = True
@@ -215,6 +57,16 @@ class Link(Faults):
             side.on_lost = self._lost
         for way in self._ways.values():
             way.turn()
+
+    def _way(self, name: str, source: Side, sink: Side, conditions: Conditions, seed: int) -> Way:
+        return Way(
+            source,
+            sink,
+            conditions,
+            random.Random(f"{seed}/{self.number}/{name}"),
+            on_end=lambda: self._way_ended(sink),
+            on_cut=lambda: self.cut(reset=False),
+        )
 
     def __repr__(self) -> str:
         return f"<Link {self.number} of {self.client}: {self.bytes_up} up, {self.bytes_down} down>"
@@ -263,7 +115,7 @@ class Link(Faults):
             other.transport.resume_reading()  # what it sends vanishes
         hang_up(side.transport, reset=True)
 
-    def way_ended(self, sink: Side) -> None:
+    def _way_ended(self, sink: Side) -> None:
         """A direction has come to its end; with the second one all is over."""
         if all(way.ended for way in self._ways.values()):
             for side in (self._client, self._server):
@@ -291,20 +143,6 @@ class Link(Faults):
         self.open = False
         for way in self._ways.values():
             way.stop()
-
-
-def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a socket: by a reset, or in good order but without waiting for the receiver."""
-    if transport.is_closing():
-        return
-    if reset:
-        with contextlib.suppress(OSError):
-            transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, _LINGER
-            )
-        transport.abort()
-    else:
-        transport.close()
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosedError, InvalidMessage
 
 from rtmon.errors import OptionError, PortInUse
-from rtmon.lab.link import BUFFER
+from rtmon.lab.way import BUFFER
 from rtmon.testing import FaultProxy, until
 
 LOOK = 0.1
@@ -56,7 +56,9 @@ class Bench:
 
     async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The server has a connection."""
-        self._met.put_nowait(End(reader, writer))
+        end = End(reader, writer)
+        self._ends.append(end)
+        self._met.put_nowait(end)
 
     async def dial(self) -> End:
         """A client, which may not be let in."""
@@ -80,17 +82,24 @@ class Bench:
                 await end.writer.wait_closed()
 
 
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+@contextlib.asynccontextmanager
+async def set_up(**options: Any) -> AsyncIterator[Bench]:
     """A server that only listens, and a proxy before it."""
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with FaultProxy(f"ws://127.0.0.1:{port}/path?x=1") as bench.proxy:
+    async with FaultProxy(f"ws://127.0.0.1:{port}/path?x=1", **options) as bench.proxy:
         yield bench
         await bench.close()
     server.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A proxy as it is by default."""
+    async with set_up() as bench:
+        yield bench
 
 
 async def test_it_is_transparent(bench: Bench) -> None:
@@ -198,6 +207,56 @@ async def test_a_frozen_link_holds_up_its_sender(bench: Bench) -> None:
         await flooding
 
 
+async def taken(end: End) -> int:
+    """Bytes that are taken from one end until it has to wait."""
+    sock = end.writer.get_extra_info("socket").dup()
+    sock.setblocking(False)
+    count, waits = 0, 0
+    with sock:
+        while waits < 5:
+            try:
+                count += sock.send(bytes(1 << 16))
+                waits = 0
+            except BlockingIOError:
+                waits += 1  # what is under way in the kernel makes room once more
+                await asyncio.sleep(LOOK / 5)
+    return count
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_small_buffers(direction: Any) -> None:
+    """With small buffers a frozen link takes far fewer bytes before its sender has to wait, and
+    loses none of them.
+    """
+    counts = []
+    for buffer in (None, 4_096):
+        async with set_up(buffer=buffer) as bench:
+            client, server = await bench.pair()
+            held, other = (client, server) if direction == "up" else (server, client)
+            bench.proxy.freeze()
+            counts.append(await taken(held))
+            bench.proxy.thaw()
+            assert await other.get(counts[-1]) == bytes(counts[-1])
+    wide, small = counts
+    assert small < wide / 4
+
+
+async def test_small_buffers_find_the_address() -> None:
+    """Who has several addresses is reached at the one where somebody listens, else nowhere."""
+    bench = Bench()
+    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with FaultProxy(f"ws://localhost:{port}", buffer=8_192) as bench.proxy:
+        await bench.pair()
+        server.close()
+        with contextlib.suppress(ConnectionResetError):
+            await (await bench.dial()).rest()
+        assert bench.proxy.refused == 1
+        await bench.close()
+    with pytest.raises(OptionError, match="buffer"):
+        FaultProxy("ws://x", buffer=0)
+
+
 async def test_a_reset(bench: Bench) -> None:
     """A cut by reset ends both ends with an error, another just ends the stream."""
     client, server = await bench.pair()
@@ -277,10 +336,9 @@ async def test_refusing(bench: Bench) -> None:
     assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
 
 
-async def test_no_server() -> None:
+async def test_no_server(reserve_port: Callable[[], int]) -> None:
     """A server that is not there looks like one that refuses."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = reserve_port()
     async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
         with pytest.raises((OSError, InvalidMessage)):
             await connect(proxy.url, proxy=None)
@@ -334,6 +392,22 @@ async def test_stopping_ends_everything() -> None:
         await bench.close()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_stopping_while_somebody_comes(turns: int) -> None:
+    """Who comes just as the proxy stops is turned away, however far the loop had let them in."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with FaultProxy("ws://{}:{}".format(*server.getsockname())) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await asyncio.gather(proxy.stop(), proxy.stop())
+                client.setblocking(False)
+                with contextlib.suppress(ConnectionResetError):
+                    async with asyncio.timeout(20):
+                        assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+            assert not proxy.links
 
 
 @pytest.mark.parametrize(

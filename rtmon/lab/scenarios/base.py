@@ -9,14 +9,14 @@ import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ...errors import OptionError
-from ...metrics.histogram import Histogram, Recorder
+from ..lifecycle import Startable
 from .knobs import Curve, Knob
+from .measuring import Schedule
 
-__all__ = ["PERIOD", "ROWS", "Rates", "Scenario", "Schedule"]
+__all__ = ["PERIOD", "ROWS", "Scenario"]
 
 PERIOD = 0.5
 """Seconds between two rows of numbers."""
@@ -28,68 +28,7 @@ ROWS = 1200
 """Rows kept: ten minutes of half seconds; older ones go."""
 
 
-class Schedule:
-    """When something is due that happens so often a second, at a rate that may change.
-
-    What is late is made up for, up to a second's worth, so that the rate holds.
-    """
-
-    def __init__(self, now: float) -> None:
-        self._next = now
-
-    def due(self, rate: float, now: float) -> list[float]:
-        """The moments that have come since the last call, oldest first."""
-        if rate <= 0:
-            self._next = now
-            return []
-        step = 1 / rate
-        self._next = max(min(self._next, now + step), now - 1.0)
-        moments = []
-        while self._next <= now:
-            moments.append(self._next)
-            self._next += step
-        return moments
-
-    def wait(self, now: float, *, at_most: float) -> float:
-        """Seconds until the next moment."""
-        return min(max(0.0, self._next - now), at_most)
-
-
-class Rates:
-    """Counts and delays since the last look, as numbers a second and quantiles."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, float] = {}
-        self._delays: dict[str, Recorder] = {}
-
-    def count(self, what: str, by: float = 1.0) -> None:
-        """Count something."""
-        self._counts[what] = self._counts.get(what, 0.0) + by
-
-    def delay(self, what: str, seconds: float) -> None:
-        """Record a delay."""
-        self._delays.setdefault(what, Recorder()).record(seconds)
-
-    def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
-        """What was counted, as functions: of a count its rate, of a delay its quantile in ms.
-
-        Args:
-            elapsed: seconds since the last call.
-        """
-        counts, self._counts = self._counts, {}
-        delays = {what: recorder.take() for what, recorder in self._delays.items()}
-
-        def rate(what: str) -> float:
-            return counts.get(what, 0.0) / elapsed
-
-        def quantile(what: str, q: float) -> float:
-            value = delays.get(what, Histogram.empty()).quantile(q)
-            return math.nan if value is None else value * 1e3
-
-        return rate, quantile
-
-
-class Scenario(abc.ABC):
+class Scenario(Startable):
     """Clients that do one thing against a hub, and the numbers of it.
 
     Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
@@ -157,18 +96,6 @@ class Scenario(abc.ABC):
             if isinstance(knob, Knob)
         }
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
     async def start(self) -> None:
         """Connect the clients and begin; returns once all are there. Idempotent.
 
@@ -227,7 +154,7 @@ class Scenario(abc.ABC):
         """Seconds of the loop's clock."""
         return asyncio.get_running_loop().time()
 
-    def moved(self, knob: str) -> None:  # noqa: B027 - most knobs are read when they are needed
+    def moved(self, knob: str) -> None:
         """Called when a knob has a new value."""
 
     @abc.abstractmethod

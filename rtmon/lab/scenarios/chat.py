@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from ..script import words
 from ..user import Connection
-from .base import Rates, Scenario
+from .base import Scenario
 from .crowd import Crowd, stamp, stamps
 from .knobs import Curve, Knob
+from .measuring import Rates
 
 __all__ = ["ChatRoom"]
 

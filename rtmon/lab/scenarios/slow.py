@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from ..user import Connection
-from .base import Rates, Scenario
+from .base import Scenario
 from .crowd import Crowd, Publisher, stamp, stamps
 from .knobs import Curve, Knob
+from .measuring import Rates
 
 __all__ = ["SlowReader"]
 

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 from ...backoff import Backoff
 from ..faults import FaultProxy
 from ..user import Connection
-from .base import Rates, Scenario
+from .base import Scenario
 from .crowd import AT_ONCE, LEAVE, UNREACHABLE
 from .knobs import Curve, Knob
+from .measuring import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]
 

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any, ClassVar
 
 from ..user import Connection
-from .base import Rates, Scenario
+from .base import Scenario
 from .crowd import Crowd, Publisher, stamp, stamps
 from .knobs import Curve, Knob
+from .measuring import Rates
 
 __all__ = ["MarketTicker"]
 

@@ -1,0 +1,33 @@
+"""What is started and stopped, by calls or by ``async with``."""
+
+from __future__ import annotations
+
+import abc
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Startable"]
+
+
+class Startable(abc.ABC):
+    """Something that runs from :meth:`start` to :meth:`stop`; ``async with`` calls both."""
+
+    @abc.abstractmethod
+    async def start(self) -> None:
+        """Begin; idempotent."""
+
+    @abc.abstractmethod
+    async def stop(self) -> None:
+        """End everything that was started; idempotent."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()

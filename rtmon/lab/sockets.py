@@ -1,0 +1,86 @@
+"""TCP sockets: with small buffers, connected, hung up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["dial", "hang_up", "narrow"]
+
+_SEGMENT = 1460
+"""Bytes of a TCP segment where buffers are to be small: those of Ethernet."""
+
+_LINGER = struct.pack("ii", 1, 0)
+"""For SO_LINGER: closing throws away what is under way and sends a reset (RFC 9293, 3.10.4)."""
+
+
+Connected = TypeVar("Connected", bound=asyncio.Protocol)
+
+
+def narrow(sock: Any, buffer: int | None) -> None:
+    """Have the kernel buffer little for a socket that is not connected yet.
+
+    Args:
+        sock: the socket; those that it accepts are narrow, too.
+        buffer: bytes; None leaves it to the kernel.
+    """
+    if buffer is None:
+        return
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, buffer)
+    # Linux gives a sender room for some twenty segments of its peer, and those of the loopback
+    # interface have 64 KiB.
+    with contextlib.suppress(AttributeError, OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
+
+
+async def dial(
+    target: tuple[str, int], protocol: Callable[[], Connected], *, buffer: int | None
+) -> Connected:
+    """Connect to a server.
+
+    Args:
+        target: host and port.
+        protocol: makes what hears of the connection.
+        buffer: as for :func:`narrow`.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    loop = asyncio.get_running_loop()
+    if buffer is None:
+        return (await loop.create_connection(protocol, *target))[1]
+    problem: OSError | None = None
+    found = await loop.getaddrinfo(*target, type=socket.SOCK_STREAM)
+    for family, kind, number, _, address in found:
+        sock = socket.socket(family, kind, number)
+        try:
+            sock.setblocking(False)
+            narrow(sock, buffer)  # before it connects: the other end's buffers follow from it
+            await loop.sock_connect(sock, address)
+            return (await loop.create_connection(protocol, sock=sock))[1]
+        except OSError as exc:
+            problem = exc
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+    raise problem or OSError(f"{target[0]} has no address")
+
+
+def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
+    """Close a socket: by a reset, or in good order but without waiting for the receiver."""
+    if transport.is_closing():
+        return
+    if reset:
+        with contextlib.suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _LINGER
+            )
+        transport.abort()
+    else:
+        transport.close()
