@@ -168,7 +168,9 @@ class Reception:
 
 
 def _checked(value: str | None, what: str) -> str | None:
+    if value is None:
+        return None
     try:
-        return msgspec.convert(value, Name | None)
+        return msgspec.convert(value, Name)
     except msgspec.ValidationError as error:
         raise ProtocolError("invalid_name", f"The {what} in the address: {error}.") from None

@@ -47,7 +47,6 @@ class Session:
         position: of the chat, when this connection was opened.
         peer: the connection.
         open: until the connection has ended.
-        heartbeat: the ``ping`` messages that the client asked for.
     """
 
     def __init__(self, hub: Hub, peer: Peer) -> None:
@@ -60,10 +59,11 @@ class Session:
         self.info: Any = None
         self.position = ("", 0)
         self.open = True
-        self.heartbeat = Heartbeat(self)
         self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=hub.clock())
         self._batcher: Batcher[tuple[str | bytes, Policy]] | None = None
-        self._alarm = Alarm(self.flush)
+        # What few clients ask for is made when they do: thousands do nothing but stay.
+        self._heartbeat: Heartbeat | None = None
+        self._alarm: Alarm | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.name!r} {self.peer.transport}>"
@@ -83,6 +83,13 @@ class Session:
         """Whether the client gets its messages in batches of its own."""
         return self._batcher is not None
 
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """The ``ping`` messages that the client asked for."""
+        if self._heartbeat is None:
+            self._heartbeat = Heartbeat(self)
+        return self._heartbeat
+
     # Out
 
     def put(
@@ -100,6 +107,8 @@ class Session:
         full = self._batcher.add((data, policy), now=0.0)
         if full:
             return self._send_batch(full)
+        if self._alarm is None:
+            self._alarm = Alarm(self.flush)
         self._alarm.set(self._batcher.delay)
         return self.open
 
@@ -254,8 +263,10 @@ class Session:
         """The connection has ended; the transport calls this once."""
         if self.open:
             self.open = False
-            self._alarm.cancel()
-            self.heartbeat.stop()
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
             self.hub.audience.forget(self)
             self.hub.reception.forget(self)
 

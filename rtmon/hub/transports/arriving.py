@@ -48,6 +48,8 @@ class Arrival:
     @classmethod
     def of(cls, query: str) -> Self:
         """``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``, the last two repeatedly."""
+        if not query:
+            return cls()
         try:
             asked = parse_qs(query, max_num_fields=2 * _PLACES)
         except ValueError:  # so many are nobody's who means well

@@ -20,6 +20,7 @@ from .queued import QueuedPeer
 
 if TYPE_CHECKING:
     from ..hub import Hub
+    from ..session import Session
 
 __all__ = ["WebSocketPeer", "handler", "serve_arguments"]
 
@@ -90,32 +91,34 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     """
 
     async def handle(connection: ServerConnection) -> None:
+        # One frame, and no generator: what is on the stack here, each idle connection holds.
         peer = WebSocketPeer(connection, hub=hub)
+        session = None
         try:
-            await _handle(hub, peer)
+            session = await _welcomed(hub, peer)
+            while session is not None:
+                await session.receive(await connection.recv())
+        except ConnectionClosed:
+            pass
         finally:
+            if session is not None:
+                session.closed()
             peer.ended()
 
     return handle
 
 
-async def _handle(hub: Hub, peer: WebSocketPeer) -> None:
+async def _welcomed(hub: Hub, peer: WebSocketPeer) -> Session | None:
+    """Let a client in; None, and its connection closed, if there is no room."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
     arrival = Arrival.of(path.partition("?")[2])
     try:
-        session = await hub.open(peer, name=arrival.name, user=arrival.user, since=arrival.since)
+        return await hub.open(peer, name=arrival.name, user=arrival.user, since=arrival.since)
     except ProtocolError as error:
         await connection.close(close.TRY_AGAIN_LATER, error.message)
-        return
-    try:
-        async for data in connection:
-            await session.receive(data)
-    except ConnectionClosed:
-        pass
-    finally:
-        session.closed()
+        return None
 
 
 def serve_arguments(hub: Hub) -> dict[str, Any]:
