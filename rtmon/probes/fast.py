@@ -23,6 +23,8 @@ from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 from websockets.version import version as installed_version
 
+from .keepalive import SharedKeepalive
+
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # the same in Python, for platforms without a compiled wheel
@@ -59,11 +61,14 @@ REPLACED = (
     "drain",
     "set_connection_exc",
     "close_exc",
+    "start_keepalive",
+    "keepalive",
+    "ping",
 )
 """Methods that the fast path replaces, or does the work of without calling them."""
 
 
-class FastPath(ServerConnection):
+class FastPath(SharedKeepalive):
     """Stands in front of a probed connection class, and takes what is simple."""
 
     monitor: Monitor
@@ -101,6 +106,8 @@ class FastPath(ServerConnection):
             frames.append(Frame(_TEXT if head == 0x81 else _BINARY, payload))
             begin = end
         if begin < size or protocol.writes or protocol.events:
+            if not (frames or protocol.writes or protocol.events) and self._took_pong(data):
+                return
             if begin:
                 protocol.events += frames
                 self._count_wire(begin)
