@@ -8,14 +8,12 @@ in the numbers, and it can be closed to the world.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import hmac
 import http
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -239,9 +237,7 @@ class Admin:
         )
 
     def _busiest(self) -> list[ChannelInfo]:
-        return heapq.nlargest(
-            CHANNELS, self.monitor.collector.channels(), key=attrgetter("delivered")
-        )
+        return self.monitor.collector.channels(CHANNELS)
 
     def _changed(self, tick: Tick) -> list[Meter]:
         """The rows to send with a tick; what does not fit comes with the next ones."""

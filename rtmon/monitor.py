@@ -12,24 +12,23 @@ import time
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .attachment import Attachment, Sink
 from .clock import SYSTEM_CLOCK, Clock
 from .errors import MonitorError, OptionError
 from .gauges import ProcessGauges
-from .metrics.collector import Collector, Tick
+from .metrics.collector import Collector, Measurable, Tick
 from .metrics.meter import safe_text
 from .ticker import Beats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .metrics.histogram import Recorder
     from .metrics.meter import Ending, Meter
-    from .metrics.records import ChannelInfo, Sample, Snapshot
+    from .metrics.records import Sample, Snapshot
 
 __all__ = ["Monitor"]
 
@@ -48,17 +47,6 @@ TRACEBACK_LENGTH = 8192
 
 FAILURE_LOG_SECONDS = 60.0
 """Failures inside a probe are logged this often at most."""
-
-
-class Measurable(Protocol):
-    """What a hub offers to be measured."""
-
-    @property
-    def fanout(self) -> Recorder:
-        """Where it records how long each fan-out took."""
-
-    def channels(self) -> Iterable[ChannelInfo]:
-        """What each of its channels has done."""
 
 
 class Monitor:
@@ -262,7 +250,7 @@ class Monitor:
 
     def measure(self, hub: Measurable) -> None:
         """Have a hub's channels shown, and its fan-out timed."""
-        self.collector.measure(hub.fanout, hub.channels)
+        self.collector.measure(hub)
 
     # What probes report, on the thread that is measured
 

@@ -9,6 +9,7 @@ from ..backpressure import Policy
 from ..batching import Batcher
 from ..errors import ProtocolError
 from ..protocol import limits
+from ..protocol.envelope import Message
 from ..protocol.outgoing import Publication
 from .alarm import Alarm
 from .brokers.base import Published
@@ -100,9 +101,9 @@ class Audience:
         """Somebody wants messages in batches of their own, or no longer."""
         self._outlets.regroup(session)
 
-    def counted(self) -> dict[str, ChannelStats]:
-        """All stats, with the subscribers that there are now."""
-        stats = self.stats.as_dict()
+    def counted(self, limit: int | None = None) -> dict[str, ChannelStats]:
+        """All stats, or those of the busiest places, with the subscribers that there are now."""
+        stats = self.stats.as_dict() if limit is None else self.stats.busiest(limit)
         for key, each in stats.items():
             each.subscribers = self.count(key)
         return stats
@@ -168,6 +169,14 @@ class Audience:
         if isinstance(message.payload, Publication):
             for listener in list(self.listeners.receivers(message.payload.channel)):
                 listener.notify(message.payload)
+
+    def tell(self, key: str, message: Message, *, skip: Session | None = None) -> None:
+        """Tell all who get what is published under a key something that is not published there.
+
+        It goes the way of publications, in order with them; it is not counted as one, has no
+        position, is not kept, and is not dropped for those who read too slowly.
+        """
+        self._outlet(key).deliver(Outgoing(message, count=0), skip=skip)
 
     def _collect(self, key: str, outgoing: Outgoing, rule: ChannelOptions) -> None:
         found = self._batches.get(key)

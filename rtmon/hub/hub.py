@@ -214,9 +214,22 @@ class Hub:
         """How long each fan-out took, for a Monitor to take."""
         return self.audience.stats.fanout
 
-    def channels(self) -> list[ChannelInfo]:
-        """The same counters as :meth:`channel_stats`, as records."""
-        return [stats.info(channel) for channel, stats in self.channel_stats().items()]
+    def channels(self, limit: int | None = None) -> list[ChannelInfo]:
+        """The same counters as :meth:`channel_stats`, as records.
+
+        Args:
+            limit: give only so many, those with the most deliveries.
+        """
+        counted = self.audience.counted(limit)
+        return [stats.info(channel) for channel, stats in counted.items()]
+
+    def channel_series(self) -> list[ChannelInfo]:
+        """The first channels, and what all others have done together as ``other``.
+
+        Their number is bounded, whatever clients make up, and no counter ever falls.
+        """
+        self.audience.counted()
+        return self.audience.stats.series()
 
     async def aclose(self) -> None:
         """End all connections with 1001, and what is still going on."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from .backlog import Backlogs
 from .causes import NORMAL
@@ -17,7 +17,7 @@ from .meter import Ending, Ledger, Meter, safe_text
 from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 from .totals import LedgerTotals, ServerTotals
 
-__all__ = ["Collector", "Tick"]
+__all__ = ["Collector", "Measurable", "Tick"]
 
 EVENTS_PER_TICK = 1000
 """Events kept of one tick; of a storm of connections the rest is counted, and said."""
@@ -44,6 +44,20 @@ class Tick:
     events: tuple[Event, ...]
     meters: tuple[Meter, ...]
     closed: tuple[Meter, ...]
+
+
+class Measurable(Protocol):
+    """What a hub offers to be measured; it is asked only where somebody looks."""
+
+    @property
+    def fanout(self) -> Recorder:
+        """Where it records how long each fan-out took."""
+
+    def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
+        """What each of its channels has done, or each of so many of the busiest."""
+
+    def channel_series(self) -> Iterable[ChannelInfo]:
+        """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
 
 
 class Collector:
@@ -83,7 +97,7 @@ class Collector:
         self._rtt = Recorder()
         self.fanout = Recorder()
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
-        self._channels: Callable[[], Iterable[ChannelInfo]] = tuple
+        self._hub: Measurable | None = None
         self._published: Snapshot | None = None
 
     def meter(
@@ -333,16 +347,17 @@ class Collector:
                 values[column.name] = None
         return values
 
-    def measure(self, fanout: Recorder, channels: Callable[[], Iterable[ChannelInfo]]) -> None:
-        """Have fan-out times and the table of channels come from a hub.
+    def measure(self, hub: Measurable) -> None:
+        """Have fan-out times and what is told of channels come from a hub."""
+        self.fanout, self._hub = hub.fanout, hub
 
-        The table is asked for only where somebody looks.
-        """
-        self.fanout, self._channels = fanout, channels
+    def channels(self, limit: int | None = None) -> list[ChannelInfo]:
+        """The channels of the hub, or only the busiest; none without a hub."""
+        return [] if self._hub is None else list(self._hub.channels(limit))
 
-    def channels(self) -> list[ChannelInfo]:
-        """The channels of the hub, if there is one."""
-        return list(self._channels())
+    def channel_series(self) -> list[ChannelInfo]:
+        """A bounded number of channels and the sum of the others; none without a hub."""
+        return [] if self._hub is None else list(self._hub.channel_series())
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

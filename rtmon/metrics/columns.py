@@ -22,6 +22,7 @@ __all__ = [
     "EVENT",
     "EVERY",
     "HISTOGRAMS",
+    "LABELS",
     "METER_COUNTERS",
     "SAMPLE",
     "TABLES",
@@ -52,6 +53,11 @@ WIRE = ("websockets",)
 
 PINGS = ("websockets", "socketio")
 """The probes that see pings answered."""
+
+
+LABELS = 32
+"""Values of a label, such as a close code or a channel, that have a series of their own where
+outsiders choose them; those that come later are counted together, as ``other``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,13 +333,19 @@ EVENT: tuple[Column, ...] = (
 
 CHANNEL: tuple[Column, ...] = (
     _text("channel", "The channel: channel:NAME, room:NAME, or chat for everybody."),
-    _int("subscribers", "connections", "Connections that receive it now."),
+    _int("subscribers", "subscribers", "Connections that receive it now."),
     _counter("published", "messages", "Messages published to it."),
     _counter("delivered", "messages", "Messages handed to the transports of those who receive it."),
     _counter("dropped", "messages", "Messages that somebody should have had and did not get."),
     _counter("bytes", "B", "Payload handed to transports: encoded messages, without framing."),
-    _seconds("fanout", "Time from publishing until the last transport had it, in sum."),
-    _seconds("fanout_max", "The longest of these."),
+    Column(
+        "fanout",
+        "counter",
+        "s",
+        "Float64",
+        "Time from publishing until the last transport had it, in sum.",
+    ),
+    _seconds("fanout_max", "The longest time from publishing until the last transport had it."),
 )
 
 CLIENT: tuple[Column, ...] = (

@@ -8,20 +8,22 @@ scraped, so a scrape costs the same with one connection and with ten thousand. W
 there are follows from :data:`rtmon.metrics.columns.SAMPLE`; what is not known is left out.
 
 Labels are bounded. No label holds what tells one connection from another, and of the close
-codes that applications choose at most :data:`LABEL_LIMIT` have a series of their own.
+codes that applications choose, and of a hub's channels, the first
+:data:`rtmon.metrics.columns.LABELS` have a series of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import MissingExtra
-from ..metrics.columns import SAMPLE, Column
+from ..metrics.columns import CHANNEL, LABELS, SAMPLE, Column
 from ..metrics.histogram import Histogram, bucket
 from ..metrics.meter import safe_text
 
@@ -40,9 +42,10 @@ except ImportError:
     raise MissingExtra("/metrics", "prometheus_client", "prometheus") from None
 
 if TYPE_CHECKING:
+    from ..metrics.records import ChannelInfo
     from ..monitor import Monitor
 
-__all__ = ["BOUNDS", "LABEL_LIMIT", "exposition", "families", "registry"]
+__all__ = ["BOUNDS", "exposition", "families", "registry"]
 
 BOUNDS: tuple[int, ...] = tuple((1 << power) - 1 for power in range(4, 27))
 """Upper bounds of every histogram, in steps of its resolution: 15 µs to 67 s, 15 B to 64 MiB.
@@ -51,9 +54,6 @@ Prometheus counts a value that equals a bound below it. A bucket of
 :mod:`rtmon.metrics.histogram` begins at every power of two, so the buckets before it hold
 exactly the values up to the power minus one step: no value is ever counted on the wrong side.
 """
-
-LABEL_LIMIT = 32
-"""Values of a label that outsiders choose; those that come later are counted as ``other``."""
 
 _KNOWN: Mapping[str, tuple[int, ...]] = {
     "close_codes": (*range(1000, 1004), *range(1005, 1015)),  # RFC 6455, 7.4.1, and its registry
@@ -91,6 +91,18 @@ _ALSO = (
 """What is told besides the columns of a Sample, or in another sense than there."""
 
 
+_CHANNEL = tuple(
+    dataclasses.replace(
+        column,
+        name=f"channel_{column.name}",
+        definition=f"Per channel: {column.definition[0].lower()}{column.definition[1:]}",
+    )
+    for column in CHANNEL
+    if column.name != "channel"
+)
+"""What is told of channels, each with a label ``channel``."""
+
+
 def _columns() -> tuple[Column, ...]:
     """The columns that become metrics, in order."""
     table = {column.name: column for column in (*SAMPLE, *_ALSO)}
@@ -120,7 +132,10 @@ def _metric_name(column: Column) -> str:
 def families() -> Iterator[Metric]:
     """The metrics there are, in order, with their names, types, units and meanings."""
     yield _info({})
-    yield from map(_family, _columns())
+    for column in _columns():
+        yield _family(column)
+    for column in _CHANNEL:
+        yield _family(column, labels=["channel"])
 
 
 def registry(monitor: Monitor) -> CollectorRegistry:
@@ -182,7 +197,7 @@ class _MonitorCollector:
         return families()
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as of the last tick."""
+        """The metrics as of the last tick; those of channels as of now."""
         monitor = self._monitor
         snapshot = monitor.collector.published() or monitor.snapshot()
         latest = monitor.collector.history.latest()
@@ -196,6 +211,7 @@ class _MonitorCollector:
                 value = getattr(latest, column.name, None)
             if value is not None:
                 yield _filled(column, value)
+        yield from _channels(monitor.collector.channel_series())
 
 
 def _info(labels: dict[str, str]) -> Metric:
@@ -206,19 +222,28 @@ def _info(labels: dict[str, str]) -> Metric:
     )
 
 
-def _family(column: Column) -> Any:
+def _channels(series: Sequence[ChannelInfo]) -> Iterator[Metric]:
+    for column in _CHANNEL if series else ():
+        family = _family(column, labels=["channel"])
+        for info in series:
+            value = getattr(info, column.name.removeprefix("channel_"))
+            family.add_metric([safe_text(info.channel)], value)
+        yield family
+
+
+def _family(column: Column, labels: Sequence[str] = ()) -> Any:
     """A metric without values."""
     name = _metric_name(column)
     unit = _UNITS.get(column.unit, column.unit)
     # A Sample's counters are increases; here they are totals, and gauges are of now.
     text = re.sub(" (during|at the end of) the Sample", "", column.definition)
-    about: dict[str, Any] = {"unit": unit if name.endswith(f"_{unit}") else ""}
+    if column.kind == "tally":
+        labels = [column.name.rpartition("_")[2].removesuffix("s")]
+    about: dict[str, Any] = {"unit": unit if name.endswith(f"_{unit}") else "", "labels": labels}
     if column.kind == "histogram":
         return HistogramMetricFamily(name, text, **about)
     if column.kind == "gauge":
         return GaugeMetricFamily(name, text, **about)
-    if column.kind == "tally":
-        about["labels"] = [column.name.rpartition("_")[2].removesuffix("s")]
     return CounterMetricFamily(name, text, **about)
 
 
@@ -264,7 +289,7 @@ def _bounded(tally: Mapping[int, int], known: Iterable[int]) -> dict[str, int]:
     of their own keep it, and no series ever falls.
     """
     labels = dict.fromkeys(map(str, known), 0)
-    limit = len(labels) + LABEL_LIMIT
+    limit = len(labels) + LABELS
     for key, count in tally.items():
         label = str(key) if str(key) in labels or len(labels) < limit else "other"
         labels[label] = labels.get(label, 0) + count

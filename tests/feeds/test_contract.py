@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from rtmon import Monitor, open_feed, serve_admin
+from rtmon import Hub, Monitor, open_feed, serve_admin
 from rtmon.feeds import ConnectionQuery, Feed
 from rtmon.feeds.local import LocalFeed
 from rtmon.feeds.remote import RemoteFeed
 from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.meter import Ending, Meter
-from rtmon.metrics.records import ChannelInfo
 from rtmon.testing import until
 
 
@@ -209,11 +208,15 @@ async def test_a_row_that_changed_replaces_the_old_one(rig: Rig) -> None:
 
 async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
     """What the hub says of its channels is there with the next tick, as it is."""
-    channels = [ChannelInfo(channel="room:<b>", subscribers=2, published=3, fanout=0.25)]
-    rig.monitor.collector.measure(Recorder(), lambda: channels)
+    hub = Hub()
+    rig.monitor.measure(hub)
+    stats = hub.audience.stats["room:<b>"]
+    stats.published = 3
+    stats.took(0.25)
     await _ready(rig)
-    await rig.tick()
-    assert rig.feed.channels() == channels
-    channels[0] = ChannelInfo(channel="room:<b>", published=4)
-    await rig.tick()
-    assert rig.feed.channels() == channels
+    for _ in range(2):
+        stats.published += 1
+        await rig.tick()
+        assert rig.feed.channels() == hub.channels()
+    (channel,) = rig.feed.channels()
+    assert (channel.channel, channel.published, channel.fanout) == ("room:<b>", 5, 0.25)

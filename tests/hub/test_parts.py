@@ -19,6 +19,7 @@ from rtmon.hub.delivery import fitting
 from rtmon.hub.limiter import Limiter
 from rtmon.hub.stats import StatsTable
 from rtmon.hub.typists import Typists
+from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
 from rtmon.protocol.outgoing import Member
 
@@ -195,7 +196,7 @@ def test_groups_fit(sizes: list[int]) -> None:
 
 def test_stats_are_bounded() -> None:
     """Past the capacity, channels without subscribers go first, those with them never."""
-    table = StatsTable(10)
+    table = StatsTable(10, labels=2)
     busy = table["busy"]
     busy.subscribers = 1
     for number in range(100):
@@ -204,6 +205,36 @@ def test_stats_are_bounded() -> None:
     assert known["busy"] is busy
     assert len(known) <= 11
     assert isinstance(known["c99"], ChannelStats)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdefghij"), st.floats(0, 100), st.integers(0, 3)), max_size=60
+    )
+)
+def test_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
+    """However channels come, go and are forgotten, the first have a series each, the others are
+    counted together, nothing that was counted is lost, and no counter ever falls.
+    """
+    table = StatsTable(5, labels=3)
+    told: dict[str, ChannelInfo] = {}
+    for channel, seconds, receivers in publications:
+        stats = table[channel]
+        stats.published += 1
+        stats.delivered += receivers
+        stats.subscribers = receivers % 2
+        stats.took(seconds)
+        before, told = told, {info.channel: info for info in table.series()}
+        assert list(told)[-1] == "other"
+        assert len(told) <= 4
+        for name, info in before.items():
+            for counter in ("published", "delivered", "fanout"):
+                assert getattr(told[name], counter) >= getattr(info, counter)
+    if publications:
+        assert sum(info.published for info in told.values()) == len(publications)
+        assert sum(info.delivered for info in told.values()) == sum(n for _, _, n in publications)
+        first = list(dict.fromkeys(channel for channel, _, _ in publications))[:3]
+        assert list(told) == [*first, "other"]
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))

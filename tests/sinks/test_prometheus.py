@@ -18,8 +18,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from rtmon import Monitor, __version__, probe, serve_admin
-from rtmon.metrics.columns import SAMPLE, Column
+from rtmon import Hub, Monitor, __version__, probe, serve_admin
+from rtmon.metrics.columns import LABELS, SAMPLE, Column
 from rtmon.metrics.histogram import BYTE, MICROSECOND, Recorder
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Snapshot
@@ -94,11 +94,14 @@ async def test_all_that_is_measured_is_told() -> None:
     each total is the Snapshot's, each gauge the latest Sample's.
     """
     monitor = Monitor(interval=1000)
+    hub = Hub()
+    monitor.measure(hub)
     monitor.probe_failures = 3
     async with _echoing(monitor) as url, connect(url) as client:
         await client.send(b"binary")
         await client.recv()
         monitor.tick()
+        await hub.publish("news", {"text": "hello"})
         await asyncio.sleep(0.001)  # CPU is used per time, so that some has to pass
         monitor.tick()
     snapshot, latest = monitor.collector.published(), monitor.collector.history.latest()
@@ -120,7 +123,45 @@ async def test_all_that_is_measured_is_told() -> None:
             (count,) = (s.value for s in family.samples if s.name.endswith("_count"))
             assert count == value.count
     assert families.pop("rtmon_probe_failures").samples[0].value == 3
+    news, other = hub.channel_series()
+    assert (news.channel, news.published, other.channel) == ("channel:news", 1, "other")
+    for name, column in {
+        "rtmon_channel_subscribers": "subscribers",
+        "rtmon_channel_published_messages": "published",
+        "rtmon_channel_delivered_messages": "delivered",
+        "rtmon_channel_dropped_messages": "dropped",
+        "rtmon_channel_bytes": "bytes",
+        "rtmon_channel_fanout_seconds": "fanout",
+        "rtmon_channel_fanout_max_seconds": "fanout_max",
+    }.items():
+        told_of_it = {s.labels["channel"]: s.value for s in families.pop(name).samples}
+        expected = {info.channel: getattr(info, column) for info in (news, other)}
+        assert told_of_it == expected, name
     assert families.keys() == {"rtmon", "rtmon_uptime_seconds"}
+
+
+async def test_channels_have_a_bounded_number_of_series() -> None:
+    """Clients that make up channels fill `other`: the first 32 have their series, and whatever
+    comes, hostile names too, no series falls and nothing that was published is missing.
+    """
+    monitor = Monitor(interval=1000)
+    hub = Hub()
+    monitor.measure(hub)
+    hostile = 'a "b"\n\\{x="1"} 1'
+    async with serve_admin(monitor, port=0) as admin:
+        assert "rtmon_channel_published_messages_total" in await scrape(admin.port)
+        before: dict[scraping.Labels, float] = {}
+        for turn in range(3):
+            hub.audience.stats[f"channel:{hostile}"].published += 1
+            for number in range(30):
+                await hub.publish(f"c{turn}.{number}", {"text": "hello"})
+            said = (await scrape(admin.port))["rtmon_channel_published_messages_total"]
+            assert all(said[labels] >= count for labels, count in before.items())
+            assert sum(said.values()) == 31 * (turn + 1)
+            before = said
+    assert len(said) == LABELS + 1
+    assert said[_label(channel=f"channel:{hostile}")] == 3
+    assert said[_label(channel="other")] == 93 - 3 - (LABELS - 1)
 
 
 @pytest.mark.parametrize(
@@ -267,8 +308,8 @@ async def test_labels_are_bounded_and_series_never_fall() -> None:
     assert sum(codes.values()) == 93 == monitor.snapshot().closed
     assert codes[_label(code="1011")] == 3
     assert codes[_label(code="1006")] == 0
-    assert codes[_label(code="other")] == 90 - prometheus.LABEL_LIMIT
-    assert len(codes) == 14 + prometheus.LABEL_LIMIT + 1
+    assert codes[_label(code="other")] == 90 - LABELS
+    assert len(codes) == 14 + LABELS + 1
 
 
 async def test_nothing_of_a_connection_is_a_label() -> None:
@@ -411,6 +452,7 @@ EXPRESSIONS = {
 async def test_alerts_and_dashboard_read_metrics_that_exist() -> None:
     """Every metric that docs/alerts.yml and docs/grafana-dashboard.json name is in a scrape."""
     monitor = Monitor(interval=1000)
+    monitor.measure(Hub())
     async with serve_admin(monitor, port=0) as admin:
         monitor.tick()
         await asyncio.sleep(0.001)  # CPU is used per time, so that some has to pass

@@ -130,6 +130,7 @@ def _promtool(*arguments: str, text: str = "") -> str:
 async def test_names_and_texts_are_as_prometheus_wants_them() -> None:
     """`promtool check metrics` has nothing to say about a scrape."""
     monitor = Monitor(interval=1000)
+    monitor.measure(rtmon.Hub())
     monitor.tick()
     async with serve_admin(monitor, port=0) as admin:
         text = (await get(admin.port, "/metrics")).text
@@ -164,6 +165,9 @@ async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
     alert rule and every panel of the dashboard works on that, and no alert fires.
     """
     monitor = Monitor(interval=0.1)
+    hub = rtmon.Hub()
+    monitor.measure(hub)
+    await hub.publish("news", {"text": "hello"})
     async with (
         rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor, admin=0) as server,
         connect(server.url) as staying,
