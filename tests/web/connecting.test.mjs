@@ -279,7 +279,12 @@ test("options that make no sense are refused, with what to do", () => {
   refused({ backoff: { retries: 3 } }, /backoff has no option 'retries'/);
   refused({ name: "a\nb" }, /name is no name/);
   refused({ batch: { size: 101 } }, /batch.size is 101/);
-  assert.throws(() => connect("ftp://hub.test", { WebSocket: hub.WebSocket }), OptionError);
+  refused({ batch: false }, /batch is false: give an object/);
+  refused({ info: { speed: NaN } }, /info cannot be sent: 'speed' is NaN/);
+  refused({ info: 1n }, /info cannot be sent/);
+  const { WebSocket } = hub;
+  assert.throws(() => connect("ws://hub.test", { WebSocket, backoff: 3 }), /backoff is 3/);
+  assert.throws(() => connect("ftp://hub.test", { WebSocket }), OptionError);
   assert.throws(() => connect("ws://"), OptionError);
   assert.equal(hub.sockets.length, 0);
 });

@@ -183,7 +183,7 @@ export class FakeHub {
       const position = { epoch: this.epoch, offset: this.offsets[name] ?? 0 };
       const recovered = payload.since === undefined ? undefined : (this.recovered ?? true);
       answer("ack", { ...payload, since: undefined, ...position, recovered });
-    } else if (type === "unsubscribe" || payload.ack) {
+    } else if (["unsubscribe", "file_abort"].includes(type) || payload.ack) {
       answer("ack", { epoch: this.epoch, offset: this.got.length });
     } else if (type === "connect") {
       answer("welcome", { client_id: "c", session: "s", epoch: this.epoch, offset: 0 });

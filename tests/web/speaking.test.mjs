@@ -354,3 +354,72 @@ test("a connection that takes no more holds back what is sent, not what is known
   await clock.advance(50);
   assert.deepEqual(texts(), ["hi"]);
 });
+
+/** A transfer that the hub takes nothing of; `given` are options of sendFile. */
+async function offered(client, given) {
+  hub.instead.file_offer = (envelope, answer) => answer("ack", { file: "f", received: 0 });
+  const file = new Blob([new Uint8Array(2 << 20)]);
+  const sending = client.sendFile(file, { name: "a", ...given });
+  sending.catch(() => {});
+  while (hub.of("binary").length === 0) await settle();
+  return sending;
+}
+
+const aborts = () => hub.of("file_abort").map(({ payload }) => payload);
+
+test("a file is given up at once, whatever it waits for, and the server is told", async () => {
+  const client = await open();
+  const signals = [new AbortController(), new AbortController(), new AbortController()];
+  const [stalled, offline, arriving] = signals.map(({ signal }) => signal);
+  const abort = (number) => signals[number].abort(new RangeError("enough"));
+  const first = offered(client, { signal: stalled });
+  await settle();
+  const offer = { payload: { file: "g", name: "b", size: 3, sha256: "" } };
+  const receiving = client.receiveFile(offer, { signal: arriving });
+  await settle();
+  while (hub.of("binary").length === 0) await settle();
+  abort(0);
+  await assert.rejects(first, RangeError);
+  assert.deepEqual(aborts(), [{ file: "f" }]);
+
+  await cut();
+  const second = client.sendFile(new Blob(["x"]), { name: "c", signal: offline });
+  second.catch(() => {});
+  await settle();
+  abort(1);
+  await assert.rejects(second, RangeError);
+  abort(2);
+  await assert.rejects(receiving, RangeError);
+  await back();
+  assert.deepEqual(aborts(), [{ file: "f" }, { file: "g" }]);
+  await client.close();
+});
+
+test("an offer may wait for its answer; one that was given up meanwhile is taken back", async () => {
+  const client = await open();
+  let late;
+  hub.instead.file_offer = (envelope, answer) => {
+    late = () => answer("ack", { file: "f", received: 0 });
+  };
+  const controller = new AbortController();
+  const sending = client.sendFile(new Blob(["x"]), { name: "a", signal: controller.signal });
+  sending.catch(() => {});
+  while (late === undefined) await settle();
+  await clock.advance(60_000);
+  controller.abort();
+  await assert.rejects(sending, { name: "AbortError" });
+  assert.deepEqual(aborts(), []);
+  late();
+  await settle();
+  assert.deepEqual(aborts(), [{ file: "f" }]);
+  await client.close();
+});
+
+test("a request may wait for ever", async () => {
+  const client = await open();
+  hub.instead.presence = (envelope, answer) => clock.setTimeout(() => answer("presence", {}), 15_000);
+  const asking = client.request("presence", {}, { timeout: Infinity });
+  await clock.advance(15_000);
+  assert.equal((await asking).type, "presence");
+  await client.close();
+});

@@ -33,11 +33,19 @@ export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
     payload = { ...payload, data: undefined };
   }
   const envelope = { id, type, timestamp, payload, reply_to: replyTo, metadata: METADATA };
+  // A copy of the bytes: the sender may go on writing to its own.
+  return {
+    text: jsonOf(envelope, `The payload of '${type}'`),
+    bytes: bytes === null ? null : bytes.slice(),
+  };
+}
+
+/** JSON, as it was meant; throws OptionError where that cannot be. */
+export function jsonOf(value, what) {
   try {
-    // A copy of the bytes: the sender may go on writing to its own.
-    return { text: JSON.stringify(envelope, checked), bytes: bytes === null ? null : bytes.slice() };
+    return JSON.stringify(value, checked);
   } catch (error) {
-    throw new OptionError(`The payload of '${type}' cannot be sent: ${error.message}`);
+    throw new OptionError(`${what} cannot be sent: ${error.message}`);
   }
 }
 

@@ -96,10 +96,11 @@ export class Engine {
     this.step();
   }
 
-  /** Resolved when it is connected; rejects with ClientClosed. */
-  async waitOpen() {
+  /** Resolved when it is connected; rejects with ClientClosed, or why a signal was aborted. */
+  async waitOpen(signal) {
     while (!this.session.connected) {
       this.session.check();
+      signal?.throwIfAborted();
       await this.change();
     }
   }
@@ -166,18 +167,20 @@ export class Engine {
     this.step();
   }
 
-  /** Send a message and wait for its answer; rejects with what may go wrong. */
+  /** Send a message and wait for its answer, for ever if `timeout` is infinite; rejects with what
+   * may go wrong. */
   async request(type, payload, timeout = this.#options.requestTimeout) {
-    let timer;
+    let timer = null;
     const answer = new Promise((resolve, reject) => {
       const settle = (result) => (result instanceof Error ? reject(result) : resolve(result));
       const entry = this.session.sender.entry(type, payload, settle);
-      timer = this.#clock.setTimeout(() => {
+      const late = () => {
         this.#line = this.#line.filter((each) => each !== entry);
         this.session.outbox.forget(entry);
         reject(new RequestTimeout(`There was no answer to '${type}' within ${timeout} ms.`));
         this.step();
-      }, timeout);
+      };
+      if (timeout <= FOREVER) timer = this.#clock.setTimeout(late, timeout);
       this.#queue(entry).catch(reject);
     });
     try {

@@ -1,6 +1,7 @@
 /** Files sent and received, in pieces, over as many connections as it takes. */
 
-import { bytesOf, encodeChunk, fromBase64 } from "./encoding.js";
+import { Download } from "./download.js";
+import { bytesOf, encodeChunk } from "./encoding.js";
 import { ConnectionLost, MessageExpired, OptionError, ProtocolError } from "./errors.js";
 import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits.js";
 import { SHA256 } from "./sha256.js";
@@ -13,9 +14,6 @@ const REFUSALS = 10;
 
 /** Bytes read from a file at once. */
 const READ = 1 << 20;
-
-/** Bytes of a received file after which its pieces become one Blob, which may live on disk. */
-const JOINED = 4 << 20;
 
 /** The transfer has to be offered again. */
 class Stopped extends Error {}
@@ -46,28 +44,29 @@ export class Files {
     mime ??= blob.type || undefined;
     const sha256 = await digest(blob, signal);
     const offer = { name, size: blob.size, sha256, mime, to, room };
-    try {
-      return await this.#send(blob, offer, progress, signal);
-    } catch (error) {
+    const sending = this.#send(blob, offer, progress, signal).catch((error) => {
       // Whatever ended it: the server holds a place for it until it is told.
       this.#abort(offer.file);
       throw error;
-    }
+    });
+    return this.#unless(signal, sending);
   }
 
   async #send(blob, offer, progress, signal) {
     const engine = this.#engine;
     let [asked, best, refusals] = [false, 0, 0];
     for (;;) {
-      await engine.waitOpen();
+      await engine.waitOpen(signal);
       signal?.throwIfAborted();
       const { generation } = engine;
       try {
-        const accepted = (await engine.request("file_offer", offer)).payload;
+        // However long the server takes: a link that dies meanwhile is noticed.
+        const accepted = (await engine.request("file_offer", offer, Infinity)).payload;
         offer.file = accepted.file;
+        signal?.throwIfAborted();
         await this.#pieces(blob, accepted, generation, progress, signal);
         asked = true;
-        return await engine.request("file_done", { file: offer.file });
+        return await engine.request("file_done", { file: offer.file }, Infinity);
       } catch (error) {
         if (error instanceof ConnectionLost || error instanceof MessageExpired) {
           await this.#untilLost(generation);
@@ -143,32 +142,31 @@ export class Files {
 
   /** See `Client.receiveFile`. */
   async receive(offer, { progress = () => {}, signal } = {}) {
-    const engine = this.#engine;
     const download = new Download(offer.payload, progress);
-    const { file, name } = download;
-    if (this.#downloads.has(file)) {
-      throw new OptionError(`The file '${name}' is being received already.`);
+    if (this.#downloads.has(download.file)) {
+      throw new OptionError(`The file '${download.name}' is being received already.`);
     }
+    return this.#unless(signal, this.#receive(download, signal));
+  }
+
+  async #receive(download, signal) {
+    const engine = this.#engine;
+    const { file } = download;
     this.#downloads.set(file, download);
-    const stop = () => {
-      download.fail(signal.reason);
-      engine.step();
-    };
-    signal?.addEventListener("abort", stop);
     try {
-      if (signal?.aborted) stop();
       while (!download.ended) {
-        await engine.waitOpen();
+        await engine.waitOpen(signal);
+        signal?.throwIfAborted();
         const { generation } = engine;
         await this.#take(download);
         while (engine.connection !== null && engine.generation === generation && !download.ended) {
+          signal?.throwIfAborted();
           if (download.untold >= FILE_PROGRESS) await this.#take(download);
           await engine.change();
         }
       }
       return download.finish();
     } finally {
-      signal?.removeEventListener("abort", stop);
       this.#downloads.delete(file);
       if (!download.complete) this.#abort(file);
     }
@@ -185,9 +183,30 @@ export class Files {
     entry.asks = false;
   }
 
+  /** Tell the server that a transfer will not go on. */
   #abort(file) {
-    if (file === undefined || this.#engine.connection === null) return;
-    this.#engine.send("file_abort", { file }, () => {}).catch(() => {});
+    if (file === undefined) return;
+    this.#engine.session.takeBack("file_abort", { file }, this.#engine.now());
+    this.#engine.step();
+  }
+
+  /** What a transfer gives, unless a signal ends it: then at once, whatever it waits for. */
+  async #unless(signal, transfer) {
+    if (signal === undefined) return transfer;
+    let stop;
+    const stopped = new Promise((_, reject) => {
+      stop = () => {
+        reject(signal.reason);
+        this.#engine.step();
+      };
+    });
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    try {
+      return await Promise.race([transfer, stopped]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   }
 
   // What comes
@@ -208,107 +227,6 @@ export class Files {
       const problem = `'${download?.name}': ${reason ?? "the server ended the transfer"}.`;
       download?.fail(new ProtocolError("file_aborted", problem));
     }
-  }
-}
-
-/** One file on its way here: takes pieces in order, and checks the whole. */
-class Download {
-  #size;
-  #sha256;
-  #progress;
-  #pieces = [];
-  #loose = 0;
-  #digest = new SHA256();
-  #received = 0;
-  #told = 0;
-  #complete = false;
-  #error = null;
-
-  constructor({ file, name, size, sha256 } = {}, progress) {
-    if (typeof file !== "string" || typeof sha256 !== "string" || !Number.isSafeInteger(size)) {
-      throw new OptionError("This is no file_offer: give the message as it came.");
-    }
-    this.file = file;
-    this.name = name;
-    this.#size = size;
-    this.#sha256 = sha256;
-    this.#progress = progress;
-  }
-
-  /** Whether nothing more will come. */
-  get ended() {
-    return this.#complete || this.#error !== null;
-  }
-
-  /** Whether the server has sent all, and so has nothing to stop. */
-  get complete() {
-    return this.#complete;
-  }
-
-  /** Bytes received since `tell`. */
-  get untold() {
-    return this.#received - this.#told;
-  }
-
-  /** How far it is, to tell the server. */
-  tell() {
-    this.#told = this.#received;
-    return this.#told;
-  }
-
-  /** Take a piece; one that does not continue what is here is left alone. */
-  write(offset, data) {
-    if (offset !== this.#received || this.ended) return;
-    if (this.#received + data.length > this.#size) {
-      this.fail(new ProtocolError("file_mismatch", `'${this.name}' is larger than offered.`));
-      return;
-    }
-    this.#pieces.push(data);
-    this.#loose += data.length;
-    if (this.#loose >= JOINED) this.#join();
-    this.#digest.update(data);
-    this.#received += data.length;
-    try {
-      this.#progress(this.#received, this.#size);
-    } catch (error) {
-      // It ends this transfer, not the client.
-      this.fail(error);
-    }
-  }
-
-  /** The same for a piece that came as base64. */
-  writeEncoded(offset, data) {
-    try {
-      this.write(offset, fromBase64(data));
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  done() {
-    this.#complete = true;
-  }
-
-  fail(error) {
-    this.#error ??= error;
-  }
-
-  /** The file; throws if it is not as it was offered, or the transfer ended early. */
-  finish() {
-    if (this.#error !== null) throw this.#error;
-    if (this.#received !== this.#size || this.#digest.hex() !== this.#sha256) {
-      const problem = `'${this.name}' is not what was offered: receive it again.`;
-      throw new ProtocolError("file_mismatch", problem);
-    }
-    return this.#join();
-  }
-
-  #join() {
-    // What an offer says of its type is a stranger's word: nothing to be opened in a page.
-    const whole = new Blob(this.#pieces, { type: "application/octet-stream" });
-    this.#pieces = [whole];
-    this.#loose = 0;
-    return whole;
   }
 }
 

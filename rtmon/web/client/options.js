@@ -1,5 +1,6 @@
 /** How a client behaves: one frozen record. */
 
+import { jsonOf } from "./encoding.js";
 import { OptionError } from "./errors.js";
 import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH } from "./limits.js";
 
@@ -38,9 +39,12 @@ export function complete(given) {
   return Object.freeze(options);
 }
 
-function merged(defaults, given, where) {
+function merged(defaults, given = {}, where) {
+  if (typeof given !== "object" || given === null) {
+    throw new OptionError(`${where} is ${given}: give an object.`);
+  }
   const result = { ...defaults };
-  for (const [name, value] of Object.entries(given ?? {})) {
+  for (const [name, value] of Object.entries(given)) {
     if (!(name in defaults)) {
       const known = Object.keys(defaults).join(", ");
       throw new OptionError(`${where} has no option '${name}'; it has ${known}.`);
@@ -59,7 +63,7 @@ function check(options) {
     }
   }
   if (options.info !== undefined) {
-    const size = new TextEncoder().encode(JSON.stringify(options.info)).length;
+    const size = new TextEncoder().encode(jsonOf(options.info, "info")).length;
     within("size of info in bytes", size, 0, INFO_SIZE);
   }
   oneOf("queuePolicy", options.queuePolicy, ["wait", "refuse", "drop_oldest"]);

@@ -171,10 +171,8 @@ export class Session {
       this.#unsubscribe(place);
       return;
     }
-    // After what was said there before, and also where the queue is full.
-    const entry = this.sender.entry("leave_room", { room: place.name }, () => {});
-    entry.created = now;
-    this.outbox.append(entry);
+    // After what was said there before.
+    this.takeBack("leave_room", { room: place.name }, now);
   }
 
   /** Get again what came after a position. */
@@ -219,6 +217,15 @@ export class Session {
       );
       if (!dropped.fail(full)) this.problem(full.message, full);
     }
+  }
+
+  /** Queue a message that ends something, also where the queue is full; its answer is nobody's.
+   * Once the client is closed there is nothing to end. */
+  takeBack(type, payload, now) {
+    if (this.lifecycle.state === "closed") return;
+    const entry = this.sender.entry(type, payload, () => {});
+    entry.created = now;
+    this.outbox.append(entry);
   }
 
   /** What to write now; null if there is nothing, or it is not time yet. */
