@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import ssl
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# How long an example takes says nothing on a machine that others use too.
-settings.register_profile("rtmon", deadline=None)
+from tests.ports import reserved_port
+
+# How long an example takes says nothing on a machine that others use too. A run that is green is
+# green again: `--hypothesis-profile=explore` looks for what no run has tried yet.
+settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("rtmon", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("rtmon")
+
+# What runs on this machine is asked directly, whatever stands between it and others.
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
 STRICT = os.environ.get("RTMON_STRICT") == "1"
 BROWSER_TESTS = Path(__file__).parent / "browser"
@@ -40,6 +49,13 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped although RTMON_STRICT=1: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def reserve_port() -> Iterator[Callable[[], int]]:
+    """Gives ports at which nobody listens but us, for the length of a test."""
+    with contextlib.ExitStack() as held:
+        yield lambda: held.enter_context(reserved_port())
 
 
 @pytest.fixture(scope="session")

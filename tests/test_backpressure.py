@@ -267,11 +267,11 @@ class Queue(RuleBasedStateMachine):
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_only_the_latest_of_each_key(messages: list[tuple[int, int]]) -> None:
     """However they come, a reader that read nothing meanwhile gets one message of each key, the
     newest, in the order of their coming.

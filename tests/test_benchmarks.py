@@ -34,7 +34,7 @@ def quick(script: str, written: Path, *peers: str) -> list[str]:
 
 def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
     """The results of a short run in which nothing was skipped."""
-    subprocess.run(quick(script, written, *peers), check=True, timeout=100)
+    subprocess.run(quick(script, written, *peers), check=True, timeout=250)
     record = json.loads(written.read_text())
     assert record["skipped"] == {}
     results: dict[str, Any] = record["results"]
@@ -144,11 +144,11 @@ async def test_a_crowd_that_waits_goes_on_polling(harness: Any) -> None:
 
     async with serve_asgi(hub, port=0) as server:
         done = asyncio.create_task(asyncio.to_thread(load, server.port))
-        await until(lambda: len(hub.audience.channels.receivers("bench")) == 3, timeout=30)
+        await until(lambda: len(hub.audience.channels.receivers("bench")) == 3)
         for number in range(3):
             await hub.publish("bench", number)
             sessions = hub.audience.sessions.values()
-            await until(lambda s=sessions: all(not each.peer.waiting for each in s), timeout=30)
+            await until(lambda s=sessions: all(not each.peer.waiting for each in s))
         ours.send("go")
         assert (await done)["deliveries"] == 2 * 3
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,14 +53,10 @@ def test_commands_exist() -> None:
     assert {"demo", "test", "lint"} <= named <= targets
 
 
-async def test_the_first_example(tmp_path: Path) -> None:
+async def test_the_first_example(tmp_path: Path, reserve_port: Callable[[], int]) -> None:
     """The example for a server of one's own echoes, and its admin listener has counted that."""
     example = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.DOTALL)[0]
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        port, admin = one.getsockname()[1], two.getsockname()[1]
+    port, admin = reserve_port(), reserve_port()
     program = tmp_path / "example.py"
     program.write_text(example.replace("8765", str(port)).replace("8766", str(admin)))
     running = await asyncio.create_subprocess_exec(sys.executable, str(program))

@@ -18,8 +18,15 @@ CLONE = Path(__file__).parents[1]
 
 def pip(*arguments: str | Path) -> None:
     """Run pip."""
-    command = [sys.executable, "-m", "pip", "--quiet", *map(str, arguments)]
-    subprocess.run(command, check=True, timeout=60)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        *map(str, arguments),
+    ]
+    subprocess.run(command, check=True, timeout=250)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def run(*arguments: str | Path, folder: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr

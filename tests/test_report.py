@@ -94,9 +94,7 @@ async def test_from_elsewhere(tmp_path: Path) -> None:
         assert not path.exists()
         async with rtmon.report(path, server.admin_url) as run:
             await talk(server.url, 2)
-            await until(
-                lambda: sum(s.messages_in or 0 for s in run.feed.samples()) == 2, timeout=20
-            )
+            await until(lambda: sum(s.messages_in or 0 for s in run.feed.samples()) == 2)
     text = path.read_text("utf-8")
     assert number(text, "messages in") == "2"
     outline = harmless(text)

@@ -11,15 +11,26 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    async_playwright,
+    expect,
+)
 
 from rtmon.processes import Child, stop
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 """Seconds after which a condition is taken never to come."""
+
+expect.set_options(timeout=PATIENCE * 1e3)
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 """Every host but this one does not exist."""
@@ -43,25 +54,43 @@ class Tab:
         page: the page.
         console: errors and warnings it logged, exceptions nobody caught.
         outside: requests to other hosts.
+        servers: host and port of each server that it has asked for something.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.console: list[str] = []
         self.outside: list[str] = []
+        self.servers: set[tuple[str, int]] = set()
         page.set_default_timeout(PATIENCE * 1e3)
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.console.append(str(error)))
-        page.on("request", self._on_request)
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("websocket", lambda socket: self._asked(socket.url))
 
     def _on_console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.console.append(message.text)
 
-    def _on_request(self, request: Any) -> None:
-        url = request.url
+    def _asked(self, url: str) -> None:
         if not re.match(r"(data|blob):|(http|ws)://127\.0\.0\.1[:/]", url):
             self.outside.append(url)
+        parts = urlsplit(url)
+        if parts.hostname and parts.port:
+            self.servers.add((parts.hostname, parts.port))
+
+    async def outlived(self) -> list[str]:
+        """The servers that are gone, while the page is there."""
+        gone = []
+        for host, port in [] if self.page.is_closed() else sorted(self.servers):
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                gone.append(f"{host}:{port}")
+            else:
+                writer.close()
+                await writer.wait_closed()
+        return gone
 
     async def text(self, selector: str) -> str:
         """The text of the first element that fits."""
@@ -111,17 +140,25 @@ async def playwright() -> AsyncIterator[Playwright]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+async def chromium(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Browser]:
     """The machine's Chromium, which finds no other host."""
+    # It does not start where it cannot write to these.
+    places = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     browser = await playwright.chromium.launch(
         executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
         args=[
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-dev-shm-usage",  # which in containers is too small for a page
             "--disable-background-networking",
+            "--force-effective-connection-type=4G",  # else a slow machine is a warning
             "--no-first-run",
             OFFLINE,
         ],
+        env={**os.environ, **{name: str(tmp_path_factory.mktemp("xdg")) for name in places}},
+        timeout=PATIENCE * 1e3,
     )
     yield browser
     await browser.close()
@@ -129,7 +166,11 @@ async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
-    """Opens pages; at the end none of them may have asked another host, or complained."""
+    """Opens pages; at the end none of them may have asked another host, or complained.
+
+    A page whose server ends complains of that, sooner or later. So that no test passes because it
+    was quick, a page that is still open must have its servers still: close it before they end.
+    """
     contexts: list[BrowserContext] = []
     tabs: list[Tab] = []
 
@@ -152,8 +193,10 @@ async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
         return tab
 
     yield open_
+    outlived = {tab.page.url: gone for tab in tabs if (gone := await tab.outlived())}
     for context in contexts:
         await context.close()
+    assert outlived == {}, "these pages are to be closed before their servers end"
     assert [tab.outside for tab in tabs if tab.outside] == []
     assert [tab.console for tab in tabs if tab.console] == []
 
@@ -182,24 +225,22 @@ async def panel_serve(url: str | None) -> AsyncIterator[str]:
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert process.stderr is not None
-    output: list[str] = []
+    output = b""
     try:
         async with asyncio.timeout(PATIENCE):
-            while True:
-                line = (await process.stderr.readline()).decode()
-                output.append(line)
-                assert line, "".join(output)
-                if found := re.search(r"http://\S+:(\d+)/live", line):
-                    break
+            while not (found := re.search(rb"http://\S+:(\d+)/live", output)):
+                line = await process.stderr.readline()
+                assert line, output.decode()
+                output += line
         drain = asyncio.create_task(process.stderr.read())
-        yield f"http://127.0.0.1:{found[1]}/live"
+        yield f"http://127.0.0.1:{int(found[1])}/live"
         assert process.returncode is None
     finally:
         if process.returncode is None:
             process.terminate()
         async with asyncio.timeout(PATIENCE):
             await process.wait()
-            errors = (await drain).decode()
+    errors = (await drain).decode()
     # A tab that closes while it is written to is noise of the web server's own.
     assert str(ROOT / "rtmon") not in errors, errors
     assert "Error running application handler" not in errors, errors

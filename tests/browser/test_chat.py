@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,9 @@ import rtmon
 from rtmon.client import Client
 from rtmon.testing import FaultProxy
 
-from .conftest import PATIENCE, Open, Tab, serving
-from .test_outage import free_port
+from .conftest import Open, Tab, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-expect.set_options(timeout=PATIENCE * 1e3)
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><b>&amp;"
 """What must be shown as it is, wherever it comes from."""
@@ -212,12 +209,12 @@ async def test_bad_network(open_tab: Open, served: dict[str, Any], friend: Clien
         await expect(ada.page.locator(".row.pending")).to_have_count(0)
         await expect(ada.rows).to_have_count(64)
         ada.forgive()
+        await ada.page.close()
 
 
-async def test_killed_server(open_tab: Open) -> None:
+async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) -> None:
     """A server killed with -9 comes back: what waited is sent once, and lost history is said."""
-    port = free_port()
-    arguments = ("serve", f"--port={port}", "--admin-port=off")
+    arguments = ("serve", f"--port={reserve_port()}", "--admin-port=off")
     with serving(*arguments) as (child, facts):
         ada = await Visitor(await open_tab(facts["page"])).enters("ada", "r")
         bo = await Visitor(await open_tab(facts["page"], scheme="light")).enters("bo", "r")

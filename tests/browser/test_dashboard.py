@@ -280,7 +280,11 @@ async def test_five_tabs_are_one_feed(page: str, server: dict[str, Any], open_ta
         await tab.page.bring_to_front()
         await live(tab)
     port = int(server["admin"].rpartition(":")[2])
-    assert established(port) == 1
+
+    async def one() -> bool:
+        return established(port) == 1
+
+    await until(one, "there is one connection")
 
 
 def established(port: int) -> int:

@@ -19,8 +19,6 @@ from .conftest import PATIENCE, Open
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-expect.set_options(timeout=PATIENCE * 1e3)
-
 __all__ = ["examples"]  # a fixture
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import signal
-import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,18 +15,9 @@ from .conftest import Open, panel_serve, serving, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def free_port() -> int:
-    """A port that is free and stays so: the system hands out those from 32768 on by itself."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-async def test_killed_server(open_tab: Open) -> None:
+async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) -> None:
     """A server killed with -9 leaves its last numbers, greyed, and is watched again when back."""
-    port, admin = free_port(), free_port()
+    port, admin = reserve_port(), reserve_port()
     arguments = ("serve", "--echo", f"--port={port}", f"--admin-port={admin}")
     with (
         serving(*arguments) as (child, facts),
@@ -76,9 +65,9 @@ async def test_killed_server(open_tab: Open) -> None:
         await tab.page.close()
 
 
-async def test_server_that_comes_later(open_tab: Open) -> None:
+async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[], int]) -> None:
     """A dashboard opened before its server says that it is connecting, and then goes live."""
-    port = free_port()
+    port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:
         tab = await open_tab(url)
         await tab.page.wait_for_selector(".pill")

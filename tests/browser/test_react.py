@@ -15,11 +15,9 @@ import rtmon
 from rtmon.testing import FaultProxy, until
 from tests.peers.packages import install
 
-from .conftest import PATIENCE, Open, Tab
+from .conftest import Open, Tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-expect.set_options(timeout=PATIENCE * 1e3)
 
 WEB = Path(rtmon.__file__).parent / "web"
 
@@ -127,7 +125,7 @@ async def use(tab: Tab, proxy: FaultProxy) -> None:
     assert proxy.accepted == 1
 
     proxy.cut()
-    await until(lambda: proxy.accepted == 2 and len(proxy.links) == 1, timeout=PATIENCE)
+    await until(lambda: proxy.accepted == 2 and len(proxy.links) == 1)
     await expect(state).to_have_text("open true")
     await press("again")
     await press("send")
@@ -136,7 +134,7 @@ async def use(tab: Tab, proxy: FaultProxy) -> None:
 
     await press("disconnect")
     await expect(state).to_have_text("closed false")
-    await until(lambda: not proxy.links, timeout=PATIENCE)
+    await until(lambda: not proxy.links)
     await press("again")
     assert proxy.accepted == 2
     await press("reconnect")
@@ -145,5 +143,6 @@ async def use(tab: Tab, proxy: FaultProxy) -> None:
     assert "chat_message" in await page.evaluate("window.types")
 
     await press("leave")
-    await until(lambda: not proxy.links, timeout=PATIENCE)
+    await until(lambda: not proxy.links)
     assert proxy.accepted == 3
+    await page.close()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.running import PROMISE, Command, descendants, processes, run, wait_until
+from tests.cli.running import PATIENCE, SOON, Command, descendants, processes, run, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
@@ -48,7 +48,7 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
     code, seconds = demo.end(how)
 
     assert code == 0
-    assert seconds < PROMISE
+    assert seconds < SOON
     assert not children.keys() & processes().keys()
     assert all(can_listen(address) for address in addresses.values())
     assert "Traceback" not in demo.rest()
@@ -63,7 +63,7 @@ def test_ends_while_starting(command: Start) -> None:
     children = descendants(demo.process.pid)
     code, seconds = demo.end(signal.SIGTERM)
     assert code == 0
-    assert seconds < PROMISE
+    assert seconds < SOON
     assert not children.keys() & processes().keys()
     assert demo.rest() == ""
 
@@ -75,7 +75,7 @@ def test_ends_when_killed(command: Start) -> None:
     children = descendants(demo.process.pid)
     assert len(children) == 3
     demo.end(signal.SIGKILL)
-    wait_until(lambda: not children.keys() & processes().keys(), PROMISE)
+    wait_until(lambda: not children.keys() & processes().keys(), SOON)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
     children = descendants(demo.process.pid)
     victim = next(pid for pid, line in children.items() if child in line)
     os.kill(victim, signal.SIGKILL)
-    assert demo.process.wait(PROMISE) == 1
+    assert demo.process.wait(SOON) == 1
     assert f"rtmon: {name} (process {victim}) ended by SIGKILL" in demo.rest()
     assert not children.keys() & processes().keys()
 
@@ -98,7 +98,7 @@ def test_duration(command: Start) -> None:
     demo = command("demo", "--no-dashboard", "--duration=0.5", *FREE)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
-    assert demo.process.wait(10) == 0
+    assert demo.process.wait(PATIENCE) == 0
     assert not children.keys() & processes().keys()
 
 
@@ -127,7 +127,7 @@ def test_opens_the_browser(command: Start, tmp_path: Path) -> None:
 
     opened.unlink()
     demo = command("demo", *FREE, "--duration=0.5", environment={"BROWSER": str(browser)})
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(PATIENCE) == 0
     assert not opened.exists()
 
 
@@ -154,4 +154,4 @@ def test_demo_source() -> None:
     finally:
         asker.kill()
         asker.communicate()
-    wait_until(lambda: not children.keys() & processes().keys(), PROMISE)
+    wait_until(lambda: not children.keys() & processes().keys(), SOON)

@@ -18,7 +18,7 @@ from websockets.uri import parse_uri
 
 import rtmon
 from rtmon.protocol import limits
-from tests.cli.running import PROMISE, Command, run
+from tests.cli.running import PATIENCE, SOON, Command, run
 
 Start = Callable[..., Command]
 
@@ -62,7 +62,7 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
     assert code == 0
-    assert seconds < PROMISE
+    assert seconds < SOON
     assert "Traceback" not in server.rest()
 
 
@@ -81,7 +81,7 @@ def test_ends_with_a_stalled_client(command: Start) -> None:
             flood(protocol, client)
         code, seconds = server.end(signal.SIGTERM)
     assert code == 0
-    assert seconds < PROMISE
+    assert seconds < SOON
 
 
 def test_options_and_environment(command: Start) -> None:
@@ -134,7 +134,7 @@ def test_options_of_the_hub(command: Start, tmp_path: Path) -> None:
 def answer(client: ClientConnection, to: str) -> dict[str, Any]:
     """The payload of the answer to a message."""
     while True:
-        message = json.loads(client.recv(5))
+        message = json.loads(client.recv(PATIENCE))
         if message.get("reply_to") == to:
             payload: dict[str, Any] = message["payload"]
             return payload
@@ -197,13 +197,13 @@ def test_load_reports_when_stopped(command: Start) -> None:
     load.read_until("Ctrl-C")
     code, seconds = load.end(signal.SIGINT)
     assert code == 0
-    assert seconds < PROMISE
+    assert seconds < SOON
     assert re.search(r"^sent +[1-9][\d,]* messages", load.rest(), re.MULTILINE)
 
 
-def test_load_without_a_server(taken: int) -> None:
+def test_load_without_a_server(reserve_port: Callable[[], int]) -> None:
     """Users who find no WebSocket server say so instead of trying for ever."""
-    done = run("load", f"ws://localhost:{taken + 1 if taken < 65535 else 1}")
+    done = run("load", f"ws://localhost:{reserve_port()}")
     assert done.returncode == 1
     assert done.stderr.startswith("rtmon: no user can connect to ws://localhost:")
     assert len(done.stderr.splitlines()) == 1

@@ -257,7 +257,7 @@ async def test_http_refusals(status: int, retries: bool) -> None:  # noqa: FBT00
 
 async def test_nobody_there() -> None:
     """Entering says after start_timeout that there is no server, and why."""
-    client = rtmon.connect("ws://127.0.0.1:9", proxy=None, start_timeout=0.2, backoff=QUICK)
+    client = rtmon.connect("ws://127.0.0.1:9", proxy=None, start_timeout=1.0, backoff=QUICK)
     with pytest.raises(ClientClosed, match=r"127\.0\.0\.1:9.*Connect call failed"):
         async with client:
             pass
@@ -273,9 +273,7 @@ async def test_a_server_that_is_no_hub() -> None:
     async with serve(silent, "127.0.0.1", 0, select_subprotocol=lambda *_: None) as server:
         url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         with pytest.raises(ClientClosed, match="is it a hub"):
-            await rtmon.connect(
-                url, proxy=None, open_timeout=0.1, backoff=Backoff(base=0.01, attempts=1)
-            )
+            await rtmon.connect(url, proxy=None, open_timeout=0.5, backoff=Backoff(attempts=0))
         with pytest.raises(ClientClosed, match=r"rtmon\.v1\.msgpack"):
             await rtmon.connect(url, proxy=None, codec="msgpack")
 

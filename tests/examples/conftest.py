@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,19 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.peers.packages import install
+from tests.ports import reserved_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE = 60.0
 """Seconds after which something that should have happened has not."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on, out of the range that the system gives away by itself."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +42,13 @@ def command(path: Path) -> list[str]:
 @contextlib.asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[tuple[int, int]]:
     """A server of the examples, from its first line to its end: its port, and its admin's."""
-    port, admin = free_port(), free_port()
+    with reserved_port() as port, reserved_port() as admin:
+        async with _running(path, port, admin):
+            yield port, admin
+
+
+@contextlib.asynccontextmanager
+async def _running(path: Path, port: int, admin: int) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
         *command(path),
         env={**os.environ, "PORT": str(port), "ADMIN_PORT": str(admin), "PYTHONUNBUFFERED": "1"},
@@ -70,7 +66,7 @@ async def serving(path: Path) -> AsyncIterator[tuple[int, int]]:
                     writer.close()
                     break
                 await asyncio.sleep(0.02)
-        yield port, admin
+        yield
         assert process.returncode is None
     finally:
         if process.returncode is None:

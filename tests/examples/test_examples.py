@@ -152,7 +152,7 @@ async def test_rooms_over_socketio(server: str, examples: Path) -> None:
         for name, texts in heard.items():
             client = clients[name] = socketio.AsyncClient()
             client.on("chat message", lambda m, texts=texts: texts.append(m["text"]))
-            await client.connect(f"http://127.0.0.1:{port}")
+            await client.connect(f"http://127.0.0.1:{port}", wait_timeout=PATIENCE)
         for number, name in enumerate(("ada", "bo"), start=1):
             assert await clients[name].call("join room", "lobby", timeout=PATIENCE) == number
         await clients["cy"].emit("chat message", {"roomId": "lobby", "text": "let me in"})

@@ -105,7 +105,7 @@ async def _outcome(
     return raised, seen, sorted(lines), monitor
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     members=st.lists(
         st.tuples(st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS), st.sampled_from(_STATES)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from websockets.asyncio.server import broadcast
 from websockets.version import version
 
@@ -20,7 +20,7 @@ from tests.fanout.members import KINDS, open_pair, read, shares
 from tests.fanout.receiver import Receiver
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 @given(kinds=mix.members, script=mix.steps)
 def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list[Any]) -> None:
     """Whatever else a connection sends or suffers, its client reads, byte for byte, each message
@@ -45,9 +45,7 @@ def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixt
     under the same promises, and one line in the log says why.
     """
 
-    @settings(
-        max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-    )
+    @settings(max_examples=40, database=None)
     @given(kinds=mix.members, script=mix.steps)
     def the_same(kinds: list[tuple[str, str]], script: list[Any]) -> None:
         assert not shares("fast")

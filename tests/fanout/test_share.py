@@ -121,10 +121,9 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestSharing.settings = settings(max_examples=50, stateful_step_count=30)
 
 
-@settings(deadline=None)
 @given(
     frames=st.lists(
         st.tuples(st.booleans(), st.integers(1, 50), st.booleans()), min_size=1, max_size=60

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -49,13 +50,14 @@ def test_what_cannot_be_watched_is_refused(source: Any) -> None:
         open_feed(source)
 
 
-async def test_it_goes_on_after_the_listener_was_away_without_a_gap() -> None:
+async def test_it_goes_on_after_the_listener_was_away_without_a_gap(
+    reserve_port: Callable[[], int],
+) -> None:
     """While the listener is away the last values stay and the status says so; when it is back
     the feed has every Sample of the time between, each once.
     """
-    monitor = Monitor(interval=1000)
-    async with serve_admin(monitor, port=0) as admin:
-        port = admin.port
+    monitor, port = Monitor(interval=1000), reserve_port()
+    async with serve_admin(monitor, port=port) as admin:
         feed = RemoteFeed(admin.url, backoff=QUICK)
         await feed.start()
         await feed.complete()
@@ -76,12 +78,14 @@ async def test_it_goes_on_after_the_listener_was_away_without_a_gap() -> None:
         await feed.aclose()
 
 
-async def test_a_new_life_of_the_server_resets_what_was_known() -> None:
+async def test_a_new_life_of_the_server_resets_what_was_known(
+    reserve_port: Callable[[], int],
+) -> None:
     """A server that was started anew has another epoch: old Samples and rows are forgotten."""
     first, second = Monitor(interval=1000), Monitor(interval=1000)
     first.connection_opened(first.collector.meter())
-    async with serve_admin(first, port=0) as admin:
-        port = admin.port
+    port = reserve_port()
+    async with serve_admin(first, port=port) as admin:
         feed = RemoteFeed(admin.url, backoff=QUICK)
         await feed.start()
         await feed.complete()
@@ -168,6 +172,7 @@ async def test_another_address_needs_a_token_and_the_token_is_asked_for() -> Non
         for wrong in (None, "guess"):
             feed = RemoteFeed(admin.url, token=wrong, backoff=QUICK)
             await feed.start()
+            await until(lambda f=feed: "needs a token" in f.status.detail)
             with pytest.raises(FeedError, match="needs a token"):
                 await feed.complete(timeout=0.3)
             await feed.aclose()
@@ -207,6 +212,7 @@ async def test_nobody_there_is_said_with_the_address() -> None:
     """Waiting for a server that does not answer ends with a sentence that says why."""
     feed = RemoteFeed("ws://127.0.0.1:9", backoff=QUICK)
     await feed.start()
+    await until(lambda: "cannot" in feed.status.detail)
     with pytest.raises(FeedError, match=r"no feed from ws://127\.0\.0\.1:9 .*cannot"):
         await feed.complete(timeout=0.2)
     await feed.aclose()

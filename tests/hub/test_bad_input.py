@@ -208,7 +208,7 @@ async def test_errors_are_counted(start: Any) -> None:
 
 async def test_more_than_the_rate_is_refused_then_closed(start: Any) -> None:
     """Above its rate a client is told to wait; one that goes on and on is closed with 1008."""
-    place = await start(rate=1.0, burst=5)
+    place = await start(rate=0.1, burst=5)
     ada = await place.connect("ada")
     for number in range(7):
         await ada.send("ping", id=str(number))

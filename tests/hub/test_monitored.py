@@ -51,4 +51,4 @@ async def test_names_errors_and_round_trips_are_measured() -> None:
         await until(lambda: pd.notna(row()["rtt"]))
         assert row()["name"] == "Ada"
         assert row()["errors"] == 1
-        assert 0 < row()["rtt"] < 5
+        assert 0 < row()["rtt"] < 60

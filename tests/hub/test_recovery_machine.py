@@ -206,7 +206,7 @@ class RecoveryMachine(RuleBasedStateMachine):
 
 
 TestRecovery = RecoveryMachine.TestCase
-TestRecovery.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRecovery.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_published_is_what_a_broker_carries() -> None:

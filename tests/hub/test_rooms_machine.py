@@ -59,4 +59,4 @@ class RoomsMachine(RuleBasedStateMachine):
 
 
 TestRooms = RoomsMachine.TestCase
-TestRooms.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRooms.settings = settings(max_examples=60, stateful_step_count=40)

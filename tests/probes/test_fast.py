@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -24,9 +24,7 @@ only_tested = pytest.mark.skipif(version not in fast.TESTED, reason="the fast pa
 
 
 @only_tested
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+@settings(max_examples=300, print_blob=True)
 @given(
     steps=st.lists(conversations.steps, max_size=14),
     compressed=st.sampled_from([False, False, True]),

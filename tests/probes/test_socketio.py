@@ -22,6 +22,7 @@ from rtmon.probes.socketio import Instrument, Stats, instrument
 from rtmon.probes.socketio_stats import NAMES, OTHER, Statistics
 from rtmon.testing import until
 from tests.probes.serving import serving
+from tests.transports.links import hang_up
 
 WAYS = [["websocket"], ["polling"], ["polling", "websocket"]]
 """Transports that a client may use, one after the other."""
@@ -87,10 +88,7 @@ async def joined(
         try:
             yield client
         finally:
-            # One whose server let it go says goodbye in a task of its own.
-            tasks = [client.eio.read_loop_task, client.eio.write_loop_task]
-            await client.disconnect()
-            await asyncio.gather(*filter(None, tasks))
+            await hang_up(client)
 
 
 async def row(monitor: Monitor, closed: int = 1) -> ConnectionInfo:
@@ -144,7 +142,7 @@ async def test_messages_are_what_a_real_client_sent_and_received(ways: list[str]
     assert of(stats, "said") == (0, 3, 0)
     assert of(stats, "question") == (0, 1, 0)
     assert stats.ack.count == 1
-    assert 0 < stats.ack.sum < 2
+    assert 0 < stats.ack.sum < 60
     assert stats.handler.count == 3
     assert sample is not None
     assert monitor.snapshot().http_requests == 0

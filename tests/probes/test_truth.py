@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -152,7 +152,7 @@ async def _run(
     return monitor, tallies
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.lists(step, max_size=6), ending, st.booleans()), min_size=1, max_size=4)
 )

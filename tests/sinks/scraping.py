@@ -36,7 +36,7 @@ async def get(port: int, path: str, **headers: str) -> Answer:
 
 
 def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()

@@ -15,7 +15,7 @@ import msgspec
 import socketio
 from aiohttp import ClientSession
 
-__all__ = ["Event", "SocketIOLink", "Stream"]
+__all__ = ["Event", "SocketIOLink", "Stream", "hang_up"]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Stream:
     @classmethod
     async def open(cls, url: str, **headers: str) -> Self:
         """Ask for a stream."""
-        http = httpx.AsyncClient(timeout=30, trust_env=False)
+        http = httpx.AsyncClient(timeout=60, trust_env=False)
         request = http.build_request("GET", url, headers=headers)
         return cls(http, await http.send(request, stream=True), url.partition("?")[0])
 
@@ -188,12 +188,21 @@ class SocketIOLink:
 
     async def call(self, event: str, *arguments: Any) -> Any:
         """Emit an event and wait for its acknowledgement."""
-        return await self.client.call(event, arguments, namespace=self.namespace, timeout=20)
+        return await self.client.call(event, arguments, namespace=self.namespace, timeout=60)
 
     async def aclose(self) -> None:
         """Hang up."""
-        tasks = [self.client.eio.read_loop_task, self.client.eio.write_loop_task]
-        await self.client.disconnect()
-        # One whose server let it go says goodbye in a task of its own.
-        await asyncio.gather(*filter(None, tasks))
+        await hang_up(self.client)
         await self._http.close()
+
+
+async def hang_up(client: socketio.AsyncClient) -> None:
+    """Disconnect, and wait until nothing of a client is left."""
+    tasks = set(filter(None, [client.eio.read_loop_task, client.eio.write_loop_task]))
+    await client.disconnect()
+    # One whose server let it go says goodbye in a task of its own. When that has overlooked its
+    # end, behind a packet that came with it, it would wait for half a minute.
+    _, stuck = await asyncio.wait(tasks, timeout=2) if tasks else (tasks, set())
+    for task in stuck:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=bool(stuck))

@@ -28,7 +28,7 @@ def test_the_browser_client(script: Path) -> None:
         env={**os.environ, "PYTHON": sys.executable},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -43,7 +43,7 @@ def test_the_types_fit() -> None:
         [NODE or "node", str(compiler), *options, *library, str(HERE / "types.ts")],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,26 @@
+"""Ports of this machine for servers that come and go while somebody knows where they are."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+
+__all__ = ["reserved_port"]
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of 127.0.0.1 at which nobody listens but us, as often as we like.
+
+    Linux gives a bound port to nobody who asks for any, be it to listen or to connect, but lets
+    those listen there who name it and set SO_REUSEADDR, as asyncio, Node and Go do.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
