@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,7 +32,10 @@ SHOW = 0.25
 """Seconds between two states of the progress bar."""
 
 SETTLE = 1.0
-"""Seconds to wait, when stopped, until all that was sent has arrived."""
+"""Seconds to wait, when stopped, until all that was sent has arrived; and for goodbyes."""
+
+SILENCE = 3.0
+"""Seconds without a connection after which that is said."""
 
 SPARE = 100
 """Files that the process needs besides one for each user."""
@@ -153,6 +155,8 @@ def load(
         seed=seed,
     )
     _room_for(users)
+    if csv is not None and csv.exists() and not csv.is_dir():
+        raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
     outcome = asyncio.run(_run(url, options, admin=admin, quietly=as_json))
@@ -218,10 +222,10 @@ async def _run(url: str, options: LoadOptions, *, admin: str | None, quietly: bo
         watching = None if admin is None else await stack.enter_async_context(_watch(admin))
         async with Load(url, options) as load:
             interrupted = False
+            await _connected(load)
+            text = "" if quietly else f"{options.users} users at {url}. Ctrl-C stops them."
+            to_person = announce(text, url=url, users=options.users)
             try:
-                await _connected(load)
-                text = "" if quietly else f"{options.users} users at {url}. Ctrl-C stops them."
-                to_person = announce(text, url=url, users=options.users)
                 await _wait(load)
                 await load.quiet()
             except asyncio.CancelledError:
@@ -230,9 +234,10 @@ async def _run(url: str, options: LoadOptions, *, admin: str | None, quietly: bo
                     raise
                 interrupted = True
                 await load.quiet(within=SETTLE)
+                await load.close(within=SETTLE)
         server = None
         if watching is not None:
-            server = await watching.look(at_once=interrupted)
+            server = await watching.look(soon=interrupted)
         return _Outcome(load.report(), server, to_person)
 
 
@@ -254,45 +259,28 @@ async def _connected(load: Load) -> None:
     Raises:
         RtmonError: nobody answers.
     """
+    clock = asyncio.get_running_loop().time
+    tell_at = clock() + SILENCE
     while not load.tally.connected:
         if load.tally.failed >= FAILURES:
-            raise RtmonError(f"no user can connect to {load.url}: does a WebSocket server listen?")
+            raise RtmonError(
+                f"no user can connect to {load.url}: does a WebSocket server listen? "
+                f"The last attempt: {load.tally.problem}"
+            )
+        if clock() >= tell_at:
+            tell_at = math.inf
+            typer.echo(f"rtmon: no answer from {load.url} yet; Ctrl-C gives up", err=True)
         await asyncio.sleep(LOOK)
 
 
 async def _wait(load: Load) -> None:
     """Let the duration pass, with a progress bar where somebody looks at a terminal."""
+    from .progress import progress
+
     loop = asyncio.get_running_loop()
     duration = load.options.duration
     ends = float("inf") if duration is None else loop.time() + duration
-    with _progress(load) as show:
+    with progress(load) as show:
         while (left := ends - loop.time()) > 0:
             await asyncio.sleep(min(SHOW, left))
             show()
-
-
-@contextlib.contextmanager
-def _progress(load: Load) -> Iterator[Any]:
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    # Typer brings it along.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from .loaded import state
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=load.options.duration)
-        began = asyncio.get_running_loop().time()
-        yield lambda: progress.update(
-            task,
-            completed=asyncio.get_running_loop().time() - began,
-            description=state(load.tally),
-        )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..feeds import ConnectionQuery
 from ..lab.load import LoadOptions, LoadReport, Second
-from ..lab.report import Tally
 from ..lab.script import rate_at
 from ..metrics.histogram import Histogram
 from ..reporting.page import Note, Part, Section, Table, Tiles, page
@@ -20,7 +19,7 @@ from ..sinks.csv import write_csv as write_table
 from ..wholefile import writing
 from .watching import Server
 
-__all__ = ["state", "table", "write_csv", "write_page"]
+__all__ = ["table", "write_csv", "write_page"]
 
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
@@ -31,18 +30,6 @@ _POINTS = 300
 """Points of a line in the page."""
 
 
-def state(tally: Tally) -> str:
-    """How it goes, in a line."""
-    last = tally.seconds[-1] if tally.seconds else None
-    if last is None:
-        return f"{tally.connected:,} connected"
-    return (
-        f"{last.open:,} open · {last.sent / last.elapsed:,.0f} sent/s · "
-        f"{last.answered / last.elapsed:,.0f} answered/s · "
-        f"p99 {milliseconds(last.latency.quantile(0.99))}"
-    )
-
-
 def table(report: LoadReport, options: LoadOptions, server: Server | None) -> str:
     """What was asked and what was reached, for a terminal."""
     totals = report.totals
@@ -50,6 +37,8 @@ def table(report: LoadReport, options: LoadOptions, server: Server | None) -> st
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
     users = f"{options.users:,} asked for, {most:,} at once; {report.connected:,} connections, "
     users += f"{report.failed:,} failed, {report.lost:,} lost"
+    if report.problem:
+        users += f"; the last failure: {report.problem}"
     messages = f"{report.asked:,} due, {report.sent:,} sent, {report.answered:,} answered "
     messages += f"({report.answered / max(report.elapsed, 1e-9):,.1f}/s), "
     messages += f"{report.unanswered:,} unanswered, {report.errors:,} errors"
@@ -136,6 +125,8 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
             ]
         )
     ]
+    if report.problem:
+        parts.append(Note(f"The last attempt to connect that failed: {report.problem}"))
     if reproach := _reproach(report):
         parts.append(Note(reproach.lstrip(" ;").capitalize() + "."))
     parts += _charts(report, options)

@@ -17,7 +17,10 @@ _ANSWERS = 10.0
 """Seconds to wait for the server's first numbers."""
 
 _LAST = 2.5
-"""Seconds to wait for its last ones."""
+"""Seconds to wait for its last ones; it tells them once a second."""
+
+_SOON = 1.5
+"""The same for somebody who has pressed Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,15 @@ class Watching:
             self._since, self._epoch = latest.seq, latest.epoch
         self._events = max((event.seq for event in self._feed.events()), default=0)
 
-    async def look(self, *, at_once: bool) -> Server:
-        """What it has done since; waits for a Sample from after this moment unless ``at_once``."""
+    async def look(self, *, soon: bool) -> Server:
+        """What it has done since, up to this moment if it says so in time.
+
+        Args:
+            soon: whether somebody is waiting for this to end.
+        """
         end = self._feed.now()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0 if at_once else _LAST):
+            async with asyncio.timeout(_SOON if soon else _LAST):
                 # A feed is read, and does not call.
                 while not self._heard_of(end):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

@@ -32,19 +32,18 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
 from websockets.exceptions import WebSocketException
 
 from ..backoff import Backoff
-from .report import LoadReport, Second, Tally, Totals
+from .connection import CLOSE_TIMEOUT, Connection
+from .ledger import Ledger
+from .report import ConnectionReport, LoadReport, Second, Tally, Totals
 from .script import LoadOptions, Visit, due, visits
-from .sender import User
-from .user import Connection, ConnectionReport
+from .user import User
 
 __all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 
@@ -57,8 +56,8 @@ _RETRY = Backoff(base=0.5, max=5.0)
 _PATIENCE = 5.0
 """Seconds that users have to finish what they are at when the load is closed."""
 
-_REMEMBERED = 10_000
-"""Ended connections that are reported one by one; the totals have them all."""
+_WORDS = 200
+"""Characters of what was wrong at most."""
 
 _ANSWER = 10.0
 """Seconds that a user of a closed loop waits for an answer before it goes on without."""
@@ -90,10 +89,7 @@ class Load:
         self._users = [
             User(number, self.options, self.tally) for number in range(self.options.users)
         ]
-        self._open: dict[Connection, User] = {}
-        self._ended: deque[ConnectionReport] = deque(maxlen=_REMEMBERED)
-        self._totals = Totals()
-        self._close_codes: dict[int, int] = {}
+        self._ledger = Ledger(self.tally)
         self._quiet = False
 
     async def __aenter__(self) -> Self:
@@ -135,8 +131,9 @@ class Load:
             async with asyncio.timeout(within):
                 await asyncio.wait(self._tasks)
                 while True:
-                    await asyncio.gather(*[connection.round_trip() for connection in self._open])
-                    heard = sum(connection.heard for connection in self._open) + self.tally.lost
+                    there = self._ledger.open
+                    await asyncio.gather(*[connection.round_trip() for connection in there])
+                    heard = sum(connection.heard for connection in there) + self.tally.lost
                     if heard == last:
                         self._quiet = True
                         break
@@ -148,45 +145,25 @@ class Load:
 
     def report(self) -> LoadReport:
         """What the users have counted so far."""
-        now = [connection.report() for connection in self._open]
-        totals, totals_open = Totals(**asdict(self._totals)), Totals()
-        for entry in now:
-            totals.add(entry)
-            totals_open.add(entry)
-        tally = self.tally
-        latency, late = tally.histograms()
-        return LoadReport(
-            url=self.url,
-            elapsed=self._elapsed(),
-            quiet=self._quiet,
-            open=len(now),
-            connected=tally.connected,
-            failed=tally.failed,
-            lost=tally.lost,
-            aborted=tally.aborted,
-            asked=tally.asked,
-            sent=tally.sent,
-            answered=tally.answered,
-            unanswered=tally.unanswered,
-            errors=tally.errors,
-            latency=latency,
-            late=late,
-            totals=totals,
-            totals_open=totals_open,
-            close_codes=dict(self._close_codes),
-            seconds=list(tally.seconds),
-            connections=[*now, *reversed(self._ended)],
-        )
+        return self._ledger.report(self.url, elapsed=self._elapsed(), quiet=self._quiet)
 
-    async def close(self) -> None:
-        """End all connections with 1000; idempotent."""
+    async def close(self, *, within: float = CLOSE_TIMEOUT) -> None:
+        """End all connections with 1000; idempotent.
+
+        Args:
+            within: seconds that the server has to answer that; then they are aborted.
+        """
         self.stop()
+        for user in self._users:
+            user.give_up()
         # A server that takes nothing any more may hold a user in the middle of a word.
-        _, stuck = await asyncio.wait(self._tasks, timeout=_PATIENCE)
+        _, stuck = await asyncio.wait(self._tasks, timeout=min(within, _PATIENCE))
         for task in stuck:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=bool(stuck))
-        await asyncio.gather(*[self._leave(connection, "normal") for connection in [*self._open]])
+        there = list(self._ledger.open)
+        leaving = [self._ledger.leave(each, "normal", within=within) for each in there]
+        await asyncio.gather(*leaving)
         if self._ticking is not None and not self._ticking.done():
             self._ticking.cancel()
             await asyncio.wait([self._ticking])
@@ -203,11 +180,11 @@ class Load:
             while True:
                 await asyncio.sleep(_TICK - (self._elapsed() - last))
                 now = self._elapsed()
-                self.tally.tick(now, now - last, there=len(self._open))
+                self.tally.tick(now, now - last, there=len(self._ledger.open))
                 last = now
         finally:
             now = self._elapsed()
-            self.tally.tick(now, max(now - last, 1e-3), there=len(self._open))
+            self.tally.tick(now, max(now - last, 1e-3), there=len(self._ledger.open))
             self._ended_at = now
 
     async def _live(self, user: User) -> None:
@@ -221,7 +198,7 @@ class Load:
                 storming = connection is not None and await self._speak(connection, user, visit)
                 if connection is None or self._stopped:
                     return
-                await self._leave(connection, "abort" if storming else visit.leaving)
+                await self._ledger.leave(connection, "abort" if storming else visit.leaving)
 
     async def _arrive(self, user: User) -> Connection | None:
         """Connects, again and again if need be; None if all are stopped before."""
@@ -229,18 +206,15 @@ class Load:
         failures = 0
         while not self._stopped:
             try:
-                connection = await Connection.open(
-                    self.url, user.name, hear=user.hear, compression=self.options.compression
-                )
-            except (OSError, TimeoutError, WebSocketException):
+                connection = await user.connect(self.url, compression=self.options.compression)
+            except (OSError, TimeoutError, WebSocketException) as problem:
                 self.tally.failed += 1
+                self.tally.problem = _in_words(problem)
                 failures += 1
                 if not self._stopped:
                     await user.pause(_RETRY.delay(failures, rng))
             else:
-                self.tally.connected += 1
-                self._open[connection] = user
-                connection.on_end(self._ended_by_itself)
+                self._ledger.enter(connection, user)
                 if "room" in self.options.mix:
                     await connection.send("join_room", room=user.place)
                 if "publish" in self.options.mix:
@@ -292,29 +266,11 @@ class Load:
                 await user.pause(left)
         user.expecting = False
 
-    async def _leave(self, connection: Connection, leaving: str) -> None:
-        user = self._open.pop(connection, None)
-        if user is None:
-            return
-        if leaving == "abort":
-            self.tally.aborted += 1
-        await connection.leave(leaving)
-        self._count(connection, user)
 
-    def _ended_by_itself(self, connection: Connection) -> None:
-        user = self._open.pop(connection, None)
-        if user is not None:
-            self.tally.lost += 1
-            self._count(connection, user)
-            user.wake()
-
-    def _count(self, connection: Connection, user: User) -> None:
-        user.forget()
-        report = connection.report()
-        self._ended.append(report)
-        self._totals.add(report)
-        code = report.close_code or 1006
-        self._close_codes[code] = self._close_codes.get(code, 0) + 1
+def _in_words(problem: BaseException) -> str:
+    """What was wrong, in a line; part of it may be a server's own words."""
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
 
 
 async def run_load(

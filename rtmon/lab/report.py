@@ -7,12 +7,34 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..metrics.histogram import EMPTY, Histogram, Recorder
-from .user import ConnectionReport
 
-__all__ = ["LoadReport", "Second", "Tally", "Totals"]
+__all__ = ["ConnectionReport", "LoadReport", "Second", "Tally", "Totals"]
 
 _SECONDS = 7_200
 """Seconds kept one by one; older ones are in the totals only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionReport:
+    """What one connection has counted.
+
+    Attributes:
+        name: what the user calls itself; a hub's server shows it as the connection's name.
+        local: this end's address, which is the server's ``remote``.
+        messages_out, messages_in: whole messages.
+        bytes_out, bytes_in: their payload.
+        open: whether it is open.
+        close_code: how it ended, None while it is open.
+    """
+
+    name: str
+    local: str
+    messages_out: int
+    bytes_out: int
+    messages_in: int
+    bytes_in: int
+    open: bool
+    close_code: int | None
 
 
 @dataclass(slots=True)
@@ -76,6 +98,7 @@ class Tally:
     Attributes:
         latency, late: of the present second; see :class:`Second`.
         seconds: the latest of those that are over.
+        problem: why the last attempt to connect that failed did, in words; empty if none has.
     """
 
     asked: int
@@ -92,6 +115,7 @@ class Tally:
     def __init__(self) -> None:
         for name in _COUNTS:
             setattr(self, name, 0)
+        self.problem = ""
         self.latency, self.late = Recorder(), Recorder()
         self.seconds: deque[Second] = deque(maxlen=_SECONDS)
         self._before = dict.fromkeys(_COUNTS, 0)
@@ -132,6 +156,7 @@ class LoadReport:
         open: connections open.
         connected: connections made so far.
         failed: attempts to connect that failed.
+        problem: why the last of these did, in words; empty if there was none.
         lost: connections that ended without the user's doing.
         aborted: connections that users ended without a close frame: what the server sent last
             may never have arrived, so the totals are exact only where this is 0.
@@ -156,6 +181,7 @@ class LoadReport:
     open: int
     connected: int
     failed: int
+    problem: str
     lost: int
     aborted: int
     asked: int

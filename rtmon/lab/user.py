@@ -1,331 +1,124 @@
-"""One connection of a simulated user, which counts what it sends and receives."""
+"""How a simulated user knows its own messages when they come back."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from socket import SO_RCVBUF, SOL_SOCKET
-from typing import Any, Self
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from .connection import Connection
+from .report import Tally
+from .script import LoadOptions
 
-from ..protocol.close import ABNORMAL, GOING_AWAY, NORMAL, effective_code
-from .script import Kind
+__all__ = ["User"]
 
-__all__ = ["Connection", "ConnectionReport", "Hear"]
+_OUTSTANDING = 1_000
+"""Messages of one user that may still come back; of more, the oldest count as unanswered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionReport:
-    """What one connection has counted.
+class User:
+    """One user: what it has sent that has not come back yet, and the pause that it makes.
 
-    Attributes:
-        name: what the user calls itself; a hub's server shows it as the connection's name.
-        local: this end's address, which is the server's ``remote``.
-        messages_out, messages_in: whole messages.
-        bytes_out, bytes_in: their payload.
-        open: whether it is open.
-        close_code: how it ended, None while it is open.
-    """
-
-    name: str
-    local: str
-    messages_out: int
-    bytes_out: int
-    messages_in: int
-    bytes_in: int
-    open: bool
-    close_code: int | None
-
-
-_OPEN_TIMEOUT = 30.0
-"""Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
-
-_CLOSE_TIMEOUT = 10.0
-"""Seconds that a server has to answer a close frame, as in ``websockets``."""
-
-_PAUSE = 0.1
-"""Seconds until a question that the server refused is asked again."""
-
-
-Hear = Callable[[bytes], None]
-"""Gets each message, when it comes; it must not wait."""
-
-
-class _Socket(ClientConnection):
-    """Counts what comes over the wire.
+    Args:
+        number: which, from 0.
+        options: as for all users.
+        tally: what it counts in.
 
     Attributes:
-        wire_in: bytes received, of the handshake and of frame headers too; under TLS, those
-            within it.
+        name: what it calls itself.
+        place: its room or channel.
     """
 
-    wire_in = 0
+    def __init__(self, number: int, options: LoadOptions, tally: Tally) -> None:
+        self.name = f"user-{number + 1:0{len(str(options.users))}d}"
+        self.place = f"load.{number // options.group}"
+        self.number = number
+        self._tally = tally
+        self._outstanding: dict[int, float] = {}  # number of a message → when it was due
+        self._said = 0
+        self._mark = f"#{number}.".encode()
+        self.expecting = False
+        """Whether it waits for its answers, and is to be woken by the last of them."""
+        self._waiter: asyncio.Future[None] | None = None
+        self._connecting: asyncio.Timeout | None = None
 
-    def data_received(self, data: bytes) -> None:
-        self.wire_in += len(data)
-        super().data_received(data)
+    @property
+    def waiting(self) -> bool:
+        """Whether something has not come back."""
+        return bool(self._outstanding)
 
+    def wake(self) -> None:
+        """End the pause that it makes now."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-class Connection:
-    """A connection with a reader of its own, so that nothing received goes uncounted.
+    def give_up(self) -> None:
+        """End its attempt to connect, if it is at one, by a ``TimeoutError``."""
+        if self._connecting is not None:
+            self._connecting.reschedule(asyncio.get_running_loop().time())
 
-    Attributes:
-        heard: messages received, without the answers to :meth:`round_trip`.
-        lost: set when the connection has ended.
-    """
-
-    def __init__(self, socket: ClientConnection, name: str, hear: Hear | None = None) -> None:
-        self.heard = 0
-        self.lost = asyncio.Event()
-        self._pace = 0.0
-        self._paced = asyncio.Event()
-        self._hear = hear
-        self._socket = socket
-        self._name = name
-        host, port = socket.local_address[:2]
-        self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._messages_out = self._bytes_out = 0
-        self._messages_in = self._bytes_in = 0
-        self._hub = False
-        self._answers: dict[str, asyncio.Future[bool]] = {}
-        self._pings = 0
-        self._on_end: Callable[[Connection], None] | None = None
-        self._reader = asyncio.create_task(self._read())
-
-    @classmethod
-    async def open(
-        cls,
-        url: str,
-        name: str,
-        *,
-        hear: Hear | None = None,
-        compression: bool = True,
-        buffer: int | None = None,
-    ) -> Self:
+    async def connect(self, url: str, *, compression: bool) -> Connection:
         """Connect.
-
-        Args:
-            url: of the server.
-            name: what the user calls itself.
-            hear: gets each message.
-            compression: whether to offer permessage-deflate.
-            buffer: bytes that the kernel receives ahead of the reader; None leaves it to choose.
 
         Raises:
             OSError, TimeoutError, WebSocketException: it failed.
         """
-        socket = await connect(
-            url,
-            max_size=None,
-            proxy=None,
-            compression="deflate" if compression else None,
-            open_timeout=_OPEN_TIMEOUT,
-            create_connection=_Socket,
-        )
-        if buffer is not None:
-            kernel = socket.transport.get_extra_info("socket")
-            kernel.setsockopt(SOL_SOCKET, SO_RCVBUF, buffer)
-        return cls(socket, name, hear)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the connection has ended."""
-        return self.lost.is_set()
-
-    @property
-    def messages_in(self) -> int:
-        """Messages received."""
-        return self._messages_in
-
-    @property
-    def bytes_in(self) -> int:
-        """Their payload."""
-        return self._bytes_in
-
-    @property
-    def wire_in(self) -> int:
-        """Bytes that came over the wire for it."""
-        return getattr(self._socket, "wire_in", 0)
-
-    @property
-    def pace(self) -> float:
-        """Seconds that the reader waits after each message; 0 reads all that comes."""
-        return self._pace
-
-    @pace.setter
-    def pace(self, seconds: float) -> None:
-        self._pace = seconds
-        self._paced.set()
-
-    async def _rest(self) -> None:
-        """Wait for the pace, which may change meanwhile."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        while (rest := began + self._pace - clock()) > 0:
-            self._paced.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if rest == math.inf else rest):
-                    await self._paced.wait()
-
-    def on_end(self, callback: Callable[[Connection], None]) -> None:
-        """Call this when the connection ends, also if it has ended already."""
-        self._on_end = callback
-        if self.ended:
-            callback(self)
-
-    def report(self) -> ConnectionReport:
-        """What was counted so far."""
-        return ConnectionReport(
-            name=self._name,
-            local=self._local,
-            messages_out=self._messages_out,
-            bytes_out=self._bytes_out,
-            messages_in=self._messages_in,
-            bytes_in=self._bytes_in,
-            open=not self.ended,
-            close_code=self._close_code() if self.ended else None,
-        )
-
-    async def say(self, kind: Kind, text: str, place: str) -> None:
-        """Send a message; nothing happens if the connection has ended.
-
-        Args:
-            kind: what it is.
-            text: its text.
-            place: the room or channel that it is for.
-        """
-        if kind == "chat":
-            await self.send("chat_message", text=text)
-        elif kind == "room":
-            await self.send("room_message", room=place, text=text)
-        elif kind == "publish":
-            await self.send("publish", channel=place, data=text)
-        else:
-            await self._put(text.encode(), text=kind == "text")
-
-    async def send(self, kind: str, **payload: Any) -> None:
-        """Send a message of the hub's protocol; nothing happens if the connection has ended."""
-        await self._send({"type": kind, "payload": payload})
-
-    async def round_trip(self) -> None:
-        """Wait for an answer to a question asked behind all that was sent before.
-
-        A hub is asked by a ``ping`` message, which it takes in its turn; another server by a
-        ping of the WebSocket protocol, which is all that it is sure to answer.
-        """
-        if not self._hub:
-            try:
-                await (await self._socket.ping())
-            except ConnectionClosed:
-                return
-            return
-        answered = False
-        while not answered and not self.ended:
-            answered = await self._ask()
-            if not answered:
-                # So much was sent before that the hub wants a pause.
-                await asyncio.sleep(_PAUSE)
-
-    async def _ask(self) -> bool:
-        """One ``ping`` message. Returns whether it was answered, not refused."""
-        self._pings += 1
-        key = f"ping-{self._pings}"
-        answer = self._answers[key] = asyncio.get_running_loop().create_future()
-        await self._send({"type": "ping", "id": key, "payload": {}})
-        lost = asyncio.ensure_future(self.lost.wait())
         try:
-            await asyncio.wait((answer, lost), return_when=asyncio.FIRST_COMPLETED)
-            return answer.done() and answer.result()
+            async with asyncio.timeout(None) as self._connecting:
+                return await Connection.open(
+                    url, self.name, hear=self.hear, compression=compression
+                )
         finally:
-            lost.cancel()
-            del self._answers[key]
+            self._connecting = None
 
-    async def leave(self, how: str, *, within: float = _CLOSE_TIMEOUT) -> None:
-        """End the connection.
-
-        Args:
-            how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).
-            within: seconds that the other end has to answer; then it is an abort.
-        """
-        self.pace = 0.0
-        if how == "abort":
-            self._socket.transport.abort()
-        else:
-            try:
-                async with asyncio.timeout(within):
-                    await self._socket.close(GOING_AWAY if how == "going away" else NORMAL)
-            except TimeoutError:
-                self._socket.transport.abort()
-        await self._reader
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-        await self._put(data, text=True)
-
-    async def _put(self, data: bytes, *, text: bool) -> None:
-        try:
-            await self._socket.send(data, text=text)
-        except ConnectionClosed:
+    async def pause(self, seconds: float | None) -> None:
+        """Wait so long (None: without end), or until woken."""
+        if seconds is not None and seconds <= 0:
+            # Who is late must not keep the loop to themselves: nobody else would read, or stop.
+            await asyncio.sleep(0)
             return
-        self._messages_out += 1
-        self._bytes_out += len(data)
-
-    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None
+        if seconds is not None and seconds < math.inf:
+            timer = loop.call_later(seconds, self.wake)
         try:
-            while True:
-                data = await self._socket.recv(decode=False)
-                self._messages_in += 1
-                self._bytes_in += len(data)
-                if self._messages_in == 1:
-                    await self._greet(data)
-                if not (self._answers and self._is_answer(data)):
-                    self.heard += 1
-                    if self._hear is not None:
-                        self._hear(data)
-                if self._pace:
-                    await self._rest()
-        except ConnectionClosed:
-            pass
+            await self._waiter
         finally:
-            self.lost.set()
-            if self._on_end is not None:
-                self._on_end(self)
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
-    async def _greet(self, data: bytes) -> None:
-        if _decode(data).get("type") == "welcome":
-            self._hub = True
-            await self._send({"type": "connect", "payload": {"name": self._name}})
+    def marked(self, text: str, due: float) -> str:
+        """A text that is known when it comes back."""
+        self._said += 1
+        self._outstanding[self._said] = due
+        if len(self._outstanding) > _OUTSTANDING:
+            del self._outstanding[next(iter(self._outstanding))]
+            self._tally.unanswered += 1
+        return f"#{self.number}.{self._said}# {text}"
 
-    def _is_answer(self, data: bytes) -> bool:
-        if b'"reply_to"' not in data:
-            return False
-        message = _decode(data)
-        answer = self._answers.get(str(message.get("reply_to")))
-        if answer is None:
-            return False
-        if not answer.done():
-            answer.set_result(message.get("type") == "pong")
-        return True
+    def forget(self) -> None:
+        """What is outstanding will not come any more."""
+        self._tally.unanswered += len(self._outstanding)
+        self._outstanding.clear()
 
-    def _close_code(self) -> int:
-        protocol = self._socket.protocol
-        sent, received = protocol.close_sent, protocol.close_rcvd
-        if sent is None and received is None:
-            return ABNORMAL
-        return effective_code(
-            None if sent is None else sent.code, None if received is None else received.code
-        )
-
-
-def _decode(data: bytes) -> dict[str, Any]:
-    try:
-        message = json.loads(data)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
+    def hear(self, data: bytes) -> None:
+        """Something came."""
+        tally = self._tally
+        tally.received += 1
+        if b'"type":"error"' in data:
+            tally.errors += 1
+        found = data.find(self._mark)
+        if found < 0 or not self._outstanding:
+            return
+        now = asyncio.get_running_loop().time()
+        while found >= 0:  # a batch may hold several
+            begin = found + len(self._mark)
+            end = data.find(b"#", begin, begin + 12)
+            digits = data[begin:end] if end > 0 else b""
+            if digits.isdigit() and (due := self._outstanding.pop(int(digits), None)) is not None:
+                tally.answered += 1
+                tally.latency.record(now - due)
+            found = data.find(self._mark, begin)
+        if self.expecting and not self._outstanding:
+            self.wake()

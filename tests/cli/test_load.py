@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import rtmon
 from rtmon.cli import main
-from tests.cli.running import Command, run
+from tests.cli.running import PATIENCE, Command, run
 
 Start = Callable[..., Command]
 
@@ -76,9 +77,30 @@ def test_ctrl_c_reports_what_was_done(
     assert "closed" in page.read_text("utf-8")
 
 
+def test_ctrl_c_before_anybody_is_there(command: Start) -> None:
+    """Ctrl-C while a server lets everybody wait ends a load at once, and without complaint."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        load = command("load", "ws://{}:{}".format(*silent.getsockname()), "--users=1")
+        silent.settimeout(PATIENCE)
+        connection, _ = silent.accept()
+        with connection:
+            code, _ = load.end(signal.SIGINT)
+    assert code == 0
+    assert load.rest() == ""
+
+
+def test_nobody_there(reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody can connect, that and why is said, and the exit code is 1."""
+    assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
+    said = capsys.readouterr().err
+    assert "no user can connect to ws://127.0.0.1:" in said
+    assert "Errno" in said
+
+
 def test_json(place: tuple[str, str]) -> None:
     """With --json nothing but the report is printed."""
     done = run("load", place[0], "--users=2", "--duration=0.5", "--storm=0.2", "--json")
+    assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["connected"] >= 2
     assert report["latency"].keys() >= {"count", "p50", "p99", "max", "buckets"}
@@ -92,6 +114,7 @@ def test_json(place: tuple[str, str]) -> None:
         (["--mix=chat=many"], "'--mix'"),
         (["--rate-to=5"], "duration"),
         (["--report=/nowhere/at/all.html"], "'--report'"),
+        (["--csv=/dev/null"], "'--csv'"),
         (["--users=0"], "'--users'"),
         (["--churn=2"], "'--churn'"),
         (["--admin=ftp://x", "--duration=1"], "ftp://x"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from ..user import Connection
+from ..connection import Connection
 from .base import Scenario
 from .crowd import Crowd, Publisher, stamp, stamps
 from .knobs import Curve, Knob

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..connection import Connection
 from ..script import words
-from ..user import Connection
 from .base import Scenario
 from .crowd import Crowd, stamp, stamps
 from .knobs import Curve, Knob

@@ -10,7 +10,7 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from ..user import Connection
+from ..connection import Connection
 
 __all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "Crowd", "Publisher", "stamp", "stamps"]
 

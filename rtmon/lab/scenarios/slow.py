@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any, ClassVar
 
-from ..user import Connection
+from ..connection import Connection
 from .base import Scenario
 from .crowd import Crowd, Publisher, stamp, stamps
 from .knobs import Curve, Knob

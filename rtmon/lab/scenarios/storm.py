@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...backoff import Backoff
+from ..connection import Connection
 from ..faults import FaultProxy
-from ..user import Connection
 from .base import Scenario
 from .crowd import AT_ONCE, LEAVE, UNREACHABLE
 from .knobs import Curve, Knob
@@ -120,10 +120,11 @@ class ReconnectStorm(Scenario):
         for first in range(0, self.clients, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, self.clients))
             arrived = await asyncio.gather(*map(self._connect, numbers), return_exceptions=True)
-            for number, one in zip(numbers, arrived, strict=True):
-                if isinstance(one, BaseException):
-                    raise one
-                self._online[number] = one
+            found = dict(zip(numbers, arrived, strict=True))
+            self._online |= {n: one for n, one in found.items() if isinstance(one, Connection)}
+            for problem in arrived:
+                if isinstance(problem, BaseException):
+                    raise problem
         for number, connection in self._online.items():
             self._spawn(self._live(number, connection))
 

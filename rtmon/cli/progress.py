@@ -1,0 +1,55 @@
+"""How ``rtmon load`` goes, for somebody who looks at a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ..reporting.sections import milliseconds
+
+if TYPE_CHECKING:
+    from ..lab.load import Load
+    from ..lab.report import Tally
+
+__all__ = ["progress"]
+
+
+@contextlib.contextmanager
+def progress(load: Load) -> Iterator[Callable[[], None]]:
+    """A bar that shows how a load goes; what it yields is to be called to bring it up to date."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    # Typer brings it along.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=load.options.duration)
+        began = asyncio.get_running_loop().time()
+        yield lambda: bar.update(
+            task,
+            completed=asyncio.get_running_loop().time() - began,
+            description=_state(load.tally),
+        )
+
+
+def _state(tally: Tally) -> str:
+    """How it goes, in a line."""
+    last = tally.seconds[-1] if tally.seconds else None
+    if last is None:
+        return f"{tally.connected:,} connected"
+    return (
+        f"{last.open:,} open · {last.sent / last.elapsed:,.0f} sent/s · "
+        f"{last.answered / last.elapsed:,.0f} answered/s · "
+        f"p99 {milliseconds(last.latency.quantile(0.99))}"
+    )

@@ -1,0 +1,111 @@
+"""The connections of a load: which are open, and what came of those that have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+
+from .connection import CLOSE_TIMEOUT, Connection
+from .report import ConnectionReport, LoadReport, Tally, Totals
+from .user import User
+
+__all__ = ["Ledger"]
+
+_REMEMBERED = 10_000
+"""Ended connections that are reported one by one; the totals have them all."""
+
+
+class Ledger:
+    """Who is connected, and the sums of what their connections have counted.
+
+    Args:
+        tally: where arrivals and losses are counted.
+
+    Attributes:
+        open: the open connections, and whose they are.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.open: dict[Connection, User] = {}
+        self._tally = tally
+        self._ended: deque[ConnectionReport] = deque(maxlen=_REMEMBERED)
+        self._totals = Totals()
+        self._close_codes: dict[int, int] = {}
+
+    def enter(self, connection: Connection, user: User) -> None:
+        """Somebody has connected; when the connection ends without their doing, they are lost."""
+        self._tally.connected += 1
+        self.open[connection] = user
+        connection.on_end(self._lost)
+
+    async def leave(
+        self, connection: Connection, how: str, *, within: float = CLOSE_TIMEOUT
+    ) -> None:
+        """Have somebody leave; nothing happens if the connection has ended.
+
+        Args:
+            connection: whose.
+            how: as for :meth:`Connection.leave`.
+            within: seconds that the server has to answer.
+        """
+        user = self.open.pop(connection, None)
+        if user is None:
+            return
+        if how == "abort":
+            self._tally.aborted += 1
+        await connection.leave(how, within=within)
+        self._count(connection, user)
+
+    def _lost(self, connection: Connection) -> None:
+        user = self.open.pop(connection, None)
+        if user is not None:
+            self._tally.lost += 1
+            self._count(connection, user)
+            user.wake()
+
+    def _count(self, connection: Connection, user: User) -> None:
+        user.forget()
+        report = connection.report()
+        self._ended.append(report)
+        self._totals.add(report)
+        code = report.close_code or 1006
+        self._close_codes[code] = self._close_codes.get(code, 0) + 1
+
+    def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
+        """All that was counted so far.
+
+        Args:
+            url: of the server.
+            elapsed: seconds since the start.
+            quiet: whether all that was under way has been delivered.
+        """
+        now = [connection.report() for connection in self.open]
+        totals, totals_open = Totals(**asdict(self._totals)), Totals()
+        for entry in now:
+            totals.add(entry)
+            totals_open.add(entry)
+        tally = self._tally
+        latency, late = tally.histograms()
+        return LoadReport(
+            url=url,
+            elapsed=elapsed,
+            quiet=quiet,
+            open=len(now),
+            connected=tally.connected,
+            failed=tally.failed,
+            problem=tally.problem,
+            lost=tally.lost,
+            aborted=tally.aborted,
+            asked=tally.asked,
+            sent=tally.sent,
+            answered=tally.answered,
+            unanswered=tally.unanswered,
+            errors=tally.errors,
+            latency=latency,
+            late=late,
+            totals=totals,
+            totals_open=totals_open,
+            close_codes=dict(self._close_codes),
+            seconds=list(tally.seconds),
+            connections=[*now, *reversed(self._ended)],
+        )
