@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from ..backpressure import Policy, together
@@ -28,7 +28,7 @@ class Outgoing:
 
     Attributes:
         message: what is sent.
-        count: how many publications it stands for.
+        count: how many publications it stands for; none if it tells who came, went, or types.
         parts: what it is made of, in order; only itself unless it is a batch.
         policy: what is given up for those who read too slowly.
         key: what it is the latest of, where only that is kept.
@@ -37,12 +37,17 @@ class Outgoing:
     __slots__ = ("_encoded", "count", "key", "message", "parts", "policy")
 
     def __init__(
-        self, message: Message, *, policy: Policy = "disconnect", key: Hashable = None
+        self,
+        message: Message,
+        *,
+        policy: Policy = "disconnect",
+        key: Hashable = None,
+        count: int = 1,
     ) -> None:
         self.message = message
         self.policy: Policy = policy
         self.key = key
-        self.count = 1
+        self.count = count
         self.parts: list[Outgoing] = [self]
         self._encoded: dict[Codec, tuple[str | bytes, int]] = {}
 
@@ -110,7 +115,6 @@ def deliver(
     outgoing: Outgoing,
     *,
     stats: ChannelStats | None = None,
-    skip: Container[str] = (),
 ) -> int:
     """Hand a message to connections one by one.
 
@@ -118,18 +122,15 @@ def deliver(
         sessions: who; a copy is walked, so that they may come and go meanwhile.
         outgoing: what.
         stats: where to count what was handed over, and what was not.
-        skip: ids of clients who do not get it.
 
     Returns:
         How many transports took it.
     """
     delivered = dropped = total = 0
     for session in list(sessions):
-        if session.id in skip:
-            continue
         data, size = outgoing.encoded(session.codec)
         try:
-            if outgoing.count == 1:
+            if len(outgoing.parts) == 1:
                 taken = session.put(data, policy=outgoing.policy, key=outgoing.key)
             else:
                 taken = session.put_batch(outgoing)

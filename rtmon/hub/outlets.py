@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..fanout import Flushed, Group
 from ..protocol.codecs import Codec
 from .delivery import Outgoing, deliver
+from .messages import CHAT
 from .stats import ChannelStats, StatsTable
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ class Outlet:
             self._weight = outgoing.count
         if self._alone:
             alone = [session for session in self._alone if session is not skip]
-            deliver(alone, outgoing, stats=stats)
-        if not self._groups:
+            deliver(alone, outgoing, stats=stats if outgoing.count else None)
+        if outgoing.count and not self._groups:
             stats.took(time.perf_counter() - began)
         silent = None if skip is None else self._members.get(skip)
 
@@ -104,6 +105,8 @@ class Outlet:
     def _flushed(self, flushed: Flushed) -> None:
         stats = self._stats()
         taken, self._taken = self._taken, 0
+        if not self._weight:
+            return  # what was not published is not counted among what was
         stats.delivered += self._weight * (flushed.delivered + taken)
         stats.dropped += self._weight * (flushed.skipped - taken)
         stats.bytes += flushed.bytes
@@ -115,7 +118,8 @@ class Outlet:
         session = self._sessions.get(connection)
         if session is not None and deliver((session,), outgoing):
             self._taken += 1
-            self._stats().bytes += outgoing.encoded(session.codec)[1]
+            if outgoing.count:
+                self._stats().bytes += outgoing.encoded(session.codec)[1]
 
 
 class Outlets:
@@ -130,6 +134,7 @@ class Outlets:
         self._stats = stats
         self._capacity = capacity
         self._outlets: dict[str, Outlet] = {}
+        # Where somebody is beside the chat: that is noted of nobody, because all are there.
         self._places: dict[Session, dict[str, None]] = {}
 
     def of(self, key: str, receivers: Collection[Session], version: int) -> Outlet:
@@ -160,28 +165,34 @@ class Outlets:
 
     def forget(self, session: Session) -> None:
         """Somebody is gone."""
-        for key in self._places.pop(session, ()):
-            outlet = self._outlets[key]
+        for outlet in self._holding(session):
             outlet.drop(session)
             if not outlet:
-                del self._outlets[key]
+                del self._outlets[outlet.key]
+        self._places.pop(session, None)
 
     def regroup(self, session: Session) -> None:
         """Somebody gets messages in another way, after what was published before."""
-        for key in self._places.get(session, ()):
-            self._outlets[key].drop(session)
-            self._outlets[key].add(session)
+        for outlet in self._holding(session):
+            outlet.drop(session)
+            outlet.add(session)
+
+    def _holding(self, session: Session) -> list[Outlet]:
+        found = [self._outlets[key] for key in self._places.get(session, ())]
+        chat = self._outlets.get(CHAT)
+        return [chat, *found] if chat is not None and session in chat else found
 
     def _bring_up_to_date(self, outlet: Outlet, receivers: Iterable[Session]) -> None:
         wanted = dict.fromkeys(receivers)
         for session in outlet:
             if session not in wanted:
                 outlet.drop(session)
-                places = self._places[session]
-                del places[outlet.key]
+                places = self._places.get(session, {})
+                places.pop(outlet.key, None)
                 if not places:
-                    del self._places[session]
+                    self._places.pop(session, None)
         for session in wanted:
             if session not in outlet:
                 outlet.add(session)
-                self._places.setdefault(session, {})[outlet.key] = None
+                if outlet.key != CHAT:
+                    self._places.setdefault(session, {})[outlet.key] = None

@@ -14,7 +14,6 @@ from ..protocol.values import Name
 from .announce import Change
 from .arrivals import Arrivals
 from .brokers.base import Recovery
-from .delivery import Outgoing, deliver
 from .entering import enter
 from .messages import CHAT, room_key
 from .presence import Users
@@ -144,12 +143,10 @@ class Reception:
 
     def _tell(self, place: str, change: Change, payload: outgoing.People) -> None:
         if place == _USERS:
-            kind = "user_online" if change == "came" else "user_offline"
-            receivers = self._audience.receivers(CHAT)
+            place, kind = CHAT, "user_online" if change == "came" else "user_offline"
         else:
             kind = "user_joined" if change == "came" else "user_left"
-            receivers = self._audience.receivers(place)
-        deliver(receivers, Outgoing(self._hub.message(kind, payload)))
+        self._audience.tell(place, self._hub.message(kind, payload))
 
     def _count(self, place: str) -> int:
         return len(self.users) if place == _USERS else self._audience.count(place)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..protocol import limits, outgoing
 from .alarm import Alarm
-from .delivery import Outgoing, deliver
 from .typists import Typists
 
 if TYPE_CHECKING:
@@ -58,11 +56,7 @@ class TypingPlaces:
         room = place.removeprefix("room:") if place.startswith("room:") else None
         to = place.removeprefix("to:") if place.startswith("to:") else None
         payload = outgoing.TypingNote(client_id=session.id, name=session.name, room=room, to=to)
-        receivers: Iterable[Session]
         if to is None:
-            receivers = audience.receivers(place)
-        else:
-            target = audience.sessions.get(to)
-            receivers = () if target is None else (target,)
-        message = self._hub.message(kind, payload)
-        deliver(receivers, Outgoing(message), skip=(session.id,))
+            audience.tell(place, self._hub.message(kind, payload), skip=session)
+        elif (target := audience.sessions.get(to)) is not None and target is not session:
+            target.send(kind, payload)

@@ -6,10 +6,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 import rtmon
+from rtmon.fanout import group
+from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.options import Batching
 from rtmon.testing import until
@@ -129,6 +132,75 @@ async def test_a_channels_batches_may_be_ended_at_any_time() -> None:
         assert await _publications(client, 3) == [("news", number) for number in (1, 2, 3)]
 
 
+async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
+    """However they are connected, all are told of somebody's coming, typing, words and going in
+    the order in which these were; only the words count as published.
+    """
+    hub = Hub(announce=60.0)
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
+        clients = []
+        for number in range(6):
+            options: dict[str, Any] = {"compression": None if number % 2 else "deflate"}
+            if number in {2, 3}:
+                options["subprotocols"] = [Subprotocol("rtmon.v1.msgpack")]
+            client = await stack.enter_async_context(connect(server.url, **options))
+            clients.append(client)
+            if number in {4, 5}:
+                await _ask(client, "connect", batch={"size": 2, "delay": 0.05})
+        async with connect(server.url) as ada:
+            for kind, payload in (("typing_start", {}), ("chat_message", {"text": "hi"})):
+                await ada.send(json.dumps({"type": kind, "payload": payload}))
+            await _ask(ada, "ping")
+            (name,) = {
+                session.name
+                for session in hub.audience.sessions.values()
+                if session.peer.remote == f"127.0.0.1:{ada.local_address[1]}"
+            }
+        await until(lambda: len(hub.audience.sessions) == 6)
+        hub.reception.arrivals._flush_all()
+        for client in clients:
+            about: list[str] = []
+            async with asyncio.timeout(60):
+                while "user_left" not in about:
+                    about += [
+                        message["type"]
+                        for message in await _next(client)
+                        if name in json.dumps(message["payload"]) and message["type"] != "welcome"
+                    ]
+            assert about == [
+                "typing_start",
+                "typing_end",
+                "user_joined",
+                "chat_message",
+                "user_left",
+            ]
+        stats = hub.channel_stats()["chat"]
+        assert (stats.published, stats.delivered, stats.dropped) == (1, 7, 0)
+
+
+async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether somebody came, types, or speaks: with many there, it is one frame for all."""
+    framed = []
+
+    def counted(*arguments: Any) -> bytes:
+        framed.append(arguments)
+        return frame(*arguments)
+
+    monkeypatch.setattr(group, "frame", counted)
+    hub = Hub(announce=60.0)
+    async with (
+        rtmon.serve(hub, "127.0.0.1", 0, compression=None) as server,
+        AsyncExitStack() as stack,
+    ):
+        clients = [await stack.enter_async_context(connect(server.url)) for _ in range(20)]
+        hub.reception.arrivals._flush_all()
+        assert len(framed) == 1
+        for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
+            await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
+            await _ask(clients[0], "ping")
+            assert len(framed) == min(2 + 2 * number, 4)  # who speaks no longer types
+
+
 async def test_people_come_and_go_while_much_is_published() -> None:
     """Publishing never fails for it, nobody who stays misses anything, and nothing is kept of
     those who have gone.
@@ -162,7 +234,8 @@ async def test_people_come_and_go_while_much_is_published() -> None:
             going_on.cancel()
         await until(lambda: len(hub.audience.sessions) == 1)
         kept = hub.audience._outlets
-        assert {key: len(outlet) for key, outlet in kept._outlets.items()} == {"channel:news": 1}
+        kept_members = {key: len(outlet) for key, outlet in kept._outlets.items()}
+        assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
         server.monitor.tick()
         meters = server.monitor.collector.meters()
