@@ -123,6 +123,7 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
         "bo"
     )
     await expect(bo.page.locator("#talk-title")).to_have_text("tea")
+    assert "- button\n" not in await bo.page.locator("body").aria_snapshot(), "each says what it is"
     await expect(bo.rows).to_have_text(["first things\nfirst"], use_inner_text=True)
     await expect(bo.page.locator(".row.theirs .who")).to_have_text("ada")
     await expect(ada.page.locator(".row.mine.sent .words")).to_have_count(1)
@@ -306,7 +307,7 @@ async def test_hostile_texts(open_tab: Open, served: dict[str, Any]) -> None:
 
 
 async def test_a_hostile_reason(open_tab: Open) -> None:
-    """The reason for which a server closes is shown as text."""
+    """The reason for which a server closes is shown as text, and nothing is promised after it."""
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:
         ada = await Visitor(await open_tab(str(server.page_url))).enters("ada", "lobby")
@@ -314,6 +315,9 @@ async def test_a_hostile_reason(open_tab: Open) -> None:
             session.peer.close(4500, HOSTILE)
         await expect(ada.page.locator("#banner-why")).to_contain_text(HOSTILE)
         assert await ada.page.locator("img").count() == 0
+        await expect(ada.page.locator("#hint")).to_have_text(
+            "Connect again to send what you write."
+        )
         await ada.page.close()
     await hub.aclose()
 

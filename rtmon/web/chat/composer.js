@@ -58,8 +58,6 @@ export class Composer {
       this.#fit();
     }
     const { kind, title, typing } = conversation;
-    const away = kind === "person" && !this.#chat.reach(conversation);
-    const online = this.#chat.link.state === "open";
     const to = kind === "everybody" ? "everybody" : title;
     this.#field.placeholder = `Message ${to}`;
     this.#field.setAttribute("aria-label", `Message ${to}`);
@@ -67,23 +65,31 @@ export class Composer {
     this.#attach.title =
       kind === "everybody" ? "Files go to a room or to one person" : "Send a file";
     this.#field.disabled = this.#send.disabled = Boolean(conversation.refused);
-    const long = this.#field.value.length > LONGEST;
-    say(
-      this.#hint,
-      long
-        ? `${(this.#field.value.length - LONGEST).toLocaleString()} characters too many: send it as a file.`
-        : !online
-          ? "You are offline. What you write is sent when you are back."
-          : away
-            ? `${title} is not here now. What you write is sent when ${title} is back, if this page is still open.`
-            : FINE
-              ? "Enter sends, Shift + Enter begins a new line."
-              : "",
-    );
-    this.#hint.classList.toggle("bad", long);
+    say(this.#hint, this.#advice(conversation));
+    this.#hint.classList.toggle("bad", this.#excess > 0);
     const who = [...new Set(typing.values())];
     say(this.#typing, who.length ? `${names(who)} ${who.length === 1 ? "is" : "are"} typing` : "");
     this.#typing.classList.toggle("busy", who.length > 0);
+  }
+
+  /** Characters that are too many. */
+  get #excess() {
+    return this.#field.value.length - LONGEST;
+  }
+
+  /** What becomes of what is written here. */
+  #advice(conversation) {
+    const { link, client } = this.#chat;
+    const { kind, title } = conversation;
+    if (this.#excess > 0) {
+      return `${this.#excess.toLocaleString()} characters too many: send it as a file.`;
+    }
+    if (link.state === "closed") return client ? "Connect again to send what you write." : "";
+    if (link.state !== "open") return "You are offline. What you write is sent when you are back.";
+    if (kind === "person" && !this.#chat.reach(conversation)) {
+      return `${title} is not here now. What you write is sent when ${title} is back, if this page is still open.`;
+    }
+    return FINE ? "Enter sends, Shift + Enter begins a new line." : "";
   }
 
   #takesFiles() {
@@ -93,7 +99,7 @@ export class Composer {
 
   #say() {
     const text = this.#field.value.trim();
-    if (!text || text.length > LONGEST) return;
+    if (!text || this.#excess > 0) return;
     this.#field.value = this.#chat.current.draft = "";
     this.#fit();
     this.#chat.speech.say(this.#chat.current, text);
