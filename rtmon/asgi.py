@@ -31,6 +31,11 @@ __all__ = ["ASGIServer", "measured", "serve"]
 BACKLOG = 4096
 """Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
 
+KEEP_ALIVE = 75
+"""Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
+closed before those that proxies keep (nginx: 60), and their next request, a poll or a POST, be lost
+in between."""
+
 GRACE = 0.7
 """Seconds that clients have to take their farewell when the server stops."""
 
@@ -72,7 +77,7 @@ class ASGIServer:
         self._owns_monitor = monitor is None
         self.monitor = Monitor() if monitor is None else monitor
         self.admin = None if admin is None else Admin(self.monitor, port=admin)
-        self._app = app(hub, page=page)
+        self._app = app(hub, drain=False, page=page)
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
             measured(self._app, self.monitor),
@@ -83,6 +88,7 @@ class ASGIServer:
             log_config=None,
             access_log=False,
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=1,
         )
         config.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,12 +24,19 @@ class House:
 
     Attributes:
         where: host and port.
+        transports: uvicorn's network connections so far.
     """
 
     hub: Hub
     monitor: Monitor
     where: str
+    transports: list[asyncio.Transport]
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that uvicorn keeps for readers who do not take them."""
+        return sum(transport.get_write_buffer_size() for transport in self.transports)
 
     async def stream(self, query: str = "", **headers: str) -> Stream:
         """An event stream."""
@@ -61,11 +69,17 @@ async def begin() -> AsyncIterator[Begin]:
             hub = Hub(**{"announce": 0.02, **options})
             monitor = Monitor(interval=1000)
             live = app(hub, **(application or {}))
-            where = await stack.enter_async_context(
-                serving(measured(live, monitor), ws="websockets-sansio")
-            )
+            counted = measured(live, monitor)
+            transports: list[asyncio.Transport] = []
+
+            async def noting(scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] != "lifespan":
+                    transports.append(receive.__self__.transport)
+                await counted(scope, receive, send)
+
+            where = await stack.enter_async_context(serving(noting, ws="websockets-sansio"))
             stack.push_async_callback(live.aclose)
-            house = House(hub, monitor, where)
+            house = House(hub, monitor, where, transports)
             await stack.enter_async_context(house.stack)
             return house
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -62,6 +63,9 @@ async def test_what_is_not_there(house: House) -> None:
     async with httpx.AsyncClient(base_url=f"http://{house.where}", trust_env=False) as http:
         assert (await http.get("/healthz")).text == "ok\n"
         assert (await http.get("/elsewhere")).status_code == 404
+        no_socket = await http.get("/ws/ada")
+        assert (no_socket.status_code, no_socket.headers["upgrade"]) == (426, "websocket")
+        assert "ws://" in no_socket.text
         page = await http.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -97,7 +101,7 @@ async def test_a_full_hub_says_so(begin: Begin) -> None:
 
 
 async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
-    """A WebSocket that nobody reads is ended under the hub's policy."""
+    """A WebSocket that nobody reads is ended under the hub's policy, and nothing is kept for it."""
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/ws/eve"
     async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
@@ -109,13 +113,16 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
                 await house.hub.publish("big", "x" * 50_000)
                 await asyncio.sleep(0.001)
         await until(lambda: house.row("eve").state == "closed")
+        await until(lambda: not house.unsent)
         assert (house.row("eve").dropped or 0) > 0
         eve.transport.abort()
 
 
 @asynccontextmanager
 async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
-    """A hub in somebody's FastAPI application, with the probe around all of it."""
+    """A hub in somebody's FastAPI application, with the probe around all of it; closed twice, as
+    who mounts it may do.
+    """
     hub, monitor = rtmon.Hub(announce=0.02), rtmon.Monitor(interval=1000)
     live = app(hub)
     whole = FastAPI()
@@ -123,6 +130,7 @@ async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
     whole.mount("/live", measured(live, monitor))
     async with serving(whole, ws="websockets-sansio") as where:
         yield hub, monitor, where
+        await live.aclose()
         await live.aclose()
     monitor.close()
 
@@ -138,7 +146,10 @@ async def test_mounted_in_a_fastapi_application() -> None:
             assert (await stream.next()).name == "welcome"
             link = SocketIOLink()
             await link.client.connect(
-                f"http://{where}", socketio_path="/live/socket.io", auth={"name": "cy"}
+                f"http://{where}",
+                socketio_path="/live/socket.io",
+                auth={"name": "cy"},
+                wait_timeout=60,
             )
             await link.call("chat_message", {"text": "hello"})
             assert (await next_of(ada, "chat_message"))["payload"]["name"] == "cy"
@@ -162,6 +173,25 @@ async def test_a_port_in_use_is_said() -> None:
     async with serve(rtmon.Hub(), port=0) as server:
         with pytest.raises(PortInUse, match="in use"):
             await serve(rtmon.Hub(), port=server.port)
+
+
+async def test_what_becomes_of_other_servers_is_their_own_affair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When uvicorn was stopped by a signal in this process before, as in a notebook, the streams
+    of a server started later last; connections that proxies keep are kept longer than they do.
+    """
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    hub = rtmon.Hub(announce=0.02)
+    async with serve(hub, port=0) as server:
+        stream = await Stream.open(f"http://127.0.0.1:{server.port}/events?channel=news")
+        for number in range(3):
+            while (event := await stream.next()).name != ("publication" if number else "ack"):
+                pass
+            await hub.publish("news", number)
+        assert json.loads(event.data)["payload"]["data"] == 1
+        assert server._uvicorn.config.timeout_keep_alive > 60
+        await stream.aclose()
 
 
 async def test_the_server_ends_politely() -> None:

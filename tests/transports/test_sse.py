@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sse_starlette.sse import AppStatus
 
 from rtmon.testing import until
 from tests.transports.conftest import Begin, House
@@ -151,7 +152,8 @@ async def test_only_the_token_posts(house: House) -> None:
     assert (await stream.post(ping)).status_code == 202
     assert (await stream.post("x" * 131_073)).status_code == 413
     async with httpx.AsyncClient(trust_env=False) as http:
-        assert (await http.put(f"http://{house.where}/events")).status_code == 405
+        put = await http.put(f"http://{house.where}/events")
+        assert (put.status_code, put.headers["allow"]) == (405, "GET, POST")
         await stream.aclose()
         await until(lambda: not house.hub.audience.sessions)
         headers = {"Authorization": f"Bearer {welcome['session']}"}
@@ -170,26 +172,37 @@ async def test_messages_named_like_the_browsers_own_events(house: House) -> None
     assert event.name == "message"
 
 
+async def end(stream: Stream) -> dict[str, Any]:
+    """The last words, after which there are no more."""
+    event = await stream.next()
+    while event.name != "disconnect":
+        event = await stream.next()
+    with pytest.raises(StopAsyncIteration):
+        await stream.next()
+    return json.loads(event.data)["payload"]  # type: ignore[no-any-return]
+
+
 async def test_the_end_is_announced(house: House) -> None:
     """The last event says why the stream ends and whether to come back."""
     stream = await house.stream()
     await message(stream, "welcome")
     await house.hub.aclose()
-    event = await stream.next()
-    while event.name != "disconnect":
-        event = await stream.next()
-    assert json.loads(event.data)["payload"] == {
-        "code": 1001,
-        "reason": "the server stops",
-        "retry": True,
-    }
-    with pytest.raises(StopAsyncIteration):
-        await stream.next()
+    assert await end(stream) == {"code": 1001, "reason": "the server stops", "retry": True}
+
+
+async def test_a_signal_ends_streams_with_words(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is when a signal stops uvicorn, which tells the application when all has ended."""
+    stream = await house.stream()
+    await message(stream, "welcome")
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    assert (await end(stream))["reason"] == "the server stops"
 
 
 async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
     """A stream that nobody reads is ended under the hub's policy, and what had waited for it is
-    counted as dropped, while others get everything.
+    counted as dropped, while others get everything. The server keeps nothing for it, either.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     reader = await house.stream("channel=big&name=reader")
@@ -211,6 +224,7 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
             assert len((await message(reader, "publication"))["payload"]["data"]) == 50_000
             assert sent < 1000
         await until(lambda: house.row("stalled").state == "closed")
+        await until(lambda: not house.unsent)
     assert (house.row("stalled").dropped or 0) > 0
     assert (house.row("reader").dropped or 0) == 0
 

@@ -19,6 +19,7 @@ from .arriving import Arrival
 from .sending import METER, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams
+from .wire import dropping
 
 try:
     from starlette.requests import Request
@@ -43,6 +44,7 @@ class ASGIPeer(SendingPeer):
         super().__init__(hub)
         self.codec = for_subprotocol(select_subprotocol(scope.get("subprotocols", ())))
         self._scope, self._receive, self._send = scope, receive, send
+        self.drop = dropping(scope, receive)
         client = scope.get("client")
         self.remote = None if client is None else f"{client[0]}:{client[1]}"
 
@@ -117,12 +119,13 @@ class App:
         namespaces: Mapping[str, Hub],
         origins: str | Sequence[str] | None,
         heartbeat: float,
+        drain: bool,
         page: bool,
     ) -> None:
         self.hub = hub
         self.socketio = SocketIO({"/": hub, **namespaces}, origins=origins)
         self._hubs = dict.fromkeys([hub, *namespaces.values()])
-        self._streams = EventStreams(hub, heartbeat=heartbeat)
+        self._streams = EventStreams(hub, heartbeat=heartbeat, drain=drain)
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,6 +164,9 @@ class App:
     def _plain(self, path: str, request: Request) -> Response:
         if path == "/healthz":
             return PlainTextResponse("ok\n")
+        if path == "/ws" or path.startswith("/ws/"):
+            words = "This is a WebSocket: connect to it with ws:// or wss://.\n"
+            return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
         reply = self._page and pages.respond(
             request.method,
             path,
@@ -184,6 +190,7 @@ def app(
     namespaces: Mapping[str, Hub] | None = None,
     origins: str | Sequence[str] | None = None,
     heartbeat: float = 15.0,
+    drain: bool = True,
     page: bool = True,
 ) -> App:
     """A hub as an ASGI application, to run or to mount.
@@ -197,12 +204,22 @@ def app(
         namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
         origins: web pages of other origins that may use Socket.IO; ``"*"`` for all.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
+        drain: whether event streams are told and ended when a signal stops uvicorn, which waits
+            for them otherwise. False where several servers share a process, and for who closes
+            the application before the server, as :func:`rtmon.asgi.serve` does.
         page: whether there is a chat page.
 
     Raises:
         MissingExtra: a package that it needs is not installed.
     """
-    return App(hub, namespaces=namespaces or {}, origins=origins, heartbeat=heartbeat, page=page)
+    return App(
+        hub,
+        namespaces=namespaces or {},
+        origins=origins,
+        heartbeat=heartbeat,
+        drain=drain,
+        page=page,
+    )
 
 
 def _below(scope: Scope) -> str:

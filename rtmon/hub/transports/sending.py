@@ -48,12 +48,15 @@ class SendingPeer(QueuedPeer):
     Attributes:
         goodbye: code and reason, once the hub has closed the connection.
         limit: a context for the transport's task; cutting the connection cancels what is in it.
+        drop: what drops the network connection below; None if it cannot be reached, and then what
+            the server has taken stays with it until the peer or TCP gives up.
     """
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub)
         self.goodbye: tuple[int, str] | None = None
         self.limit = asyncio.timeout(None)
+        self.drop: Callable[[], None] | None = None
         self._outbox: list[str | bytes] = []
         self._outbox_bytes = 0
         self._sending_bytes = 0
@@ -95,4 +98,6 @@ class SendingPeer(QueuedPeer):
 
     def abort(self) -> None:
         if not self._over and self.limit.when() is None:
+            if self.drop is not None:
+                self.drop()
             self.limit.reschedule(0)

@@ -24,7 +24,7 @@ from ..messages import channel_key, room_key
 from .arriving import Arrival, arrive
 from .sending import Latest
 from .socketio_peer import Event, SocketIOPeer
-from .wire import Wire
+from .wire import Wire, dropping
 
 try:
     import engineio  # type: ignore[import-untyped]
@@ -226,7 +226,7 @@ class SocketIO:
         if scope["type"] != "websocket":
             await self.server.handle_request(scope, receive, send)
             return
-        wire = scope[_WIRE] = Wire(receive, send)
+        wire = scope[_WIRE] = Wire(receive, send, dropping(scope, receive))
         sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
         self._upgraded[sid] = wire
         try:
@@ -260,6 +260,7 @@ class SocketIO:
                 wire.cut()
 
     async def aclose(self) -> None:
-        """End python-engineio's own task."""
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.server.shutdown()
+        """End python-engineio's own task. Idempotent."""
+        if self.server.eio.service_task_handle is not None:  # it stumbles over none
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.server.shutdown()

@@ -23,8 +23,10 @@ from ...protocol.incoming import Position
 from .arriving import Arrival, arrive
 from .positions import Positions, moves
 from .sending import METER, Latest, SendingPeer
+from .wire import dropping
 
 try:
+    import anyio
     from sse_starlette import EventSourceResponse, ServerSentEvent
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["EventStreams", "StreamPeer"]
 
 logger = logging.getLogger("rtmon.hub")
+
+_GRACE = 2.0
+"""Seconds that readers have to take their farewell when uvicorn is told to stop."""
 
 _RESERVED = frozenset({"error", "open"})
 """Events of EventSource's own: messages of these types come as ``message``, its default."""
@@ -116,17 +121,48 @@ class StreamPeer(SendingPeer):
         return _Event.of(data).encoded
 
 
+class _Answer(EventSourceResponse):
+    """The answer that a stream is: when uvicorn is told to stop, its reader is told before it ends.
+
+    sse-starlette learns of that from uvicorn's signal handler, for all streams of the process and
+    for good: who serves several applications one after the other or side by side, as notebooks
+    and tests do, must not have their streams end by it.
+    """
+
+    def __init__(
+        self, peer: StreamPeer, events: AsyncGenerator[bytes, None], *, ping: float, drain: bool
+    ) -> None:
+        super().__init__(
+            events,
+            ping=ping,
+            ping_message_factory=lambda: ServerSentEvent(comment="", sep="\n"),
+            sep="\n",
+            shutdown_grace_period=_GRACE,
+        )
+        self._peer, self._drain = peer, drain
+
+    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # it is static there
+        if not self._drain:
+            await anyio.sleep_forever()
+        await super()._listen_for_exit_signal()
+        self._peer.close(close.GOING_AWAY, "the server stops")
+
+
 class EventStreams:
     """The streams of a hub, as an ASGI application: GET opens one, POST says something on it.
 
     Args:
         hub: the hub.
         heartbeat: seconds between comments, which keep a quiet stream open in proxies.
+        drain: whether streams end when uvicorn is told to stop.
         retry: seconds that browsers wait before they return.
     """
 
-    def __init__(self, hub: Hub, *, heartbeat: float = 15.0, retry: float = 2.0) -> None:
+    def __init__(
+        self, hub: Hub, *, heartbeat: float = 15.0, drain: bool = True, retry: float = 2.0
+    ) -> None:
         self.hub = hub
+        self._drain = drain
         self._heartbeat = heartbeat
         self._retry = ServerSentEvent(retry=int(retry * 1000), sep="\n").encode()
         self._open: dict[str, StreamPeer] = {}
@@ -152,16 +188,13 @@ class EventStreams:
     async def _stream(self, request: Request, send: Send) -> None:
         client = request.client
         peer = StreamPeer(self, None if client is None else f"{client.host}:{client.port}")
+        peer.drop = dropping(request.scope, request.receive)
         arrival = Arrival.of(request.url.query)
         returning = request.headers.get("last-event-id") or request.query_params.get(
             "last_event_id"
         )
-        response = EventSourceResponse(
-            self._events(peer, arrival.returned(returning), request),
-            ping=self._heartbeat,
-            ping_message_factory=lambda: ServerSentEvent(comment="", sep="\n"),
-            sep="\n",
-        )
+        events = self._events(peer, arrival.returned(returning), request)
+        response = _Answer(peer, events, ping=self._heartbeat, drain=self._drain)
         with contextlib.suppress(TimeoutError):
             async with peer.limit:
                 await response(request.scope, request.receive, send)
@@ -198,7 +231,9 @@ class EventStreams:
 
     async def _post(self, request: Request) -> Response:
         if request.method != "POST":
-            raise HTTPException(405, "GET opens a stream, POST says something on it.")
+            raise HTTPException(
+                405, "GET opens a stream, POST says something on it.", {"Allow": "GET, POST"}
+            )
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         peer = self._open.get(token.strip() if scheme.lower() == "bearer" else "")
         if peer is None:

@@ -1,37 +1,66 @@
-"""An ASGI WebSocket that can be cut from this end, whoever reads and writes it."""
+"""What is below an ASGI application, to be cut from this end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
-__all__ = ["Wire"]
+__all__ = ["Wire", "dropping"]
 
 T = TypeVar("T")
 
 _Message = MutableMapping[str, Any]
 
 
+def dropping(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | None:
+    """What drops the network connection at once, with all that waits in its buffer.
+
+    ASGI has no word for it, so it is looked for where uvicorn has it: behind its ``receive``,
+    which middleware hands on as it is more often than ``send``.
+
+    Args:
+        scope: of a connection or a request.
+        receive: the server's, or a probe's in front of it.
+
+    Returns:
+        None if it cannot be reached, or others share it.
+    """
+    if scope.get("http_version") == "2":
+        return None
+    while (owner := getattr(receive, "__self__", None)) is not None:
+        abort: Callable[[], None] | None = getattr(getattr(owner, "transport", None), "abort", None)
+        if abort is not None:
+            return abort
+        receive = getattr(owner, "_receive", None)  # as rtmon.ASGIProbe keeps it
+    return None
+
+
 class Wire:
-    """Stands before an ASGI server's ``receive`` and ``send``.
+    """An ASGI WebSocket that can be cut, whoever reads and writes it.
+
+    It stands before the server's ``receive`` and ``send``.
 
     Args:
         receive, send: the server's.
+        drop: what drops the network connection, if that can be reached.
     """
 
     def __init__(
         self,
         receive: Callable[[], Awaitable[_Message]],
         send: Callable[[_Message], Awaitable[None]],
+        drop: Callable[[], None] | None,
     ) -> None:
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._drop = receive, send, drop
         self._waiting: set[asyncio.Timeout] = set()
         self._is_cut = False
 
     def cut(self) -> None:
         """From now on, and for those who wait, it is as if the peer were gone."""
         self._is_cut = True
+        if self._drop is not None:
+            self._drop()
         for limit in self._waiting:
             limit.reschedule(0)
 

@@ -1,0 +1,49 @@
+"""What can be cut below an application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+import rtmon
+from rtmon.hub.transports.wire import dropping
+from tests.probes.serving import serving
+
+
+async def test_a_connection_is_reached_through_middleware() -> None:
+    """Mounted in somebody's application, behind its middleware and a probe, a request's own
+    network connection is found and dropped; one that requests share, over HTTP/2, is left alone.
+    """
+    asked: list[dict[str, Any]] = []
+
+    async def application(scope: Any, receive: Any, _send: Any) -> None:
+        asked.append(scope)
+        assert dropping({**scope, "http_version": "2"}, receive) is None
+        drop = dropping(scope, receive)
+        assert drop is not None
+        drop()
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+
+    whole, monitor = FastAPI(), rtmon.Monitor(interval=1000)
+    whole.add_middleware(CORSMiddleware, allow_origins=["*"])
+    whole.add_middleware(rtmon.ASGIProbe, monitor=monitor)
+    whole.mount("/live", application)
+    async with serving(whole) as where, httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(f"http://{where}/live/events")
+        assert len(asked) == 1
+    monitor.close()
+
+
+def test_what_is_not_there_is_not_found() -> None:
+    """Under a server that hides its connection there is nothing to drop, and no error."""
+
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    assert dropping({"http_version": "1.1"}, receive) is None
