@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from .metrics.collector import Tick
     from .metrics.meter import Meter
-    from .metrics.records import ChannelInfo
     from .monitor import Monitor
 
 __all__ = ["Admin", "serve_admin"]
@@ -232,12 +231,13 @@ class Admin:
             samples=samples,
             events=events,
             connections=collector.meters(),
-            channels=self._busiest(),
+            tables=self._tables(),
             snapshot=collector.published(),
         )
 
-    def _busiest(self) -> list[ChannelInfo]:
-        return self.monitor.collector.channels(CHANNELS)
+    def _tables(self) -> dict[str, list[Any]]:
+        collector = self.monitor.collector
+        return {"channels": collector.channels(CHANNELS), "socketio": collector.socketio()}
 
     def _changed(self, tick: Tick) -> list[Meter]:
         """The rows to send with a tick; what does not fit comes with the next ones."""
@@ -253,7 +253,7 @@ class Admin:
             tick.sample,
             tick.events,
             self._changed(tick),
-            self._busiest(),
+            self._tables(),
             self.monitor.collector.published(),
         )
         ready: list[ServerConnection] = []

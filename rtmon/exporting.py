@@ -21,7 +21,8 @@ async def export(
 ) -> list[Path]:
     """Write ``samples.csv``, ``connections.csv``, ``events.csv`` and ``channels.csv``.
 
-    A file appears under its name only when it is whole.
+    Where a Socket.IO server is measured, there is ``socketio.csv`` too. A file appears under its
+    name only when it is whole.
 
     Args:
         source: a Monitor, or the address of a server's admin listener.
@@ -48,6 +49,8 @@ async def export(
             "events": feed.events(),
             "channels": feed.channels(),
         }
+        if socketio := feed.socketio():
+            tables["socketio"] = socketio
         return await asyncio.to_thread(_write, Path(to), tables)
     finally:
         if not isinstance(source, Feed):

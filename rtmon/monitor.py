@@ -343,6 +343,15 @@ class Monitor:
 
         return frame("channels", self.collector.channels())
 
+    def socketio(self) -> pd.DataFrame:
+        """What Socket.IO servers did, by namespace, event and room; empty without one.
+
+        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.SOCKETIO`.
+        """
+        from .frames import frame
+
+        return frame("socketio", self.collector.socketio())
+
     def clients(self) -> pd.DataFrame:
         """The clients that report to this Monitor as a DataFrame, the latest thousand.
 

@@ -24,6 +24,7 @@ TITLES = {
     "connections": "One row a connection: `monitor.connections()`, `connections.csv`",
     "events": "One row for each thing that happened: `monitor.events()`, `events.csv`",
     "channels": "One row a channel of the hub: `monitor.channels()`, `channels.csv`",
+    "socketio": "What is particular to Socket.IO, bounded: `monitor.socketio()`, `socketio.csv`",
     "clients": "One row a client that reports to the Monitor: `monitor.clients()`",
 }
 

@@ -34,8 +34,8 @@ def export(
 ) -> None:
     """Write what a server measured as CSV files.
 
-    They are samples.csv, connections.csv, events.csv and channels.csv; each appears only when it
-    is whole.
+    They are samples.csv, connections.csv, events.csv and channels.csv, and socketio.csv where a
+    Socket.IO server is measured; each appears only when it is whole.
 
     \b
     Examples:

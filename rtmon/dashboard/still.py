@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from ..metrics.records import ChannelInfo, Event, Sample, Snapshot
+from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 
 __all__ = ["Still"]
 
@@ -22,6 +22,7 @@ class Still(Feed):
         self._samples = feed.samples()
         self._events = feed.events()
         self._channels = feed.channels()
+        self._socketio = feed.socketio()
         everything = ConnectionQuery(state=None, limit=None)
         self._connections = list(feed.connections(everything).rows)
 
@@ -52,6 +53,9 @@ class Still(Feed):
 
     def channels(self) -> list[ChannelInfo]:
         return self._channels
+
+    def socketio(self) -> list[SocketIOInfo]:
+        return self._socketio
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._connections, query)

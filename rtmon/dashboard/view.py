@@ -8,7 +8,7 @@ import panel as pn
 
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics import csvtext
-from . import closes, tables
+from . import closes, socketio, tables
 from .charts import Charts
 from .components import Bar, html
 from .condition import Observer
@@ -60,6 +60,7 @@ class View:
         self.closes = html("closes.css")
         self.connections = tables.connections_table()
         self.channels = tables.channels_table()
+        self.socketio = socketio.table()
         self.events = tables.events_table()
         self._body = self._compose(kind)
         fonts = f":host {{ --rt-font: {FONT}; }}"
@@ -74,6 +75,7 @@ class View:
         )
         self.bar.download = lambda: self._csv("samples", self._reading.samples())
         self.events.download = lambda: self._csv("events", self._reading.events())
+        self.socketio.download = lambda: self._csv("socketio", self._reading.socketio())
         self.channels.download = lambda: self._csv("channels", self._reading.channels())
         self.connections.download = self._connections_csv
         self.bar.param.watch(self._on_paused, "paused")
@@ -84,13 +86,14 @@ class View:
     def _compose(self, kind: list[str]) -> pn.Column:
         closes_card = _box("card", self.closes, sheet="card.css")
         cards = [*self.charts.cards.values(), closes_card]
-        for table in (self.connections, self.channels, self.events):
+        for table in (self.connections, self.socketio, self.channels, self.events):
             table.param.update(margin=0, sizing_mode="stretch_width")
         return _box(
             "body",
             self.tiles,
             _box("grid", *cards),
             self.connections,
+            self.socketio,
             _box("lists", self.channels, self.events),
             extra=kind,
         )
@@ -112,6 +115,7 @@ class View:
         if self._ticks % TABLE_EVERY == 0:
             self._draw_connections()
             self._draw_channels()
+            self._draw_socketio()
             self._draw_events()
         self._ticks += 1
 
@@ -158,6 +162,11 @@ class View:
         channels = self._reading.channels()
         self.channels.visible = bool(channels)  # only a hub has them
         self.channels.page = tables.channels_page(channels)
+
+    def _draw_socketio(self) -> None:
+        rows = self._reading.socketio()
+        self.socketio.visible = bool(rows)  # only a Socket.IO server has them
+        self.socketio.page = socketio.page(rows)
 
     def _draw_events(self) -> None:
         since = max(0, self._event_seq - tables.EVENTS_SHOWN)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from ..metrics.records import (
+    ChannelInfo,
+    ConnectionInfo,
+    Event,
+    Sample,
+    Snapshot,
+    SocketIOInfo,
+)
 
 __all__ = ["ConnectionPage", "ConnectionQuery", "Feed", "FeedState", "FeedStatus", "select"]
 
@@ -112,6 +119,10 @@ class Feed(abc.ABC):
     @abc.abstractmethod
     def channels(self) -> list[ChannelInfo]:
         """The hub's channels, in no particular order; none where there is no hub."""
+
+    @abc.abstractmethod
+    def socketio(self) -> list[SocketIOInfo]:
+        """What a Socket.IO server did, by namespace, event, room; none where there is none."""
 
     @abc.abstractmethod
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:

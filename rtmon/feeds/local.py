@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 
 if TYPE_CHECKING:
-    from ..metrics.records import ChannelInfo, Event, Sample, Snapshot
+    from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
     from ..monitor import Monitor
 
 __all__ = ["LocalFeed"]
@@ -75,6 +75,9 @@ class LocalFeed(Feed):
 
     def channels(self) -> list[ChannelInfo]:
         return self._collector.channels()
+
+    def socketio(self) -> list[SocketIOInfo]:
+        return self._collector.socketio()
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._collector.connections(), query)

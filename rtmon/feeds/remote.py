@@ -21,7 +21,14 @@ from .feed import ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, 
 from .wire import PIECE_BYTES, Decoder
 
 if TYPE_CHECKING:
-    from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+    from ..metrics.records import (
+        ChannelInfo,
+        ConnectionInfo,
+        Event,
+        Sample,
+        Snapshot,
+        SocketIOInfo,
+    )
 
 __all__ = ["RemoteFeed", "admin_url"]
 
@@ -87,6 +94,7 @@ class RemoteFeed(Feed):
         self._rows: OrderedDict[str, ConnectionInfo] = OrderedDict()
         self._staged: OrderedDict[str, ConnectionInfo] | None = None
         self._channels: list[ChannelInfo] = []
+        self._socketio: list[SocketIOInfo] = []
         self._snapshot: Snapshot | None = None
         self._node = ""
         self._epoch = ""
@@ -156,6 +164,9 @@ class RemoteFeed(Feed):
     def channels(self) -> list[ChannelInfo]:
         return self._channels
 
+    def socketio(self) -> list[SocketIOInfo]:
+        return self._socketio
+
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(list(self._rows.values()), query)
 
@@ -215,7 +226,7 @@ class RemoteFeed(Feed):
             self._node, self._epoch = message["node"], message["epoch"]
             self._interval = message["interval"]
             self._staged = OrderedDict()
-            self._channels = []
+            self._channels, self._socketio = [], []
         elif kind == "history":
             self._receive_history(message)
         elif kind == "tick":
@@ -223,6 +234,7 @@ class RemoteFeed(Feed):
             self._history.add(sample, message["events"])
             self._put(self._rows, message["connections"])
             self._channels = message.get("channels", [])
+            self._socketio = message.get("socketio", [])
             self._snapshot = message["totals"]
             self._hear(sample)
 
@@ -235,6 +247,7 @@ class RemoteFeed(Feed):
             self._staged = OrderedDict()
         self._put(self._staged, message.get("connections", ()))
         self._channels += message.get("channels", ())
+        self._socketio += message.get("socketio", ())
         if message["done"]:
             self._rows, self._staged = self._staged, None
             self._snapshot = message["totals"] or self._snapshot

@@ -7,11 +7,12 @@ A server sends, in this order:
     (table → names, the order of every row that follows) and ``reset``: whether what the reader
     remembers is of another epoch and has to be forgotten.
 ``history``
-    Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections`` and
-    ``channels``, each a list of rows. The last piece has ``done: true``.
+    Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections``, ``channels``
+    and ``socketio``, each a list of rows. The last piece has ``done: true``.
 ``tick``
     Once a second: ``sample`` (a row), ``events``, ``connections`` (rows that changed),
-    ``channels`` (the busiest ones) and ``totals`` (the Snapshot).
+    ``channels`` (the busiest ones), ``socketio`` (what there is to say of Socket.IO servers) and
+    ``totals`` (the Snapshot).
 
 A row is a list of values in the order of the ``hello``'s columns, so that either end may know
 columns that the other does not: unknown ones are ignored, missing ones are null. Histograms and
@@ -30,7 +31,14 @@ from ..errors import FeedError
 from ..metrics.columns import HISTOGRAMS, SAMPLE, TABLES, Column, names
 from ..metrics.histogram import BYTE, MICROSECOND, Histogram, format_tally, parse_tally
 from ..metrics.meter import Meter
-from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from ..metrics.records import (
+    ChannelInfo,
+    ConnectionInfo,
+    Event,
+    Sample,
+    Snapshot,
+    SocketIOInfo,
+)
 
 __all__ = [
     "PIECE_BYTES",
@@ -54,6 +62,7 @@ _RECORDS: dict[str, Callable[..., Any]] = {
     "events": Event,
     "connections": ConnectionInfo,
     "channels": ChannelInfo,
+    "socketio": SocketIOInfo,
 }
 _COLUMNS = {table: names(TABLES[table], derived=False) for table in _RECORDS}
 _TOTALS = tuple(Snapshot.__dataclass_fields__)
@@ -91,20 +100,27 @@ def encode_history(
     samples: Iterable[Sample],
     events: Iterable[Event],
     connections: Iterable[Meter],
-    channels: Iterable[ChannelInfo],
+    tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> Iterator[bytes]:
     """What there is already, in pieces; the last one says that it is the last.
 
     Rows are made while the pieces are asked for, so that none of it takes long at once.
+
+    Args:
+        samples: the Samples, oldest first.
+        events: the Events, oldest first.
+        connections: the connections, of which rows are made.
+        tables: further tables, whole: name → records.
+        snapshot: the totals.
     """
-    tables: dict[str, Iterable[list[Any]]] = {
+    parts: dict[str, Iterable[list[Any]]] = {
         "samples": (_row("samples", sample) for sample in samples),
         "events": (_row("events", event) for event in events),
         "connections": (meter.row() for meter in connections),
-        "channels": (_row("channels", channel) for channel in channels),
+        **{table: [_row(table, record) for record in records] for table, records in tables.items()},
     }
-    for table, rows in tables.items():
+    for table, rows in parts.items():
         for piece in _pieces(_encode(row) for row in rows):
             yield b'{"type":"history","%s":[%s],"done":false}' % (table.encode(), piece)
     yield _encode({"type": "history", "totals": _totals(snapshot), "done": True})
@@ -127,17 +143,17 @@ def encode_tick(
     sample: Sample,
     events: Iterable[Event],
     connections: Iterable[Meter],
-    channels: Iterable[ChannelInfo],
+    tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> bytes:
-    """What one tick brought."""
+    """What one tick brought; arguments as in :func:`encode_history`."""
     return _encode(
         {
             "type": "tick",
             "sample": _row("samples", sample),
             "events": [_row("events", event) for event in events],
             "connections": [meter.row() for meter in connections],
-            "channels": [_row("channels", row) for row in channels],
+            **{table: [_row(table, row) for row in records] for table, records in tables.items()},
             "totals": _totals(snapshot),
         }
     )

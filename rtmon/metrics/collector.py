@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,10 +15,10 @@ from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
 from .histogram import EMPTY, Histogram, Recorder
 from .history import History
 from .meter import Ending, Ledger, Meter, safe_text
-from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot, SocketIOInfo
 from .totals import LedgerTotals, ServerTotals
 
-__all__ = ["Collector", "Measurable", "Tick"]
+__all__ = ["Collector", "Measurable", "Tabular", "Tick"]
 
 EVENTS_PER_TICK = 1000
 """Events kept of one tick; of a storm of connections the rest is counted, and said."""
@@ -60,6 +61,13 @@ class Measurable(Protocol):
         """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
 
 
+class Tabular(Protocol):
+    """What a probe of a Socket.IO server offers; it is asked only where somebody looks."""
+
+    def rows(self) -> Iterable[SocketIOInfo]:
+        """Namespaces, events, rooms and so on: a bounded number."""
+
+
 class Collector:
     """Everything that one Monitor counts. Pure: it reads no clock and does no I/O.
 
@@ -98,6 +106,7 @@ class Collector:
         self.fanout = Recorder()
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
         self._hub: Measurable | None = None
+        self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
         self._published: Snapshot | None = None
 
     def meter(
@@ -358,6 +367,14 @@ class Collector:
     def channel_series(self) -> list[ChannelInfo]:
         """A bounded number of channels and the sum of the others; none without a hub."""
         return [] if self._hub is None else list(self._hub.channel_series())
+
+    def measure_socketio(self, probe: Tabular) -> None:
+        """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""
+        self._socketio.add(probe)
+
+    def socketio(self) -> list[SocketIOInfo]:
+        """What Socket.IO servers did; none without one."""
+        return [row for probe in list(self._socketio) for row in probe.rows()]
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

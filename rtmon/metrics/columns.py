@@ -36,6 +36,7 @@ __all__ = [
     "LABELS",
     "METER_COUNTERS",
     "SAMPLE",
+    "SOCKETIO",
     "TABLES",
     "Column",
     "Kind",
@@ -265,6 +266,22 @@ CHANNEL: tuple[Column, ...] = (
     seconds("fanout_max", "The longest time from publishing until the last transport had it."),
 )
 
+SOCKETIO: tuple[Column, ...] = (
+    text("kind", "namespace, event, room, reason (why clients left), acknowledgement or handler."),
+    text("namespace", "The namespace; null where a row is about all of them."),
+    text("name", "The event, the room or the reason; other for all that are not told apart."),
+    integer("clients", "clients", "Clients in the namespace or the room now."),
+    counter("connected", "clients", "Clients ever let into the namespace."),
+    counter("refused", "clients", "Clients turned away by the namespace's connect handler."),
+    counter("left", "clients", "Clients that left the namespace, or left for this reason."),
+    counter("received", "events", "How often clients sent the event to a handler."),
+    counter("emitted", "events", "How often the event was emitted, to however many clients."),
+    counter("errors", "errors", "How often the event's handler raised."),
+    counter("timed", "times", "Acknowledgements received, or events handled."),
+    seconds("p50", "What 50 % of their times do not exceed."),
+    seconds("p95", "What 95 % of their times do not exceed."),
+)
+
 CLIENT: tuple[Column, ...] = (
     text("name", "What the client calls itself; null if it has no name of its own."),
     text("url", "Where it connects to, without the query."),
@@ -293,6 +310,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "connections": CONNECTION,
     "events": EVENT,
     "channels": CHANNEL,
+    "socketio": SOCKETIO,
     "clients": CLIENT,
 }
 """Table name → its columns, in order."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from .columns import HISTOGRAMS
 from .histogram import EMPTY, NO_SIZES, Histogram
 
-__all__ = ["ChannelInfo", "ConnectionInfo", "Event", "Sample", "Snapshot"]
+__all__ = ["ChannelInfo", "ConnectionInfo", "Event", "Sample", "Snapshot", "SocketIOInfo"]
 
 _HISTOGRAMS = frozenset(column.name for column in HISTOGRAMS)
 _NO_CODES: Mapping[int, int] = MappingProxyType({})
@@ -167,6 +167,28 @@ class ChannelInfo:
     bytes: int = 0
     fanout: float = 0.0
     fanout_max: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketIOInfo:
+    """What a Socket.IO server did in one namespace, for one event and so on; totals.
+
+    What makes no sense for a kind of row is None.
+    """
+
+    kind: str
+    namespace: str | None = None
+    name: str | None = None
+    clients: int | None = None
+    connected: int | None = None
+    refused: int | None = None
+    left: int | None = None
+    received: int | None = None
+    emitted: int | None = None
+    errors: int | None = None
+    timed: int | None = None
+    p50: float | None = None
+    p95: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
+from .socketio_rows import rows
 from .socketio_sessions import Sessions
 from .socketio_stats import EventStats, NamespaceStats, RoomStats, Statistics, Stats
 
 if TYPE_CHECKING:
     from ..metrics.meter import Meter
+    from ..metrics.records import SocketIOInfo
     from ..monitor import Monitor
 
 __all__ = [
@@ -90,6 +92,7 @@ class Instrument:
         self._statistics = Statistics()
         self._sessions = Sessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
+        monitor.collector.measure_socketio(self)
         setattr(sio, _ATTRIBUTE, self)
         sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook
         sio.manager.emit = self._emitting(sio.manager.emit)
@@ -117,6 +120,14 @@ class Instrument:
             for namespace, named in list(rooms.items())
         }
         return self._statistics.stats(_own_rooms(rooms), members, upgrades=self._sessions.upgrades)
+
+    def rows(self) -> list[SocketIOInfo]:
+        """The same as rows of a table, for whoever watches the Monitor."""
+        try:
+            return rows(self.stats())
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
+            return []
 
     def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
         try:

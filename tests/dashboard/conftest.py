@@ -11,7 +11,14 @@ import pytest
 
 from rtmon.feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from rtmon.metrics.histogram import Histogram, Recorder
-from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from rtmon.metrics.records import (
+    ChannelInfo,
+    ConnectionInfo,
+    Event,
+    Sample,
+    Snapshot,
+    SocketIOInfo,
+)
 
 NAMES = ("ada", "grace", "alan", "edsger", "barbara", "tim", "radia", "vint", "leslie", "margaret")
 
@@ -196,6 +203,9 @@ class SyntheticFeed(Feed):
         return self._events[since:]
 
     def channels(self) -> list[ChannelInfo]:
+        return []
+
+    def socketio(self) -> list[SocketIOInfo]:
         return []
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from rtmon.dashboard import closes, tables
+from rtmon.dashboard import closes, socketio, tables
 from rtmon.dashboard.numbers import clock
 from rtmon.dashboard.still import Still
 from rtmon.feeds.feed import ConnectionQuery
-from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event
+from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
 
 Make = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -96,6 +96,21 @@ def test_channels_are_listed_the_busiest_first() -> None:
     first, second = texts(tables.channels_page([quiet, busy]))
     assert first == [HOSTILE, "1,000", "4", "4,000", "3", "7.50 ms"]
     assert second == ["room:a", "2", "0", "0", "0", "–"]
+
+
+def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
+    """Its rows are exact, times are for people, and a cell that cannot be is neither 0 nor –."""
+    room = SocketIOInfo(kind="room", namespace="/", name=HOSTILE, clients=1_000)
+    event = SocketIOInfo(
+        kind="event", namespace="/", name="say", received=12_345, emitted=0, errors=2
+    )
+    times = SocketIOInfo(kind="acknowledgement", timed=3, p50=0.0123, p95=1.5)
+    page = socketio.page([room, event, times])
+    first, second, third = ([text for text in row if text] for row in texts(page))
+    assert first == ["room", "/", HOSTILE, "1,000"]
+    assert second == ["event", "/", "say", "12,345", "0", "2"]
+    assert third == ["acknowledgement", "3", "12.3 ms", "1.50 s"]
+    assert ["2", "warn"] in page["rows"][1]
 
 
 def test_a_page_past_the_end(synthetic: Make) -> None:

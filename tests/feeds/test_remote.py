@@ -261,7 +261,7 @@ def test_columns_that_the_other_end_does_not_know_are_null() -> None:
     hello = msgspec.json.decode(wire.encode_hello(node="n", epoch="e", interval=1, reset=False))
     names = hello["columns"]["samples"]
     hello["columns"]["samples"] = ["future", *(name for name in names if name != "bytes_in")]
-    tick = msgspec.json.decode(wire.encode_tick(sample, [], [], [], None))
+    tick = msgspec.json.decode(wire.encode_tick(sample, [], [], {}, None))
     row = dict(zip(names, tick["sample"], strict=True))
     tick["sample"] = ["?", *(value for name, value in row.items() if name != "bytes_in")]
     decoder = wire.Decoder()

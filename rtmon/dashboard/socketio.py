@@ -1,0 +1,65 @@
+"""The table of what is particular to Socket.IO: namespaces, events, rooms, acknowledgements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..metrics.records import SocketIOInfo
+from .components import Table
+from .numbers import exact, seconds
+
+__all__ = ["page", "table"]
+
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("kind", "What", "left"),
+    ("namespace", "Namespace", "left"),
+    ("name", "Name", "left"),
+    ("clients", "Clients", "right"),
+    ("connected", "Connected", "right"),
+    ("refused", "Refused", "right"),
+    ("left", "Left", "right"),
+    ("received", "Received", "right"),
+    ("emitted", "Emitted", "right"),
+    ("errors", "Errors", "right"),
+    ("timed", "Timed", "right"),
+    ("p50", "p50", "right"),
+    ("p95", "p95", "right"),
+)
+"""Column of the table, its title, its side."""
+
+_TIMES = frozenset({"p50", "p95"})
+_TROUBLE = frozenset({"refused", "errors"})
+
+
+def table() -> Table:
+    """The table, still empty."""
+    return Table(
+        heading="Socket.IO",
+        columns=[
+            {"key": key, "title": title, "align": align, "sortable": False}
+            for key, title, align in _COLUMNS
+        ],
+        css_classes=["bounded"],
+    )
+
+
+def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
+    """The rows as they come: namespaces, events, rooms, reasons, times."""
+    return {
+        "rows": [[_cell(key, getattr(row, key)) for key, _, _ in _COLUMNS] for row in rows],
+        "total": len(rows),
+        "offset": 0,
+        "note": "",
+        "empty": "No Socket.IO server is measured.",
+    }
+
+
+def _cell(key: str, value: Any) -> str | list[str]:
+    if value is None:  # it makes no sense for such a row
+        return ""
+    if isinstance(value, str):
+        return [value, "soft"] if key == "kind" else value
+    if key in _TIMES:
+        return "{} {}".format(*seconds(value))
+    return [exact(value), "warn"] if key in _TROUBLE and value else exact(value)

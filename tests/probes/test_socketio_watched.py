@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import socketio
+
+from rtmon import Monitor, export, open_feed, read_csv, serve_admin
+from rtmon.feeds.remote import RemoteFeed
+from rtmon.metrics.records import SocketIOInfo
+from rtmon.probes.socketio import instrument
+from rtmon.probes.socketio_rows import ROWS, rows
+from rtmon.probes.socketio_stats import Statistics
+from rtmon.testing import until
+
+HOSTILE = "=<img src=x onerror=alert(1)>,\r\n\u2028"
+
+
+async def _busy(monitor: Monitor) -> Any:
+    """A Socket.IO server that has emitted, to nobody."""
+    sio: Any = socketio.AsyncServer(async_mode="asgi")
+    instrument(sio, monitor)
+    await sio.emit(HOSTILE, {"text": "hello"})
+    await sio.emit("news", {"text": "hello"}, namespace="/n")
+    await sio.emit("news", {"text": "hello"}, namespace="/n")
+    return sio
+
+
+@pytest.mark.parametrize("remote", [False, True])
+async def test_what_is_particular_to_socketio_reaches_who_watches(
+    remote: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Its rows are in the feed, here and elsewhere, follow each tick, and outlive no server."""
+    monitor = Monitor(interval=1000)
+    async with serve_admin(monitor, port=0) as admin:
+        sio = await _busy(monitor)
+        feed = open_feed(admin.url if remote else monitor)
+        await feed.start()
+        monitor.tick()
+        if isinstance(feed, RemoteFeed):
+            await feed.complete()
+        said = {(row.kind, row.namespace, row.name): row.emitted for row in feed.socketio()}
+        assert said == {("event", "/n", "news"): 2, ("event", "/", HOSTILE): 1}
+        await sio.emit("news", {}, namespace="/n")
+        monitor.tick()
+        await until(lambda: feed.socketio() == monitor.collector.socketio())
+        assert feed.socketio()[0].emitted == 3
+        await feed.aclose()
+    del sio
+    gc.collect()
+    assert monitor.collector.socketio() == []
+    monitor.close()
+
+
+async def test_it_is_exported_as_a_table(tmp_path: Path) -> None:
+    """The file read back equals the DataFrame, hostile names and all; without a Socket.IO server
+    there is none.
+    """
+    monitor = Monitor(interval=1000)
+    monitor.tick()
+    assert "socketio.csv" not in {path.name for path in await export(monitor, tmp_path)}
+    sio = await _busy(monitor)
+    async with serve_admin(monitor, port=0) as admin:
+        paths = await export(admin.url, tmp_path)
+    assert paths[-1].name == "socketio.csv"
+    content = read_csv(paths[-1])
+    pd.testing.assert_frame_equal(content, monitor.socketio())
+    assert HOSTILE in set(content["name"])
+    del sio
+    monitor.close()
+
+
+def test_rows_are_bounded_and_say_what_they_know() -> None:
+    """Whatever names clients make up, there is a bounded number of rows of each kind; what makes
+    no sense for a kind is null.
+    """
+    statistics = Statistics()
+    for number in range(3 * ROWS):
+        statistics.connected(f"/{number}", refused=False)
+        statistics.received("/", f"event {number}", named=True)
+        statistics.disconnected("/", f"reason {number}")
+    statistics.ack.record(0.25)
+    members = [("/", f"room {number}", number) for number in range(3 * ROWS)]
+    made = rows(statistics.stats(members, {"/1": 7}, upgrades=0))
+    kinds = [row.kind for row in made]
+    for kind in ("namespace", "event", "room", "reason"):
+        assert kinds.count(kind) == ROWS
+    assert made[kinds.index("room")] == SocketIOInfo(
+        kind="room", namespace="/", name=f"room {3 * ROWS - 1}", clients=3 * ROWS - 1
+    )
+    (first,) = [row for row in made if row.kind == "namespace" and row.namespace == "/1"]
+    assert (first.clients, first.connected, first.refused, first.left) == (7, 1, 0, 0)
+    assert (first.received, first.emitted, first.p50) == (None, None, None)
+    (acknowledged,) = [row for row in made if row.kind == "acknowledgement"]
+    assert acknowledged.timed == 1
+    assert acknowledged.p50 == pytest.approx(0.25, rel=0.04)
+    assert "handler" not in kinds
