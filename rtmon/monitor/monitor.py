@@ -1,4 +1,4 @@
-"""The Monitor: a Collector with a clock, a ticker and places to send its ticks to."""
+"""What a Monitor does: tick, hear from probes, and hand on."""
 
 from __future__ import annotations
 
@@ -11,36 +11,29 @@ import threading
 import time
 import traceback
 import weakref
-from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from .attachment import Attachment, Sink
-from .clock import SYSTEM_CLOCK, Clock
-from .errors import MonitorError, OptionError
-from .gauges import ProcessGauges
-from .metrics.collector import Collector, Measurable, Tick
-from .metrics.meter import safe_text
-from .ticker import Beats
+from ..attachment import Attachment, Sink
+from ..clock import SYSTEM_CLOCK, Clock
+from ..errors import MonitorError, OptionError
+from ..gauges import ProcessGauges
+from ..metrics.collector import Collector, Measurable, Tick
+from ..metrics.meter import safe_text
+from ..ticker import Beats
+from .pulse import Purpose
+from .reading import Reading
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from .metrics.meter import Ending, Meter
-    from .metrics.records import Sample, Snapshot
+    from ..metrics.meter import Ending, Meter
 
 __all__ = ["Monitor"]
 
 logger = logging.getLogger("rtmon")
 
-Purpose = Literal["serve", "probe", "display"]
-
 LAG_SECONDS = 0.1
 """How often the event loop is asked how late it is."""
-
-CLIENTS_KEPT = 1000
-"""Clients whose numbers are shown; the oldest make room."""
 
 TRACEBACK_LENGTH = 8192
 """Characters kept of a traceback, from its end."""
@@ -49,7 +42,7 @@ FAILURE_LOG_SECONDS = 60.0
 """Failures inside a probe are logged this often at most."""
 
 
-class Monitor:
+class Monitor(Reading):
     """Knows what your WebSocket connections do.
 
     A Monitor needs no event loop to exist. It begins to tick on the running loop with whatever
@@ -85,33 +78,27 @@ class Monitor:
             raise OptionError(
                 f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
             )
-        self.clock = clock
-        self.interval = interval
-        self.capture_payload = capture_payload
-        self.redact = redact
-        self.collector = Collector(
+        collector = Collector(
             node=node or f"{socket.gethostname()}-{os.getpid()}",
             epoch=secrets.token_hex(4),
             now=clock.monotonic(),
             closed_kept=closed_kept,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: int | None = None
-        self._purpose: Purpose | None = None
-        self._armed = 0
+        super().__init__(collector, clock)
+        self.interval = interval
+        self.capture_payload = capture_payload
+        self.redact = redact
         self._closed = False
         self._listeners: dict[object, Callable[[Tick], None]] = {}
         self._attachments: dict[Sink, Attachment] = {}
-        self._clients: deque[Callable[[], object]] = deque(maxlen=CLIENTS_KEPT)
         self._gauges = ProcessGauges(clock)
         self._own: float | None = None
-        self._warned: set[str] = set()
         self.probe_failures = 0
         self._failure_logged = -FAILURE_LOG_SECONDS
         weakref.finalize(self, _close_all, self._attachments, self.collector)
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "ticking" if self._live() else "idle"
+        state = "closed" if self._closed else "ticking" if self._pulse.live() else "idle"
         return f"<rtmon.Monitor {self.collector.node} {state}: {self.snapshot()}>"
 
     @property
@@ -145,40 +132,19 @@ class Monitor:
         Raises:
             MonitorError: ``serve`` asks on a second live loop, or the Monitor is closed.
         """
-        loop = asyncio.get_running_loop()
-        if self._closed:
-            if purpose == "serve":
-                raise MonitorError("this Monitor is closed; make a new one for a new server")
-            return False
-        if self._loop is loop and self._live():
-            if self._purpose == "display":
-                self._purpose = purpose
-            return True
-        if self._live() and not (self._purpose == "display" and purpose != "display"):
-            if purpose == "serve":
-                raise MonitorError(
-                    "this Monitor already ticks on another running event loop; "
-                    "give each loop a Monitor of its own"
-                )
-            if purpose == "probe" and "loop" not in self._warned:
-                self._warned.add("loop")
-                logger.warning(
-                    "connections on a second event loop are not counted: "
-                    "give each loop a Monitor of its own"
-                )
-            return False
-        self._loop, self._thread, self._purpose = loop, threading.get_ident(), purpose
-        self._armed += 1
-        wanted = partial(Monitor._goes_on, armed=self._armed)
+        if not self._closed:
+            return self._pulse.arm(purpose, self._begin)
+        if purpose == "serve":
+            raise MonitorError("this Monitor is closed; make a new one for a new server")
+        return False
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        wanted = partial(Monitor._goes_on, armed=self._pulse.armed)
         for interval, action in ((self.interval, Monitor._tick), (LAG_SECONDS, Monitor._lag)):
             Beats(self, interval, wanted=wanted, action=action).start(loop)
-        return True
-
-    def _live(self) -> bool:
-        return self._loop is not None and self._loop.is_running()
 
     def _goes_on(self, armed: int) -> bool:
-        return armed == self._armed and not self._closed
+        return armed == self._pulse.armed and not self._closed
 
     def _lag(self, late: float) -> None:
         self.collector.lag.record(late)
@@ -189,12 +155,9 @@ class Monitor:
         Raises:
             MonitorError: called from another thread than the one whose loop is measured.
         """
-        if self._foreign():
+        if self._pulse.foreign():
             raise MonitorError("tick() belongs to the thread whose event loop is measured")
         return self._tick()
-
-    def _foreign(self) -> bool:
-        return self._live() and threading.get_ident() != self._thread
 
     def _tick(self, _late: float = 0.0) -> Tick:
         began = time.perf_counter()
@@ -221,15 +184,14 @@ class Monitor:
         """Tick a last time, finish what is attached, and stop. Idempotent, from any thread."""
         if self._closed:
             return
-        if self._foreign():
+        if self._pulse.foreign():
             done = threading.Event()
 
             def close() -> None:
                 self._finish()
                 done.set()
 
-            assert self._loop is not None  # noqa: S101 - _foreign() has seen it
-            self._loop.call_soon_threadsafe(close)
+            self._pulse.call(close)
             done.wait(timeout=10)
         else:
             self._finish()
@@ -292,85 +254,6 @@ class Monitor:
                 exc_info=exc,
             )
 
-    # Reading
-
-    def snapshot(self) -> Snapshot:
-        """Totals since the Monitor began.
-
-        On the thread that is measured they are of this moment, on others of the last tick.
-        """
-        published = self.collector.published()
-        if self._foreign() and published is not None:
-            return published
-        return self.collector.snapshot(self.clock.monotonic(), self.clock.time())
-
-    def samples(self, *, every: Literal[1, 10] = 1) -> pd.DataFrame:
-        """The Samples as a DataFrame, one row a tick, oldest first.
-
-        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.SAMPLE`, times UTC.
-
-        Args:
-            every: 1 for single ticks (the last hour), 10 for ten merged into one (a day).
-        """
-        from .frames import frame
-
-        history = self.collector.history
-        return frame("samples", history.samples() if every == 1 else history.coarse())
-
-    def window(self, seconds: float) -> Sample | None:
-        """What happened in the last so many seconds, as one Sample; None before the first tick.
-
-        ``monitor.window(3600).opened``, ``.closed`` and ``.net`` tell connects, disconnects and
-        the net change of the last hour. A day is remembered.
-        """
-        return self.collector.history.window(seconds)
-
-    def connections(self) -> pd.DataFrame:
-        """The connections as a DataFrame, as of the last tick: open ones, then closed ones.
-
-        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CONNECTION`.
-        """
-        from .frames import frame
-
-        return frame("connections", self.collector.connections())
-
-    def channels(self) -> pd.DataFrame:
-        """The hub's channels as a DataFrame; empty without a hub.
-
-        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CHANNEL`.
-        """
-        from .frames import frame
-
-        return frame("channels", self.collector.channels())
-
-    def socketio(self) -> pd.DataFrame:
-        """What Socket.IO servers did, by namespace, event and room; empty without one.
-
-        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.SOCKETIO`.
-        """
-        from .frames import frame
-
-        return frame("socketio", self.collector.socketio())
-
-    def clients(self) -> pd.DataFrame:
-        """The clients that report to this Monitor as a DataFrame, the latest thousand.
-
-        ``rtmon.connect(url, monitor=monitor)`` has a client do so. Columns, dtypes and units are
-        those of :data:`rtmon.metrics.columns.CLIENT`.
-        """
-        from .frames import frame
-
-        return frame("clients", [read() for read in list(self._clients)])
-
-    def events(self) -> pd.DataFrame:
-        """The Events as a DataFrame, oldest first.
-
-        Columns, dtypes and units are those of :data:`rtmon.metrics.columns.EVENT`.
-        """
-        from .frames import frame
-
-        return frame("events", self.collector.history.events())
-
     # Handing on
 
     def attach(self, sink: Sink) -> Attachment:
@@ -394,21 +277,13 @@ class Monitor:
         """Have a sink take what is waiting and finish. Nothing happens if it is not attached."""
         attachment = self._attachments.pop(sink, None)
         if attachment is not None:
-            if not self._foreign() and not self._closed:
+            if not self._pulse.foreign() and not self._closed:
                 attachment.offer(self._tick())
             attachment.finish(self.collector.connections())
 
     def _detach_failed(self, attachment: Attachment) -> None:
         self._attachments.pop(attachment.sink, None)
         self.event("sink detached", f"{attachment.sink!r} failed: {attachment.failed!r}")
-
-    def follow(self, client: Callable[[], object]) -> None:
-        """Have a client's numbers shown.
-
-        Args:
-            client: gives a record with the fields of :data:`rtmon.metrics.columns.CLIENT`.
-        """
-        self._clients.append(client)
 
     def event(self, kind: str, detail: str) -> None:
         """Add a line to the event log; to be called on the thread that is measured."""
@@ -427,10 +302,10 @@ class Monitor:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         try:
-            from .dashboard import notebook_view
+            from ..dashboard import notebook_view
         except ImportError:  # without the extra a Monitor is still an object with a repr
             return {"text/plain": repr(self)}
-        from .feeds.local import LocalFeed
+        from ..feeds.local import LocalFeed
 
         return notebook_view(LocalFeed(self))._repr_mimebundle_(include, exclude)
 

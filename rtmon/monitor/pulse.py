@@ -1,0 +1,85 @@
+"""On which event loop a Monitor ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Literal
+
+from ..errors import MonitorError
+
+__all__ = ["Pulse", "Purpose"]
+
+logger = logging.getLogger("rtmon")
+
+Purpose = Literal["serve", "probe", "display"]
+"""Who asks for ticks: a server or a probe decides the loop, a display borrows one until then."""
+
+
+class Pulse:
+    """The event loop that is measured, and its thread; none before the first is taken.
+
+    Attributes:
+        armed: how many loops have been taken so far; what was begun for one before is over.
+    """
+
+    def __init__(self) -> None:
+        self.armed = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
+        self._purpose: Purpose | None = None
+        self._warned = False
+
+    def live(self) -> bool:
+        """Whether the loop is running."""
+        return self._loop is not None and self._loop.is_running()
+
+    def foreign(self) -> bool:
+        """Whether the loop runs on another thread than this one."""
+        return self.live() and threading.get_ident() != self._thread
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have the loop that runs call a function, on its thread."""
+        assert self._loop is not None  # noqa: S101 - it is live
+        self._loop.call_soon_threadsafe(function)
+
+    def arm(self, purpose: Purpose, begin: Callable[[asyncio.AbstractEventLoop], None]) -> bool:
+        """Take the running loop, unless another one is live that must not be left.
+
+        Args:
+            purpose: who asks.
+            begin: begins to tick on a loop that was not taken before.
+
+        Returns:
+            Whether the running loop is the one that is measured.
+
+        Raises:
+            MonitorError: ``serve`` asks on a second live loop.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop and self.live():
+            if self._purpose == "display":
+                self._purpose = purpose
+            return True
+        if self.live() and not (self._purpose == "display" and purpose != "display"):
+            self._refuse(purpose)
+            return False
+        self._loop, self._thread, self._purpose = loop, threading.get_ident(), purpose
+        self.armed += 1
+        begin(loop)
+        return True
+
+    def _refuse(self, purpose: Purpose) -> None:
+        if purpose == "serve":
+            raise MonitorError(
+                "this Monitor already ticks on another running event loop; "
+                "give each loop a Monitor of its own"
+            )
+        if purpose == "probe" and not self._warned:
+            self._warned = True
+            logger.warning(
+                "connections on a second event loop are not counted: "
+                "give each loop a Monitor of its own"
+            )
