@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN, Protocol
+from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.version import version as installed_version
 
+from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
 
 try:
@@ -43,6 +45,7 @@ TESTED = frozenset({"17.4"})
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _AT_EOF = StreamReader.at_eof.__code__
+_PARSE, _SERVER_PARSE = Protocol.parse.__code__, ServerProtocol.parse.__code__
 _SHORT = {
     opcode: tuple(bytes((128 | opcode, n)) for n in range(126)) for opcode in (_TEXT, _BINARY)
 }
@@ -61,6 +64,7 @@ REPLACED = (
     "drain",
     "set_connection_exc",
     "close_exc",
+    "handshake",
     "start_keepalive",
     "keepalive",
     "ping",
@@ -68,7 +72,7 @@ REPLACED = (
 """Methods that the fast path replaces, or does the work of without calling them."""
 
 
-class FastPath(SharedKeepalive):
+class FastPath(QuickHandshake, SharedKeepalive):
     """Stands in front of a probed connection class, and takes what is simple."""
 
     monitor: Monitor
@@ -76,12 +80,17 @@ class FastPath(SharedKeepalive):
     _times: bool
     _base_recv: Callable[[bool | None], Awaitable[Any]]
 
-    def data_received(self, data: bytes) -> None:  # noqa: C901 - flat on purpose
+    def _opened(self) -> None:
+        super()._opened()  # type: ignore[misc]
+        self._tally.between = _is_between(self)
+
+    def data_received(self, data: bytes) -> None:  # noqa: C901, PLR0912 - flat on purpose
         protocol = self.protocol
         tally = self._tally
         if not tally.between or protocol._state is not OPEN:  # noqa: SLF001
-            super().data_received(data)
-            tally.between = _is_between(self)
+            if not (protocol._state is CONNECTING and self._took_request(data)):  # noqa: SLF001
+                super().data_received(data)
+                tally.between = _is_between(self)
             return
         frames = []
         begin, size = 0, len(data)
@@ -249,10 +258,13 @@ def _is_between(connection: ServerConnection) -> bool:
     ):
         return False
     # An empty buffer is not enough: the parser takes the pieces of a header out one by one.
-    # ServerProtocol.parse() delegates to Protocol.parse(), which waits at a frame's beginning.
+    # Protocol.parse() waits at a frame's beginning; ServerProtocol.parse() delegates to it.
     parser: Any = protocol.parser
+    if parser.gi_code is _SERVER_PARSE:
+        parser = parser.gi_yieldfrom
+    if parser is None or parser.gi_code is not _PARSE:
+        return False
     inner = parser.gi_yieldfrom
-    inner = None if inner is None else inner.gi_yieldfrom
     return inner is not None and inner.gi_code is _AT_EOF
 
 
