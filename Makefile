@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 OLDEST := .venv-oldest
 PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 ARGS :=
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=60
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -23,7 +23,7 @@ test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 	@sh scripts/programs.sh
 	@rm -f .coverage.*
 	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course" \
-		--numprocesses 2 --dist loadscope $(NBVAL) $(ARGS)
+		--numprocesses 2 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly

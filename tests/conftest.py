@@ -26,12 +26,23 @@ for name in ("no_proxy", "NO_PROXY"):
     os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
 STRICT = os.environ.get("RTMON_STRICT") == "1"
-BROWSER_TESTS = Path(__file__).parent / "browser"
+ROOT = Path(__file__).parents[1]
+BROWSER_TESTS = ROOT / "tests" / "browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+LONG = ("tests/browser", "notebooks", "tests/cli", "tests/examples", "tests/test_", "tests/web")
+"""What takes long comes first, so that no process works on it alone at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the browser tests, and skip them where there is no Chromium."""
+    """Order the tests; mark those in a browser, and skip them where there is no Chromium."""
+
+    def place(item: pytest.Item) -> int:
+        where = item.path.relative_to(ROOT).as_posix() if ROOT in item.path.parents else ""
+        return next((at for at, long in enumerate(LONG) if where.startswith(long)), len(LONG))
+
+    items.sort(key=place)
     for item in items:
         if BROWSER_TESTS in item.path.parents:
             item.add_marker("browser")

@@ -199,7 +199,7 @@ async def test_sort_filter_and_pages(page: str, server: dict[str, Any], open_tab
     """The table sorts by a click or a key, filters, and pages through everyone."""
     tab = await open_tab(page)
     await live(tab)
-    async with Load(server["url"], LoadOptions(users=23, rate=3.0, **STEADY)) as load:
+    async with Load(server["url"], LoadOptions(users=23, rate=0.3, **STEADY)) as load:
 
         async def everyone() -> bool:
             return "of 23" in await tab.text(".foot span")
