@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from ..backpressure import Policy
 from ..batching import Batcher
@@ -76,6 +79,8 @@ class Audience:
         self._outlets = Outlets(self.stats, capacity=limits.CHANNELS_KEPT)
         self._catching_up: dict[str, list[CatchUp]] = {}
         self._batches: dict[str, tuple[Batcher[Outgoing], Alarm]] = {}
+        # Held by those who publish there, or wait to.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def receivers(self, key: str) -> Collection[Session]:
         """The connections that get what is published under a key."""
@@ -121,17 +126,23 @@ class Audience:
         rule = self.rule(key)
         return asked or (rule and rule.slow) or self.options.slow
 
-    async def room(self, key: str) -> None:
-        """Wait until everybody who gets what is published under a key has room for more."""
-        while True:
-            # What waits for the end of the turn is in nobody's buffer yet; others who waited may
-            # have published before this one's turn.
-            self._outlet(key).flush()
-            peers = [session.peer for session in self.receivers(key)]
-            full = next((peer for peer in peers if not peer.has_room(PUBLISHERS_SHARE)), None)
-            if full is None:
-                return
-            await full.room()
+    @contextlib.asynccontextmanager
+    async def room(self, key: str) -> AsyncIterator[None]:
+        """Wait until everybody who gets what is published under a key has room for more.
+
+        Until the context is left, nobody else finds that there is room: what is published in it
+        may take a while to arrive, and must have done so before the next publisher looks.
+        """
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            while True:
+                # What waits for the end of the turn is in nobody's buffer yet.
+                self._outlet(key).flush()
+                peers = [session.peer for session in self.receivers(key)]
+                full = next((peer for peer in peers if not peer.has_room(PUBLISHERS_SHARE)), None)
+                if full is None:
+                    break
+                await full.room()
+            yield
 
     def listen(self, channel: str, callback: Callback) -> Listener:
         """Have a function called with what is published to a channel or pattern."""

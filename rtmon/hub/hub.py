@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -131,12 +132,12 @@ class Hub:
         except (ProtocolError, TypeError, ValueError) as error:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
         place = channel_key(channel)
-        if self.audience.policy(place, policy) == "block":
-            await self.audience.room(place)
-        draft = self.draft(
-            "publication", channel=channel, data=data, own_id=message_id, slow=policy, key=key
-        )
-        return await self.put(place, draft)
+        waits = self.audience.policy(place, policy) == "block"
+        async with self.audience.room(place) if waits else contextlib.nullcontext():
+            draft = self.draft(
+                "publication", channel=channel, data=data, own_id=message_id, slow=policy, key=key
+            )
+            return await self.put(place, draft)
 
     def change(self, **changes: Any) -> None:
         """Change how the hub behaves while it runs, at once and for everybody connected.

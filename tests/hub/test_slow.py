@@ -22,6 +22,7 @@ from rtmon import Monitor, probe
 from rtmon.errors import OptionError
 from rtmon.guarding import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.transports.base import PUBLISHERS_SHARE
 from rtmon.server import Server
 from rtmon.testing import until
@@ -247,11 +248,21 @@ async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> Non
         assert row(server).dropped == 0
 
 
-async def test_many_publishers_wait_for_the_same_room() -> None:
-    """However many publishers wait when room comes, they go on as it lasts: the reader stays and
-    gets everything in order.
+class FarBroker(MemoryBroker):
+    """As one that asks another machine: what is published arrives some turns of the loop later."""
+
+    async def publish(self, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().publish(*args, **kwargs)
+
+
+@pytest.mark.parametrize("broker", [MemoryBroker, FarBroker])
+async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]) -> None:
+    """However many publishers wait when room comes, they go on as it lasts, also where publishing
+    takes a while: the reader stays and gets everything in order.
     """
-    hub = Hub(max_waiting_messages=10, slow="block", announce=60.0)
+    hub = Hub(max_waiting_messages=10, slow="block", announce=60.0, broker=broker())
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
@@ -260,6 +271,8 @@ async def test_many_publishers_wait_for_the_same_room() -> None:
             *[hub.publish("c", {"n": n, "pad": PAD}) for n in range(3 * COUNT)]
         )
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
+        queue = peer._queue  # type: ignore[attr-defined]
+        assert len(queue) <= PUBLISHERS_SHARE * hub.options.max_waiting_messages
         client.transport.resume_reading()
         got = await publications(client, last=3 * COUNT - 1)
         await publishing
