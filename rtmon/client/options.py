@@ -10,7 +10,7 @@ import msgspec
 from ..backoff import Backoff
 from ..errors import OptionError
 from ..protocol import limits
-from ..protocol.values import Name, check_info
+from ..protocol.values import Name, check_info, explain
 
 __all__ = ["Batch", "ClientOptions"]
 
@@ -86,7 +86,7 @@ class ClientOptions:
             msgspec.convert(self.user, Name | None)
             check_info(self.info)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise OptionError(f"name, user or info cannot be sent: {error}.") from None
+            raise OptionError(f"name, user or info cannot be sent: {explain(error)}.") from None
         if self.codec not in {"json", "msgpack"}:
             raise OptionError(f"codec is {self.codec!r}: give 'json' or 'msgpack'.")
         if self.queue_policy not in {"wait", "refuse", "drop_oldest"}:

@@ -13,6 +13,7 @@ import msgspec
 from ..errors import ProtocolError
 from .envelope import VERSION, Envelope, Message
 from .outgoing import Carrier
+from .values import explain
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
 
@@ -126,13 +127,14 @@ class Codec:
         return msgspec.Raw(encoded)
 
 
-def _why(error: BaseException) -> str:
+def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, UnicodeError):
         return "its text is not valid UTF-8"
     # The decoder repeats what it was given, however long that was.
-    text = str(error) if len(str(error)) <= _WHY else f"{str(error)[:_WHY]}…"
+    text = explain(error)
+    text = text if len(text) <= _WHY else f"{text[:_WHY]}…"
     return text.rstrip(".") or type(error).__name__
 
 

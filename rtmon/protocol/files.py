@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from . import limits
-from .values import Count, Id, Name, Text
+from .values import Count, Id, Name, Sha256, Text
 
 __all__ = [
     "Accept",
@@ -20,8 +20,6 @@ __all__ = [
     "FileOffered",
     "FilePart",
 ]
-
-_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +38,7 @@ class FileOffer(_Said, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FILE_NAME_LENGTH)]
     size: Count
-    sha256: _Sha256 | None = None
+    sha256: Sha256 | None = None
     mime: Annotated[str, msgspec.Meta(max_length=limits.FILE_MIME_LENGTH)] | None = None
     file: Id | None = None
     to: Id | None = None
@@ -78,7 +76,7 @@ class FileDone(_Said, frozen=True, kw_only=True):
     """Says that all pieces were sent, or were received."""
 
     file: Id
-    sha256: _Sha256 | None = None
+    sha256: Sha256 | None = None
 
 
 class FileAbort(_Said, frozen=True, kw_only=True):

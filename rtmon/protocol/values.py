@@ -17,14 +17,23 @@ __all__ = [
     "Count",
     "Id",
     "Name",
+    "Sha256",
     "Text",
     "check_data",
     "check_finite",
     "check_info",
     "check_number",
+    "explain",
 ]
 
 _NO_CONTROLS = r"^(?![\s\S]*[\x00-\x1f\x7f])"
+_HEX_256 = r"^[0-9a-f]{64}$"
+
+_WORDS = {
+    f"matching regex {_NO_CONTROLS!r}": "without control characters",
+    f"matching regex {_HEX_256!r}": "of 64 hexadecimal digits, a to f in lower case",
+}
+"""What patterns mean to people."""
 
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=limits.NAME_LENGTH, pattern=_NO_CONTROLS)
@@ -34,6 +43,9 @@ Name = Annotated[
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ID_LENGTH)]
 """The id of a message, a client, a session or a file."""
 
+Sha256 = Annotated[str, msgspec.Meta(pattern=_HEX_256, max_length=64)]
+"""The SHA-256 of a file, in hexadecimal."""
+
 Text = Annotated[str, msgspec.Meta(max_length=limits.TEXT_LENGTH)]
 """What people write."""
 
@@ -41,6 +53,14 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of things, or a place in their order: what JavaScript holds exactly."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+
+
+def explain(error: Exception) -> str:
+    """What a decoder found wrong, without the patterns that it was given."""
+    text = str(error)
+    for pattern, words in _WORDS.items():
+        text = text.replace(pattern, words)
+    return text
 
 
 def check_number(value: Any) -> None:

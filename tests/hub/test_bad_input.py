@@ -81,6 +81,10 @@ BAD_TEXT = {
         '{"type": "publish", "payload": {"channel": "c", "data": "?", "encoding": "base64"}}',
         "invalid_payload",
     ),
+    "a digest that is none": (
+        '{"type": "file_done", "payload": {"file": "f", "sha256": "x"}}',
+        "invalid_payload",
+    ),
     "a position never reached": (None, "invalid_position"),
 }
 
@@ -98,6 +102,7 @@ async def test_bad_text(place: Place, what: str) -> None:
     error = await ada.next("error")
     assert error["payload"]["code"] == code
     assert error["payload"]["message"]
+    assert "regex" not in error["payload"]["message"]
     assert error["payload"]["retry"] is False
     assert (await ada.ask("ping"))["type"] == "pong"
     assert (await ada.ask("history", {"channel": "c"}))["payload"]["messages"] == []
