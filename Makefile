@@ -57,7 +57,6 @@ soak: $(INSTALLED) ## Cut each client's link 200 times, take the server from 500
 	@sh scripts/programs.sh
 	@$(BIN)/python -m tests.client.soak --cuts 200
 	@$(BIN)/python -m tests.client.soak --clients 500
-	@$(BIN)/python -c 'from tests.peers.packages import install; install()'
 	@PYTHON=$(BIN)/python node tests/web/soak.mjs 200
 
 lint: $(INSTALLED) ## Check style and types

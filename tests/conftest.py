@@ -72,6 +72,8 @@ def reserve_port() -> Iterator[Callable[[], int]]:
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's and a client's context that trust each other, for the host localhost."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on the PATH")
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
         [

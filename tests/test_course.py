@@ -19,7 +19,7 @@ from rtmon.testing import until
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 
-PATIENCE = 90
+PATIENCE = 250
 """Seconds that a cell may take, on a machine that others use too."""
 
 SOLUTION = re.compile(r"<details><summary>Solution</summary>\s+```python\n(.*?)```", re.DOTALL)
@@ -108,6 +108,16 @@ def _left():
 
 _before = _left()
 """
+
+PATIENT = """
+import rtmon.course
+
+_within = rtmon.course.until
+rtmon.course.until = lambda look, *, timeout: _within(look, timeout=60)
+"""
+"""What is right is found to be so on a slow machine, too."""
+
+IMPATIENT = "rtmon.course.until = _within"
 
 AFTER = """
 from rtmon.testing import until
@@ -297,7 +307,7 @@ def text(outputs: list[Any]) -> str:
 
 
 @pytest.mark.course
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_solutions_pass_and_wrong_answers_do_not(notebook: Notebook) -> None:
     """Solutions are right, wrong answers are "not yet"; a picture is shown by the fifth cell, all
     runs twice in one kernel, and leaves neither port nor task nor process behind.
@@ -307,10 +317,11 @@ async def test_solutions_pass_and_wrong_answers_do_not(notebook: Notebook) -> No
     client = NotebookClient(nbformat.v4.new_notebook(), timeout=PATIENCE, kernel_name="python3")
     async with client.async_setup_kernel(cwd=str(notebook.path.parent)):
         kernel = Kernel(client)
-        await kernel.run(BEFORE)
+        await kernel.run(BEFORE + PATIENT)
         said, picture = await kernel.run_all(notebook, dict(exercises))
         assert [each[:7] for each in said] == ["✓ Right"] * len(exercises), said
         assert picture < 5
+        await kernel.run(IMPATIENT)
         said, _ = await kernel.run_all(
             notebook, {at: answer for (at, _), answer in zip(exercises, wrong, strict=True)}
         )

@@ -113,7 +113,7 @@ class Load:
         for user in self._users:
             user.wake()
 
-    async def quiet(self, *, within: float = 10.0) -> bool:
+    async def quiet(self, *, within: float = 60.0) -> bool:
         """Stop speaking, coming and going, and wait until all is delivered.
 
         Each connection makes a round trip behind everything that was sent before; it is quiet
