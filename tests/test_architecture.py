@@ -110,6 +110,8 @@ OPTIONAL = (
     "rtmon.dashboard",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
+    "rtmon.hub.transports.socketio_peer",
+    "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
     "rtmon.lab.views.charts",
     "rtmon.lab.views.controls",

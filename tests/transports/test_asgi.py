@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import socketio
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import rtmon
 from rtmon.asgi import measured, serve
-from rtmon.errors import PortInUse
+from rtmon.errors import OptionError, PortInUse
 from rtmon.hub.transports.asgi import app
 from rtmon.testing import until
 from tests.probes.serving import serving
@@ -166,6 +167,32 @@ async def test_mounted_in_a_fastapi_application() -> None:
             await link.aclose()
         await until(lambda: monitor.snapshot().open == 0)
         assert monitor.probe_failures == 0
+
+
+async def otherwise(_self: Any, _eio_sid: str, _packet: Any, _more: Any) -> None:
+    """A method as another version may have it."""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "other"),
+    [
+        (socketio.AsyncServer, "_send_packet", None),
+        (socketio.AsyncServer, "_send_packet", otherwise),
+        (socketio.AsyncManager, "eio_sid_from_sid", None),
+    ],
+)
+def test_another_socketio_is_refused_with_words(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, other: Any
+) -> None:
+    """A python-socketio that is another one inside is found out at the start, not by a client."""
+    app(rtmon.Hub())
+    for cls in owner.__mro__:
+        if name in vars(cls):
+            monkeypatch.delattr(cls, name)
+    if other is not None:
+        monkeypatch.setattr(owner, name, other, raising=False)
+    with pytest.raises(OptionError, match=rf"python-socketio 5\..*{name}.*pip install"):
+        app(rtmon.Hub())
 
 
 async def test_a_port_in_use_is_said() -> None:

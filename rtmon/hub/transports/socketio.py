@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import limits
 from ..messages import channel_key, room_key
 from .arriving import Arrival, arrive
 from .sending import Latest
 from .socketio_peer import Event, SocketIOPeer
+from .socketio_server import Server, asked, logger
 from .wire import Wire, dropping
 
 try:
-    import engineio  # type: ignore[import-untyped]
     import socketio  # type: ignore[import-untyped]
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
@@ -37,88 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketIO"]
 
-logger = logging.getLogger("rtmon.hub.socketio")
-
 _WIRE = "rtmon.wire"
 """Scope key: the WebSocket below a connection, to cut it."""
-
-_ATTACHMENTS = 16
-"""Binary parts of one event; python-socketio itself would hold any number of them."""
-
-_asked: ContextVar[int | None] = ContextVar("asked", default=None)
-"""The acknowledgement that the client asked for with the event that is being handled."""
-
-
-class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
-    """A packet that does not ask for more memory than a message may take."""
-
-    def decode(self, encoded_packet: str) -> int:
-        count: int = super().decode(encoded_packet) or 0
-        if count > _ATTACHMENTS:
-            raise ValueError("too many attachments")
-        return count
-
-
-class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
-    """What one POST carries: as many packets as a client may send at once, rather than 16."""
-
-    max_decode_packets = limits.BURST
-
-
-class _Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
-    """python-socketio's server, where it has no hooks."""
-
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        await super()._handle_eio_connect(eio_sid, environ)
-        engine = self.eio.sockets[eio_sid]
-        engine.handle_post_request = functools.partial(self._posted, engine)
-
-    async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
-        """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
-        length = int(environ.get("CONTENT_LENGTH", "0"))
-        if length > self.eio.max_http_buffer_size:
-            raise engineio.exceptions.ContentTooLongError
-        try:
-            body = (await environ["wsgi.input"].read(length)).decode()
-            packets = _Payload(encoded_payload=body).packets
-        except (ValueError, IndexError):
-            raise engineio.exceptions.UnknownPacketError from None
-        for packet in packets:
-            await engine.receive(packet)
-
-    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        try:
-            await super()._handle_eio_message(eio_sid, data)
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            # What is no packet ends the connection, as in Socket.IO's own server.
-            logger.info("%s sent what is no packet: %s", eio_sid, error)
-            engine = self.eio.sockets.get(eio_sid)
-            if engine is not None:
-                await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
-                engine.queue.put_nowait(None)
-
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        await super()._handle_eio_disconnect(eio_sid, reason)
-        engine = self.eio.sockets.get(eio_sid)
-        if engine is not None and reason == self.eio.reason.CLIENT_DISCONNECT:
-            engine.queue.put_nowait(None)  # the poll that waits has nothing more to wait for
-
-    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - its name there
-        # A client that emits "connect" or "disconnect" must not reach those handlers.
-        named = isinstance(data, list) and data and isinstance(data[0], str)
-        if named and data[0] not in self.reserved_events:
-            token = _asked.set(id)
-            try:
-                # Answers go through the connection's own queue, or they were unbounded.
-                await super()._handle_event(eio_sid, namespace, None, data)
-            finally:
-                _asked.reset(token)
-
-    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
-        if pkt.packet_type == socketio.packet.CONNECT:
-            handler = self.namespace_handlers[pkt.namespace or "/"]
-            pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
-        await super()._send_packet(eio_sid, pkt)
 
 
 class _Auth(msgspec.Struct):
@@ -162,7 +79,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         peer = self.peers.get(sid)
         if peer is None or peer.session is None:
             return None
-        return await peer.receive(event, rest, _asked.get())
+        return await peer.receive(event, rest, asked.get())
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
         try:
@@ -198,6 +115,9 @@ class SocketIO:
         hubs: namespace → the hub behind it. Others are refused.
         origins: web pages of other origins that may connect, ``"*"`` for all; see python-engineio.
 
+    Raises:
+        OptionError: this version of python-socketio is another one inside.
+
     Attributes:
         server: python-socketio's.
         meter: who counts a connection, by its sid and namespace; to be set by whoever measures.
@@ -207,10 +127,9 @@ class SocketIO:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
-        self.server = _Server(
+        self.server = Server(
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other
-            serializer=_Packet,
             cors_allowed_origins=origins,
             # As JSON, and with base64, a message is larger than what it is taken as.
             max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),

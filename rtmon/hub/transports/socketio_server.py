@@ -1,0 +1,155 @@
+"""python-socketio's server, where it has no hooks: all that replaces something inside of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import operator
+from collections.abc import Callable
+from contextvars import ContextVar
+from importlib.metadata import version
+from typing import Any
+
+from ...errors import MissingExtra, OptionError
+from ...protocol import limits
+
+try:
+    import engineio  # type: ignore[import-untyped]
+    import socketio  # type: ignore[import-untyped]
+except ImportError:
+    raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
+
+__all__ = ["Server", "asked", "logger"]
+
+logger = logging.getLogger("rtmon.hub.socketio")
+
+_REPLACED = (
+    "_handle_eio_connect",
+    "_handle_eio_disconnect",
+    "_handle_eio_message",
+    "_handle_event",
+    "_send_packet",
+)
+"""Methods that are replaced here, under the same names and with the same parameters."""
+
+_USED = (
+    "eio.disconnect",
+    "eio.max_http_buffer_size",
+    "eio.reason.TRANSPORT_ERROR",
+    "eio.send",
+    "eio.service_task_handle",
+    "eio.sockets",
+    "manager.eio_sid_from_sid",
+    "namespace_handlers",
+    "reserved_events",
+)
+"""What the transport uses of a server that is not in python-socketio's documentation."""
+
+_ATTACHMENTS = 16
+"""Binary parts of one event; python-socketio itself would hold any number of them."""
+
+asked: ContextVar[int | None] = ContextVar("asked", default=None)
+"""The acknowledgement that the client asked for with the event that is being handled."""
+
+
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
+    """A packet that does not ask for more memory than a message may take."""
+
+    def decode(self, encoded_packet: str) -> int:
+        count: int = super().decode(encoded_packet) or 0
+        if count > _ATTACHMENTS:
+            raise ValueError("too many attachments")
+        return count
+
+
+class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
+    """What one POST carries: as many packets as a client may send at once, rather than 16."""
+
+    max_decode_packets = limits.BURST
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
+    """python-socketio's server, with the hub's bounds and answers.
+
+    Args:
+        **options: of ``socketio.AsyncServer``.
+
+    Raises:
+        OptionError: this version of python-socketio is another one inside.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(serializer=_Packet, **options)
+        for name in _REPLACED:
+            theirs = getattr(socketio.AsyncServer, name, None)
+            if theirs is None or _parameters(theirs) != _parameters(getattr(Server, name)):
+                raise _unknown(f"AsyncServer.{name}")
+        for path in _USED:
+            try:
+                operator.attrgetter(path)(self)
+            except AttributeError:
+                raise _unknown(f"AsyncServer.{path}") from None
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        engine = self.eio.sockets[eio_sid]
+        engine.handle_post_request = functools.partial(self._posted, engine)
+
+    async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
+        """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
+        length = int(environ.get("CONTENT_LENGTH", "0"))
+        if length > self.eio.max_http_buffer_size:
+            raise engineio.exceptions.ContentTooLongError
+        try:
+            body = (await environ["wsgi.input"].read(length)).decode()
+            packets = _Payload(encoded_payload=body).packets
+        except (ValueError, IndexError):
+            raise engineio.exceptions.UnknownPacketError from None
+        for packet in packets:
+            await engine.receive(packet)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            # What is no packet ends the connection, as in Socket.IO's own server.
+            logger.info("%s sent what is no packet: %s", eio_sid, error)
+            engine = self.eio.sockets.get(eio_sid)
+            if engine is not None:
+                await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+                engine.queue.put_nowait(None)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        engine = self.eio.sockets.get(eio_sid)
+        if engine is not None and reason == self.eio.reason.CLIENT_DISCONNECT:
+            engine.queue.put_nowait(None)  # the poll that waits has nothing more to wait for
+
+    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - its name there
+        # A client that emits "connect" or "disconnect" must not reach those handlers.
+        named = isinstance(data, list) and data and isinstance(data[0], str)
+        if named and data[0] not in self.reserved_events:
+            token = asked.set(id)
+            try:
+                # Answers go through the connection's own queue, or they were unbounded.
+                await super()._handle_event(eio_sid, namespace, None, data)
+            finally:
+                asked.reset(token)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        if pkt.packet_type == socketio.packet.CONNECT:
+            handler = self.namespace_handlers[pkt.namespace or "/"]
+            pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
+        await super()._send_packet(eio_sid, pkt)
+
+
+def _parameters(method: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(method).parameters)
+
+
+def _unknown(what: str) -> OptionError:
+    return OptionError(
+        f"python-socketio {version('python-socketio')} is another one inside than the hub's "
+        f"Socket.IO is made for ({what}): pip install 'python-socketio~=5.18.0'"
+    )
