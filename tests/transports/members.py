@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 from typing import Any
@@ -21,7 +22,7 @@ __all__ = ["KINDS", "ROOM", "Member", "OverSocketIO", "OverStream", "OverWebSock
 ROOM = "lobby"
 
 
-class Member:
+class Member(abc.ABC):
     """Somebody in the room, over several connections one after another.
 
     Attributes:
@@ -102,21 +103,21 @@ class Member:
             await self.over.wait()
             await self.close()
 
+    @abc.abstractmethod
     async def open(self) -> None:
         """Connect."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def next(self) -> dict[str, Any]:
         """What the server says next."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def say(self, message: dict[str, Any]) -> None:
         """Say something."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def close(self) -> None:
         """Close what is left."""
-        raise NotImplementedError
 
 
 class OverWebSocket(Member):
