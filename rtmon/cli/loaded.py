@@ -13,7 +13,17 @@ from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.script import rate_at
 from ..metrics.histogram import Histogram
 from ..reporting.page import Note, Part, Section, Table, Tiles, page
-from ..reporting.sections import BLUE, GREEN, ORANGE, RED, VIOLET, YELLOW, measured, milliseconds
+from ..reporting.sections import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    VIOLET,
+    YELLOW,
+    measured,
+    milliseconds,
+)
 from ..reporting.svg import Chart, Line
 from ..sinks.csv import write_csv as write_table
 from ..wholefile import writing
@@ -158,8 +168,13 @@ def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
     size = max(1, math.ceil(len(report.seconds) / _POINTS))
     groups = [report.seconds[n : n + size] for n in range(0, len(report.seconds), size)]
 
-    def line(label: str, color: str, value: Callable[[Sequence[Second]], float | None]) -> Line:
-        return Line(label, color, [(group[-1].time, value(group)) for group in groups])
+    def line(
+        label: str,
+        color: str,
+        value: Callable[[Sequence[Second]], float | None],
+        width: float = 1.7,
+    ) -> Line:
+        return Line(label, color, [(group[-1].time, value(group)) for group in groups], width)
 
     def rate(name: str) -> Callable[[Sequence[Second]], float | None]:
         return lambda group: sum(getattr(s, name) for s in group) / sum(s.elapsed for s in group)
@@ -170,7 +185,7 @@ def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
         )
 
     def planned(group: Sequence[Second]) -> float | None:
-        return group[-1].open * rate_at(options, group[-1].time)
+        return _planned(options, (group[0].time - group[0].elapsed + group[-1].time) / 2)
 
     return [
         Chart(
@@ -178,8 +193,8 @@ def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
             "a second",
             [
                 *([line("planned", VIOLET, planned)] if options.loop == "open" else []),
-                line("due", YELLOW, rate("asked")),
-                line("sent", BLUE, rate("sent")),
+                line("due", GREY, rate("asked"), width=6),
+                line("sent", BLUE, rate("sent"), width=3.5),
                 line("answered", ORANGE, rate("answered")),
             ],
         ),
@@ -205,6 +220,19 @@ def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
         Chart("Received by all users", "messages a second", [line("in", BLUE, rate("received"))]),
         Chart("The users' own lateness, p99", "ms", [line("late", RED, quantile("late", 0.99))]),
     ]
+
+
+def _planned(options: LoadOptions, time: float) -> float | None:
+    """Messages a second that all users together would send if nobody were away.
+
+    Args:
+        options: what was asked for.
+        time: seconds since the start.
+    """
+    if options.duration is not None and time > options.duration:
+        return None
+    arrived = min(1.0, time / options.ramp) if options.ramp else 1.0
+    return options.users * arrived * rate_at(options, time)
 
 
 def _both_ends(report: LoadReport, server: Server) -> Table:

@@ -39,9 +39,10 @@ svg .grid { stroke: var(--line); stroke-dasharray: 3 4 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px }
 th { text-align: left; color: var(--dim); font-weight: 500 }
 td, th { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
-td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; max-width: 420px }
+td { font-variant-numeric: tabular-nums; overflow-wrap: break-word; max-width: 420px }
 td.number, th.number { text-align: right; white-space: nowrap }
-.note { color: var(--dim); margin: 6px 0 }
+.note { color: var(--dim); margin: 6px 0; overflow-wrap: anywhere }
+@media (max-width: 600px) { svg text { font-size: 16px } }
 """
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

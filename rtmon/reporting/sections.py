@@ -12,10 +12,11 @@ from ..protocol.close import CODES
 from .page import Note, Part, Table, Tiles
 from .svg import Chart, Line, short
 
-__all__ = ["BLUE", "GREEN", "ORANGE", "RED", "VIOLET", "YELLOW", "measured", "milliseconds"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "VIOLET", "YELLOW", "measured", "milliseconds"]
 
 VIOLET, BLUE, ORANGE = "#8b5cf6", "#3b82f6", "#ea6a0c"
 GREEN, YELLOW, RED = "#0f9f6e", "#c88200", "#ef4444"
+GREY = "#94a3b8"
 
 _POINTS = 300
 """Points of a line; of more Samples, several are one point."""

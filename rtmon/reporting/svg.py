@@ -19,11 +19,15 @@ _PREFIXES = ("", "k", "M", "G", "T")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: points of seconds and values; a gap where a value is None."""
+    """One line: points of seconds and values; a gap where a value is None.
+
+    A ``width`` (in pixels) above that of the lines after it keeps it in sight where they agree.
+    """
 
     label: str
     color: str
     points: Sequence[tuple[float, float | None]]
+    width: float = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def _path(line: Line, place: Callable[[float, float], str]) -> str:
         down = True
     color = escape(line.color, quote=True)
     return (
-        f'<path d="{" ".join(steps)}" fill="none" stroke="{color}" stroke-width="1.7"'
+        f'<path d="{" ".join(steps)}" fill="none" stroke="{color}" stroke-width="{line.width:g}"'
         ' stroke-linejoin="round" stroke-linecap="round"/>'
     )
 

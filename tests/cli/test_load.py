@@ -11,6 +11,8 @@ import pytest
 
 import rtmon
 from rtmon.cli import main
+from rtmon.cli.loaded import _planned
+from rtmon.lab.load import LoadOptions
 from tests.cli.running import PATIENCE, Command, run
 
 Start = Callable[..., Command]
@@ -95,6 +97,14 @@ def test_nobody_there(reserve_port: Callable[[], int], capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert "no user can connect to ws://127.0.0.1:" in said
     assert "Errno" in said
+
+
+def test_what_was_planned() -> None:
+    """What a page says was planned grows with the users who arrive and the rate, up to the end."""
+    options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
+    planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]
+    assert planned == [0, pytest.approx(5 * 1.4), pytest.approx(20), pytest.approx(30), None]
+    assert _planned(LoadOptions(users=3, rate=2, ramp=0), 0) == 6
 
 
 def test_json(place: tuple[str, str]) -> None:
