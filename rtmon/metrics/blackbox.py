@@ -15,6 +15,9 @@ FRAMES = 32
 PAYLOAD_BYTES = 64
 """Bytes kept of a frame's payload, where payloads are asked for."""
 
+REDACTED_BYTES = 4096
+"""Bytes of it that the hook which redacts is given."""
+
 SLOTS = 2 * FRAMES
 """Numbers in the ring: a power of two, so that a hot path wraps around with a mask."""
 
@@ -64,16 +67,24 @@ class BlackBox:
     def keep_payload(
         self, payload: bytes | bytearray | memoryview, redact: Callable[[bytes], bytes] | None
     ) -> None:
-        """Remember the beginning of a frame's payload, as a hook leaves it; after ``record``."""
+        """Remember the beginning of a frame's payload, as a hook leaves it; after ``record``.
+
+        The hook is given more than is kept, so that a secret is not cut in two before it looks.
+        Where it fails nothing is kept, and what it raised goes on.
+        """
         if self._payloads is None:
             self._payloads = deque(maxlen=FRAMES)
-        cut = bytes(payload[:PAYLOAD_BYTES])
-        self._payloads.append(redact(cut) if redact is not None else cut)
+        kept = b""
+        try:
+            whole = bytes(payload[:REDACTED_BYTES])
+            kept = bytes(whole if redact is None else redact(whole))[:PAYLOAD_BYTES]
+        finally:
+            self._payloads.append(kept)
 
     def __str__(self) -> str:
         """The frames in order: seconds before the last one, direction, opcode, bytes."""
         frames = self._recent()
-        payloads = list(self._payloads or ())
+        payloads = list(self._payloads or ())[-len(frames) :]
         payloads = [b""] * (len(frames) - len(payloads)) + payloads
         lines = []
         for (time, packed), payload in zip(frames, payloads, strict=True):

@@ -26,6 +26,7 @@ from .pulse import Purpose
 from .reading import Reading
 
 if TYPE_CHECKING:
+    from ..metrics.blackbox import BlackBox
     from ..metrics.meter import Ending, Meter
 
 __all__ = ["Monitor"]
@@ -58,7 +59,9 @@ class Monitor(Reading):
         closed_kept: how many closed connections to remember.
         capture_payload: whether the black box of a connection keeps the first 64 bytes of each
             frame's payload too. They may hold secrets: they are shown to whoever watches.
-        redact: what is done to those bytes before they are kept.
+        redact: is given the first 4096 bytes of a frame's payload, and returns what the first 64
+            are kept of. Where it raises, nothing is kept; a secret that is sent in two fragments
+            it does not see as one.
 
     Raises:
         OptionError: the interval is not a positive number.
@@ -241,6 +244,13 @@ class Monitor(Reading):
         meter.traceback = safe_text(trace[-TRACEBACK_LENGTH:], TRACEBACK_LENGTH)
         detail = f"the handler raised {type(exc).__name__}: {exc}"
         self.collector.event("error", self.clock.time(), meter=meter, code=code, detail=detail)
+
+    def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
+        """A black box has recorded a frame: have it keep the beginning, as the hook leaves it."""
+        try:
+            box.keep_payload(payload, self.redact)
+        except Exception as exc:  # noqa: BLE001 - whatever a hook raises
+            self.probe_failed(exc)
 
     def probe_failed(self, exc: Exception) -> None:
         """Something went wrong in a probe: count it, and log it once a minute at most."""

@@ -123,7 +123,7 @@ class _WebSocket(Exchange):
         meter.box.record(now, size, _BINARY if binary else _TEXT, sent=sent)
         if self.monitor.capture_payload:
             payload = text.encode("utf-8", "replace") if text is not None else data or b""
-            meter.box.keep_payload(payload, self.monitor.redact)
+            self.monitor.keep_payload(meter.box, payload)
         return now
 
     def _reject(self, status: int | None, detail: str | None = None) -> None:

@@ -127,7 +127,7 @@ class Tally:
             ring[at + 1] = size * 32 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                box.keep_payload(data, self._monitor.redact)
+                self._monitor.keep_payload(box, data)
         if opcode is _TEXT:
             self._binary_in = False
         elif opcode is _BINARY:
@@ -172,7 +172,7 @@ class Tally:
             ring[at + 1] = size * 32 + 16 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                box.keep_payload(data, self._monitor.redact)
+                self._monitor.keep_payload(box, data)
         if opcode is _TEXT:
             self._binary_out = False
         elif opcode is _BINARY:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rtmon.metrics.backlog import Backlogs
-from rtmon.metrics.blackbox import FRAMES, BlackBox
+from rtmon.metrics.blackbox import FRAMES, PAYLOAD_BYTES, BlackBox
 from rtmon.metrics.causes import cause
 from rtmon.metrics.meter import Ledger, Meter
 
@@ -74,7 +74,16 @@ def test_payloads_are_cut_and_redacted() -> None:
     box.keep_payload(b"secret" * 100, lambda payload: payload.replace(b"secret", b"*"))
     first, second = str(box).split("; ")
     assert first == "-1.000 in binary 3"
-    assert second == "0.000 out text 1000 b'" + "*" * 10 + "secr'"
+    assert second == "0.000 out text 1000 b'" + "*" * PAYLOAD_BYTES + "'", "no secret is cut in two"
+    box.record(3.0, 100, 1, sent=True)
+    with pytest.raises(TypeError):
+        box.keep_payload(b"secret", lambda _: "no bytes")  # type: ignore[arg-type, return-value]
+    box.record(4.0, 100, 1, sent=False)
+    box.keep_payload(b"y" * 100, None)
+    assert str(box).split("; ")[2:] == [
+        "-1.000 out text 100",
+        "0.000 in text 100 b'" + "y" * PAYLOAD_BYTES + "'",
+    ]
 
 
 def _meter(queue: list[int]) -> Meter:

@@ -181,6 +181,34 @@ async def test_payloads_are_kept_only_when_asked_for() -> None:
     assert "in text 9 b'**** word'" in row.last_frames
 
 
+async def test_a_hook_that_fails_costs_nothing_but_the_payload() -> None:
+    """A hook that raises has its frame counted as any other, and shown without its payload."""
+
+    def redact(data: bytes) -> bytes:
+        if b"secret" in data:
+            raise ValueError("what is this?")
+        return data
+
+    monitor = Monitor(interval=1000, capture_payload=True, redact=redact)
+    async with _serving(monitor=monitor) as (_, _, url):
+        client = await connect(url)
+        for message in ("one", "secret", "two"):
+            await client.send(message)
+            assert await client.recv() == message
+        client.transport.abort()
+        row = await _dead(monitor)
+        await client.wait_closed()
+    assert (row.messages_in, row.messages_out, row.bytes_in) == (3, 3, 12)
+    assert monitor.probe_failures == 2
+    assert row.last_frames is not None
+    kept = [frame.split(" ", 1)[1] for frame in row.last_frames.split("; ")]
+    assert kept == [
+        *("in text 3 b'one'", "out text 3 b'one'"),
+        *("in text 6", "out text 6"),
+        *("in text 3 b'two'", "out text 3 b'two'"),
+    ]
+
+
 async def test_times_of_handlers_and_of_waiting_are_measured() -> None:
     """A message that is worked on for long, and one that waits behind it, show as such."""
 
