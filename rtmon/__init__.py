@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .admin import Admin, serve_admin
     from .backoff import Backoff
+    from .batching import Batch
     from .client import Client, connect
     from .clock import Clock
     from .dashboard import Dashboard
@@ -31,6 +32,7 @@ __all__ = [
     "ASGIProbe",
     "Admin",
     "Backoff",
+    "Batch",
     "CSVSink",
     "Client",
     "Clock",
@@ -58,6 +60,7 @@ _HOMES = {
     "ASGIProbe": "probes.asgi",
     "Admin": "admin",
     "Backoff": "backoff",
+    "Batch": "batching",
     "CSVSink": "sinks.csv",
     "Client": "client",
     "Clock": "clock",

@@ -6,9 +6,11 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import OptionError
+from .checks import one_of, within
 
 __all__ = ["Backoff"]
+
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +35,12 @@ class Backoff:
     attempts: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.base <= self.max:
-            raise OptionError(f"base is {self.base}: give seconds from above 0 to max.")
-        if self.factor < 1:
-            raise OptionError(f"factor is {self.factor}: waits must not shrink, give 1 or more.")
-        if self.jitter not in {"full", "none"}:
-            raise OptionError(f"jitter is {self.jitter!r}: give 'full' or 'none'.")
-        if self.attempts is not None and self.attempts < 0:
-            raise OptionError(f"attempts is {self.attempts}: give 0 or more, or None.")
+        within("max", self.max, 0.001, _DAY)
+        within("base", self.base, 0.001, self.max)
+        within("factor", self.factor, 1, float("inf"))
+        one_of("jitter", self.jitter, "full", "none")
+        if self.attempts is not None:
+            within("attempts", self.attempts, 0, float("inf"))
 
     def bound(self, failures: int) -> float:
         """The longest wait (seconds) after so many failures in a row, from 1."""

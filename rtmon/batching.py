@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from .checks import within
 from .errors import OptionError
+from .protocol import limits
 
-__all__ = ["Batcher"]
+__all__ = ["Batch", "Batcher"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Collect messages and send them as one.
+
+    Attributes:
+        size: send when so many are collected.
+        delay: send at the latest so long (seconds) after the first.
+    """
+
+    size: int = 10
+    delay: float = 0.1
+
+    def __post_init__(self) -> None:
+        within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
+        within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
 
 
 class Batcher(Generic[T]):

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "rtmon"
 
 ROOMS = (
     "errors",
+    "checks",
     "clock",
     "metrics",
     "protocol",
@@ -58,6 +59,7 @@ BOUNDS = {
     # A hub runs without a Monitor, a Monitor and its probes without a hub.
     "hub": {
         "errors",
+        "checks",
         "metrics",
         "protocol",
         "backoff",
@@ -71,7 +73,8 @@ BOUNDS = {
     "probes": {"errors", "clock", "metrics", "protocol", "monitor", "guarding"},
     # It speaks to a hub as anybody's client does.
     "client": {
-        *("errors", "clock", "protocol", "backoff", "batching", "metrics", "monitor", "probes"),
+        *("errors", "checks", "clock", "protocol", "backoff", "batching"),
+        *("metrics", "monitor", "probes"),
     },
     # The simulated users are as foreign to the server as anybody's clients.
     "lab": {"errors", "protocol", "backoff", "metrics"},
@@ -84,7 +87,7 @@ BOUNDS = {
 LATE = {("monitor", "dashboard"), ("monitor", "feeds")}
 """To show itself in a notebook, a Monitor reaches up; but only then."""
 
-PURE = ("metrics", "protocol", "errors", "backoff", "batching", "backpressure")
+PURE = ("metrics", "protocol", "errors", "checks", "backoff", "batching", "backpressure")
 """Rooms that do no input or output: what they are told is all they know, the time too."""
 
 IMPURE_MODULES = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}

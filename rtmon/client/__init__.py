@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ..batching import Batch
 from .client import Client
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .opening import connect
-from .options import Batch, ClientOptions
+from .options import ClientOptions
 from .records import Change, ClientState, ClientStats, Message
 from .subscription import Subscription
 

@@ -57,7 +57,7 @@ class Address:
         self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
         try:
             _ = self._connect({})
-        except (InvalidURI, TypeError, ValueError) as error:
+        except (InvalidURI, AttributeError, TypeError, ValueError) as error:
             raise OptionError(f"connect() cannot connect to {url!r} like this: {error}.") from None
 
     def __str__(self) -> str:

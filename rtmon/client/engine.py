@@ -104,7 +104,12 @@ class Engine:
     # Beginning and end
 
     async def start(self) -> None:
-        """See :meth:`Client.start`."""
+        """Connect, and wait until it is.
+
+        Raises:
+            ClientClosed: it is closed already, or there is no connection in time.
+        """
+        self.session.check()
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="rtmon-client")
             self._runner.add_done_callback(self._stopped)

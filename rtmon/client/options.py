@@ -8,28 +8,12 @@ from typing import Any, Literal, Self
 import msgspec
 
 from ..backoff import Backoff
+from ..batching import Batch
+from ..checks import one_of, within
 from ..errors import OptionError
-from ..protocol import limits
 from ..protocol.values import Name, check_info, explain
 
-__all__ = ["Batch", "ClientOptions"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Collect messages and send them as one.
-
-    Attributes:
-        size: send when so many are collected.
-        delay: send at the latest so long (seconds) after the first.
-    """
-
-    size: int = 10
-    delay: float = 0.1
-
-    def __post_init__(self) -> None:
-        _within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
-        _within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
+__all__ = ["ClientOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +71,8 @@ class ClientOptions:
             check_info(self.info)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise OptionError(f"name, user or info cannot be sent: {explain(error)}.") from None
-        if self.codec not in {"json", "msgpack"}:
-            raise OptionError(f"codec is {self.codec!r}: give 'json' or 'msgpack'.")
-        if self.queue_policy not in {"wait", "refuse", "drop_oldest"}:
-            raise OptionError(
-                f"queue_policy is {self.queue_policy!r}: give 'wait', 'refuse' or 'drop_oldest'."
-            )
+        one_of("codec", self.codec, "json", "msgpack")
+        one_of("queue_policy", self.queue_policy, "wait", "refuse", "drop_oldest")
         for batch in ("batch", "server_batch"):
             if not isinstance(getattr(self, batch), Batch | None):
                 raise OptionError(f"{batch} is {getattr(self, batch)!r}: give a Batch, or None.")
@@ -106,12 +86,12 @@ class ClientOptions:
             "heartbeat_timeout",
             "queue_age",
         ):
-            _within(name, getattr(self, name), 0.001, 86_400.0)
+            within(name, getattr(self, name), 0.001, 86_400.0)
         if self.start_timeout is not None:
-            _within("start_timeout", self.start_timeout, 0.001, 86_400.0)
-        _within("stable_after", self.stable_after, 0.0, 86_400.0)
-        _within("queue_size", self.queue_size, 1, 1_000_000)
-        _within("buffer", self.buffer, 1, 10_000_000)
+            within("start_timeout", self.start_timeout, 0.001, 86_400.0)
+        within("stable_after", self.stable_after, 0.0, 86_400.0)
+        within("queue_size", self.queue_size, 1, 1_000_000)
+        within("buffer", self.buffer, 1, 10_000_000)
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
@@ -124,12 +104,3 @@ class ClientOptions:
         mine = {name: value for name, value in changes.items() if name in fields}
         rest = {name: value for name, value in changes.items() if name not in fields}
         return replace(cls() if options is None else options, **mine), rest
-
-
-def _within(what: str, value: float, low: float, high: float) -> None:
-    try:
-        within = low <= value <= high
-    except TypeError:
-        within = False
-    if not within:
-        raise OptionError(f"{what} is {value!r}: give a value from {low} to {high}.")

@@ -6,8 +6,8 @@ It never sees a socket: see :mod:`rtmon.hub.transports`.
 from __future__ import annotations
 
 from .hub import Hub
-from .options import Batching, ChannelOptions, HubOptions
+from .options import ChannelOptions, HubOptions
 from .session import Session
 from .stats import ChannelStats
 
-__all__ = ["Batching", "ChannelOptions", "ChannelStats", "Hub", "HubOptions", "Session"]
+__all__ = ["ChannelOptions", "ChannelStats", "Hub", "HubOptions", "Session"]

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..backpressure import Bounds, Policy, checked_policy
+from ..batching import Batch
+from ..checks import within
 from ..errors import OptionError
 from ..protocol import limits
 
-__all__ = ["CHANGEABLE", "Batching", "ChannelOptions", "HubOptions"]
+__all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
 CHANGEABLE = frozenset(
     {
@@ -29,23 +31,6 @@ CHANGEABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batching:
-    """Collect messages and send them as one ``batch``.
-
-    Attributes:
-        size: send when so many are collected.
-        delay: send at the latest so long (seconds) after the first.
-    """
-
-    size: int = 10
-    delay: float = 0.1
-
-    def __post_init__(self) -> None:
-        _within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
-        _within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
     """What differs for some channels; None takes the hub's.
 
@@ -58,7 +43,7 @@ class ChannelOptions:
 
     history: int | None = None
     history_age: float | None = None
-    batch: Batching | None = None
+    batch: Batch | None = None
     slow: Policy | None = None
 
     def __post_init__(self) -> None:
@@ -116,21 +101,21 @@ class HubOptions:
     file_quota: int = 10 * limits.FILE_SIZE
 
     def __post_init__(self) -> None:
-        _within("history", self.history, 0, 1_000_000)
-        _within("history_age", self.history_age, 0.0, float("inf"))
-        _within("announce", self.announce, 0.0, 60.0)
-        _within("typing_timeout", self.typing_timeout, 0.1, 3600.0)
-        _within("rate", self.rate, 0.1, float("inf"))
-        _within("burst", self.burst, 1, 1_000_000)
-        _within("max_size", self.max_size, 1_024, 1 << 30)
-        _within("max_waiting", self.max_waiting, self.max_size, 1 << 34)
-        _within("max_waiting_messages", self.max_waiting_messages, 1, 1 << 30)
-        _within("max_waiting_age", self.max_waiting_age, 0.01, 3600.0)
-        _within("stalled", self.stalled, 0.01, 3600.0)
+        within("history", self.history, 0, 1_000_000)
+        within("history_age", self.history_age, 0.0, float("inf"))
+        within("announce", self.announce, 0.0, 60.0)
+        within("typing_timeout", self.typing_timeout, 0.1, 3600.0)
+        within("rate", self.rate, 0.1, float("inf"))
+        within("burst", self.burst, 1, 1_000_000)
+        within("max_size", self.max_size, 1_024, 1 << 30)
+        within("max_waiting", self.max_waiting, self.max_size, 1 << 34)
+        within("max_waiting_messages", self.max_waiting_messages, 1, 1 << 30)
+        within("max_waiting_age", self.max_waiting_age, 0.01, 3600.0)
+        within("stalled", self.stalled, 0.01, 3600.0)
         checked_policy(self.slow)
-        _within("max_connections", self.max_connections, 1, 10_000_000)
-        _within("file_size", self.file_size, 0, 1 << 53)
-        _within("file_quota", self.file_quota, 0, 1 << 53)
+        within("max_connections", self.max_connections, 1, 10_000_000)
+        within("file_size", self.file_size, 0, 1 << 53)
+        within("file_quota", self.file_quota, 0, 1 << 53)
 
     @property
     def bounds(self) -> Bounds:
@@ -154,8 +139,3 @@ class HubOptions:
                 f"A hub has no option {unknown[0]!r}; it has {', '.join(cls.__dataclass_fields__)}."
             )
         return replace(cls() if options is None else options, **changes)
-
-
-def _within(what: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise OptionError(f"{what} is {value}: give a value from {low} to {high}.")

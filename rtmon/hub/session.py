@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..backpressure import Policy, together
-from ..batching import Batcher
+from ..batching import Batch, Batcher
 from ..errors import ProtocolError
 from ..protocol import binary, close, limits, outgoing
 from ..protocol.codecs import JSON, Codec
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .brokers.base import Receipt
     from .delivery import Outgoing
     from .hub import Hub
-    from .options import Batching
     from .transports.base import Peer
 
 __all__ = ["Session"]
@@ -156,7 +155,7 @@ class Session:
         payload = outgoing.Error(code=error.code, message=error.message, retry=error.retry)
         self.send("error", payload, reply_to=reply_to)
 
-    def batch(self, batching: Batching | None) -> None:
+    def batch(self, batching: Batch | None) -> None:
         """Collect what is sent from now on into batches, or no longer."""
         self.flush()
         self._batcher = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rtmon.client import ClientClosed
 from rtmon.testing import until
 
 Place = Any
@@ -62,3 +63,15 @@ async def test_closing_offline_says_what_is_dropped(place: Place) -> None:
     await client.close()
     assert told[-1] == "3 messages may not have arrived: the client is closed."
     assert client.stats.dropped == 3
+
+
+async def test_a_closed_client_stays_closed(place: Place) -> None:
+    """A client that was closed before it began never connects, and says so at once."""
+    client = place.client()
+    await client.close()
+    with pytest.raises(ClientClosed, match="connect a new one"):
+        await client
+    with pytest.raises(ClientClosed, match="connect a new one"):
+        async with client:
+            pass
+    assert (client.state, client.stats.attempts) == ("closed", 0)

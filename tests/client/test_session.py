@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from rtmon.backoff import Backoff
+from rtmon.batching import Batch
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.options import Batch, ClientOptions
+from rtmon.client.options import ClientOptions
 from rtmon.client.pace import Pace
 from rtmon.client.places import Cursor, matches
 from rtmon.client.records import Change, Message
@@ -328,7 +329,8 @@ def test_a_pace_keeps_its_word(rate: float) -> None:
         pace.start(now, rate=rate, burst=3)
         pace.spend(pace.left(now))
         for _ in range(100):
-            assert pace.left(now := max(now, pace.due())) == 1
+            now = max(now, pace.due())
+            assert pace.left(now) == 1
             pace.spend(1)
 
 
@@ -421,6 +423,7 @@ def test_patterns(pattern: str, channel: str, expected: bool) -> None:  # noqa: 
         {"name": ""},
         {"name": "a\n"},
         {"codec": "xml"},
+        {"codec": ["json"]},
         {"queue_policy": "hope"},
         {"batch": True},
         {"heartbeat_interval": 0},

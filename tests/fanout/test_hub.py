@@ -11,10 +11,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 import rtmon
+from rtmon.batching import Batch
 from rtmon.fanout import group
 from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub
-from rtmon.hub.options import Batching
 from rtmon.testing import until
 
 PUBLICATIONS = 200
@@ -122,7 +122,7 @@ async def test_a_channels_batches_may_be_ended_at_any_time() -> None:
     """What was collected for a batch is not overtaken by what is published when the channel is to
     have none any more.
     """
-    hub = Hub(channels={"news": ChannelOptions(batch=Batching(size=10, delay=5.0))})
+    hub = Hub(channels={"news": ChannelOptions(batch=Batch(size=10, delay=5.0))})
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
         await _ask(client, "subscribe", channel="news")
         await hub.publish("news", 1)

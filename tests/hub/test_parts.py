@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.backoff import Backoff
-from rtmon.batching import Batcher
+from rtmon.batching import Batch, Batcher
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import Batching, ChannelStats, Hub, HubOptions
+from rtmon.hub import ChannelStats, Hub, HubOptions
 from rtmon.hub.announce import Announcer
 from rtmon.hub.channels import Subscriptions, matches
 from rtmon.hub.dedup import SeenIds
@@ -277,7 +277,11 @@ def test_backoff_gives_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"base": 0}, {"base": 31}, {"factor": 0.5}, {"jitter": "some"}, {"attempts": -1}]
+    "wrong",
+    [
+        *({"base": 0}, {"base": 31}, {"base": "1"}, {"max": None}, {"factor": 0.5}),
+        *({"jitter": "some"}, {"jitter": []}, {"attempts": -1}, {"attempts": "3"}),
+    ],
 )
 def test_backoff_refuses_nonsense(wrong: dict[str, object]) -> None:
     """Each wrong option is named in the error."""
@@ -290,11 +294,13 @@ def test_hub_options() -> None:
     assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
     with pytest.raises(OptionError, match="history"):
         Hub(history=-1)
+    with pytest.raises(OptionError, match="rate"):
+        Hub(rate="fast")
     with pytest.raises(OptionError, match="hystory"):
         Hub(hystory=1)
     with pytest.raises(OptionError, match="max_waiting"):
         HubOptions(max_waiting=1)
     with pytest.raises(OptionError, match="batch"):
-        Batching(size=0)
+        Batch(size=0)
     with pytest.raises(OptionError, match="batch"):
         Batcher(size=0)

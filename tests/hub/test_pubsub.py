@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from rtmon.batching import Batch
 from rtmon.errors import OptionError
-from rtmon.hub import Batching, ChannelOptions
+from rtmon.hub import ChannelOptions
 from rtmon.protocol.binary import encode_attached
 
 Place = Any
@@ -202,7 +203,7 @@ async def test_a_channel_is_set_up_for_batches(start: Any, over: str) -> None:
     """A channel's batches hold whole messages, the same for all; who comes in between gets
     only what comes after.
     """
-    rules = {"ticks.*": ChannelOptions(batch=Batching(size=3, delay=0.05))}
+    rules = {"ticks.*": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
     ada = await place.connect("ada", over=over)
     await ada.ask("subscribe", {"channel": "ticks.a"})
@@ -261,8 +262,8 @@ async def test_history_in_pages(place: Place) -> None:
     assert page["recovered"] is False
 
 
-@pytest.mark.parametrize("batching", [None, Batching(size=3, delay=0.05)])
-async def test_what_was_missed_may_be_much(start: Any, batching: Batching | None) -> None:
+@pytest.mark.parametrize("batching", [None, Batch(size=3, delay=0.05)])
+async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -> None:
     """Who missed more than may wait for one connection gets all of it, as fast as it reads, and
     what is published meanwhile after it, once.
     """
@@ -349,7 +350,7 @@ async def test_whatever_a_listener_returns_is_awaited(place: Place) -> None:
 
 async def test_a_batch_never_holds_a_batch(start: Any) -> None:
     """Where both a channel and a client have batches, the client's hold messages only."""
-    rules = {"ticks": ChannelOptions(batch=Batching(size=3, delay=0.05))}
+    rules = {"ticks": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
     ada = await place.connect("ada")
     await ada.next("user_joined")

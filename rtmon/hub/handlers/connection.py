@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...batching import Batch
 from ...errors import ProtocolError
 from ...protocol import close, outgoing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong
-from ..options import Batching
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -27,9 +27,9 @@ async def connect(session: Session, payload: Connect, envelope: Envelope, _: Cod
     welcome = hub.reception.welcome(session, len(hub.audience.sessions))
     session.send("welcome", welcome, reply_to=envelope.id)
     if isinstance(payload.batch, BatchSpec):
-        session.batch(Batching(size=payload.batch.size, delay=payload.batch.delay))
+        session.batch(Batch(size=payload.batch.size, delay=payload.batch.delay))
     elif payload.batch is not None:
-        session.batch(Batching() if payload.batch else None)
+        session.batch(Batch() if payload.batch else None)
 
 
 async def disconnect(session: Session, payload: Disconnect, _: Envelope, __: Codec) -> None:
