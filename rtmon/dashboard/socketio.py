@@ -8,13 +8,14 @@ from typing import Any
 from ..metrics.records import SocketIOInfo
 from .components import Table
 from .numbers import exact, seconds
+from .tables import Cell
 
 __all__ = ["page", "table"]
 
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("name", "Name", "left"),
     ("kind", "What", "left"),
     ("namespace", "Namespace", "left"),
-    ("name", "Name", "left"),
     ("clients", "Clients", "right"),
     ("connected", "Connected", "right"),
     ("refused", "Refused", "right"),
@@ -47,7 +48,7 @@ def table() -> Table:
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
     """The rows as they come: namespaces, events, rooms, reasons, times."""
     return {
-        "rows": [[_cell(key, getattr(row, key)) for key, _, _ in _COLUMNS] for row in rows],
+        "rows": [_row(row) for row in rows],
         "total": len(rows),
         "offset": 0,
         "note": "",
@@ -55,7 +56,12 @@ def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
     }
 
 
-def _cell(key: str, value: Any) -> str | list[str]:
+def _row(info: SocketIOInfo) -> list[Cell]:
+    name = info.namespace or "all" if info.name is None else info.name
+    return [name, *(_cell(key, getattr(info, key)) for key, _, _ in _COLUMNS[1:])]
+
+
+def _cell(key: str, value: Any) -> Cell:
     if value is None:  # it makes no sense for such a row
         return ""
     if isinstance(value, str):

@@ -107,9 +107,9 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
     times = SocketIOInfo(kind="acknowledgement", timed=3, p50=0.0123, p95=1.5)
     page = socketio.page([room, event, times])
     first, second, third = ([text for text in row if text] for row in texts(page))
-    assert first == ["room", "/", HOSTILE, "1,000"]
-    assert second == ["event", "/", "say", "12,345", "0", "2"]
-    assert third == ["acknowledgement", "3", "12.3 ms", "1.50 s"]
+    assert first == [HOSTILE, "room", "/", "1,000"]
+    assert second == ["say", "event", "/", "12,345", "0", "2"]
+    assert third == ["all", "acknowledgement", "3", "12.3 ms", "1.50 s"]
     assert ["2", "warn"] in page["rows"][1]
 
 
