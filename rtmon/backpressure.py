@@ -8,7 +8,7 @@ up when it is full. What a transport has taken cannot be dropped any more.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
@@ -107,14 +107,18 @@ class SendQueue(Generic[T]):
     of what waits when it begins, and what is in a round is not replaced: or a key that changes
     more often than the reader reads would never have its turn.
 
+    Args:
+        on_drop: called with each message that was taken and is given up later.
+
     Attributes:
         bytes: that wait.
         dropped: messages given up so far.
     """
 
-    __slots__ = ("_entries", "_latest", "_round", "_serial", "bytes", "dropped")
+    __slots__ = ("_entries", "_latest", "_on_drop", "_round", "_serial", "bytes", "dropped")
 
-    def __init__(self) -> None:
+    def __init__(self, on_drop: Callable[[T], object] | None = None) -> None:
+        self._on_drop = on_drop
         self.bytes = 0
         self.dropped = 0
         self._entries: OrderedDict[int, _Entry[T]] = OrderedDict()
@@ -211,12 +215,9 @@ class SendQueue(Generic[T]):
 
     def clear(self) -> int:
         """Give everything up. Returns how many messages that were."""
-        count = len(self._entries)
-        self._entries.clear()
-        self._latest.clear()
-        self.bytes = 0
-        self.dropped += count
-        return count
+        serials = list(self._entries)
+        self._drop(serials)
+        return len(serials)
 
     def _fits(self, size: int, bounds: Bounds, buffered: int) -> bool:
         count = len(self._entries)
@@ -249,8 +250,10 @@ class SendQueue(Generic[T]):
 
     def _drop(self, serials: list[int]) -> None:
         for serial in serials:
-            self._remove(serial)
-        self.dropped += len(serials)
+            entry = self._remove(serial)
+            self.dropped += 1
+            if self._on_drop is not None:
+                self._on_drop(entry.item)
 
     def _remove(self, serial: int) -> _Entry[T]:
         entry = self._entries.pop(serial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..backpressure import Policy, together
@@ -121,30 +122,30 @@ def deliver(
     Args:
         sessions: who; a copy is walked, so that they may come and go meanwhile.
         outgoing: what.
-        stats: where to count what was handed over, and what was not.
+        stats: where to count what was handed over, and what was not; what waits is counted when
+            either has come to pass.
 
     Returns:
-        How many transports took it.
+        How many took it.
     """
-    delivered = dropped = total = 0
+    took = 0
     for session in list(sessions):
-        data, size = outgoing.encoded(session.codec)
-        try:
-            if len(outgoing.parts) == 1:
-                taken = session.put(data, policy=outgoing.policy, key=outgoing.key)
-            else:
-                taken = session.put_batch(outgoing)
-        except Exception:
-            # A transport must not raise; one that does must not take the others with it.
-            logger.exception("the transport of %r failed", session)
-            taken = False
-        if taken:
-            delivered += 1
-            total += size
-        else:
-            dropped += 1
-    if stats is not None:
-        stats.delivered += outgoing.count * delivered
-        stats.dropped += outgoing.count * dropped
-        stats.bytes += total
-    return delivered
+        # Who collects batches of its own makes them of single messages.
+        parts = outgoing.parts if session.batching else [outgoing]
+        taken = [_deliver_one(session, part, stats) for part in parts]
+        took += all(taken)
+    return took
+
+
+def _deliver_one(session: Session, outgoing: Outgoing, stats: ChannelStats | None) -> bool:
+    data, size = outgoing.encoded(session.codec)
+    settled = None if stats is None else partial(stats.settled, outgoing.count, size)
+    try:
+        taken = session.put(data, policy=outgoing.policy, key=outgoing.key, settled=settled)
+    except Exception:
+        # A transport must not raise; one that does must not take the others with it.
+        logger.exception("the transport of %r failed", session)
+        taken = False
+    if settled is not None and taken is not None:
+        settled(taken)
+    return taken is not False

@@ -107,7 +107,7 @@ class Outlet:
         taken, self._taken = self._taken, 0
         if not self._weight:
             return  # what was not published is not counted among what was
-        stats.delivered += self._weight * (flushed.delivered + taken)
+        stats.delivered += self._weight * flushed.delivered
         stats.dropped += self._weight * (flushed.skipped - taken)
         stats.bytes += flushed.bytes
         for seconds in flushed.waited:
@@ -116,10 +116,9 @@ class Outlet:
     def _blocked(self, connection: Any, outgoing: Outgoing) -> None:
         """A connection cannot be written to: what becomes of the message, its peer decides."""
         session = self._sessions.get(connection)
-        if session is not None and deliver((session,), outgoing):
+        if session is not None:
             self._taken += 1
-            if outgoing.count:
-                self._stats().bytes += outgoing.encoded(session.codec)[1]
+            deliver((session,), outgoing, stats=self._stats() if outgoing.count else None)
 
 
 class Outlets:

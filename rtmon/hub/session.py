@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -24,13 +25,14 @@ from .limiter import Limiter
 
 if TYPE_CHECKING:
     from .brokers.base import Receipt
-    from .delivery import Outgoing
     from .hub import Hub
-    from .transports.base import Peer
+    from .transports.base import Peer, Settled
 
 __all__ = ["Session"]
 
 logger = logging.getLogger("rtmon.hub")
+
+_Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 
 
 class Session:
@@ -59,7 +61,7 @@ class Session:
         self.position = ("", 0)
         self.open = True
         self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=hub.clock())
-        self._batcher: Batcher[tuple[str | bytes, Policy]] | None = None
+        self._batcher: Batcher[_Collected] | None = None
         # What few clients ask for is made when they do: thousands do nothing but stay.
         self._heartbeat: Heartbeat | None = None
         self._alarm: Alarm | None = None
@@ -92,35 +94,32 @@ class Session:
     # Out
 
     def put(
-        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
-    ) -> bool:
-        """Hand an encoded message to the connection; False if it did not take it.
+        self,
+        data: str | bytes,
+        *,
+        policy: Policy = "disconnect",
+        key: Hashable = None,
+        settled: Settled | None = None,
+    ) -> bool | None:
+        """Hand an encoded message to the connection: see :meth:`Peer.send`.
 
         Args:
             data: the message.
             policy: what is given up if the client reads too slowly.
             key: what the message is the latest of, where only that is kept.
+            settled: what to call later, if it is not certain yet what becomes of the message.
         """
         if self._batcher is None:
-            return self.peer.send(data, policy=policy, key=key)
-        full = self._batcher.add((data, policy), now=0.0)
+            return self.peer.send(data, policy=policy, key=key, settled=settled)
+        full = self._batcher.add((data, policy, settled), now=0.0)
+        taken = self.open
         if full:
-            return self._send_batch(full)
-        if self._alarm is None:
-            self._alarm = Alarm(self.flush)
-        self._alarm.set(self._batcher.delay)
-        return self.open
-
-    def put_batch(self, outgoing: Outgoing) -> bool:
-        """The same for a batch; if messages are collected here, those in it one by one."""
-        if self._batcher is None:
-            data = outgoing.encoded(self.codec)[0]
-            return self.peer.send(data, policy=outgoing.policy, key=outgoing.key)
-        taken = True
-        for part in outgoing.parts:
-            data = part.encoded(self.codec)[0]
-            taken = self.put(data, policy=part.policy, key=part.key) and taken
-        return taken
+            taken = self._send_batch(full)
+        else:
+            if self._alarm is None:
+                self._alarm = Alarm(self.flush)
+            self._alarm.set(self._batcher.delay)
+        return taken if settled is None else None
 
     def send(
         self, kind: str, payload: Any, *, reply_to: str | None = None, at_once: bool = False
@@ -134,7 +133,7 @@ class Session:
             at_once: do not keep it for a batch.
         """
         data = self.codec.encode(self.hub.message(kind, payload, reply_to=reply_to))
-        return self.peer.send(data) if at_once else self.put(data)
+        return (self.peer.send(data) if at_once else self.put(data)) is not False
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
         """Tell the client that what it asked for is done."""
@@ -170,15 +169,18 @@ class Session:
             if collected:
                 self._send_batch(collected)
 
-    def _send_batch(self, collected: list[tuple[str | bytes, Policy]]) -> bool:
-        taken = True
+    def _send_batch(self, collected: list[_Collected]) -> bool:
+        taken: bool | None = True
         for group in fitting([(each, size_of(each[0])) for each in collected]):
-            data, policy = group[0][0], together([policy for _, policy in group])
+            data, policy = group[0][0], together([policy for _, policy, _ in group])
             if len(group) > 1:
-                payload = outgoing.Batch(messages=[self.codec.raw(data) for data, _ in group])
+                payload = outgoing.Batch(messages=[self.codec.raw(data) for data, *_ in group])
                 data = self.codec.encode(self.hub.message("batch", payload))
-            taken = self.peer.send(data, policy=policy)
-        return taken
+            settled = partial(_settle, group)
+            taken = self.peer.send(data, policy=policy, settled=settled)
+            if taken is not None:
+                settled(taken)
+        return taken is not False
 
     # In
 
@@ -262,12 +264,20 @@ class Session:
         """The connection has ended; the transport calls this once."""
         if self.open:
             self.open = False
+            if self._batcher is not None:
+                _settle(self._batcher.take(), handed=False)
             if self._alarm is not None:
                 self._alarm.cancel()
             if self._heartbeat is not None:
                 self._heartbeat.stop()
             self.hub.audience.forget(self)
             self.hub.reception.forget(self)
+
+
+def _settle(collected: list[_Collected], handed: bool) -> None:  # noqa: FBT001 - a callback
+    for _, _, settled in collected:
+        if settled is not None:
+            settled(handed)
 
 
 def _with(attached: bytes, payload: Any, kind: str) -> Any:

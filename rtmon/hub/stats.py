@@ -58,6 +58,14 @@ class ChannelStats:
         """The same sum in seconds."""
         return self.nanoseconds / 1e9
 
+    def settled(self, messages: int, size: int, handed: bool) -> None:  # noqa: FBT001 - a callback
+        """Messages for one connection, of so many bytes together, were handed over or dropped."""
+        if handed:
+            self.delivered += messages
+            self.bytes += size
+        else:
+            self.dropped += messages
+
     def took(self, seconds: float) -> None:
         """A message's fan-out took so long."""
         nanoseconds = round(seconds * 1e9)

@@ -109,7 +109,8 @@ KEYS = 3
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "keep_latest"])
 async def test_what_a_reader_that_was_slow_gets(policy: Any) -> None:
     """A reader that stopped for a while stays, and gets in order what its policy kept: the newest,
-    the oldest, or the latest of each key. Its row counts all the others as dropped.
+    the oldest, or the latest of each key. Its row and the channel's count all the others as
+    dropped, and as delivered just what it got.
     """
     hub = Hub(max_waiting_messages=10, slow=policy, announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -126,12 +127,38 @@ async def test_what_a_reader_that_was_slow_gets(policy: Any) -> None:
         numbers = [each["data"]["n"] for each in got[:-1]]
         assert offsets == sorted(offsets)
         assert row(server).dropped == COUNT - len(numbers) > 0
+        stats = hub.channel_stats()["channel:c"]
+        assert (stats.delivered, stats.dropped) == (len(got), COUNT - len(numbers))
         if policy == "drop_newest":
             assert numbers == list(range(len(numbers)))
         elif policy == "drop_oldest":
             assert numbers[-10:] == list(range(COUNT - 10, COUNT))
         else:
             assert numbers[-KEYS:] == list(range(COUNT - KEYS, COUNT))
+
+
+async def test_a_channels_counts_say_what_became_of_each_message() -> None:
+    """Of what waits for somebody, alone or in a batch of the client's own, nothing is counted
+    until it was sent or given up; then it is, whichever it was, once.
+    """
+    hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        stats = hub.channel_stats()["channel:c"]
+        client.transport.pause_reading()
+        await fill(hub)
+        assert stats.published - (stats.delivered + stats.dropped) == 10
+        await client.send(json.dumps({"type": "connect", "payload": {"batch": {"size": 5}}}))
+        (session,) = hub.audience.sessions.values()
+        await until(lambda: session.batching, timeout=LONG)
+        # The answer has displaced one of them.
+        assert stats.published - (stats.delivered + stats.dropped) == 9
+        for n in range(3):
+            await hub.publish("c", {"n": n})
+        assert stats.published - (stats.delivered + stats.dropped) == 12
+        client.transport.abort()
+        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        assert stats.published == stats.delivered + stats.dropped
 
 
 async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> None:

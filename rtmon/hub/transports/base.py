@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...backpressure import Policy
 from ...protocol.codecs import Codec
@@ -13,7 +13,11 @@ from ...protocol.incoming import Position
 if TYPE_CHECKING:
     from ...metrics.meter import Meter
 
-__all__ = ["PUBLISHERS_SHARE", "Peer"]
+__all__ = ["PUBLISHERS_SHARE", "Peer", "Settled"]
+
+Settled: TypeAlias = Callable[[bool], object]
+"""Called once: with True when a message that waited was handed to the transport, with False when
+it was given up."""
 
 PUBLISHERS_SHARE = 0.5
 """Of what may wait for a connection, how much publishers that wait for room may fill: in a queue
@@ -53,8 +57,13 @@ class Peer(abc.ABC):
 
     @abc.abstractmethod
     def send(
-        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
-    ) -> bool:
+        self,
+        data: str | bytes,
+        *,
+        policy: Policy = "disconnect",
+        key: Hashable = None,
+        settled: Settled | None = None,
+    ) -> bool | None:
         """Send a message in order; text or binary by its type.
 
         Args:
@@ -62,9 +71,11 @@ class Peer(abc.ABC):
             policy: what is given up if too much waits for this connection. Answers and all else
                 that a client relies on goes with the default, and is never dropped.
             key: for ``keep_latest``: what the message is the latest of.
+            settled: what to call later, if it is not certain yet what becomes of the message.
 
         Returns:
-            False if it was not taken, because the connection is closed or too slow.
+            True if it was taken, False if not, because the connection is closed or too slow;
+            None if it waits, and ``settled`` will say.
         """
 
     @abc.abstractmethod

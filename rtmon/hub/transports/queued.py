@@ -5,14 +5,14 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...backpressure import Policy, Progress, SendQueue
 from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
 from ..alarm import Alarm
 from ..delivery import size_of
-from .base import PUBLISHERS_SHARE, Peer
+from .base import PUBLISHERS_SHARE, Peer, Settled
 
 if TYPE_CHECKING:
     from ..hub import Hub
@@ -25,6 +25,9 @@ never takes the close frame."""
 
 _LOOKS = 4
 """Looks at a connection in the time after which something must be done about it."""
+
+
+_Message: TypeAlias = tuple[str | bytes, Settled | None]
 
 
 class QueuedPeer(Peer):
@@ -57,7 +60,7 @@ class QueuedPeer(Peer):
         hub: whose options bound the queue, as they are at any time, and whose clock is used.
     """
 
-    _queue: SendQueue[str | bytes] | None = None
+    _queue: SendQueue[_Message] | None = None
     _progress: Progress | None = None
     _alarm: Alarm | None = None
     _cut: asyncio.TimerHandle | None = None
@@ -110,8 +113,13 @@ class QueuedPeer(Peer):
         return self.buffered + (0 if self._queue is None else self._queue.bytes)
 
     def send(
-        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
-    ) -> bool:
+        self,
+        data: str | bytes,
+        *,
+        policy: Policy = "disconnect",
+        key: Hashable = None,
+        settled: Settled | None = None,
+    ) -> bool | None:
         if not self.open:
             return False
         if not self._queue and self.writable:
@@ -119,12 +127,11 @@ class QueuedPeer(Peer):
             return True
         queue = self._queue
         if queue is None:
-            queue = self._queue = SendQueue()
+            queue = self._queue = SendQueue(self._given_up)
             if self.meter is not None:
                 self.meter.held = queue
-        before = queue.dropped
         verdict = queue.offer(
-            data,
+            (data, settled),
             size_of(data),
             bounds=self._hub.options.bounds,
             now=self._hub.clock(),
@@ -132,12 +139,14 @@ class QueuedPeer(Peer):
             key=key,
             buffered=self.buffered,
         )
-        self._count(queue.dropped - before)
         if verdict == "overflow":
             self.too_slow()
         else:
             self._watch()
-        return verdict == "taken"
+        if verdict != "taken":
+            self._dropped()
+            return False
+        return True if settled is None else None
 
     def close(self, code: int, reason: str) -> None:
         if not self.open:
@@ -172,7 +181,10 @@ class QueuedPeer(Peer):
         self._progress = None
         queue = self._queue
         while queue and self.writable:
-            self._write(queue.take())
+            data, settled = queue.take()
+            self._write(data)
+            if settled is not None:
+                settled(True)
         if self._closing is not None and queue is not None and not queue:
             self._queue = None
             self.end(*self._closing)
@@ -233,20 +245,23 @@ class QueuedPeer(Peer):
             self.abort()
             return
         if queue:
-            before = queue.dropped
             late = queue.expire(options.bounds, now)
-            self._count(queue.dropped - before)
             if late and self.open:
                 self.too_slow()
         self._set_alarm()
 
     def _give_up(self) -> None:
         if self._queue is not None:
-            self._count(self._queue.clear())
+            self._queue.clear()
 
-    def _count(self, dropped: int) -> None:
-        if dropped and self.meter is not None:
-            self.meter.bump("dropped", dropped)
+    def _given_up(self, message: _Message) -> None:
+        self._dropped()
+        if message[1] is not None:
+            message[1](False)
+
+    def _dropped(self) -> None:
+        if self.meter is not None:
+            self.meter.bump("dropped")
 
     def _admit(self) -> None:
         """Let those go on who wait for room."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ...backpressure import Policy
     from ..hub import Hub
     from ..session import Session
+    from .base import Settled
 
 __all__ = ["Event", "SocketIOPeer"]
 
@@ -195,14 +196,19 @@ class SocketIOPeer(SendingPeer):
     # Out
 
     def send(
-        self, data: str | bytes, *, policy: Policy = "disconnect", key: Hashable = None
-    ) -> bool:
+        self,
+        data: str | bytes,
+        *,
+        policy: Policy = "disconnect",
+        key: Hashable = None,
+        settled: Settled | None = None,
+    ) -> bool | None:
         if self._asked is not None and isinstance(data, bytes):
             asked, ack = self._asked
             if msgspec.msgpack.decode(data, type=_Reply).reply_to == asked:
                 self._asked = None
                 data = _answer(ack, data)
-        return super().send(data, policy=policy, key=key)
+        return super().send(data, policy=policy, key=key, settled=settled)
 
     def entered(self, key: str, at: Position | None, *, recovered: bool | None) -> None:
         self._positions.entered(key, at)
