@@ -18,7 +18,7 @@ from .meter import Ending, Ledger, Meter, safe_text
 from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot, SocketIOInfo
 from .totals import LedgerTotals, ServerTotals
 
-__all__ = ["Collector", "Measurable", "Tabular", "Tick"]
+__all__ = ["Collector", "Measurable", "Tabular", "Tick", "uncounted"]
 
 EVENTS_PER_TICK = 1000
 """Events kept of one tick; of a storm of connections the rest is counted, and said."""
@@ -59,6 +59,18 @@ class Measurable(Protocol):
 
     def channel_series(self) -> Iterable[ChannelInfo]:
         """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
+
+
+def uncounted() -> Meter:
+    """A meter for a connection that no Monitor counts: it keeps nothing that grows."""
+    ledger = Ledger()
+    _stop(ledger)
+    return Meter(ledger, "")
+
+
+def _stop(ledger: Ledger) -> None:
+    for recorder in (ledger.sizes_in, ledger.sizes_out, ledger.handler, ledger.receive):
+        recorder.stop()
 
 
 class Tabular(Protocol):
@@ -282,6 +294,11 @@ class Collector:
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
         return Tick(sample, events, changed, gone)
+
+    def stop(self) -> None:
+        """There are no more ticks: keep nothing that connections which go on would add to."""
+        for ledger in self._ledgers.values():
+            _stop(ledger)
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
         moved = [meter for ledger in self._ledgers.values() for meter in ledger.dirty]

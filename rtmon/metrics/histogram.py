@@ -148,6 +148,19 @@ EMPTY = Histogram()
 NO_SIZES = Histogram(resolution=BYTE)
 """The histogram of no sizes."""
 
+UNSORTED = 4096
+"""Different values that a Recorder is told one by one before it sorts them into buckets."""
+
+
+class _Forgotten(defaultdict[int, int]):
+    """Keeps nothing of what is added."""
+
+    def __missing__(self, key: int) -> int:
+        return 0
+
+    def __setitem__(self, key: int, value: int) -> None:
+        pass
+
 
 class Recorder:
     """Collects values until :meth:`take` hands out the histogram of them and starts anew.
@@ -157,24 +170,36 @@ class Recorder:
             dictionary operation a value; values are sorted into buckets only by ``take``.
     """
 
-    __slots__ = ("resolution", "steps")
+    __slots__ = ("_sorted", "resolution", "steps")
 
     def __init__(self, resolution: float = MICROSECOND) -> None:
         self.resolution = resolution
         self.steps: defaultdict[int, int] = defaultdict(int)
+        self._sorted: Histogram | None = None
 
     def record(self, value: float) -> None:
-        """Add one value, in seconds or bytes."""
+        """Add one value, in seconds or bytes.
+
+        Also where nobody ever takes them, there is no more than :data:`UNSORTED` to remember.
+        """
         self.steps[max(0, round(value / self.resolution))] += 1
+        if len(self.steps) >= UNSORTED:
+            self._sorted, self.steps = self.peek(), defaultdict(int)
 
     def take(self) -> Histogram:
         """The histogram of what was recorded since the last call."""
-        steps, self.steps = self.steps, defaultdict(int)
-        return self._histogram(steps)
+        taken = self.peek()
+        self._sorted, self.steps = None, type(self.steps)(int)
+        return taken
 
     def peek(self) -> Histogram:
         """The histogram of what was recorded since the last :meth:`take`, which stays."""
-        return self._histogram(self.steps)
+        new = self._histogram(self.steps)
+        return new if self._sorted is None else Histogram.merged((self._sorted, new))
+
+    def stop(self) -> None:
+        """Forget everything, also what hot paths will add."""
+        self._sorted, self.steps = None, _Forgotten(int)
 
     def _histogram(self, steps: Mapping[int, int]) -> Histogram:
         if not steps:

@@ -91,7 +91,6 @@ class Monitor(Reading):
         self.interval = interval
         self.capture_payload = capture_payload
         self.redact = redact
-        self._closed = False
         self._listeners: dict[object, Callable[[Tick], None]] = {}
         self._attachments: dict[Sink, Attachment] = {}
         self._gauges = ProcessGauges(clock)
@@ -204,6 +203,7 @@ class Monitor(Reading):
             return
         self._tick()
         self._closed = True
+        self.collector.stop()
         _close_all(self._attachments, self.collector)
         self._listeners.clear()
 

@@ -33,15 +33,17 @@ class Reading:
         self.collector = collector
         self.clock = clock
         self._pulse = Pulse()
+        self._closed = False
         self._clients: deque[Callable[[], object]] = deque(maxlen=CLIENTS_KEPT)
 
     def snapshot(self) -> Snapshot:
         """Totals since the Monitor began.
 
-        On the thread that is measured they are of this moment, on others of the last tick.
+        On the thread that is measured they are of this moment, on others, and once the Monitor
+        is closed, of the last tick.
         """
         published = self.collector.published()
-        if self._pulse.foreign() and published is not None:
+        if (self._closed or self._pulse.foreign()) and published is not None:
             return published
         return self.collector.snapshot(self.clock.monotonic(), self.clock.time())
 

@@ -20,8 +20,10 @@ from websockets.protocol import OPEN
 
 from ..guarding import FLOOD_GRACE, Guarded
 from ..metrics.causes import VIOLATIONS, cause
-from ..metrics.meter import Ending, Ledger, Meter
+from ..metrics.collector import uncounted
+from ..metrics.meter import Ending
 from ..protocol.close import effective_code
+from .reading import READ_AT_ONCE, read_little, read_much
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
     from websockets.protocol import Event
 
+    from ..metrics.meter import Meter
     from ..monitor import Monitor
 
 __all__ = ["Counting", "peer_address"]
@@ -63,9 +66,9 @@ class Counting(Guarded):
         try:
             counted = monitor.arm("probe")
             # Where another thread ticks, this loop must not touch that thread's ledgers.
-            meter = monitor.collector.meter(role=self.role) if counted else Meter(Ledger(), "")
+            meter = monitor.collector.meter(role=self.role) if counted else uncounted()
         except Exception as exc:
-            counted, meter = False, Meter(Ledger(), "")
+            counted, meter = False, uncounted()
             monitor.probe_failed(exc)
         self._tally = Tally(meter, monitor, counted=counted, times=self._times)
         super().__init__(protocol, *args, **kwargs)
@@ -83,6 +86,7 @@ class Counting(Guarded):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         try:
+            read_little(transport)
             meter = self.meter
             meter.remote = peer_address(transport.get_extra_info("peername"))
             tls = transport.get_extra_info("ssl_object")
@@ -101,15 +105,24 @@ class Counting(Guarded):
             meter.last = tally.now()
             if not meter.dirty:
                 meter.mark()
+            if size >= READ_AT_ONCE:
+                read_much(self.transport)
         except Exception as exc:
             self.monitor.probe_failed(exc)
-        before, limit = self.meter.pings_in, self.pings_at_once
-        self._tally.pongs_left = limit
+        if self.pings_at_once is None:
+            self._base_data_received(data)
+        else:
+            self._receive_pings(data, self.pings_at_once)
+
+    def _receive_pings(self, data: bytes, limit: int) -> None:
+        """Receive what may hold more pings than are answered at once."""
+        tally = self._tally
+        before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)
-        left, self._tally.pongs_left = self._tally.pongs_left, None
-        if left is not None and left < 0:
+        left, tally.pongs_left = tally.pongs_left, None
+        if left < 0:
             self.loop.call_later(FLOOD_GRACE, self.transport.abort)
-        elif limit is not None and self.meter.pings_in - before > limit:
+        elif tally.meter.pings_in - before > limit:
             # The answers were held back, because it reads none: it would not read a close either.
             self.transport.abort()
 

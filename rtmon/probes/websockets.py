@@ -10,7 +10,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import OPEN
 
+from ..errors import OptionError
 from . import fast as fast_path
 from .counting import Counting
 
@@ -53,7 +55,17 @@ def probe(
     Returns:
         A subclass of ``base``. Its connections have an attribute ``meter`` whose ``name`` you
         may set: the name under which a connection is shown.
+
+    Raises:
+        OptionError: another Monitor counts connections of that class already.
     """
+    if issubclass(base, Counting):
+        if base.monitor is monitor:
+            return base
+        raise OptionError(
+            f"{base.__name__} is counted by another Monitor already; give probe() the class "
+            "below it, or use that Monitor"
+        )
     if fast and (obstacle := fast_path.obstacle(base)) is not None:
         fast = False
         logger.warning("the fast path is off: %s", obstacle)
@@ -127,7 +139,9 @@ class CountingServer(Counting, ServerConnection):
                 and self._tally.counted
             ):
                 self._trouble = exc
-                self.monitor.handler_failed(self.meter, exc, code=1011)
+                # Where the peer has closed already, nothing is said of it.
+                code = 1011 if self.protocol.state is OPEN else None
+                self.monitor.handler_failed(self.meter, exc, code=code)
         except Exception as failure:
             self.monitor.probe_failed(failure)
 

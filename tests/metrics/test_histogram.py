@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtmon.metrics.histogram import EMPTY, Histogram, Recorder, bucket, bucket_bounds
+from rtmon.metrics.histogram import (
+    BYTE,
+    EMPTY,
+    UNSORTED,
+    Histogram,
+    Recorder,
+    bucket,
+    bucket_bounds,
+)
 
 seconds = st.lists(st.floats(min_value=0, max_value=3600), max_size=200)
 
@@ -69,3 +77,34 @@ def test_a_recorder_starts_anew_after_it_was_emptied() -> None:
     assert recorder.peek().count == 1
     assert recorder.take().sum == 0.5
     assert recorder.take() == EMPTY
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.integers(0, 3 * UNSORTED), max_size=50),
+    st.sampled_from([0, UNSORTED - 1, UNSORTED, 2 * UNSORTED + 1]),
+)
+def test_a_recorder_that_nobody_takes_from_is_bounded(some: list[int], more: int) -> None:
+    """However many different values there are, it remembers a bounded number of numbers, and its
+    histogram is that of all of them.
+    """
+    recorder, plain = Recorder(BYTE), Recorder(BYTE)
+    for value in [*some, *range(more)]:
+        recorder.record(value)
+        plain.steps[value] += 1
+        assert len(recorder.steps) < UNSORTED
+    assert recorder.peek() == plain.peek()
+    assert recorder.take() == plain.take()
+    assert recorder.take().count == 0
+
+
+def test_a_recorder_that_was_stopped_keeps_nothing() -> None:
+    """What is added after that, directly or not, is gone."""
+    recorder = Recorder()
+    recorder.record(1.0)
+    recorder.stop()
+    for _ in range(2):
+        recorder.record(2.0)
+        recorder.steps[7] += 1
+        assert len(recorder.steps) == 0
+        assert recorder.take() == EMPTY

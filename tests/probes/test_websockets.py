@@ -17,6 +17,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from rtmon import Monitor, probe
+from rtmon.errors import OptionError
 from rtmon.metrics.records import ConnectionInfo, Event
 from rtmon.testing import FakeClock, until
 
@@ -279,6 +280,58 @@ async def test_an_exception_in_a_handler_is_an_error_and_an_event() -> None:
     (event,) = _events(monitor, "error")
     assert event.detail == "the handler raised LookupError: no such room"
     assert event.connection == row.id
+
+
+async def test_a_handler_that_fails_after_its_peer_left_closes_nothing() -> None:
+    """Its exception is an error with a traceback; the code is the one the peer closed with."""
+
+    async def handler(connection: ServerConnection) -> None:
+        try:
+            await connection.recv()
+        except ConnectionClosed as exc:
+            raise LookupError("who was that?") from exc
+
+    async with _serving(handler) as (monitor, url):
+        async with connect(url):
+            pass
+        await until(lambda: _events(monitor, "error"))
+        row = _row(monitor)
+        (event,) = _events(monitor, "error")
+    assert (row.close_code, row.cause, row.errors) == (1000, "closed", 1)
+    assert (event.code, event.detail) == (None, "the handler raised LookupError: who was that?")
+    assert row.traceback is not None
+
+
+async def test_connections_outlive_a_monitor_that_is_closed() -> None:
+    """They go on as they were; the totals stay as they were at the end, and nothing of what
+    comes after is kept.
+    """
+    async with _serving() as (monitor, url), connect(url) as before:
+        await before.send("hello")
+        await before.recv()
+        monitor.close()
+        totals = monitor.snapshot()
+        assert (totals.open, totals.messages_in) == (1, 1)
+        async with connect(url) as after:
+            for size in range(50):
+                for client in (before, after):
+                    await client.send("x" * size)
+                    assert await client.recv() == "x" * size
+        await before.close()
+        assert monitor.snapshot() == totals
+        ledger = monitor.collector._ledgers["server"]
+        for recorder in (ledger.sizes_in, ledger.sizes_out, ledger.handler, ledger.receive):
+            assert not recorder.steps
+        assert monitor.probe_failures == 0
+
+
+def test_a_connection_is_counted_once() -> None:
+    """A class that a Monitor counts is counted no second time, and by no other Monitor."""
+    monitor = Monitor()
+    once = probe(monitor)
+    assert probe(monitor, base=once) is once
+    with pytest.raises(OptionError, match="counted by another Monitor already"):
+        probe(Monitor(), base=once)
 
 
 async def test_a_peer_leaving_is_no_error_of_the_handler() -> None:
