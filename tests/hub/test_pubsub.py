@@ -13,6 +13,9 @@ from rtmon.protocol.binary import encode_attached
 
 Place = Any
 
+WAITING = 1_048_576
+"""Bytes that may wait for one; a quarter of them are what it missed, then no more is sent of that."""
+
 
 async def numbers(client: Any, count: int) -> list[Any]:
     """The data of the next publications."""
@@ -268,7 +271,7 @@ async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -
     what is published meanwhile after it, once.
     """
     rules = {"c": ChannelOptions(batch=batching)}
-    place = await start(max_waiting=1_048_576, channels=rules)
+    place = await start(max_waiting=WAITING, channels=rules)
     first = await place.hub.publish("c", 0)
     for number in range(1, 60):
         await place.hub.publish("c", [number, "x" * 500_000])
@@ -277,7 +280,7 @@ async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since}, id="s")
     session = place.hub.audience.sessions[ada.id]
-    await place.until(lambda: session.peer.waiting > 500_000)
+    await place.until(lambda: session.peer.waiting > WAITING / 4)
     for number in range(60, 70):
         await place.hub.publish("c", [number, ""])
     ada.connection.transport.resume_reading()
@@ -296,7 +299,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
 ) -> None:
     """Who asks for what was missed and then reads nothing is closed, and holds up nobody."""
     monkeypatch.setattr("rtmon.hub.entering._PATIENCE", 0.2)
-    place = await start(max_waiting=1_048_576)
+    place = await start(max_waiting=WAITING)
     first = await place.hub.publish("c", 0)
     for _ in range(60):
         await place.hub.publish("c", "x" * 500_000)
@@ -305,7 +308,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since})
     peer = place.hub.audience.sessions[ada.id].peer
-    await place.until(lambda: peer.waiting > 500_000)
+    await place.until(lambda: peer.waiting > WAITING / 4)
     bo = await place.connect("bo")
     assert (await bo.ask("publish", {"channel": "c", "data": 1, "ack": True}))["type"] == "ack"
     await place.until(lambda: not peer.send("{}"))

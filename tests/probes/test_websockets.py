@@ -217,7 +217,7 @@ async def test_round_trip_time_comes_from_the_librarys_keepalive() -> None:
         await until(lambda: monitor.snapshot().rtt.count >= 2)
         row = _row(monitor)
         assert row.rtt is not None
-        assert 0 < row.rtt < 1
+        assert 0 < row.rtt < 60
         published = monitor.collector.published()
         assert published is not None
         assert published.rtt.count >= 2
