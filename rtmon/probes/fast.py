@@ -26,6 +26,7 @@ from websockets.version import version as installed_version
 
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
+from .reading import READ_AT_ONCE, read_much
 
 try:
     from websockets.speedups import apply_mask
@@ -149,6 +150,8 @@ class FastPath(QuickHandshake, SharedKeepalive):
             meter.last = tally.now()
             if not meter.dirty:
                 meter.mark()
+            if size >= READ_AT_ONCE:
+                read_much(self.transport)
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
