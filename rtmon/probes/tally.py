@@ -18,19 +18,15 @@ from ..metrics.blackbox import SLOTS, BlackBox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..metrics.meter import Meter
+    from ..metrics.histogram import Recorder
+    from ..metrics.meter import Ledger, Meter
     from ..monitor import Monitor
 
 __all__ = ["Membership", "Tally"]
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _PING, _PONG = Opcode.PING, Opcode.PONG
-_CONTROL = {
-    (_PING, False): "pings_in",
-    (_PING, True): "pings_out",
-    (_PONG, False): "pongs_in",
-    (_PONG, True): "pongs_out",
-}
+_CONTROL = {_PING: "pings", _PONG: "pongs"}
 _LAST = SLOTS - 1
 
 ARRIVALS = 1024
@@ -76,12 +72,9 @@ class Tally:
     __slots__ = (
         "_arrivals",
         "_arrived",
-        "_binary_in",
-        "_binary_out",
         "_handed_at",
         "_monitor",
-        "_partial_in",
-        "_partial_out",
+        "_parts",
         "between",
         "counted",
         "groups",
@@ -105,17 +98,15 @@ class Tally:
         self._monitor = monitor
         self.times = times
         self.payloads = times and monitor.capture_payload
-        self._binary_in = self._binary_out = False
-        self._partial_in = self._partial_out = 0
+        self._parts: dict[str, tuple[bool, int]] | None = None
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
         self._handed_at: float | None = None
 
-    def received(self, frame: Frame) -> None:  # noqa: C901 - flat on purpose
+    def received(self, frame: Frame) -> None:
         """A frame came in; when, the meter knows: ``meter.last``."""
         opcode = frame.opcode
-        data = frame.data
-        size = len(data)
+        size = len(frame.data)
         meter = self.meter
         if self.times:
             box = meter.box
@@ -127,30 +118,17 @@ class Tally:
             ring[at + 1] = size * 32 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                self._monitor.keep_payload(box, data)
-        if opcode is _TEXT:
-            self._binary_in = False
-        elif opcode is _BINARY:
-            self._binary_in = True
-        elif opcode is not _CONT:
-            self._control(opcode, sent=False)
+                self._monitor.keep_payload(box, frame.data)
+        if frame.fin and (opcode is _TEXT or opcode is _BINARY):
+            meter.messages_in += 1
+            meter.bytes_in += size
+            ledger = meter.ledger
+            ledger.sizes_in.steps[size] += 1
+            if opcode is _BINARY:
+                meter.binary_in += 1
+                ledger.binary_in += 1
+        elif not self._part("in", opcode, size, fin=frame.fin):
             return
-        meter.bytes_in += size
-        if not frame.fin:
-            self._partial_in += size
-            meter.ledger.partial_in += size
-            return
-        meter.messages_in += 1
-        ledger = meter.ledger
-        if self._binary_in:
-            meter.binary_in += 1
-            ledger.binary_in += 1
-        if opcode is _CONT:
-            meter.bump("fragmented_in")
-            ledger.partial_in -= self._partial_in
-            size += self._partial_in
-            self._partial_in = 0
-        ledger.sizes_in.steps[size] += 1
         if self.times:
             if self._arrived is None:
                 self._arrived = meter.last
@@ -173,29 +151,16 @@ class Tally:
             box.at = at + 2 & _LAST
             if self.payloads:
                 self._monitor.keep_payload(box, data)
-        if opcode is _TEXT:
-            self._binary_out = False
-        elif opcode is _BINARY:
-            self._binary_out = True
-        elif opcode is not _CONT:
-            self._control(opcode, sent=True)
-            return
-        meter.own_bytes_out += size
-        ledger = meter.ledger
-        if not fin:
-            self._partial_out += size
-            ledger.partial_out += size
-            return
-        meter.own_messages_out += 1
-        if self._binary_out:
-            meter.own_binary_out += 1
-            ledger.binary_out += 1
-        if opcode is _CONT:
-            meter.bump("fragmented_out")
-            ledger.partial_out -= self._partial_out
-            size += self._partial_out
-            self._partial_out = 0
-        ledger.sizes_out.steps[size] += 1
+        if fin and (opcode is _TEXT or opcode is _BINARY):
+            meter.own_messages_out += 1
+            meter.own_bytes_out += size
+            ledger = meter.ledger
+            ledger.sizes_out.steps[size] += 1
+            if opcode is _BINARY:
+                meter.own_binary_out += 1
+                ledger.binary_out += 1
+        else:
+            self._part("out", opcode, size, fin=fin)
 
     def asked(self) -> None:
         """The handler asks for the next message: it is done with the one before."""
@@ -228,17 +193,16 @@ class Tally:
             ProtocolError: too many pings were read at once; whoever reads them fails the
                 connection.
         """
-        if self.pongs_left is not None and frame.opcode is _PONG:
+        opcode = frame.opcode
+        if opcode is _PONG and self.pongs_left is not None:
             self.pongs_left -= 1
             if self.pongs_left < 0:
                 raise ProtocolError("too many pings at once")
-        if self.groups:
-            opcode = frame.opcode
-            if opcode is not _CONT:
-                self.flush(begins=opcode is _TEXT or opcode is _BINARY)
+        if self.groups and opcode is not _CONT:
+            self.flush(begins=opcode is _TEXT or opcode is _BINARY)
         self.original_send_frame(frame)
         try:
-            self.sent(frame.opcode, frame.data, frame.fin)
+            self.sent(opcode, frame.data, frame.fin)
         except Exception as exc:
             self._monitor.probe_failed(exc)
 
@@ -247,10 +211,31 @@ class Tally:
         for membership in self.groups:
             membership.flush(begins=begins)
 
-    def _control(self, opcode: Opcode, *, sent: bool) -> None:
-        counter = _CONTROL.get((opcode, sent))
-        if counter is not None:
-            self.meter.bump(counter)
+    def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
+        """Count a frame that is no whole message; returns whether it ends one."""
+        meter = self.meter
+        if self._parts is None:
+            self._parts = {}
+        if opcode is _TEXT or opcode is _BINARY:
+            self._parts[way] = opcode is _BINARY, 0
+        elif opcode is not _CONT:
+            if opcode in _CONTROL:
+                meter.bump(f"{_CONTROL[opcode]}_{way}")
+            return False
+        binary, before = self._parts[way]
+        _add(meter, f"bytes_{way}", size)
+        if not fin:
+            self._parts[way] = binary, before + size
+            _add(meter.ledger, f"partial_{way}", size)
+            return False
+        _add(meter, f"messages_{way}", 1)
+        _add(meter.ledger, f"partial_{way}", -before)
+        sizes: Recorder = getattr(meter.ledger, f"sizes_{way}")
+        sizes.steps[before + size] += 1
+        if binary:
+            meter.bump(f"binary_{way}")
+        meter.bump(f"fragmented_{way}")
+        return True
 
     def _queue(self, arrived: float | None) -> None:
         """Remember when a message came whose turn is not next."""
@@ -258,3 +243,7 @@ class Tally:
             self._arrivals = deque(maxlen=ARRIVALS)
         if arrived is not None:
             self._arrivals.append(arrived)
+
+
+def _add(counters: Meter | Ledger, name: str, count: int) -> None:
+    setattr(counters, name, getattr(counters, name) + count)
