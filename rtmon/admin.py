@@ -216,11 +216,9 @@ class Admin:
     def _history(self, epoch: str, seq: int) -> Iterator[bytes]:
         collector = self.monitor.collector
         resumed = epoch == collector.epoch
-        samples = collector.history.samples(seq if resumed else 0)
-        events = collector.history.events()
-        if resumed and samples:
-            began = samples[0].time - samples[0].elapsed - 1  # the reader drops what it knows
-            events = [event for event in events if event.time >= began]
+        history = collector.history
+        samples = history.samples(seq if resumed else 0)
+        events = history.events_after_sample(seq) if resumed else history.events()
         yield wire.encode_hello(
             node=collector.node,
             epoch=collector.epoch,

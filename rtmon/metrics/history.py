@@ -70,12 +70,14 @@ class History:
         self._pending: list[Sample] = []
         self._every = every
         self._events: deque[Event] = deque(maxlen=events)
+        self._last_events: deque[int] = deque(maxlen=seconds)  # with each Sample, the last Event
 
     def add(self, sample: Sample, events: Iterable[Event] = ()) -> None:
         """Remember a Sample and the Events that came with it."""
         with self._lock:
             self._samples.append(sample)
             self._events.extend(events)
+            self._last_events.append(self._events[-1].seq if self._events else 0)
             self._pending.append(sample)
             if len(self._pending) >= self._every:
                 self._coarse.append(merge(self._pending))
@@ -95,6 +97,7 @@ class History:
         """Forget everything, as when another epoch begins."""
         with self._lock:
             self._samples.clear()
+            self._last_events.clear()
             self._coarse.clear()
             self._pending.clear()
             self._events.clear()
@@ -138,6 +141,14 @@ class History:
         """Events with ``seq > since``, oldest first."""
         with self._lock:
             return _after(self._events, since)
+
+    def events_after_sample(self, seq: int) -> list[Event]:
+        """Events that came after the Sample with this number; all if it is not known any more."""
+        with self._lock:
+            for sample, last in zip(self._samples, self._last_events, strict=True):
+                if sample.seq >= seq:
+                    return _after(self._events, last if sample.seq == seq else 0)
+            return _after(self._events, 0)
 
 
 def _after(ring: deque[T], since: int) -> list[T]:

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from rtmon import Backoff, Monitor, open_feed, serve_admin
-from rtmon.admin import ROWS, WATCHER_BYTES
+from rtmon.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.errors import FeedError, OptionError, PortInUse
 from rtmon.feeds import wire
 from rtmon.feeds.remote import RemoteFeed, admin_url
@@ -268,6 +268,46 @@ def test_columns_that_the_other_end_does_not_know_are_null() -> None:
     decoder.message(msgspec.json.encode(hello))
     received = decoder.message(msgspec.json.encode(tick))["sample"]
     assert (received.seq, received.bytes_in) == (sample.seq, None)
+
+
+async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[int]]:
+    """The numbers of the Samples and Events that a reader gets who was away."""
+    samples: list[int] = []
+    events: list[int] = []
+    decoder = wire.Decoder()
+    async with connect(f"{admin.url}/feed?since={epoch}:{seq}") as connection:
+        async for data in connection:
+            message = decoder.message(data)
+            samples += [sample.seq for sample in message.get("samples", ())]
+            events += [event.seq for event in message.get("events", ())]
+            if message.get("done"):
+                return samples, events
+    raise AssertionError
+
+
+@pytest.mark.parametrize("jump", [0.0, 3600.0, -3600.0])
+async def test_who_was_away_gets_what_was_missed_whatever_the_wall_clock_did(jump: float) -> None:
+    """Exactly the Samples and Events since, also when the wall clock was set meanwhile."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, clock=clock)
+
+    def happen(*, until: int) -> None:
+        for seq in range(monitor.snapshot().seq + 1, until + 1):
+            monitor.event("before", "a jump")
+            if seq == 4:
+                clock.set_wall_clock(clock.time() + jump)
+            monitor.event("after", "a jump")
+            clock.advance(1)
+            monitor.tick()
+
+    async with serve_admin(monitor, port=0) as admin:
+        happen(until=6)
+        for seen in range(1, 7):
+            samples, events = await _resumed(admin, monitor.epoch, seen)
+            assert samples == list(range(seen + 1, 7))
+            assert events == list(range(2 * seen + 1, 13))
+        assert await _resumed(admin, "another", 3) == (list(range(1, 7)), list(range(1, 13)))
+    monitor.close()
 
 
 async def test_silence_is_told_from_life() -> None:
