@@ -199,6 +199,9 @@ class SocketIOLink:
 async def hang_up(client: socketio.AsyncClient) -> None:
     """Disconnect, and wait until nothing of a client is left."""
     tasks = set(filter(None, [client.eio.read_loop_task, client.eio.write_loop_task]))
+    if client.eio.state == "connected":
+        # One that is still sending forgets to say goodbye.
+        await client.eio.queue.join()
     await client.disconnect()
     # One whose server let it go says goodbye in a task of its own. When that has overlooked its
     # end, behind a packet that came with it, it would wait for half a minute.
