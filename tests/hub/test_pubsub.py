@@ -14,7 +14,7 @@ from rtmon.protocol.binary import encode_attached
 Place = Any
 
 WAITING = 1_048_576
-"""Bytes that may wait for one; a quarter of them are what it missed, then no more is sent of that."""
+"""Bytes that may wait for one: with a quarter of them, no more is sent of what it missed."""
 
 
 async def numbers(client: Any, count: int) -> list[Any]:
