@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
 
 from .conftest import PATIENCE, ROOT, Open, Tab, until
 
@@ -62,6 +64,21 @@ def prepare(name: str, path: Path, *, until: str) -> None:
     path.write_text(json.dumps(content), "utf-8")
 
 
+EXTENSIONS = {
+    "jupyterlab": True,
+    **dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), False),
+}
+"""Of Jupyter's server: these notebooks need no more."""
+
+OPTIONS = (
+    *("--no-browser", "--expose-app-in-browser", "--allow-root"),
+    *("--IdentityProvider.token=", "--ServerApp.ip=127.0.0.1"),
+    f"--ServerApp.jpserver_extensions={EXTENSIONS}",
+    *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
+    "--LabApp.extension_manager=readonly",
+)
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """JupyterLab in a process of its own: the address of its workspaces."""
@@ -71,10 +88,10 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"),
-        *("--allow-root", "--IdentityProvider.token=", "--ServerApp.ip=127.0.0.1"),
-        *("--ServerApp.port=0", f"--ServerApp.root_dir={folder}"),
-        *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
+        *(sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder}"),
+        # It looks for a free port, and listens a good deal later: not among those that the system
+        # gives to others meanwhile.
+        f"--ServerApp.port={random.randrange(20_000, 32_000)}",
         env={
             **os.environ,
             **{f"JUPYTER_{place}": str(folder / f".{place}") for place in places},
@@ -83,35 +100,70 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
+    found, drain, said = None, None, ""
     try:
         async with asyncio.timeout(PATIENCE):
-            while line := (await process.stderr.readline()).decode():
-                if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab", line):
-                    break
-        assert found, "JupyterLab has ended"
+            while found is None:
+                line = (await process.stderr.readline()).decode()
+                said += line
+                assert line, f"JupyterLab has ended: {said}"
+                found = re.search(r"(http://127\.0\.0\.1:(\d+))/lab", line)
         drain = asyncio.create_task(process.stderr.read())
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(found[2]))
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await until(listens, "JupyterLab listens where it said")
         yield f"{found[1]}/lab/workspaces"
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         async with asyncio.timeout(PATIENCE):
             await process.wait()
-            await drain
+            if drain is not None:
+                await drain
 
 
-async def open_notebook(lab: str, open_tab: Open, name: str) -> Tab:
-    """A notebook on a page, with a kernel that is ready."""
-    # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
-    url = f"{lab}/{name}/tree/{name}.ipynb"
-    tab = await open_tab(url, height=1400, scheme="light")
-    await tab.page.wait_for_function(
-        """name => {
-          const widget = window.jupyterapp?.shell.currentWidget
-          return widget?.context?.path === `${name}.ipynb`
-            && widget.sessionContext?.session?.kernel?.status === "idle"
-        }""",
-        arg=name,
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """One cache for all pages: JupyterLab is large."""
+    context = await chromium.new_context(
+        viewport={"width": 1440, "height": 1400}, color_scheme="light"
     )
-    return tab
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_notebook(
+    lab: str, context: BrowserContext, open_tab: Open
+) -> AsyncIterator[Callable[[str], Awaitable[Tab]]]:
+    """Opens a notebook on a page, with a kernel that is ready."""
+    tabs: list[Tab] = []
+
+    async def open_(name: str) -> Tab:
+        # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
+        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
+        tabs.append(tab)
+        await tab.page.wait_for_function(
+            """name => {
+              const widget = window.jupyterapp?.shell.currentWidget
+              return widget?.context?.path === `${name}.ipynb`
+                && widget.sessionContext?.session?.kernel?.status === "idle"
+            }""",
+            arg=name,
+        )
+        return tab
+
+    yield open_
+    for tab in tabs:
+        await tab.page.close()
+        tab.console.clear()  # JupyterLab's own warnings are not ours to judge
 
 
 async def execute(tab: Tab, code: str) -> None:
@@ -159,9 +211,9 @@ async def pixels(tab: Tab) -> Any:
     )
 
 
-async def test_quickstart(lab: str, open_tab: Open) -> None:
+async def test_quickstart(open_notebook: Callable[[str], Awaitable[Tab]]) -> None:
     """The picture moves on after the cells are done, and cells run twice leave nothing behind."""
-    tab = await open_notebook(lab, open_tab, "00_quickstart")
+    tab = await open_notebook("00_quickstart")
     left = await run_all(tab)
     assert left.startswith("left: [")
     await tab.page.locator(".pill").scroll_into_view_if_needed()
@@ -187,12 +239,11 @@ async def test_quickstart(lab: str, open_tab: Open) -> None:
         return await tab.pill() == "Ended" and "measures no more" in await tab.text(".banner")
 
     await until(ended, "the picture says that it has ended")
-    tab.console.clear()  # JupyterLab's own warnings are not ours to judge
 
 
-async def test_cut(lab: str, open_tab: Open) -> None:
+async def test_cut(open_notebook: Callable[[str], Awaitable[Tab]]) -> None:
     """In the notebook on reconnection, "Cut all" makes the curve drop; it recovers by itself."""
-    tab = await open_notebook(lab, open_tab, "04_reconnection")
+    tab = await open_notebook("04_reconnection")
     assert (await run_all(tab)).startswith("left: [")
     await execute(tab, "storm.away, storm.base, storm.jitter = 2, 1, 1")
 
@@ -209,4 +260,3 @@ async def test_cut(lab: str, open_tab: Open) -> None:
     await until(dropped, "the curve drops")
     await until(all_online, "the curve recovers")
     await execute(tab, "await stop()")
-    tab.console.clear()
