@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Self
 
 from . import listening
 from .admin import Admin
@@ -22,9 +20,6 @@ except ImportError:
     from .errors import MissingExtra
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["ASGIServer", "measured", "serve"]
 
@@ -52,7 +47,7 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
     return ASGIProbe(application, monitor=monitor)
 
 
-class ASGIServer:
+class ASGIServer(listening.Serving):
     """A running server; see :func:`serve`.
 
     Attributes:
@@ -116,25 +111,6 @@ class ASGIServer:
             except BaseException:
                 await self._stop()
                 raise
-
-    async def _started(self) -> Self:
-        await self.start()
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        return self._started().__await__()
-
-    async def __aenter__(self) -> Self:
-        return await self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     @property
     def url(self) -> str:

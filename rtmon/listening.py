@@ -1,16 +1,56 @@
-"""What all listeners of rtmon have in common: clear words when a port cannot be had."""
+"""What the servers of rtmon have in common: their use, and clear words when there is no port."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 from websockets.asyncio.server import Server
 
 from .errors import OptionError, PortInUse
 
-__all__ = ["address", "binding", "is_loopback", "port_of"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Serving", "address", "binding", "is_loopback", "port_of"]
+
+
+class Serving(ABC):
+    """A server that runs inside ``async with server``, or from ``await server`` on."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Begin to end; idempotent."""
+
+    @abstractmethod
+    async def wait_closed(self) -> None:
+        """Wait until all is ended."""
+
+    async def _started(self) -> Self:
+        await self.start()
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._started().__await__()
+
+    async def __aenter__(self) -> Self:
+        return await self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        await self.wait_closed()
 
 
 def address(host: str | None, port: int) -> str:
