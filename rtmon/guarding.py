@@ -90,6 +90,7 @@ class Guarded(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._guard is not None:
             self._guard.lost()
+            self._guard = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
 
     def written(self) -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.connection import Connection
@@ -84,6 +85,19 @@ class FastPath(QuickHandshake, SharedKeepalive):
     def _opened(self) -> None:
         super()._opened()  # type: ignore[misc]
         self._tally.between = _is_between(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # What refers to itself waits for the garbage collector, which looks at all that lives.
+        # Nothing is parsed or sent any more: the stream has ended, and the state is CLOSED.
+        try:
+            protocol: Any = self.protocol
+            protocol.parser.close()
+            self._tally.original_send_frame = _ended
+            if protocol.parser_exc is not None:
+                traceback.clear_frames(protocol.parser_exc.__traceback__)
+        except Exception as failure:
+            self.monitor.probe_failed(failure)
 
     def data_received(self, data: bytes) -> None:  # noqa: C901, PLR0912 - flat on purpose
         protocol = self.protocol
@@ -247,6 +261,10 @@ class FastPath(QuickHandshake, SharedKeepalive):
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)
         raise self.close_exc
+
+
+def _ended(frame: Frame) -> None:
+    """What ``send_frame`` is when a connection is lost."""
 
 
 def _is_between(connection: ServerConnection) -> bool:
