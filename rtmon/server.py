@@ -6,8 +6,8 @@ import asyncio
 import http
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -21,11 +21,11 @@ from .guarding import PINGS_AT_ONCE
 from .hub import Hub
 from .hub.transports import websocket as hub_transport
 from .monitor import Monitor
+from .probes.counting import Counting
+from .probes.rush import Rush
 from .probes.websockets import probe
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from websockets.http11 import Request, Response
 
 __all__ = ["Server", "serve"]
@@ -43,7 +43,7 @@ _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).paramet
 """Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
 
 
-class Server:
+class Server(listening.Serving):
     """A running server; see :func:`serve`.
 
     Attributes:
@@ -62,6 +62,7 @@ class Server:
         admin: int | Admin | None,
         page: bool,
         stall_timeout: float | None,
+        pause_gc: bool,
         options: dict[str, Any],
     ) -> None:
         self.hub = target if isinstance(target, Hub) else None
@@ -91,8 +92,14 @@ class Server:
         self._host, self._port, self._page = host, port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
-        options["create_connection"] = probed = probe(self.monitor, base=base, fast=True)
+        if isinstance(base, type) and issubclass(base, Counting):
+            raise OptionError(
+                f"create_connection={base.__name__} is probed already: rtmon.serve() puts its own "
+                "probe on connections; give it monitor=…, and your own class if you have one"
+            )
+        probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
+        options["create_connection"] = Rush(probed) if pause_gc else probed
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
         self._options = options
@@ -116,25 +123,6 @@ class Server:
                     self._server.close()
                     await self._server.wait_closed()
                     raise
-
-    async def _started(self) -> Self:
-        await self.start()
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        return self._started().__await__()
-
-    async def __aenter__(self) -> Self:
-        return await self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     @property
     def websockets(self) -> WebSocketServer:
@@ -282,6 +270,7 @@ def serve(
     admin: int | Admin | None = None,
     page: bool = False,
     stall_timeout: float | None = STALL_TIMEOUT,
+    pause_gc: bool = True,
     **options: Any,
 ) -> Server:
     """Serve a handler or a hub, and count what its connections do.
@@ -302,6 +291,9 @@ def serve(
         page: whether browsers find a chat page of the hub at ``/``.
         stall_timeout: seconds for which a client may take nothing of what was sent to it, until
             its connection is cut; None for ever. For a hub, :class:`rtmon.HubOptions` has this.
+        pause_gc: whether to pause Python's garbage collector, in the whole process, while hundreds
+            of connections a second are being opened, for ten seconds at most. It would take more
+            than half of the time that such a crowd needs to get in.
         **options: everything else that ``websockets`` takes.
 
     Raises:
@@ -317,5 +309,6 @@ def serve(
         admin=admin,
         page=page,
         stall_timeout=stall_timeout,
+        pause_gc=pause_gc,
         options=options,
     )
