@@ -200,8 +200,10 @@ async def hang_up(client: socketio.AsyncClient) -> None:
     """Disconnect, and wait until nothing of a client is left."""
     tasks = set(filter(None, [client.eio.read_loop_task, client.eio.write_loop_task]))
     if client.eio.state == "connected":
-        # One that is still sending forgets to say goodbye.
-        await client.eio.queue.join()
+        # One that is still sending forgets to say goodbye; one that failed will not send it all.
+        sent = asyncio.ensure_future(client.eio.queue.join())
+        await asyncio.wait({sent, client.eio.write_loop_task}, return_when=asyncio.FIRST_COMPLETED)
+        sent.cancel()
     await client.disconnect()
     # One whose server let it go says goodbye in a task of its own. When that has overlooked its
     # end, behind a packet that came with it, it would wait for half a minute.
