@@ -1,0 +1,104 @@
+"""Server-sent events in Chromium: its own EventSource, and the chat without WebSockets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+import rtmon
+from rtmon.asgi import ASGIServer, serve
+from rtmon.testing import FaultProxy
+from rtmon.testing import until as holds
+
+from .conftest import Open, Tab
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">\n\nid: 9\nevent: welcome\ndata: {}"
+LISTEN = """address => {
+  window.got = [];
+  const source = window.source = new EventSource(address);
+  source.addEventListener("publication", (event) => {
+    got.push([JSON.parse(event.data).payload.data, event.lastEventId]);
+  });
+}"""
+
+
+@contextlib.asynccontextmanager
+async def reached() -> AsyncIterator[tuple[ASGIServer, FaultProxy, str]]:
+    """A hub on all transports, and what a browser reaches it through: its page is there."""
+    async with serve(rtmon.Hub(), port=0) as server, FaultProxy(server) as proxy:
+        yield server, proxy, proxy.url.replace("ws:", "http:")
+
+
+def forgive(tab: Tab) -> None:
+    """What Chromium says of a server that was away is not the page's fault."""
+    tab.console[:] = [line for line in tab.console if "Failed to load" not in line]
+
+
+async def test_the_browser_returns_by_itself(open_tab: Open) -> None:
+    """An EventSource that lost its connection comes back with the last id, without a word of the
+    page's, and has each message once and in order.
+    """
+    async with reached() as (server, proxy, url):
+        tab = await open_tab(f"{url}/healthz")
+        await tab.page.evaluate(LISTEN, "/events?name=es&channel=news")
+        hub = server.hub
+        await holds(lambda: hub.audience.channels.receivers("news"))
+        await hub.publish("news", 0)
+        await tab.page.wait_for_function("got.length === 1")
+        proxy.cut()
+        await holds(lambda: not hub.audience.sessions)
+        for number in range(1, 4):
+            await hub.publish("news", number)
+        await tab.page.wait_for_function("got.length >= 4")
+        await hub.publish("news", 4)
+        await tab.page.wait_for_function("got.length >= 5")
+        got = await tab.page.evaluate("source.close(), got")
+        assert [number for number, _ in got] == list(range(5))
+        assert len({last_id for _, last_id in got}) == 5
+        await tab.page.close()
+        forgive(tab)
+
+
+async def test_the_chat_without_websockets(open_tab: Open, chromium: Browser) -> None:
+    """Where no WebSocket gets through the chat page goes on over a stream: it meets people who
+    have one, shows what they say as text, and after a cut has what it missed.
+    """
+    context = await chromium.new_context()
+    await context.route_web_socket("**/*", lambda socket: socket.close())
+    async with (
+        reached() as (server, proxy, url),
+        rtmon.connect(server.url, name="friend", proxy=None) as friend,
+    ):
+        heard: list[Any] = []
+        friend.on("room_message")(lambda message: heard.append(message.payload["text"]))
+        await friend.join("tea")
+        tab = await open_tab(f"{url}?room=tea", context=context)
+        page = tab.page
+        await page.fill("#hello-field", "ada")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#pill-state")).to_have_text("Live")
+        await page.fill("#field", HOSTILE)
+        await page.locator("#field").press("Enter")
+        await holds(lambda: heard == [HOSTILE])
+        rows = page.locator("#rows .words")
+        await expect(rows).to_have_text([HOSTILE], use_inner_text=True)
+
+        proxy.cut()
+        await holds(lambda: len(server.hub.audience.sessions) == 1)
+        texts = [f"while ada was away {number}" for number in range(3)]
+        for text in texts:
+            await friend.request("room_message", {"room": "tea", "text": text})
+        await expect(rows).to_have_text([HOSTILE, *texts], use_inner_text=True)
+        assert await page.title() != "owned"
+        server.monitor.tick()
+        transports = {info.name: info.transport for info in server.monitor.collector.connections()}
+        assert transports["ada"] == "sse"
+        await page.close()
+        forgive(tab)
+    await context.close()
