@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
+from ..errors import OptionError
 from ..metrics.share import Shared
 from .broadcasting import by_the_library, log_skipped
 from .frames import (
@@ -84,6 +86,9 @@ class Group:
         delivered: messages handed to transports, one for each connection.
         bytes: their payload, in bytes.
         skipped: messages not handed to a transport, one for each connection.
+
+    Raises:
+        OptionError: the delay is no time to wait.
     """
 
     def __init__(
@@ -93,6 +98,8 @@ class Group:
         on_blocked: Blocked | None = None,
         on_flushed: Callable[[Flushed], object] | None = None,
     ) -> None:
+        if not (isinstance(delay, int | float) and 0 <= delay < math.inf):
+            raise OptionError(f"delay={delay!r}: seconds, 0 for the end of the turn")
         self.published = 0
         self._delay = delay
         self._on_blocked = on_blocked
@@ -183,6 +190,8 @@ class Group:
                 are not UTF-8, and the library, up to version 15, has no such option.
         """
         opcode, data = payload(message, text)
+        if not isinstance(message, str):
+            message = data  # of a buffer that changes, all get what it was now
         skip = tuple(skip)
         self.published += 1
         self._began.append(time.perf_counter())

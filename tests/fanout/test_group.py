@@ -12,6 +12,7 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
+from rtmon.errors import OptionError
 from rtmon.fanout import Group, broadcasting
 from rtmon.fanout.frames import obstacle
 from rtmon.probes import fast
@@ -150,6 +151,32 @@ async def test_each_gets_what_is_published_while_a_member() -> None:
     assert [one.meter.messages_out for one in connections] == [3, 2, 2, 2]
     assert (group.published, group.delivered, group.skipped) == (3, 9, 0)
     monitor.close()
+
+
+async def test_a_buffer_that_changes_after_it_was_published() -> None:
+    """Everybody gets what was in it when it was published, also who could not be written to."""
+    monitor = Monitor(interval=3600)
+    handed: list[Any] = []
+    group = Group(on_blocked=lambda _, message: handed.append(message))
+    free, paused = [await open_pair("fast", "none", monitor) for _ in range(2)]
+    paused.connection.pause_writing()
+    for pair in (free, paused):
+        group.add(pair.connection)
+        pair.transport.written.clear()
+    buffer = bytearray(b"then")
+    group.publish(buffer)
+    buffer[:] = b"now!"
+    group.flush()
+    assert b"".join(free.transport.written) == b"\x82\x04then"
+    assert handed == [b"then"]
+    monitor.close()
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), None, "0.1"])
+def test_a_delay_that_is_none(delay: Any) -> None:
+    """A group that would never write what it collects is refused when it is made."""
+    with pytest.raises(OptionError, match="delay="):
+        Group(delay=delay)
 
 
 async def test_messages_are_collected_for_as_long_as_asked() -> None:
