@@ -158,7 +158,9 @@ async def test_watchers_see_the_end() -> None:
 
 
 async def test_wrong_arguments_are_said_before_anything_starts() -> None:
-    """Neither a handler nor a Hub, an admin that is none, no time to wait: a clear error."""
+    """Neither a handler nor a Hub, an admin that is none, no time to wait, a second probe: a clear
+    error.
+    """
     with pytest.raises(OptionError, match="cannot be served"):
         rtmon.serve("handler")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="admin='x'"):
@@ -166,6 +168,11 @@ async def test_wrong_arguments_are_said_before_anything_starts() -> None:
     for seconds in (0, -1, float("nan"), float("inf"), "x"):
         with pytest.raises(OptionError, match="stall_timeout="):
             rtmon.serve(_echo, stall_timeout=seconds)  # type: ignore[arg-type]
+    monitor = Monitor()
+    for target in (_echo, Hub()):
+        with pytest.raises(OptionError, match="probed already"):
+            rtmon.serve(target, create_connection=rtmon.probe(monitor))
+    monitor.close()
     with pytest.raises(RuntimeError, match="not running"):
         _ = rtmon.serve(_echo).port
 
