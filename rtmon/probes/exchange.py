@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLAIMS",
     "METER",
+    "MONITOR",
     "App",
     "Exchange",
     "Message",
@@ -46,6 +47,9 @@ the one it finds there, so that every number is counted once."""
 
 METER = "rtmon.meter"
 """Scope key: the connection's meter, whose ``name`` an application may set."""
+
+MONITOR = "rtmon.monitor"
+"""Scope key: whose meter that is; for a hub, which measures round trips by itself."""
 
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
 """What frameworks raise in a handler because its peer has left: Starlette and with it FastAPI,
@@ -135,7 +139,7 @@ class Exchange(abc.ABC):
     def new_meter(self) -> Meter:
         """A meter that knows who asks."""
         meter = self.monitor.collector.meter(transport=self.transport, probe="asgi")
-        self.scope[METER] = meter
+        self.scope[METER], self.scope[MONITOR] = meter, self.monitor
         client = self.scope.get("client")
         meter.remote = peer_address(tuple(client) if client else None)
         agents = [value for name, value in self.scope["headers"] if name.lower() == b"user-agent"]

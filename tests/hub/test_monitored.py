@@ -11,7 +11,10 @@ import pandas as pd
 from websockets.asyncio.client import ClientConnection, connect
 
 import rtmon
+from rtmon.asgi import measured
 from rtmon.hub import Hub
+from rtmon.hub.transports.asgi import app
+from tests.probes.serving import serving
 
 
 async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
@@ -52,3 +55,22 @@ async def test_names_errors_and_round_trips_are_measured() -> None:
         assert row()["name"] == "Ada"
         assert row()["errors"] == 1
         assert 0 < row()["rtt"] < 60
+
+
+async def test_round_trips_are_measured_under_an_asgi_server_too() -> None:
+    """Where the server's pings are hidden, those of the hub show in row, Sample and totals."""
+    monitor = rtmon.Monitor(interval=1000)
+    where = serving(measured(app(Hub()), monitor))
+    async with where as address, connect(f"ws://{address}/") as client:
+        await client.send('{"type": "connect", "payload": {"heartbeat": 1}}')
+        ping = await answer(client, "ping")
+        assert monitor.snapshot().rtt is None
+        await client.send(json.dumps({"type": "pong", "reply_to": ping["id"]}))
+        await until(lambda: monitor.snapshot().rtt is not None)
+        sample = monitor.tick().sample
+        (row,) = monitor.collector.connections()
+    monitor.close()
+    assert sample.rtt is not None
+    assert row.rtt is not None
+    assert sample.rtt.count == 1
+    assert 0 < row.rtt < 60

@@ -16,7 +16,7 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from .arriving import Arrival
-from .sending import METER, SendingPeer
+from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams
 from .wire import dropping
@@ -53,7 +53,7 @@ class ASGIPeer(SendingPeer):
         await self._receive()  # websocket.connect
         offered = self._scope.get("subprotocols", ())
         await self._send({"type": "websocket.accept", "subprotocol": select_subprotocol(offered)})
-        self.meter = self._scope.get(METER)
+        self.meter, self.monitor = self._scope.get(METER), self._scope.get(MONITOR)
         sending = asyncio.get_running_loop().create_task(self._sending())
         try:
             async with self.limit:

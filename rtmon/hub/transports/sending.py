@@ -12,13 +12,16 @@ from .queued import QueuedPeer
 if TYPE_CHECKING:
     from ..hub import Hub
 
-__all__ = ["METER", "Latest", "SendingPeer"]
+__all__ = ["METER", "MONITOR", "Latest", "SendingPeer"]
 
 D = TypeVar("D")
 T = TypeVar("T")
 
 METER = "rtmon.meter"
 """Where a probe leaves the meter of a connection in its ASGI scope: rtmon/probes/exchange.py."""
+
+MONITOR = "rtmon.monitor"
+"""Where it leaves the Monitor whose meter that is."""
 
 _ROUND = 16_384
 """Bytes sent in one go: what has been taken by then cannot be dropped any more."""

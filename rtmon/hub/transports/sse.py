@@ -22,7 +22,7 @@ from ...protocol.codecs import JSON
 from ...protocol.incoming import Position
 from .arriving import Arrival, arrive
 from .positions import Positions, moves
-from .sending import METER, Latest, SendingPeer
+from .sending import METER, MONITOR, Latest, SendingPeer
 from .wire import dropping
 
 try:
@@ -203,7 +203,7 @@ class EventStreams:
         self, peer: StreamPeer, arrival: Arrival, request: Request
     ) -> AsyncGenerator[bytes, None]:
         # By now the answer has begun, so whoever counts it has a meter for it.
-        peer.meter = request.scope.get(METER)
+        peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
         arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival))
         try:
             yield self._retry
