@@ -98,10 +98,8 @@ class Group:
         on_blocked: Blocked | None = None,
         on_flushed: Callable[[Flushed], object] | None = None,
     ) -> None:
-        if not (isinstance(delay, int | float) and 0 <= delay < math.inf):
-            raise OptionError(f"delay={delay!r}: seconds, 0 for the end of the turn")
         self.published = 0
-        self._delay = delay
+        self._delay = _checked(delay)
         self._on_blocked = on_blocked
         self._on_flushed = on_flushed
         self._tidings = Tidings(refused=self._blocked, discard=self.discard)
@@ -298,3 +296,9 @@ class Group:
                     on_blocked(connection, piece.message)
                 except Exception:
                     logger.exception("on_blocked failed for %r", connection)
+
+
+def _checked(delay: Any) -> float:
+    if isinstance(delay, int | float) and 0 <= delay < math.inf:
+        return delay
+    raise OptionError(f"delay={delay!r}: seconds, or 0 for the end of the turn")
