@@ -35,6 +35,7 @@ GRAINS = 1000
 """Timers that connections of one ``ping_interval`` share: a ping is late by a thousandth of it at
 most."""
 
+_ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
 _PAYLOAD_SIZE = 4
 _PONG = b"\x8a\x84"
@@ -93,7 +94,7 @@ class _Pings:
     def plan(self, turn: _Turn, when: float, interval: float) -> None:
         """Have a connection's turn come, by the loop's clock, with all others of that time."""
         grain = interval / GRAINS
-        due = math.ceil(when / grain) * grain
+        due = math.ceil(when / grain - _ROUNDING) * grain
         turns = self._due.get(due)
         if turns is None:
             turns = self._due[due] = set()
@@ -102,8 +103,9 @@ class _Pings:
         turn.among = turns
 
     def _come(self, due: float) -> None:
-        for turn in list(self._due.pop(due)):
-            turn.come()
+        turns = self._due.pop(due)
+        while turns:
+            turns.pop().come()
 
 
 class _Turn:
@@ -197,6 +199,7 @@ class _Turn:
             pong: of the ping that was sent; None to send one.
             deadline: for the pong; None to wait first until the ping is written.
         """
+        latency = 0.0
         try:
             if pong is None:
                 pong = await connection.ping()
@@ -208,7 +211,7 @@ class _Turn:
                     deadline = self._pings.loop.time() + timeout
                 try:
                     async with asyncio.timeout_at(deadline):
-                        await pong
+                        latency = await pong
                 except TimeoutError:
                     async with connection.send_context():
                         connection.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
@@ -217,6 +220,6 @@ class _Turn:
                     ) from None
             assert interval is not None  # noqa: S101 - as in the library
             connection.keepalive_task = self  # type: ignore[assignment]
-            self._pings.plan(self, self._sent + interval, interval)
+            self._pings.plan(self, self._pings.loop.time() + interval - latency, interval)
         except Exception:
             connection.logger.exception("keepalive ping failed")
