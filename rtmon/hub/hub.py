@@ -127,7 +127,7 @@ class Hub:
             checked_channel(msgspec.convert(channel, Name))
             if not isinstance(data, bytes):
                 check_data(data)
-            policy = slow and checked_policy(slow)
+            policy = None if slow is None else checked_policy(slow)
             msgspec.convert(key, str | None)
         except (ProtocolError, TypeError, ValueError) as error:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None

@@ -9,8 +9,9 @@ from typing import Any, Self
 from ..backpressure import Bounds, Policy, checked_policy
 from ..batching import Batch
 from ..checks import within
-from ..errors import OptionError
+from ..errors import OptionError, ProtocolError
 from ..protocol import limits
+from .channels import is_pattern
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
@@ -47,6 +48,13 @@ class ChannelOptions:
     slow: Policy | None = None
 
     def __post_init__(self) -> None:
+        if self.history is not None:
+            within("history", self.history, 0, 1_000_000)
+        if self.history_age is not None:
+            within("history_age", self.history_age, 0.0, float("inf"))
+        batch: Any = self.batch
+        if not isinstance(batch, Batch | None):
+            raise OptionError(f"batch is {batch!r}: give a Batch(…), or None.")
         if self.slow is not None:
             checked_policy(self.slow)
 
@@ -113,6 +121,7 @@ class HubOptions:
         within("max_waiting_age", self.max_waiting_age, 0.01, 3600.0)
         within("stalled", self.stalled, 0.01, 3600.0)
         checked_policy(self.slow)
+        _check_channels(self.channels)
         within("max_connections", self.max_connections, 1, 10_000_000)
         within("file_size", self.file_size, 0, 1 << 53)
         within("file_quota", self.file_quota, 0, 1 << 53)
@@ -139,3 +148,18 @@ class HubOptions:
                 f"A hub has no option {unknown[0]!r}; it has {', '.join(cls.__dataclass_fields__)}."
             )
         return replace(cls() if options is None else options, **changes)
+
+
+def _check_channels(channels: Any) -> None:
+    if not isinstance(channels, dict):
+        raise OptionError(f"channels is {channels!r}: give a dict, pattern → ChannelOptions.")
+    for pattern, rule in channels.items():
+        if not isinstance(pattern, str) or not isinstance(rule, ChannelOptions):
+            raise OptionError(
+                f"channels has {pattern!r}: {rule!r}; give patterns, as str, and ChannelOptions(…)."
+            )
+        try:
+            is_pattern(pattern)
+        except ProtocolError as error:
+            # It would be met with each publication, and fail that.
+            raise OptionError(f"channels: {error.message}") from None

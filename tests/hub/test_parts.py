@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtmon.backoff import Backoff
 from rtmon.batching import Batch, Batcher
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import ChannelStats, Hub, HubOptions
+from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
 from rtmon.hub.announce import Announcer
 from rtmon.hub.channels import Subscriptions, matches
 from rtmon.hub.dedup import SeenIds
@@ -300,6 +300,18 @@ def test_hub_options() -> None:
         Hub(hystory=1)
     with pytest.raises(OptionError, match="max_waiting"):
         HubOptions(max_waiting=1)
+    for channels, wrong in (
+        ({"a*b": ChannelOptions()}, "no pattern"),
+        ({"news.**.x": ChannelOptions()}, "no pattern"),
+        ({"news": {"slow": "block"}}, "ChannelOptions"),
+        ({1: ChannelOptions()}, "as str"),
+        (None, "give a dict"),
+    ):
+        with pytest.raises(OptionError, match=wrong):
+            Hub().change(channels=channels)
+    for wrong_rule in ({"history": -1}, {"history_age": "x"}, {"batch": 5}, {"slow": "x"}):
+        with pytest.raises(OptionError):
+            ChannelOptions(**wrong_rule)
     with pytest.raises(OptionError, match="batch"):
         Batch(size=0)
     with pytest.raises(OptionError, match="batch"):
