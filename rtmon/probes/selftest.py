@@ -18,6 +18,12 @@ from .websockets import probed
 
 __all__ = ["difference", "in_a_loop_of_its_own"]
 
+PING_INTERVAL = 0.001
+"""Seconds until the self-test's only ping."""
+
+SECONDS = 10.0
+"""Seconds after which it is given up."""
+
 
 @functools.cache
 def difference() -> str | None:
@@ -49,13 +55,33 @@ def in_a_loop_of_its_own(compare: Callable[[], Coroutine[Any, Any, str | None]])
     return outcome[0]
 
 
+async def _begun(pair: Pair) -> list[Any]:
+    """What was agreed on in the handshake, and how the keepalive begins."""
+    connection, written = pair.connection, pair.transport.written
+    connection.start_keepalive()
+    async with asyncio.timeout(SECONDS):
+        while not written:  # noqa: ASYNC110 - a transport in memory has no event to wait for
+            await asyncio.sleep(PING_INTERVAL)
+    ping = written.pop()
+    waiting = len(connection.pending_pings)
+    connection.data_received(frame_bytes(Opcode.PONG, ping[2:]))
+    connection.keepalive_task.cancel()
+    connection.keepalive_task = None
+    return [
+        pair.client.state,
+        [name for name, _ in connection.request.headers.raw_items()],
+        [name for name, _ in connection.response.headers.raw_items()],
+        (ping[:2], len(ping), waiting, len(connection.pending_pings), connection.latency > 0),
+    ]
+
+
 async def _compare() -> str | None:
     monitor = Monitor(interval=3600)
     results = []
     for connection_class in (ServerConnection, probed(monitor, ServerConnection, fast=True)):
-        pair = Pair(connection_class)
+        pair = Pair(connection_class, ping_interval=PING_INTERVAL)
         await pair.open()
-        connection, seen = pair.connection, []
+        connection, seen = pair.connection, await _begun(pair)
         ping = frame_bytes(Opcode.PING, b"are you there")
         for payload in (b"", b"short", b"m" * 200, b"l" * 70_000):
             text, binary = frame_bytes(Opcode.TEXT, payload), frame_bytes(Opcode.BINARY, payload)

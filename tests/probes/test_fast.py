@@ -14,7 +14,7 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor, probe
-from rtmon.probes import fast, selftest
+from rtmon.probes import fast, handshake, keepalive, selftest
 from rtmon.probes.pair import frame_bytes
 from rtmon.testing import until
 from tests.probes import conversations
@@ -206,7 +206,9 @@ async def test_a_class_with_ways_of_its_own_keeps_them() -> None:
 
 
 @only_tested
-@pytest.mark.parametrize("breakage", ["different", "raises", "elsewhere", "uncounted"])
+@pytest.mark.parametrize(
+    "breakage", ["different", "raises", "elsewhere", "uncounted", "refused", "pinged"]
+)
 async def test_a_failed_self_test_keeps_the_fast_path_off(
     breakage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +221,10 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
         monkeypatch.setattr(fast, "_message", None)
     elif breakage == "elsewhere":
         monkeypatch.setattr(fast, "_AT_EOF", None)
+    elif breakage == "refused":
+        monkeypatch.setattr(handshake, "accept_key", lambda key: key)
+    elif breakage == "pinged":
+        monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
     else:
         monkeypatch.delattr(tally.Tally, "received")
     selftest.difference.cache_clear()
