@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["heading", "interval", "machine", "ratio", "rows", "table"]
+__all__ = ["heading", "interval", "machine", "ratio", "rows", "table", "verdict"]
 
 RESAMPLES = 2000
 """Resamples of the bootstrap; the ends of the interval move by about 1 % of its width."""
@@ -106,3 +106,8 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; its first column is words, the others are figures."""
     ruled = (columns, ["---", *["---:"] * (len(columns) - 1)], *lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about
+    """What a table says of an aim."""
+    return "met" if met else "**missed**"

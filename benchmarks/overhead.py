@@ -1,4 +1,4 @@
-"""What being watched costs a server: `make bench`, about four minutes.
+"""What being watched costs a server: `make bench`, about three minutes.
 
 Single runs scatter by tens of per cent on a shared machine. So whatever is compared takes turns
 in one run, and what is printed are medians of the differences or ratios within each turn, with
@@ -14,10 +14,10 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from echo import KINDS, SOCKET_KINDS
-from measure import heading, interval, machine, table
+from measure import heading, interval, machine, table, verdict
 from sockets import CONNECTIONS, SIZE, cpu_per_message
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Opcode
@@ -28,13 +28,20 @@ from rtmon.probes.pair import Pair, frame_bytes
 
 MEMORY_ROUNDS = 100
 BATCH = 500
-SOCKET_ROUNDS = 20
-SOCKET_SECONDS = 1.0
+SOCKET_ROUNDS = 40
+SOCKET_SECONDS = 0.4
 IDLE = 2000
 
+Interval: TypeAlias = tuple[float, float, float]
+"""A median, and the ends of its 95 % interval."""
 
-async def in_memory() -> None:
-    """Echo without a network: what the lines of Python cost, and nothing else."""
+
+async def in_memory() -> dict[str, Interval]:
+    """Echo without a network: what the lines of Python cost, and nothing else.
+
+    Returns:
+        Microseconds that each kind takes more than the bare library.
+    """
     heading(
         "Per echoed message, without a network",
         f"One connection in memory, {SIZE} B text, CPU time. {MEMORY_ROUNDS} rounds; in each, "
@@ -54,9 +61,10 @@ async def in_memory() -> None:
             if number >= 0:
                 results[kind].append(used)
     assert monitor.probe_failures == 0
-    rows = []
+    rows, over = [], {}
     for kind, values in results.items():
-        more, low, high = interval([a - b for a, b in zip(values, results["bare"], strict=True)])
+        over[kind] = interval([a - b for a, b in zip(values, results["bare"], strict=True)])
+        more, low, high = over[kind]
         ratio = statistics.median(a / b for a, b in zip(values, results["bare"], strict=True))
         against = [f"{more:+.2f} ({low:+.2f} to {high:+.2f})", f"{ratio:.2f}"]
         rows.append(
@@ -64,6 +72,7 @@ async def in_memory() -> None:
             + (["", ""] if kind == "bare" else against)
         )
     table(["", "µs", "more than bare, µs (95 %)", "ratio"], rows)
+    return over
 
 
 def _echoes(pair: Pair, handler: asyncio.Future[None]) -> Any:
@@ -86,43 +95,54 @@ def _echoes(pair: Pair, handler: asyncio.Future[None]) -> Any:
     return run
 
 
-def over_sockets() -> None:
-    """Echo over TCP on loopback, with the load generator in a process of its own."""
+def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
+    """Echo over TCP on loopback, with the load generator in a process of its own.
+
+    Returns:
+        What each kind takes of the CPU that the bare library takes.
+    """
+    before = "has freed a large block of memory before" if freed else "has freed no large block"
     heading(
-        "Per echoed message, over sockets",
+        f"Per echoed message, over sockets, by a process that {before}",
         f"{CONNECTIONS} connections × {SIZE} B text in a closed loop: all speak, and again when "
         "all have their echo. Server on one core, load generator on another; CPU of the server "
         f"process, user and system. {SOCKET_ROUNDS} rounds; in each, every kind is loaded for "
         f"{SOCKET_SECONDS:g} s, in random order.",
     )
-    results = cpu_per_message(SOCKET_KINDS, rounds=SOCKET_ROUNDS, seconds=SOCKET_SECONDS)
-    rows = []
+    results = cpu_per_message(kinds, rounds=SOCKET_ROUNDS, seconds=SOCKET_SECONDS, freed=freed)
+    rows, ratios = [], {}
     for kind, values in results.items():
-        ratios = [a / b for a, b in zip(values, results["bare"], strict=True)]
-        ratio, low, high = interval(ratios)
-        against = "" if kind == "bare" else f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+        ratios[kind] = interval([a / b for a, b in zip(values, results["bare"], strict=True)])
+        against = "" if kind == "bare" else "{:.2f} ({:.2f} to {:.2f})".format(*ratios[kind])
         rows.append([KINDS[kind].title, f"{statistics.median(values):.1f}", against])
     table(["", "µs", "ratio to bare (95 %)"], rows)
+    return ratios
 
 
-async def memory() -> None:
-    """What an open connection takes, and what it takes once it has spoken."""
+async def memory() -> dict[str, float]:
+    """What an open connection takes, and what it takes once it has spoken.
+
+    Returns:
+        Bytes that an idle connection of each kind takes more than the bare library's.
+    """
     heading(
         "Memory per open connection",
         f"{IDLE:,} connections in memory, bytes allocated by Python (tracemalloc), without "
         "sockets and buffers of the kernel. Spoken: one message each way.",
     )
-    rows = []
+    rows, idle = [], {}
     bare = 0.0, 0.0
     for kind in ("bare", "probe", "fast"):
         quiet, spoken = await _allocated(KINDS[kind].connection_class)
         if kind == "bare":
             bare = quiet, spoken
+        idle[kind] = quiet - bare[0]
         over = ["", ""]
         if kind != "bare":
             over = [f"{quiet - bare[0]:+,.0f}", f"{spoken - bare[1]:+,.0f}"]
         rows.append([KINDS[kind].title, f"{quiet:,.0f}", over[0], f"{spoken:,.0f}", over[1]])
     table(["", "idle, B", "over bare", "spoken, B", "over bare"], rows)
+    return idle
 
 
 async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[float, float]:
@@ -154,8 +174,12 @@ async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[
     return quiet, spoken
 
 
-def ticks() -> None:
-    """How long a tick holds up the event loop."""
+def ticks() -> dict[int, float]:
+    """How long a tick holds up the event loop.
+
+    Returns:
+        Milliseconds by the number of active connections, medians.
+    """
     heading("A tick", "10,000 open connections, nobody watching; 50 ticks, wall-clock time.")
     monitor = Monitor(interval=3600)
     clock = monitor.clock
@@ -166,7 +190,7 @@ def ticks() -> None:
         monitor.collector.opened(meter, clock.monotonic(), clock.time())
         meters.append(meter)
     monitor.tick()
-    rows = []
+    rows, medians = [], {}
     for active in (0, 100, 10_000):
         took = []
         for _ in range(50):
@@ -175,9 +199,11 @@ def ticks() -> None:
             monitor.tick()
             took.append((time.perf_counter() - before) * 1e3)
         median, low, high = interval(took)
+        medians[active] = median
         rows.append([f"{active:,} active", f"{median:.2f} ({low:.2f} to {high:.2f})"])
         rows[-1].append(f"{max(took):.2f}")
     table(["", "ms (95 %)", "longest, ms"], rows)
+    return medians
 
 
 def _talk(meters: list[Meter]) -> None:
@@ -208,15 +234,47 @@ async def unwatched() -> None:
     table(["", "ms of CPU per second"], rows)
 
 
+def aims(
+    over: dict[str, Interval],
+    fresh: dict[str, Interval],
+    freed: dict[str, Interval],
+    idle: dict[str, float],
+    tick: dict[int, float],
+) -> None:
+    """What was aimed at, and whether the medians of this run meet it."""
+    heading("What was aimed at", "Medians of this run; their intervals stand above.")
+    title = {kind: chosen.title for kind, chosen in KINDS.items()}
+    wanted = [
+        (f"{title['fast']}, CPU over sockets, a large block freed", 0.8, freed["fast"][0], ".2f"),
+        (f"{title['fast']}, CPU over sockets, none freed", 0.8, fresh["fast"][0], ".2f"),
+        (f"{title['fast counters']}, µs in memory", 0.5, over["fast counters"][0], "+.1f"),
+        (f"{title['fast']}, µs in memory", 1.5, over["fast"][0], "+.1f"),
+        (f"{title['counters']}, µs in memory", 0.5, over["counters"][0], "+.1f"),
+        (f"{title['probe']}, µs in memory", 1.5, over["probe"][0], "+.1f"),
+        ("an idle connection over bare, B", 1500, idle["fast"], ",.0f"),
+        ("a tick, 10,000 open, 100 active, ms", 1, tick[100], ".2f"),
+        ("a tick, 10,000 open, all active, ms", 10, tick[10_000], ".2f"),
+    ]
+    table(
+        ["", "aimed at", "measured", ""],
+        [
+            [what, f"≤ {aim:{form}}", f"{measured:{form}}", verdict(measured <= aim)]
+            for what, aim, measured, form in wanted
+        ],
+    )
+
+
 def main() -> None:
     """Measure everything, and print it as Markdown."""
     began = time.monotonic()
     print(machine())
-    asyncio.run(in_memory())
-    over_sockets()
-    asyncio.run(memory())
-    ticks()
+    over = asyncio.run(in_memory())
+    fresh = over_sockets(SOCKET_KINDS, freed=False)
+    freed = over_sockets(("bare", "probe", "fast"), freed=True)
+    idle = asyncio.run(memory())
+    tick = ticks()
     asyncio.run(unwatched())
+    aims(over, fresh, freed, idle, tick)
     print(f"\nAll this took {time.monotonic() - began:.0f} s.")
 
 

@@ -28,6 +28,9 @@ __all__ = ["cpu_per_message"]
 
 CONNECTIONS = 50
 SIZE = 128
+LARGE = 4 * 2**20
+"""Bytes of a block that glibc's malloc has mapped for itself, and from then on blocks as large as
+what asyncio reads at once no longer (mallopt(3), M_MMAP_THRESHOLD)."""
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -39,9 +42,11 @@ def _pin(core: int) -> None:
     os.sched_setaffinity(0, {cores[core % len(cores)]})
 
 
-def _server(kind: str, pipe: Connection) -> None:
+def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 - one of Process's args
     """Serve echoes; whenever asked, answer with the CPU time used so far."""
     _pin(0)
+    if freed:
+        bytearray(LARGE)
 
     async def run() -> None:
         monitor = Monitor()
@@ -163,14 +168,14 @@ def _load(ports: dict[str, int], pipe: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _processes(kinds: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Any]]:
+def _processes(kinds: tuple[str, ...], *, freed: bool) -> Iterator[tuple[dict[str, Any], Any]]:
     context = multiprocessing.get_context("spawn")
     servers: dict[str, Any] = {}
     ports: dict[str, int] = {}
     processes = []
     for kind in kinds:
         servers[kind], theirs = context.Pipe()
-        processes.append(context.Process(target=_server, args=(kind, theirs), daemon=True))
+        processes.append(context.Process(target=_server, args=(kind, freed, theirs), daemon=True))
         processes[-1].start()
         ports[kind] = servers[kind].recv()
     load, theirs = context.Pipe()
@@ -186,11 +191,18 @@ def _processes(kinds: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Any]]:
 
 
 def cpu_per_message(
-    kinds: tuple[str, ...], *, rounds: int, seconds: float
+    kinds: tuple[str, ...], *, rounds: int, seconds: float, freed: bool
 ) -> dict[str, list[float]]:
-    """Microseconds of the server's CPU per echoed message, of each kind in each round."""
+    """Microseconds of the server's CPU per echoed message, of each kind in each round.
+
+    Args:
+        kinds: what is compared.
+        rounds: how often each is loaded.
+        seconds: for how long.
+        freed: whether the servers have freed a :data:`LARGE` block before, as many programs have.
+    """
     results: dict[str, list[float]] = {kind: [] for kind in kinds}
-    with _processes(kinds) as (servers, load):
+    with _processes(kinds, freed=freed) as (servers, load):
         for number in range(-1, rounds):  # the first round warms up, and is not counted
             for kind in random.sample(kinds, k=len(kinds)):
                 servers[kind].send("cpu")
