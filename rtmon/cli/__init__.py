@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What asyncio and tornado do on Ctrl-C is what SIGTERM asks for, too. A shell that starts
     # something in the background may have it ignore SIGINT, so that is set as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _end)
     try:
         processes.end_with_parent()
         app(arguments, prog_name="rtmon", standalone_mode=False)
@@ -87,6 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
     return 0
+
+
+def _end(*_: object) -> None:
+    # Told once is enough: a child may hear it from its parent, and then that this is gone.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _problem(sentence: str, code: int) -> int:

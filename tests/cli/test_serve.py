@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -63,6 +64,18 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
         assert closed.value.rcvd.code == 1001
     assert code == 0
     assert seconds < SOON
+    assert "Traceback" not in server.rest()
+
+
+def test_told_to_end_again_and_again(command: Start) -> None:
+    """A server that is told to end while it ends does so in good order all the same."""
+    server, url, _ = serving(command, *FREE)
+    with reachable(url) as client:
+        for _ in range(3):
+            server.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ConnectionClosed):
+                drain(client)
+    assert server.process.wait(PATIENCE) == 0
     assert "Traceback" not in server.rest()
 
 
