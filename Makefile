@@ -19,16 +19,17 @@ help: ## Say what there is
 demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (ARGS="--users 50")
 	@$(BIN)/rtmon demo $(ARGS)
 
+# Three processes on two cores: while one waits for time to pass, the others go on.
 test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 	@sh scripts/programs.sh
 	@rm -f .coverage.*
 	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course" \
-		--numprocesses 2 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
+		--numprocesses 3 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
 	@sh scripts/programs.sh
-	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 2 --dist loadfile $(NBVAL) $(ARGS)
+	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 3 --dist loadfile $(NBVAL) $(ARGS)
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with the oldest websockets that is supported
