@@ -117,7 +117,7 @@ def deliver(
     *,
     stats: ChannelStats | None = None,
 ) -> int:
-    """Hand a message to connections one by one.
+    """Hand a message to connections one by one; those that are ending do not miss it.
 
     Args:
         sessions: who; a copy is walked, so that they may come and go meanwhile.
@@ -130,6 +130,8 @@ def deliver(
     """
     took = 0
     for session in list(sessions):
+        if not session.peer.open:
+            continue
         # Who collects batches of its own makes them of single messages.
         parts = outgoing.parts if session.batching else [outgoing]
         taken = [_deliver_one(session, part, stats) for part in parts]

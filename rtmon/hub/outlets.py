@@ -42,7 +42,6 @@ class Outlet:
         self._groups: dict[Codec, Group] = {}
         self._sessions: dict[Any, Session] = {}
         self._weight = 1
-        self._taken = 0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -104,11 +103,9 @@ class Outlet:
 
     def _flushed(self, flushed: Flushed) -> None:
         stats = self._stats()
-        taken, self._taken = self._taken, 0
         if not self._weight:
             return  # what was not published is not counted among what was
         stats.delivered += self._weight * flushed.delivered
-        stats.dropped += self._weight * (flushed.skipped - taken)
         stats.bytes += flushed.bytes
         for seconds in flushed.waited:
             stats.took(seconds)
@@ -117,7 +114,6 @@ class Outlet:
         """A connection cannot be written to: what becomes of the message, its peer decides."""
         session = self._sessions.get(connection)
         if session is not None:
-            self._taken += 1
             deliver((session,), outgoing, stats=self._stats() if outgoing.count else None)
 
 

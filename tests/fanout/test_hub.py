@@ -237,6 +237,8 @@ async def test_people_come_and_go_while_much_is_published() -> None:
         kept_members = {key: len(outlet) for key, outlet in kept._outlets.items()}
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
+        stats = hub.channel_stats()["channel:news"]
+        assert stats.dropped == 0, "who leaves misses nothing"
         server.monitor.tick()
         meters = server.monitor.collector.meters()
         assert server.monitor.snapshot().bytes_out == sum(meter.bytes_out for meter in meters)

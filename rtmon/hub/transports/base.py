@@ -55,6 +55,11 @@ class Peer(abc.ABC):
     monitor: Any = None
     connection: Any = None
 
+    @property
+    def open(self) -> bool:
+        """Whether messages are taken: not once the connection has begun to end."""
+        return True
+
     @abc.abstractmethod
     def send(
         self,
