@@ -50,6 +50,7 @@ def cause(
     failed: bool,
     shutdown: bool,
     slow: bool,
+    gone: bool,
     exception: BaseException | None,
 ) -> Cause:
     """Why a connection ended.
@@ -62,6 +63,7 @@ def cause(
         failed: whether an exception left the handler.
         shutdown: whether this server was closing.
         slow: whether bytes had waited to be sent for too long, or 1013 was sent for it.
+        gone: whether the peer's end of TCP ended or was reset, rather than this one cut.
         exception: what ended the TCP connection, None for its orderly end.
     """
     if initiator == "remote":
@@ -78,6 +80,8 @@ def cause(
             "server shutdown": shutdown,
         }
         return next((name for name, holds in known.items() if holds), "closed")
-    if shutdown or slow:
-        return "server shutdown" if shutdown else "slow consumer"
+    if shutdown:
+        return "server shutdown"
+    if slow and not gone:
+        return "slow consumer"
     return "reset" if isinstance(exception, ConnectionError) else "peer vanished"

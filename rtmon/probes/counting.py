@@ -203,12 +203,13 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        gone = self.protocol.reader.eof or isinstance(exc, ConnectionError)
         super().connection_lost(exc)
         try:
             for membership in self._tally.groups:
                 membership.leave()
             if self._tally.counted:
-                self._lost(exc)
+                self._lost(exc, gone=gone)
         except Exception as failure:
             self.monitor.probe_failed(failure)
 
@@ -235,19 +236,19 @@ class Counting(Guarded):
     def _never_opened(self) -> None:
         """The connection has ended before it was opened."""
 
-    def _lost(self, exc: Exception | None) -> None:
+    def _lost(self, exc: Exception | None, *, gone: bool) -> None:
         meter = self.meter
         if meter.opened is None:
             self._never_opened()
             return
         if self._paused_at is not None:
             meter.paused += self.monitor.clock.monotonic() - self._paused_at
-        ending = self._ending(exc)
+        ending = self._ending(exc, gone=gone)
         if ending.initiator == "local" and ending.code_sent in VIOLATIONS:
             meter.bump("errors")
         self.monitor.connection_closed(meter, ending)
 
-    def _ending(self, exc: Exception | None) -> Ending:
+    def _ending(self, exc: Exception | None, *, gone: bool) -> Ending:
         protocol = self.protocol
         sent, received = protocol.close_sent, protocol.close_rcvd
         if sent is not None and protocol.close_rcvd_then_sent is not True:
@@ -273,6 +274,7 @@ class Counting(Guarded):
                 shutdown=self._shutting_down(),
                 slow=self._paused_at is not None
                 or self.monitor.collector.backlogs.is_slow(self.meter),
+                gone=gone,
                 exception=exc,
             ),
         )

@@ -17,6 +17,7 @@ NOTHING: dict[str, Any] = {
     "failed": False,
     "shutdown": False,
     "slow": False,
+    "gone": False,
     "exception": None,
 }
 LOCAL = {"initiator": "local"}
@@ -42,6 +43,8 @@ PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
         ({"exception": TimeoutError()}, "peer vanished"),
         ({}, "peer vanished"),
         ({"slow": True}, "slow consumer"),
+        ({"slow": True, "gone": True}, "peer vanished"),
+        ({"slow": True, "gone": True, "exception": ConnectionResetError()}, "reset"),
         ({"shutdown": True}, "server shutdown"),
     ],
 )

@@ -69,6 +69,26 @@ async def test_a_reset_is_a_reset() -> None:
     assert second == "0.000 out text 5"
 
 
+async def test_a_reset_in_the_middle_of_much_is_a_reset() -> None:
+    """A peer that is killed while it is being sent to was not cut off for reading slowly."""
+
+    async def flood(connection: ServerConnection) -> None:
+        while True:
+            await connection.send(b"x" * 100_000)
+
+    async with _serving(flood, ping_interval=None) as (monitor, server, url):
+        client = await connect(url, compression=None, max_queue=1)
+        _freeze(client)
+        (connection,) = server.connections
+        await until(lambda: connection.paused)
+        raw: socket.socket = client.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.transport.abort()
+        row = await _dead(monitor)
+        await client.wait_closed()
+    assert (row.close_code, row.cause, row.initiator) == (1006, "reset", None)
+
+
 async def test_a_peer_that_goes_without_a_word_has_vanished() -> None:
     """The end of TCP without a close frame is a vanished peer."""
     async with _serving() as (monitor, _, url):
