@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OLDEST := .venv-oldest
-PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
+PIP := $(BIN)/python -m pip install -qq --retries 10 --constraint constraints.txt
 ARGS :=
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
@@ -92,6 +92,6 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/python.sh
 $(OLDEST)/.installed: constraints.txt scripts/python.sh
 	@python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(OLDEST)
 	@grep -v '^websockets==' constraints.txt > $(OLDEST)/constraints.txt
-	@$(OLDEST)/bin/python -m pip install -qq --constraint $(OLDEST)/constraints.txt \
+	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --constraint $(OLDEST)/constraints.txt \
 		'websockets==15.0.1' msgspec typer hypothesis pandas pytest pytest-asyncio pytest-timeout
 	@touch $@

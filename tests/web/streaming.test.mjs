@@ -7,7 +7,7 @@ import { withFallback } from "../../rtmon/web/client/fallback.js";
 import { eventStreamTransport, events } from "../../rtmon/web/client/sse.js";
 import { startPlace, until } from "./place.mjs";
 
-const timeout = 60_000;
+const timeout = 120_000;
 
 let place;
 

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { startPlace, until } from "./place.mjs";
 import { complete, soak } from "./soak.mjs";
 
-const timeout = 60_000;
+const timeout = 120_000;
 
 let place;
 
