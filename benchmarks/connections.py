@@ -74,8 +74,8 @@ def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -
     for name, each in list(running.items()):
         bench.say(f"{size:,} idle: {name}")
         with bench.surviving(running, name):
-            each.grow(size)
-            each.begin("idle")  # from now on it answers pings
+            each.ask("open", to=size, answering=True)
+            each.begin("idle")
             each.settle()
     table = bench.results.setdefault("idle", {})
     bench.runs["idle"] = size

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from dialects import ANSWERED, DIALECTS, MARK, frame, payload
-from frames import FrameCounter
+from frames import FrameCounter, pings_in
 from opening import Opening, connect
 
 __all__ = ["crowd_process", "pin"]
@@ -75,6 +75,7 @@ class Crowd:
         self._counters: dict[int, FrameCounter] = {}
         self._polls: dict[int, bytes] = {}
         self._ends: dict[int, bytes] = {}
+        self._rests: dict[int, bytes] = {}
         self._publisher: socket.socket | None = None
         self._number = 0
         self._octets = 0
@@ -82,8 +83,13 @@ class Crowd:
 
     # Coming and going
 
-    def open(self, to: int, at_once: int = IN_FLIGHT) -> dict[str, float]:
-        """Have so many subscribers; returns the seconds it took, and failed attempts."""
+    def open(
+        self, to: int, at_once: int = IN_FLIGHT, *, answering: bool = False
+    ) -> dict[str, float]:
+        """Have so many subscribers; returns the seconds it took, and failed attempts.
+
+        Those who are in already read what they get, and answer pings if that is asked for.
+        """
         began = time.perf_counter()
         failed = connect(
             self._port,
@@ -91,7 +97,7 @@ class Crowd:
             to - len(self._sockets),
             at_once=at_once,
             opened=self._join,
-            meanwhile=self._skim,
+            meanwhile=self._answer if answering else self._skim,
         )
         took = time.perf_counter() - began
         self._counts = dict.fromkeys(self._counts, 0)
@@ -104,7 +110,8 @@ class Crowd:
         began = time.perf_counter()
         for each in self._sockets.values():
             each.close()
-        for table in (self._sockets, self._receive, self._counts, self._counters, self._polls):
+        tables = (self._sockets, self._receive, self._counts, self._counters, self._polls)
+        for table in (*tables, self._rests):
             table.clear()
         return time.perf_counter() - began
 
@@ -262,17 +269,27 @@ class Crowd:
         began = time.monotonic()
         self._poll.register(self._pipe, select.EPOLLIN)
         while not self._pipe.poll():
-            for fd, _ in self._poll.poll():
-                if fd == self._pipe.fileno():
-                    continue
-                heard = self._sockets[fd].recv(1 << 16)
-                if not heard:
-                    raise ConnectionResetError("the server closed an idle connection")
-                if heard[0] == 0x89:
-                    pings += 1
-                    self._sockets[fd].sendall(frame(heard[2 : 2 + heard[1]], opcode=10))
+            pings += self._answer(None)
         self._poll.unregister(self._pipe)
         return {"pings": pings / (time.monotonic() - began)}
+
+    def _answer(self, wait: float | None = 0) -> int:
+        """Read what has come, and answer the pings in it; returns how many there were."""
+        pings = 0
+        for fd, _ in self._poll.poll(wait):
+            if fd == self._pipe.fileno():
+                continue
+            heard = self._sockets[fd].recv(1 << 16)
+            if not heard:
+                raise ConnectionResetError("the server closed an idle connection")
+            # A ping may come behind messages, or in two pieces.
+            found, rest = pings_in(self._rests.pop(fd, b"") + heard)
+            if rest:
+                self._rests[fd] = rest
+            pings += len(found)
+            if found:
+                self._sockets[fd].sendall(b"".join(frame(each, opcode=10) for each in found))
+        return pings
 
     def nothing(self) -> None:
         """End :meth:`idle`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FrameCounter"]
+__all__ = ["FrameCounter", "pings_in"]
 
 
 class FrameCounter:
@@ -32,3 +32,20 @@ class FrameCounter:
             at += header + length
         self._skip = at - size
         return found
+
+
+def pings_in(data: bytes) -> tuple[list[bytes], bytes]:
+    """The payloads of the pings among whole frames, and what follows the last whole one."""
+    at, size = 0, len(data)
+    found = []
+    while at + 2 <= size:
+        length = data[at + 1]
+        start = at + (2 if length < 126 else 4 if length == 126 else 10)
+        if length > 125:
+            length = int.from_bytes(data[at + 2 : start])
+        if start + length > size:
+            break
+        if data[at] & 0x0F == 9:
+            found.append(data[start : start + length])
+        at = start + length
+    return found, data[at:]
