@@ -34,6 +34,8 @@ class Peer:
         needs: what must be there: `python:module`, `node:package`, a program, a file.
         versions: makes the words about its version.
         up_to: the most subscribers it is measured with, so that the whole ends in time.
+        beside: dialects of connections that do nothing, to a port that the server tells in the
+            file `beside` in its folder.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Peer:
     needs: tuple[str, ...]
     versions: Callable[[], str]
     up_to: int = 10_000
+    beside: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
         """Why it cannot be run here; None if it can."""
@@ -247,6 +250,11 @@ def _way_in(title: str, dialect: str) -> Peer:
 
 TRANSPORTS = {
     "native": replace(PEERS["hub"], title="native WebSocket"),
+    "beside": replace(
+        _way_in("native WebSocket, the others beside it", "hub"),
+        command=lambda port, folder: _python("servers.py", "hub_beside", str(folder))(port, folder),
+        beside=("idle asgi", "idle sse", "idle socketio", "idle polling"),
+    ),
     "asgi": _way_in("ASGI WebSocket", "hub asgi"),
     "sse": _way_in("SSE", "hub sse"),
     "socketio": _way_in("Socket.IO, WebSocket", "hub socketio"),

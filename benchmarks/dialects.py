@@ -124,6 +124,12 @@ _POLLING = "/socket.io/?EIO=4&transport=polling"
 _POLLED = f"{_POLLING}&sid=@SID@"
 _ANSWER = rb"^HTTP/1.1 200 .*0\r\n\r\n$"
 
+_CONNECTED = (
+    (_ask(_POLLING), rb'"sid":"(?P<sid>[^"]+)".*0\r\n\r\n$'),
+    (_ask(_POLLED, b"40"), _ANSWER),
+    (_ask(_POLLED), b'"welcome".*0\r\n\r\n$'),
+)
+
 DIALECTS = {
     "websocket": Dialect(((upgrade("/subscribe"), _JOINED),), _PUBLISHER),
     "deflate": Dialect(((upgrade("/subscribe", deflate=True), _JOINED),), _PUBLISHER, frames=True),
@@ -150,9 +156,7 @@ DIALECTS = {
     ),
     "hub polling": Dialect(
         (
-            (_ask(_POLLING), rb'"sid":"(?P<sid>[^"]+)".*0\r\n\r\n$'),
-            (_ask(_POLLED, b"40"), _ANSWER),
-            (_ask(_POLLED), b'"welcome".*0\r\n\r\n$'),
+            *_CONNECTED,
             (_ask(_POLLED, _SUBSCRIBE_EVENT), _ANSWER),
             (_ask(_POLLED), b'"ack".*0\r\n\r\n$'),
         ),
@@ -161,6 +165,10 @@ DIALECTS = {
         greeting=3,
         poll=_ask(_POLLED),
     ),
+    "idle asgi": Dialect(_HUB_ASGI, _HUB_ASGI),
+    "idle sse": Dialect(((_ask("/events"), b"event: welcome.*\n\n"),), _HUB_ASGI),
+    "idle socketio": Dialect((_SOCKETIO[0], (frame(b"40"), b'"welcome"')), _HUB_ASGI),
+    "idle polling": Dialect(_CONNECTED, _HUB_ASGI, poll=_ask(_POLLED)),
     "nats": Dialect(
         ((_NATS + b"SUB bench 1\r\nPING\r\n", b"PONG\r\n"),),
         ((_NATS + b"PING\r\n", b"PONG\r\n"),),

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -65,13 +67,19 @@ class Running:
             start_new_session=True,  # Ctrl-C is for the parent, which ends it in good order
             preexec_fn=_in_child,  # noqa: PLW1509 - there is one thread here, and no lock is held
         )
+        self._crowds: list[BaseProcess] = []
+        self._pipes: list[Connection] = []  # a crowd ends with its pipe
+        self._pipe = self._add_crowd(peer.dialect, self._port)
+
+    def _add_crowd(self, dialect: str, port: int) -> Connection:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._crowd = context.Process(
-            target=crowd_process, args=(peer.dialect, self._port, theirs), daemon=True
-        )
-        self._crowd.start()
+        pipe, theirs = context.Pipe()
+        crowd = context.Process(target=crowd_process, args=(dialect, port, theirs), daemon=True)
+        crowd.start()
         theirs.close()
+        self._crowds.append(crowd)
+        self._pipes.append(pipe)
+        return pipe
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +90,9 @@ class Running:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._crowd.kill()
-        self._crowd.join()
+        for crowd in self._crowds:
+            crowd.kill()
+            crowd.join()
         self._server.terminate()
         try:
             self._server.wait(STOP_SECONDS)
@@ -135,6 +144,16 @@ class Running:
         opened = self.ask("open", to=size)
         self.size = size
         return opened
+
+    def grow_beside(self, size: int) -> None:
+        """Have so many connections of each other kind, which do nothing."""
+        for dialect in self.peer.beside:
+            port = int(Path(self._folder.name, "beside").read_text())
+            pipe = self._add_crowd(dialect, port)
+            pipe.send(("open", {"to": size}))
+            _, error = pipe.recv()
+            if error is not None:
+                raise ServerFailed(f"{dialect}: {error} {self._said()}")
 
     def measured(self, method: str, **arguments: Any) -> dict[str, float]:
         """What the crowd counted, with the server's CPU: `cpu` in seconds, `us` a delivery."""

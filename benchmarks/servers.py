@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 BACKLOG = 4096
@@ -137,6 +138,21 @@ async def hub(port: int, compression: str) -> None:
     await _serve_hub(quiet, port, compression, ping_interval=None)
 
 
+async def hub_beside(port: int, folder: str) -> None:
+    """The hub natively, and on all transports of ASGI on a port that it tells."""
+    import rtmon
+    from rtmon.asgi import serve
+
+    quiet, monitor = rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0), rtmon.Monitor()
+    beside = serve(quiet, port=0, monitor=monitor, ping_interval=None)
+    # A crowd answers no pings.
+    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - who serves need not set it
+    async with beside:
+        file = Path(folder, "beside")
+        await asyncio.to_thread(file.write_text, str(beside.port))
+        await _serve_hub(quiet, port, "", ping_interval=None, monitor=monitor)
+
+
 async def hub_kept(port: int, compression: str) -> None:
     """The hub as it is by default, for a crowd that answers pings."""
     import rtmon
@@ -191,6 +207,7 @@ KINDS = {
         unmonitored,
         monitored,
         hub,
+        hub_beside,
         hub_kept,
         picows,
     )

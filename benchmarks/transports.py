@@ -1,7 +1,8 @@
 """What a hub's transports cost: `make bench-transports`, about two minutes.
 
 The same hub behind each transport, a thousand subscribers of one channel, and one publisher over a
-WebSocket. Servers on one core, clients on another; all take turns in random order.
+WebSocket; the native one also beside clients of all the others, which must not cost it anything.
+Servers on one core, clients on another; all take turns in random order.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ ABOUT = (
     "requests are. Medians of {runs} rounds; ratios are of medians, with their 95 % interval by "
     "the bootstrap. Latency at {rate} messages a second, from when a message was due to when a "
     "subscriber has it. First message: from opening the connection to the hub's `welcome`, one "
-    "client at a time while the others are there."
+    "client at a time while the others are there. The others beside it: the same, and a tenth as "
+    "many connections on each of the other transports, which do nothing."
 )
 
 
@@ -33,6 +35,9 @@ def measure(bench: Bench) -> None:
         bench.say(f"{size:,} subscribers each")
         bench.runs["size"] = size
         bench.grow(running, size)
+        for name, each in list(running.items()):
+            with bench.surviving(running, name):
+                each.grow_beside(size // 10)
         bench.say("first messages")
         for name, each in list(running.items()):
             with bench.surviving(running, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -66,11 +67,13 @@ def test_counts_what_was_sent(tmp_path: Path) -> None:
 
 
 def test_counts_events_and_polls(tmp_path: Path) -> None:
-    """Subscribers over server-sent events and Socket.IO's polling count all messages, too."""
-    results = run("transports.py", tmp_path / "results.json", "sse", "polling")
+    """Subscribers over server-sent events and Socket.IO's polling count all messages, too, and so
+    do native ones beside others that hear nothing.
+    """
+    results = run("transports.py", tmp_path / "results.json", "beside", "sse", "polling")
     for section in ("one", "burst", "paced"):
-        assert sorted(results[section]) == ["polling", "sse"]
-        for each in results[section]["sse"] + results[section]["polling"]:
+        assert sorted(results[section]) == ["beside", "polling", "sse"]
+        for each in itertools.chain(*results[section].values()):
             assert each["deliveries"] == each["messages"] * 50 > 0
     assert len(results["greet"]["sse"]) == len(results["greet"]["polling"]) == 5
 
