@@ -34,7 +34,7 @@ def can_listen(address: str) -> bool:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end the demo within two seconds; no process and no port stays."""
+    """Ctrl-C and SIGTERM end the demo soon; no process and no port stays."""
     demo = command("demo", *FREE)
     demo.read_until(READY)
     addresses = demo.addresses()
@@ -69,7 +69,7 @@ def test_ends_while_starting(command: Start) -> None:
 
 
 def test_ends_when_killed(command: Start) -> None:
-    """A demo killed with -9 takes its children along within two seconds."""
+    """A demo killed with -9 takes its children along soon."""
     demo = command("demo", *FREE)
     demo.read_until(READY)
     children = descendants(demo.process.pid)

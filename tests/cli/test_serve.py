@@ -80,7 +80,7 @@ def test_told_to_end_again_and_again(command: Start) -> None:
 
 
 def test_ends_with_a_stalled_client(command: Start) -> None:
-    """A client that no longer reads does not keep the server from ending within two seconds."""
+    """A client that no longer reads does not keep the server from ending soon."""
     server, url, _ = serving(command, *FREE, "--echo", "--max-size=1000000")
     uri = parse_uri(url)
     protocol = ClientProtocol(uri)
