@@ -36,9 +36,34 @@ async def check(claim: str, holds: Callable[[], object], *, within: float = 1.0)
     try:
         await until(look, timeout=within)
     except TimeoutError:
-        print(f"○ Not yet: {claim}{''.join(problem)}")  # noqa: T201 - to the learner
+        _tell(f"○ Not yet: {claim}{''.join(problem)}")
     else:
-        print(f"✓ Right: {claim}")  # noqa: T201 - to the learner
+        _tell(f"✓ Right: {claim}")
+
+
+class _Sentence:
+    """A text that shows itself as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _tell(text: str) -> None:
+    """Show a sentence to the learner, below the cell that is running.
+
+    Not by ``print``: while a slider of a picture is moved, Panel takes what is printed, on whatever
+    thread, and shows it elsewhere.
+    """
+    try:
+        from IPython.display import display
+    except ImportError:
+        print(text)  # noqa: T201 - to the learner
+    else:
+        show: Any = display  # which has no types
+        show(_Sentence(text))
 
 
 @contextlib.asynccontextmanager

@@ -302,8 +302,12 @@ class Kernel:
 
 
 def text(outputs: list[Any]) -> str:
-    """What a cell has printed."""
-    return "".join(output.text for output in outputs if output.output_type == "stream")
+    """What a cell has said."""
+    return "".join(
+        output.text if output.output_type == "stream" else output.data["text/plain"]
+        for output in outputs
+        if output.output_type in {"stream", "display_data"}
+    )
 
 
 @pytest.mark.course

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -220,6 +221,25 @@ async def test_pictures(server: rtmon.Server) -> None:
         bundle, _ = chat._repr_mimebundle_()
         assert "text/html" in bundle
         assert bundle["text/plain"] == repr(chat)
+
+
+async def test_clicks_from_another_thread(server: rtmon.Server) -> None:
+    """What is heard on a thread of its own, as JupyterLab has it, is done on the loop."""
+    there = threading.get_ident()
+    threads: list[int] = []
+
+    class Storm(ReconnectStorm):
+        def moved(self, knob: str) -> None:
+            threads.append(threading.get_ident())
+
+    async with Storm(server, clients=2, base=0.1, away=0) as storm:
+        root = storm.picture()
+        slider, button = root[0][0], root[0][-1]
+        await asyncio.to_thread(setattr, slider, "value", 3)
+        await until(lambda: storm.away == 3)
+        await asyncio.to_thread(setattr, button, "clicks", 1)
+        await until(lambda: storm.recovery.cut == 2)
+    assert set(threads) == {there}
 
 
 async def test_controls() -> None:

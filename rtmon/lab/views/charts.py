@@ -46,7 +46,9 @@ def picture(scenario: Scenario) -> Any:
         source.data = {key: [row.get(key, float("nan")) for row in rows] for key in keys}
 
     sliders = [_slider(scenario, name, knob, binder) for name, knob in scenario.knobs().items()]
-    buttons = [_button(scenario, label, method) for label, method in scenario.buttons.items()]
+    buttons = [
+        _button(scenario, label, method, binder) for label, method in scenario.buttons.items()
+    ]
     return live(
         [
             box(*sliders, *buttons),
@@ -73,10 +75,10 @@ def _slider(scenario: Scenario, name: str, knob: Knob, binder: Binder) -> Any:
     )
 
 
-def _button(scenario: Scenario, label: str, method: str) -> Any:
+def _button(scenario: Scenario, label: str, method: str, binder: Binder) -> Any:
     widgets: Any = pn.widgets
     button = widgets.Button(label=label, color="danger", align="end")
-    button.on_click(lambda _: getattr(scenario, method)())
+    button.on_click(lambda _: binder.act(getattr(scenario, method)))
     return button
 
 
@@ -111,10 +113,13 @@ def _figure(title: str, curves: list[Curve], source: Any) -> Any:
             x="time", y=curve.key, source=source, line_color=curve.color, line_width=1.8, **named
         )
     if len(curves) > 1:
-        plot.legend.location = "top_left"
-        plot.legend.orientation = "horizontal"
-        plot.legend.background_fill_alpha = 0.6
-        plot.legend.padding = 2
+        legend = plot.legend[0]
+        legend.orientation = "horizontal"
+        legend.padding = 0
+        legend.margin = 0
+        legend.border_line_color = None
+        legend.label_text_font_size = "11px"
+        plot.add_layout(legend, "above")  # inside it would hide what it names
     return plot
 
 

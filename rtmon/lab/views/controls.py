@@ -46,14 +46,14 @@ def controls(proxy: FaultProxy) -> Any:
 
     def freeze(direction: Literal["up", "down"], label: str) -> Any:
         return binder.bind(
-            widgets.Toggle(label=label),
+            widgets.Toggle(label=label, align="end"),
             lambda: proxy.conditions(direction).frozen,
             lambda value: proxy.set(direction, frozen=value),
         )
 
     def button(label: str, look: str, act: Callable[[], None]) -> Any:
         made = widgets.Button(label=label, color=look)
-        made.on_click(lambda _: act())
+        made.on_click(lambda _: binder.act(act))
         return made
 
     bandwidth = binder.bind(
@@ -67,6 +67,7 @@ def controls(proxy: FaultProxy) -> Any:
         lambda value: setattr(proxy, "refusing", value),
     )
     pane: Any = pn.pane.Bokeh
+    box: Any = pn.FlexBox
     text = Div(sizing_mode="stretch_width")
 
     def update() -> None:
@@ -78,11 +79,9 @@ def controls(proxy: FaultProxy) -> Any:
 
     return live(
         [
-            pn.Row(
-                slider("latency", "latency, ms each way"), slider("jitter", "jitter, ms at most")
-            ),
-            pn.Row(bandwidth, freeze("up", "Freeze upwards"), freeze("down", "Freeze downwards")),
-            pn.Row(
+            box(slider("latency", "latency, ms each way"), slider("jitter", "jitter, ms at most")),
+            box(bandwidth, freeze("up", "Freeze upwards"), freeze("down", "Freeze downwards")),
+            box(
                 refuse,
                 button("Half-open", "warning", proxy.half_open),
                 button("Cut all", "danger", proxy.cut),

@@ -23,9 +23,14 @@ _UNSEEN = 30.0
 
 
 class Binder:
-    """Widgets joined to values: who moves one changes the other."""
+    """Widgets joined to values: who moves one changes the other.
+
+    What somebody does on the page may be heard on a thread of its own (JupyterLab gives those
+    messages a subshell of the kernel); it is done on the loop that was running here.
+    """
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._bound: list[tuple[Any, Callable[[], Any]]] = []
         self._showing = False
 
@@ -43,13 +48,26 @@ class Binder:
 
         def chosen(event: Any) -> None:
             # A slider shows a value as well as its steps can: that is no choice of the user's.
-            if not self._showing:
-                write(event.new)
+            if not (self._showing and self._here()):
+                self.act(lambda: write(event.new))
 
         widget.value = read()
         widget.param.watch(chosen, "value")
         self._bound.append((widget, read))
         return widget
+
+    def act(self, what: Callable[[], None]) -> None:
+        """Do something on the loop, at once if this is it."""
+        if self._here():
+            what()
+        else:
+            self._loop.call_soon_threadsafe(what)
+
+    def _here(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:  # none runs on this thread
+            return False
 
     def show(self) -> None:
         """Have all widgets show what their values are now."""
