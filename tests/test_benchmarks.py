@@ -213,3 +213,21 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+@given(
+    frames=st.lists(st.tuples(st.sampled_from([1, 2, 8, 9, 10]), st.binary(max_size=140))),
+    cuts=st.lists(st.integers(0, 600), max_size=4),
+)
+def test_no_ping_is_overlooked(
+    harness: Any, frames: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    """Wherever messages and pings are cut, an idle client finds every ping in them."""
+    pings_in = harness("frames").pings_in
+    stream = b"".join(Frame(Opcode(kind), data).serialize(mask=False) for kind, data in frames)
+    points = sorted({0, *(min(cut, len(stream)) for cut in cuts), len(stream)})
+    found, rest = [], b""
+    for begin, end in itertools.pairwise(points):
+        more, rest = pings_in(rest + stream[begin:end])
+        found += more
+    assert (found, rest) == ([data for kind, data in frames if kind == 9], b"")
