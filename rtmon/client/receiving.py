@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Replayed:
 
 
 class _Limits(msgspec.Struct):
-    rate: float = limits.RATE
+    rate: Annotated[float, msgspec.Meta(gt=0)] = limits.RATE
     burst: int | None = None
     message_size: int = limits.MESSAGE_SIZE
 

@@ -364,6 +364,15 @@ def test_nonsense_from_the_server() -> None:
     assert [e.type for e in wire.events if isinstance(e, Message)][-1] == "unheard_of"
 
 
+def test_a_welcome_that_makes_no_sense() -> None:
+    """A server that takes no messages at all is no hub: it is not spoken to, and that is told."""
+    wire = Wire()
+    wire.session.connecting()
+    wire.say("welcome", {"client_id": "c", "session": "s", "limits": {"rate": 0}})
+    assert not wire.session.connected
+    assert "rate" in wire.changes()[0].reason
+
+
 def test_positions() -> None:
     """A cursor tells what is new, what came before, and before what something is missing."""
 
