@@ -1,4 +1,4 @@
-"""What being watched costs a server: `make bench`, about three minutes.
+"""What being watched costs a server: `make bench`, about four minutes.
 
 Single runs scatter by tens of per cent on a shared machine. So whatever is compared takes turns
 in one run, and what is printed are medians of the differences or ratios within each turn, with
