@@ -324,8 +324,8 @@ def test_no_faster_than_the_server() -> None:
 @pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
 def test_a_pace_keeps_its_word(rate: float) -> None:
     """When the next message is said to be due, it may be sent, however times are rounded."""
-    for now in (0.0, 0.1, 12_345.678, 1e6 / 3):
-        pace = Pace()
+    for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
+        pace, now = Pace(), began
         pace.start(now, rate=rate, burst=3)
         pace.spend(pace.left(now))
         for _ in range(100):
