@@ -134,7 +134,7 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
 
 async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
     """Each namespace has a hub of its own; one that there is not refuses, and so does one that
-    is full, with words.
+    is full, with words; and who asks for more rooms than one may be in.
     """
     staff = Hub(announce=0.02, max_connections=1)
     house = await begin(application={"namespaces": {"/staff": staff}})
@@ -150,9 +150,11 @@ async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
     come(clients, house, "cy", path="/staff")
     assert "full" in (await clients.next("cy", "#refused"))["message"]
     come(clients, house, "di", path="/nowhere")
-    await clients.next("di", "#refused")
+    assert "no namespace /nowhere" in (await clients.next("di", "#refused"))["message"]
     come(clients, house, "ed", auth={"rooms": "r"})
     assert "rooms" in (await clients.next("ed", "#refused"))["message"]
+    come(clients, house, "flo", auth={"rooms": ["r"] * 101})
+    assert "length <= 100" in (await clients.next("flo", "#refused"))["message"]
 
 
 HOSTILE = [

@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
+from ...protocol import limits
 from ..messages import channel_key, room_key
 from .arriving import Arrival, arrive
 from .sending import Latest
@@ -43,8 +44,8 @@ class _Auth(msgspec.Struct):
 
     name: str | None = None
     user: str | None = None
-    rooms: list[str] = []
-    channels: list[str] = []
+    rooms: Annotated[list[str], msgspec.Meta(max_length=limits.ROOMS_PER_CLIENT)] = []
+    channels: Annotated[list[str], msgspec.Meta(max_length=limits.CHANNELS_PER_CLIENT)] = []
     offset: str | None = None
     pid: str | None = None
 

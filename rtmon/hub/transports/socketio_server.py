@@ -141,6 +141,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
         if pkt.packet_type == socketio.packet.CONNECT:
             handler = self.namespace_handlers[pkt.namespace or "/"]
             pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
+        elif pkt.packet_type == socketio.packet.CONNECT_ERROR and isinstance(pkt.data, str):
+            # Of a namespace that there is not; socket.io-client reads no other form.
+            pkt.data = {"message": f"There is no namespace {pkt.namespace} here."}
         await super()._send_packet(eio_sid, pkt)
 
 
