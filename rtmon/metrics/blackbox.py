@@ -81,8 +81,12 @@ class BlackBox:
         finally:
             self._payloads.append(kept)
 
-    def __str__(self) -> str:
-        """The frames in order: seconds before the last one, direction, opcode, bytes."""
+    def told(self, end: float) -> str:
+        """The frames in order: seconds before the end, direction, opcode, bytes.
+
+        Args:
+            end: when the connection ended, monotonic seconds.
+        """
         frames = self._recent()
         payloads = list(self._payloads or ())[-len(frames) :]
         payloads = [b""] * (len(frames) - len(payloads)) + payloads
@@ -91,6 +95,7 @@ class BlackBox:
             size, rest = divmod(packed, 32)
             direction = "out" if rest & 16 else "in"
             name = _NAMES.get(rest & 15, f"opcode {rest & 15}")
-            line = f"{time - frames[-1][0]:.3f} {direction} {name} {size}"
+            before = round(time - end, 3) + 0.0  # which makes -0.0 0.0
+            line = f"{before:.3f} {direction} {name} {size}"
             lines.append(f"{line} {payload!r}" if payload else line)
         return "; ".join(lines)

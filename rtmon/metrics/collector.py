@@ -160,7 +160,7 @@ class Collector:
         self.backlogs.forget(meter)
         if meter.box is not None:
             if ending.cause not in NORMAL:
-                meter.last_frames = str(meter.box)
+                meter.last_frames = meter.box.told(now)
             meter.box = None
         self._moved.append(meter)
         if meter.role == "server":

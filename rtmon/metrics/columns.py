@@ -235,6 +235,7 @@ CONNECTION: tuple[Column, ...] = (
     text(
         "last_frames",
         "After an abnormal end, the last frames: seconds before the end, direction, opcode, bytes.",
+        probes=("websockets", "asgi"),
     ),
 )
 

@@ -54,19 +54,19 @@ def test_the_cause_is_told_from_what_is_known(facts: dict[str, Any], expected: s
 
 
 def test_the_black_box_keeps_the_last_frames_in_order() -> None:
-    """Of more frames than it holds, the newest remain, timed from the last one."""
+    """Of more frames than it holds, the newest remain, timed before the end."""
     box = BlackBox()
     for number in range(FRAMES + 3):
         box.record(10.0 + number, number, 1, sent=bool(number % 2))
-    frames = str(box).split("; ")
+    frames = box.told(64.5).split("; ")
     assert len(frames) == FRAMES
-    assert frames[0] == "-31.000 out text 3"
-    assert frames[-1] == "0.000 in text 34"
+    assert frames[0] == "-51.500 out text 3"
+    assert frames[-1] == "-20.500 in text 34"
 
 
 def test_an_empty_black_box_says_nothing() -> None:
     """Without frames there is no text."""
-    assert str(BlackBox()) == ""
+    assert BlackBox().told(1.0) == ""
 
 
 def test_payloads_are_cut_and_redacted() -> None:
@@ -75,7 +75,7 @@ def test_payloads_are_cut_and_redacted() -> None:
     box.record(1.0, 3, 2, sent=False)
     box.record(2.0, 1000, 1, sent=True)
     box.keep_payload(b"secret" * 100, lambda payload: payload.replace(b"secret", b"*"))
-    first, second = str(box).split("; ")
+    first, second = box.told(2.0).split("; ")
     assert first == "-1.000 in binary 3"
     assert second == "0.000 out text 1000 b'" + "*" * PAYLOAD_BYTES + "'", "no secret is cut in two"
     box.record(3.0, 100, 1, sent=True)
@@ -83,7 +83,7 @@ def test_payloads_are_cut_and_redacted() -> None:
         box.keep_payload(b"secret", lambda _: "no bytes")  # type: ignore[arg-type, return-value]
     box.record(4.0, 100, 1, sent=False)
     box.keep_payload(b"y" * 100, None)
-    assert str(box).split("; ")[2:] == [
+    assert box.told(4.0).split("; ")[2:] == [
         "-1.000 out text 100",
         "0.000 in text 100 b'" + "y" * PAYLOAD_BYTES + "'",
     ]
