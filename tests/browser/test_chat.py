@@ -123,6 +123,10 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
         "bo"
     )
     await expect(bo.page.locator("#talk-title")).to_have_text("tea")
+    await bo.page.click("#show-places")
+    await expect(bo.page.locator("#hide-places")).to_be_focused()
+    await bo.page.keyboard.press("Escape")
+    await expect(bo.page.locator("#show-places")).to_be_focused()
     assert "- button\n" not in await bo.page.locator("body").aria_snapshot(), "each says what it is"
     await expect(bo.rows).to_have_text(["first things\nfirst"], use_inner_text=True)
     await expect(bo.page.locator(".row.theirs .who")).to_have_text("ada")
@@ -140,6 +144,8 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
     await ada.page.focus("#everybody .place")
     await ada.page.keyboard.press("ArrowDown")
     await expect(ada.page.locator("#rooms .place")).to_be_focused()
+    await ada.page.keyboard.press("Tab")
+    await expect(ada.page.locator("#places :focus")).to_have_count(0)
     await ada.page.keyboard.press("Escape")
     await expect(ada.page.locator("#field")).to_be_focused()
     await ada.page.focus("#crowd button.place")

@@ -101,8 +101,9 @@ export function repaint(old, fresh) {
   return old;
 }
 
-/** Up and down, Home and End move among the buttons of a list; Tab leaves it. */
+/** Up and down, Home and End move among the buttons of a list; Tab leaves it, see `oneStop`. */
 export function arrows(list) {
+  list.addEventListener("focusin", () => oneStop(list));
   list.addEventListener("keydown", (event) => {
     const buttons = [...list.querySelectorAll("[data-stop]")];
     const at = buttons.indexOf(document.activeElement);
@@ -111,4 +112,13 @@ export function arrows(list) {
     event.preventDefault();
     buttons[Math.max(0, Math.min(buttons.length - 1, to))].focus();
   });
+}
+
+/** Tab stops at one button of a list: where one is, else at the current one, or the first. */
+export function oneStop(list) {
+  const buttons = [...list.querySelectorAll("[data-stop]")];
+  const is = (test) => buttons.find(test);
+  const focused = is((button) => button === document.activeElement);
+  const stop = focused ?? is((button) => button.ariaCurrent) ?? buttons[0];
+  for (const button of buttons) button.tabIndex = button === stop ? 0 : -1;
 }

@@ -1,6 +1,6 @@
 // The conversations on one side, the people on the other.
 
-import { arrows, byId, element, icon, Keyed, repaint, say } from "./dom.js";
+import { arrows, byId, element, icon, Keyed, oneStop, repaint, say } from "./dom.js";
 import { avatar } from "./log.js";
 import { SERVER } from "./people.js";
 import { count } from "./words.js";
@@ -42,6 +42,7 @@ export class Lists {
         return { key: person.key, mark: `${person.name}|${me}|${busy}`, person, me, busy };
       }),
     );
+    for (const side of ["places", "people"]) oneStop(byId(side));
     byId("crowd-more").hidden = !more;
     say(byId("crowd-more"), more ? `and ${count(more, "other")}` : "");
     const unread = all.reduce((sum, each) => sum + each.unread, 0);
