@@ -27,7 +27,7 @@ from playwright.async_api import (
 from rtmon.processes import Child, stop
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a condition is taken never to come."""
 
 expect.set_options(timeout=PATIENCE * 1e3)

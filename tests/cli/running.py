@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 SOON = 8.0

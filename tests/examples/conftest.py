@@ -16,7 +16,7 @@ from tests.peers.packages import install
 from tests.ports import reserved_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened has not."""
 
 
