@@ -139,6 +139,8 @@ def load(
         raise typer.BadParameter(
             f"there is no folder {str(report.parent)!r}", param_hint="'--report'"
         )
+    if report is not None and report.is_dir():
+        raise typer.BadParameter(f"{str(report)!r} is a folder", param_hint="'--report'")
     options = LoadOptions(
         users=users,
         rate=rate,
@@ -160,15 +162,16 @@ def load(
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
     outcome = asyncio.run(_run(url, options, admin=admin, quietly=as_json))
+    # First to the person: a disk may be full.
+    if outcome.to_person:
+        shown = json.dumps(outcome.report.as_dict()) if as_json else None
+        typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
     if csv is not None:
         written = loaded.write_csv(csv, outcome.report, outcome.server)
         _say(outcome, as_json, f"wrote {', '.join(str(path) for path in written)}")
     if report is not None:
         loaded.write_page(report, outcome.report, options, outcome.server)
         _say(outcome, as_json, f"wrote {report}")
-    if outcome.to_person:
-        shown = json.dumps(outcome.report.as_dict()) if as_json else None
-        typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
 
 
 def _say(outcome: _Outcome, as_json: bool, text: str) -> None:  # noqa: FBT001 - an option's value

@@ -48,6 +48,15 @@ def export(
         typer.echo(path)
 
 
+def _written(text: str) -> object:
+    """What somebody wrote in a notebook, without what running it has added; else the text."""
+    try:
+        cells = json.loads(text)["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (ValueError, LookupError, TypeError):
+        return text
+
+
 def protocol(
     *,
     schema: Annotated[
@@ -83,7 +92,8 @@ def notebooks(
 ) -> None:
     """Copy the course, and open it in JupyterLab.
 
-    A notebook that is there already and differs is left as it is: your changes stay.
+    A notebook that is there already is left as it is, so your changes stay. Where they are more
+    than outputs, that is said.
 
     \b
     Examples:
@@ -102,7 +112,7 @@ def notebooks(
         if not target.exists():
             with writing(target) as file:
                 file.write(content)
-        elif target.read_text("utf-8", errors="replace") != content:
+        elif _written(target.read_text("utf-8", errors="replace")) != _written(content):
             typer.echo(
                 f"rtmon: kept {target}, which is not as the course has it; "
                 "rename or delete it to get the course's",

@@ -124,6 +124,7 @@ def test_json(place: tuple[str, str]) -> None:
         (["--mix=chat=many"], "'--mix'"),
         (["--rate-to=5"], "duration"),
         (["--report=/nowhere/at/all.html"], "'--report'"),
+        (["--report=/"], "'--report'"),
         (["--csv=/dev/null"], "'--csv'"),
         (["--users=0"], "'--users'"),
         (["--churn=2"], "'--churn'"),

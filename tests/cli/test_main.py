@@ -123,9 +123,13 @@ def test_notebooks_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.split() == [str(path) for path in copied]
     copied[0].write_text("mine")
     copied[1].unlink()
+    run = json.loads(copied[2].read_text("utf-8"))
+    run["cells"][1].update(execution_count=1, outputs=[{"output_type": "stream", "text": "hi"}])
+    copied[2].write_text(json.dumps(run), "utf-8")
     assert main(["notebooks", str(folder), "--no-start"]) == 0
     assert copied[0].read_text() == "mine"
     assert copied[1].exists()
+    assert json.loads(copied[2].read_text("utf-8")) == run, "outputs stay, and are no changes"
     printed = capsys.readouterr()
     assert f"kept {copied[0]}" in printed.err
     assert len(printed.err.splitlines()) == 1
