@@ -161,6 +161,15 @@ test("only those who are here can be reached, whatever they are called", () => {
   assert.equal(people.list("").people[0].name, "bob");
 });
 
+test("people are listed as one looks for them", () => {
+  const people = new People();
+  const named = ["guest 10", "bo", "guest 2", "Ada"];
+  const members = named.map((name, at) => ({ client_id: `${at}`, name }));
+  people.present("", { members, count: 4 });
+  const names = people.list("").people.map(({ name }) => name);
+  assert.deepEqual(names, ["Ada", "bo", "guest 2", "guest 10"]);
+});
+
 test("a stranger's file gets a name that is only a name", () => {
   for (const name of [
     "../../etc/passwd",

@@ -9,6 +9,9 @@ const LISTED = 200;
 /** The place that stands for the whole server. */
 export const SERVER = "";
 
+/** "guest 2" comes before "guest 10". */
+const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
+
 /**
  * A person is `{id, name, user}`: `id` is the connection, `user` whose it is, over all of them.
  *
@@ -109,7 +112,7 @@ export class People {
 
   #list(place) {
     const { members, count } = this.#places.get(place) ?? { members: new Map(), count: 0 };
-    const people = [...members.values()].sort((one, two) => one.name.localeCompare(two.name));
+    const people = [...members.values()].sort((one, two) => inOrder(one.name, two.name));
     const listed = people.slice(0, LISTED).map(({ id, name }) => ({ key: this.key(id), id, name }));
     return { people: listed, count, more: Math.max(0, count - listed.length) };
   }
