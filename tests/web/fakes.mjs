@@ -119,6 +119,14 @@ export class FakeHub {
     });
   }
 
+  /** The same, connected. */
+  async open(clock, options) {
+    const client = this.connect(clock, options);
+    await client.waitOpen();
+    await settle();
+    return client;
+  }
+
   /** Say something on the last connection. */
   say(type, payload = {}, more = {}) {
     const message = { id: `h-${Math.random()}`, type, timestamp: 1, payload, ...more };

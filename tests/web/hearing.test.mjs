@@ -19,12 +19,7 @@ beforeEach(() => {
   hub = new FakeHub();
 });
 
-async function open(options) {
-  const client = hub.connect(clock, options);
-  await client.waitOpen();
-  await settle();
-  return client;
-}
+const open = (options) => hub.open(clock, options);
 
 async function again() {
   hub.socket.end(1006);
