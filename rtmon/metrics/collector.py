@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from .backlog import Backlogs
 from .causes import NORMAL
 from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
+from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, Recorder
 from .history import History
-from .meter import Ending, Ledger, Meter, safe_text
-from .records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot, SocketIOInfo
+from .meter import Ending, Ledger, Meter
+from .records import ConnectionInfo, Event, Sample, Snapshot
+from .sources import Sources
 from .totals import LedgerTotals, ServerTotals
 
-__all__ = ["Collector", "Measurable", "Tabular", "Tick", "uncounted"]
-
-EVENTS_PER_TICK = 1000
-"""Events kept of one tick; of a storm of connections the rest is counted, and said."""
-
+__all__ = ["Collector", "Tick", "uncounted"]
 
 _SOMETIMES_UNKNOWN = tuple(
     column for column in SAMPLE if column.probes != EVERY and not column.derived
@@ -47,20 +43,6 @@ class Tick:
     closed: tuple[Meter, ...]
 
 
-class Measurable(Protocol):
-    """What a hub offers to be measured; it is asked only where somebody looks."""
-
-    @property
-    def fanout(self) -> Recorder:
-        """Where it records how long each fan-out took."""
-
-    def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
-        """What each of its channels has done, or each of so many of the busiest."""
-
-    def channel_series(self) -> Iterable[ChannelInfo]:
-        """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
-
-
 def uncounted() -> Meter:
     """A meter for a connection that no Monitor counts: it keeps nothing that grows."""
     ledger = Ledger()
@@ -73,14 +55,7 @@ def _stop(ledger: Ledger) -> None:
         recorder.stop()
 
 
-class Tabular(Protocol):
-    """What a probe of a Socket.IO server offers; it is asked only where somebody looks."""
-
-    def rows(self) -> Iterable[SocketIOInfo]:
-        """Namespaces, events, rooms and so on: a bounded number."""
-
-
-class Collector:
+class Collector(Sources):
     """Everything that one Monitor counts. Pure: it reads no clock and does no I/O.
 
     Probes call :meth:`opened`, :meth:`closed` and the like on the thread of their event loop,
@@ -95,6 +70,7 @@ class Collector:
     """
 
     def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
+        super().__init__()
         self.node = node
         self.epoch = epoch
         self.history = History()
@@ -104,7 +80,6 @@ class Collector:
         self._started = now
         self._ticked = now
         self._seq = 0
-        self._event_seq = 0
         self._last_id = 0
         self._ledgers = {"server": Ledger(), "client": Ledger()}
         self._connections = LedgerTotals(self._ledgers["server"])
@@ -112,13 +87,9 @@ class Collector:
         self._open: dict[str, Meter] = {}
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
-        self._events: list[Event] = []
-        self._events_lost = 0
+        self._events = EventLog()
         self._rtt = Recorder()
-        self.fanout = Recorder()
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
-        self._hub: Measurable | None = None
-        self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
         self._published: Snapshot | None = None
 
     def meter(
@@ -205,33 +176,7 @@ class Collector:
         detail: str | None = None,
     ) -> None:
         """Something happened that is worth a line; past the bound of a tick it is only counted."""
-        if len(self._events) >= EVENTS_PER_TICK:
-            self._events_lost += 1
-            return
-        self._append(kind, time, meter=meter, code=code, detail=detail)
-
-    def _append(
-        self,
-        kind: str,
-        time: float,
-        *,
-        meter: Meter | None = None,
-        code: int | None = None,
-        detail: str | None = None,
-    ) -> None:
-        self._event_seq += 1
-        self._events.append(
-            Event(
-                seq=self._event_seq,
-                time=time,
-                kind=kind,
-                connection=None if meter is None else meter.id,
-                name=None if meter is None else safe_text(meter.name),
-                remote=None if meter is None else safe_text(meter.remote),
-                code=code,
-                detail=safe_text(detail),
-            )
-        )
+        self._events.add(kind, time, meter=meter, code=code, detail=detail)
 
     def tick(
         self,
@@ -254,9 +199,6 @@ class Collector:
         for ledger in self._ledgers.values():
             ledger.fold()
         self._look_for_slow_ones(now, time)
-        if self._events_lost:
-            lost, self._events_lost = self._events_lost, 0
-            self._append("events dropped", time, detail=f"{lost:,} more in one tick")
         dirty: list[Meter] = []
         for ledger in self._ledgers.values():
             dirty += ledger.dirty
@@ -290,7 +232,7 @@ class Collector:
                 own=own,
             )
             self._published = self._snapshot(now, sample)
-        events, self._events = tuple(self._events), []
+        events = self._events.take(time)
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
         return Tick(sample, events, changed, gone)
@@ -372,26 +314,6 @@ class Collector:
             if column.name in values and not self._knows(column):
                 values[column.name] = None
         return values
-
-    def measure(self, hub: Measurable) -> None:
-        """Have fan-out times and what is told of channels come from a hub."""
-        self.fanout, self._hub = hub.fanout, hub
-
-    def channels(self, limit: int | None = None) -> list[ChannelInfo]:
-        """The channels of the hub, or only the busiest; none without a hub."""
-        return [] if self._hub is None else list(self._hub.channels(limit))
-
-    def channel_series(self) -> list[ChannelInfo]:
-        """A bounded number of channels and the sum of the others; none without a hub."""
-        return [] if self._hub is None else list(self._hub.channel_series())
-
-    def measure_socketio(self, probe: Tabular) -> None:
-        """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""
-        self._socketio.add(probe)
-
-    def socketio(self) -> list[SocketIOInfo]:
-        """What Socket.IO servers did; none without one."""
-        return [row for probe in list(self._socketio) for row in probe.rows()]
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

@@ -19,7 +19,7 @@ from ..attachment import Attachment, Sink
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import MonitorError, OptionError
 from ..gauges import ProcessGauges
-from ..metrics.collector import Collector, Measurable, Tick
+from ..metrics.collector import Collector, Tick
 from ..metrics.meter import safe_text
 from ..ticker import Beats
 from .pulse import Purpose
@@ -28,6 +28,7 @@ from .reading import Reading
 if TYPE_CHECKING:
     from ..metrics.blackbox import BlackBox
     from ..metrics.meter import Ending, Meter
+    from ..metrics.sources import Measurable
 
 __all__ = ["Monitor"]
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.frames import frame
-from rtmon.metrics.collector import EVENTS_PER_TICK, Collector
+from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, SAMPLE, names
+from rtmon.metrics.eventlog import EVENTS_PER_TICK
 from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.history import History, merge
 from rtmon.metrics.meter import Ending, Meter

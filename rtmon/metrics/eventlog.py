@@ -1,0 +1,65 @@
+"""The Events of the tick that is going on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .meter import safe_text
+from .records import Event
+
+if TYPE_CHECKING:
+    from .meter import Meter
+
+__all__ = ["EVENTS_PER_TICK", "EventLog"]
+
+EVENTS_PER_TICK = 1000
+"""Events kept of one tick; of a storm of connections the rest is counted, and said."""
+
+
+class EventLog:
+    """Numbers Events, and keeps those of a tick until they are taken."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._events: list[Event] = []
+        self._lost = 0
+
+    def add(
+        self,
+        kind: str,
+        time: float,
+        *,
+        meter: Meter | None = None,
+        code: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Something happened; past the bound it is only counted."""
+        if len(self._events) >= EVENTS_PER_TICK:
+            self._lost += 1
+        else:
+            self._append(kind, time, meter, code, detail)
+
+    def take(self, time: float) -> tuple[Event, ...]:
+        """What happened since the last call, in order, and how much more there was."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._append("events dropped", time, None, None, f"{lost:,} more in one tick")
+        events, self._events = tuple(self._events), []
+        return events
+
+    def _append(
+        self, kind: str, time: float, meter: Meter | None, code: int | None, detail: str | None
+    ) -> None:
+        self._seq += 1
+        self._events.append(
+            Event(
+                seq=self._seq,
+                time=time,
+                kind=kind,
+                connection=None if meter is None else meter.id,
+                name=None if meter is None else safe_text(meter.name),
+                remote=None if meter is None else safe_text(meter.remote),
+                code=code,
+                detail=safe_text(detail),
+            )
+        )

@@ -1,0 +1,66 @@
+"""What a Monitor does not count itself, but asks for where somebody looks."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Protocol
+
+from .histogram import Recorder
+from .records import ChannelInfo, SocketIOInfo
+
+__all__ = ["Measurable", "Sources", "Tabular"]
+
+
+class Measurable(Protocol):
+    """What a hub offers to be measured; it is asked only where somebody looks."""
+
+    @property
+    def fanout(self) -> Recorder:
+        """Where it records how long each fan-out took."""
+
+    def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
+        """What each of its channels has done, or each of so many of the busiest."""
+
+    def channel_series(self) -> Iterable[ChannelInfo]:
+        """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
+
+
+class Tabular(Protocol):
+    """What a probe of a Socket.IO server offers; it is asked only where somebody looks."""
+
+    def rows(self) -> Iterable[SocketIOInfo]:
+        """Namespaces, events, rooms and so on: a bounded number."""
+
+
+class Sources:
+    """A hub and Socket.IO servers, as far as there are any.
+
+    Attributes:
+        fanout: how long each fan-out of the hub took.
+    """
+
+    def __init__(self) -> None:
+        self.fanout = Recorder()
+        self._hub: Measurable | None = None
+        self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
+
+    def measure(self, hub: Measurable) -> None:
+        """Have fan-out times and what is told of channels come from a hub."""
+        self.fanout, self._hub = hub.fanout, hub
+
+    def channels(self, limit: int | None = None) -> list[ChannelInfo]:
+        """The channels of the hub, or only the busiest; none without a hub."""
+        return [] if self._hub is None else list(self._hub.channels(limit))
+
+    def channel_series(self) -> list[ChannelInfo]:
+        """A bounded number of channels and the sum of the others; none without a hub."""
+        return [] if self._hub is None else list(self._hub.channel_series())
+
+    def measure_socketio(self, probe: Tabular) -> None:
+        """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""
+        self._socketio.add(probe)
+
+    def socketio(self) -> list[SocketIOInfo]:
+        """What Socket.IO servers did; none without one."""
+        return [row for probe in list(self._socketio) for row in probe.rows()]
