@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Hashable
@@ -215,6 +216,9 @@ class Session:
                 retry=True,
             )
             codec = JSON if isinstance(data, str) else self.codec
+            if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
+                with contextlib.suppress(ProtocolError):
+                    data, _ = binary.decode_attached(data)
             self.error(refused, reply_to=codec.salvage_id(data))
         return verdict == "take"
 

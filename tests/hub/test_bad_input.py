@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon.protocol import limits
+from rtmon.protocol.binary import encode_attached
 
 Place = Any
 
@@ -221,6 +222,9 @@ async def test_more_than_the_rate_is_refused_then_closed(start: Any) -> None:
     assert refused["payload"]["code"] == "rate_limited"
     assert refused["payload"]["retry"] is True
     assert refused["reply_to"] == "5"
+    envelope = b'{"type": "publish", "id": "with data", "payload": {"channel": "c"}}'
+    await ada.raw(encode_attached(envelope, b"data"))
+    assert [(await ada.next("error"))["reply_to"] for _ in range(2)] == ["6", "with data"]
     try:
         for _ in range(limits.FLOOD_STRIKES + 5):
             await ada.send("ping")
