@@ -51,4 +51,5 @@ async def announce(text: str) -> dict[str, int]:
 app.mount("/live", measured(live, monitor))
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning")
+    # Without a bound, Ctrl-C would wait for polls that are open.
+    uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

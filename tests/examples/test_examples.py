@@ -126,17 +126,20 @@ async def test_a_hub_in_fastapi() -> None:
 
 
 async def test_starlette_is_visible() -> None:
-    """A WebSocket and an event stream stand in the same table, each under its transport."""
+    """A WebSocket and an event stream stand in the same table, each under its transport; the
+    server ends when it is told to, although the stream does not.
+    """
     async with (
+        httpx.AsyncClient() as web,
+        contextlib.AsyncExitStack() as streams,  # which end after the server
         serving(EXAMPLES / "servers" / "starlette_app.py") as (port, admin),
         watching(admin) as feed,
         connect(f"ws://127.0.0.1:{port}/echo") as client,
-        httpx.AsyncClient() as web,
-        web.stream("GET", f"http://127.0.0.1:{port}/ticks") as stream,
     ):
         await client.send("hello")
         assert await client.recv() == "hello"
-        lines = stream.aiter_lines()
+        stream = web.stream("GET", f"http://127.0.0.1:{port}/ticks")
+        lines = (await streams.enter_async_context(stream)).aiter_lines()
         assert await anext(lines) == "event: tick"
         await until(
             lambda: {row.transport for row in feed.connections().rows} == {"websocket", "sse"}
