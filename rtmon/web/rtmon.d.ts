@@ -303,7 +303,7 @@ export interface FileOptions {
   mime?: string;
   /** Called with the bytes that have arrived, and all. */
   progress?: (done: number, size: number) => void;
-  /** Ends the transfer. */
+  /** Ends the transfer at once, with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -338,7 +338,7 @@ export class Client implements AsyncIterable<Message> {
    * is lost meanwhile. What the server refuses goes to `onError`.
    */
   send(type: string, payload?: object): Promise<void>;
-  /** Send a message and wait for its answer. */
+  /** Send a message and wait for its answer; `timeout` may be Infinity. */
   request(type: string, payload?: object, options?: { timeout?: number }): Promise<Message>;
   /** `data` may be an ArrayBuffer or a view of one. With `ack`, resolved with its position. */
   publish(
