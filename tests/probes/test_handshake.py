@@ -271,7 +271,7 @@ _how = st.fixed_dictionaries(
 
 @only_tested
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 @given(
     request=_requests(),
@@ -309,3 +309,55 @@ async def test_what_browsers_send_is_taken(connection: str, how: dict[str, Any])
     line = request.index(b"\r\n") + 2
     assert await _all_the_same([request[:line], request[line:]], **how)
     assert not await _all_the_same([request[:line], request], **how)
+
+
+_ODD: dict[str, bytes] = {
+    "a body in chunks": _request((ORDINARY | {"Transfer-Encoding": "chunked"}).items()),
+    "a body": _request((ORDINARY | {"Content-Length": "3"}).items()),
+    "an empty body": _request((ORDINARY | {"Content-Length": "0"}).items()),
+    "spaces around values": _request(
+        [(name, f" \t{value} \t") for name, value in ORDINARY.items()]
+    ),
+    "no space before values": _request(ORDINARY.items(), colon=":"),
+    "a header twice": _request([*ORDINARY.items(), ("Connection", "close")]),
+    "a key twice": _request([*ORDINARY.items(), ("sec-websocket-key", "x")]),
+    "a short key": _request((ORDINARY | {"Sec-WebSocket-Key": "c2hvcnQ="}).items()),
+    "a key that is not base64": _request((ORDINARY | {"Sec-WebSocket-Key": "?" * 24}).items()),
+    "no host": _request(list(ORDINARY.items())[1:]),
+    "another version": _request((ORDINARY | {"Sec-WebSocket-Version": "8"}).items()),
+    "another upgrade": _request((ORDINARY | {"Upgrade": "h2c"}).items()),
+    "no upgrade": _request([("Host", "example.org")]),
+    "another method": _request(ORDINARY.items(), "POST / HTTP/1.1"),
+    "an older protocol": _request(ORDINARY.items(), "GET / HTTP/1.0"),
+    "a path that is not ASCII": _request(ORDINARY.items(), "GET /\xe9 HTTP/1.1"),
+    "a line that ends early": _request(ORDINARY.items(), "GET /\n HTTP/1.1"),
+    "a value that ends early": _request([*ORDINARY.items(), ("X", "a\nb")]),
+    "a folded value": _request([*ORDINARY.items(), ("X", "a\r\n b")]),
+    "a name with a space": _request([*ORDINARY.items(), ("X Y", "z")]),
+    "too long a line": _request([*ORDINARY.items(), ("X", "y" * 8200)]),
+    "as many headers as may be": _request([*ORDINARY.items(), *[("X", "y")] * 123]),
+    "a header too many": _request([*ORDINARY.items(), *[("X", "y")] * 124]),
+    "two requests": _request(ORDINARY.items()) * 2,
+    "a message with it": _request(ORDINARY.items()) + frame_bytes(Opcode.TEXT, b"zero"),
+    "nothing but ends": b"\r\n\r\n",
+}
+
+
+@only_tested
+@pytest.mark.parametrize("odd", _ODD)
+async def test_corners_that_chance_may_miss(odd: str) -> None:
+    """The same, for requests that the quick way has to leave, or nearly has to."""
+    for how in ({}, {"closing": True}, {"process_request": "nothing", "server_header": None}):
+        await _all_the_same([_ODD[odd]], **how)
+    await _all_the_same([_ODD[odd]], late=True, origins=["http://example.org"])
+
+
+@only_tested
+@pytest.mark.parametrize("select", ["picks", "nothing", "raises", "refuses", "wrong"])
+async def test_what_an_application_chooses_is_asked_once(select: str) -> None:
+    """A callback that chooses among subprotocols is called as often as the library calls it, and
+    what it returns or raises has the same effect.
+    """
+    request = _request((ORDINARY | {"Sec-WebSocket-Protocol": "chat, other"}).items())
+    await _all_the_same([request], select=select)
+    await _all_the_same([request], select=select, deflate=True, process_request="raises")

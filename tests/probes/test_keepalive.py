@@ -194,7 +194,7 @@ _answers = st.lists(st.sampled_from([0.25, 0.0, 4.75, 9.75, 12.25, 25.5, None]),
 
 
 @only_tested
-@settings(max_examples=50, deadline=None, print_blob=True)
+@settings(max_examples=40, deadline=None, print_blob=True)
 @given(
     actions=_actions,
     answers=_answers,
@@ -249,6 +249,17 @@ def test_corners_that_chance_may_miss(corner: str) -> None:
                     await _all_the_same(
                         _CORNERS[corner], [answer] * 9, ping_timeout, compressed=compressed
                     )
+
+    virtual.run(main())
+
+
+@only_tested
+def test_the_librarys_limits_hold_for_pongs() -> None:
+    """A pong that is longer than messages may be ends a connection, as in the library."""
+
+    async def main() -> None:
+        for max_size in (3, 4, (None, 3), (3, None), None):
+            await _all_the_same([], [0.25] * 9, INTERVAL, compressed=False, max_size=max_size)
 
     virtual.run(main())
 
