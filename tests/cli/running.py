@@ -17,7 +17,7 @@ import pytest
 PATIENCE = 120.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
-SOON = 8.0
+SOON = 9.5
 """Seconds within which everything has ended, on a machine that has little time for us: two are
 promised. What waits for a peer that does not answer, as websockets does, would take ten."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.cli.running import Command, run
+from tests.cli.running import PATIENCE, Command, run
 
 
 def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
@@ -15,11 +15,12 @@ def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
     server = command("serve", "--asgi", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")
     url = server.output.splitlines()[0].split()[-1].replace("ws://", "http://")
-    assert httpx.get(f"{url}/healthz", trust_env=False).text == "ok\n"
-    with httpx.stream("GET", f"{url}/events", trust_env=False, timeout=20) as response:
+    assert httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE).text == "ok\n"
+    with httpx.stream("GET", f"{url}/events", trust_env=False, timeout=PATIENCE) as response:
         lines = response.iter_lines()
         assert next(lines) == "retry: 2000"
-        polled = httpx.get(f"{url}/socket.io/?EIO=4&transport=polling", trust_env=False)
+        poll = f"{url}/socket.io/?EIO=4&transport=polling"
+        polled = httpx.get(poll, trust_env=False, timeout=PATIENCE)
         assert polled.text.startswith("0{")
         assert server.end(signal.SIGINT)[0] == 0
         assert "event: disconnect" in list(lines)

@@ -206,7 +206,7 @@ async def test_close_never_reconnects(place: Place) -> None:
     began = time.monotonic()
     await other.close()
     # Not after the 30 s until the next attempt.
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     accepted = place.proxy.accepted
     await asyncio.sleep(0.1)
     assert place.proxy.accepted == accepted == 2
@@ -216,7 +216,7 @@ async def test_a_crowd_comes_back(place: Place) -> None:
     """Clients whose server was away for a moment are all back, each after one outage."""
     report = await crowd(place.proxy, clients=50, away=0.5, backoff=Backoff(base=0.05, max=1.0))
     assert report.reconnects == [1] * 50
-    assert report.slowest < 30
+    assert report.slowest < 60
 
 
 async def test_a_program_that_stood_still_is_no_dead_link(place: Place) -> None:
