@@ -28,6 +28,7 @@ _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _PING, _PONG = Opcode.PING, Opcode.PONG
 _CONTROL = {_PING: "pings", _PONG: "pongs"}
 _LAST = SLOTS - 1
+_NONE_BEGUN: dict[str, tuple[bool, int]] = {}
 
 ARRIVALS = 1024
 """Messages that may wait for their handler with their time of arrival known."""
@@ -98,7 +99,8 @@ class Tally:
         self._monitor = monitor
         self.times = times
         self.payloads = times and monitor.capture_payload
-        self._parts: dict[str, tuple[bool, int]] | None = None
+        # Of the message under way each way: whether it is binary, and its bytes so far.
+        self._parts: dict[str, tuple[bool, int]] = _NONE_BEGUN
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
         self._handed_at: float | None = None
@@ -214,10 +216,8 @@ class Tally:
     def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
         """Count a frame that is no whole message; returns whether it ends one."""
         meter = self.meter
-        if self._parts is None:
-            self._parts = {}
         if opcode is _TEXT or opcode is _BINARY:
-            self._parts[way] = opcode is _BINARY, 0
+            self._parts = {**self._parts, way: (opcode is _BINARY, 0)}
         elif opcode is not _CONT:
             if opcode in _CONTROL:
                 meter.bump(f"{_CONTROL[opcode]}_{way}")
