@@ -10,6 +10,7 @@ import pytest
 
 import rtmon
 from rtmon.errors import OptionError
+from rtmon.lab.connection import Connection
 from rtmon.lab.scenarios import (
     BatchingComparison,
     ChatRoom,
@@ -189,6 +190,21 @@ async def test_no_server() -> None:
             with pytest.raises(UNREACHABLE):
                 await scenario.start()
             assert scenario.stopped.is_set()
+
+
+async def test_one_who_cannot_connect(server: rtmon.Server) -> None:
+    """A scenario of whom one cannot connect says so, and the others say goodbye."""
+
+    class Storm(ReconnectStorm):
+        async def _connect(self, number: int) -> Connection:
+            if number == 0:
+                raise ConnectionRefusedError("no room")
+            return await super()._connect(number)
+
+    with pytest.raises(ConnectionRefusedError, match="no room"):
+        await Storm(server, clients=4).start()
+    await until(lambda: server.monitor.snapshot().closed == 3)
+    assert server.monitor.snapshot().close_codes == {1000: 3}
 
 
 @pytest.mark.parametrize(
