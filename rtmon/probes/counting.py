@@ -178,6 +178,7 @@ class Counting(Guarded):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._paused_at = self.monitor.clock.monotonic()
+        self.meter.queue = self._paused_queue
 
     def resume_writing(self) -> None:
         if self._tally.groups:
@@ -186,8 +187,21 @@ class Counting(Guarded):
             self._tally.flush(begins=False)
         super().resume_writing()
         if self._paused_at is not None:
-            self.meter.paused += self.monitor.clock.monotonic() - self._paused_at
+            self._count_pause()
             self._paused_at = None
+            self.meter.queue = self.transport.get_write_buffer_size
+
+    def _paused_queue(self) -> int:
+        """What waits, asked at every tick while writing is paused: the pause lasts until now."""
+        self._count_pause()
+        waiting: int = self.transport.get_write_buffer_size()
+        return waiting
+
+    def _count_pause(self) -> None:
+        if self._paused_at is not None:
+            now = self.monitor.clock.monotonic()
+            self.meter.paused += now - self._paused_at
+            self._paused_at = now
 
     def written(self) -> int:
         written: int = self.meter.wire_out
@@ -241,8 +255,7 @@ class Counting(Guarded):
         if meter.opened is None:
             self._never_opened()
             return
-        if self._paused_at is not None:
-            meter.paused += self.monitor.clock.monotonic() - self._paused_at
+        self._count_pause()
         ending = self._ending(exc, gone=gone)
         if ending.initiator == "local" and ending.code_sent in VIOLATIONS:
             meter.bump("errors")

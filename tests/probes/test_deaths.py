@@ -138,6 +138,8 @@ async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
         assert row.queue_age is not None
         assert row.send_queue > 0
         assert row.queue_age > 1
+        assert row.paused is not None
+        assert row.paused > 1, "also of a pause that has not ended"
         (connection,) = server.connections
         # The library's close() waits until the peer reads, which this one never does.
         closing = asyncio.create_task(connection.close(1013, "you read too slowly"))
