@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -77,13 +78,40 @@ async def test_what_is_not_there(house: House) -> None:
 
 
 async def test_too_large_a_message_ends_a_connection(house: House) -> None:
-    """As natively: 1009 for who sends more than the limit that the welcome told."""
-    async with connect(f"ws://{house.where}/ws", proxy=None) as client:
-        await next_of(client, "welcome")
-        await client.send("x" * 131_073)
-        with pytest.raises(ConnectionClosed):
-            await next_of(client, "nothing")
-        assert client.close_code == 1009
+    """As natively: 1009 for who sends more bytes than the limit that the welcome told."""
+    for text in ("x" * 131_073, "€" * 50_000):
+        async with connect(f"ws://{house.where}/ws", proxy=None) as client:
+            await next_of(client, "welcome")
+            await client.send(text)
+            with pytest.raises(ConnectionClosed):
+                await next_of(client, "nothing")
+            assert client.close_code == 1009
+
+
+async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
+    """What comes after the server has closed a connection reaches nobody, over any transport,
+    also while the client has not taken its farewell.
+    """
+    heard: list[Any] = []
+    house.hub.subscribe("news", heard.append)
+    stream = await house.stream("name=ada&channel=big")
+    assert (await stream.next()).name == "welcome"
+    link = await house.socket(rooms=[])
+    await link.next()
+    message = {"type": "publish", "payload": {"channel": "news", "data": "let me"}}
+    assert (await stream.post(json.dumps(message))).status_code == 202
+    await link.call("publish", message["payload"])
+    await until(lambda: len(heard) == 2)
+
+    house.hub.options = replace(house.hub.options, max_waiting=100_000_000, max_size=20_000_000)
+    await house.hub.publish("big", "x" * 15_000_000)
+    await until(lambda: house.unsent)
+    peers = {each.peer.transport: each.peer for each in house.hub.audience.sessions.values()}
+    for peer in peers.values():
+        peer.close(1008, "no more")
+    await peers["socketio"].receive("publish", [message["payload"]], None)
+    assert (await stream.post(json.dumps(message))).status_code == 401
+    assert len(heard) == 2
 
 
 async def test_a_full_hub_says_so(begin: Begin) -> None:

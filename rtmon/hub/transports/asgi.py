@@ -15,6 +15,7 @@ from ... import pages
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
+from ..delivery import size_of
 from .arriving import Arrival
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
@@ -83,7 +84,7 @@ class ASGIPeer(SendingPeer):
     async def _receiving(self, session: Session) -> None:
         while (message := await self._receive())["type"] == "websocket.receive":
             data = _data(message)
-            if len(data) > self._hub.options.max_size:
+            if size_of(data) > self._hub.options.max_size:
                 self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
             if self.open:
                 await session.receive(data)

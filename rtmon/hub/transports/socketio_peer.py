@@ -168,7 +168,7 @@ class SocketIOPeer(SendingPeer):
             ack: the acknowledgement that the client asks for, if any.
         """
         session = self.session
-        if session is None:
+        if session is None or not self.open:  # who is shown out does not go on speaking
             return
         first = arguments[0] if arguments else {}
         message = {"type": event, "payload": first}

@@ -43,6 +43,8 @@ __all__ = ["EventStreams", "StreamPeer"]
 
 logger = logging.getLogger("rtmon.hub")
 
+_ENDED = "The stream has ended: open another one."
+
 _GRACE = 2.0
 """Seconds that readers have to take their farewell when uvicorn is told to stop."""
 
@@ -251,7 +253,9 @@ class EventStreams:
         except asyncio.CancelledError:
             if not peer.arrived.cancelled():
                 raise
-            raise HTTPException(401, "The stream has ended: open another one.") from None
+            raise HTTPException(401, _ENDED) from None
+        if not peer.open:  # who is shown out does not go on speaking
+            raise HTTPException(401, _ENDED)
         await session.receive(body)
         return Response(status_code=202)
 
