@@ -145,8 +145,6 @@ class _Turn:
                 assert timeout is not None  # noqa: S101 - without, no pong is awaited
                 self._wait(connection, pong, self._sent + timeout)
                 return
-            if pong.cancelled():
-                return
             if self._sent + interval > now:
                 self._pings.plan(self, self._sent + interval, interval)
                 return
