@@ -147,18 +147,21 @@ async def test_a_channels_counts_say_what_became_of_each_message() -> None:
         stats = hub.channel_stats()["channel:c"]
         client.transport.pause_reading()
         await fill(hub)
-        assert stats.published - (stats.delivered + stats.dropped) == 10
+
+        def unsettled() -> int:
+            return stats.published - stats.delivered - stats.dropped
+
+        assert 0 < unsettled() <= 10
         await client.send(json.dumps({"type": "connect", "payload": {"batch": {"size": 5}}}))
         (session,) = hub.audience.sessions.values()
         await until(lambda: session.batching, timeout=LONG)
-        # The answer has displaced one of them.
-        assert stats.published - (stats.delivered + stats.dropped) == 9
+        before = unsettled()
         for n in range(3):
             await hub.publish("c", {"n": n})
-        assert stats.published - (stats.delivered + stats.dropped) == 12
+        assert unsettled() == before + 3
         client.transport.abort()
         await until(lambda: not hub.audience.sessions, timeout=LONG)
-        assert stats.published == stats.delivered + stats.dropped
+        assert unsettled() == 0
 
 
 async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> None:
