@@ -181,7 +181,8 @@ class Queue(RuleBasedStateMachine):
     def begin(self, size: int, messages: int, age: float) -> None:
         """An empty queue with any bounds."""
         self.bounds = Bounds(bytes=size, messages=messages, age=age)
-        self.queue: SendQueue[int] = SendQueue()
+        self.given_up: list[int] = []
+        self.queue: SendQueue[int] = SendQueue(self.given_up.append)
         self.now = 0.0
         self.serial = self.taken = self.overflows = 0
         self.last = -1
@@ -212,6 +213,8 @@ class Queue(RuleBasedStateMachine):
         if verdict == "overflow":
             self.overflows += 1
             assert len(self.queue)
+        if verdict == "dropped":
+            self.given_up.append(serial)
         if verdict == "taken":
             self.sizes[serial] = size
             if policy in ("disconnect", "block"):
@@ -246,9 +249,12 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_uncounted(self) -> None:
-        """Each message was taken by the reader, waits, was counted as dropped, or refused."""
+        """Each message was taken by the reader, waits, was told and counted as dropped, or
+        refused.
+        """
         known = self.taken + len(self.queue) + self.queue.dropped + self.overflows
         assert known == self.serial
+        assert len(set(self.given_up)) == len(self.given_up) == self.queue.dropped
 
     @invariant()
     def bounded(self) -> None:
