@@ -98,10 +98,14 @@ async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
     assert (await stream.next()).name == "welcome"
     link = await house.socket(rooms=[])
     await link.next()
+    native = await house.stack.enter_async_context(rtmon.serve(house.hub, "127.0.0.1", 0))
+    ws = await house.stack.enter_async_context(connect(native.url, proxy=None))
+    await next_of(ws, "welcome")
     message = {"type": "publish", "payload": {"channel": "news", "data": "let me"}}
     assert (await stream.post(json.dumps(message))).status_code == 202
     await link.call("publish", message["payload"])
-    await until(lambda: len(heard) == 2)
+    await ws.send(json.dumps(message))
+    await until(lambda: len(heard) == 3)
 
     house.hub.options = replace(house.hub.options, max_waiting=100_000_000, max_size=20_000_000)
     await house.hub.publish("big", "x" * 15_000_000)
@@ -109,9 +113,12 @@ async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
     peers = {each.peer.transport: each.peer for each in house.hub.audience.sessions.values()}
     for peer in peers.values():
         peer.close(1008, "no more")
+    await ws.send(json.dumps(message))
     await peers["socketio"].receive("publish", [message["payload"]], None)
     assert (await stream.post(json.dumps(message))).status_code == 401
-    assert len(heard) == 2
+    with pytest.raises(ConnectionClosed):
+        await next_of(ws, "nothing")
+    assert len(heard) == 3
 
 
 async def test_a_full_hub_says_so(begin: Begin) -> None:

@@ -97,7 +97,9 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
         try:
             session = await _welcomed(hub, peer)
             while session is not None:
-                await session.receive(await connection.recv())
+                data = await connection.recv()
+                if peer.open:  # who is shown out does not go on speaking
+                    await session.receive(data)
         except ConnectionClosed:
             pass
         finally:
