@@ -9,12 +9,14 @@ import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+from websockets.version import version
 
 import rtmon
 from rtmon.batching import Batch
 from rtmon.fanout import group
 from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub
+from rtmon.probes.fast import TESTED
 from rtmon.testing import until
 
 PUBLICATIONS = 200
@@ -178,6 +180,7 @@ async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
         assert (stats.published, stats.delivered, stats.dropped) == (1, 7, 0)
 
 
+@pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
 async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether somebody came, types, or speaks: with many there, it is one frame for all."""
     framed = []
