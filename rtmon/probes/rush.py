@@ -23,8 +23,9 @@ CROWD = 250
 WITHIN = 0.5
 """Seconds."""
 
-CALM = 1.0
-"""Seconds without a crowd after which the garbage collector goes on, and for which it then does."""
+CALM = 2.0
+"""Seconds without a crowd after which the garbage collector goes on: longer than it takes to see
+thousands go who will all be back."""
 
 LONGEST = 10.0
 """Seconds after which it does in any case."""
@@ -35,7 +36,8 @@ class Rush:
 
     Args:
         create: makes a connection.
-        calm: seconds without a crowd that end a pause, and between two pauses.
+        calm: seconds without a crowd that end a pause; the next comes a quarter of it later at
+            the earliest.
         longest: seconds that a pause takes at most.
         now: reads the monotonic clock, in seconds.
     """
@@ -70,10 +72,11 @@ class Rush:
 
     def _pause(self) -> None:
         began = now = self._now()
+        look = self._calm / 4
         try:
             while now - self._crowd < self._calm and now - began < self._longest:
-                time.sleep(self._calm / 4)
+                time.sleep(look)
                 now = self._now()
-            self._rested = now + self._calm
+            self._rested = now + look
         finally:
             gc.enable()
