@@ -19,6 +19,16 @@ async def test_echo_is_a_choice(place: Place) -> None:
     assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
 
 
+async def test_last_words(place: Place) -> None:
+    """A message is heard although its sender's close frame came with it."""
+    ada, bo = await place.connect("ada"), await place.connect("bo")
+    protocol = ada.connection.protocol
+    protocol.send_text(b'{"type": "chat_message", "payload": {"text": "bye"}}')
+    protocol.send_close(1000)
+    ada.connection.transport.write(b"".join(protocol.data_to_send()))
+    assert (await bo.next("chat_message"))["payload"]["text"] == "bye"
+
+
 async def test_a_hub_without_echo(start: Any) -> None:
     """With echo off by default, a message can still ask for it."""
     place = await start(echo=False)

@@ -39,6 +39,16 @@ async def test_chat_reaches_everybody_in_order(place: Place, over: str) -> None:
         assert {h["payload"]["name"] for h in heard} == {"ada"}
 
 
+async def test_what_was_said_before_leaving_is_heard(place: Place, over: str) -> None:
+    """Whoever says something and goes at once has said it."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    for number in range(20):
+        await ada.send("chat_message", {"text": str(number)})
+    await ada.leave()
+    heard = [await bo.next("chat_message") for _ in range(20)]
+    assert [h["payload"]["text"] for h in heard] == [str(number) for number in range(20)]
+
+
 async def test_leaving_is_noticed(place: Place, over: str) -> None:
     """When a connection ends, the hub forgets it and the others are told."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")

@@ -109,6 +109,14 @@ class QueuedPeer(Peer):
         return self._closing is None and not self._over
 
     @property
+    def shown_out(self) -> bool:
+        """Whether the hub closes it, so that what it still says is not heard.
+
+        What somebody said before leaving is.
+        """
+        return self._closing is not None
+
+    @property
     def waiting(self) -> int:
         return self.buffered + (0 if self._queue is None else self._queue.bytes)
 

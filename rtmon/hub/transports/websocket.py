@@ -98,7 +98,7 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
             session = await _welcomed(hub, peer)
             while session is not None:
                 data = await connection.recv()
-                if peer.open:  # who is shown out does not go on speaking
+                if not peer.shown_out:
                     await session.receive(data)
         except ConnectionClosed:
             pass
