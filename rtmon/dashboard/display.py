@@ -34,6 +34,9 @@ SILENCE = 30.0
 """Seconds after which a view of which no page was heard is no longer kept up to date; when it is
 heard of again, it goes on. Pages are heard of every five seconds, hidden ones are not."""
 
+_LOOKS = ("visible", "css_classes")
+"""What changes of every part."""
+
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 
@@ -101,12 +104,14 @@ class _Shown:
         owned: whether its feed is closed with it.
         cell: the cell that shows it and the run of that cell, as far as that is known.
         seen: when it was last known to be on a page, seconds of the loop's clock.
+        heard: whether a page has ever said that it has drawn it.
     """
 
     view: View
     owned: bool
     cell: tuple[str, str]
     seen: float
+    heard: bool = False
 
 
 class _Refresher:
@@ -163,6 +168,9 @@ class _Refresher:
 
     def _alive(self, shown: _Shown) -> None:
         shown.seen = self._now()
+        if not shown.heard:
+            shown.heard = True
+            _repeat(shown.view)
 
     def _remove(self, shown: _Shown) -> None:
         self._shown.remove(shown)
@@ -195,6 +203,20 @@ def _refresh(view: View) -> bool:
     except Exception:
         logger.exception("a view in the notebook could not be updated")
     return view.feed.status.state != "closed"
+
+
+def _repeat(view: View) -> None:
+    """Have the next update say how everything is now.
+
+    What changed between the making of the output and its drawing never reached the page.
+    """
+    for part in view.parts:
+        for model, _ in part._models.values():  # noqa: SLF001 - Panel has no other way to them
+            changing = [(model, name) for name in _LOOKS]
+            if (own := getattr(model, "data", None)) is not None:  # it is drawn in the browser
+                changing += [(own, name) for name in own.properties()]
+            for each, name in changing:
+                each.document.callbacks.notify_change(each, name, None, getattr(each, name))
 
 
 def _shell() -> Any:

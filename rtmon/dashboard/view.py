@@ -83,6 +83,12 @@ class View:
         self.connections.param.watch(lambda _: self._draw_connections(), "query")
         self.update()
 
+    @property
+    def parts(self) -> list[Any]:
+        """What changes while it is shown, except the charts, which are always sent whole."""
+        lists = [self.connections, self.socketio, self.channels, self.events]
+        return [self.bar, self._body, self.tiles, self.closes, *lists]
+
     def _compose(self, kind: list[str]) -> pn.Column:
         closes_card = _box("card", self.closes, sheet="card.css")
         cards = [*self.charts.cards.values(), closes_card]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
 import rtmon
@@ -58,9 +59,14 @@ def exact(number: int) -> str:
 
 
 async def test_empty(page: str, open_tab: Open) -> None:
-    """A server to which nobody has come yet says how to connect."""
+    """A server to which nobody has come yet says how to connect, and shows no table that only
+    other servers fill.
+    """
     tab = await open_tab(page)
     await live(tab)
+    assert await tab.page.locator('table[aria-label="Connections"]').count() == 1
+    await expect(tab.page.get_by_role("heading", name="Events")).to_be_visible()
+    await expect(tab.page.get_by_role("heading", name="Socket.IO")).to_be_hidden()
     assert "python -m websockets ws://HOST:PORT" in await tab.text(".nothing")
     assert await tab.total("open") == "0 opened in all"
 

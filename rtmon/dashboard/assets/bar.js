@@ -48,6 +48,7 @@ export function render({model, el}) {
     // In a notebook nothing tells the kernel when an output has left the page.
     const tell = () => { if (el.isConnected && !document.hidden) model.send_msg("alive") }
     const timer = setInterval(tell, 5000)
+    setTimeout(tell, 500)
     document.addEventListener("visibilitychange", tell)
     model.on("remove", () => {
       clearInterval(timer)
