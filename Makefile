@@ -75,6 +75,7 @@ docs: $(INSTALLED) ## Write the tables in docs/ anew
 
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py
+	@$(BIN)/ruff format -q docs/gallery
 
 clean: ## Remove all that was made here, .venv too
 	rm -rf $(VENV) $(OLDEST) build dist .coverage .coverage.* htmlcov
