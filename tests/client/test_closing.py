@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.client import ClientClosed
+from rtmon.client import Batch, ClientClosed
 from rtmon.testing import until
 
 Place = Any
@@ -75,3 +75,52 @@ async def test_a_closed_client_stays_closed(place: Place) -> None:
         async with client:
             pass
     assert (client.state, client.stats.attempts) == ("closed", 0)
+
+
+async def test_closing_sends_what_waits(place: Place) -> None:
+    """close() gives what was sent before it the time to arrive."""
+    heard: list[int] = []
+    place.hub.subscribe("log", lambda publication: heard.append(publication.data))
+    async with place.client(batch=Batch(size=100, delay=0.2)) as client:
+        for number in range(50):
+            await client.publish("log", number)
+    assert heard == list(range(50))
+
+
+async def test_closing_ends_iterating(place: Place) -> None:
+    """For who iterates over a subscription, an explicit close is an end, no error."""
+    client = await place.connect()
+    async with client.subscribe("news") as news:
+        await client.publish("news", 1, ack=True)
+        await client.close()
+        assert [message.payload async for message in news] == [1]
+
+
+async def test_close_in_a_callback(place: Place) -> None:
+    """A handler may close the client, or ask the server something and wait for the answer."""
+    client = await place.connect()
+
+    @client.on("chat_message")
+    async def close(_: Any) -> None:
+        await client.request("presence")
+        await client.close()
+
+    await client.send("chat_message", {"text": "bye"})
+    await until(lambda: client.state == "closed")
+
+
+async def test_when_it_gives_up_everybody_is_told(place: Place) -> None:
+    """A close code that says to stay away ends iterating, requests and subscriptions with it."""
+    client = await place.connect()
+    session = next(iter(place.hub.audience.sessions.values()))
+    async with client.subscribe("news") as news:
+        session.peer.close(4500, "banned")
+        with pytest.raises(ClientClosed, match="banned") as ended:
+            await anext(news)
+    assert ended.value.code == 4500
+    with pytest.raises(ClientClosed, match="banned"):
+        async for _ in client:
+            pass
+    with pytest.raises(ClientClosed):
+        await client.request("presence")
+    assert place.proxy.accepted == 1

@@ -1,0 +1,161 @@
+"""What a client hears: by subscriptions, by handlers, by iterating."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rtmon.protocol.incoming import Position
+from rtmon.protocol.outgoing import ChatMessage
+from rtmon.testing import until
+
+Place = Any
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+async def test_publish_and_subscribe(place: Place, codec: Any) -> None:
+    """What is published, bytes too, comes to who subscribes, with its position."""
+    client = await place.connect(name="ada", codec=codec)
+    async with client.subscribe("news") as news:
+        position = await client.publish("news", {"text": "hi"}, ack=True)
+        await news.publish(b"\x00\xff")
+        one, two = await anext(news), await anext(news)
+    assert (one.payload, one.channel, one.name) == ({"text": "hi"}, "news", "ada")
+    assert one.position == position
+    assert one.client_id == client.client_id
+    assert two.payload == b"\x00\xff"
+    assert not one.gap
+
+
+async def test_two_subscriptions_and_a_pattern(place: Place) -> None:
+    """Several subscriptions of one client each get a publication once, and end apart."""
+    client = await place.connect()
+    async with client.subscribe("news.a") as one, client.subscribe("news.*") as many:
+        async with client.subscribe("news.a") as two:
+            await client.publish("news.a", 1)
+            assert [(await anext(s)).payload for s in (one, two, many)] == [1, 1, 1]
+        await client.publish("news.a", 2)
+        assert [(await anext(s)).payload for s in (one, many)] == [2, 2]
+        assert [m.payload async for m in two] == []
+    await until(lambda: not place.hub.channel_stats()["channel:news.a"].subscribers)
+    start = one.position
+    assert start is not None
+    await place.hub.publish("news.a", 3)
+    async with client.subscribe("news.a", since=start) as again:
+        assert (await anext(again)).payload == 3
+
+
+async def test_a_position_that_never_was(place: Place) -> None:
+    """Who asks for a position that the server never reached is told of the loss, and hears on."""
+    client = await place.connect()
+    known = await client.publish("news", 1, ack=True)
+    assert known is not None
+    async with client.subscribe("news", since=Position(epoch=known.epoch, offset=99)) as news:
+        await client.publish("news", 2)
+        async with asyncio.timeout(60):
+            message = await anext(news)
+    assert (message.payload, message.gap) == (2, True)
+
+
+async def test_a_pattern_without_room(place: Place) -> None:
+    """What a pattern's reader was too slow for is gone: counted, and said by the next message."""
+    client = await place.connect(buffer=3)
+    async with client.subscribe("news.*") as news:
+        for number in range(5):
+            await client.publish("news.a", number, ack=True)
+        got = [await anext(news) for _ in range(3)]
+        await client.publish("news.a", 5)
+        got.append(await anext(news))
+    assert [(m.payload, m.gap) for m in got] == [(0, False), (1, False), (2, False), (5, True)]
+    assert client.stats.dropped == 2
+
+
+async def test_handlers_are_typed_and_in_order(place: Place) -> None:
+    """Handlers of a message type get its payload as they asked; async ones one at a time."""
+    client = await place.connect(name="ada")
+    heard: list[Any] = []
+
+    @client.on("chat_message", ChatMessage)
+    async def typed(message: Any) -> None:
+        await asyncio.sleep(0.001)
+        heard.append(message.payload)
+
+    @client.on("*")
+    def anything(message: Any) -> None:
+        if message.type == "chat_message":
+            heard.append(message.payload["text"])
+
+    @client.on("chat_message")
+    def fails(_: Any) -> None:
+        raise ZeroDivisionError
+
+    for text in ("one", "two"):
+        await client.send("chat_message", {"text": text})
+    await until(lambda: len(heard) == 4)
+    assert [h if isinstance(h, str) else h.text for h in heard] == ["one", "one", "two", "two"]
+    assert isinstance(heard[0], ChatMessage)
+
+
+async def test_bytes_go_everywhere(place: Any) -> None:
+    """What is said in a room, to one client, and answered by the application may be bytes."""
+    content = bytes(range(256))
+
+    @place.hub.on("mirror")
+    async def mirror(_: Any, __: dict[str, Any]) -> bytes:
+        return content
+
+    ada, bo = await place.connect(name="ada"), await place.connect(name="bo")
+    heard: list[Any] = []
+    for kind in ("room_message", "private_message"):
+        bo.on(kind)(lambda message: heard.append(message.payload["data"]))
+    for client in (ada, bo):
+        await client.request("join_room", {"room": "raw"})
+    await ada.send("room_message", {"room": "raw", "data": content})
+    await ada.send("private_message", {"to": bo.client_id, "data": content})
+    answer = await ada.request("mirror", {})
+    assert answer.payload["data"] == content
+    await until(lambda: len(heard) == 2)
+    assert heard == [content, content]
+
+
+async def test_iterating_gives_everything(place: Place) -> None:
+    """Who iterates over a client gets all messages from the welcome on, until it is closed."""
+    client = await place.connect(name="ada")
+    await client.request("chat_message", {"text": "hi"})
+    await client.close()
+    kinds = [message.type async for message in client]
+    assert kinds[0] == "welcome"
+    assert "chat_message" in kinds
+    assert "ack" not in kinds
+
+
+async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
+    """Who iterates over a client has room for `buffer` messages; what had to go is a gap."""
+    client = await place.connect(buffer=1_500)
+    last: list[Any] = []
+    client.on("tick")(lambda message: last.append(message.payload["data"]))
+    reader = aiter(client)
+    assert (await anext(reader)).type == "welcome"
+    session = next(iter(place.hub.audience.sessions.values()))
+
+    async def hear(first: int, number: int) -> list[Any]:
+        """What a reader who is away for so many messages finds."""
+        for each in range(first, first + number):
+            session.send("tick", {"data": each})
+            if each % 100 == 99:
+                await until(lambda: last[-1:] == [each])  # noqa: B023 - waited for here
+        ticks: list[Any] = []
+        while not ticks or ticks[-1].payload["data"] != first + number - 1:
+            message = await anext(reader)
+            ticks += [message] * (message.type == "tick")
+        return ticks
+
+    held = await hear(0, 1_200)
+    assert [message.payload["data"] for message in held] == list(range(1_200))
+    assert not any(message.gap for message in held)
+    cut = await hear(2_000, 1_600)
+    assert len(cut) == 1_500
+    assert [message.gap for message in cut] == [True] + [False] * 1_499
+    assert client.stats.dropped >= 100
