@@ -1,0 +1,140 @@
+"""Whether a client is connected, and when it comes back; no sockets, and no time passes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from rtmon.backoff import Backoff
+from tests.client.wire import Wire, kinds
+
+
+def test_ten_minutes_of_outage() -> None:
+    """Ten minutes without a server take a moment to simulate; what is kept goes out in order."""
+    wire = Wire(queue_age=900.0, queue_size=700)
+    wire.open()
+    place = wire.session.enter("channel", "news", wire.now)
+    subscribe = wire.said()[0]
+    wire.say("ack", {"epoch": "e", "offset": 4}, reply_to=subscribe["id"])
+    assert place.entered
+    start, sent = wire.now, 0
+    delay = wire.lose()
+    while wire.now < start + 600:
+        assert delay is not None
+        wire.pass_time(delay)
+        wire.send("publish", {"channel": "news", "data": sent})
+        sent += 1
+        wire.session.connecting()
+        delay = wire.session.failed(wire.now, OSError("refused"))
+    said = wire.open(offset=9, recovered=True)
+    assert kinds(said[:2]) == ["connect", "subscribe"]
+    assert said[0]["payload"]["session"] == "first"
+    assert said[1]["payload"] == {"channel": "news", "since": {"epoch": "e", "offset": 4}}
+    assert [m["payload"]["data"] for m in said if m["type"] == "publish"] == list(range(sent))
+    assert sent > 40
+    stats = wire.session.stats(wire.now)
+    assert stats.downtime == pytest.approx(wire.now - start)
+    assert (stats.attempts, stats.reconnects) == (sent + 2, 1)
+
+
+def test_five_thousand_come_back() -> None:
+    """5,000 clients whose server is gone for 5 s are back within 30 s, never 35 % in a second."""
+    backs = []
+    for seed in range(5_000):
+        wire = Wire(seed=seed)
+        wire.open()
+        wire.clock.advance(60)
+        gone = wire.now
+        delay = wire.session.lost(wire.now, 1006, "")
+        while wire.now + (delay or 0) < gone + 5:
+            assert delay is not None
+            wire.clock.advance(delay)
+            delay = wire.session.failed(wire.now, OSError("refused"))
+        assert delay is not None
+        backs.append(wire.now + delay - gone)
+    assert max(backs) < 30
+    assert max(Counter(int(back) for back in backs).values()) < 0.35 * 5_000
+
+
+def test_a_dead_link() -> None:
+    """A link is dead heartbeat_timeout after a ping, unless anything at all came since."""
+    wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
+    wire.open()
+    wire.pass_time(20)
+    assert kinds(wire.said()) == ["ping"]
+    wire.pass_time(9)
+    wire.say("notification", {"title": "alive"})
+    wire.pass_time(9.9)
+    assert wire.session.dead is None
+    wire.pass_time(0.1)
+    assert wire.session.dead is not None
+
+
+def test_a_link_that_takes_nothing() -> None:
+    """A ping that cannot even be written, because the link takes nothing, counts from its time."""
+    wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
+    wire.open()
+    wire.pass_time(29.9)
+    assert wire.session.dead is None
+    assert wire.session.due(wire.now) == pytest.approx(wire.now + 0.1)
+    wire.pass_time(0.1)
+    assert wire.session.dead is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "back"),
+    [
+        (1000, False),
+        (1001, True),
+        (1006, True),
+        (1008, False),
+        (1013, True),
+        (4000, True),
+        (4499, True),
+        (4500, False),
+    ],
+)
+def test_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
+    """The close code says whether to come back; if not, that is told, and nothing more is sent."""
+    wire = Wire()
+    wire.open()
+    answers: list[Any] = []
+    wire.send("history", {}, answers)
+    assert (wire.lose(code) is not None) is back
+    assert [c.what for c in wire.changes()][1:] == ["close"] + [] * back + ["gave_up"] * (not back)
+    assert len(answers) == (not back)
+    assert wire.session.lifecycle.state == ("reconnecting" if back else "closed")
+
+
+def test_the_servers_word_counts_more() -> None:
+    """`disconnect` says whether and when to come back, whatever the code; others wait, too."""
+    wire = Wire(backoff=Backoff(base=1, max=1))
+    wire.open()
+    wire.say("disconnect", {"code": 1001, "retry": False})
+    assert wire.lose(1001) is None
+    wire = Wire(backoff=Backoff(base=1, max=1))
+    wire.open()
+    wire.say("disconnect", {"code": 1000, "retry": True, "retry_after": 7})
+    delay = wire.lose(1000)
+    assert delay is not None
+    assert 7 <= delay <= 8
+    wire.open()
+    assert (wire.lose(1001) or 9) <= 1
+
+
+def test_giving_up() -> None:
+    """After so many failures in a row it gives up; connections that end at once count as such."""
+    wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
+    for _ in range(3):
+        wire.open()
+        wire.clock.advance(1)
+        assert wire.lose(1013) is not None
+    wire.open()
+    wire.clock.advance(5)
+    assert wire.lose(1013) is not None
+    assert wire.session.failed(wire.now, OSError()) is not None
+    assert wire.session.failed(wire.now, OSError()) is not None
+    assert wire.session.failed(wire.now, OSError()) is None
+    assert wire.session.lifecycle.ended is not None

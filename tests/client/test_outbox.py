@@ -1,0 +1,180 @@
+"""What waits to be sent, and what becomes of it; no sockets, and no time passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rtmon.backoff import Backoff
+from rtmon.batching import Batch
+from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
+from rtmon.client.pace import Pace
+from rtmon.errors import OptionError
+from tests.client.wire import Wire, kinds
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_what_may_not_have_arrived(repeatable: bool) -> None:  # noqa: FBT001
+    """A message cut off before its answer is sent again under its id only if that does no harm."""
+    wire = Wire()
+    wire.open()
+    answers: list[Any] = []
+    kind = "publish" if repeatable else "private_message"
+    wire.send(kind, {"channel": "c", "data": 1, "ack": True}, answers)
+    first = wire.said()
+    wire.lose()
+    again = [m for m in wire.open() if m["type"] == kind]
+    if repeatable:
+        assert [m["id"] for m in again] == [first[0]["id"]]
+        wire.say("ack", {"epoch": "e", "offset": 1}, reply_to=again[0]["id"])
+        assert answers[0].payload["offset"] == 1
+    else:
+        assert again == []
+        assert isinstance(answers[0], ConnectionLost)
+
+
+def test_a_pong_confirms() -> None:
+    """The server takes messages in order: its pong says that it has all that was sent before."""
+    wire = Wire(heartbeat_interval=20.0)
+    wire.open()
+    wire.send("publish", {"channel": "c", "data": 1})
+    wire.said()
+    wire.pass_time(20)
+    (ping,) = wire.said()
+    wire.send("publish", {"channel": "c", "data": 2})
+    wire.said()
+    wire.clock.advance(0.25)
+    wire.say("pong", {"timestamp": 1}, reply_to=ping["id"])
+    assert wire.session.heartbeat.rtt == pytest.approx(0.25)
+    wire.lose()
+    assert [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"] == [2]
+
+
+def test_too_old() -> None:
+    """What waited longer than queue_age is dropped and told; the rest is sent."""
+    wire = Wire(queue_age=60.0)
+    answers: list[Any] = []
+    wire.send("publish", {"channel": "c", "data": 1})
+    wire.send("publish", {"channel": "c", "data": 2}, answers)
+    wire.pass_time(59)
+    wire.send("publish", {"channel": "c", "data": 3})
+    wire.pass_time(1)
+    assert isinstance(answers[0], MessageExpired)
+    assert ["dropped" in change.reason for change in wire.changes()] == [True]
+    assert [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"] == [3]
+    assert wire.session.stats(wire.now).expired == 2
+
+
+def test_not_sent_again_when_forgotten() -> None:
+    """What was sent once is not sent again when the server no longer remembers its id."""
+    wire = Wire(queue_age=3_600.0)
+    wire.open()
+    wire.send("publish", {"channel": "c", "data": 1})
+    wire.said()
+    wire.lose()
+    wire.send("publish", {"channel": "c", "data": 2})
+    wire.pass_time(290)
+    assert [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"] == [2]
+
+
+@pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
+def test_a_full_queue(policy: Any) -> None:
+    """One message too many is refused, or the oldest goes for it."""
+    wire = Wire(queue_size=2, queue_policy=policy)
+    for number in (1, 2):
+        wire.send("publish", {"channel": "c", "data": number})
+    if policy == "drop_oldest":
+        wire.send("publish", {"channel": "c", "data": 3})
+    else:
+        with pytest.raises(QueueFull):
+            wire.send("publish", {"channel": "c", "data": 3})
+    left = [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"]
+    assert left == ([2, 3] if policy == "drop_oldest" else [1, 2])
+
+
+def test_batches() -> None:
+    """Messages are collected by number and by time, and sent as one, in order."""
+    wire = Wire(batch=Batch(size=3, delay=0.5))
+    wire.open()
+    for number in range(4):
+        wire.send("publish", {"channel": "c", "data": number})
+    (batch,) = wire.said()
+    assert [m["payload"]["data"] for m in batch["payload"]["messages"]] == [0, 1, 2]
+    assert wire.session.due(wire.now) == pytest.approx(wire.now + 0.5)
+    wire.pass_time(0.5)
+    assert [m["payload"]["data"] for m in wire.said()] == [3]
+    wire.send("publish", {"channel": "c", "data": b"\0"})
+    wire.pass_time(0.5)
+    assert wire.said()[0]["payload"] == {"channel": "c", "data": "AA==", "encoding": "base64"}
+
+
+def test_no_faster_than_the_server() -> None:
+    """The rate of the welcome is kept; what is refused all the same is sent again, in order."""
+    wire = Wire()
+    wire.open(limits={"rate": 10.0})
+    for number in range(30):
+        wire.send("publish", {"channel": "c", "data": number})
+    said = wire.said()
+    assert len(said) < 10
+    for refused in said[-2:]:
+        wire.say("error", {"code": "rate_limited", "retry": True}, reply_to=refused["id"])
+    assert wire.said() == []
+    wire.pass_time(10)
+    assert [m["payload"]["data"] for m in wire.said()][:3] == [
+        *(m["payload"]["data"] for m in said[-2:]),
+        said[-1]["payload"]["data"] + 1,
+    ]
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
+def test_a_pace_keeps_its_word(rate: float) -> None:
+    """When the next message is said to be due, it may be sent, however times are rounded."""
+    for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
+        pace, now = Pace(), began
+        pace.start(now, rate=rate, burst=3)
+        pace.spend(pace.left(now))
+        for _ in range(100):
+            now = max(now, pace.due())
+            assert pace.left(now) == 1
+            pace.spend(1)
+
+
+def test_too_large() -> None:
+    """What the server would end the connection for is not sent."""
+    wire = Wire()
+    wire.open(limits={"message_size": 2_000, "rate": 10.0})
+    with pytest.raises(OptionError, match="2000"):
+        wire.send("publish", {"channel": "c", "data": "x" * 2_000})
+    with pytest.raises(OptionError, match="finite"):
+        wire.send("publish", {"channel": "c", "data": float("nan")})
+
+
+def test_typing_is_not_kept() -> None:
+    """That somebody was typing before an outage is of no use after it."""
+    wire = Wire()
+    wire.send("typing_start", {})
+    assert kinds(wire.open()) == ["connect"]
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_what_is_left_at_the_end_is_told(gives_up: bool) -> None:  # noqa: FBT001
+    """What can no longer be sent when a client ends is counted, and told to somebody."""
+    wire = Wire(backoff=Backoff(attempts=0) if gives_up else Backoff())
+    wire.open()
+    answers: list[Any] = []
+    wire.send("publish", {"channel": "c", "data": 1})
+    wire.said()
+    wire.send("publish", {"channel": "c", "data": 2})
+    wire.send("publish", {"channel": "c", "data": 3, "ack": True}, answers)
+    wire.send("typing_start", {})
+    if gives_up:
+        assert wire.lose() is None
+    else:
+        wire.session.closing()
+        wire.session.closed(wire.now)
+        wire.events += wire.session.take_events()
+    told = [change.reason for change in wire.changes() if change.what == "error"]
+    assert told == ["2 messages may not have arrived: the client is closed."]
+    assert wire.session.stats(wire.now).dropped == 2
+    assert isinstance(answers[0], ClientClosed)
