@@ -97,7 +97,14 @@ class Counting(Guarded):
 
     def data_received(self, data: bytes) -> None:
         try:
-            size = len(data)
+        self._count_wire(len(data))
+        if self.pings_at_once is None:
+            self._base_data_received(data)
+        else:
+            self._receive_pings(data, self.pings_at_once)
+
+    def _count_wire(self, size: int) -> None:
+        """Bytes came in."""
             tally = self._tally
             meter = tally.meter
             meter.wire_in += size
@@ -109,10 +116,6 @@ class Counting(Guarded):
                 read_much(self.transport)
         except Exception as exc:
             self.monitor.probe_failed(exc)
-        if self.pings_at_once is None:
-            self._base_data_received(data)
-        else:
-            self._receive_pings(data, self.pings_at_once)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
         """Receive what may hold more pings than are answered at once."""

@@ -6,8 +6,7 @@ are done here in a few flat lines; everything else goes the library's own way, f
 state it would have been in. What an application can see is the same: messages, bytes written,
 exceptions, states, close codes.
 
-This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
-was tested with, for connection classes that leave these methods alone, and after a self-test.
+This stands in front of :mod:`~rtmon.probes.flat`, and is used under the same conditions.
 """
 
 from __future__ import annotations
@@ -23,11 +22,10 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
-from websockets.version import version as installed_version
 
+from . import flat
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
-from .reading import READ_AT_ONCE, read_much
 
 try:
     from websockets.speedups import apply_mask
@@ -35,17 +33,16 @@ except ImportError:  # the same in Python, for platforms without a compiled whee
     from websockets.utils import apply_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+    from websockets.protocol import Event
 
     from ..monitor import Monitor
     from .tally import Tally
 
-__all__ = ["TESTED", "FastPath", "obstacle"]
+__all__ = ["FastPath", "obstacle"]
 
-TESTED = frozenset({"17.4"})
-"""The versions of ``websockets`` that the fast path was tested with, and runs on."""
-
-_TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+_TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 _AT_EOF = StreamReader.at_eof.__code__
 _PARSE, _SERVER_PARSE = Protocol.parse.__code__, ServerProtocol.parse.__code__
 _SHORT = {
@@ -75,12 +72,12 @@ REPLACED = (
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
-    """Stands in front of a probed connection class, and takes what is simple."""
+    """Stands in front of a flat connection class, and takes what is simple."""
 
     monitor: Monitor
     _tally: Tally
-    _times: bool
-    _base_recv: Callable[[bool | None], Awaitable[Any]]
+    _count_wire: Callable[[int], None]
+    _deliver: Callable[[list[Event]], None]
 
     def _opened(self) -> None:
         super()._opened()  # type: ignore[misc]
@@ -99,7 +96,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         except Exception as failure:
             self.monitor.probe_failed(failure)
 
-    def data_received(self, data: bytes) -> None:  # noqa: C901, PLR0912 - flat on purpose
+    def data_received(self, data: bytes) -> None:
         protocol = self.protocol
         tally = self._tally
         if not tally.between or protocol._state is not OPEN:  # noqa: SLF001
@@ -107,7 +104,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
                 super().data_received(data)
                 tally.between = _is_between(self)
             return
-        frames = []
+        frames: list[Event] = []
         begin, size = 0, len(data)
         while size - begin >= 6:
             head = data[begin]
@@ -139,70 +136,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
             tally.between = _is_between(self)
             return
         self._count_wire(size)
-        messages = self.recv_messages
-        queue = messages.frames
-        for frame in frames:
-            queue.queue.append(frame)
-            waiter = queue.get_waiter
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-            high = messages.high
-            if high is not None and len(queue.queue) > high and not messages.paused:
-                messages.paused = True
-                messages.pause()
-            try:
-                tally.received(frame)
-            except Exception as exc:
-                self.monitor.probe_failed(exc)
-
-    def _count_wire(self, size: int) -> None:
-        try:
-            tally = self._tally
-            meter = tally.meter
-            meter.wire_in += size
-            meter.ledger.wire_in += size
-            meter.last = tally.now()
-            if not meter.dirty:
-                meter.mark()
-            if size >= READ_AT_ONCE:
-                read_much(self.transport)
-        except Exception as exc:
-            self.monitor.probe_failed(exc)
-
-    async def recv(self, decode: bool | None = None) -> Any:  # noqa: C901, FBT001 - flat; the library's
-        if self._times:
-            try:
-                self._tally.asked()
-            except Exception as exc:
-                self.monitor.probe_failed(exc)
-        messages = self.recv_messages
-        queue = messages.frames
-        frames = queue.queue
-        if not messages.get_in_progress:
-            if not frames and not messages.closed:
-                messages.get_in_progress = True
-                queue.get_waiter = waiter = queue.loop.create_future()
-                try:
-                    await waiter
-                except EOFError:
-                    pass  # the library finds that the stream has ended, and says so
-                finally:
-                    waiter.cancel()
-                    queue.get_waiter = None
-                    messages.get_in_progress = False
-            if frames:
-                message = _message(frames[0], decode)
-                if message is not None:
-                    frames.popleft()
-                    if messages.paused and messages.low is not None:
-                        messages.maybe_resume()
-                    if self._times:
-                        try:
-                            self._tally.handed()
-                        except Exception as exc:
-                            self.monitor.probe_failed(exc)
-                    return message
-        return await (super().recv(decode) if self._times else self._base_recv(decode))
+        self._deliver(frames)
 
     async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901, PLR0912 - flat on purpose
         protocol = self.protocol
@@ -289,32 +223,10 @@ def _is_between(connection: ServerConnection) -> bool:
     return inner is not None and inner.gi_code is _AT_EOF
 
 
-def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
-    """The message that a frame is; None if it is not a whole one, or not valid UTF-8."""
-    opcode = frame.opcode
-    if not frame.fin or opcode is _CONT:
-        return None
-    data = frame.data if type(frame.data) is bytes else bytes(frame.data)
-    if opcode is _TEXT if decode is None else decode:
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            return None
-    return data
-
-
 def obstacle(base: type[Connection]) -> str | None:
     """Why the fast path cannot be used, None if it can.
 
     Args:
         base: the connection class it would stand before.
     """
-    if installed_version not in TESTED:
-        tested = ", ".join(sorted(TESTED))
-        return f"websockets {installed_version} is installed, and it was tested with {tested} only"
-    own = [name for name in REPLACED if getattr(base, name) is not getattr(ServerConnection, name)]
-    if own:
-        return f"{base.__name__} has methods of its own: {', '.join(own)}"
-    from .selftest import difference  # it uses probes itself
-
-    return difference()
+    return flat.obstacle(base, stock=ServerConnection, replaced=REPLACED)

@@ -14,6 +14,7 @@ from websockets.protocol import OPEN
 
 from ..errors import OptionError
 from . import fast as fast_path
+from . import flat as flat_path
 from .counting import Counting
 
 if TYPE_CHECKING:
@@ -70,13 +71,27 @@ def probe(
         fast = False
         logger.warning("the fast path is off: %s", obstacle)
         monitor.event("fast path off", obstacle)
-    return probed(monitor, base, fast=fast, times=times)
+    flat = fast or flat_path.obstacle(base) is None
+    return probed(monitor, base, flat=flat, fast=fast, times=times)
 
 
 def probed(
-    monitor: Monitor, base: type[Connection], *, fast: bool, times: bool = True
+    monitor: Monitor,
+    base: type[Connection],
+    *,
+    flat: bool = False,
+    fast: bool = False,
+    times: bool = True,
 ) -> type[Any]:
-    """The class that :func:`probe` returns, made without asking whether it may be fast."""
+    """The class that :func:`probe` returns, made without asking whether it may be as told.
+
+    Args:
+        monitor: what counts.
+        base: the class below.
+        flat: whether to take the library's steps, rather than call its methods.
+        fast: whether to shorten them, too; then it is flat in any case.
+        times: as for :func:`probe`.
+    """
     members = {
         "monitor": monitor,
         "_times": times,
@@ -89,11 +104,11 @@ def probed(
     }
     if not times:
         members["recv_streaming"] = base.recv_streaming
-        if not fast:
+        if not (flat or fast):
             members["recv"] = base.recv
     end = CountingClient if issubclass(base, ClientConnection) else CountingServer
-    bases = (fast_path.FastPath, end, base) if fast else (end, base)
-    return type(f"Probed{base.__name__}", bases, members)
+    front = (fast_path.FastPath, flat_path.Flat) if fast else (flat_path.Flat,) if flat else ()
+    return type(f"Probed{base.__name__}", (*front, end, base), members)
 
 
 class CountingServer(Counting, ServerConnection):

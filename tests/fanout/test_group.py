@@ -15,7 +15,7 @@ from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.fanout import Group, broadcasting
 from rtmon.fanout.frames import obstacle
-from rtmon.probes import fast
+from rtmon.probes import flat
 from tests.fanout import mix
 from tests.fanout.members import KINDS, open_pair, read, shares
 from tests.fanout.receiver import Receiver
@@ -34,7 +34,7 @@ def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list
 @pytest.fixture
 def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As with a release of the library that nobody has tested yet."""
-    monkeypatch.setattr(fast, "TESTED", frozenset({"1.0"}))
+    monkeypatch.setattr(flat, "TESTED", frozenset({"1.0"}))
     obstacle.cache_clear()
     yield
     obstacle.cache_clear()
@@ -60,7 +60,7 @@ def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixt
 
 def test_frames_are_shared_where_that_was_tested() -> None:
     """With a version of the library that was tested, nothing stands in the way."""
-    assert (obstacle() is None) == (version in fast.TESTED)
+    assert (obstacle() is None) == (version in flat.TESTED)
 
 
 async def test_who_cannot_be_written_to_is_handed_back() -> None:

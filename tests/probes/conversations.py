@@ -1,6 +1,6 @@
 """Random conversations in memory: the library's own connection, the probe and the fast path.
 
-Each of the three takes the same steps, and after each step all that can be seen of them is
+Each of the four takes the same steps, and after each step all that can be seen of them is
 compared, outside and inside.
 """
 
@@ -274,17 +274,18 @@ def _counted(monitor: Monitor, connection: Any) -> dict[str, Any]:
 async def all_the_same(
     conversation: list[Any], *, compressed: bool, opened: bool, **options: Any
 ) -> bool:
-    """All three do the same at every step; returns whether the fast path could take something."""
-    monitors = [Monitor(interval=3600), Monitor(interval=3600)]
+    """All four do the same at every step; returns whether the fast path could take something."""
+    monitors = [Monitor(interval=3600) for _ in range(3)]
     if compressed:
         options["extensions"] = [ServerPerMessageDeflateFactory()]
         options["client_extensions"] = [ClientPerMessageDeflateFactory()]
-    stock, plain, quick = sides = [
+    stock, plain, flat, quick = sides = [
         _Side(connection_class, **options)
         for connection_class in (
             ServerConnection,
-            probed(monitors[0], ServerConnection, fast=False),
-            probed(monitors[1], ServerConnection, fast=True),
+            probed(monitors[0], ServerConnection),
+            probed(monitors[1], ServerConnection, flat=True),
+            probed(monitors[2], ServerConnection, fast=True),
         )
     ]
     client = stock.pair.client
@@ -308,11 +309,14 @@ async def all_the_same(
             await asyncio.sleep(0)
         expected = stock.seen()
         assert plain.seen() == expected, f"the probe differs after {step}"
+        assert flat.seen() == expected, f"the flat probe differs after {step}"
         assert quick.seen() == expected, f"the fast path differs after {step}"
-    assert _counted(monitors[0], plain.connection) == _counted(monitors[1], quick.connection)
+    counted = _counted(monitors[0], plain.connection)
+    assert counted == _counted(monitors[1], flat.connection)
+    assert counted == _counted(monitors[2], quick.connection)
     # At one time: a side that is ended while another still goes on would be a turn ahead.
     await asyncio.gather(*(side.end() for side in sides))
-    assert plain.seen() == quick.seen() == stock.seen()
+    assert plain.seen() == flat.seen() == quick.seen() == stock.seen()
     for monitor in monitors:
         assert monitor.probe_failures == 0
         monitor.close()

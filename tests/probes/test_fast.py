@@ -14,13 +14,13 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor, probe
-from rtmon.probes import fast, handshake, keepalive, selftest
+from rtmon.probes import fast, flat, handshake, keepalive, selftest
 from rtmon.probes.pair import frame_bytes
 from rtmon.testing import until
 from tests.probes import conversations
 from tests.probes.conversations import all_the_same
 
-only_tested = pytest.mark.skipif(version not in fast.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 
 
 @only_tested
@@ -36,7 +36,8 @@ def test_nobody_can_tell_the_fast_path_from_the_librarys_own(
     *, steps: list[Any], compressed: bool, opened: bool, max_size: Any, max_queue: Any
 ) -> None:
     """Random bytes in random pieces, random messages, pauses, failures and ends, in every state:
-    the library, the probe and the fast path do the same, and the latter two count the same.
+    the library, the probe (around its methods, and flat) and the fast path do the same, and
+    the latter three count the same.
     """
     took = asyncio.run(
         all_the_same(
@@ -132,7 +133,7 @@ async def test_corners_that_chance_may_miss(corner: str) -> None:
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As with a release of the library that nobody has tested yet."""
-    monkeypatch.setattr(fast, "TESTED", frozenset({"1.0"}))
+    monkeypatch.setattr(flat, "TESTED", frozenset({"1.0"}))
     yield
     selftest.difference.cache_clear()
 
@@ -218,7 +219,7 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     if breakage == "different":
         monkeypatch.setattr(fast, "_medium", lambda *fields: b"?" * len(fields))
     elif breakage == "raises":
-        monkeypatch.setattr(fast, "_message", None)
+        monkeypatch.setattr(flat, "_message", None)
     elif breakage == "elsewhere":
         monkeypatch.setattr(fast, "_AT_EOF", None)
     elif breakage == "refused":

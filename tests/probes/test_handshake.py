@@ -20,11 +20,11 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
-from rtmon.probes import fast, handshake
+from rtmon.probes import flat, handshake
 from rtmon.probes.pair import MemoryTransport, _Server, frame_bytes
 from rtmon.probes.websockets import probed
 
-only_tested = pytest.mark.skipif(version not in fast.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 
 _DATE = re.compile(rb"Date: [^\r]*")
 ORDINARY = {

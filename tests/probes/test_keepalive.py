@@ -19,14 +19,14 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
-from rtmon.probes import fast
+from rtmon.probes import flat
 from rtmon.probes.keepalive import GRAINS
 from rtmon.probes.pair import MemoryTransport, Pair, frame_bytes
 from rtmon.probes.websockets import probed
 from rtmon.testing import until
 from tests.probes import virtual
 
-only_tested = pytest.mark.skipif(version not in fast.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 
 INTERVAL = 10.0
 LASTS = 55.0
