@@ -37,8 +37,6 @@ heard of again, it goes on. Pages are heard of every five seconds, hidden ones a
 _LOOKS = ("visible", "css_classes")
 """What changes of every part."""
 
-Bundle = tuple[dict[str, Any], dict[str, Any]]
-
 
 class Dashboard:
     """The live dashboard of a Monitor, a server or a feed, as the last line of a notebook cell.

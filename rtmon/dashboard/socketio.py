@@ -8,11 +8,11 @@ from typing import Any
 from ..metrics.records import SocketIOInfo
 from .components import Table
 from .numbers import exact, seconds
-from .tables import Cell
+from .tables import Cell, Columns, bounded_table
 
 __all__ = ["page", "table"]
 
-_COLUMNS: tuple[tuple[str, str, str], ...] = (
+_COLUMNS: Columns = (
     ("name", "Name", "left"),
     ("kind", "What", "left"),
     ("namespace", "Namespace", "left"),
@@ -27,7 +27,6 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("p50", "p50", "right"),
     ("p95", "p95", "right"),
 )
-"""Column of the table, its title, its side."""
 
 _TIMES = frozenset({"p50", "p95"})
 _TROUBLE = frozenset({"refused", "errors"})
@@ -35,14 +34,7 @@ _TROUBLE = frozenset({"refused", "errors"})
 
 def table() -> Table:
     """The table, still empty."""
-    return Table(
-        heading="Socket.IO",
-        columns=[
-            {"key": key, "title": title, "align": align, "sortable": False}
-            for key, title, align in _COLUMNS
-        ],
-        css_classes=["bounded"],
-    )
+    return bounded_table("Socket.IO", _COLUMNS)
 
 
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:

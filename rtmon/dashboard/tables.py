@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..feeds.feed import ConnectionQuery, Feed
@@ -14,7 +15,11 @@ from .numbers import UNKNOWN, clock, duration, exact, scaled, seconds
 
 __all__ = [
     "CHANNELS_SHOWN",
+    "EVENTS_SHOWN",
     "PAGE_SIZE",
+    "Cell",
+    "Columns",
+    "bounded_table",
     "channels_page",
     "channels_table",
     "connection_query",
@@ -35,7 +40,10 @@ CHANNELS_SHOWN = 100
 
 Cell = str | list[str]
 
-_CHANNEL_COLUMNS: tuple[tuple[str, str, str], ...] = (
+Columns = tuple[tuple[str, str, str], ...]
+"""Of each column its key, its title, its side."""
+
+_CHANNEL_COLUMNS: Columns = (
     ("channel", "Channel", "left"),
     ("subscribers", "Subscribers", "right"),
     ("published", "Published", "right"),
@@ -43,9 +51,16 @@ _CHANNEL_COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("dropped", "Dropped", "right"),
     ("fanout", "Fan-out", "right"),
 )
-"""Column of the channels table, its title, its side; the fan-out is the mean of all."""
+"""The fan-out is the mean of all."""
 
-_COLUMNS: tuple[tuple[str, str, str], ...] = (
+_EVENT_COLUMNS: Columns = (
+    ("time", "UTC", "left"),
+    ("kind", "Event", "left"),
+    ("name", "Who", "left"),
+    ("detail", "What", "left wide"),
+)
+
+_CONNECTION_COLUMNS: Columns = (
     ("name", "Name", "left"),
     ("transport", "Via", "left"),
     ("remote", "Address", "left"),
@@ -60,9 +75,9 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("opened", "Opened", "right"),
     ("close_code", "State", "left"),
 )
-"""Column of the connections table (it is what is sorted by), its title, its side."""
+"""The key is what is sorted by."""
 
-_SORTABLE = frozenset(key for key, _, _ in _COLUMNS)
+_SORTABLE = frozenset(key for key, _, _ in _CONNECTION_COLUMNS)
 _STATES = {"open": "Open", "closed": "Closed", "": "All"}
 
 _HOW_TO_CONNECT = (
@@ -72,14 +87,24 @@ _HOW_TO_CONNECT = (
 )
 
 
+def bounded_table(heading: str, columns: Columns) -> Table:
+    """A table that scrolls within its card, in the order that its rows come in; still empty."""
+    described = _described(columns, sortable=False)
+    return Table(heading=heading, columns=described, css_classes=["bounded"])
+
+
+def _described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
+    return [
+        {"key": key, "title": title, "align": align, "sortable": sortable}
+        for key, title, align in columns
+    ]
+
+
 def connections_table() -> Table:
     """The connections table, still empty."""
     return Table(
         heading="Connections",
-        columns=[
-            {"key": key, "title": title, "align": align, "sortable": True}
-            for key, title, align in _COLUMNS
-        ],
+        columns=_described(_CONNECTION_COLUMNS, sortable=True),
         states=[list(item) for item in _STATES.items()],
         paged=True,
         page_size=PAGE_SIZE,
@@ -107,15 +132,7 @@ def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
     offset = query.offset
     if not found.rows and found.total:
         offset = (found.total - 1) // PAGE_SIZE * PAGE_SIZE
-        last = ConnectionQuery(
-            state=query.state,
-            contains=query.contains,
-            sort=query.sort,
-            descending=query.descending,
-            offset=offset,
-            limit=PAGE_SIZE,
-        )
-        found = feed.connections(last)
+        found = feed.connections(replace(query, offset=offset))
     now = feed.now()
     snapshot = feed.snapshot()
     if snapshot is None:
@@ -182,14 +199,7 @@ def _state(info: ConnectionInfo) -> Cell:
 
 def channels_table() -> Table:
     """The channels of a hub, still empty."""
-    return Table(
-        heading="Channels",
-        columns=[
-            {"key": key, "title": title, "align": align, "sortable": False}
-            for key, title, align in _CHANNEL_COLUMNS
-        ],
-        css_classes=["bounded"],
-    )
+    return bounded_table("Channels", _CHANNEL_COLUMNS)
 
 
 def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
@@ -218,20 +228,7 @@ def _channel(info: ChannelInfo) -> list[Cell]:
 
 def events_table() -> Table:
     """The event log, still empty."""
-    titles = {"time": "UTC", "kind": "Event", "name": "Who", "detail": "What"}
-    return Table(
-        heading="Events",
-        columns=[
-            {
-                "key": key,
-                "title": title,
-                "align": "left wide" if key == "detail" else "left",
-                "sortable": False,
-            }
-            for key, title in titles.items()
-        ],
-        css_classes=["bounded"],
-    )
+    return bounded_table("Events", _EVENT_COLUMNS)
 
 
 def events_page(events: Sequence[Event]) -> dict[str, Any]:

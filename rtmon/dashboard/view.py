@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
 
-from ..feeds.feed import ConnectionQuery, Feed
+from ..feeds.feed import Feed
 from ..metrics import csvtext
 from . import closes, socketio, tables
 from .charts import Charts
@@ -183,14 +184,8 @@ class View:
 
     def _connections_csv(self) -> tuple[str, str]:
         asked = tables.connection_query(self.connections.query)
-        everything = ConnectionQuery(
-            state=asked.state,
-            contains=asked.contains,
-            sort=asked.sort,
-            descending=asked.descending,
-            limit=None,
-        )
-        return self._csv("connections", self._reading.connections(everything).rows)
+        everything = self._reading.connections(replace(asked, offset=0, limit=None))
+        return self._csv("connections", everything.rows)
 
     def _csv(self, table: str, rows: Any) -> tuple[str, str]:
         stamp = clock(self._reading.now()).replace(":", "")

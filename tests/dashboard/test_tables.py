@@ -54,7 +54,7 @@ def test_rows_are_exact(synthetic: Make) -> None:
     )
     (row,) = texts(tables.connections_page(feed, ConnectionQuery()))
     assert row[0] == HOSTILE
-    cells = dict(zip((title for _, title, _ in tables._COLUMNS), row, strict=True))
+    cells = dict(zip((title for _, title, _ in tables._CONNECTION_COLUMNS), row, strict=True))
     assert cells["Msgs in"] == "1,234,567"
     assert cells["Bytes out"] == "9,007,199,254,740,993"
     assert cells["Bytes in"] == "–"
