@@ -8,6 +8,7 @@ __all__ = ["NORMAL", "TOO_SLOW", "Cause", "cause"]
 
 Cause = Literal[
     "closed",
+    "handler cancelled",
     "handler failed",
     "peer vanished",
     "ping timeout",
@@ -19,7 +20,10 @@ Cause = Literal[
 """Why a connection ended.
 
 * ``closed``: with a close frame of either side that says nothing worse.
-* ``handler failed``: an exception left the handler, which closes with 1011.
+* ``handler cancelled``: somebody cancelled the handler's task, as the end of its event loop does,
+  which closes with 1011.
+* ``handler failed``: an exception left the handler, which closes with 1011; also a
+  ``CancelledError`` of something that the handler waited for, while nobody cancelled it.
 * ``peer vanished``: TCP ended, or nothing answered any more, without a close frame.
 * ``ping timeout``: a keepalive ping was not answered in time.
 * ``protocol error``: the peer broke the protocol (1002, 1003, 1007, 1009, 1010).
@@ -48,6 +52,7 @@ def cause(
     code_received: int | None,
     initiator: str | None,
     failed: bool,
+    cancelled: bool,
     shutdown: bool,
     slow: bool,
     gone: bool,
@@ -61,6 +66,7 @@ def cause(
         code_received: close code received, None if no close frame was.
         initiator: ``local``, ``remote``, or None if nobody sent a close frame.
         failed: whether an exception left the handler.
+        cancelled: whether the handler was cancelled.
         shutdown: whether this server was closing.
         slow: whether bytes had waited to be sent for too long, or 1013 was sent for it.
         gone: whether the peer's end of TCP ended or was reset, rather than this one cut.
@@ -76,6 +82,7 @@ def cause(
             "slow consumer": cut_off,
             "ping timeout": unanswered,
             "handler failed": failed,
+            "handler cancelled": cancelled and code_sent == 1011,
             "protocol error": code_sent in VIOLATIONS,
             "server shutdown": shutdown,
         }

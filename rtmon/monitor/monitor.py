@@ -232,7 +232,7 @@ class Monitor(Reading):
         """A WebSocket handshake failed or was refused."""
         self.collector.rejected(meter, self.clock.time(), status=status, detail=detail)
 
-    def handler_failed(self, meter: Meter, exc: Exception, *, code: int | None = None) -> None:
+    def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
         """An exception left a connection's handler.
 
         Args:

@@ -17,6 +17,7 @@ from ..metrics.meter import Ending
 from ..protocol.close import ABNORMAL
 from .eventstream import EventStream
 from .exchange import App, Exchange, Message, Receive, Scope, Send, ending, text_size
+from .failing import cancelled
 
 if TYPE_CHECKING:
     from ..metrics.meter import Meter
@@ -136,13 +137,15 @@ class _WebSocket(Exchange):
         meter = self._meter
         failed = self.failed(exc)
         if failed:
-            assert isinstance(exc, Exception)  # noqa: S101 - for the type checker
+            assert exc is not None  # noqa: S101 - for the type checker
             self.monitor.handler_failed(meter, exc)
         if meter.opened is None:
             if not self._refused:
                 self._never_opened(failed=failed)
             return
-        cause: Cause = "handler failed" if failed else "peer vanished" if self.gone else "closed"
+        cause: Cause = "peer vanished" if self.gone else "closed"
+        if failed or cancelled(exc):
+            cause = "handler failed" if failed else "handler cancelled"
         # Whoever leaves without a word has the server drop the connection, as uvicorn does.
         self.monitor.connection_closed(meter, Ending(close_code=ABNORMAL, cause=cause))
 
@@ -220,7 +223,7 @@ class _Response(Exchange):
         failed = self.failed(exc)
         if self._meter is not None:
             if failed:
-                assert isinstance(exc, Exception)  # noqa: S101 - for the type checker
+                assert exc is not None  # noqa: S101 - for the type checker
                 self.monitor.handler_failed(self._meter, exc)
             initiator = "local" if self.gone is None else "remote"
             self._close(initiator, "handler failed" if failed else "closed")

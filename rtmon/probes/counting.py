@@ -59,6 +59,7 @@ class Counting(Guarded):
     # never need stays with the class.
     _tally: Tally
     _trouble: BaseException | None = None
+    _cancelled: bool = False
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
@@ -96,7 +97,6 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
 
     def data_received(self, data: bytes) -> None:
-        try:
         self._count_wire(len(data))
         if self.pings_at_once is None:
             self._base_data_received(data)
@@ -105,6 +105,7 @@ class Counting(Guarded):
 
     def _count_wire(self, size: int) -> None:
         """Bytes came in."""
+        try:
             tally = self._tally
             meter = tally.meter
             meter.wire_in += size
@@ -287,6 +288,7 @@ class Counting(Guarded):
                 code_received=code_received,
                 initiator=initiator,
                 failed=self._trouble is not None,
+                cancelled=self._cancelled,
                 shutdown=self._shutting_down(),
                 slow=self._paused_at is not None
                 or self.monitor.collector.backlogs.is_slow(self.meter),

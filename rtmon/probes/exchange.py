@@ -15,6 +15,7 @@ from ..metrics.causes import VIOLATIONS
 from ..metrics.meter import Ending
 from ..protocol.close import ABNORMAL, NO_STATUS
 from .counting import peer_address
+from .failing import failed
 from .routes import template
 
 if TYPE_CHECKING:
@@ -153,11 +154,10 @@ class Exchange(abc.ABC):
 
     def failed(self, exc: BaseException | None) -> bool:
         """Whether the application has failed, rather than been left by its peer or cancelled."""
-        if isinstance(exc, ExceptionGroup):
-            return any(self.failed(inner) for inner in exc.exceptions)
-        if not isinstance(exc, Exception) or exc is self.gone:
-            return False
-        return not any(base.__name__ in _GONE for base in type(exc).__mro__)
+        return failed(exc, left=self._left)
+
+    def _left(self, exc: Exception) -> bool:
+        return exc is self.gone or any(base.__name__ in _GONE for base in type(exc).__mro__)
 
 
 def text_size(text: str) -> int:

@@ -16,6 +16,7 @@ from ..errors import OptionError
 from . import fast as fast_path
 from . import flat as flat_path
 from .counting import Counting
+from .failing import cancelled, failed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -147,9 +148,11 @@ class CountingServer(Counting, ServerConnection):
 
     def _handler_raised(self, exc: BaseException | None) -> None:
         try:
-            if (
-                isinstance(exc, Exception)
-                and not isinstance(exc, ConnectionClosed)
+            if cancelled(exc):
+                self._cancelled = True
+            elif (
+                exc is not None
+                and failed(exc, left=_left)
                 and self._trouble is None
                 and self._tally.counted
             ):
@@ -188,6 +191,10 @@ class CountingClient(Counting, ClientConnection):
         if self.request is not None:
             self._says(self.request)
         self._opened()
+
+
+def _left(exc: Exception) -> bool:
+    return isinstance(exc, ConnectionClosed)
 
 
 def _wants_websocket(request: Request) -> bool:

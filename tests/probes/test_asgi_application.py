@@ -202,7 +202,7 @@ async def test_a_cancelled_application_leaves_no_open_connection() -> None:
             await client.wait_closed()
         info = await row(monitor)
     assert cancelled == [True]
-    assert (info.state, info.errors) == ("closed", 0)
+    assert (info.state, info.errors, info.cause) == ("closed", 0, "handler cancelled")
 
 
 def test_the_probe_needs_no_framework() -> None:

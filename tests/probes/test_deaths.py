@@ -6,44 +6,13 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.server import ServerConnection
 
-from rtmon import Monitor, probe
-from rtmon.metrics.records import ConnectionInfo
+from rtmon import Monitor
 from rtmon.testing import until
-
-
-async def _echo(connection: ServerConnection) -> None:
-    async for message in connection:
-        await connection.send(message)
-
-
-@asynccontextmanager
-async def _serving(
-    handler: Callable[[ServerConnection], Awaitable[None]] = _echo,
-    *,
-    monitor: Monitor | None = None,
-    **options: Any,
-) -> AsyncIterator[tuple[Monitor, Server, str]]:
-    monitor = monitor or Monitor(interval=1000)
-    options = {"create_connection": probe(monitor), **options}
-    async with serve(handler, "127.0.0.1", 0, **options) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        yield monitor, server, f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port}"
-    monitor.close()
-
-
-async def _dead(monitor: Monitor) -> ConnectionInfo:
-    await until(lambda: monitor.snapshot().closed == 1)
-    monitor.tick()
-    (row,) = monitor.collector.connections()
-    return row
+from tests.probes.dying import dead, serving
 
 
 def _freeze(client: ClientConnection) -> None:
@@ -53,14 +22,14 @@ def _freeze(client: ClientConnection) -> None:
 
 async def test_a_reset_is_a_reset() -> None:
     """A TCP reset is told from a peer that went away, and leaves its last frames."""
-    async with _serving() as (monitor, _, url):
+    async with serving() as (monitor, _, url):
         client = await connect(url)
         await client.send("x" * 5)
         await client.recv()
         raw: socket.socket = client.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.transport.abort()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause, row.initiator) == (1006, "reset", None)
     assert row.last_frames is not None
@@ -77,7 +46,7 @@ async def test_a_reset_in_the_middle_of_much_is_a_reset() -> None:
         while True:
             await connection.send(b"x" * 100_000)
 
-    async with _serving(flood, ping_interval=None) as (monitor, server, url):
+    async with serving(flood, ping_interval=None) as (monitor, server, url):
         client = await connect(url, compression=None, max_queue=1)
         _freeze(client)
         (connection,) = server.connections
@@ -85,31 +54,31 @@ async def test_a_reset_in_the_middle_of_much_is_a_reset() -> None:
         raw: socket.socket = client.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.transport.abort()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause, row.initiator) == (1006, "reset", None)
 
 
 async def test_a_peer_that_goes_without_a_word_has_vanished() -> None:
     """The end of TCP without a close frame is a vanished peer."""
-    async with _serving() as (monitor, _, url):
+    async with serving() as (monitor, _, url):
         client = await connect(url)
         client.transport.write_eof()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause) == (1006, "peer vanished")
 
 
 async def test_a_ping_that_is_not_answered_is_a_ping_timeout() -> None:
     """A frozen peer is found by the keepalive, and that is said."""
-    async with _serving(ping_interval=0.1, ping_timeout=0.2, close_timeout=0.05) as (
+    async with serving(ping_interval=0.1, ping_timeout=0.2, close_timeout=0.05) as (
         monitor,
         _,
         url,
     ):
         client = await connect(url, ping_interval=None)
         _freeze(client)
-        row = await _dead(monitor)
+        row = await dead(monitor)
         client.transport.abort()
         await client.wait_closed()
     assert (row.close_code, row.cause, row.code_sent) == (1006, "ping timeout", 1011)
@@ -125,7 +94,7 @@ async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
             await connection.send(b"x" * 100_000)
 
     monitor = Monitor(interval=0.02)
-    async with _serving(flood, monitor=monitor, ping_interval=None, close_timeout=0.05) as (
+    async with serving(flood, monitor=monitor, ping_interval=None, close_timeout=0.05) as (
         _,
         server,
         url,
@@ -145,7 +114,7 @@ async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
         closing = asyncio.create_task(connection.close(1013, "you read too slowly"))
         await until(lambda: connection.protocol.close_sent is not None)
         connection.transport.abort()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await asyncio.wait([closing])
         client.transport.abort()
         await client.wait_closed()
@@ -159,33 +128,13 @@ async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
 
 async def test_a_server_that_stops_says_so() -> None:
     """Connections that end because the server closes are not the peers' fault."""
-    async with _serving() as (monitor, server, url):
+    async with serving() as (monitor, server, url):
         client = await connect(url)
         server.close()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause) == (1001, "server shutdown")
     assert row.last_frames is None, "nobody asks for the last frames of a clean end"
-
-
-async def test_a_failed_handler_leaves_its_traceback() -> None:
-    """The exception that ended a handler is there with the line that raised it."""
-
-    async def handler(connection: ServerConnection) -> None:
-        await connection.recv()
-        raise LookupError("no such room")
-
-    async with _serving(handler) as (monitor, _, url):
-        async with connect(url) as client:
-            await client.send("hi")
-            with suppress(ConnectionClosed):
-                await client.recv()
-        row = await _dead(monitor)
-    assert (row.close_code, row.cause) == (1011, "handler failed")
-    assert row.traceback is not None
-    assert 'raise LookupError("no such room")' in row.traceback
-    assert row.last_frames is not None
-    assert "in text 2" in row.last_frames
 
 
 async def test_payloads_are_kept_only_when_asked_for() -> None:
@@ -193,12 +142,12 @@ async def test_payloads_are_kept_only_when_asked_for() -> None:
     monitor = Monitor(
         interval=1000, capture_payload=True, redact=lambda data: data.replace(b"pass", b"****")
     )
-    async with _serving(monitor=monitor) as (_, _, url):
+    async with serving(monitor=monitor) as (_, _, url):
         client = await connect(url)
         await client.send("pass word")
         await client.recv()
         client.transport.abort()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert row.last_frames is not None
     assert "in text 9 b'**** word'" in row.last_frames
@@ -213,13 +162,13 @@ async def test_a_hook_that_fails_costs_nothing_but_the_payload() -> None:
         return data
 
     monitor = Monitor(interval=1000, capture_payload=True, redact=redact)
-    async with _serving(monitor=monitor) as (_, _, url):
+    async with serving(monitor=monitor) as (_, _, url):
         client = await connect(url)
         for message in ("one", "secret", "two"):
             await client.send(message)
             assert await client.recv() == message
         client.transport.abort()
-        row = await _dead(monitor)
+        row = await dead(monitor)
         await client.wait_closed()
     assert (row.messages_in, row.messages_out, row.bytes_in) == (3, 3, 12)
     assert monitor.probe_failures == 2
@@ -240,7 +189,7 @@ async def test_times_of_handlers_and_of_waiting_are_measured() -> None:
             await asyncio.sleep(0.05)
             await connection.send(message)
 
-    async with _serving(slow) as (monitor, _, url), connect(url) as client:
+    async with serving(slow) as (monitor, _, url), connect(url) as client:
         await client.send("one")
         await client.send("two")
         await client.recv()
@@ -256,7 +205,7 @@ async def test_times_of_handlers_and_of_waiting_are_measured() -> None:
 
 async def test_control_frames_fragments_and_kinds_are_counted() -> None:
     """Pings, pongs, fragmented and binary messages have counters of their own."""
-    async with _serving() as (monitor, _, url), connect(url) as client:
+    async with serving() as (monitor, _, url), connect(url) as client:
         await client.send(["in ", "two"])
         await client.send(b"binary")
         assert [await client.recv(), await client.recv()] == ["in two", b"binary"]
@@ -275,7 +224,7 @@ async def test_tls_is_told_and_bytes_are_counted_before_encryption(
     """Under TLS the row says which version, and wire bytes are those inside of it."""
     server_side, client_side = tls
     async with (
-        _serving(ssl=server_side, compression=None) as (monitor, _, url),
+        serving(ssl=server_side, compression=None) as (monitor, _, url),
         connect(url, ssl=client_side, server_hostname="localhost") as client,
     ):
         await client.send("x" * 1000)
