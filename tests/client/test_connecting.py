@@ -8,6 +8,7 @@ import email.utils
 import http
 import ssl
 import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,49 +17,74 @@ from websockets.asyncio.server import serve
 
 import rtmon
 from rtmon.backoff import Backoff
-from rtmon.client import ClientClosed
+from rtmon.client import Change, ClientClosed
 from rtmon.errors import OptionError
-from rtmon.testing import until
+from rtmon.testing import FakeClock, until
 from tests.client.conftest import QUICK
 
+Place = Any
 
-@pytest.mark.parametrize(("status", "retries"), [(503, True), (429, True), (403, False)])
-async def test_http_refusals(status: int, retries: bool) -> None:  # noqa: FBT001
-    """A server that is busy is asked again, not before Retry-After; one that forbids is not."""
-    times: list[float] = []
+
+@contextlib.asynccontextmanager
+async def refusing(status: int, *retry_after: str) -> AsyncIterator[tuple[str, list[float]]]:
+    """A server that lets nobody in: its address, and when it was asked."""
+    asked: list[float] = []
 
     def refuse(connection: Any, _: Any) -> Any:
-        times.append(time.monotonic())
         response = connection.respond(http.HTTPStatus(status), "no\n")
-        if retries and len(times) == 1:
-            response.headers["Retry-After"] = "1"
-        elif retries:
-            date = email.utils.formatdate(time.time() - 3_600, usegmt=True)
-            response.headers["Retry-After"] = date
+        if len(asked) < len(retry_after):
+            response.headers["Retry-After"] = retry_after[len(asked)]
+        asked.append(time.monotonic())
         return response
 
-    changes: list[Any] = []
     async with serve(lambda _: None, "127.0.0.1", 0, process_request=refuse) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        backoff = Backoff(base=0.01, max=0.02, attempts=2)
-        client = rtmon.connect(f"ws://127.0.0.1:{port}", proxy=None, backoff=backoff)
-        client.on_error(changes.append)
-        client.on_gave_up(changes.append)
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_is_busy_says_when_to_come_back(status: int) -> None:
+    """A server that is busy is asked again, not before its Retry-After, in seconds or as a date."""
+    now = time.time()
+    dates = [email.utils.formatdate(now + away, usegmt=True) for away in (1_800, -1_800)]
+    waits: list[float | None] = []
+    async with refusing(status, "1800", *dates) as (url, asked):
+        backoff = Backoff(base=0.01, max=0.02, attempts=3)
+        client = rtmon.connect(url, proxy=None, backoff=backoff)
+
+        @client.on_error
+        def do_not_wait(change: Change) -> None:
+            waits.append(change.delay)
+            client.reconnect()
+
         with pytest.raises(ClientClosed, match=str(status)):
             await client
-    assert len(times) == (3 if retries else 1)
-    assert changes[-1].what == "gave_up"
-    assert client.state == "closed"
-    if retries:
-        assert times[1] - times[0] >= 1.0
-        # That moment has passed, an hour ago.
-        assert times[2] - times[1] < 15
+    seconds, later, past, last = waits
+    assert 1_800 <= (seconds or 0) <= 1_800.02
+    # Whole seconds, of which some have passed since.
+    assert 1_600 < (later or 0) < 1_800.02
+    assert past is not None
+    assert past <= 0.02
+    assert last is None
+    assert len(asked) == 4
 
 
-async def test_nobody_there() -> None:
+async def test_a_server_that_forbids_is_not_asked_again() -> None:
+    """What the server will not change its mind about ends the client, which says so."""
+    changes: list[str] = []
+    async with refusing(403) as (url, asked):
+        client = rtmon.connect(url, proxy=None, backoff=QUICK)
+        client.on_error(lambda change: changes.append(change.what))
+        client.on_gave_up(lambda change: changes.append(change.what))
+        with pytest.raises(ClientClosed, match="403"):
+            await client
+    assert (len(asked), changes, client.state) == (1, ["error", "gave_up"], "closed")
+
+
+async def test_nobody_there(reserve_port: Callable[[], int]) -> None:
     """Entering says after start_timeout that there is no server, and why."""
-    client = rtmon.connect("ws://127.0.0.1:9", proxy=None, start_timeout=1.0, backoff=QUICK)
-    with pytest.raises(ClientClosed, match=r"127\.0\.0\.1:9.*Connect call failed"):
+    url = f"ws://127.0.0.1:{reserve_port()}"
+    client = rtmon.connect(url, proxy=None, start_timeout=1.0, backoff=QUICK)
+    with pytest.raises(ClientClosed, match=rf"{url}.*Connect call failed"):
         async with client:
             pass
     assert client.state == "closed"
@@ -66,19 +92,25 @@ async def test_nobody_there() -> None:
 
 async def test_a_server_that_is_no_hub() -> None:
     """A server that does not welcome is left again; one without MessagePack is told at once."""
+    clock = FakeClock()
 
     async def silent(connection: Any) -> None:
         await connection.wait_closed()
 
-    async with serve(silent, "127.0.0.1", 0, select_subprotocol=lambda *_: None) as server:
-        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+    # The handshake takes nearly all the time that there is, so that the rest is waited for only.
+    async with serve(
+        silent,
+        "127.0.0.1",
+        0,
+        process_request=lambda *_: clock.advance(29.9),
+        select_subprotocol=lambda *_: None,
+    ) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        options: Any = {"proxy": None, "backoff": Backoff(attempts=0), "clock": clock}
         with pytest.raises(ClientClosed, match="is it a hub"):
-            await rtmon.connect(url, proxy=None, open_timeout=0.5, backoff=Backoff(attempts=0))
+            await rtmon.connect(url, open_timeout=30.0, **options)
         with pytest.raises(ClientClosed, match=r"rtmon\.v1\.msgpack"):
-            await rtmon.connect(url, proxy=None, codec="msgpack")
-
-
-Place = Any
+            await rtmon.connect(url, codec="msgpack", **options)
 
 
 async def test_a_connection_class_of_ones_own(place: Place) -> None:

@@ -126,6 +126,7 @@ async def test_leaving_with_a_full_queue(place: Place, policy: Any) -> None:
     await client.join("r")
     assert place.hub.channel_stats()["room:r"].subscribers == 1
     await client.send("room_message", {"room": "r", "text": "bye"})
+    assert client.stats.queued == 1
     await client.leave("r")
     await client.flush()
     await until(lambda: not place.hub.channel_stats()["room:r"].subscribers)

@@ -48,11 +48,11 @@ async def test_a_sender_is_cut_at_any_moment(place: Place) -> None:
 
 async def test_a_frozen_link_is_noticed(place: Place) -> None:
     """A link that TCP says nothing about is given up after heartbeat_interval and _timeout."""
-    client = await place.connect(heartbeat_interval=0.5, heartbeat_timeout=0.5)
-    ended: list[Any] = []
-    client.on_close(ended.append)
+    client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=0.2)
     await until(lambda: client.stats.rtt is not None)
     place.proxy.freeze()
+    ended: list[Any] = []
+    client.on_close(ended.append)
     began = time.monotonic()
     await until(lambda: ended)
     # By default it would take up to 30 s.
