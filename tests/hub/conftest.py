@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import abc
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-import msgspec
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, serve
-from websockets.exceptions import ConnectionClosed
 
-from rtmon.hub import Hub, Session
+from rtmon.hub import Hub
 from rtmon.hub.transports.asgi import App, app
-from rtmon.hub.transports.base import Peer
 from rtmon.hub.transports.websocket import handler, serve_arguments
-from rtmon.protocol.codecs import JSON, MSGPACK, Codec
+from rtmon.protocol.codecs import JSON, MSGPACK
 from rtmon.protocol.incoming import Position
+from tests.hub.clients import (
+    Client,
+    MemoryClient,
+    MemoryPeer,
+    SocketClient,
+    SocketIOClient,
+    StreamClient,
+)
 from tests.probes.serving import serving
 from tests.transports.links import SocketIOLink, Stream
 
@@ -33,235 +37,6 @@ TRANSPORTS = (
     "socketio-websocket",
     "socketio-polling",
 )
-
-
-class MemoryPeer(Peer):
-    """The simplest transport there can be: two queues."""
-
-    transport = "memory"
-    codec = JSON
-
-    def __init__(self) -> None:
-        self.inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()
-        self.ended: tuple[int, str] | None = None
-        self.errors = 0
-        self.stalled = 0
-        self.rtts: list[float] = []
-
-    def send(self, data: str | bytes, **_: Any) -> bool:
-        if self.ended is not None:
-            return False
-        self.inbox.put_nowait(data)
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        if self.ended is None:
-            self.ended = (code, reason)
-            self.inbox.put_nowait(None)
-
-    @property
-    def waiting(self) -> int:
-        return self.stalled
-
-    def errored(self) -> None:
-        self.errors += 1
-
-    def measured(self, rtt: float) -> None:
-        self.rtts.append(rtt)
-
-
-class Client(abc.ABC):
-    """What a test says and hears."""
-
-    def __init__(self, codec: Codec) -> None:
-        self.codec = codec
-        self.welcome: dict[str, Any] = {}
-        self.heard: list[dict[str, Any]] = []
-        self._asked = 0
-
-    @property
-    def id(self) -> str:
-        """The client id that the welcome gave."""
-        found: str = self.welcome["payload"]["client_id"]
-        return found
-
-    async def send(self, kind: str, payload: Any = None, **envelope: Any) -> None:
-        """Send a message."""
-        message = {"type": kind, "payload": {} if payload is None else payload, **envelope}
-        module = msgspec.msgpack if self.codec.binary else msgspec.json
-        data = module.encode(message)
-        await self.raw(data if self.codec.binary else data.decode())
-
-    async def ask(self, kind: str, payload: Any = None, **envelope: Any) -> dict[str, Any]:
-        """Send a message and wait for its answer."""
-        self._asked += 1
-        envelope.setdefault("id", f"ask-{self._asked}")
-        await self.send(kind, payload, **envelope)
-        return await self.wait(lambda message: message.get("reply_to") == envelope["id"])
-
-    async def next(self, kind: str) -> dict[str, Any]:
-        """The next message of a type; what comes before it is in ``heard``."""
-        return await self.wait(lambda message: message["type"] == kind)
-
-    async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The next message that is wanted; what comes before it is in ``heard``."""
-        async with asyncio.timeout(60):
-            while True:
-                data = await self.receive()
-                if isinstance(data, bytes) and not self.codec.binary:
-                    self.heard.append({"type": "binary", "payload": data})
-                    continue
-                if isinstance(data, bytes) and data[:1] == b"\x01":
-                    self.heard.append({"type": "binary", "payload": data})
-                    continue
-                message = self.decode(data)
-                if wanted(message):
-                    return message
-                self.heard.append(message)
-
-    def decode(self, data: str | bytes) -> dict[str, Any]:
-        """A message as the server sent it."""
-        module = msgspec.msgpack if self.codec.binary else msgspec.json
-        return module.decode(data)  # type: ignore[no-any-return]
-
-    async def quiet(self) -> list[dict[str, Any]]:
-        """Everything that was on its way, up to the answer to a question asked now."""
-        self.heard.clear()
-        await self.ask("ping")
-        heard, self.heard = self.heard, []
-        return heard
-
-    @abc.abstractmethod
-    async def raw(self, data: str | bytes) -> None:
-        """Send anything."""
-
-    @abc.abstractmethod
-    async def receive(self) -> str | bytes:
-        """Whatever comes next."""
-
-    @abc.abstractmethod
-    async def leave(self) -> None:
-        """End the connection."""
-
-    @abc.abstractmethod
-    async def close_code(self) -> int:
-        """Wait until the connection has ended. Returns how."""
-
-
-class SocketClient(Client):
-    """A client over a real socket."""
-
-    def __init__(self, connection: ClientConnection, codec: Codec) -> None:
-        super().__init__(codec)
-        self.connection = connection
-
-    async def raw(self, data: str | bytes) -> None:
-        await self.connection.send(data)
-
-    async def receive(self) -> str | bytes:
-        return await self.connection.recv()
-
-    async def leave(self) -> None:
-        closing = asyncio.ensure_future(self.connection.close())
-        # What nobody reads holds up the close frame behind it.
-        await self.close_code()
-        await closing
-
-    async def close_code(self) -> int:
-        async with asyncio.timeout(60):
-            try:
-                while True:
-                    await self.connection.recv()
-            except ConnectionClosed:
-                code = self.connection.close_code
-                assert code is not None
-                return code
-
-
-class MemoryClient(Client):
-    """A client without a socket."""
-
-    def __init__(self, peer: MemoryPeer) -> None:
-        super().__init__(JSON)
-        self.peer = peer
-        self.session: Session | None = None
-
-    async def raw(self, data: str | bytes) -> None:
-        assert self.session is not None
-        await self.session.receive(data)
-
-    async def receive(self) -> str | bytes:
-        data = await self.peer.inbox.get()
-        assert data is not None, "closed"
-        return data
-
-    async def leave(self) -> None:
-        assert self.session is not None
-        self.session.closed()
-
-    async def close_code(self) -> int:
-        async with asyncio.timeout(60):
-            while await self.peer.inbox.get() is not None:
-                pass
-        assert self.peer.ended is not None
-        return self.peer.ended[0]
-
-
-class StreamClient(Client):
-    """A client over an event stream, which speaks by POST."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__(JSON)
-        self.stream = stream
-
-    async def raw(self, data: str | bytes) -> None:
-        assert (await self.stream.post(data)).status_code == 202
-
-    async def receive(self) -> str | bytes:
-        return (await self.stream.next()).data
-
-    async def leave(self) -> None:
-        await self.stream.aclose()
-
-    async def close_code(self) -> int:
-        code = 0
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    event = await self.stream.next()
-                except StopAsyncIteration:
-                    return code
-                if event.name == "disconnect":
-                    code = self.decode(event.data)["payload"]["code"]
-
-
-class SocketIOClient(Client):
-    """A client of Socket.IO; it emits whole messages, and hears them."""
-
-    def __init__(self, link: SocketIOLink) -> None:
-        super().__init__(MSGPACK)
-        self.link = link
-
-    async def raw(self, data: str | bytes) -> None:
-        assert isinstance(data, bytes)
-        await self.link.emit("message", msgspec.msgpack.decode(data))
-
-    async def receive(self) -> str | bytes:
-        return msgspec.msgpack.encode(await self.link.next())
-
-    async def leave(self) -> None:
-        await self.link.aclose()
-
-    async def close_code(self) -> int:
-        code = 0
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    message = await self.link.next()
-                except StopAsyncIteration:
-                    return code
-                if message["type"] == "disconnect":
-                    code = message["payload"]["code"]
 
 
 class Place:

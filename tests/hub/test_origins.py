@@ -1,0 +1,186 @@
+"""Which web pages may use a hub: the rule, and every door of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+import rtmon
+from rtmon.asgi import serve
+from rtmon.errors import OptionError
+from rtmon.hub.origins import Origins
+
+FOREIGN = "https://elsewhere.example"
+
+
+def allows(others: Any = None, **headers: str) -> bool:
+    """Whether a request with these headers may come."""
+    named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+    given = Origins(others)
+    return given.allows(lambda name: [named[name.lower()]] if name.lower() in named else [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "fine"),
+    [
+        # Programs.
+        ({"Host": "chat.example"}, True),
+        # Pages of the server's own.
+        ({"Host": "chat.example", "Origin": "https://chat.example"}, True),
+        ({"Host": "chat.example:8443", "Origin": "https://chat.example:8443"}, True),
+        ({"Host": "Chat.Example", "Origin": "http://chat.example"}, True),
+        ({"Host": "b:1", "X_Forwarded_Host": "chat.example", "Origin": "https://chat.example"}, True),
+        # Notebooks and development servers on this machine.
+        ({"Host": "127.0.0.1:8765", "Origin": "http://localhost:8888"}, True),
+        ({"Host": "localhost:8765", "Origin": "http://[::1]:5173"}, True),
+        ({"Host": "[::1]:8765", "Origin": "http://app.localhost:5173"}, True),
+        # Others.
+        ({"Host": "chat.example", "Origin": FOREIGN}, False),
+        ({"Host": "127.0.0.1:8765", "Origin": FOREIGN}, False),
+        ({"Host": "chat.example", "Origin": "http://localhost:8888"}, False),
+        ({"Host": "chat.example:8443", "Origin": "https://chat.example"}, False),
+        ({"Host": "chat.example", "Origin": "https://chat.example.elsewhere.example"}, False),
+        ({"Host": "127.0.0.1:8765", "Origin": "http://127.0.0.1.elsewhere.example"}, False),
+        ({"Host": "localhost:8765", "Origin": "http://notlocalhost"}, False),
+        ({"Host": "localhost:8765", "Origin": "http://[::1"}, False),
+        ({"Host": "chat.example", "Origin": "null"}, False),
+        ({"Host": "null", "Origin": "null"}, False),
+        ({"Host": "chat.example", "Origin": ""}, False),
+        ({"Host": "abc", "Origin": "chrome-extension://abc"}, False),
+        ({"Origin": FOREIGN}, False),
+        # What has no Origin because an image or a link asks for it.
+        ({"Host": "chat.example", "Sec_Fetch_Site": "cross-site"}, False),
+        ({"Host": "chat.example", "Sec_Fetch_Site": "same-site"}, False),
+        ({"Host": "chat.example", "Sec_Fetch_Site": "same-origin"}, True),
+        ({"Host": "chat.example", "Sec_Fetch_Site": "none"}, True),
+    ],
+)  # fmt: skip
+def test_the_rule(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a case's
+    """Programs, a server's own pages and this machine's may come; pages of elsewhere may not."""
+    assert allows(**headers) is fine
+
+
+def test_who_is_named_may_come() -> None:
+    """Origins that are named, by a pattern too, may come beside the server's own, and no others."""
+    named = [FOREIGN, re.compile(r"https://\w+\.sub\.example"), "null", None]
+    for origin in (FOREIGN, "https://a.sub.example", "null", "http://chat.example"):
+        assert allows(named, Host="chat.example", Origin=origin)
+    for origin in ("https://sub.example", "https://a.sub.example.evil.example", "http://b.example"):
+        assert not allows(named, Host="chat.example", Origin=origin)
+    assert allows("*", Host="chat.example", Origin=FOREIGN, Sec_Fetch_Site="cross-site")
+    assert allows(FOREIGN, Host="chat.example", Origin=FOREIGN)
+
+
+@pytest.mark.parametrize("wrong", ["chat.example", "https://chat.example/", "HTTPS://A", "", 5, []])
+def test_what_is_no_origin_is_said_at_once(wrong: Any) -> None:
+    """A name that no browser's Origin could ever equal is an error, not a page that is refused."""
+    with pytest.raises(OptionError, match="origins has"):
+        Origins([wrong])
+
+
+async def statuses(where: str, origin: str | None, site: str | None = None) -> dict[str, int]:
+    """What each door of a hub answers to a page of an origin."""
+    headers = {"Origin": origin} if origin else {}
+    headers |= {"Sec-Fetch-Site": site} if site else {}
+    found = {}
+    polling = "/socket.io/?EIO=4&transport=polling"
+    for path in ("/", "/ws/ada", "/socket.io/?EIO=4&transport=websocket"):
+        try:
+            async with connect(f"ws://{where}{path}", additional_headers=headers, proxy=None):
+                found[f"ws {path[:4]}"] = 101
+        except InvalidStatus as error:
+            found[f"ws {path[:4]}"] = error.response.status_code
+    async with httpx.AsyncClient(base_url=f"http://{where}", trust_env=False) as http:
+        async with http.stream("GET", "/events", headers=headers) as stream:
+            found["events"] = stream.status_code
+        posted = await http.post("/events", headers=headers, content=b"{}")
+        found["post"] = posted.status_code
+        found["poll"] = (await http.get(polling, headers=headers)).status_code
+        found["jsonp"] = (await http.get(f"{polling}&j=0", headers=headers)).status_code
+        found["page"] = (await http.get("/", headers=headers)).status_code
+        found["health"] = (await http.get("/healthz", headers=headers)).status_code
+    return found
+
+
+DOORS = ["ws /", "ws /ws/", "ws /soc", "events", "post", "poll", "jsonp"]
+
+
+async def test_every_door_is_guarded() -> None:
+    """A page of elsewhere gets through no door of the application, not even by an image's address,
+    while its links to the chat page work; the server's own page, and programs, get through all.
+    """
+    async with serve(rtmon.Hub(), port=0) as server:
+        where = f"127.0.0.1:{server.port}"
+        through = {"page": 200, "health": 200}
+        for door in DOORS:
+            through[door] = 101 if door.startswith("ws") else 401 if door == "post" else 200
+        for origin in (None, f"http://{where}"):
+            assert await statuses(where, origin) == through
+        refused = {**through, **dict.fromkeys(DOORS, 403)}
+        assert await statuses(where, FOREIGN) == refused
+        assert await statuses(where, None, "cross-site") == refused
+        async with httpx.AsyncClient(trust_env=False) as http:
+            words = await http.get(f"http://{where}/events", headers={"Origin": FOREIGN})
+            assert "origins=" in words.text
+            assert "access-control-allow-origin" not in words.headers
+
+
+async def test_who_is_named_gets_through_every_door() -> None:
+    """An origin that the application names gets through all doors, and browsers are told so for
+    what they ask about before and after: streams, what is posted to them, and polls.
+    """
+    async with serve(rtmon.Hub(), port=0, origins=[FOREIGN]) as server:
+        where = f"127.0.0.1:{server.port}"
+        assert 403 not in (await statuses(where, FOREIGN)).values()
+        asked = {
+            "Origin": FOREIGN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        }
+        async with httpx.AsyncClient(base_url=f"http://{where}", trust_env=False) as http:
+            before = await http.options("/events", headers=asked)
+            assert before.status_code == 200
+            assert "authorization" in before.headers["access-control-allow-headers"].lower()
+            posted = await http.post("/events", headers={"Origin": FOREIGN}, content=b"{}")
+            poll = await http.get(
+                "/socket.io/?EIO=4&transport=polling", headers={"Origin": FOREIGN}
+            )
+            async with http.stream("GET", "/events", headers={"Origin": FOREIGN}) as stream:
+                for answer in (before, posted, poll, stream):
+                    assert answer.headers["access-control-allow-origin"] == FOREIGN
+            before = await http.options("/events", headers={**asked, "Origin": "https://b.example"})
+            assert before.status_code == 403
+
+
+async def test_the_native_server_has_the_same_rule() -> None:
+    """A hub behind rtmon.serve() is guarded the same way, by the same option; a handler is the
+    library's affair.
+    """
+
+    async def handler(connection: Any) -> None:
+        await connection.wait_closed()
+
+    async def comes(target: Any, origin: str | None, **options: Any) -> bool:
+        async with rtmon.serve(target, "127.0.0.1", 0, **options) as server:
+            own = f"http://127.0.0.1:{server.port}" if origin == "own" else origin
+            try:
+                async with connect(server.url, origin=own, proxy=None):  # type: ignore[arg-type]
+                    return True
+            except InvalidStatus as error:
+                return error.response.status_code != 403
+
+    for origin in ("own", None, "http://localhost:8888"):
+        assert await comes(rtmon.Hub(), origin)
+        assert await comes(rtmon.Hub(), origin, origins=[FOREIGN], page=True)
+    assert not await comes(rtmon.Hub(), FOREIGN)
+    assert await comes(rtmon.Hub(), FOREIGN, origins=[FOREIGN])
+    assert await comes(rtmon.Hub(), FOREIGN, origins="*")
+    assert await comes(handler, FOREIGN)
+    assert not await comes(handler, FOREIGN, origins=[None])
+    with pytest.raises(OptionError, match="origins has"):
+        rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, origins=["chat.example"])
