@@ -9,12 +9,11 @@ from typing import Any
 import socketio
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from servers import BACKLOG, quiet_hub
 
-from rtmon import Hub, Monitor
+from rtmon import Monitor
 from rtmon.asgi import measured
 from rtmon.hub.transports.asgi import app
-
-BACKLOG = 4096
 
 
 def with_fastapi() -> Any:
@@ -62,8 +61,7 @@ def with_socketio() -> Any:
 
 def with_hub() -> Any:
     """A hub on all transports of ASGI at once, monitored."""
-    # That thousands have come is told once, and not while something is measured.
-    application = app(Hub(rate=float("inf"), burst=1_000_000, announce=60.0))
+    application = app(quiet_hub())
     application.socketio.server.eio.ping_interval = 3600
     return measured(application, Monitor())
 

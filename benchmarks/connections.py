@@ -15,7 +15,7 @@ from typing import Any
 
 from bench import Bench, command
 from compared import CONNECTED
-from measure import rows
+from measure import bullets, rows, verdict
 from running import Running
 
 STORMY = ["websockets", "rtmon", "hub", "ws"]
@@ -142,8 +142,7 @@ def report(record: dict[str, Any]) -> str:
         ]
     parts += ["### What was aimed at", _aims(results)]
     if record["skipped"]:
-        lines = [f"- {name}: {why.splitlines()[0]}" for name, why in record["skipped"].items()]
-        parts += ["### Skipped", "\n".join(lines)]
+        parts += ["### Skipped", bullets(record["skipped"])]
     return "\n\n".join([*parts, f"All this took {record['took']:.0f} s."])
 
 
@@ -172,7 +171,7 @@ def _aims(results: dict[str, Any]) -> str:
         value = results.get(section, {}).get(key)
         if value is not None:
             value = value["percent"] if section == "idle" else value
-            lines.append([what, f"≤ {aim:g} {unit}", f"{value:.2f}", _verdict(value <= aim)])
+            lines.append([what, f"≤ {aim:g} {unit}", f"{value:.2f}", verdict(value <= aim)])
     for section in [key for key in results if key.startswith("storm ")]:
         table = results[section]
         size = int(section.removeprefix("storm "))
@@ -188,14 +187,10 @@ def _aims(results: dict[str, Any]) -> str:
                         f"{size:,} {words}, {name}: seconds against node `ws`",
                         f"≤ {NOT_SLOWER:g}×, none refused",
                         f"{ours / theirs:.2f}×, {failed:.0f} refused",
-                        _verdict(ours <= NOT_SLOWER * theirs and not failed),
+                        verdict(ours <= NOT_SLOWER * theirs and not failed),
                     ]
                 )
     return rows(["", "aimed at", "measured", ""], lines)
-
-
-def _verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about
-    return "met" if met else "**missed**"
 
 
 if __name__ == "__main__":

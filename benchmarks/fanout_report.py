@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from measure import ratio, rows
+from measure import bullets, column, median, ratio, rows, verdict
 
 __all__ = ["report"]
 
@@ -102,8 +101,7 @@ def report(record: Results) -> str:
     if aims:
         parts += ["### What was aimed at", aims]
     if record["skipped"]:
-        lines = [f"- {name}: {why.splitlines()[0]}" for name, why in record["skipped"].items()]
-        parts += ["### Skipped", "\n".join(lines)]
+        parts += ["### Skipped", bullets(record["skipped"])]
     parts.append(f"All this took {record['took']:.0f} s.")
     return "\n\n".join(parts)
 
@@ -114,16 +112,16 @@ def _costs(
     """CPU per delivery, against one of them, cheapest first."""
     against = table.get(base)
     lines = []
-    for name in sorted(table, key=lambda name: _median(table[name], "us")):
+    for name in sorted(table, key=lambda name: median(table[name], "us")):
         measured = table[name]
-        cells = [titles[name], f"{_median(measured, 'us'):.2f}"]
+        cells = [titles[name], f"{median(measured, 'us'):.2f}"]
         if against is None or name == base:
             cells.append("1" if against else "")
         else:
             least = min(len(against), len(measured))
-            middle, low, high = ratio(_all(against, "us")[:least], _all(measured, "us")[:least])
+            middle, low, high = ratio(column(against, "us")[:least], column(measured, "us")[:least])
             cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
-        cells += [f"{_median(measured, 'rate'):,.0f}", f"{_median(measured, 'octets'):.0f}"]
+        cells += [f"{median(measured, 'rate'):,.0f}", f"{median(measured, 'octets'):.0f}"]
         if memory is not None:
             cells.append(f"{memory[name]:.1f}" if name in memory else "")
         lines.append(cells)
@@ -133,9 +131,9 @@ def _costs(
 
 def _latencies(table: Results, titles: Results) -> str:
     lines = []
-    for name in sorted(table, key=lambda name: max(_all(table[name], "p99"))):
-        worst = [f"{max(_all(table[name], key)) * 1e3:.1f}" for key in ("p50", "p99", "max")]
-        busy = sum(_all(table[name], "cpu")) / sum(_all(table[name], "seconds"))
+    for name in sorted(table, key=lambda name: max(column(table[name], "p99"))):
+        worst = [f"{max(column(table[name], key)) * 1e3:.1f}" for key in ("p50", "p99", "max")]
+        busy = sum(column(table[name], "cpu")) / sum(column(table[name], "seconds"))
         lines.append([titles[name], *worst, f"{busy:.0%}"])
     return rows(["", "p50, ms", "p99, ms", "longest, ms", "of a core"], lines)
 
@@ -143,8 +141,8 @@ def _latencies(table: Results, titles: Results) -> str:
 def _growth(results: Results, sizes: Sequence[int], titles: Results) -> str:
     tables = [results[f"size {size}"] for size in sizes]
     lines = []
-    for name in sorted(tables[0], key=lambda name: _median(tables[0][name], "us")):
-        cells = [f"{_median(t[name], 'us'):.2f}" if name in t else "" for t in tables]
+    for name in sorted(tables[0], key=lambda name: median(tables[0][name], "us")):
+        cells = [f"{median(t[name], 'us'):.2f}" if name in t else "" for t in tables]
         lines.append([titles[name], *cells])
     return rows(["", *(f"{size:,}" for size in sizes)], lines)
 
@@ -154,19 +152,11 @@ def _aims(results: Results) -> str:
     for what, section, ours, theirs, aim in AIMS:
         table = results.get(section, {})
         if ours in table and theirs in table:
-            middle, low, high = ratio(_all(table[theirs], "us"), _all(table[ours], "us"))
+            middle, low, high = ratio(column(table[theirs], "us"), column(table[ours], "us"))
             measured = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-            lines.append([what, f"≥ {aim:g}", measured, "met" if middle >= aim else "**missed**"])
+            lines.append([what, f"≥ {aim:g}", measured, verdict(middle >= aim)])
     if "group" in results.get("burst", {}):
-        rate = _median(results["burst"]["group"], "rate")
-        verdict = "met" if rate > 1e6 else "**missed**"
-        lines.append(["`Group`, deliveries a second", "> 1,000,000", f"{rate:,.0f}", verdict])
+        rate = median(results["burst"]["group"], "rate")
+        met = verdict(rate > 1e6)
+        lines.append(["`Group`, deliveries a second", "> 1,000,000", f"{rate:,.0f}", met])
     return rows(["their cost over ours", "aimed at", "measured", ""], lines) if lines else ""
-
-
-def _all(measured: list[dict[str, float]], key: str) -> list[float]:
-    return [each[key] for each in measured]
-
-
-def _median(measured: list[dict[str, float]], key: str) -> float:
-    return statistics.median(_all(measured, key))

@@ -7,11 +7,22 @@ import os
 import platform
 import random
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["heading", "interval", "machine", "ratio", "rows", "table", "verdict"]
+__all__ = [
+    "bullets",
+    "column",
+    "heading",
+    "interval",
+    "machine",
+    "median",
+    "ratio",
+    "rows",
+    "table",
+    "verdict",
+]
 
 RESAMPLES = 2000
 """Resamples of the bootstrap; the ends of the interval move by about 1 % of its width."""
@@ -48,6 +59,16 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, floa
         ratios[int(0.025 * RESAMPLES)],
         ratios[int(0.975 * RESAMPLES)],
     )
+
+
+def column(measured: Iterable[Mapping[str, float]], key: str) -> list[float]:
+    """One figure of each round."""
+    return [each[key] for each in measured]
+
+
+def median(measured: Iterable[Mapping[str, float]], key: str) -> float:
+    """The median of one figure over the rounds."""
+    return statistics.median(column(measured, key))
 
 
 def machine(*versions: str) -> str:
@@ -106,6 +127,11 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; its first column is words, the others are figures."""
     ruled = (columns, ["---", *["---:"] * (len(columns) - 1)], *lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def bullets(skipped: Mapping[str, str]) -> str:
+    """A list in Markdown of what was skipped, and why."""
+    return "\n".join(f"- {name}: {why.splitlines()[0]}" for name, why in skipped.items())
 
 
 def verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about

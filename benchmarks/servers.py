@@ -110,32 +110,40 @@ async def unmonitored(port: int, compression: str) -> None:
     """Connections that do nothing, on a server of `websockets`."""
     from websockets.asyncio.server import serve
 
-    await _keep(serve, port, compression)
+    await _run(serve, _wait, port, compression)
 
 
 async def monitored(port: int, compression: str) -> None:
     """The same on `rtmon.serve`."""
     import rtmon
 
-    await _keep(rtmon.serve, port, compression)
+    await _run(rtmon.serve, _wait, port, compression)
 
 
-async def _keep(serve: Any, port: int, compression: str) -> None:
-    async def handler(connection: Any) -> None:
-        await connection.wait_closed()
+async def _wait(connection: Any) -> None:
+    await connection.wait_closed()
 
-    options = {} if compression else {"compression": None}
-    async with serve(handler, "127.0.0.1", port, backlog=BACKLOG, **options):
+
+async def _run(serve: Any, served: Any, port: int, compression: str, **options: Any) -> None:
+    """Serve a handler or a hub as it is, with the default compression or none."""
+    if not compression:
+        options["compression"] = None
+    async with serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
         await asyncio.Event().wait()
+
+
+def quiet_hub() -> Any:
+    """A hub without limits. That thousands have come it tells once, not while it is measured."""
+    import rtmon
+
+    return rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0)
 
 
 async def hub(port: int, compression: str) -> None:
     """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
     import rtmon
 
-    # That thousands have come is told once, and not while something is measured.
-    quiet = rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0)
-    await _serve_hub(quiet, port, compression, ping_interval=None)
+    await _run(rtmon.serve, quiet_hub(), port, compression, ping_interval=None)
 
 
 async def hub_beside(port: int, folder: str) -> None:
@@ -143,30 +151,21 @@ async def hub_beside(port: int, folder: str) -> None:
     import rtmon
     from rtmon.asgi import serve
 
-    quiet, monitor = rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0), rtmon.Monitor()
+    quiet, monitor = quiet_hub(), rtmon.Monitor()
     beside = serve(quiet, port=0, monitor=monitor, ping_interval=None)
     # A crowd answers no pings.
     beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - who serves need not set it
     async with beside:
         file = Path(folder, "beside")
         await asyncio.to_thread(file.write_text, str(beside.port))
-        await _serve_hub(quiet, port, "", ping_interval=None, monitor=monitor)
+        await _run(rtmon.serve, quiet, port, "", ping_interval=None, monitor=monitor)
 
 
 async def hub_kept(port: int, compression: str) -> None:
     """The hub as it is by default, for a crowd that answers pings."""
     import rtmon
 
-    await _serve_hub(rtmon.Hub(), port, compression)
-
-
-async def _serve_hub(served: Any, port: int, compression: str, **options: Any) -> None:
-    import rtmon
-
-    if not compression:
-        options["compression"] = None
-    async with rtmon.serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
-        await asyncio.Event().wait()
+    await _run(rtmon.serve, rtmon.Hub(), port, compression)
 
 
 async def picows(port: int, _compression: str) -> None:

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from crowd import pin
-from measure import machine, rows
+from measure import machine, rows, verdict
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -192,26 +192,26 @@ def report(found: dict[str, dict[str, Any]]) -> str:
             "the others received",
             f"{stalled['received']:,} of {stalled['due']:,}",
             "everything",
-            _verdict(stalled["received"] == stalled["due"]),
+            verdict(stalled["received"] == stalled["due"]),
         ],
         [
             "p99 of their delay, without and with it",
             f"{alone['p99']:.1f} → {stalled['p99']:.1f} ms",
             f"≤ {RATIO:g}×, plus {SLACK:g} ms",
-            _verdict(stalled["p99"] <= RATIO * alone["p99"] + SLACK),
+            verdict(stalled["p99"] <= RATIO * alone["p99"] + SLACK),
         ],
         [
             "the stalled one gone, and the most that waited for it",
             f"{_after(stalled)}, {stalled['waiting'] / (1 << 20):.2f} MiB",
             f"≤ {GONE:g} s, or ≤ {WAITING >> 20} MiB",
-            _verdict(_within(stalled["gone"], GONE) or stalled["waiting"] <= WAITING),
+            verdict(_within(stalled["gone"], GONE) or stalled["waiting"] <= WAITING),
         ],
         ["memory, without", f"{alone['memory']:+.1f} MB", "", ""],
         [
             "memory, with",
             f"{stalled['memory']:+.1f} MB",
             f"≤ {STALLED:+g} MB",
-            _verdict(stalled["memory"] <= STALLED),
+            verdict(stalled["memory"] <= STALLED),
         ],
     ]
     for name, words in (("flood", "a handler"), ("hub", "a hub")):
@@ -221,7 +221,7 @@ def report(found: dict[str, dict[str, Any]]) -> str:
                 f"a flood of pings, {words}",
                 f"gone {_after(flood)}, {flood['memory']:+.1f} MB, {flood['sent']:,} pings",
                 f"≤ {FLOOD_GONE:g} s, or ≤ {FLOOD:+g} MB",
-                _verdict(_within(flood["gone"], FLOOD_GONE) or flood["memory"] <= FLOOD),
+                verdict(_within(flood["gone"], FLOOD_GONE) or flood["memory"] <= FLOOD),
             ]
         )
     heading = f"### A slow reader among {READERS + 1}, {RATE} messages of {SIZE:,} bytes a second"
@@ -235,10 +235,6 @@ def _after(run: dict[str, Any]) -> str:
 
 def _within(seconds: float | None, bound: float) -> bool:
     return seconds is not None and seconds <= bound
-
-
-def _verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about
-    return "met" if met else "**missed**"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import Bench, command
 from compared import TRANSPORTS
-from measure import ratio, rows
+from measure import bullets, column, median, ratio, rows
 
 RATE = 2
 """Messages a second, so few that polling keeps up."""
@@ -60,26 +60,26 @@ def report(record: dict[str, Any]) -> str:
     for name in [name for name in TRANSPORTS if name in paced]:
         against = ""
         if "native" in one:
-            middle, low, high = ratio(_all(one[name], "us"), _all(one["native"], "us"))
+            middle, low, high = ratio(column(one[name], "us"), column(one["native"], "us"))
             against = "1" if name == "native" else f"{middle:.2f} ({low:.2f} to {high:.2f})"
         costs.append(
             [
                 record["titles"][name],
-                f"{_median(one[name], 'us'):.1f}",
+                f"{median(one[name], 'us'):.1f}",
                 against,
-                f"{_median(burst[name], 'us'):.2f}",
-                f"{_median(one[name], 'octets'):,.0f}",
+                f"{median(burst[name], 'us'):.2f}",
+                f"{median(one[name], 'octets'):,.0f}",
                 f"{results['memory'][name]:.1f}" if name in results.get("memory", {}) else "",
             ]
         )
         greetings = results["greet"][name]
-        latency = [f"{max(_all(paced[name], key)) * 1e3:.1f}" for key in ("p50", "p99", "max")]
+        latency = [f"{max(column(paced[name], key)) * 1e3:.1f}" for key in ("p50", "p99", "max")]
         feels.append(
             [
                 record["titles"][name],
                 f"{statistics.median(greetings) * 1e3:.1f} ({max(greetings) * 1e3:.1f})",
                 *latency,
-                f"{sum(_all(paced[name], 'cpu')) / sum(_all(paced[name], 'seconds')):.0%}",
+                f"{sum(column(paced[name], 'cpu')) / sum(column(paced[name], 'seconds')):.0%}",
             ]
         )
     parts = [
@@ -95,17 +95,8 @@ def report(record: dict[str, Any]) -> str:
         ),
     ]
     if record["skipped"]:
-        lines = [f"- {name}: {why.splitlines()[0]}" for name, why in record["skipped"].items()]
-        parts.append("Skipped:\n\n" + "\n".join(lines))
+        parts += ["Skipped:", bullets(record["skipped"])]
     return "\n\n".join([*parts, f"All this took {record['took']:.0f} s."])
-
-
-def _all(measured: list[dict[str, float]], key: str) -> list[float]:
-    return [each[key] for each in measured]
-
-
-def _median(measured: list[dict[str, float]], key: str) -> float:
-    return statistics.median(_all(measured, key))
 
 
 if __name__ == "__main__":
