@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from websockets.asyncio.server import ServerConnection
 
 from rtmon import Monitor, probe
+from rtmon.probes.websockets import probed
 
 __all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
 
@@ -82,8 +84,18 @@ class Kind:
         self.handler = handler
 
 
+def _around(monitor: Monitor, *, times: bool = True) -> type[Any]:
+    """The probe as it is with versions of the library that it was not tested with."""
+    return probed(monitor, ServerConnection, times=times)
+
+
 KINDS = {
     "bare": Kind("`websockets` alone"),
+    "around counters": Kind(
+        "probe around the library's methods, counters and sizes only",
+        functools.partial(_around, times=False),
+    ),
+    "around": Kind("probe around the library's methods, with times and last frames", _around),
     "counters": Kind("probe, counters and sizes only", lambda monitor: probe(monitor, times=False)),
     "probe": Kind("probe, with times and last frames", probe),
     "fast counters": Kind(

@@ -47,7 +47,8 @@ class Flat(Counting):
             super().data_received(data)
             return
         self._count_wire(len(data))
-        protocol.receive_data(data)
+        protocol.reader.feed_data(data)
+        next(protocol.parser)
         if protocol.writes or protocol._state is not OPEN:  # noqa: SLF001
             self._base_data_received(b"")  # goes on from here
             return
@@ -98,9 +99,11 @@ class Flat(Counting):
         self.transport.write(data)
 
     async def recv(self, decode: bool | None = None) -> Any:  # noqa: C901, FBT001 - flat; the library's
-        if self._times:
+        tally = self._tally
+        times = tally.times
+        if times:
             try:
-                self._tally.asked()
+                tally.asked()
             except Exception as exc:
                 self.monitor.probe_failed(exc)
         messages = self.recv_messages
@@ -124,13 +127,13 @@ class Flat(Counting):
                     frames.popleft()
                     if messages.paused and messages.low is not None:
                         messages.maybe_resume()
-                    if self._times:
+                    if times:
                         try:
-                            self._tally.handed()
+                            tally.handed()
                         except Exception as exc:
                             self.monitor.probe_failed(exc)
                     return message
-        return await (super().recv(decode) if self._times else self._base_recv(decode))
+        return await (super().recv(decode) if times else self._base_recv(decode))
 
 
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001

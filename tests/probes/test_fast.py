@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Opcode
 from websockets.version import version
@@ -207,6 +209,38 @@ async def test_a_class_with_ways_of_its_own_keeps_them() -> None:
 
 
 @only_tested
+@pytest.mark.parametrize("quick", [False, True])
+async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
+    *, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tracer that has replaced a method of the library's sees every message, whatever probe."""
+    traced: list[Any] = []
+    own = Connection.recv
+
+    @functools.wraps(own)
+    async def recv(self: Any, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's
+        message = await own(self, decode)
+        traced.append(message)
+        return message
+
+    monkeypatch.setattr(Connection, "recv", recv)
+    monitor = Monitor(interval=1000)
+    connection_class = probe(monitor, fast=quick)
+    assert not issubclass(connection_class, flat.Flat)
+    foreign = "somebody has replaced methods of ServerConnection: recv"
+    assert _said(monitor) == ([foreign] if quick else [])
+    assert await _echoed(monitor, connection_class) == 1
+    assert "x" in traced
+
+
+@only_tested
+@pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
+def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> None:
+    """Both ends are counted at the low price, without being asked to."""
+    assert issubclass(probe(Monitor(interval=1000), base=base), flat.Flat)
+
+
+@only_tested
 @pytest.mark.parametrize(
     "breakage", ["different", "raises", "elsewhere", "uncounted", "refused", "pinged"]
 )
@@ -231,7 +265,8 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     selftest.difference.cache_clear()
     try:
         monitor = Monitor(interval=1000)
-        assert not issubclass(probe(monitor, fast=True), fast.FastPath)
+        assert not issubclass(probe(monitor, fast=True), flat.Flat)
+        assert not issubclass(probe(monitor), flat.Flat)
         (said,) = _said(monitor)
         assert "self-test" in str(said) or "the parser is not where" in str(said)
     finally:
@@ -239,15 +274,16 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
 
 
 @only_tested
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("hook", ["received", "sent", "asked", "handed"])
 async def test_failing_counters_reach_no_message(
-    hook: str, monkeypatch: pytest.MonkeyPatch
+    *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever goes wrong in counting on the fast path, messages flow."""
+    """Whatever goes wrong in counting, flat or on the fast path, messages flow."""
     from rtmon.probes import tally
 
     monitor = Monitor(interval=1000)
-    connection_class = probe(monitor, fast=True)
+    connection_class = probe(monitor, fast=quick)
 
     def broken(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError
