@@ -1,0 +1,97 @@
+"""Publishers that wait for room at a slow reader: ``slow="block"``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.brokers.memory import MemoryBroker
+from rtmon.hub.transports.base import PUBLISHERS_SHARE
+from rtmon.testing import until
+from tests.hub.readers import (
+    COUNT,
+    LONG,
+    PAD,
+    come,
+    publications,
+    row,
+    serving,
+    subscribe,
+)
+
+
+async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> None:
+    """With ``block``, publish() waits for room, and nobody loses anything."""
+    hub = Hub(max_waiting_messages=10, channels={"c": ChannelOptions(slow="block")})
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        published = []
+
+        async def publish() -> None:
+            for n in range(COUNT):
+                await hub.publish("c", {"n": n, "pad": PAD})
+                published.append(n)
+
+        task = asyncio.create_task(publish())
+        peer = next(iter(hub.audience.sessions.values())).peer
+        await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
+        assert not task.done()
+        before = len(published)
+        for n in range(3):  # whose answers find room behind what was published
+            await client.send(json.dumps({"type": "ping", "id": f"p{n}"}))
+        client.transport.resume_reading()
+        got = await publications(client, last=COUNT - 1)
+        await task
+        assert before < COUNT
+        assert [each["data"]["n"] for each in got] == list(range(COUNT))
+        assert row(server).dropped == 0
+
+
+class FarBroker(MemoryBroker):
+    """As one that asks another machine: what is published arrives some turns of the loop later."""
+
+    async def publish(self, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().publish(*args, **kwargs)
+
+
+@pytest.mark.parametrize("broker", [MemoryBroker, FarBroker])
+async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]) -> None:
+    """However many publishers wait when room comes, they go on as it lasts, also where publishing
+    takes a while: the reader stays and gets everything in order.
+    """
+    hub = Hub(max_waiting_messages=10, slow="block", announce=60.0, broker=broker())
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        peer = next(iter(hub.audience.sessions.values())).peer
+        publishing = asyncio.gather(
+            *[hub.publish("c", {"n": n, "pad": PAD}) for n in range(3 * COUNT)]
+        )
+        await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
+        queue = peer._queue  # type: ignore[attr-defined]
+        assert len(queue) <= PUBLISHERS_SHARE * hub.options.max_waiting_messages
+        client.transport.resume_reading()
+        got = await publications(client, last=3 * COUNT - 1)
+        await publishing
+        assert [each["data"]["n"] for each in got] == list(range(3 * COUNT))
+        assert row(server).dropped == 0
+
+
+async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
+    """A publisher that waits for a reader goes on when the reader leaves, or is cut."""
+    hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2)
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        async with asyncio.timeout(LONG):
+            for _ in range(COUNT):
+                await hub.publish("c", {"pad": PAD})
+        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        client.transport.abort()
