@@ -85,6 +85,10 @@ class Client(abc.ABC):
         """The next message of a type; what comes before it is in ``heard``."""
         return await self.wait(lambda message: message["type"] == kind)
 
+    async def published(self, count: int) -> list[Any]:
+        """The data of the next publications."""
+        return [(await self.next("publication"))["payload"]["data"] for _ in range(count)]
+
     async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next message that is wanted; what comes before it is in ``heard``."""
         async with asyncio.timeout(60):

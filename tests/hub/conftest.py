@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -98,12 +97,6 @@ class Place:
         position = None if since is None else Position(**since)
         client.session = await self.hub.open(client.peer, name=name, user=user, since=position)
         return client
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that happens beside."""
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
-                await asyncio.sleep(0.002)
 
     async def aclose(self) -> None:
         """Everybody goes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ import rtmon
 from rtmon.asgi import measured
 from rtmon.hub import Hub
 from rtmon.hub.transports.asgi import app
+from rtmon.testing import until
 from tests.probes.serving import serving
 
 
@@ -24,13 +24,6 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
             message: dict[str, Any] = json.loads(await connection.recv())
             if message["type"] == kind:
                 return message
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens beside."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (there is nothing to wait on)
-            await asyncio.sleep(0.005)
 
 
 async def test_names_errors_and_round_trips_are_measured() -> None:

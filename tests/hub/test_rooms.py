@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rtmon.testing import until
+
 Place = Any
 
 
@@ -15,7 +17,7 @@ async def test_a_room_lives_while_somebody_is_in_it(place: Place) -> None:
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "not_in_room"
     await bo.leave()
-    await place.until(lambda: "r" not in place.hub.audience.rooms)
+    await until(lambda: "r" not in place.hub.audience.rooms)
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "unknown_room"
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["code"] == "unknown_room"

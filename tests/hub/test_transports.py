@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from rtmon.testing import until
+
 Place = Any
 
 
@@ -139,7 +141,7 @@ async def test_heartbeats_measure_and_miss(place: Place, over: str) -> None:
     session.heartbeat._beat()
     ping = await ada.next("ping")
     await ada.send("pong", ping["payload"], reply_to=ping["id"])
-    await place.until(lambda: bool(measured))
+    await until(lambda: bool(measured))
     assert 0 <= measured[0] < 60
     for _ in range(3):
         session.heartbeat._beat()

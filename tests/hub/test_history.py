@@ -1,0 +1,85 @@
+"""What was published before: read page by page, and by who returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rtmon.batching import Batch
+from rtmon.hub import ChannelOptions
+from rtmon.testing import until
+
+Place = Any
+WAITING = 1_048_576
+"""Bytes that may wait for one: with a quarter of them, no more is sent of what it missed."""
+
+
+async def test_history_in_pages(place: Place) -> None:
+    """History is read without subscribing, page by page, as whole messages."""
+    ada = await place.connect("ada")
+    for number in range(7):
+        await place.hub.publish("news", number)
+    got: list[int] = []
+    since, more = None, True
+    while more:
+        ask = {"channel": "news", "limit": 3, **({"since": since} if since else {})}
+        page = (await ada.ask("history", ask))["payload"]
+        got += [m["payload"]["data"] for m in page["messages"]]
+        since, more = {"epoch": page["epoch"], "offset": page["offset"]}, page["more"]
+        assert page["recovered"] is True
+    assert got == list(range(7))
+    strange = {"epoch": "another", "offset": 3}
+    page = (await ada.ask("history", {"channel": "news", "since": strange}))["payload"]
+    assert page["recovered"] is False
+
+
+@pytest.mark.parametrize("batching", [None, Batch(size=3, delay=0.05)])
+async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -> None:
+    """Who missed more than may wait for one connection gets all of it, as fast as it reads, and
+    what is published meanwhile after it, once.
+    """
+    rules = {"c": ChannelOptions(batch=batching)}
+    place = await start(max_waiting=WAITING, channels=rules)
+    first = await place.hub.publish("c", 0)
+    for number in range(1, 60):
+        await place.hub.publish("c", [number, "x" * 500_000])
+    ada = await place.connect("ada", compression=None)
+    ada.connection.transport.pause_reading()
+    since = {"epoch": first.epoch, "offset": first.offset}
+    await ada.send("subscribe", {"channel": "c", "since": since}, id="s")
+    session = place.hub.audience.sessions[ada.id]
+    await until(lambda: session.peer.waiting > WAITING / 4)
+    for number in range(60, 70):
+        await place.hub.publish("c", [number, ""])
+    ada.connection.transport.resume_reading()
+    got: list[int] = []
+    while len(got) < 69:
+        message = await ada.wait(lambda m: m["type"] in {"batch", "publication", "ack"})
+        inner = message["payload"].get("messages", [message])
+        got += [m["payload"]["data"][0] for m in inner if m["type"] == "publication"]
+    assert got == list(range(1, 70))
+    await place.hub.publish("c", [70, ""])
+    assert [d[0] for d in await ada.published(1)] == [70]
+
+
+async def test_who_takes_nothing_of_it_is_let_go(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for what was missed and then reads nothing is closed, and holds up nobody."""
+    monkeypatch.setattr("rtmon.hub.entering._PATIENCE", 0.2)
+    place = await start(max_waiting=WAITING)
+    first = await place.hub.publish("c", 0)
+    for _ in range(60):
+        await place.hub.publish("c", "x" * 500_000)
+    ada = await place.connect("ada", compression=None)
+    ada.connection.transport.pause_reading()
+    since = {"epoch": first.epoch, "offset": first.offset}
+    await ada.send("subscribe", {"channel": "c", "since": since})
+    peer = place.hub.audience.sessions[ada.id].peer
+    await until(lambda: peer.waiting > WAITING / 4)
+    bo = await place.connect("bo")
+    assert (await bo.ask("publish", {"channel": "c", "data": 1, "ack": True}))["type"] == "ack"
+    await until(lambda: not peer.send("{}"))
+    ada.connection.transport.resume_reading()
+    assert await ada.close_code() == 1013
