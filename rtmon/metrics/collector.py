@@ -13,7 +13,8 @@ from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, Recorder
 from .history import History
-from .meter import Ending, Ledger, Meter
+from .ledger import Ledger
+from .meter import Ending, Meter
 from .records import ConnectionInfo, Event, Sample, Snapshot
 from .sources import Sources
 from .totals import LedgerTotals, ServerTotals
@@ -46,13 +47,8 @@ class Tick:
 def uncounted() -> Meter:
     """A meter for a connection that no Monitor counts: it keeps nothing that grows."""
     ledger = Ledger()
-    _stop(ledger)
+    ledger.stop()
     return Meter(ledger, "")
-
-
-def _stop(ledger: Ledger) -> None:
-    for recorder in (ledger.sizes_in, ledger.sizes_out, ledger.handler, ledger.receive):
-        recorder.stop()
 
 
 class Collector(Sources):
@@ -67,12 +63,17 @@ class Collector(Sources):
         epoch: name of this life of the counters.
         now: monotonic seconds.
         closed_kept: how many closed connections to remember.
+
+    Attributes:
+        events: those of the tick that is going on; whatever is worth a line is added here.
+        history: the latest Samples and Events.
     """
 
     def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
         super().__init__()
         self.node = node
         self.epoch = epoch
+        self.events = EventLog()
         self.history = History()
         self.lag = Recorder()
         self.backlogs = Backlogs()
@@ -87,7 +88,6 @@ class Collector(Sources):
         self._open: dict[str, Meter] = {}
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
-        self._events = EventLog()
         self._rtt = Recorder()
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
         self._published: Snapshot | None = None
@@ -118,7 +118,7 @@ class Collector(Sources):
         if meter.role == "server":
             self._server.arrived()
         meter.mark()
-        self.event("opened", time, meter=meter)
+        self.events.add("opened", time, meter=meter)
 
     def closed(self, meter: Meter, now: float, time: float, ending: Ending) -> None:
         """An opened connection has ended. Only the first call for a meter counts."""
@@ -142,7 +142,7 @@ class Collector(Sources):
         detail = by.get(ending.initiator or "", "ended without a close frame")
         if ending.cause is not None and ending.cause != "closed":
             detail = f"{ending.cause}, {detail}"
-        self.event(
+        self.events.add(
             "closed",
             time,
             meter=meter,
@@ -153,7 +153,7 @@ class Collector(Sources):
     def rejected(self, meter: Meter, time: float, *, status: int | None, detail: str) -> None:
         """A WebSocket handshake failed or was refused."""
         self._server.rejected += 1
-        self.event("rejected", time, meter=meter, code=status, detail=detail)
+        self.events.add("rejected", time, meter=meter, code=status, detail=detail)
 
     def http_request(self) -> None:
         """A plain HTTP request was answered on the WebSocket port."""
@@ -165,18 +165,6 @@ class Collector(Sources):
         meter.mark()
         if meter.role == "server":
             self._rtt.record(seconds)
-
-    def event(
-        self,
-        kind: str,
-        time: float,
-        *,
-        meter: Meter | None = None,
-        code: int | None = None,
-        detail: str | None = None,
-    ) -> None:
-        """Something happened that is worth a line; past the bound of a tick it is only counted."""
-        self._events.add(kind, time, meter=meter, code=code, detail=detail)
 
     def tick(
         self,
@@ -232,7 +220,7 @@ class Collector(Sources):
                 own=own,
             )
             self._published = self._snapshot(now, sample)
-        events = self._events.take(time)
+        events = self.events.take(time)
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
         return Tick(sample, events, changed, gone)
@@ -240,22 +228,22 @@ class Collector(Sources):
     def stop(self) -> None:
         """There are no more ticks: keep nothing that connections which go on would add to."""
         for ledger in self._ledgers.values():
-            _stop(ledger)
+            ledger.stop()
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
         moved = [meter for ledger in self._ledgers.values() for meter in ledger.dirty]
         slow, recovered = self.backlogs.look(moved, now)
         for meter in slow:
             detail = f"{meter.send_queue:,} bytes wait, the oldest for {meter.queue_age:.1f} s"
-            self.event("slow", time, meter=meter, detail=detail)
+            self.events.add("slow", time, meter=meter, detail=detail)
         for meter in recovered:
             detail = f"{meter.send_queue:,} bytes wait"
             if meter.dropped:
                 detail += f", {meter.dropped:,} messages were dropped in all"
-            self.event("recovered", time, meter=meter, detail=detail)
+            self.events.add("recovered", time, meter=meter, detail=detail)
         for meter, count in self.backlogs.dropped(moved, now):
             detail = f"{count:,} messages, {meter.dropped:,} in all"
-            self.event("dropped", time, meter=meter, detail=detail)
+            self.events.add("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:
         """Bring the tables to the state of this tick; returns the connections that ended."""

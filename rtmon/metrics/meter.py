@@ -10,17 +10,14 @@ from typing import Any, Protocol
 from .blackbox import BlackBox
 from .causes import Cause
 from .columns import CONNECTION, EVERY, METER_COUNTERS, names
-from .histogram import BYTE, Recorder
+from .ledger import Ledger
 from .records import ConnectionInfo
-from .share import SHARED, Ended, Share, Shared
+from .share import SHARED, Ended, Share
 
-__all__ = ["Ending", "Held", "Ledger", "Meter", "safe_text"]
+__all__ = ["Ending", "Held", "Meter", "safe_text"]
 
 TEXT_LENGTH = 256
 """Characters kept of any text that came from outside."""
-
-DIRECT = tuple(name for name in METER_COUNTERS if not name.startswith(("messages_", "bytes_")))
-"""Counters whose total the ledger counts beside the meter; sizes give the others."""
 
 OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTERS)
 """The counters as the meter holds them."""
@@ -57,63 +54,6 @@ class Held(Protocol):
     @property
     def oldest(self) -> float | None:
         """Since when the first waits, monotonic seconds; None if there is none."""
-
-
-class Ledger:
-    """What all connections of one role add up to, counted as it happens.
-
-    The sizes of messages hold their number and their bytes too, so that a hot path writes
-    each once. A tick takes everything in time that does not depend on how many connections
-    there are; the dirty list only says which rows have changed.
-
-    Attributes:
-        sizes_in: size of each whole message received since the last tick.
-        sizes_out: size of each whole message sent since the last tick.
-        handler: durations of handlers, in microseconds.
-        receive: waits of messages for their handler, in microseconds.
-        partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
-        partial_out: the same for what is sent.
-        dirty: the meters that changed since the last tick.
-        moved: what was sent to several connections alike since the last tick.
-        probes: the kinds of probe that have made a meter here.
-    """
-
-    __slots__ = (
-        *DIRECT,
-        "dirty",
-        "handler",
-        "moved",
-        "partial_in",
-        "partial_out",
-        "probes",
-        "receive",
-        "sizes_in",
-        "sizes_out",
-    )
-
-    wire_in: int
-    wire_out: int
-    binary_in: int
-    binary_out: int
-
-    def __init__(self) -> None:
-        self.sizes_in = Recorder(BYTE)
-        self.sizes_out = Recorder(BYTE)
-        self.handler = Recorder()
-        self.receive = Recorder()
-        self.partial_in = 0
-        self.partial_out = 0
-        self.dirty: list[Meter] = []
-        self.moved: list[Shared] = []
-        self.probes: set[str] = set()
-        for counter in DIRECT:
-            setattr(self, counter, 0)
-
-    def fold(self) -> None:
-        """Find out whose rows have changed by what was sent to several connections alike."""
-        moved, self.moved = self.moved, []
-        for shared in moved:
-            shared.mark()
 
 
 def _shared(index: int) -> property:
@@ -222,32 +162,30 @@ class Meter:
         self.role = role
         self.transport = transport
         self.probe = probe
-        for field in _EMPTY_FIELDS:
-            setattr(self, field, None)
         for counter in OWN:
             setattr(self, counter, 0)
         self.shares: tuple[Share | Ended, ...] = ()
-        self.name: str | None
-        self.remote: str | None
-        self.path: str | None
-        self.subprotocol: str | None
-        self.user_agent: str | None
-        self.tls: str | None
-        self.opened: float | None
+        self.name: str | None = None
+        self.remote: str | None = None
+        self.path: str | None = None
+        self.subprotocol: str | None = None
+        self.user_agent: str | None = None
+        self.tls: str | None = None
+        self.opened: float | None = None
         self.opened_time = 0.0
-        self.closed: float | None
-        self.ending: Ending | None
-        self.last: float | None
-        self.rtt: float | None
-        self.queue: Callable[[], int] | None
-        self.held: Held | None
+        self.closed: float | None = None
+        self.ending: Ending | None = None
+        self.last: float | None = None
+        self.rtt: float | None = None
+        self.queue: Callable[[], int] | None = None
+        self.held: Held | None = None
         self.send_queue = 0
-        self.queue_age: float | None
-        self.drops_said: tuple[int, float] | None
+        self.queue_age: float | None = None
+        self.drops_said: tuple[int, float] | None = None
         self.paused = 0.0
-        self.traceback: str | None
-        self.box: BlackBox | None
-        self.last_frames: str | None
+        self.traceback: str | None = None
+        self.box: BlackBox | None = None
+        self.last_frames: str | None = None
         self.dirty = False
         ledger.probes.add(probe)
 
@@ -328,26 +266,6 @@ class Meter:
         return ConnectionInfo(**dict(zip(_ROW, self.row(), strict=True)))
 
 
-_EMPTY_FIELDS = (
-    "drops_said",
-    "name",
-    "remote",
-    "path",
-    "subprotocol",
-    "user_agent",
-    "tls",
-    "opened",
-    "closed",
-    "ending",
-    "last",
-    "rtt",
-    "queue",
-    "held",
-    "queue_age",
-    "traceback",
-    "box",
-    "last_frames",
-)
 _COUNTERS = attrgetter(*METER_COUNTERS)
 _ENDING = attrgetter(*Ending.__dataclass_fields__)
 _NOT_ENDED = (None,) * len(Ending.__dataclass_fields__)

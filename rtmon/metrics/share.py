@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from .blackbox import FRAMES, BlackBox
 
 if TYPE_CHECKING:
-    from .meter import Ledger, Meter
+    from .ledger import Ledger
+    from .meter import Meter
 
 __all__ = ["SHARED", "Counts", "Ended", "Share", "Shared"]
 

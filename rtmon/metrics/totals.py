@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .histogram import Histogram
-from .meter import DIRECT, Ledger
+from .ledger import DIRECT, Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]
 

@@ -244,7 +244,7 @@ class Monitor(Reading):
         trace = "".join(traceback.format_exception(exc))
         meter.traceback = safe_text(trace[-TRACEBACK_LENGTH:], TRACEBACK_LENGTH)
         detail = f"the handler raised {type(exc).__name__}: {exc}"
-        self.collector.event("error", self.clock.time(), meter=meter, code=code, detail=detail)
+        self.collector.events.add("error", self.clock.time(), meter=meter, code=code, detail=detail)
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
         """A black box has recorded a frame: have it keep the beginning, as the hook leaves it."""
@@ -298,7 +298,7 @@ class Monitor(Reading):
 
     def event(self, kind: str, detail: str) -> None:
         """Add a line to the event log; to be called on the thread that is measured."""
-        self.collector.event(kind, self.clock.time(), detail=detail)
+        self.collector.events.add(kind, self.clock.time(), detail=detail)
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
         """Have every tick handed to a function, on the loop; returns what ends that.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..metrics.histogram import Recorder
-    from ..metrics.meter import Ledger, Meter
+    from ..metrics.ledger import Ledger
+    from ..metrics.meter import Meter
     from ..monitor import Monitor
 
 __all__ = ["Membership", "Tally"]

@@ -233,7 +233,7 @@ def test_text_from_outside_is_bounded_and_valid() -> None:
     c = _collector()
     meter = _connection(c)
     meter.name = "\ud800" + "x" * 10_000
-    c.event("error", 0.0, meter=meter, detail="\udfff" * 1000)
+    c.events.add("error", 0.0, meter=meter, detail="\udfff" * 1000)
     meter.mark()
     event = c.tick(1, 1).events[-1]
     (row,) = c.connections()
