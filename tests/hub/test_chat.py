@@ -125,7 +125,7 @@ async def test_users_come_online_once(place: Place) -> None:
 
 
 async def test_many_joins_are_few_messages(start: Any) -> None:
-    """A hundred who come at once are told in one message that names them and their number."""
+    """Who come at once are told in one message, which has their number and names a hundred."""
     place = await start(announce=60.0)
     tell_all = place.hub.reception.arrivals._flush_all
     watcher = await place.connect("watcher")
@@ -138,6 +138,23 @@ async def test_many_joins_are_few_messages(start: Any) -> None:
     assert joined["user_count"] == 151
     assert len(joined["users"]) == 100
     assert joined["users"][0]["name"] == joined["name"]
+
+
+async def test_a_thousand_joins_are_not_a_million_frames(start: Any) -> None:
+    """When a thousand come at once, what each is told is a few messages, not one for each other;
+    the same when they leave.
+    """
+    place = await start(history=0, announce=60.0)
+    tell_all = place.hub.reception.arrivals._flush_all
+    crowd = [await place.connect(f"user{number}", over="memory") for number in range(1_000)]
+    tell_all()
+    told = sum(client.peer.inbox.qsize() for client in crowd)
+    assert told == len(crowd)
+    ada = await place.connect("ada", over="memory")
+    for client in crowd:
+        await client.leave()
+    tell_all()
+    assert 0 < ada.peer.inbox.qsize() < 30
 
 
 async def test_nobody_speaks_before_being_told_as_here(start: Any) -> None:

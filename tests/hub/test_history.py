@@ -80,6 +80,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
     await until(lambda: peer.waiting > WAITING / 4)
     bo = await place.connect("bo")
     assert (await bo.ask("publish", {"channel": "c", "data": 1, "ack": True}))["type"] == "ack"
-    await until(lambda: not peer.send("{}"))
+    await until(lambda: not peer.open)
     ada.connection.transport.resume_reading()
     assert await ada.close_code() == 1013
+    assert ada.connection.close_reason == "you read too slowly"
