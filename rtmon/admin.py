@@ -12,9 +12,9 @@ import hmac
 import http
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
@@ -47,7 +47,7 @@ WATCHER_TICKS = 120
 """Ticks that may wait while a watcher still takes in the history."""
 
 
-class Admin:
+class Admin(listening.Serving):
     """A running admin listener; see :func:`serve_admin`.
 
     Attributes:
@@ -108,23 +108,14 @@ class Admin:
                 )
             self._port = listening.port_of(self._server)
 
-    async def _started(self) -> Self:
-        await self.start()
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        return self._started().__await__()
-
-    async def __aenter__(self) -> Self:
-        return await self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Stop listening and let the watchers go. Idempotent."""
+    def close(self) -> None:
+        """Stop listening and let the watchers go; idempotent. See :meth:`wait_closed`."""
         if self._server is not None:
             self._server.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until the watchers are gone."""
+        if self._server is not None:
             await self._server.wait_closed()
 
     def _answer(

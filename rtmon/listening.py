@@ -6,14 +6,11 @@ import contextlib
 import errno
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from websockets.asyncio.server import Server
 
 from .errors import OptionError, PortInUse
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["Serving", "address", "binding", "is_loopback", "port_of"]
 
@@ -33,6 +30,11 @@ class Serving(ABC):
     async def wait_closed(self) -> None:
         """Wait until all is ended."""
 
+    async def aclose(self) -> None:
+        """End, and wait until all is ended; what ``async with`` does. Idempotent."""
+        self.close()
+        await self.wait_closed()
+
     async def _started(self) -> Self:
         await self.start()
         return self
@@ -43,14 +45,8 @@ class Serving(ABC):
     async def __aenter__(self) -> Self:
         return await self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
 
 
 def address(host: str | None, port: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
 from ..protocol.incoming import Position
@@ -14,9 +14,6 @@ from .files import Files, Progress
 from .options import ClientOptions
 from .records import ClientState, ClientStats, Message, What
 from .subscription import Subscription
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["Client"]
 
@@ -72,12 +69,7 @@ class Client:
     async def __aenter__(self) -> Self:
         return await self._start()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     async def close(self) -> None:

@@ -9,7 +9,6 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ..errors import OptionError, ProtocolError
@@ -53,12 +52,7 @@ class Download:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._stream.close()
         with contextlib.suppress(FileNotFoundError):
             self._part.unlink()

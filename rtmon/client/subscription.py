@@ -14,8 +14,6 @@ from .places import Cursors, Place, matches
 from .records import Message
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .attendance import Attendance
 
 __all__ = ["Buffer", "Subscription"]
@@ -122,12 +120,7 @@ class Subscription:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self._buffer.end()
         self._attendance.unsubscribe(self)
 

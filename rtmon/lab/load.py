@@ -33,7 +33,6 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from websockets.exceptions import WebSocketException
@@ -99,12 +98,7 @@ class Load:
         self._ticking = loop.create_task(self._tick(), name="rtmon-load")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     def stop(self) -> None:
