@@ -80,8 +80,8 @@ async def _compare() -> str | None:
     results = []
     classes = (
         ServerConnection,
-        probed(monitor, ServerConnection, flat=True),
-        probed(monitor, ServerConnection, fast=True),
+        probed(monitor, ServerConnection, way="flat"),
+        probed(monitor, ServerConnection, way="fast"),
     )
     for connection_class in classes:
         pair = Pair(connection_class, ping_interval=PING_INTERVAL)

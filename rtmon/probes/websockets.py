@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
@@ -29,6 +29,14 @@ __all__ = ["probe", "probed"]
 
 logger = logging.getLogger("rtmon")
 
+Way: TypeAlias = Literal["around", "flat", "fast"]
+
+_FRONT: dict[Way, tuple[type[Any], ...]] = {
+    "around": (),
+    "flat": (flat_path.Flat,),
+    "fast": (fast_path.FastPath, flat_path.Flat),
+}
+
 # Up to version 16 the handler runs without `async with connection`: this function catches what
 # it raises, and closes with 1011.
 _HANDLER_CALLER = getattr(getattr(Server, "conn_handler", None), "__code__", None)
@@ -49,8 +57,8 @@ def probe(
     Args:
         monitor: what counts.
         base: your own connection class, if you have one.
-        fast: whether to shorten the library's own paths too, where that is known to be safe;
-            where it is not, an Event and a log line say why.
+        fast: whether to leave out the library's steps that most messages do not need, where
+            that is known to be safe; where it is not, an Event and a log line say why.
         times: whether to keep how long messages wait and handlers take, and the last frames of
             each connection, as well as the counters.
 
@@ -72,25 +80,19 @@ def probe(
         fast = False
         logger.warning("the fast path is off: %s", obstacle)
         monitor.event("fast path off", obstacle)
-    flat = fast or flat_path.obstacle(base) is None
-    return probed(monitor, base, flat=flat, fast=fast, times=times)
+    way: Way = "fast" if fast else "around" if flat_path.obstacle(base) else "flat"
+    return probed(monitor, base, way=way, times=times)
 
 
 def probed(
-    monitor: Monitor,
-    base: type[Connection],
-    *,
-    flat: bool = False,
-    fast: bool = False,
-    times: bool = True,
+    monitor: Monitor, base: type[Connection], *, way: Way = "around", times: bool = True
 ) -> type[Any]:
-    """The class that :func:`probe` returns, made without asking whether it may be as told.
+    """The class that :func:`probe` returns, made without asking whether it can be so.
 
     Args:
         monitor: what counts.
         base: the class below.
-        flat: whether to take the library's steps, rather than call its methods.
-        fast: whether to shorten them, too; then it is flat in any case.
+        way: around the library's methods; flat, in their place; or with the fast path before it.
         times: as for :func:`probe`.
     """
     members = {
@@ -105,11 +107,10 @@ def probed(
     }
     if not times:
         members["recv_streaming"] = base.recv_streaming
-        if not (flat or fast):
+        if way == "around":
             members["recv"] = base.recv
     end = CountingClient if issubclass(base, ClientConnection) else CountingServer
-    front = (fast_path.FastPath, flat_path.Flat) if fast else (flat_path.Flat,) if flat else ()
-    return type(f"Probed{base.__name__}", (*front, end, base), members)
+    return type(f"Probed{base.__name__}", (*_FRONT[way], end, base), members)
 
 
 class CountingServer(Counting, ServerConnection):

@@ -37,9 +37,9 @@ def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     from rtmon.guarding import GuardedServerConnection
 
     if kind == "fast" and obstacle() is None:
-        return probed(monitor, ServerConnection, fast=True)
+        return probed(monitor, ServerConnection, way="fast")
     if kind.startswith(("own", "fast")):
-        return probed(monitor, ServerConnection, fast=False, times=kind == "own")
+        return probed(monitor, ServerConnection, times=kind == "own")
     classes = {"plain": ServerConnection, "guarded": GuardedServerConnection, "traced": Traced}
     return classes[kind]
 

@@ -284,8 +284,8 @@ async def all_the_same(
         for connection_class in (
             ServerConnection,
             probed(monitors[0], ServerConnection),
-            probed(monitors[1], ServerConnection, flat=True),
-            probed(monitors[2], ServerConnection, fast=True),
+            probed(monitors[1], ServerConnection, way="flat"),
+            probed(monitors[2], ServerConnection, way="fast"),
         )
     ]
     client = stock.pair.client

@@ -153,8 +153,8 @@ async def _all_the_same(
         _Side(connection_class, answers, **options)
         for connection_class in (
             ServerConnection,
-            probed(monitors[0], ServerConnection, fast=False),
-            probed(monitors[1], ServerConnection, fast=True),
+            probed(monitors[0], ServerConnection),
+            probed(monitors[1], ServerConnection, way="fast"),
         )
     ]
     for side in sides:
@@ -294,7 +294,7 @@ async def test_an_idle_connection_has_one_task_and_shares_its_timers() -> None:
 async def test_what_cannot_be_shared_is_the_librarys(ping_interval: float | None) -> None:
     """Without pings, or with an interval that is none, nothing is planned here."""
     monitor = Monitor(interval=3600)
-    pair = Pair(probed(monitor, ServerConnection, fast=True), ping_interval=ping_interval)
+    pair = Pair(probed(monitor, ServerConnection, way="fast"), ping_interval=ping_interval)
     pair.connection.start_keepalive()
     task = pair.connection.keepalive_task
     assert (task is None) == (ping_interval is None)
@@ -312,7 +312,7 @@ def test_a_connection_that_has_ended_is_no_cycle(end: str) -> None:
     """
 
     async def ended(monitor: Monitor) -> list[weakref.ref[Any]]:
-        pair = Pair(probed(monitor, ServerConnection, fast=True), ping_interval=INTERVAL)
+        pair = Pair(probed(monitor, ServerConnection, way="fast"), ping_interval=INTERVAL)
         await pair.open()
         connection = pair.connection
         connection.start_keepalive()

@@ -144,7 +144,7 @@ async def test_a_crowd_of_connections_is_kept_compactly(kind: str) -> None:
     connection_class: Any = (
         type("Guarded", (GuardedServerConnection,), {})
         if kind == "guarded"
-        else probed(monitor, ServerConnection, fast=kind == "fast")
+        else probed(monitor, ServerConnection, way="fast" if kind == "fast" else "around")
     )
     crowd = [connection_class(ServerProtocol(), _Server()) for _ in range(1000)]
     for connection in crowd:
