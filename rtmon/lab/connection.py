@@ -13,7 +13,7 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from ..protocol.close import ABNORMAL, GOING_AWAY, NORMAL, effective_code
+from ..protocol.close import GOING_AWAY, NORMAL, effective_code
 from .report import ConnectionReport
 from .script import Kind
 
@@ -53,6 +53,8 @@ class Connection:
     """A connection with a reader of its own, so that nothing received goes uncounted.
 
     Attributes:
+        messages_out, messages_in: whole messages.
+        bytes_out, bytes_in: their payload.
         heard: messages received, without the answers to :meth:`round_trip`.
         lost: set when the connection has ended.
     """
@@ -67,8 +69,8 @@ class Connection:
         self._name = name
         host, port = socket.local_address[:2]
         self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._messages_out = self._bytes_out = 0
-        self._messages_in = self._bytes_in = 0
+        self.messages_out = self.bytes_out = 0
+        self.messages_in = self.bytes_in = 0
         self._hub = False
         self._answers: dict[str, asyncio.Future[bool]] = {}
         self._pings = 0
@@ -116,14 +118,13 @@ class Connection:
         return self.lost.is_set()
 
     @property
-    def messages_in(self) -> int:
-        """Messages received."""
-        return self._messages_in
-
-    @property
-    def bytes_in(self) -> int:
-        """Their payload."""
-        return self._bytes_in
+    def close_code(self) -> int:
+        """How it ended; 1006 while it has not."""
+        protocol = self._socket.protocol
+        sent, received = protocol.close_sent, protocol.close_rcvd
+        return effective_code(
+            None if sent is None else sent.code, None if received is None else received.code
+        )
 
     @property
     def wire_in(self) -> int:
@@ -161,12 +162,12 @@ class Connection:
         return ConnectionReport(
             name=self._name,
             local=self._local,
-            messages_out=self._messages_out,
-            bytes_out=self._bytes_out,
-            messages_in=self._messages_in,
-            bytes_in=self._bytes_in,
+            messages_out=self.messages_out,
+            bytes_out=self.bytes_out,
+            messages_in=self.messages_in,
+            bytes_in=self.bytes_in,
             open=not self.ended,
-            close_code=self._close_code() if self.ended else None,
+            close_code=self.close_code if self.ended else None,
         )
 
     async def say(self, kind: Kind, text: str, place: str) -> None:
@@ -250,16 +251,16 @@ class Connection:
             await self._socket.send(data, text=text)
         except ConnectionClosed:
             return
-        self._messages_out += 1
-        self._bytes_out += len(data)
+        self.messages_out += 1
+        self.bytes_out += len(data)
 
     async def _read(self) -> None:
         try:
             while True:
                 data = await self._socket.recv(decode=False)
-                self._messages_in += 1
-                self._bytes_in += len(data)
-                if self._messages_in == 1:
+                self.messages_in += 1
+                self.bytes_in += len(data)
+                if self.messages_in == 1:
                     await self._greet(data)
                 if not (self._answers and self._is_answer(data)):
                     self.heard += 1
@@ -289,15 +290,6 @@ class Connection:
         if not answer.done():
             answer.set_result(message.get("type") == "pong")
         return True
-
-    def _close_code(self) -> int:
-        protocol = self._socket.protocol
-        sent, received = protocol.close_sent, protocol.close_rcvd
-        if sent is None and received is None:
-            return ABNORMAL
-        return effective_code(
-            None if sent is None else sent.code, None if received is None else received.code
-        )
 
 
 def _decode(data: bytes) -> dict[str, Any]:

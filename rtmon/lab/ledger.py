@@ -68,7 +68,7 @@ class Ledger:
         report = connection.report()
         self._ended.append(report)
         self._totals.add(report)
-        code = report.close_code or 1006
+        code = connection.close_code
         self._close_codes[code] = self._close_codes.get(code, 0) + 1
 
     def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
@@ -84,28 +84,19 @@ class Ledger:
         for entry in now:
             totals.add(entry)
             totals_open.add(entry)
-        tally = self._tally
-        latency, late = tally.histograms()
+        latency, late = self._tally.histograms()
         return LoadReport(
             url=url,
             elapsed=elapsed,
             quiet=quiet,
             open=len(now),
-            connected=tally.connected,
-            failed=tally.failed,
-            problem=tally.problem,
-            lost=tally.lost,
-            aborted=tally.aborted,
-            asked=tally.asked,
-            sent=tally.sent,
-            answered=tally.answered,
-            unanswered=tally.unanswered,
-            errors=tally.errors,
+            problem=self._tally.problem,
+            **self._tally.counts(LoadReport),
             latency=latency,
             late=late,
             totals=totals,
             totals_open=totals_open,
             close_codes=dict(self._close_codes),
-            seconds=list(tally.seconds),
+            seconds=list(self._tally.seconds),
             connections=[*now, *reversed(self._ended)],
         )

@@ -4,15 +4,6 @@ The one call::
 
     report = await run_load(url, LoadOptions(users=50, rate=2.0, duration=10.0))
 
-    async def run_load(
-        url: str,
-        options: LoadOptions | None = None,
-        *,
-        stop: asyncio.Event | None = None,      # set: stop before the duration is over
-        on_quiet: Callable[[LoadReport], None] | None = None,
-        release: asyncio.Event | None = None,   # keep connections open until it is set
-    ) -> LoadReport
-
 1. Users arrive over ``ramp`` seconds, speak, come and go.
 2. After ``duration``, or when ``stop`` is set, they stop speaking, coming and going.
 3. When everything under way has been delivered, ``on_quiet`` is called with the report: with the

@@ -121,14 +121,14 @@ class Tally:
         self._before = dict.fromkeys(_COUNTS, 0)
         self._latency = self._late = EMPTY
 
+    def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
+        """Those of the counts that are fields of such a record."""
+        return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
+
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
         """A second is over, with so many connections open."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        increase = {
-            name: count - self._before[name]
-            for name, count in counts.items()
-            if name in Second.__dataclass_fields__
-        }
+        counts = self.counts(Second)
+        increase = {name: count - self._before[name] for name, count in counts.items()}
         self._before = counts
         latency, late = self.latency.take(), self.late.take()
         self._latency = Histogram.merged((self._latency, latency))

@@ -90,10 +90,9 @@ class BatchingComparison(Scenario):
     def _joining(self, name: str) -> Any:
         async def join(_: int) -> Connection:
             def hear(data: bytes) -> None:
-                now = self.now()
-                for due in stamps(data):
-                    self._rates.count(f"{name}_messages")
-                    self._rates.delay(f"{name}_delay", max(0.0, now - due))
+                self._rates.arrived(
+                    stamps(data), self.now(), count=f"{name}_messages", delay=f"{name}_delay"
+                )
 
             reader = await Connection.open(self.url, name, hear=hear, compression=self.compression)
             if name == "batched":

@@ -65,12 +65,9 @@ class ChatRoom(Scenario):
         return member
 
     def _hear(self, data: bytes) -> None:
-        now = self.now()
         if b'"typing_start"' in data:
             self._rates.count("typing")
-        for said in stamps(data):
-            self._rates.count("heard")
-            self._rates.delay("delay", max(0.0, now - said))
+        self._rates.arrived(stamps(data), self.now(), count="heard", delay="delay")
 
     async def _say(self, due: float) -> None:
         if not self._crowd.members:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ...metrics.histogram import Histogram, Recorder
 
@@ -51,6 +51,19 @@ class Rates:
     def delay(self, what: str, seconds: float) -> None:
         """Record a delay."""
         self._delays.setdefault(what, Recorder()).record(seconds)
+
+    def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
+        """Count what has come, and record how long after it was due.
+
+        Args:
+            dues: when each was due.
+            now: when it came.
+            count: what to count.
+            delay: what to record.
+        """
+        for due in dues:
+            self.count(count)
+            self.delay(delay, max(0.0, now - due))
 
     def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
         """What was counted, as functions: of a count its rate, of a delay its quantile in ms.

@@ -103,13 +103,10 @@ class SlowReader(Scenario):
 
     def _ended(self, slow: Connection) -> None:
         if self._running:
-            self.endings[slow.report().close_code or 1006] += 1
+            self.endings[slow.close_code] += 1
 
     def _hear(self, data: bytes) -> None:
-        now = self.now()
-        for due in stamps(data):
-            self._rates.count("each")
-            self._rates.delay("delay", max(0.0, now - due))
+        self._rates.arrived(stamps(data), self.now(), count="each", delay="delay")
 
     def _hear_slow(self, data: bytes) -> None:
         heard = sum(1 for _ in stamps(data))

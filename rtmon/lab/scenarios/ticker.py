@@ -95,10 +95,7 @@ class MarketTicker(Scenario):
                 await self._take(member, first, had)
 
     def _hear(self, data: bytes) -> None:
-        now = self.now()
-        for due in stamps(data):
-            self._rates.count("delivered")
-            self._rates.delay("delay", max(0.0, now - due))
+        self._rates.arrived(stamps(data), self.now(), count="delivered", delay="delay")
 
     async def _publish(self, due: float) -> None:
         symbol = self._chance.choice(self.symbols)
