@@ -1,105 +1,20 @@
+"""What a bad network does to the bytes that pass: later, slower, not now."""
+
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosedError, InvalidMessage
+from websockets.exceptions import ConnectionClosedError
 
-from rtmon.errors import OptionError, PortInUse
+from rtmon.errors import OptionError
 from rtmon.lab.way import BUFFER
 from rtmon.testing import FaultProxy, until
-
-LOOK = 0.1
-"""Seconds in which something that must not happen would have happened."""
-
-
-class End:
-    """One end of a TCP connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def send(self, data: bytes) -> None:
-        """Send, and wait until the kernel has it."""
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def get(self, count: int) -> bytes:
-        """So many bytes."""
-        return await asyncio.wait_for(self.reader.readexactly(count), 60)
-
-    async def rest(self) -> bytes:
-        """All until the end of the stream."""
-        return await asyncio.wait_for(self.reader.read(), 60)
-
-    async def silent(self) -> bool:
-        """Whether nothing comes."""
-        try:
-            return not await asyncio.wait_for(self.reader.read(1), LOOK)
-        except TimeoutError:
-            return True
-
-
-class Bench:
-    """A TCP server, a proxy before it, and the pairs of ends that met through it."""
-
-    def __init__(self) -> None:
-        self.proxy: FaultProxy
-        self._met: asyncio.Queue[End] = asyncio.Queue()
-        self._ends: list[End] = []
-
-    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The server has a connection."""
-        end = End(reader, writer)
-        self._ends.append(end)
-        self._met.put_nowait(end)
-
-    async def dial(self) -> End:
-        """A client, which may not be let in."""
-        end = End(*await asyncio.open_connection("127.0.0.1", self.proxy.port))
-        self._ends.append(end)
-        return end
-
-    async def pair(self) -> tuple[End, End]:
-        """A client, and the server's end of its connection."""
-        client = await self.dial()
-        server = await asyncio.wait_for(self._met.get(), 60)
-        self._ends.append(server)
-        await until(lambda: self.proxy.links)
-        return client, server
-
-    async def close(self) -> None:
-        """Close all ends."""
-        for end in self._ends:
-            end.writer.transport.abort()
-            with contextlib.suppress(OSError):
-                await end.writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def set_up(**options: Any) -> AsyncIterator[Bench]:
-    """A server that only listens, and a proxy before it."""
-    bench = Bench()
-    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with FaultProxy(f"ws://127.0.0.1:{port}/path?x=1", **options) as bench.proxy:
-        yield bench
-        await bench.close()
-    server.close()
-    await server.wait_closed()
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    """A proxy as it is by default."""
-    async with set_up() as bench:
-        yield bench
+from tests.lab.bench import LOOK, Bench, End, set_up
 
 
 async def test_it_is_transparent(bench: Bench) -> None:
@@ -120,6 +35,30 @@ async def test_it_is_transparent(bench: Bench) -> None:
     server.writer.write_eof()
     assert await client.rest() == b"still here"
     await until(lambda: not bench.proxy.links)
+
+
+async def test_a_websocket_through_it() -> None:
+    """A WebSocket works through the proxy, and a cut one ends with 1006 at both ends."""
+    ended = asyncio.Event()
+
+    async def echo(connection: Any) -> None:
+        with contextlib.suppress(ConnectionClosedError):
+            async for message in connection:
+                await connection.send(message)
+        assert connection.close_code == 1006
+        ended.set()
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
+            client = await connect(proxy.url, proxy=None)
+            await client.send("hello")
+            assert await client.recv() == "hello"
+            proxy.cut()
+            with pytest.raises(ConnectionClosedError):
+                await client.recv()
+            assert client.close_code == 1006
+            await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_latency_and_jitter(bench: Bench) -> None:
@@ -241,71 +180,6 @@ async def test_small_buffers(direction: Any) -> None:
     assert small < wide / 2
 
 
-async def test_small_buffers_find_the_address() -> None:
-    """Who has several addresses is reached at the one where somebody listens, else nowhere."""
-    bench = Bench()
-    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with FaultProxy(f"ws://localhost:{port}", buffer=8_192) as bench.proxy:
-        await bench.pair()
-        server.close()
-        with contextlib.suppress(ConnectionResetError):
-            await (await bench.dial()).rest()
-        assert bench.proxy.refused == 1
-        await bench.close()
-    with pytest.raises(OptionError, match="buffer"):
-        FaultProxy("ws://x", buffer=0)
-
-
-async def test_a_reset(bench: Bench) -> None:
-    """A cut by reset ends both ends with an error, another just ends the stream."""
-    client, server = await bench.pair()
-    bench.proxy.cut()
-    for end in (client, server):
-        with pytest.raises(ConnectionResetError):
-            await end.rest()
-    client, server = await bench.pair()
-    bench.proxy.cut(reset=False)
-    assert await client.rest() == await server.rest() == b""
-
-
-async def test_a_peers_reset_is_handed_on(bench: Bench) -> None:
-    """When one end resets the connection, the other one gets a reset, not a good end."""
-    client, server = await bench.pair()
-    linger = b"\1\0\0\0\0\0\0\0"
-    client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    client.writer.transport.abort()
-    with pytest.raises(ConnectionResetError):
-        await server.rest()
-    await until(lambda: not bench.proxy.links)
-
-
-@pytest.mark.parametrize("gone", ["server", "client"])
-async def test_half_open(bench: Bench, gone: Any) -> None:
-    """Half open: one end is gone, the other's words vanish, and nobody says so."""
-    client, server = await bench.pair()
-    left, lost = (client, server) if gone == "server" else (server, client)
-    bench.proxy.half_open(gone)
-    with pytest.raises(ConnectionResetError):
-        await lost.rest()
-    await left.send(b"hello?" * 1_000_000)
-    assert await left.silent()
-    assert bench.proxy.links
-    left.writer.close()
-    await until(lambda: not bench.proxy.links)
-
-
-async def test_cut_after(bench: Bench) -> None:
-    """A connection is cut after exactly so many bytes, the handshake's included."""
-    bench.proxy.set("down", cut_after=1_000)
-    client, server = await bench.pair()
-    await server.send(b"x" * 600)
-    assert await client.get(600)
-    await server.send(b"y" * 600)
-    assert await client.rest() == b"y" * 400
-    await until(lambda: not bench.proxy.links)
-
-
 async def test_one_connection_only(bench: Bench) -> None:
     """What is done to one connection leaves the others alone."""
     (ada, ada_there), (bo, bo_there) = await bench.pair(), await bench.pair()
@@ -320,94 +194,6 @@ async def test_one_connection_only(bench: Bench) -> None:
     with pytest.raises(ConnectionResetError):
         await ada.rest()
     assert bench.proxy.links == [second]
-
-
-async def test_refusing(bench: Bench) -> None:
-    """While it refuses, new connections are reset, open ones go on, and all are counted."""
-    client, server = await bench.pair()
-    bench.proxy.refusing = True
-    with pytest.raises(ConnectionResetError):
-        await (await bench.dial()).rest()
-    await client.send(b"on")
-    assert await server.get(2) == b"on"
-    bench.proxy.calm()
-    await bench.pair()
-    assert (bench.proxy.accepted, bench.proxy.refused) == (3, 1)
-    assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
-
-
-async def test_no_server(reserve_port: Callable[[], int]) -> None:
-    """A server that is not there looks like one that refuses."""
-    port = reserve_port()
-    async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
-        with pytest.raises((OSError, InvalidMessage)):
-            await connect(proxy.url, proxy=None)
-        assert proxy.refused == 1
-
-
-async def test_a_websocket_through_it() -> None:
-    """A WebSocket works through the proxy, and a cut one ends with 1006 at both ends."""
-    ended = asyncio.Event()
-
-    async def echo(connection: Any) -> None:
-        with contextlib.suppress(ConnectionClosedError):
-            async for message in connection:
-                await connection.send(message)
-        assert connection.close_code == 1006
-        ended.set()
-
-    async with serve(echo, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
-            client = await connect(proxy.url, proxy=None)
-            await client.send("hello")
-            assert await client.recv() == "hello"
-            proxy.cut()
-            with pytest.raises(ConnectionClosedError):
-                await client.recv()
-            assert client.close_code == 1006
-            await asyncio.wait_for(ended.wait(), 60)
-
-
-async def test_stopping_ends_everything() -> None:
-    """A proxy that is stopped ends its connections, however stuck, and can be started again."""
-    bench = Bench()
-    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    bench.proxy = FaultProxy(f"http://127.0.0.1:{port}")
-    async with bench.proxy:
-        client, there = await bench.pair()
-        bench.proxy.freeze()
-        await client.send(b"x" * 100_000)
-        first = bench.proxy.port
-        with pytest.raises(PortInUse):
-            await FaultProxy(f"http://127.0.0.1:{port}", port=first).start()
-    for end in (client, there):
-        with contextlib.suppress(ConnectionResetError):
-            await end.rest()
-    bench.proxy.calm()
-    async with bench.proxy:
-        assert bench.proxy.port == first
-        await bench.pair()
-        await bench.close()
-    server.close()
-    await server.wait_closed()
-
-
-@pytest.mark.parametrize("turns", range(5))
-async def test_stopping_while_somebody_comes(turns: int) -> None:
-    """Who comes just as the proxy stops is turned away, however far the loop had let them in."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        async with FaultProxy("ws://{}:{}".format(*server.getsockname())) as proxy:
-            with socket.create_connection(("127.0.0.1", proxy.port)) as client:
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                await asyncio.gather(proxy.stop(), proxy.stop())
-                client.setblocking(False)
-                with contextlib.suppress(ConnectionResetError):
-                    async with asyncio.timeout(60):
-                        assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
-            assert not proxy.links
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""How connections end behind a bad network, and how none begin."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidMessage
+
+from rtmon.errors import OptionError, PortInUse
+from rtmon.testing import FaultProxy, until
+from tests.lab.bench import Bench
+
+
+async def test_a_reset(bench: Bench) -> None:
+    """A cut by reset ends both ends with an error, another just ends the stream."""
+    client, server = await bench.pair()
+    bench.proxy.cut()
+    for end in (client, server):
+        with pytest.raises(ConnectionResetError):
+            await end.rest()
+    client, server = await bench.pair()
+    bench.proxy.cut(reset=False)
+    assert await client.rest() == await server.rest() == b""
+
+
+async def test_a_peers_reset_is_handed_on(bench: Bench) -> None:
+    """When one end resets the connection, the other one gets a reset, not a good end."""
+    client, server = await bench.pair()
+    linger = b"\1\0\0\0\0\0\0\0"
+    client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    client.writer.transport.abort()
+    with pytest.raises(ConnectionResetError):
+        await server.rest()
+    await until(lambda: not bench.proxy.links)
+
+
+@pytest.mark.parametrize("gone", ["server", "client"])
+async def test_half_open(bench: Bench, gone: Any) -> None:
+    """Half open: one end is gone, the other's words vanish, and nobody says so."""
+    client, server = await bench.pair()
+    left, lost = (client, server) if gone == "server" else (server, client)
+    bench.proxy.half_open(gone)
+    with pytest.raises(ConnectionResetError):
+        await lost.rest()
+    await left.send(b"hello?" * 1_000_000)
+    assert await left.silent()
+    assert bench.proxy.links
+    left.writer.close()
+    await until(lambda: not bench.proxy.links)
+
+
+async def test_cut_after(bench: Bench) -> None:
+    """A connection is cut after exactly so many bytes, the handshake's included."""
+    bench.proxy.set("down", cut_after=1_000)
+    client, server = await bench.pair()
+    await server.send(b"x" * 600)
+    assert await client.get(600)
+    await server.send(b"y" * 600)
+    assert await client.rest() == b"y" * 400
+    await until(lambda: not bench.proxy.links)
+
+
+async def test_refusing(bench: Bench) -> None:
+    """While it refuses, new connections are reset, open ones go on, and all are counted."""
+    client, server = await bench.pair()
+    bench.proxy.refusing = True
+    with pytest.raises(ConnectionResetError):
+        await (await bench.dial()).rest()
+    await client.send(b"on")
+    assert await server.get(2) == b"on"
+    bench.proxy.calm()
+    await bench.pair()
+    assert (bench.proxy.accepted, bench.proxy.refused) == (3, 1)
+    assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
+
+
+async def test_no_server(reserve_port: Callable[[], int]) -> None:
+    """A server that is not there looks like one that refuses."""
+    port = reserve_port()
+    async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
+        with pytest.raises((OSError, InvalidMessage)):
+            await connect(proxy.url, proxy=None)
+        assert proxy.refused == 1
+
+
+async def test_small_buffers_find_the_address() -> None:
+    """Who has several addresses is reached at the one where somebody listens, else nowhere."""
+    bench = Bench()
+    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with FaultProxy(f"ws://localhost:{port}", buffer=8_192) as bench.proxy:
+        await bench.pair()
+        server.close()
+        with contextlib.suppress(ConnectionResetError):
+            await (await bench.dial()).rest()
+        assert bench.proxy.refused == 1
+        await bench.close()
+    with pytest.raises(OptionError, match="buffer"):
+        FaultProxy("ws://x", buffer=0)
+
+
+async def test_stopping_ends_everything() -> None:
+    """A proxy that is stopped ends its connections, however stuck, and can be started again."""
+    bench = Bench()
+    server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    bench.proxy = FaultProxy(f"http://127.0.0.1:{port}")
+    async with bench.proxy:
+        client, there = await bench.pair()
+        bench.proxy.freeze()
+        await client.send(b"x" * 100_000)
+        first = bench.proxy.port
+        with pytest.raises(PortInUse):
+            await FaultProxy(f"http://127.0.0.1:{port}", port=first).start()
+    for end in (client, there):
+        with contextlib.suppress(ConnectionResetError):
+            await end.rest()
+    bench.proxy.calm()
+    async with bench.proxy:
+        assert bench.proxy.port == first
+        await bench.pair()
+        await bench.close()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_stopping_while_somebody_comes(turns: int) -> None:
+    """Who comes just as the proxy stops is turned away, however far the loop had let them in."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with FaultProxy("ws://{}:{}".format(*server.getsockname())) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await asyncio.gather(proxy.stop(), proxy.stop())
+                client.setblocking(False)
+                with contextlib.suppress(ConnectionResetError):
+                    async with asyncio.timeout(60):
+                        assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+            assert not proxy.links
