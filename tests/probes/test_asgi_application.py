@@ -20,6 +20,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from rtmon import ASGIProbe, Monitor
+from rtmon.metrics.collector import Collector
+from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.meter import Meter
 from rtmon.probes.routes import template
 from rtmon.testing import until
 from tests.probes.serving import serving
@@ -129,18 +132,17 @@ async def test_of_two_probes_on_one_connection_the_inner_one_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "hook", ["meter", "opened", "closed", "rejected", "http_request", "mark", "event"]
+    "hook", ["meter", "opened", "closed", "rejected", "http_request", "mark", "add"]
 )
 async def test_a_failing_probe_breaks_nothing(
     hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever goes wrong inside the probe, messages flow and answers come; it is counted."""
-    from rtmon.metrics import collector, meter
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
 
-    owner: Any = meter.Meter if hook == "mark" else collector.Collector
+    owner: Any = {"mark": Meter, "add": EventLog}.get(hook, Collector)
     monkeypatch.setattr(owner, hook, broken)
     monitor = Monitor(interval=1000)
 
