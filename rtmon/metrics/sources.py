@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .histogram import Recorder
 from .records import ChannelInfo, SocketIOInfo
+from .socketio import Stats
 
 __all__ = ["Measurable", "Sources", "Tabular"]
 
@@ -31,6 +32,9 @@ class Tabular(Protocol):
 
     def rows(self) -> Iterable[SocketIOInfo]:
         """Namespaces, events, rooms and so on: a bounded number."""
+
+    def totals(self) -> Stats | None:
+        """What the rows are made of; no counter ever falls. None where the probe fails."""
 
 
 class Sources:
@@ -64,3 +68,8 @@ class Sources:
     def socketio(self) -> list[SocketIOInfo]:
         """What Socket.IO servers did; none without one."""
         return [row for probe in list(self._socketio) for row in probe.rows()]
+
+    def socketio_totals(self) -> list[Stats]:
+        """What each Socket.IO server has done so far; none without one."""
+        totals = [probe.totals() for probe in list(self._socketio)]
+        return [stats for stats in totals if stats is not None]

@@ -18,9 +18,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
+from ..metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
 from .socketio_rows import rows
 from .socketio_sessions import Sessions
-from .socketio_stats import EventStats, NamespaceStats, RoomStats, Statistics, Stats
+from .socketio_stats import Statistics
 
 if TYPE_CHECKING:
     from ..metrics.meter import Meter
@@ -47,12 +48,18 @@ _NEEDED = (
     "eio.transport",
     "manager.emit",
     "manager.eio_sid_from_sid",
-    "manager.is_connected",
+    "manager.pending_disconnect",
     "manager.rooms",
 )
 """What the probe uses of a server."""
 
 _ATTRIBUTE = "_rtmon_instrument"
+
+_ANY = "*"
+"""Stands for all namespaces or events that have no handlers of their own."""
+
+_NO_EVENTS = frozenset({"connect", "disconnect", _ANY})
+"""Names of handlers of something else than an event of that name."""
 
 
 def instrument(sio: Any, monitor: Monitor) -> Instrument:
@@ -112,22 +119,25 @@ class Instrument:
 
     def stats(self) -> Stats:
         """Events, namespaces, rooms and acknowledgements, as of now."""
-        rooms = self._sio.manager.rooms
-        members = {
-            namespace: sum(
-                self._sio.manager.is_connected(sid, namespace) for sid in list(named.get(None, ()))
-            )
-            for namespace, named in list(rooms.items())
-        }
-        return self._statistics.stats(_own_rooms(rooms), members, upgrades=self._sessions.upgrades)
+        for namespace, events in _expected(self._sio):
+            self._statistics.expect(namespace, events)
+        manager = self._sio.manager
+        return self._statistics.stats(
+            _own_rooms(manager.rooms), _members(manager), upgrades=self._sessions.upgrades
+        )
 
-    def rows(self) -> list[SocketIOInfo]:
-        """The same as rows of a table, for whoever watches the Monitor."""
+    def totals(self) -> Stats | None:
+        """The same for whoever watches the Monitor; None if the probe fails at it."""
         try:
-            return rows(self.stats())
+            return self.stats()
         except Exception as exc:
             self.monitor.probe_failed(exc)
-            return []
+            return None
+
+    def rows(self) -> list[SocketIOInfo]:
+        """The same as rows of a table."""
+        totals = self.totals()
+        return [] if totals is None else rows(totals)
 
     def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
         try:
@@ -232,6 +242,32 @@ def _check(sio: Any) -> None:
                     "pip install 'rtmon[socketio]'"
                 )
             owner = getattr(owner, part)
+
+
+def _expected(sio: Any) -> Iterator[tuple[str, list[str]]]:
+    """Namespaces, and the events that the application has handlers for."""
+    for namespace, handlers in list(sio.handlers.items()):
+        if namespace != _ANY:
+            yield namespace, [event for event in list(handlers) if event not in _NO_EVENTS]
+    for namespace, handler in list(sio.namespace_handlers.items()):
+        if namespace != _ANY:
+            events = [name[3:] for name in dir(handler) if name.startswith("on_")]
+            yield namespace, [event for event in events if event not in _NO_EVENTS]
+
+
+def _members(manager: Any) -> dict[str, int]:
+    """Clients in each namespace, without those that come or go right now."""
+    members = {}
+    for namespace, named in list(manager.rooms.items()):
+        everybody = named.get(None, {})
+        moving = {
+            sid
+            # The oldest versions do not keep who is coming.
+            for pending in (getattr(manager, "pending_connect", {}), manager.pending_disconnect)
+            for sid in list(pending.get(namespace, ()))
+        }
+        members[namespace] = len(everybody) - sum(sid in everybody for sid in moving)
+    return members
 
 
 def _own_rooms(rooms: Mapping[str, Mapping[Any, Any]]) -> Iterator[tuple[str, str, int]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..metrics.histogram import Histogram
-    from .socketio_stats import Stats
+    from ..metrics.socketio import Stats
 
 __all__ = ["ROWS", "rows"]
 
@@ -49,6 +49,8 @@ def _namespaces(stats: Stats) -> Iterator[SocketIOInfo]:
 
 def _events(stats: Stats) -> Iterator[SocketIOInfo]:
     for each in stats.events:
+        if not (each.received or each.emitted or each.errors):
+            continue  # nothing but the handler is there
         yield SocketIOInfo(
             kind="event",
             namespace=each.namespace,

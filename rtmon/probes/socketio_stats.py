@@ -1,14 +1,20 @@
-"""What is particular to Socket.IO: events, namespaces, rooms, acknowledgements."""
+"""Counters of what is particular to Socket.IO: events, namespaces, rooms, acknowledgements."""
 
 from __future__ import annotations
 
+import heapq
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..metrics.histogram import Histogram, Recorder
+from ..metrics.histogram import Recorder
 from ..metrics.meter import safe_text
+from ..metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
 
-__all__ = ["OTHER", "EventStats", "NamespaceStats", "RoomStats", "Statistics", "Stats"]
+if TYPE_CHECKING:
+    from ..metrics.histogram import Histogram
+
+__all__ = ["OTHER", "Statistics"]
 
 NAMES = 100
 """Namespaces, rooms, reasons, and events that no handler is named after, told apart; those that
@@ -17,89 +23,31 @@ come after count as :data:`OTHER`."""
 OTHER = "other"
 """Stands for all names that are not told apart."""
 
-_UNFOLDED = 1000
-"""Different durations kept before they are sorted into buckets."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventStats:
-    """What happened to one event of one namespace.
-
-    Attributes:
-        received: how often clients sent it to a handler.
-        emitted: how often this server emitted it, to however many clients.
-        errors: how often its handler raised.
-    """
-
-    namespace: str
-    event: str
-    received: int = 0
-    emitted: int = 0
-    errors: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamespaceStats:
-    """What happened in one namespace.
-
-    Attributes:
-        open: clients in it now.
-        connected: clients ever let in.
-        refused: clients turned away by its connect handler.
-        disconnected: clients that left.
-        rooms: rooms that the application made, now.
-    """
-
-    namespace: str
-    open: int = 0
-    connected: int = 0
-    refused: int = 0
-    disconnected: int = 0
-    rooms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomStats:
-    """A room and how many clients of this server are in it."""
-
-    namespace: str
-    room: str
-    members: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """What a Socket.IO server has done since it was instrumented.
-
-    Attributes:
-        events: one record for each event of each namespace, the busiest first.
-        namespaces: one record for each namespace, by name.
-        rooms: the largest rooms, the largest first.
-        reasons: python-socketio's reason → how many clients left a namespace for it.
-        upgrades: connections that began by polling and went on over a WebSocket.
-        ack: how long clients took to acknowledge, seconds from ``emit`` to the callback.
-        handler: how long handlers of events took, seconds.
-    """
-
-    events: tuple[EventStats, ...]
-    namespaces: tuple[NamespaceStats, ...]
-    rooms: tuple[RoomStats, ...]
-    reasons: Mapping[str, int]
-    upgrades: int
-    ack: Histogram
-    handler: Histogram
-
 
 class Statistics:
-    """Counters behind :class:`Stats`. Names may come from clients, so they are bounded."""
+    """Counters behind :class:`~rtmon.metrics.socketio.Stats`.
+
+    Names may come from clients, so they are bounded. What has been told apart once always is, so
+    no counter ever falls.
+
+    Attributes:
+        ack: how long acknowledgements took.
+        handler: how long handlers took.
+    """
 
     def __init__(self) -> None:
-        self.ack = _Durations()
-        self.handler = _Durations()
+        self.ack = Durations()
+        self.handler = Durations()
         self._events: dict[tuple[str, str], list[int]] = {}
         self._unnamed = 0
         self._namespaces: dict[str, list[int]] = {}
         self._reasons: dict[str, int] = {}
+
+    def expect(self, namespace: str, events: Iterable[str]) -> None:
+        """There are handlers for these events: count them from 0, not from their first time."""
+        self._namespace(namespace)
+        for event in events:
+            self._event(namespace, event, named=True)
 
     def received(self, namespace: str, event: object, *, named: bool) -> None:
         """A client sent an event, and a handler took it, perhaps one of that very name."""
@@ -139,10 +87,12 @@ class Statistics:
         return self._events.setdefault(key, [0, 0, 0])
 
     def _namespace(self, namespace: str) -> list[int]:
+        return self._namespaces.setdefault(self._told_apart(namespace), [0, 0, 0])
+
+    def _told_apart(self, namespace: str) -> str:
         key = _text(namespace)
-        if key not in self._namespaces and len(self._namespaces) >= NAMES:
-            key = OTHER
-        return self._namespaces.setdefault(key, [0, 0, 0])
+        known = key in self._namespaces or len(self._namespaces) < NAMES
+        return key if known else OTHER
 
     def stats(
         self,
@@ -158,12 +108,15 @@ class Statistics:
             members: namespace → clients in it.
             upgrades: connections that changed their transport.
         """
-        per_namespace: dict[str, int] = {}
-        listed = []
-        for namespace, room, size in rooms:
-            per_namespace[namespace] = per_namespace.get(namespace, 0) + 1
-            listed.append((size, _text(namespace), _text(room)))
-        listed.sort(key=lambda room: (-room[0], *room[1:]))
+        listed = list(rooms)
+        here: dict[str, list[int]] = {}
+        for namespace, count in members.items():
+            self._here(here, namespace)[0] += count
+        for namespace, _, count in listed:
+            held = self._here(here, namespace)
+            held[1] += 1
+            held[2] += count
+        largest = heapq.nsmallest(NAMES, listed, key=lambda room: (-room[2], *room[:2]))
         events = sorted(self._events.items(), key=lambda item: (-sum(item[1][:2]), item[0]))
         return Stats(
             events=tuple(
@@ -173,17 +126,18 @@ class Statistics:
             namespaces=tuple(
                 NamespaceStats(
                     namespace=name,
-                    open=members.get(name, 0),
+                    open=here.get(name, _NOBODY)[0],
                     connected=connected,
                     refused=refused,
                     disconnected=disconnected,
-                    rooms=per_namespace.get(name, 0),
+                    rooms=here.get(name, _NOBODY)[1],
+                    memberships=here.get(name, _NOBODY)[2],
                 )
                 for name, (connected, refused, disconnected) in sorted(self._namespaces.items())
             ),
             rooms=tuple(
-                RoomStats(namespace=namespace, room=room, members=size)
-                for size, namespace, room in listed[:NAMES]
+                RoomStats(namespace=_text(namespace), room=_text(room), members=count)
+                for namespace, room, count in largest
             ),
             reasons=dict(self._reasons),
             upgrades=upgrades,
@@ -191,21 +145,31 @@ class Statistics:
             handler=self.handler.histogram(),
         )
 
+    def _here(self, here: dict[str, list[int]], namespace: str) -> list[int]:
+        self._namespace(namespace)  # there may be clients from before anything was counted
+        return here.setdefault(self._told_apart(namespace), [0, 0, 0])
 
-class _Durations:
-    """A histogram over a lifetime, in bounded memory."""
+
+_NOBODY = (0, 0, 0)
+"""Clients, rooms and memberships of a namespace that nobody is in."""
+
+
+class Durations:
+    """A histogram over a lifetime, which another thread may read."""
 
     def __init__(self) -> None:
-        self._before = Histogram.empty()
         self._recorder = Recorder()
+        self._lock = threading.Lock()
 
     def record(self, seconds: float) -> None:
-        self._recorder.record(seconds)
-        if len(self._recorder.steps) >= _UNFOLDED:
-            self._before = Histogram.merged((self._before, self._recorder.take()))
+        """Add one."""
+        with self._lock:
+            self._recorder.record(seconds)
 
     def histogram(self) -> Histogram:
-        return Histogram.merged((self._before, self._recorder.peek()))
+        """All of them."""
+        with self._lock:
+            return self._recorder.peek()
 
 
 def _text(name: object) -> str:

@@ -11,6 +11,10 @@ import socketio
 
 from rtmon import Monitor
 from rtmon.errors import OptionError
+from rtmon.metrics.collector import Collector
+from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.histogram import UNSORTED
+from rtmon.metrics.meter import Meter
 from rtmon.probes.socketio import instrument
 from rtmon.probes.socketio_stats import NAMES, OTHER, Statistics
 from rtmon.testing import until
@@ -129,14 +133,43 @@ async def test_class_namespaces_and_callbacks_work_as_before() -> None:
         await row(monitor)
         stats = probe.stats()
     assert stats.ack.count == 1
-    assert {(r.namespace, r.event, r.received, r.emitted) for r in stats.events} == {
+    seen = [r for r in stats.events if r.received or r.emitted]
+    assert {(r.namespace, r.event, r.received, r.emitted) for r in seen} == {
         ("/news", "ask", 1, 0),
         ("/news", "told", 0, 1),
         (OTHER, OTHER, 1, 0),
     }
 
 
-@pytest.mark.parametrize("hook", ["meter", "opened", "closed", "mark", "event", "rtt", "stats"])
+async def test_clients_that_come_or_go_are_not_counted_yet_or_any_more() -> None:
+    """A client counts from the moment that its connect handler has let it in until it is told to
+    go, and one that has gone already takes nobody's place.
+    """
+    asked, let_in = asyncio.Event(), asyncio.Event()
+    sio = chat()
+
+    @sio.event
+    async def connect(sid: str, environ: Any, auth: Any) -> None:
+        asked.set()
+        await let_in.wait()
+
+    async with watched(sio) as (_, monitor, probe, where):
+        coming = asyncio.ensure_future(joined(where, ["websocket"]).__aenter__())
+        await asyncio.wait_for(asked.wait(), 60)
+        (root,) = probe.stats().namespaces
+        assert (root.open, root.connected) == (0, 0)
+        let_in.set()
+        client = await coming
+        async with joined(where, ["websocket"]):
+            sio.manager.pre_disconnect(client.get_sid(), "/")
+            sio.manager.pending_disconnect["/"].append("one that has gone")
+            (root,) = probe.stats().namespaces
+            assert (root.open, root.connected) == (1, 2)
+        await client.disconnect()
+        await until(lambda: monitor.snapshot().open == 0)
+
+
+@pytest.mark.parametrize("hook", ["meter", "opened", "closed", "mark", "add", "rtt", "stats"])
 @pytest.mark.parametrize("ways", [["websocket"], ["polling", "websocket"]], ids=" then ".join)
 async def test_a_failing_probe_breaks_nothing(
     hook: str,
@@ -145,7 +178,6 @@ async def test_a_failing_probe_breaks_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whatever goes wrong inside the probe, events and acknowledgements flow; it is counted."""
-    from rtmon.metrics import collector, meter
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
@@ -154,7 +186,7 @@ async def test_a_failing_probe_breaks_nothing(
         for name in ("received", "emitted", "connected", "disconnected"):
             monkeypatch.setattr(Statistics, name, broken)
     else:
-        owner: Any = meter.Meter if hook == "mark" else collector.Collector
+        owner: Any = {"mark": Meter, "add": EventLog}.get(hook, Collector)
         monkeypatch.setattr(owner, hook, broken)
     monitor = Monitor(interval=1000)
     sio = chat(ping_interval=0.05)
@@ -171,6 +203,28 @@ async def test_a_failing_probe_breaks_nothing(
     assert sum("a probe failed" in record.message for record in caplog.records) == 1
 
 
+def test_what_has_a_handler_is_there_from_the_start() -> None:
+    """Events and namespaces that the application has handlers for are counted from 0: the first
+    failure is an increase.
+    """
+
+    class News(socketio.AsyncNamespace):  # type: ignore[misc]
+        async def on_connect(self, sid: str) -> None: ...
+
+        async def on_ask(self, sid: str) -> None: ...
+
+    sio = chat()
+    sio.register_namespace(News("/news"))
+    for event in ("connect", "disconnect", "*"):
+        sio.on(event, lambda *_: None)
+    sio.on("anything", lambda *_: None, namespace="*")
+    stats = instrument(sio, Monitor()).stats()
+    assert {(record.namespace, record.event) for record in stats.events} == {
+        *(("/", "say"), ("/", "fail"), ("/", "join"), ("/news", "ask"))
+    }
+    assert [record.namespace for record in stats.namespaces] == ["/", "/news"]
+
+
 async def test_names_from_clients_are_bounded() -> None:
     """Past a limit, names of events, namespaces and reasons are counted together, and long ones
     are cut: a hostile client can neither make the tables grow, nor crowd out a handler's name.
@@ -183,16 +237,19 @@ async def test_names_from_clients_are_bounded() -> None:
     statistics.received("/", "\ud800" + "x" * 10_000, named=False)
     statistics.received("/", "said", named=True)
     rooms = [("/", f"room {number}", number) for number in range(NAMES + 50)]
-    stats = statistics.stats(rooms, {}, upgrades=0)
+    stats = statistics.stats(rooms, {"/0": 2, "/120": 3, "/130": 4}, upgrades=0)
     assert len(stats.namespaces) == len(stats.reasons) == NAMES + 1
     assert len(stats.events) == NAMES + 2
     assert sum(record.received for record in stats.events) == NAMES + 52
     assert (of(stats, OTHER)[0], of(stats, "said")[0]) == (51, 1)
     assert len(stats.rooms) == NAMES
     assert stats.rooms[0].members == NAMES + 49
+    here = {record.namespace: record for record in stats.namespaces}
+    assert (here["/0"].open, here[OTHER].open) == (2, 7)
+    assert here[OTHER].memberships == sum(range(NAMES + 50)), "of a namespace that came too late"
     for number in range(5000):
         statistics.ack.record(number / 1e6)
-    assert len(statistics.ack._recorder.steps) < 1001
+    assert len(statistics.ack._recorder.steps) < UNSORTED
     assert statistics.stats([], {}, upgrades=0).ack.count == 5000
 
 
