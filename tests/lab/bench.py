@@ -64,8 +64,8 @@ class Bench:
         """A client, and the server's end of its connection."""
         client = await self.dial()
         server = await asyncio.wait_for(self._met.get(), 60)
-        self._ends.append(server)
-        await until(lambda: self.proxy.links)
+        remote = "{}:{}".format(*server.writer.get_extra_info("peername"))
+        await until(lambda: remote in [link.remote for link in self.proxy.links])
         return client, server
 
     async def close(self) -> None:
