@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import MissingExtra
 from .metrics.columns import TABLES, Column
-from .metrics.histogram import Histogram, format_tally
+from .metrics.histogram import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def frame(table: str, records: Iterable[Any]) -> pd.DataFrame:
     return frame_of_columns(
         table,
         {
-            column.name: [_plain(getattr(row, column.name)) for row in rows]
+            column.name: [plain(getattr(row, column.name)) for row in rows]
             for column in TABLES[table]
         },
     )
@@ -53,12 +53,6 @@ def frame_of_columns(table: str, content: Mapping[str, Sequence[Any]]) -> pd.Dat
     return pd.DataFrame(
         {column.name: _series(column, content[column.name]) for column in TABLES[table]}
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Histogram):
-        return str(value)
-    return format_tally(value) if isinstance(value, Mapping) else value
 
 
 def _series(column: Column, values: Sequence[Any]) -> Any:

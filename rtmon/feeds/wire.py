@@ -29,7 +29,7 @@ import msgspec
 
 from ..errors import FeedError
 from ..metrics.columns import HISTOGRAMS, SAMPLE, TABLES, Column, names
-from ..metrics.histogram import BYTE, MICROSECOND, Histogram, format_tally, parse_tally
+from ..metrics.histogram import BYTE, MICROSECOND, Histogram, parse_tally, plain
 from ..metrics.meter import Meter
 from ..metrics.records import (
     ChannelInfo,
@@ -71,13 +71,7 @@ T = TypeVar("T")
 
 
 def _row(table: str, record: Any) -> list[Any]:
-    return [_plain(getattr(record, name)) for name in _COLUMNS[table]]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Histogram):
-        return str(value)
-    return format_tally(value) if isinstance(value, Mapping) else value
+    return [plain(getattr(record, name)) for name in _COLUMNS[table]]
 
 
 def encode_hello(*, node: str, epoch: str, interval: float, reset: bool) -> bytes:
@@ -162,7 +156,7 @@ def encode_tick(
 def _totals(snapshot: Snapshot | None) -> dict[str, Any] | None:
     if snapshot is None:
         return None
-    totals = {name: _plain(getattr(snapshot, name)) for name in _TOTALS}
+    totals = {name: plain(getattr(snapshot, name)) for name in _TOTALS}
     totals["rates"] = dict(snapshot.rates)
     return totals
 

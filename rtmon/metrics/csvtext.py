@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import FileFormatError
 from .columns import TABLES, Column, names
-from .histogram import Histogram, format_tally
+from .histogram import plain
 
 __all__ = ["cell", "header", "line", "lines", "parse", "value"]
 
@@ -35,16 +35,10 @@ def cell(column: Column, content: Any) -> str:
         )
     if column.kind in {"counter", "gauge"}:
         return repr(content)
-    text = _as_text(content)
+    text: str = plain(content)
     if not text:
         return "'"
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _as_text(content: Any) -> str:
-    if isinstance(content, Histogram):
-        return str(content)
-    return content if isinstance(content, str) else format_tally(content)
 
 
 def value(column: Column, text: str) -> Any:

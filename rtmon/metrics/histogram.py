@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 __all__ = [
     "BYTE",
@@ -26,6 +27,7 @@ __all__ = [
     "bucket_bounds",
     "format_tally",
     "parse_tally",
+    "plain",
 ]
 
 _SUB_BITS = 4
@@ -216,6 +218,13 @@ class Recorder:
 def format_tally(tally: Mapping[int, int]) -> str:
     """A tally as text: ``key:count`` in order of keys, separated by spaces."""
     return " ".join(f"{key}:{tally[key]}" for key in sorted(tally))
+
+
+def plain(value: Any) -> Any:
+    """A value as it is sent and written: histograms and tallies in their text form."""
+    if isinstance(value, Histogram):
+        return str(value)
+    return format_tally(value) if isinstance(value, Mapping) else value
 
 
 def parse_tally(text: str) -> dict[int, int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from ..feeds import ConnectionQuery, Feed
-from ..metrics.histogram import Histogram
+from ..metrics.history import merge
 from ..metrics.records import Event, Sample
 from ..protocol.close import CODES
 from .page import Note, Part, Table, Tiles
@@ -51,65 +51,56 @@ def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:
     parts: list[Part] = []
     if samples[0].seq > since + 1:
         parts.append(Note(f"{samples[0].seq - since - 1:,} Samples are no longer kept."))
+    whole = merge(samples)
+    begin = samples[0].time - samples[0].elapsed
     return [
         *parts,
-        _tiles(samples),
-        *_charts(samples),
-        *_tables(feed, samples, feed.events(events_since)),
+        _tiles(whole),
+        *_charts(samples, begin),
+        *_tables(feed, whole.close_codes, begin, feed.events(events_since)),
     ]
 
 
-def _tiles(samples: Sequence[Sample]) -> Tiles:
-    def total(counter: str) -> str:
-        values = [getattr(sample, counter) for sample in samples]
-        known = [value for value in values if value is not None]
-        return f"{sum(known):,}" if known else "–"
+def _tiles(whole: Sample) -> Tiles:
+    def total(name: str) -> str:
+        value = getattr(whole, name)
+        return "–" if value is None else f"{value:,}"
 
-    rtt = Histogram.merged(sample.rtt for sample in samples)
     return Tiles(
         [
-            ("open at the end", f"{samples[-1].open:,}"),
-            ("most at once", f"{max(sample.peak for sample in samples):,}"),
+            ("open at the end", total("open")),
+            ("most at once", total("peak")),
             ("opened", total("opened")),
             ("closed", total("closed")),
             ("messages in", total("messages_in")),
             ("messages out", total("messages_out")),
             ("bytes in", total("bytes_in")),
             ("bytes out", total("bytes_out")),
-            ("RTT p50", milliseconds(rtt.quantile(0.5))),
-            ("RTT p99", milliseconds(rtt.quantile(0.99))),
+            ("RTT p50", milliseconds(whole.rtt_p50)),
+            ("RTT p99", milliseconds(whole.rtt_p99)),
             ("errors", total("errors")),
             ("dropped", total("dropped")),
         ]
     )
 
 
-def _charts(samples: Sequence[Sample]) -> list[Chart]:
+def _charts(samples: Sequence[Sample], begin: float) -> list[Chart]:
     size = -(-len(samples) // _POINTS)
     groups = [samples[n : n + size] for n in range(0, len(samples), size)]
-    start = samples[0].time - samples[0].elapsed
+    merged = [merge(group) for group in groups]
 
-    def line(label: str, color: str, value: Callable[[Sequence[Sample]], float | None]) -> Line:
-        return Line(label, color, [(group[-1].time - start, value(group)) for group in groups])
+    def line(label: str, color: str, values: Iterable[float | None]) -> Line:
+        times = [sample.time - begin for sample in merged]
+        return Line(label, color, list(zip(times, values, strict=True)))
 
-    def rate(counter: str) -> Callable[[Sequence[Sample]], float | None]:
-        def value(group: Sequence[Sample]) -> float | None:
-            known = [
-                (count, s.elapsed) for s in group if (count := getattr(s, counter)) is not None
-            ]
-            seconds = sum(elapsed for _, elapsed in known)
-            return sum(count for count, _ in known) / seconds if seconds > 0 else None
+    def rate(counter: str) -> list[float | None]:
+        return [sample.rate(counter) for sample in merged]
 
-        return value
+    def in_ms(quantile: str) -> list[float | None]:
+        values = [getattr(sample, quantile) for sample in merged]
+        return [None if seconds is None else seconds * 1e3 for seconds in values]
 
-    def quantile(name: str, q: float) -> Callable[[Sequence[Sample]], float | None]:
-        def value(group: Sequence[Sample]) -> float | None:
-            seconds = Histogram.merged(getattr(sample, name) for sample in group).quantile(q)
-            return None if seconds is None else seconds * 1e3
-
-        return value
-
-    def cpu(group: Sequence[Sample]) -> float | None:
+    def busiest(group: Sequence[Sample]) -> float | None:
         known = [sample.cpu for sample in group if sample.cpu is not None]
         return 100 * max(known) if known else None
 
@@ -124,34 +115,27 @@ def _charts(samples: Sequence[Sample]) -> list[Chart]:
         )
 
     return [
-        Chart(
-            "Open connections",
-            "",
-            [line("open", VIOLET, lambda group: max(sample.peak for sample in group))],
-        ),
+        Chart("Open connections", "", [line("open", VIOLET, [s.peak for s in merged])]),
         both("Messages", "a second", "messages"),
         both("Payload", "bytes a second", "bytes"),
         Chart(
             "Round-trip time",
             "ms",
             [
-                line("p50", GREEN, quantile("rtt", 0.5)),
-                line("p95", YELLOW, quantile("rtt", 0.95)),
-                line("p99", RED, quantile("rtt", 0.99)),
+                line("p50", GREEN, in_ms("rtt_p50")),
+                line("p95", YELLOW, in_ms("rtt_p95")),
+                line("p99", RED, in_ms("rtt_p99")),
             ],
         ),
-        Chart("Event-loop lag, p99", "ms", [line("lag", VIOLET, quantile("lag", 0.99))]),
-        Chart("CPU of the server", "% of a core", [line("CPU", VIOLET, cpu)]),
+        Chart("Event-loop lag, p99", "ms", [line("lag", VIOLET, in_ms("lag_p99"))]),
+        Chart("CPU of the server", "% of a core", [line("CPU", VIOLET, map(busiest, groups))]),
         Chart("Errors", "a second", [line("errors", RED, rate("errors"))]),
     ]
 
 
-def _tables(feed: Feed, samples: Sequence[Sample], events: Sequence[Event]) -> list[Part]:
-    codes: dict[int, int] = {}
-    for sample in samples:
-        for code, count in sample.close_codes.items():
-            codes[code] = codes.get(code, 0) + count
-    begin = samples[0].time - samples[0].elapsed
+def _tables(
+    feed: Feed, codes: Mapping[int, int], begin: float, events: Sequence[Event]
+) -> list[Part]:
     query = ConnectionQuery(state=None, sort="bytes_out")
     rows = [
         row
