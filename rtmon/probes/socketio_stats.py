@@ -109,13 +109,12 @@ class Statistics:
             upgrades: connections that changed their transport.
         """
         listed = list(rooms)
-        here: dict[str, list[int]] = {}
-        for namespace, count in members.items():
-            self._here(here, namespace)[0] += count
+        now = {namespace: [count, 0, 0] for namespace, count in members.items()}
         for namespace, _, count in listed:
-            held = self._here(here, namespace)
-            held[1] += 1
-            held[2] += count
+            counts = now.setdefault(namespace, [0, 0, 0])
+            counts[1] += 1
+            counts[2] += count
+        here = self._told(now)
         largest = heapq.nsmallest(NAMES, listed, key=lambda room: (-room[2], *room[:2]))
         events = sorted(self._events.items(), key=lambda item: (-sum(item[1][:2]), item[0]))
         return Stats(
@@ -145,12 +144,17 @@ class Statistics:
             handler=self.handler.histogram(),
         )
 
-    def _here(self, here: dict[str, list[int]], namespace: str) -> list[int]:
-        self._namespace(namespace)  # there may be clients from before anything was counted
-        return here.setdefault(self._told_apart(namespace), [0, 0, 0])
+    def _told(self, now: Mapping[str, list[int]]) -> dict[str, list[int]]:
+        """What is the case in each namespace, by the name under which it is told."""
+        told: dict[str, list[int]] = {}
+        for namespace, counts in now.items():
+            self._namespace(namespace)  # there may be clients from before anything was counted
+            before = told.get(self._told_apart(namespace), _NOBODY)
+            told[self._told_apart(namespace)] = [*map(sum, zip(before, counts, strict=True))]
+        return told
 
 
-_NOBODY = (0, 0, 0)
+_NOBODY = [0, 0, 0]
 """Clients, rooms and memberships of a namespace that nobody is in."""
 
 
