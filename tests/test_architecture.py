@@ -45,6 +45,7 @@ ROOMS = (
     "client",
     "lab",
     "processes",
+    "summary",
     "dashboard",
     "notebook",
     "testing",
@@ -77,10 +78,11 @@ BOUNDS = {
         *("metrics", "monitor", "probes"),
     },
     # The simulated users are as foreign to the server as anybody's clients.
-    "lab": {"errors", "protocol", "backoff", "metrics"},
+    "lab": {"errors", "checks", "protocol", "backoff", "metrics"},
     # What a close code means is explained in protocol; the demo that is shown when nothing else
     # is there is a process.
-    "dashboard": {"errors", "feeds", "metrics", "protocol", "processes"},
+    "dashboard": {"errors", "feeds", "metrics", "protocol", "processes", "summary"},
+    "summary": {"feeds", "metrics"},
 }
 """What these rooms may know at most."""
 

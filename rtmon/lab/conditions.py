@@ -6,6 +6,7 @@ import abc
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..checks import one_of
 from ..errors import OptionError
 
 __all__ = ["Conditions", "Direction", "Faults", "directions"]
@@ -22,8 +23,7 @@ def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
     """
     if direction == "both":
         return ("up", "down")
-    if direction not in {"up", "down"}:
-        raise OptionError(f"direction is {direction!r}: give 'up', 'down' or 'both'.")
+    one_of("direction", direction, "up", "down", "both")
     return (direction,)
 
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..errors import OptionError
+from ..checks import one_of
 from .conditions import Conditions, Direction, Faults, directions
 from .sockets import hang_up
 from .way import Side, Way
@@ -102,8 +102,7 @@ class Link(Faults):
         self._end()
 
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        if gone not in {"server", "client"}:
-            raise OptionError(f"gone is {gone!r}: give 'server' or 'client'.")
+        one_of("gone", gone, "server", "client")
         side, other = self._client, self._server
         if gone == "server":
             side, other = other, side

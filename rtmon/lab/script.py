@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from ..checks import one_of, within
 from ..errors import OptionError
 
 __all__ = ["KINDS", "Kind", "LoadOptions", "Say", "Visit", "due", "rate_at", "visits", "words"]
@@ -97,15 +98,13 @@ class LoadOptions:
             ("going_away", 0.0, 1.0),
             ("aborts", 0.0, 1.0),
         ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise OptionError(f"{name} is {value}: give a value from {low} to {high}.")
+            if (value := getattr(self, name)) is not None:
+                within(name, value, low, high)
         if self.going_away + self.aborts > 1:
             raise OptionError("going_away and aborts are shares of the same leavings: at most 1.")
         if self.rate_to is not None and not self.duration:
             raise OptionError("rate_to is reached after duration: give that, too.")
-        if self.loop not in {"open", "closed"}:
-            raise OptionError(f"loop is {self.loop!r}: give 'open' or 'closed'.")
+        one_of("loop", self.loop, "open", "closed")
         for kind, share in self.mix.items():
             if kind not in KINDS or not 0 < share < math.inf:
                 raise OptionError(
