@@ -140,9 +140,27 @@ export class FakeHub {
     return this.say("publication", { channel, epoch: this.epoch, offset, data });
   }
 
+  /** The connection is cut, and there is no other. */
+  async cut() {
+    this.up = false;
+    this.socket.end(1006);
+    await settle();
+  }
+
+  /** There are connections again, and clients have come back. */
+  async back(clock) {
+    this.up = true;
+    await clock.advance(8_000);
+  }
+
   /** What came of some type. */
   of(type) {
     return this.got.filter((envelope) => envelope.type === type);
+  }
+
+  /** What was said to all. */
+  texts() {
+    return this.of("chat_message").map(({ payload }) => payload.text);
   }
 
   #accept(socket) {
@@ -197,4 +215,11 @@ export class FakeHub {
       answer("welcome", { client_id: "c", session: "s", epoch: this.epoch, offset: 0 });
     }
   }
+}
+
+/** What a client says that went wrong, from now on. */
+export function problems(client) {
+  const reasons = [];
+  client.onError(({ reason }) => reasons.push(reason));
+  return reasons;
 }

@@ -1,14 +1,9 @@
 /** What comes from the server: each message once, in order, and no loss without a word. */
 
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
 import * as rtmon from "../../rtmon/web/rtmon.js";
-import { decode, encodeChunk, fromBase64, toBase64 } from "../../rtmon/web/client/encoding.js";
-import { complete } from "../../rtmon/web/client/options.js";
 import { matcher } from "../../rtmon/web/client/places.js";
-import { SHA256 } from "../../rtmon/web/client/sha256.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
 
 let clock;
@@ -297,45 +292,4 @@ test("a reader of the client may be as late as a reader of a subscription", asyn
   for (let number = 1; number <= 3_000; number += 1) hub.publish("news", number);
   assert.equal((await reader.next()).value.payload.data, 1);
   assert.equal(client.stats.dropped, 0);
-});
-
-test("all that the types name is there, and nothing is there that they do not name", async () => {
-  const types = await readFile(new URL("../../rtmon/web/rtmon.d.ts", import.meta.url), "utf8");
-  const found = (text, expression) => [...new Set([...text.matchAll(expression)].map((m) => m[1]))];
-  const exported = found(types, /^export (?:class|function) (\w+)/gm);
-  assert.deepEqual(Object.keys(rtmon).sort(), exported.sort());
-  const [block] = /^export class Client [^]*?^}/m.exec(types);
-  const members = found(block, /^  (?:readonly )?(\w+)[(:<]/gm);
-  const own = Object.getOwnPropertyNames(rtmon.Client.prototype);
-  assert.deepEqual(own.filter((name) => name !== "constructor").sort(), members.sort());
-});
-
-test("every option is in the types and in the docs, with its default", async () => {
-  const read = (path) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
-  const [types, docs] = await Promise.all([read("rtmon/web/rtmon.d.ts"), read("docs/browser.md")]);
-  for (const [name, value] of Object.entries(complete({}))) {
-    assert.match(types, new RegExp(`^  ${name}\\?: `, "m"));
-    const row = docs.split("\n").find((line) => line.includes(`\`${name}\``));
-    if (value !== undefined && typeof value !== "object") assert.ok(row.includes(value), row);
-  }
-});
-
-test("pieces of files and base64 come back as they went", () => {
-  for (const size of [0, 1, 2, 3, 8_192, 8_193, 70_000]) {
-    const data = new Uint8Array(randomBytes(size));
-    const text = toBase64(data);
-    assert.equal(text, Buffer.from(data).toString("base64"));
-    assert.deepEqual(fromBase64(text), data);
-    const chunk = decode(encodeChunk("f-1", 2 ** 40 + size, data)).chunk;
-    assert.deepEqual({ ...chunk, data: chunk.data.slice() }, { file: "f-1", offset: 2 ** 40 + size, data });
-  }
-});
-
-test("the digest is SHA-256, however the pieces are cut", () => {
-  for (let size = 0; size < 200; size += 1) {
-    const data = new Uint8Array(randomBytes(size));
-    const cut = Math.floor(size / 3);
-    const digest = new SHA256().update(data.subarray(0, cut)).update(data.subarray(cut)).hex();
-    assert.equal(digest, createHash("sha256").update(data).digest("hex"));
-  }
 });
