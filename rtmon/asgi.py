@@ -9,6 +9,7 @@ import socket
 from . import listening
 from .admin import Admin
 from .hub import Hub
+from .hub.origins import OriginsOption
 from .hub.transports.asgi import App, app
 from .monitor import Monitor
 from .probes.asgi import ASGIProbe
@@ -66,13 +67,14 @@ class ASGIServer(listening.Serving):
         monitor: Monitor | None,
         admin: int | None,
         page: bool,
+        origins: OriginsOption,
         ping_interval: float | None,
     ) -> None:
         self.hub = hub
         self._owns_monitor = monitor is None
         self.monitor = Monitor() if monitor is None else monitor
         self.admin = None if admin is None else Admin(self.monitor, port=admin)
-        self._app = app(hub, drain=False, page=page)
+        self._app = app(hub, origins=origins, drain=False, page=page)
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
             measured(self._app, self.monitor),
@@ -169,6 +171,7 @@ def serve(
     monitor: Monitor | None = None,
     admin: int | None = None,
     page: bool = True,
+    origins: OriginsOption = None,
     ping_interval: float | None = 20.0,
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
@@ -183,6 +186,7 @@ def serve(
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free);
             None for none.
         page: whether browsers find a chat page of the hub at ``/``.
+        origins: web pages of other origins that may use the hub; ``"*"`` for all.
         ping_interval: seconds between a WebSocket's keepalive pings; None for none.
 
     Raises:
@@ -196,5 +200,6 @@ def serve(
         monitor=monitor,
         admin=admin,
         page=page,
+        origins=origins,
         ping_interval=ping_interval,
     )

@@ -19,6 +19,7 @@ from .admin import Admin
 from .errors import OptionError
 from .guarding import PINGS_AT_ONCE
 from .hub import Hub
+from .hub.origins import REFUSAL, Origins
 from .hub.transports import websocket as hub_transport
 from .monitor import Monitor
 from .probes.counting import Counting
@@ -221,6 +222,7 @@ def _lean(options: dict[str, Any]) -> dict[str, Any]:
 def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, Any]:
     """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
     given = options.get("process_request")
+    origins = Origins(options.pop("origins", None))
 
     def answer(connection: ServerConnection, request: Request) -> Response | None:
         plain = page and not request.headers.get_all("Upgrade")
@@ -232,8 +234,11 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
         return await asked or answer(connection, request)
 
     def process_request(connection: ServerConnection, request: Request) -> Any:
-        if request.path == "/healthz" and not request.headers.get_all("Upgrade"):
-            return connection.respond(http.HTTPStatus.OK, "ok\n")
+        if not request.headers.get_all("Upgrade"):
+            if request.path == "/healthz":
+                return connection.respond(http.HTTPStatus.OK, "ok\n")
+        elif not origins.allows(request.headers.get_all):
+            return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
         # What the user's own function refuses, a password say, is refused for the page too.
         asked = given(connection, request) if given is not None else None
         if inspect.isawaitable(asked):
@@ -294,7 +299,9 @@ def serve(
         pause_gc: whether to pause Python's garbage collector, in the whole process, while hundreds
             of connections a second are being opened, for ten seconds at most. It would take more
             than half of the time that such a crowd needs to get in.
-        **options: everything else that ``websockets`` takes.
+        **options: everything else that ``websockets`` takes. ``origins`` of a hub are the web pages
+            of other origins that may use it, ``"*"`` for all; its own may, and programs: see
+            :class:`rtmon.hub.origins.Origins`. Of a handler they are the original's.
 
     Raises:
         PortInUse: somebody else listens there.

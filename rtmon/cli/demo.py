@@ -12,7 +12,17 @@ import typer
 
 from ..processes import Child, announce, stop
 from .dashboard import open_browser
-from .options import PORT_MAX, AdminPort, Browser, Duration, Port, Users, admin_port, require
+from .options import (
+    PORT_MAX,
+    AdminPort,
+    Browser,
+    Duration,
+    Port,
+    Users,
+    admin_port,
+    refuse_idle,
+    require,
+)
 
 __all__ = ["demo"]
 
@@ -24,6 +34,7 @@ POLL = 0.1
 
 
 def demo(
+    context: typer.Context,
     *,
     users: Users = 20,
     port: Port = 8765,
@@ -52,7 +63,9 @@ def demo(
     """
     if admin_port(admin) is None:
         raise typer.BadParameter("the demo needs it: give a port", param_hint="'--admin-port'")
-    if dashboard:
+    if not dashboard:
+        refuse_idle(context, "dashboard_port", "browser", because="with --no-dashboard")
+    else:
         require("The dashboard", "panel", "pandas", extra="dashboard")
     children: list[Child] = []
     files = tempfile.TemporaryDirectory(prefix="rtmon-demo-")

@@ -14,7 +14,7 @@ import typer
 
 from ..errors import OptionError, RtmonError
 from ..processes import announce
-from .options import Duration, Users
+from .options import Duration, Users, refuse_idle
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
@@ -57,6 +57,7 @@ class _Outcome:
 
 
 def load(
+    context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="A WebSocket server: ws://HOST:PORT.")],
     *,
     users: Users = 20,
@@ -156,6 +157,7 @@ def load(
         compression=compression,
         seed=seed,
     )
+    _all_matter(context, options)
     _room_for(users)
     if csv is not None and csv.exists() and not csv.is_dir():
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
@@ -194,6 +196,20 @@ def _mix(text: str) -> Any:
         raise typer.BadParameter(
             f"{text!r} is not like chat=3,room=1", param_hint="'--mix'"
         ) from None
+
+
+def _all_matter(context: typer.Context, options: LoadOptions) -> None:
+    """See that nothing was asked for that would never happen.
+
+    Raises:
+        BadParameter: something was.
+    """
+    if not {"room", "publish"} & options.mix.keys():
+        refuse_idle(context, "group", because="without room or publish in --mix")
+    if not (options.rate or options.rate_to):
+        refuse_idle(context, "size", "closed", because="at a rate of 0: nobody says anything")
+    if (options.storm or 0.0) >= (options.duration or math.inf):
+        refuse_idle(context, "storm", because="when --duration is over before the first one")
 
 
 def _room_for(users: int) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "Port",
     "Users",
     "admin_port",
+    "refuse_idle",
     "require",
 ]
 
@@ -66,6 +67,38 @@ def admin_port(text: str) -> int | None:
             f"{text!r} is neither a port (0 to {PORT_MAX}) nor 'off'", param_hint="'--admin-port'"
         )
     return int(text)
+
+
+def refuse_idle(
+    context: typer.Context, *names: str, because: str, beside: str | None = None
+) -> None:
+    """Refuse options that were given and would do nothing.
+
+    A flag that says no asks for what is so anyway. What the environment says, for all that is
+    started in it, gives way to a command line that says otherwise.
+
+    Args:
+        context: of the command.
+        names: parameters that do nothing now.
+        because: why, after "it has no effect".
+        beside: the parameter that makes them so, if it is one.
+
+    Raises:
+        BadParameter: one of them was given.
+    """
+    told = _given(context, beside) if beside else "ENVIRONMENT"
+    for parameter in context.command.params:
+        if parameter.name not in names or context.params[parameter.name] is False:
+            continue
+        if _given(context, parameter.name) in {"COMMANDLINE", told}:
+            hint = f"'{parameter.opts[0]}'"
+            raise typer.BadParameter(f"it has no effect {because}", param_hint=hint)
+
+
+def _given(context: typer.Context, name: str) -> str:
+    """Where a value comes from: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
+    source = context.get_parameter_source(name)
+    return "" if source is None else source.name
 
 
 def require(feature: str, *packages: str, extra: str) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from ..processes import announce
 from ..protocol import limits
-from .options import AdminPort, Port, admin_port, require
+from .options import AdminPort, Port, admin_port, refuse_idle, require
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -25,6 +25,7 @@ does not read never gets to see it."""
 
 
 def serve(
+    context: typer.Context,
     *,
     host: Annotated[
         str, typer.Option(envvar="RTMON_HOST", help="Interface to listen on.")
@@ -67,6 +68,15 @@ def serve(
             "--page/--no-page", envvar="RTMON_PAGE", help="Serve a chat page to browsers."
         ),
     ] = True,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--origin",
+            envvar="RTMON_ORIGIN",
+            metavar="ORIGIN",
+            help="A website whose pages may use the hub, too, or * for all; repeatable.",
+        ),
+    ] = None,
     asgi: Annotated[
         bool,
         typer.Option(
@@ -93,14 +103,15 @@ def serve(
     Examples:
       rtmon serve
       rtmon serve --host 0.0.0.0 --port 9000 --history 1000 --files received
-      rtmon serve --asgi
+      rtmon serve --asgi --origin https://chat.example.org
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
-    if asgi and echo:
-        raise typer.BadParameter("there is no hub to serve with --echo", param_hint="'--asgi'")
-    if asgi:
+    if echo:
+        hubs_own = ("history", "files", "page", "origins", "asgi")
+        refuse_idle(context, *hubs_own, because="with --echo: there is no hub", beside="echo")
+    elif asgi:
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
     hub = {
         "history": history,
@@ -117,8 +128,8 @@ def serve(
                 hub=None if echo else hub,
                 ping_interval=ping_interval,
                 max_size=max_size,
-                page=page and not echo,
-                asgi=asgi,
+                asgi=asgi and not echo,
+                **({} if echo else {"page": page, "origins": origins}),
             )
         )
 

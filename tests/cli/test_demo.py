@@ -17,7 +17,8 @@ from tests.cli.running import PATIENCE, SOON, Command, descendants, processes, r
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
-FREE = ("--port=0", "--admin-port=0", "--dashboard-port=0", "--no-browser", "--users=5")
+UNSEEN = ("--port=0", "--admin-port=0", "--no-browser", "--users=5")
+FREE = ("--dashboard-port=0", *UNSEEN)
 READY = "  admin "
 
 Start = Callable[..., Command]
@@ -83,7 +84,7 @@ def test_ends_when_killed(command: Start) -> None:
 )
 def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
     """When a child dies the demo says which and how, ends the others, and fails."""
-    demo = command("demo", "--no-dashboard", *FREE)
+    demo = command("demo", "--no-dashboard", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
     victim = next(pid for pid, line in children.items() if child in line)
@@ -95,7 +96,7 @@ def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
 
 def test_duration(command: Start) -> None:
     """With --duration the demo ends by itself, successfully."""
-    demo = command("demo", "--no-dashboard", "--duration=0.5", *FREE)
+    demo = command("demo", "--no-dashboard", "--duration=0.5", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
     assert demo.process.wait(PATIENCE) == 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.cli.running import PATIENCE, Command, run
+from tests.cli.running import PATIENCE, Command
 
 
 def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
@@ -24,10 +24,3 @@ def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
         assert polled.text.startswith("0{")
         assert server.end(signal.SIGINT)[0] == 0
         assert "event: disconnect" in list(lines)
-
-
-def test_an_echo_has_no_transports() -> None:
-    """There is no hub to serve with --echo, so --asgi is refused with a sentence."""
-    done = run("serve", "--asgi", "--echo")
-    assert done.returncode == 2
-    assert "no hub" in done.stderr

@@ -34,7 +34,7 @@ def allows(others: Any = None, **headers: str) -> bool:
         ({"Host": "chat.example", "Origin": "https://chat.example"}, True),
         ({"Host": "chat.example:8443", "Origin": "https://chat.example:8443"}, True),
         ({"Host": "Chat.Example", "Origin": "http://chat.example"}, True),
-        ({"Host": "b:1", "X_Forwarded_Host": "chat.example", "Origin": "https://chat.example"}, True),
+        ({"Host": "b:1", "X_Forwarded_Host": "a.example", "Origin": "https://a.example"}, True),
         # Notebooks and development servers on this machine.
         ({"Host": "127.0.0.1:8765", "Origin": "http://localhost:8888"}, True),
         ({"Host": "localhost:8765", "Origin": "http://[::1]:5173"}, True),

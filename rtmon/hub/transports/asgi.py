@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ... import pages
@@ -16,6 +16,7 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ..delivery import size_of
+from ..origins import REFUSAL, Origins, OriginsOption
 from .arriving import Arrival
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
@@ -23,6 +24,8 @@ from .sse import EventStreams
 from .wire import dropping
 
 try:
+    from starlette.datastructures import Headers
+    from starlette.middleware.cors import CORSMiddleware
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.types import Message, Receive, Scope, Send
@@ -118,15 +121,23 @@ class App:
         hub: Hub,
         *,
         namespaces: Mapping[str, Hub],
-        origins: str | Sequence[str] | None,
+        origins: OriginsOption,
         heartbeat: float,
         drain: bool,
         page: bool,
     ) -> None:
         self.hub = hub
-        self.socketio = SocketIO({"/": hub, **namespaces}, origins=origins)
+        self.socketio = SocketIO({"/": hub, **namespaces})
+        self._origins = Origins(origins)
         self._hubs = dict.fromkeys([hub, *namespaces.values()])
-        self._streams = EventStreams(hub, heartbeat=heartbeat, drain=drain)
+        # Browsers want to be told what is let in here anyway; who is not does not come so far.
+        self._streams = CORSMiddleware(
+            EventStreams(hub, heartbeat=heartbeat, drain=drain),
+            allow_origin_regex=".*",
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
+            allow_credentials=True,
+        )
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,7 +145,10 @@ class App:
             await self._lifespan(receive, send)
             return
         path = _below(scope)
-        if path.startswith("/socket.io"):
+        guarded = scope["type"] == "websocket" or path.startswith(("/socket.io", "/events"))
+        if guarded and not self._origins.allows(Headers(scope=scope).getlist):
+            await _refused(scope, receive, send)
+        elif path.startswith("/socket.io"):
             await self.socketio(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(path, scope, receive, send)
@@ -189,7 +203,7 @@ def app(
     hub: Hub,
     *,
     namespaces: Mapping[str, Hub] | None = None,
-    origins: str | Sequence[str] | None = None,
+    origins: OriginsOption = None,
     heartbeat: float = 15.0,
     drain: bool = True,
     page: bool = True,
@@ -203,7 +217,8 @@ def app(
         hub: who is connected, and what reaches whom. It is closed when the server that runs the
             application ends; where it is mounted, close it yourself.
         namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
-        origins: web pages of other origins that may use Socket.IO; ``"*"`` for all.
+        origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
+            all. The server's own may, and programs; see :class:`rtmon.hub.origins.Origins`.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
         drain: whether event streams are told and ended when a signal stops uvicorn, which waits
             for them otherwise. False where several servers share a process, and for who closes
@@ -212,6 +227,7 @@ def app(
 
     Raises:
         MissingExtra: a package that it needs is not installed.
+        OptionError: an origin is none.
     """
     return App(
         hub,
@@ -221,6 +237,14 @@ def app(
         drain=drain,
         page=page,
     )
+
+
+async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await PlainTextResponse(REFUSAL, 403)(scope, receive, send)
+    else:  # no browser shows the words, and of them uvicorn logs an error
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": close.POLICY})
 
 
 def _below(scope: Scope) -> str:

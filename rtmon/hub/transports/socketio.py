@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs
 
@@ -114,7 +114,6 @@ class SocketIO:
 
     Args:
         hubs: namespace → the hub behind it. Others are refused.
-        origins: web pages of other origins that may connect, ``"*"`` for all; see python-engineio.
 
     Raises:
         OptionError: this version of python-socketio is another one inside.
@@ -124,14 +123,14 @@ class SocketIO:
         meter: who counts a connection, by its sid and namespace; to be set by whoever measures.
     """
 
-    def __init__(self, hubs: Mapping[str, Hub], *, origins: str | Sequence[str] | None) -> None:
+    def __init__(self, hubs: Mapping[str, Hub]) -> None:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
         self.server = Server(
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other
-            cors_allowed_origins=origins,
+            cors_allowed_origins="*",  # whoever is refused does not come so far
             # As JSON, and with base64, a message is larger than what it is taken as.
             max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),
             logger=logger,

@@ -1,0 +1,66 @@
+"""What a page of elsewhere can do to a hub by its visitor's browser, in Chromium."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Route
+
+import rtmon
+from rtmon.asgi import serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ELSEWHERE = "https://elsewhere.example"
+TRY = """async (url) => {
+  const answered = (make, name) => new Promise((resolve) => {
+    const door = make();
+    door.addEventListener(name, () => { door.close(); resolve("in"); });
+    door.addEventListener("error", () => { door.close(); resolve("out"); });
+  });
+  const fetched = (path, options) => fetch(url + path, options)
+    .then((answer) => answer.status === 403 ? "out" : "in", () => "out");
+  const image = new Image();
+  const loaded = new Promise((resolve) => { image.onerror = image.onload = resolve; });
+  image.src = `${url}/events?name=spy`;
+  await loaded;
+  return {
+    ws: await answered(() => new WebSocket(url.replace("http", "ws")), "message"),
+    sse: await answered(() => new EventSource(`${url}/events`), "welcome"),
+    post: await fetched("/events", {
+      method: "POST", body: "{}", headers: {Authorization: "Bearer x"},
+    }),
+    poll: await fetched("/socket.io/?EIO=4&transport=polling"),
+  };
+}"""
+
+
+async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
+    """What a page of elsewhere gets from a hub's application."""
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(
+            body="<!doctype html><title>elsewhere</title>", content_type="text/html"
+        )
+
+    context = await chromium.new_context()
+    await context.grant_permissions(["local-network-access"])  # or Chromium itself refuses
+    await context.route(f"{ELSEWHERE}/**", answer)
+    async with serve(rtmon.Hub(), port=0, **options) as server:
+        page = await context.new_page()
+        await page.goto(f"{ELSEWHERE}/")
+        got: dict[str, str] = await page.evaluate(TRY, server.url.replace("ws", "http"))
+        server.monitor.tick()
+        names = {info.name for info in server.monitor.collector.connections()}
+        await context.close()
+    return got | {"image": "in" if "spy" in names else "out"}
+
+
+async def test_a_page_of_elsewhere_is_kept_out(chromium: Browser) -> None:
+    """No door of the application opens for a page of another site, not even by an image's address;
+    if all may come, it may read and say everything.
+    """
+    doors = ("ws", "sse", "post", "poll", "image")
+    assert await attempt(chromium) == dict.fromkeys(doors, "out")
+    assert await attempt(chromium, origins="*") == dict.fromkeys(doors, "in")
