@@ -19,8 +19,8 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from ..summary.series import COLUMNS, Point
 from .components import html
-from .series import COLUMNS, Point
 from .theme import COLORS, asset, style_figure
 
 __all__ = ["CHARTS", "Chart", "Charts", "Line"]

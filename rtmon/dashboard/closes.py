@@ -7,7 +7,7 @@ from html import escape
 from typing import Literal
 
 from ..protocol.close import describe
-from .numbers import exact
+from ..summary.numbers import exact
 
 __all__ = ["html", "look"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..metrics.records import SocketIOInfo
+from ..summary.numbers import exact, seconds
 from .components import Table
-from .numbers import exact, seconds
 from .tables import Cell, Columns, bounded_table
 
 __all__ = ["page", "table"]

@@ -9,9 +9,9 @@ from typing import Any
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event
 from ..protocol.close import describe
+from ..summary.numbers import UNKNOWN, clock, duration, exact, scaled, seconds
 from .closes import look
 from .components import Table
-from .numbers import UNKNOWN, clock, duration, exact, scaled, seconds
 
 __all__ = [
     "CHANNELS_SHOWN",

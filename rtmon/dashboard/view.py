@@ -9,16 +9,16 @@ import panel as pn
 
 from ..feeds.feed import Feed
 from ..metrics import csvtext
+from ..summary.condition import Observer
+from ..summary.numbers import clock
+from ..summary.series import Series
+from ..summary.tiles import tiles
 from . import closes, socketio, tables
 from .charts import Charts
 from .components import Bar, html
-from .condition import Observer
-from .numbers import clock
-from .series import Series
 from .still import Still
 from .theme import FONT, asset, tokens
 from .tiles import html as tiles_html
-from .tiles import tiles
 
 __all__ = ["View"]
 

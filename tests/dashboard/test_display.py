@@ -10,8 +10,7 @@ from pyviz_comms import Comm
 from rtmon.dashboard.display import _repeat
 from rtmon.dashboard.view import View
 from rtmon.metrics.records import SocketIOInfo
-
-from .conftest import SyntheticFeed
+from tests.synthetic import SyntheticFeed
 
 
 def test_what_changed_before_a_page_was_drawn_is_said_again() -> None:

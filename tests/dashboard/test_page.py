@@ -11,8 +11,7 @@ from panel.io.document import unlocked
 from panel.io.state import set_curdoc
 
 from rtmon.dashboard.app import page
-
-from .conftest import SyntheticFeed
+from tests.synthetic import SyntheticFeed
 
 
 @pytest_asyncio.fixture

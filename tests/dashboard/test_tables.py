@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from rtmon.dashboard import closes, socketio, tables
-from rtmon.dashboard.numbers import clock
 from rtmon.dashboard.still import Still
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
+from rtmon.summary.numbers import clock
+from tests.synthetic import SyntheticFeed
 
-Make = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -28,18 +27,18 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
         {"sort": ["name"], "state": None, "contains": None, "offset": "0"},
     ],
 )
-def test_a_browser_can_say_anything(asked: dict[str, object], synthetic: Make) -> None:
+def test_a_browser_can_say_anything(asked: dict[str, object]) -> None:
     """Whatever a browser asks for becomes a question that makes sense."""
     query = tables.connection_query(asked)
     assert query.sort == "opened"
     assert (query.contains, query.offset, query.limit) == ("", 0, tables.PAGE_SIZE)
-    feed = synthetic(ago=2)
+    feed = SyntheticFeed(ago=2)
     assert len(tables.connections_page(feed, query)["rows"]) == tables.PAGE_SIZE
 
 
-def test_rows_are_exact(synthetic: Make) -> None:
+def test_rows_are_exact() -> None:
     """The table shows exact integers with thousands separators, and unknown as unknown."""
-    feed = synthetic(ago=1, users=0)
+    feed = SyntheticFeed(ago=1, users=0)
     feed.add(
         ConnectionInfo(
             id="c1",
@@ -72,10 +71,10 @@ def test_rows_are_exact(synthetic: Make) -> None:
     ],
 )
 def test_ends_without_close_codes_are_shown_by_their_cause(
-    synthetic: Make, ended: dict[str, Any], shown: str
+    ended: dict[str, Any], shown: str
 ) -> None:
     """Transports that have no close codes show why they ended instead of a code made up."""
-    feed = synthetic(ago=1, users=0)
+    feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
     (row,) = texts(tables.connections_page(feed, ConnectionQuery(state="closed")))
     assert row[-1] == shown
@@ -113,22 +112,22 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
     assert ["2", "warn"] in page["rows"][1]
 
 
-def test_a_page_past_the_end(synthetic: Make) -> None:
+def test_a_page_past_the_end() -> None:
     """When connections have gone, a page past the end becomes the last page."""
-    feed = synthetic(ago=1, users=25)
+    feed = SyntheticFeed(ago=1, users=25)
     page = tables.connections_page(feed, ConnectionQuery(offset=500, limit=tables.PAGE_SIZE))
     assert page["offset"] == (page["total"] - 1) // 10 * 10
     assert page["rows"]
 
 
-def test_an_empty_table_says_why(synthetic: Make) -> None:
+def test_an_empty_table_says_why() -> None:
     """An empty table tells: nothing received, nobody came, nothing matches."""
     everything = ConnectionQuery()
-    assert "Waiting" in tables.connections_page(synthetic(ago=0), everything)["empty"]
-    nobody = tables.connections_page(synthetic(ago=1, users=0), everything)["empty"]
+    assert "Waiting" in tables.connections_page(SyntheticFeed(ago=0), everything)["empty"]
+    nobody = tables.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
     assert "python -m websockets ws://HOST:PORT" in nobody
     query = ConnectionQuery(contains="zzz")
-    assert "zzz" in tables.connections_page(synthetic(ago=1), query)["empty"]
+    assert "zzz" in tables.connections_page(SyntheticFeed(ago=1), query)["empty"]
 
 
 def test_events_newest_first() -> None:
@@ -162,9 +161,9 @@ def test_rare_codes_are_added_up() -> None:
     assert "<dd>30</dd>" in html
 
 
-def test_still_keeps_everything(synthetic: Make) -> None:
+def test_still_keeps_everything() -> None:
     """A still feed answers as of the moment it was taken, whatever the feed does after."""
-    feed = synthetic(ago=5, users=30)
+    feed = SyntheticFeed(ago=5, users=30)
     still = Still(feed)
     before = (
         still.now(),

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import math
 
-from rtmon.dashboard.series import RTT_WINDOW, Series, total
 from rtmon.metrics.histogram import Histogram, Recorder
 from rtmon.metrics.records import Sample
+from rtmon.summary.series import RTT_WINDOW, Series, total
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:

@@ -7,8 +7,6 @@ import random
 import time
 from dataclasses import replace
 
-import pytest
-
 from rtmon.feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from rtmon.metrics.histogram import Histogram, Recorder
 from rtmon.metrics.records import (
@@ -210,9 +208,3 @@ class SyntheticFeed(Feed):
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._rows, query)
-
-
-@pytest.fixture
-def synthetic() -> type[SyntheticFeed]:
-    """The class, to make feeds of."""
-    return SyntheticFeed

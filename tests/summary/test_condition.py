@@ -1,23 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from rtmon.dashboard.condition import Condition, Observer
-
-Make = Callable[..., Any]
+from rtmon.summary.condition import Condition, Observer
+from tests.synthetic import SyntheticFeed
 
 
-@pytest.fixture
-def feed(synthetic: Make) -> Make:
-    """Makes feeds whose clock stands at 22:13:20 UTC."""
-    return lambda **options: synthetic(start=1_700_000_000.0, **{"ago": 3, **options})
+def feed(**options: Any) -> SyntheticFeed:
+    """A feed whose clock stands at 22:13:20 UTC."""
+    return SyntheticFeed(start=1_700_000_000.0, **{"ago": 3, **options})
 
 
-def test_before_the_first_numbers(feed: Make) -> None:
+def test_before_the_first_numbers() -> None:
     """A view that has received nothing says that it is connecting, to what, and why not yet."""
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
@@ -27,17 +22,17 @@ def test_before_the_first_numbers(feed: Make) -> None:
     assert "connection refused" in found.banner
 
 
-def test_live(feed: Make) -> None:
+def test_live() -> None:
     """While all is well nothing is said and nothing is grey."""
     assert Observer().look(feed()) == Condition(kind="live", pill="Live")
 
 
-def test_empty(feed: Make) -> None:
+def test_empty() -> None:
     """A server to which nobody has connected yet is told apart."""
     assert Observer().look(feed(users=0)).kind == "empty"
 
 
-def test_disconnected_and_back(feed: Make) -> None:
+def test_disconnected_and_back() -> None:
     """A lost server greys the numbers and says since when and why; its return is said as well."""
     source, observer = feed(), Observer()
     observer.look(source)
@@ -57,7 +52,7 @@ def test_disconnected_and_back(feed: Make) -> None:
     assert observer.look(source).kind == "live"
 
 
-def test_a_restart_is_said(feed: Make) -> None:
+def test_a_restart_is_said() -> None:
     """When the server that is back has begun to count anew, the view says so."""
     source, observer = feed(), Observer()
     observer.look(source)
@@ -70,7 +65,7 @@ def test_a_restart_is_said(feed: Make) -> None:
     assert "counting began at 0" in observer.look(source).banner
 
 
-def test_stalled(feed: Make) -> None:
+def test_stalled() -> None:
     """A connection that stands but brings no numbers is told apart from a lost one."""
     source = feed()
     source._time += 6
@@ -78,7 +73,7 @@ def test_stalled(feed: Make) -> None:
     assert (found.kind, found.stale) == ("stalled", True)
 
 
-def test_ended(feed: Make) -> None:
+def test_ended() -> None:
     """A source that is closed for good shows its last numbers, grey, and says so."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
@@ -87,7 +82,7 @@ def test_ended(feed: Make) -> None:
     assert "the Monitor is closed" in found.banner
 
 
-def test_paused(feed: Make) -> None:
+def test_paused() -> None:
     """A paused view says of when it is, also while the server is away."""
     source = feed()
     observer = Observer()

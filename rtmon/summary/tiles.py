@@ -1,0 +1,192 @@
+"""The tiles at the top: one number each, its exact total, its change, and whether it is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..metrics.histogram import Histogram
+from ..metrics.records import Sample, Snapshot
+from .numbers import bytes_text, change, exact, scaled, seconds
+from .series import RTT_WINDOW, total
+
+__all__ = ["Tile", "tiles"]
+
+Mood = Literal["good", "bad", "neutral"]
+Alert = Literal["", "warning", "critical"]
+
+RATE_SECONDS = 5.0
+"""Rates on tiles are means over this long, to be readable."""
+
+AGO_SECONDS = 60.0
+"""Changes are against what was shown this long ago."""
+
+RTT_WARNING, RTT_CRITICAL = 0.25, 1.0
+"""Seconds of RTT p95. One second is where people lose the thread (Jakob Nielsen, "Response
+Times: The 3 Important Limits"); a quarter of it is where a chat stops to feel immediate."""
+
+ERRORS_CRITICAL = 0.01
+"""Share of received messages that end in an error, over a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One number.
+
+    Attributes:
+        key: its name, for styles and tests.
+        label: what it is.
+        value: three digits of it.
+        unit: the unit of the value.
+        total: the exact total, in words.
+        change: against a minute ago, in words; empty if that is not known.
+        sign: 1 if it rose, -1 if it fell, 0 otherwise.
+        mood: whether that change is good, bad, or neither.
+        alert: how bad things are.
+        reason: why, in words.
+    """
+
+    key: str
+    label: str
+    value: str
+    unit: str
+    total: str
+    change: str = ""
+    sign: int = 0
+    mood: Mood = "neutral"
+    alert: Alert = ""
+    reason: str = ""
+
+
+def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
+    """The tiles, from the latest two minutes of Samples and the totals."""
+    now = _last(samples, 0.0, RATE_SECONDS)
+    ago = _last(samples, AGO_SECONDS, RATE_SECONDS)
+    minute = _last(samples, 0.0, AGO_SECONDS)
+    before = _last(samples, AGO_SECONDS, AGO_SECONDS)
+
+    def rate(key: str, label: str, unit: str, words: Callable[[int | None], str]) -> Tile:
+        value, old = _mean(now, key), _mean(ago, key)
+        number, prefixed = scaled(value, unit)
+        text, sign = change(value, old)
+        amount = words(getattr(snapshot, key) if snapshot else None)
+        return Tile(
+            key=key, label=label, value=number, unit=prefixed, change=text, sign=sign, total=amount
+        )
+
+    def messages(count: int | None) -> str:
+        return f"{exact(count)} messages in all"
+
+    def payload(count: int | None) -> str:
+        return f"{bytes_text(count)} in all"
+
+    return [
+        _connections(samples, ago, minute, snapshot),
+        rate("messages_in", "Messages in", "/s", messages),
+        rate("messages_out", "Messages out", "/s", messages),
+        rate("bytes_in", "Bandwidth in", "B/s", payload),
+        rate("bytes_out", "Bandwidth out", "B/s", payload),
+        _rtt(samples, snapshot),
+        _errors(minute, before, snapshot),
+    ]
+
+
+def _last(samples: Sequence[Sample], skip: float, span: float) -> list[Sample]:
+    """The Samples of ``span`` seconds that ended ``skip`` seconds ago; empty if unknown."""
+    kept: list[Sample] = []
+    age = 0.0
+    for sample in reversed(samples):
+        if age >= skip + span - 1e-9:
+            break
+        if age >= skip - 1e-9:
+            kept.append(sample)
+        age += sample.elapsed
+    return kept[::-1]
+
+
+def _mean(samples: Sequence[Sample], counter: str) -> float | None:
+    known = total(samples, counter)
+    return None if known is None or known[1] <= 0 else known[0] / known[1]
+
+
+def _connections(
+    samples: Sequence[Sample],
+    ago: Sequence[Sample],
+    minute: Sequence[Sample],
+    snapshot: Snapshot | None,
+) -> Tile:
+    value = samples[-1].open if samples else None
+    old = ago[-1].open if ago else None
+    text, sign = change(value, old)
+    refused = total(minute, "rejected")
+    alert: Alert = "warning" if refused and refused[0] else ""
+    return Tile(
+        key="open",
+        label="Connections",
+        value=exact(value),
+        unit="open",
+        change=text,
+        sign=sign,
+        total=f"{exact(snapshot.opened if snapshot else None)} opened in all",
+        alert=alert,
+        reason=f"{exact(refused[0])} refused in the last minute" if alert and refused else "",
+    )
+
+
+def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
+    def p95(skip: float) -> float | None:
+        rows = _last(samples, skip, RTT_WINDOW)
+        return Histogram.merged(row.rtt for row in rows).quantile(0.95)
+
+    value = p95(0.0)
+    number, unit = seconds(value)
+    text, sign = change(value, p95(AGO_SECONDS))
+    alert: Alert = ""
+    reason = ""
+    if value is not None and value >= RTT_WARNING:
+        alert = "critical" if value >= RTT_CRITICAL else "warning"
+        limit = RTT_CRITICAL if value >= RTT_CRITICAL else RTT_WARNING
+        reason = "slow: over {} {}".format(*seconds(limit))
+    return Tile(
+        key="rtt",
+        label="RTT p95",
+        value=number,
+        unit=unit,
+        change=text,
+        sign=sign,
+        mood=_mood(sign),
+        total=f"{exact(snapshot.rtt.count if snapshot and snapshot.rtt else None)} pings answered",
+        alert=alert,
+        reason=reason,
+    )
+
+
+def _errors(minute: Sequence[Sample], before: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
+    recent, old = total(minute, "errors"), total(before, "errors")
+    received = total(minute, "messages_in")
+    count = recent[0] if recent else None
+    text, sign = change(count, old[0] if old else None)
+    alert: Alert = ""
+    reason = ""
+    if count:
+        critical = not received or count > received[0] * ERRORS_CRITICAL
+        alert = "critical" if critical else "warning"
+        reason = f"over {ERRORS_CRITICAL:.0%} of messages" if critical else "in the last minute"
+    return Tile(
+        key="errors",
+        label="Errors",
+        value=exact(count),
+        unit="/min",
+        change=text,
+        sign=sign,
+        mood=_mood(sign),
+        total=f"{exact(snapshot.errors if snapshot else None)} errors in all",
+        alert=alert,
+        reason=reason,
+    )
+
+
+def _mood(sign: int) -> Mood:
+    """For numbers of which less is better."""
+    return "bad" if sign > 0 else "good" if sign < 0 else "neutral"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.records import Sample, Snapshot
+from rtmon.summary.tiles import Tile, tiles
+
+
+def sample(seq: int, **values: object) -> Sample:
+    """A second of it."""
+    return Sample(node="n", epoch="e", seq=seq, time=1000.0 + seq, elapsed=1.0, **values)
+
+
+def by_key(samples: list[Sample], snapshot: Snapshot | None = None) -> dict[str, Tile]:
+    """The tiles by their keys."""
+    return {tile.key: tile for tile in tiles(samples, snapshot)}
+
+
+def snapshot(**values: object) -> Snapshot:
+    """Totals."""
+    return Snapshot(node="n", epoch="e", seq=1, time=0.0, uptime=1.0, **values)
+
+
+def slow(seconds: float) -> dict[str, object]:
+    """One round trip of so many seconds."""
+    recorder = Recorder()
+    recorder.record(seconds)
+    return {"rtt": recorder.take()}
+
+
+def test_before_the_first_sample() -> None:
+    """Before anything is known every tile says so instead of 0."""
+    assert {tile.value for tile in tiles([], None)} == {"–"}
+
+
+def test_totals_are_exact() -> None:
+    """Below each number stands the exact total, every digit."""
+    row = by_key(
+        [sample(1)],
+        snapshot(messages_in=1_234_567, bytes_out=98_765_432_109, opened=12, errors=3),
+    )
+    assert row["messages_in"].total == "1,234,567 messages in all"
+    assert row["bytes_out"].total == "98,765,432,109 B in all"
+    assert row["open"].total == "12 opened in all"
+    assert row["errors"].total == "3 errors in all"
+
+
+def test_unknown_is_not_zero() -> None:
+    """What no probe knows is shown as unknown in value and total."""
+    tile = by_key([sample(1, bytes_in=None)], snapshot(bytes_in=None))["bytes_in"]
+    assert tile.value == "–"
+    assert tile.total == "– in all"
+    tile = by_key([sample(1, rtt=None)], snapshot(rtt=None))["rtt"]
+    assert tile.value == "–"
+    assert tile.total == "– pings answered"
+
+
+def test_change_is_against_a_minute_ago() -> None:
+    """A change compares the last five seconds with the five seconds a minute before."""
+    rows = [sample(seq, messages_in=100 if seq <= 10 else 150) for seq in range(1, 71)]
+    tile = by_key(rows)["messages_in"]
+    assert (tile.value, tile.change, tile.sign) == ("150", "50 %", 1)
+    assert by_key(rows[30:])["messages_in"].change == ""
+
+
+def test_more_is_not_always_bad() -> None:
+    """More connections or messages is neither good nor bad; more errors and delay is bad."""
+    calm = [sample(seq, open=10, messages_in=100, **slow(0.01)) for seq in range(1, 61)]
+    busy = [sample(seq, open=99, messages_in=900, errors=1, **slow(0.02)) for seq in range(61, 121)]
+    row = by_key(calm + busy)
+    assert (row["open"].sign, row["open"].mood) == (1, "neutral")
+    assert (row["messages_in"].sign, row["messages_in"].mood) == (1, "neutral")
+    assert (row["rtt"].sign, row["rtt"].mood) == (1, "bad")
+    assert (row["errors"].sign, row["errors"].mood) == (1, "bad")
+    better = by_key(busy + [sample(seq, **slow(0.01)) for seq in range(121, 181)])
+    assert (better["rtt"].mood, better["errors"].mood) == ("good", "good")
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "alert"),
+    [
+        ("rtt", slow(0.2), ""),
+        ("rtt", slow(0.3), "warning"),
+        ("rtt", slow(1.2), "critical"),
+        ("errors", {"messages_in": 1000, "errors": 0}, ""),
+        ("errors", {"messages_in": 1000, "errors": 1}, "warning"),
+        ("errors", {"messages_in": 10, "errors": 1}, "critical"),
+        ("errors", {"messages_in": None, "errors": 1}, "critical"),
+        ("open", {"rejected": 0}, ""),
+        ("open", {"rejected": 2}, "warning"),
+    ],
+)
+def test_alerts(key: str, values: dict[str, object], alert: str) -> None:
+    """A tile is alarmed by slowness, errors and refusals, and then says by what."""
+    tile = by_key([sample(1, **values)])[key]
+    assert tile.alert == alert
+    assert bool(tile.reason) == bool(alert)
