@@ -187,7 +187,7 @@ class Client:
         """
 
         def decorate(function: F) -> F:
-            self._engine.callbacks.on_message(kind, payload, function)
+            self._engine.delivery.callbacks.on_message(kind, payload, function)
             return function
 
         return decorate
@@ -213,13 +213,13 @@ class Client:
         return self._on("gave_up", function)
 
     def _on(self, what: What, function: F) -> F:
-        self._engine.callbacks.on_change(what, function)
+        self._engine.delivery.callbacks.on_change(what, function)
         return function
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while True:
             try:
-                message = await self._engine.read()
+                message = await self._engine.delivery.read()
             except StopAsyncIteration:
                 return
             yield message

@@ -1,4 +1,4 @@
-"""What keeps a client going: connects, waits, connects again, and passes on what happens."""
+"""What keeps a client going: connects, waits, connects again."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from websockets.client import process_exception
 
 from ..clock import Clock
-from ..protocol.close import ABNORMAL, NORMAL
+from ..protocol.close import ABNORMAL
 from .address import Address, NotSpoken
 from .attendance import Attendance
-from .callbacks import Callbacks
+from .delivery import Delivery
 from .errors import ClientClosed, QueueFull
 from .link import Link
 from .options import ClientOptions
 from .outbox import Entry
-from .receiving import Chunk, Replayed
-from .records import Change, ClientStats, Message
+from .records import ClientStats, Message
 from .refusals import is_fatal, retry_after
 from .reporting import Reporting
 from .session import Session
-from .subscription import Buffer
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
@@ -35,9 +32,6 @@ __all__ = ["Engine"]
 
 logger = logging.getLogger("rtmon.client")
 
-_UNREAD = 1_000
-"""Messages held until somebody iterates over the client, who may come late or never."""
-
 
 class Engine:
     """Runs a session over one connection after the other.
@@ -45,11 +39,9 @@ class Engine:
     Attributes:
         session: what decides.
         address: where to.
-        callbacks: the user's functions.
-        messages: for somebody who iterates over the client.
         attendance: the subscriptions and rooms.
-        on_chunk: called with each piece of a file.
-        taps: called with each message and change, before anybody else.
+        delivery: who is told what comes.
+        link: the open connection; None while there is none.
         generation: the number of the connection.
     """
 
@@ -75,11 +67,7 @@ class Engine:
             connection["create_connection"] = counting
         self.address = Address(url, self.session.sender.codec, connection)
         self.attendance = Attendance(self.session, now=self.now, wake=self.wake)
-        self.callbacks = Callbacks()
-        self.messages: Buffer[Message] = Buffer(min(_UNREAD, options.buffer))
-        self._read = self._missed = False
-        self.on_chunk: Callable[[Chunk], None] = lambda _: None
-        self.taps: list[Callable[[Message | Change], None]] = []
+        self.delivery = Delivery(self.attendance, self._reporting)
         self.link: Link | None = None
         self._problem = "still under way"
         self._runner: asyncio.Task[None] | None = None
@@ -113,7 +101,9 @@ class Engine:
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="rtmon-client")
             self._runner.add_done_callback(self._stopped)
-            self._caller = asyncio.create_task(self.callbacks.run(), name="rtmon-callbacks")
+            self._caller = asyncio.create_task(
+                self.delivery.callbacks.run(), name="rtmon-callbacks"
+            )
         try:
             async with asyncio.timeout(self._options.start_timeout):
                 await self.wait_open()
@@ -240,17 +230,6 @@ class Engine:
         if self.link is not None:
             self.link.wake()
 
-    async def read(self) -> Message:
-        """The next message, for who iterates; with a gap if those before it had to go.
-
-        Raises:
-            StopAsyncIteration, ClientClosed: as :meth:`Buffer.get`.
-        """
-        self._read, self.messages.size = True, self._options.buffer
-        message = await self.messages.get()
-        missed, self._missed = self._missed, False
-        return replace(message, gap=True) if missed else message
-
     async def change(self) -> None:
         """Wait until anything has happened."""
         self._changed.clear()
@@ -306,33 +285,10 @@ class Engine:
                     await self._hurry.wait()
 
     def _pass_on(self) -> None:
-        for event in self.session.take_events():
-            if isinstance(event, Chunk):
-                self.on_chunk(event)
-                continue
-            if isinstance(event, Replayed):
-                self.session.dropped += self.attendance.publication(event.message)
-                continue
-            for tap in self.taps:
-                tap(event)
-            if isinstance(event, Change):
-                if self._reporting is not None:
-                    self._reporting.changed(event)
-                self.callbacks.change(event)
-            else:
-                self._message(event)
+        self.delivery.pass_on()
         if self._reporting is not None and self.link is not None:
             self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()
-
-    def _message(self, message: Message) -> None:
-        if message.type == "publication":
-            self.session.dropped += self.attendance.publication(message)
-        self.session.dropped += self.callbacks.message(message)
-        if self.messages.put(message):
-            self._missed = True
-            # Nobody misses what goes from here before they have begun to read.
-            self.session.dropped += self._read
 
     def _stopped(self, runner: asyncio.Task[None]) -> None:
         if not runner.cancelled() and (error := runner.exception()) is not None:
@@ -342,15 +298,5 @@ class Engine:
     def _finish(self) -> None:
         self.session.closed(self.now())
         self._pass_on()
-        self._end()
-
-    def _end(self) -> None:
-        ended = self.session.lifecycle.ended
-        # The end that the server wished for in good order is no error.
-        error = None if ended is None or ended.code == NORMAL else self.session.gone()
-        self.messages.end(error)
-        self.attendance.end(error)
-        self.callbacks.end()
-        if self._reporting is not None:
-            self._reporting.ended()
+        self.delivery.end()
         self._changed.set()

@@ -47,8 +47,8 @@ class Files:
         self._received: dict[str, int] = {}
         self._refused = 0
         self._downloads: dict[str, Download] = {}
-        engine.on_chunk = self._chunk
-        engine.taps.append(self._tap)
+        engine.delivery.on_chunk = self._chunk
+        engine.delivery.taps.append(self._tap)
 
     # Up
 
