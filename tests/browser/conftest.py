@@ -32,6 +32,9 @@ PATIENCE = 120.0
 
 expect.set_options(timeout=PATIENCE * 1e3)
 
+STEADY = {"ramp": 0.0, "churn": 0.0}
+"""Users who are all there at once, and stay."""
+
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 """Every host but this one does not exist."""
 
@@ -45,6 +48,11 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
     except TimeoutError:
         raise AssertionError(f"this did not happen within {PATIENCE:g} s: {what}") from None
     return found
+
+
+def exact(number: int) -> str:
+    """A number as the page writes it."""
+    return f"{number:,}"
 
 
 class Tab:
@@ -111,6 +119,21 @@ class Tab:
             "table => [...table.tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent))"
         )
         return rows
+
+    async def live(self) -> None:
+        """Wait until the page shows numbers."""
+
+        async def shown() -> bool:
+            await self.page.wait_for_selector(".pill")
+            return await self.pill() in {"Live", "Live again"} and "–" not in await self.total(
+                "open"
+            )
+
+        await until(shown, "the page is live")
+
+    async def choose(self, label: str) -> None:
+        """Press one of the buttons that choose what is shown."""
+        await self.page.get_by_role("button", name=label, exact=True).click()
 
     async def points(self) -> int:
         """How many points the charts have."""
@@ -199,6 +222,20 @@ async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
     assert outlived == {}, "these pages are to be closed before their servers end"
     assert [tab.outside for tab in tabs if tab.outside] == []
     assert [tab.console for tab in tabs if tab.console] == []
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, Any]]:
+    """The addresses of a chat server in a process of its own, which a module's tests share."""
+    with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (_, facts):
+        yield facts
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def page(server: dict[str, Any]) -> AsyncIterator[str]:
+    """The address of the dashboard of that server, in a third process."""
+    async with panel_serve(server["admin"]) as url:
+        yield url
 
 
 @contextlib.contextmanager
