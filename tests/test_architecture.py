@@ -82,7 +82,7 @@ BOUNDS = {
     # What a close code means is explained in protocol; the demo that is shown when nothing else
     # is there is a process.
     "dashboard": {"errors", "feeds", "metrics", "protocol", "processes", "summary"},
-    "summary": {"feeds", "metrics"},
+    "summary": {"feeds", "metrics", "protocol"},
 }
 """What these rooms may know at most."""
 

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Literal
 
 from ..protocol.close import describe
 from ..summary.numbers import exact
+from ..summary.rows import look
 
-__all__ = ["html", "look"]
+__all__ = ["html"]
 
 SHOWN = 6
 """Bars; what is rarer is added up in a line of its own."""
-
-_GOOD = frozenset({1000, 1001, 1005})
-_ODD = frozenset({1006, 1012, 1013})
-
-
-def look(code: int) -> Literal["good", "odd", "bad", "own"]:
-    """The colour of a close code: went well, odd, went wrong, or the application's own."""
-    if code in _GOOD:
-        return "good"
-    if code in _ODD:
-        return "odd"
-    return "own" if code >= 3000 else "bad"
 
 
 def html(codes: Mapping[int, int]) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..metrics.records import SocketIOInfo
 from ..summary.numbers import exact, seconds
+from ..summary.rows import Cell, Columns
 from .components import Table
-from .tables import Cell, Columns, bounded_table
+from .tables import bounded_table
 
 __all__ = ["page", "table"]
 

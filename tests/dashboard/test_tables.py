@@ -8,6 +8,7 @@ from rtmon.dashboard import closes, socketio, tables
 from rtmon.dashboard.still import Still
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
+from rtmon.summary import rows
 from rtmon.summary.numbers import clock
 from tests.synthetic import SyntheticFeed
 
@@ -53,7 +54,7 @@ def test_rows_are_exact() -> None:
     )
     (row,) = texts(tables.connections_page(feed, ConnectionQuery()))
     assert row[0] == HOSTILE
-    cells = dict(zip((title for _, title, _ in tables._CONNECTION_COLUMNS), row, strict=True))
+    cells = dict(zip((title for _, title, _ in rows.CONNECTION_COLUMNS), row, strict=True))
     assert cells["Msgs in"] == "1,234,567"
     assert cells["Bytes out"] == "9,007,199,254,740,993"
     assert cells["Bytes in"] == "–"
@@ -150,7 +151,7 @@ def test_close_codes_are_named() -> None:
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
-    assert closes.look(4321) == "own"
+    assert rows.look(4321) == "own"
     assert "No connection has closed yet" in closes.html({})
 
 
