@@ -10,6 +10,7 @@ from fastapi import WebSocket
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 
+from rtmon.testing import FakeClock, until
 from tests.probes.watching import echo, row, watched
 
 UNKNOWN = (
@@ -110,22 +111,32 @@ async def test_a_handler_can_name_its_connection() -> None:
 
 async def test_handlers_are_timed_from_message_to_next_receive() -> None:
     """Handler time is what passes between a message being handed over and the next being asked
-    for.
+    for, and not the time until that comes.
     """
+    clock = FakeClock()
 
     async def handler(websocket: WebSocket) -> None:
         await websocket.accept()
         async for _ in websocket.iter_text():
-            await asyncio.sleep(0.02)
+            clock.advance(0.25)
             await websocket.send_text("done")
 
-    async with watched(WebSocketRoute("/", handler)) as (monitor, where):
+    async with watched(WebSocketRoute("/", handler), clock=clock) as (monitor, where):
+
+        def timed() -> int:
+            histogram = monitor.snapshot().handler
+            assert histogram is not None
+            return histogram.count
+
         async with connect(f"ws://{where}/") as client:
-            for _ in range(2):
+            for number in (1, 2):
                 await client.send("x")
                 await client.recv()
+                await until(lambda number=number: timed() == number)
+                clock.advance(60.0)
         await row(monitor)
         sample = monitor.collector.history.latest()
     assert sample is not None
+    assert sample.handler is not None
     assert sample.handler.count == 2
-    assert 0.04 <= sample.handler.sum < 60
+    assert sample.handler.sum == pytest.approx(0.5)

@@ -10,6 +10,7 @@ from fastapi import WebSocket
 from starlette.applications import Starlette
 
 from rtmon import ASGIProbe, Monitor
+from rtmon.clock import SYSTEM_CLOCK, Clock
 from rtmon.metrics.records import ConnectionInfo, Event
 from rtmon.testing import until
 from tests.probes.serving import serving
@@ -19,10 +20,10 @@ __all__ = ["echo", "events", "numbers", "row", "watched"]
 
 @asynccontextmanager
 async def watched(
-    *routes: Any, wrap: bool = False, **options: Any
+    *routes: Any, wrap: bool = False, clock: Clock = SYSTEM_CLOCK, **options: Any
 ) -> AsyncIterator[tuple[Monitor, str]]:
     """Serve routes with a probe on them; wrap one ASGI application, or add a middleware."""
-    monitor = Monitor(interval=1000)
+    monitor = Monitor(interval=1000, clock=clock)
     app: Any
     if wrap:
         (inner,) = routes
