@@ -94,16 +94,9 @@ export class Hearing {
     if (typeof text !== "string") return; // `data` is for programs
     const { people, ids } = this.#chat;
     if (id) people.heard(id, name, { now: !old });
-    const entry = {
-      what: "text",
-      status: "sent",
-      author: people.key(id),
-      mine: ids.has(id),
-      name,
-      text,
-    };
-    entry.time = payload.timestamp ?? timestamp ?? Date.now();
-    entry.position = position;
+    const time = payload.timestamp ?? timestamp ?? Date.now();
+    const said = { author: people.key(id), mine: ids.has(id), name, text, time, position };
+    const entry = { what: "text", status: "sent", ...said };
     if (conversation.add(entry) && !old && !entry.mine) this.#news(conversation, entry);
   }
 
@@ -114,15 +107,8 @@ export class Hearing {
     const author = people.key(from);
     const conversation = this.#chat.person({ key: author, name });
     conversation.typing.delete(from);
-    const entry = {
-      what: "text",
-      status: "sent",
-      author,
-      mine: false,
-      name,
-      text,
-      time: timestamp,
-    };
+    const said = { author, mine: false, name, text, time: timestamp };
+    const entry = { what: "text", status: "sent", ...said };
     conversation.add(entry);
     this.#news(conversation, entry);
   }

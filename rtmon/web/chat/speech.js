@@ -17,16 +17,17 @@ export class Speech {
 
   say(conversation, text) {
     this.#typed.delete(conversation);
-    const entry = { what: "text", mine: true, name: this.#chat.name, text };
-    conversation.add(Object.assign(entry, { time: Date.now(), status: "pending", reason: "" }));
     conversation.firstNew = null;
-    this.#deliver(conversation, entry);
-    this.#chat.changed();
+    this.#begin(conversation, { what: "text", mine: true, name: this.#chat.name, text });
   }
 
   /** Send again what could not be sent. */
   retry(conversation, entry) {
     conversation.remove(entry);
+    this.#begin(conversation, entry);
+  }
+
+  #begin(conversation, entry) {
     conversation.add(Object.assign(entry, { time: Date.now(), status: "pending", reason: "" }));
     this.#deliver(conversation, entry);
     this.#chat.changed();

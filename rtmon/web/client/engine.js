@@ -1,7 +1,7 @@
 /** What keeps a client going: connects, waits, connects again, and passes on what happens. */
 
 import { ABNORMAL, NORMAL } from "./closes.js";
-import { ConnectionLost, QueueFull, RequestTimeout } from "./errors.js";
+import { ConnectionLost, RequestTimeout } from "./errors.js";
 import { Session } from "./session.js";
 
 /** Bytes that wait in a connection, above which no more are written. */

@@ -15,7 +15,7 @@ export function positionOf({ epoch, offset }) {
 }
 
 /** A position in one history. */
-export class Cursor {
+class Cursor {
   /** History was lost: the next message says so. */
   lost = false;
   #dense;
@@ -142,9 +142,13 @@ export class Place {
   }
 }
 
+/** What tells a place from others. */
 export function placeKey(kind, name) {
   return `${kind} ${name}`;
 }
+
+/** The chat, which every client is in. */
+export const CHAT = placeKey("chat", "");
 
 /** Says whether a subscription to `pattern` gets what is published to a channel: `*` stands for one
  * segment between dots, `**` at the end for one or more. */

@@ -2,7 +2,7 @@
 
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
-import { placeKey, positionOf } from "./places.js";
+import { CHAT, placeKey, positionOf } from "./places.js";
 
 /** Errors that say no more than: not now. */
 const LATER = new Set(["rate_limited", "overloaded"]);
@@ -65,7 +65,7 @@ export class Receiver {
     if (typeof payload.client_id !== "string" || typeof payload.session !== "string") {
       throw new TypeError("its welcome says not who one is");
     }
-    this.#place(session.places.get(placeKey("chat", "")), payload);
+    this.#place(session.places.get(CHAT), payload);
     session.welcomed(payload, now);
     this.#deliver(envelope, payload);
   }

@@ -9,11 +9,9 @@ import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
 import { EPHEMERAL } from "./outbox.js";
-import { Place, placeKey } from "./places.js";
+import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiving.js";
 import { Sender } from "./sending.js";
-
-const CHAT = placeKey("chat", "");
 
 export class Session {
   /** Between the server's welcome and the end of the connection. */
