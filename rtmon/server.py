@@ -223,6 +223,13 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
     """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
     given = options.get("process_request")
     origins = Origins(options.pop("origins", None))
+    write_limit = options.get("write_limit") or 0
+    most = write_limit if isinstance(write_limit, int) else write_limit[0]
+    if most > hub.options.max_waiting:
+        raise OptionError(
+            f"write_limit={write_limit!r}: no more than {hub.options.max_waiting} bytes may wait "
+            "for one receiver of this hub; give it a larger max_waiting, too"
+        )
 
     def answer(connection: ServerConnection, request: Request) -> Response | None:
         plain = page and not request.headers.get_all("Upgrade")

@@ -43,6 +43,10 @@ class WebSocketPeer(QueuedPeer):
         self.connection = connection
         self.meter = getattr(connection, "meter", None)
         self.monitor = getattr(connection, "monitor", None)
+        _, most = connection.transport.get_write_buffer_limits()
+        if most > hub.options.max_waiting:
+            # What the transport takes passes the queue, and its bounds, by.
+            connection.transport.set_write_buffer_limits(high=hub.options.max_waiting)
         self._guarded = isinstance(connection, Guarded)
         if isinstance(connection, Guarded):
             connection.listen(self)

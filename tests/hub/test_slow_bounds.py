@@ -1,0 +1,79 @@
+"""How much memory one slow reader can take, at most, whatever the server's options."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+import rtmon
+from rtmon.errors import OptionError
+from rtmon.hub import Hub
+from rtmon.hub.transports.websocket import handler, serve_arguments
+from tests.hub.readers import COUNT, PAD, come, fill, serving, small, subscribe
+
+TURN = 65_536
+"""What groups have wait for the end of a turn: docs/slow-consumers.md."""
+
+
+def only(hub: Hub) -> Any:
+    """The peer of the only connection."""
+    (session,) = hub.audience.sessions.values()
+    return session.peer
+
+
+async def test_a_large_buffer_of_the_transports_does_not_get_around_the_bound() -> None:
+    """However much the user has the library's transport take, what waits for a reader that does
+    not read stays within max_waiting, one turn's publications and a message.
+    """
+    hub = Hub(announce=60.0, slow="drop_oldest", max_waiting=200_000, max_size=100_000)
+    options = {**serve_arguments(hub), "write_limit": 50_000_000}
+    async with (
+        serve(handler(hub), "127.0.0.1", 0, compression=None, **options) as server,
+        await come(small(server)) as client,
+    ):
+        await subscribe(client)
+        client.transport.pause_reading()
+        peer, most = only(hub), 0
+        for n in range(1000):
+            await hub.publish("c", {"n": n, "pad": PAD})
+            if n % 10 == 0:
+                await asyncio.sleep(0)
+            most = max(most, peer.waiting)
+        assert hub.options.max_waiting / 2 < most
+        assert most < hub.options.max_waiting + TURN + 2 * len(PAD)
+        client.transport.abort()
+
+
+@pytest.mark.parametrize("write_limit", [2_000_000, (2_000_000, 5)])
+def test_a_buffer_that_contradicts_the_hub_is_said(write_limit: Any) -> None:
+    """Where rtmon.serve() sees both, a write_limit above max_waiting is an error."""
+    with pytest.raises(OptionError, match="max_waiting"):
+        rtmon.serve(Hub(), "127.0.0.1", 0, write_limit=write_limit)
+    rtmon.serve(Hub(max_waiting=2_000_000), "127.0.0.1", 0, write_limit=write_limit)
+
+
+async def test_who_is_being_shown_out_takes_no_more() -> None:
+    """While a reader that was too slow has time for its close frame, nothing more is kept for it,
+    what waited in the queue is gone, and it still counts among the connections that may be.
+    """
+    hub = Hub(announce=60.0, max_connections=1)
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        peer: Any = await fill(hub)
+        peer.too_slow()
+        left = peer.waiting
+        assert left == peer.buffered
+        for n in range(COUNT):
+            await hub.publish("c", {"n": n, "pad": PAD})
+        await asyncio.sleep(0)
+        assert peer.waiting <= left + 200, "a close frame at most"
+        async with await come(server.url, "next") as another:
+            with pytest.raises(ConnectionClosed):
+                await another.recv()
+            assert another.close_code == 1013
+        client.transport.abort()
