@@ -74,6 +74,10 @@ def _row(table: str, record: Any) -> list[Any]:
     return [plain(getattr(record, name)) for name in _COLUMNS[table]]
 
 
+def _rows(tables: Mapping[str, Iterable[Any]]) -> dict[str, list[list[Any]]]:
+    return {table: [_row(table, each) for each in records] for table, records in tables.items()}
+
+
 def encode_hello(*, node: str, epoch: str, interval: float, reset: bool) -> bytes:
     """The first message of a feed."""
     return _encode(
@@ -112,7 +116,7 @@ def encode_history(
         "samples": (_row("samples", sample) for sample in samples),
         "events": (_row("events", event) for event in events),
         "connections": (meter.row() for meter in connections),
-        **{table: [_row(table, record) for record in records] for table, records in tables.items()},
+        **_rows(tables),
     }
     for table, rows in parts.items():
         for piece in _pieces(_encode(row) for row in rows):
@@ -147,7 +151,7 @@ def encode_tick(
             "sample": _row("samples", sample),
             "events": [_row("events", event) for event in events],
             "connections": [meter.row() for meter in connections],
-            **{table: [_row(table, row) for row in records] for table, records in tables.items()},
+            **_rows(tables),
             "totals": _totals(snapshot),
         }
     )
