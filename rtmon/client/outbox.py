@@ -36,6 +36,7 @@ class Entry:
         settle: called once with the answer, or with what went wrong; None if nobody waits.
         asks: whether an answer comes even if all went well.
         control: the session's own, which each connection makes anew.
+        size: bytes of ``data``; not told of the session's own.
         first_sent: when it was first sent; None before.
         order: its number among what was sent on this connection.
     """
@@ -47,6 +48,7 @@ class Entry:
     settle: Callable[[Message | Exception], None] | None = field(default=None)
     asks: bool = False
     control: bool = False
+    size: int = 0
     first_sent: float | None = None
     order: int = 0
 
@@ -143,8 +145,7 @@ class Outbox:
         """Take several, of up to ``size`` bytes together, at least one if any waits."""
         taken: list[Entry] = []
         while self._waiting and len(taken) < most:
-            data = self._waiting[0].data
-            size -= len(data) if isinstance(data, bytes) else len(data.encode())
+            size -= self._waiting[0].size
             if size < 0 and taken:
                 break
             taken.append(self._take(self._waiting.popleft(), now))

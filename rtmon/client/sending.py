@@ -85,7 +85,7 @@ class Sender:
                 f"This {kind!r} takes {size} bytes, the server takes {self._message_size}: send "
                 "less, or send a file."
             )
-        return Entry(key, kind, data, now, settle, asks=settle is not None)
+        return Entry(key, kind, data, now, settle, asks=settle is not None, size=size)
 
     def new_key(self) -> str:
         """An id that no other message of this client has."""

@@ -109,6 +109,18 @@ def test_batches() -> None:
     assert wire.said()[0]["payload"] == {"channel": "c", "data": "AA==", "encoding": "base64"}
 
 
+def test_a_batch_is_no_larger_than_the_server_takes() -> None:
+    """Messages that do not fit into one message of the server's size go in several batches."""
+    wire = Wire(batch=Batch(size=9, delay=0.5))
+    wire.open()
+    for number in range(3):
+        wire.send("publish", {"channel": "c", "data": f"{number}" + "ü" * 30_000})
+    wire.pass_time(0.5)
+    batch, alone = wire.said()
+    assert len(batch["payload"]["messages"]) == 2
+    assert alone["payload"]["data"][0] == "2"
+
+
 def test_no_faster_than_the_server() -> None:
     """The rate of the welcome is kept; what is refused all the same is sent again, in order."""
     wire = Wire()
