@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import json
 import multiprocessing
@@ -21,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from crowd import pin
+from dialects import frame, upgrade
 from measure import machine, rows, verdict
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
@@ -91,26 +91,16 @@ async def _read(port: int, count: int) -> list[float]:
 def _handshake(port: int) -> socket.socket:
     """A WebSocket that nothing reads from."""
     sock = socket.create_connection(("127.0.0.1", port))
-    key = base64.b64encode(bytes(16)).decode()
-    sock.sendall(
-        f"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
-    )
+    sock.sendall(upgrade("/"))
     sock.recv(1)
     return sock
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    """A short frame of a client's, masked with zeros."""
-    assert len(payload) < 126
-    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
 
 
 def _ask(port: int, pipe: Connection, seconds: float, *, stalled: bool) -> dict[str, Any]:
     count = int(seconds * RATE)
     silent = _handshake(port) if stalled else None
     if silent is not None:
-        silent.sendall(_frame(1, b'{"type": "subscribe", "payload": {"channel": "c"}}'))
+        silent.sendall(frame(b'{"type": "subscribe", "payload": {"channel": "c"}}'))
 
     async def run() -> list[list[float]]:
         readers = [asyncio.create_task(_read(port, count)) for _ in range(READERS)]
@@ -136,7 +126,7 @@ def _flood(port: int, pipe: Connection, seconds: float) -> dict[str, Any]:
 
     def send() -> None:
         nonlocal sent, gone
-        pings = _frame(9, b"") * 40_000
+        pings = frame(b"", opcode=9) * 40_000
         sock.settimeout(seconds)
         began = time.monotonic()
         try:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
-import os
 import random
 import threading
 import time
@@ -18,6 +17,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from crowd import pin
+from dialects import upgrade
 from echo import KINDS
 from websockets.asyncio.server import serve
 from websockets.frames import Frame, Opcode
@@ -31,20 +32,11 @@ SIZE = 128
 LARGE = 4 * 2**20
 """Bytes of a block that glibc's malloc has mapped for itself, and from then on blocks as large as
 what asyncio reads at once no longer (mallopt(3), M_MMAP_THRESHOLD)."""
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
-def _pin(core: int) -> None:
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[core % len(cores)]})
 
 
 def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 - one of Process's args
     """Serve echoes; whenever asked, answer with the CPU time used so far."""
-    _pin(0)
+    pin(0)
     if freed:
         bytearray(LARGE)
 
@@ -88,7 +80,7 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        transport.write(HANDSHAKE)
+        transport.write(upgrade("/"))
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():
@@ -150,7 +142,7 @@ class _Crowd:
 
 def _load(ports: dict[str, int], pipe: Connection) -> None:
     """Keep connections to all servers, and load the one that is asked for."""
-    _pin(1)
+    pin(1)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
