@@ -26,6 +26,7 @@ __all__ = [
     "bucket",
     "bucket_bounds",
     "format_tally",
+    "merge_tallies",
     "parse_tally",
     "plain",
 ]
@@ -131,17 +132,12 @@ class Histogram:
 
         None, where values are not known, adds none.
         """
-        counts: dict[int, int] = {}
-        total = 0
-        resolution = MICROSECOND
-        for histogram in histograms:
-            if histogram is None:
-                continue
-            total += histogram.total
-            resolution = histogram.resolution
-            for index, count in histogram.counts.items():
-                counts[index] = counts.get(index, 0) + count
-        return cls(counts, total, resolution) if counts else cls.empty(resolution)
+        known = [histogram for histogram in histograms if histogram is not None]
+        resolution = known[-1].resolution if known else MICROSECOND
+        counts = merge_tallies(histogram.counts for histogram in known)
+        if not counts:
+            return cls.empty(resolution)
+        return cls(counts, sum(histogram.total for histogram in known), resolution)
 
 
 EMPTY = Histogram()
@@ -225,6 +221,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, Histogram):
         return str(value)
     return format_tally(value) if isinstance(value, Mapping) else value
+
+
+def merge_tallies(tallies: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """How often each key occurred in all of them."""
+    merged: dict[int, int] = {}
+    for tally in tallies:
+        for key, count in tally.items():
+            merged[key] = merged.get(key, 0) + count
+    return merged
 
 
 def parse_tally(text: str) -> dict[int, int]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from .columns import HISTOGRAMS, SAMPLE
-from .histogram import Histogram
+from .histogram import Histogram, merge_tallies
 from .records import Event, Sample
 
 __all__ = ["History", "merge"]
@@ -38,10 +38,7 @@ def merge(samples: Sequence[Sample]) -> Sample:
         parts = [getattr(sample, column.name) for sample in samples]
         known = any(part is not None for part in parts)
         values[column.name] = Histogram.merged(parts) if known else None
-    codes: dict[int, int] = {}
-    for sample in samples:
-        for code, count in sample.close_codes.items():
-            codes[code] = codes.get(code, 0) + count
+    codes = merge_tallies(sample.close_codes for sample in samples)
     values["peak"] = max(sample.peak for sample in samples)
     return replace(samples[-1], close_codes=codes, **values)
 
