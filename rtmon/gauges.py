@@ -18,12 +18,15 @@ class ProcessGauges:
 
     Args:
         clock: what CPU time is divided by.
+
+    Attributes:
+        used: CPU seconds that the process had used when it was last asked for.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._at = clock.monotonic()
-        self._used = time.process_time()
+        self.used = time.process_time()
 
     def cpu(self) -> float | None:
         """CPU seconds per second since the last call; None if no time has passed."""
@@ -31,8 +34,8 @@ class ProcessGauges:
         elapsed = at - self._at
         if elapsed <= 0:
             return None
-        share = (used - self._used) / elapsed
-        self._at, self._used = at, used
+        share = (used - self.used) / elapsed
+        self._at, self.used = at, used
         return share
 
     def memory(self) -> int | None:

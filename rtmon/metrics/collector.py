@@ -135,7 +135,7 @@ class Collector(Sources):
             meter.box = None
         self._moved.append(meter)
         if meter.role == "server":
-            self._server.left(ending.close_code)
+            self._server.left(ending.close_code, ending.cause)
         meter.mark()
         by = {"local": "closed by this side", "remote": "closed by the peer"}
         reason = ending.reason_received or ending.reason_sent
@@ -302,6 +302,10 @@ class Collector(Sources):
             if column.name in values and not self._knows(column):
                 values[column.name] = None
         return values
+
+    def close_causes(self) -> dict[str, int]:
+        """Cause → the server's connections that have ended so, as of now; see :mod:`.causes`."""
+        return dict(self._server.close_causes)
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

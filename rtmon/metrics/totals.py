@@ -82,6 +82,7 @@ class ServerTotals:
         self.rejected = 0
         self.http_requests = 0
         self.close_codes: dict[int, int] = {}
+        self.close_causes: dict[str, int] = {}
         self._peak_before = 0
         self._codes_before: dict[int, int] = {}
         self._taken = dict.fromkeys(self._NAMES, 0)
@@ -92,10 +93,12 @@ class ServerTotals:
         self.open += 1
         self.peak = max(self.peak, self.open)
 
-    def left(self, code: int | None) -> None:
+    def left(self, code: int | None, cause: str | None) -> None:
         """An open connection has ended, with a close code if its transport has them."""
         self.open -= 1
         self.closed += 1
+        cause = cause or "unknown"
+        self.close_causes[cause] = self.close_causes.get(cause, 0) + 1
         if code is not None:
             self.close_codes[code] = self.close_codes.get(code, 0) + 1
 

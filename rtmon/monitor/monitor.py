@@ -94,8 +94,9 @@ class Monitor(Reading):
         self.redact = redact
         self._listeners: dict[object, Callable[[Tick], None]] = {}
         self._attachments: dict[Sink, Attachment] = {}
-        self._gauges = ProcessGauges(clock)
+        self.gauges = ProcessGauges(clock)
         self._own: float | None = None
+        self.own_seconds = 0.0
         self.probe_failures = 0
         self._failure_logged = -FAILURE_LOG_SECONDS
         weakref.finalize(self, _close_all, self._attachments, self.collector)
@@ -167,8 +168,8 @@ class Monitor(Reading):
         tick = self.collector.tick(
             self.clock.monotonic(),
             self.clock.time(),
-            cpu=self._gauges.cpu(),
-            memory=self._gauges.memory(),
+            cpu=self.gauges.cpu(),
+            memory=self.gauges.memory(),
             own=self._own,
         )
         for attachment in list(self._attachments.values()):
@@ -181,6 +182,7 @@ class Monitor(Reading):
             except Exception:  # a watcher must not stop the ticks
                 logger.exception("a watcher of the Monitor failed")
         self._own = time.perf_counter() - began
+        self.own_seconds += self._own
         return tick
 
     def close(self) -> None:
