@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from websockets.asyncio.server import ServerConnection, serve
+
+from rtmon import Monitor, probe
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 Labels = frozenset[tuple[str, str]]
+
+NO_LABELS: Labels = frozenset()
+
+
+def label(**labels: str) -> Labels:
+    """Labels of one series."""
+    return frozenset(labels.items())
+
+
+@contextlib.asynccontextmanager
+async def echoing(monitor: Monitor) -> AsyncIterator[str]:
+    """A server that gives each message back, measured; its address."""
+
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    made = probe(monitor)
+    async with serve(echo, "127.0.0.1", 0, create_connection=made, compression=None) as server:
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import socketio
 import yaml
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 
 import rtmon
 from rtmon import Monitor, serve_admin
+from rtmon.probes.socketio import instrument
 from rtmon.testing import until
+from tests.probes.serving import serving
+from tests.probes.sockets import chat, joined
 from tests.sinks import scraping
 from tests.sinks.scraping import get, scrape
 
@@ -131,6 +135,8 @@ async def test_names_and_texts_are_as_prometheus_wants_them() -> None:
     """`promtool check metrics` has nothing to say about a scrape."""
     monitor = Monitor(interval=1000)
     monitor.measure(rtmon.Hub())
+    sio = chat()
+    instrument(sio, monitor)._statistics.disconnected("/", "client disconnect")
     monitor.tick()
     async with serve_admin(monitor, port=0) as admin:
         text = (await get(admin.port, "/metrics")).text
@@ -168,13 +174,20 @@ async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
     hub = rtmon.Hub()
     monitor.measure(hub)
     await hub.publish("news", {"text": "hello"})
+    sio = chat()
+    instrument(sio, monitor)
     async with (
+        serving(socketio.ASGIApp(sio)) as where,
         rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor, admin=0) as server,
         connect(server.url) as staying,
     ):
         assert server.admin is not None
         async with _scraping(tmp_path, server.admin.port) as prometheus:
             await _said(prometheus, "rtmon_open_connections", 1)
+            async with joined(where, ["websocket"]) as user:
+                await user.call("say", "hello")
+                await sio.call("say", "hello", sid=user.get_sid())
+            await until(lambda: monitor.snapshot().closed == 1)
             async with connect(server.url) as client:
                 for size in (1, 100, 10_000):
                     await client.send("x" * size)
@@ -182,10 +195,10 @@ async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
                 await (await client.ping())
                 await (await staying.ping())
                 await _said(prometheus, "rtmon_open_connections", 2)
-            await until(lambda: monitor.snapshot().closed == 1)
-            await _said(prometheus, "rtmon_closed_connections_total", 1)
-            await _said(prometheus, "rtmon_messages_in_total", 3)
-            await _said(prometheus, "rtmon_payload_in_bytes_total", 10_101)
+            await until(lambda: monitor.snapshot().closed == 2)
+            await _said(prometheus, "rtmon_closed_connections_total", 2)
+            await _said(prometheus, "rtmon_size_in_bytes_count", 3 + 2)
+            await _said(prometheus, "rtmon_socketio_ack_seconds_count", 1)
 
             said = await scrape(server.admin.port)
             for name in set(said) - CHANGING:
@@ -205,9 +218,9 @@ async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
 
 CHANGING = {
     "rtmon_uptime_seconds",
-    "rtmon_cpu_cores",
+    "rtmon_cpu_seconds_total",
     "rtmon_memory_bytes",
-    "rtmon_own_seconds",
+    "rtmon_own_seconds_total",
     *(f"rtmon_lag_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
 """What goes on while nothing happens: two scrapes cannot be equal."""

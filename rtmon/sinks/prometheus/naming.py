@@ -1,0 +1,128 @@
+"""Columns as metrics: which there are, what they are called, and what is said of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+
+from ...metrics.columns import CHANNEL, SAMPLE, Column
+
+__all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name"]
+
+_UNITS = {"s": "seconds", "B": "bytes"}
+
+_SKIPPED = frozenset({"seq", "elapsed"})
+"""Gauges that describe a row of the samples table rather than the server."""
+
+_ALSO = (
+    Column(
+        "peak", "gauge", "connections", "Int64", "Most connections open at once since the start."
+    ),
+    # Of the last tick they would say little of what there was between two scrapes.
+    Column("cpu", "counter", "s", "Float64", "CPU time that the process has used."),
+    Column(
+        "own",
+        "counter",
+        "s",
+        "Float64",
+        "Time that the Monitor itself has taken for its ticks, watchers included.",
+    ),
+    Column(
+        "uptime",
+        "gauge",
+        "s",
+        "Float64",
+        "Time since the Monitor began to count, by the monotonic clock.",
+    ),
+    Column(
+        "probe_failures",
+        "counter",
+        "failures",
+        "Int64",
+        "Exceptions inside a probe: each may have left something uncounted.",
+    ),
+)
+"""What is told besides the columns of a Sample, or in another sense than there."""
+
+CAUSES = Column(
+    "close_causes",
+    "tally",
+    "connections",
+    "Int64",
+    "Connections closed by cause, which tells one 1006 from another; unknown where the transport "
+    "does not tell.",
+)
+
+CHANNELS = tuple(
+    dataclasses.replace(
+        column,
+        name=f"channel_{column.name}",
+        definition=f"Per channel: {column.definition[0].lower()}{column.definition[1:]}",
+    )
+    for column in CHANNEL
+    if column.name != "channel"
+)
+"""What is told of channels, each with a label ``channel``."""
+
+
+def measured() -> tuple[Column, ...]:
+    """The columns of a Sample that become metrics, and what is told besides, in order."""
+    table = {column.name: column for column in (*SAMPLE, *_ALSO)}
+    return tuple(
+        column
+        for column in table.values()
+        if not (column.derived or column.kind in {"text", "time"} or column.name in _SKIPPED)
+    )
+
+
+def metric_name(column: Column) -> str:
+    """A column's name as Prometheus wants it: prefixed, the unit in words at its end.
+
+    What is counted is named once: ``messages_in`` stays, ``opened`` becomes
+    ``rtmon_opened_connections``. ``bytes_in`` has its unit at the wrong end, and becomes
+    ``rtmon_payload_in_bytes``. Counters and tallies get their ``_total`` where they are written.
+    """
+    words = column.name.split("_")
+    unit = _UNITS.get(column.unit, column.unit)
+    if column.unit in _UNITS and words[-1] != unit:
+        words = ["payload" if word == unit else word for word in words]
+    if column.kind != "tally" and unit not in words:
+        words.append(unit)
+    return "_".join(["rtmon", *words])
+
+
+def _help(column: Column) -> str:
+    """What is measured, for those who know neither Samples nor the names of columns.
+
+    A Sample's counters are increases; here they are totals, gauges are of now, and what is not
+    known is not there.
+    """
+    text = re.sub(r" (during|at the end of) the Sample|; null [^;.]*", "", column.definition)
+    columns = {other.name: other for other in SAMPLE if "_" in other.name}
+    return re.sub(
+        r"\b\w+_\w+\b",
+        lambda word: f"{metric_name(columns[word[0]])}_total" if word[0] in columns else word[0],
+        text,
+    )
+
+
+def family(column: Column, labels: Sequence[str] = ()) -> Any:
+    """A metric without values."""
+    name = metric_name(column)
+    unit = _UNITS.get(column.unit, column.unit)
+    if column.kind == "tally":
+        labels = [column.name.rpartition("_")[2].removesuffix("s")]
+    about: dict[str, Any] = {"unit": unit if name.endswith(f"_{unit}") else "", "labels": labels}
+    if column.kind == "histogram":
+        return HistogramMetricFamily(name, _help(column), **about)
+    if column.kind == "gauge":
+        return GaugeMetricFamily(name, _help(column), **about)
+    return CounterMetricFamily(name, _help(column), **about)

@@ -1,0 +1,125 @@
+"""What is particular to Socket.IO, as metrics; bounded as the probe has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ...metrics.columns import Column
+from ...metrics.histogram import Histogram
+from .buckets import cumulative
+from .naming import family
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+    from ...metrics.socketio import Stats
+
+__all__ = ["families", "metrics"]
+
+
+def _counter(name: str, unit: str, definition: str) -> Column:
+    return Column(f"socketio_{name}", "counter", unit, "Int64", f"Socket.IO: {definition}")
+
+
+def _gauge(name: str, unit: str, definition: str) -> Column:
+    return Column(f"socketio_{name}", "gauge", unit, "Int64", f"Socket.IO: {definition}")
+
+
+_NAMESPACES = {
+    "open": _gauge("clients", "clients", "clients in the namespace."),
+    "connected": _counter("connected", "clients", "clients that the namespace has let in."),
+    "refused": _counter(
+        "refused", "clients", "clients that the namespace's connect handler has turned away."
+    ),
+    "disconnected": _counter("left", "clients", "clients that have left the namespace."),
+    "rooms": _gauge("rooms", "rooms", "rooms of the namespace that the application has made."),
+    "memberships": _gauge(
+        "memberships", "memberships", "clients in those rooms, each as often as it is in one."
+    ),
+}
+"""What is known of a namespace → the column that it becomes."""
+
+_EVENTS = {
+    "received": _counter("received", "events", "how often clients sent the event to a handler."),
+    "emitted": _counter(
+        "emitted", "events", "how often this server emitted the event, to however many clients."
+    ),
+    "errors": _counter("errors", "errors", "how often the event's handler raised."),
+}
+"""The same of an event."""
+
+_REASONS = Column(
+    "socketio_leave_reasons",
+    "tally",
+    "clients",
+    "Int64",
+    "Socket.IO: clients that have left a namespace, by python-socketio's reason.",
+)
+
+_UPGRADES = _counter(
+    "upgraded",
+    "connections",
+    "connections that began by polling and went on over a WebSocket.",
+)
+
+_ACK = Column(
+    "socketio_ack",
+    "histogram",
+    "s",
+    "string",
+    "Socket.IO: time from emitting an event until a client has acknowledged it.",
+)
+
+_OF_NAMESPACE, _OF_EVENT, _OF_REASON = ("namespace",), ("namespace", "event"), ("reason",)
+
+
+def families() -> Iterator[Metric]:
+    """The metrics there are, without values."""
+    for column in _NAMESPACES.values():
+        yield family(column, _OF_NAMESPACE)
+    for column in _EVENTS.values():
+        yield family(column, _OF_EVENT)
+    for column in (_REASONS, _UPGRADES, _ACK):
+        yield family(column)
+
+
+def metrics(servers: Sequence[Stats]) -> Iterator[Metric]:
+    """The metrics of all servers together; none without one, nor where there is nothing to tell."""
+    if not servers:
+        return
+    namespaces = [one for stats in servers for one in stats.namespaces]
+    yield from _told(namespaces, _NAMESPACES, _OF_NAMESPACE)
+    events = [one for stats in servers for one in stats.events]
+    yield from _told(events, _EVENTS, _OF_EVENT)
+    reasons = (((name,), n) for stats in servers for name, n in stats.reasons.items())
+    yield from _summed(_REASONS, _OF_REASON, reasons)
+    yield from _summed(_UPGRADES, (), (((), stats.upgrades) for stats in servers))
+    times = Histogram.merged(stats.ack for stats in servers)
+    acknowledged = family(_ACK)
+    acknowledged.add_metric([], cumulative(times), times.sum)
+    yield acknowledged
+
+
+def _told(
+    records: Sequence[object], columns: Mapping[str, Column], labels: Sequence[str]
+) -> Iterator[Metric]:
+    """The attributes of records that are columns, by those that are labels."""
+    keys = [tuple(getattr(one, label) for label in labels) for one in records]
+    for name, column in columns.items():
+        values = [getattr(one, name) for one in records]
+        yield from _summed(column, labels, zip(keys, values, strict=True))
+
+
+def _summed(
+    column: Column, labels: Sequence[str], values: Iterable[tuple[tuple[str, ...], int]]
+) -> Iterator[Metric]:
+    """A metric in which each combination of labels stands once; none without any."""
+    sums: dict[tuple[str, ...], int] = {}
+    for key, value in values:
+        sums[key] = sums.get(key, 0) + value
+    if sums:
+        metric = family(column, labels)
+        for key, value in sums.items():
+            metric.add_metric(key, value)
+        yield metric

@@ -1,0 +1,105 @@
+"""Labels: which there are, and how many at most."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from websockets.asyncio.client import connect
+
+from rtmon import Hub, Monitor, serve_admin
+from rtmon.metrics.causes import Cause
+from rtmon.metrics.columns import LABELS
+from rtmon.metrics.meter import Ending
+from rtmon.testing import until
+from tests.sinks.scraping import Labels, echoing, get, label, scrape
+
+
+async def test_channels_have_a_bounded_number_of_series() -> None:
+    """Clients that make up channels fill `other`: the first 32 have their series, and whatever
+    comes, hostile names too, no series falls and nothing that was published is missing.
+    """
+    monitor = Monitor(interval=1000)
+    hub = Hub()
+    monitor.measure(hub)
+    hostile = 'a "b"\n\\{x="1"} 1'
+    async with serve_admin(monitor, port=0) as admin:
+        assert "rtmon_channel_published_messages_total" in await scrape(admin.port)
+        before: dict[Labels, float] = {}
+        for turn in range(3):
+            hub.audience.stats[f"channel:{hostile}"].published += 1
+            for number in range(30):
+                await hub.publish(f"c{turn}.{number}", {"text": "hello"})
+            said = (await scrape(admin.port))["rtmon_channel_published_messages_total"]
+            assert all(said[labels] >= count for labels, count in before.items())
+            assert sum(said.values()) == 31 * (turn + 1)
+            before = said
+    assert len(said) == LABELS + 1
+    assert said[label(channel=f"channel:{hostile}")] == 3
+    assert said[label(channel="other")] == 93 - 3 - (LABELS - 1)
+
+
+def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
+    meter = monitor.collector.meter()
+    monitor.connection_opened(meter)
+    monitor.connection_closed(meter, Ending(close_code=code, cause=cause))
+
+
+async def test_labels_are_bounded_and_series_never_fall() -> None:
+    """Clients that make up close codes fill `other`; codes of the protocol have their series
+    before they occur, and whatever comes later, no series ever falls.
+    """
+    monitor = Monitor(interval=1000)
+    before: dict[Labels, float] = {}
+    async with serve_admin(monitor, port=0) as admin:
+        for first in (4000, 4030, 4060):
+            for code in range(first, first + 30):
+                _close(monitor, code)
+            _close(monitor, 1011)
+            monitor.tick()
+            codes = (await scrape(admin.port))["rtmon_close_codes_total"]
+            assert all(codes[labels] >= count for labels, count in before.items())
+            before = codes
+    assert sum(codes.values()) == 93 == monitor.snapshot().closed
+    assert codes[label(code="1011")] == 3
+    assert codes[label(code="1006")] == 0
+    assert codes[label(code="other")] == 90 - LABELS
+    assert len(codes) == 14 + LABELS + 1
+
+
+async def test_causes_have_their_series_from_the_start() -> None:
+    """The first ping timeout is an increase; what no cause is known of is counted as unknown."""
+    monitor = Monitor(interval=1000)
+    async with serve_admin(monitor, port=0) as admin:
+        before = (await scrape(admin.port))["rtmon_close_causes_total"]
+        assert {dict(labels)["cause"] for labels in before} == {*get_args(Cause), "unknown"}
+        assert set(before.values()) == {0}
+        _close(monitor, 1006, "ping timeout")
+        _close(monitor, 1006)
+        after = (await scrape(admin.port))["rtmon_close_causes_total"]
+    assert {dict(labels)["cause"] for labels in after if after[labels] == 1} == {
+        *("ping timeout", "unknown")
+    }
+    assert sum(after.values()) == 2
+    assert after.keys() == before.keys()
+
+
+async def test_nothing_of_a_connection_is_a_label() -> None:
+    """Ids, names, addresses and paths of connections are nowhere in a scrape."""
+    monitor = Monitor(interval=1000, node='a "node"\nwith\\lines\ud800')
+    async with (
+        echoing(monitor) as url,
+        serve_admin(monitor, port=0) as admin,
+        connect(f"{url}/s3cret", user_agent_header="s3cret"),
+    ):
+        await until(lambda: monitor.snapshot().open == 1)
+        monitor.tick()
+        (row,) = monitor.collector.connections()
+        said = await scrape(admin.port)
+        text = (await get(admin.port, "/metrics")).text
+    labels = {name for series in said.values() for key in series for name, _ in key}
+    assert labels == {"le", "code", "cause", "node", "epoch", "version"}
+    assert row.remote is not None
+    assert "s3cret" not in text
+    assert row.remote not in text
+    (info,) = said["rtmon_info"]
+    assert dict(info)["node"] == 'a "node"\nwith\\lines?'
