@@ -46,6 +46,7 @@ ROOMS = (
     "lab",
     "processes",
     "summary",
+    "terminal",
     "dashboard",
     "notebook",
     "testing",
@@ -83,6 +84,7 @@ BOUNDS = {
     # is there is a process.
     "dashboard": {"errors", "feeds", "metrics", "protocol", "processes", "summary"},
     "summary": {"feeds", "metrics", "protocol"},
+    "terminal": {"feeds", "summary"},
 }
 """What these rooms may know at most."""
 

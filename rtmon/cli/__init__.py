@@ -21,6 +21,7 @@ from .demo import demo
 from .load import load
 from .serve import serve
 from .tools import export, notebooks, protocol
+from .top import top
 
 __all__ = ["app", "main"]
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (demo, serve, dashboard, load, export, protocol, notebooks):
+for command in (demo, serve, dashboard, top, load, export, protocol, notebooks):
     app.command()(command)
 
 
@@ -48,6 +49,7 @@ def root(
     \b
     rtmon demo                          a server, simulated users and the dashboard
     rtmon dashboard ws://HOST:8766      the dashboard of a server of yours
+    rtmon top ws://HOST:8766            the same in a terminal
     rtmon COMMAND --help                examples of each command
     """
     if version:

@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 
 from ..feeds.feed import Feed
+from ..feeds.still import Still
 from ..metrics import csvtext
 from ..summary.condition import Observer
 from ..summary.numbers import clock
@@ -16,7 +17,6 @@ from ..summary.tiles import tiles
 from . import closes, socketio, tables
 from .charts import Charts
 from .components import Bar, html
-from .still import Still
 from .theme import FONT, asset, tokens
 from .tiles import html as tiles_html
 

@@ -11,7 +11,7 @@ import rtmon
 from rtmon.cli import main
 from tests.cli.running import run
 
-COMMANDS = ("demo", "serve", "dashboard", "load", "export", "protocol", "notebooks")
+COMMANDS = ("demo", "serve", "dashboard", "top", "load", "export", "protocol", "notebooks")
 
 
 def test_version() -> None:

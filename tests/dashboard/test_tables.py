@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from rtmon.dashboard import closes, socketio, tables
-from rtmon.dashboard.still import Still
 from rtmon.feeds.feed import ConnectionQuery
+from rtmon.feeds.still import Still
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
 from rtmon.summary import rows
 from rtmon.summary.numbers import clock

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
+from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 
 __all__ = ["Still"]
 

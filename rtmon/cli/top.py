@@ -1,0 +1,163 @@
+"""``rtmon top``: a running server, live in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..feeds.feed import Feed
+from ..feeds.remote import RemoteFeed
+from ..feeds.still import Still
+from ..summary.condition import Observer
+from ..summary.series import Series
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..terminal.choices import Choices
+
+__all__ = ["top"]
+
+_FIRST = 5.0
+"""Seconds that a server has to tick a first time, which it does once a second."""
+
+LOOKS = 0.1
+"""Seconds between looks at whether there is something new to draw."""
+
+
+def top(
+    url: Annotated[
+        str,
+        typer.Argument(
+            envvar="RTMON_URL", metavar="URL", help="The admin address of the server to watch."
+        ),
+    ] = "ws://127.0.0.1:8766",
+    *,
+    sort: Annotated[
+        str, typer.Option(metavar="COLUMN", help="What connections are sorted by at first.")
+    ] = "opened",
+    once: Annotated[
+        bool, typer.Option("--once", help="Print one screen and end, as without a terminal.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long that waits for the server.")
+    ] = 10.0,
+) -> None:
+    """Show a running server live in the terminal.
+
+    Rates, connections and events, once a second. q quits, s and r change the order of the
+    connections, o shows those that have ended, / finds, p pauses.
+
+    \b
+    Examples:
+      rtmon top
+      rtmon top ws://127.0.0.1:8766 --sort messages_in
+      rtmon top --once
+    """
+    from rich.console import Console
+
+    from ..terminal.choices import SORTS, Choices
+
+    if sort not in SORTS:
+        raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
+    feed = RemoteFeed(url, token=os.environ.get("RTMON_TOKEN"))
+    choices, console = Choices(sort=sort), Console(highlight=False)
+    if once or not console.is_terminal or not sys.stdin.isatty():
+        asyncio.run(_print(feed, choices, console, timeout))
+    else:
+        asyncio.run(_watch(feed, choices, console))
+
+
+async def _print(feed: RemoteFeed, choices: Choices, console: Console, timeout: float) -> None:
+    """One screen.
+
+    Raises:
+        FeedError: the server does not answer in time.
+    """
+    from ..terminal.screen import draw
+
+    await feed.start()
+    try:
+        await feed.complete(timeout)
+        with contextlib.suppress(TimeoutError):  # what it then shows is true, too
+            async with asyncio.timeout(_FIRST):
+                # A feed is read, and does not call.
+                while feed.latest() is None:  # noqa: ASYNC110
+                    await asyncio.sleep(LOOKS)
+        series = Series()
+        series.extend(feed.samples())
+        width, height = console.size
+        condition = Observer().look(feed)
+        console.print(draw(feed, condition, choices, series, width=width, height=height))
+    finally:
+        await feed.aclose()
+
+
+async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
+    """Screen after screen, until somebody has seen enough."""
+    from rich.live import Live
+
+    from ..terminal.screen import draw
+
+    observer, series = Observer(), Series()
+    reading: Feed = feed
+    drawn: object = None
+    await feed.start()
+    try:
+        with (
+            _typed(choices),
+            Live(console=console, screen=True, auto_refresh=False) as live,
+        ):
+            while not choices.done:
+                if choices.paused is (reading is feed):
+                    reading = Still(feed) if choices.paused else feed
+                paused_at = reading.now() if choices.paused else None
+                condition = observer.look(feed, paused_at=paused_at)
+                state = (reading.now() // 1, repr(choices), console.size, condition)
+                if state != drawn:
+                    drawn = state
+                    latest = reading.latest()
+                    series.follow(None if latest is None else latest.epoch)
+                    series.extend(reading.samples(series.seq))
+                    width, height = console.size
+                    screen = draw(reading, condition, choices, series, width=width, height=height)
+                    live.update(screen, refresh=True)
+                await asyncio.sleep(LOOKS)
+    finally:
+        await feed.aclose()
+
+
+@contextlib.contextmanager
+def _typed(choices: Choices) -> Iterator[None]:
+    """Have each key that is pressed change the choices, where the system can tell single keys."""
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows: Ctrl-C ends it
+        yield
+        return
+    from ..terminal.choices import keys
+
+    loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        typed = os.read(fd, 1024)
+        if not typed:
+            choices.done = True
+        for key in keys(typed.decode(errors="ignore")):
+            choices.press(key)
+
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd)
+    loop.add_reader(fd, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(fd)
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)

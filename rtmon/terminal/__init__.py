@@ -1,0 +1,1 @@
+"""A feed in a terminal: what ``rtmon top`` shows."""

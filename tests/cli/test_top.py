@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.cli.running import PATIENCE, Command, run
+
+Start = Callable[..., Command]
+
+
+class Terminal:
+    """A command in a terminal of its own."""
+
+    def __init__(self, *arguments: str, width: int = 100, height: int = 30) -> None:
+        self.screen, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.settings = termios.tcgetattr(self.screen)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rtmon", *arguments],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            env={**os.environ, "TERM": "xterm-256color"},
+            start_new_session=True,
+        )
+        os.close(inside)
+        self.output = ""
+
+    def read_until(self, text: str) -> None:
+        """Read what is drawn until a text comes that was not there before this call."""
+        fresh = ""
+        end = time.monotonic() + PATIENCE
+        while text not in fresh:
+            left = end - time.monotonic()
+            assert select.select([self.screen], [], [], max(0.0, left))[0], self.output
+            drawn = os.read(self.screen, 65_536).decode(errors="replace")
+            fresh += drawn
+            self.output += drawn
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self.screen, keys.encode())
+
+    def rest(self) -> str:
+        """All that is drawn until its end."""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while data := os.read(self.screen, 65_536):
+                self.output += data.decode(errors="replace")
+        return self.output
+
+    def end(self) -> int:
+        """Its exit code, once it has ended."""
+        self.rest()
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def admin(command: Start) -> Iterator[str]:
+    """The admin address of a server with one client."""
+    server = command("serve", "--port=0", "--admin-port=0")
+    server.read_until("Ctrl-C")
+    url, admin = [line.split()[-1] for line in server.output.splitlines()[:2]]
+    with connect(f"{url}/somewhere", proxy=None):
+        yield admin
+
+
+@pytest.fixture
+def terminal(admin: str) -> Iterator[Terminal]:
+    """`rtmon top` in a terminal, watching that server."""
+    started = Terminal("top", admin)
+    yield started
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.process.pid, signal.SIGKILL)
+    started.process.wait()
+    os.close(started.screen)
+
+
+def test_it_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
+    """Connections appear by themselves, keys choose which, and q leaves the terminal as it was."""
+    terminal.read_until("of 1 open")
+    terminal.type("o")
+    terminal.read_until("of 0 closed")
+    terminal.type("/nobody")
+    terminal.read_until("with “nobody”")
+    terminal.type("\rq")
+    assert terminal.end() == 0
+    assert termios.tcgetattr(terminal.screen) == terminal.settings
+    assert terminal.output.endswith("\x1b[?25h\x1b[?1049l")
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    """Ctrl-C ends it successfully, and out of the alternate screen."""
+    terminal.read_until("of 1 open")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 0
+    assert termios.tcgetattr(terminal.screen) == terminal.settings
+    assert terminal.output.rindex("\x1b[?1049l") > terminal.output.rindex("\x1b[?1049h")
+
+
+def test_without_a_terminal_it_prints_one_screen(admin: str) -> None:
+    """In a pipe, one screen of numbers is printed, without colours or cursor movements."""
+    result = run("top", admin, COLUMNS="90", LINES="24")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert " Live " in result.stdout
+    assert " open, by opened ▼" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 90
+
+
+def test_nobody_answers() -> None:
+    """A server that is not there is one sentence; a column that is none, another."""
+    result = run("top", "ws://127.0.0.1:9", "--once", "--timeout", "0.3")
+    assert result.returncode == 1
+    assert "no feed from ws://127.0.0.1:9 within 0.3 s" in result.stderr
+    result = run("top", "--sort", "nothing")
+    assert result.returncode == 2
+    assert "messages_in" in result.stderr

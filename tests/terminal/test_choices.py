@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.terminal.choices import SORTS, Choices, keys
+
+
+def pressed(text: str, choices: Choices | None = None) -> Choices:
+    """The choices after all that was typed."""
+    choices = choices or Choices()
+    for key in keys(text):
+        choices.press(key)
+    return choices
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "value"),
+    [
+        ("q", "done", True),
+        ("s", "sort", SORTS[(SORTS.index("opened") + 1) % len(SORTS)]),
+        ("s" * len(SORTS), "sort", "opened"),
+        ("r", "descending", False),
+        ("o", "state", "closed"),
+        ("oo", "state", None),
+        ("ooo", "state", "open"),
+        ("p", "paused", True),
+        ("pp", "paused", False),
+        ("\x1b[B\x1b[B\x1b[A", "offset", 1),
+        ("\x1bOB", "offset", 1),
+        ("\x1b[6~", "offset", 10),
+        ("\x1b[A", "offset", 0),
+        ("\x1b[B/", "offset", 0),
+    ],
+)
+def test_a_key_does_what_the_help_says(typed: str, field: str, value: object) -> None:
+    """Each key changes one thing; the arrows scroll, and never above the first row."""
+    assert getattr(pressed(typed), field) == value
+
+
+def test_finding() -> None:
+    """What is typed after / is looked for at once; then keys are keys again."""
+    choices = pressed("/ádq\x7fa")
+    assert (choices.contains, choices.finding, choices.done) == ("áda", True, False)
+    assert choices.query(5).contains == "áda"
+    assert pressed("\rq", choices).done
+    assert choices.contains == "áda"
+
+
+def test_escape_ends_the_search() -> None:
+    """Esc shows everything again."""
+    choices = pressed("/ada\x1b")
+    assert (choices.contains, choices.finding) == ("", False)
+
+
+@given(st.text())
+def test_whatever_is_typed_makes_a_question(typed: str) -> None:
+    """No key, and nothing that a terminal sends by itself, makes a query that has no answer."""
+    query = pressed(typed).query(3)
+    assert query.sort in SORTS
+    assert query.state in {"open", "closed", None}
+    assert query.offset >= 0

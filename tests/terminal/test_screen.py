@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from rtmon.metrics.records import ConnectionInfo
+from rtmon.summary.condition import Observer
+from rtmon.summary.series import Series
+from rtmon.terminal.choices import Choices
+from rtmon.terminal.screen import draw, printable, sparkline
+from tests.synthetic import SyntheticFeed
+
+
+def screen(feed: Any, choices: Choices | None = None, *, width: int = 80, height: int = 24) -> str:
+    """What a terminal of that size is given, without colours."""
+    series = Series()
+    series.extend(feed.samples())
+    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
+    condition = Observer().look(feed)
+    drawn = draw(feed, condition, choices or Choices(), series, width=width, height=height)
+    lines = console.render_lines(drawn, pad=False)
+    return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12)])
+def test_a_screen_fits(width: int, height: int) -> None:
+    """Nothing is wider or longer than the terminal, and the keys are told in the last line."""
+    lines = screen(SyntheticFeed(ago=120), width=width, height=height).splitlines()
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    assert lines[-1].startswith("q quit")
+
+
+def test_the_numbers_are_those_of_the_feed() -> None:
+    """Rows, how many there are, and where from: all as the feed says, in the order asked for."""
+    feed = SyntheticFeed(ago=5, users=0)
+    for number in range(30):
+        name = f"user-{number:02}"
+        feed.add(ConnectionInfo(id=f"c{number}", name=name, opened=feed.now(), messages_in=number))
+    shown = screen(feed, Choices(sort="messages_in", descending=True, offset=2), width=140)
+    assert "Connections 3–" in shown
+    assert " of 30 open, by msgs in ▼" in shown
+    assert shown.index("user-27") < shown.index("user-26")
+    assert "user-28" not in shown
+    assert feed.status.source in shown
+
+
+def test_no_key_leads_past_the_end() -> None:
+    """Whoever scrolls too far sees the last rows."""
+    feed = SyntheticFeed(ago=5, users=30)
+    choices = Choices(offset=1000)
+    shown = screen(feed, choices)
+    total = feed.connections(choices.query(1)).total
+    assert f"–{total} of {total} open" in shown
+
+
+def test_a_feed_without_numbers_can_be_drawn() -> None:
+    """Before the first numbers the screen says that it waits, and shows no number made up."""
+    shown = screen(SyntheticFeed(ago=0, users=0))
+    assert "Connecting" in shown
+    assert "–" in shown
+
+
+@given(name=st.text(max_size=40), path=st.text(max_size=40))
+def test_nothing_from_outside_reaches_the_terminal_as_a_command(name: str, path: str) -> None:
+    """Names and paths cannot move the cursor, change colours or turn the direction of writing."""
+    feed = SyntheticFeed(ago=1, users=0)
+    feed.add(ConnectionInfo(id="c1", name=name, path=path, opened=feed.now()))
+    shown = screen(feed, Choices(contains=name), width=200)
+    assert all(line.isprintable() for line in shown.split("\n"))
+
+
+def test_what_is_unprintable_is_seen() -> None:
+    """An escape sequence is shown as text with a mark where it began."""
+    assert printable("a\x1b[2Jb\u202ec") == "a�[2Jb�c"
+
+
+def test_a_sparkline_is_as_high_as_its_values() -> None:
+    """The largest value is a full bar, none is a low one, and what is not known is a gap."""
+    assert sparkline([0.0, math.nan, 4.0, 8.0], 6) == "  ▁ ▅█"
+    assert sparkline([1.0, 0.0, 0.0], 2) == "▁▁"
+    assert sparkline([], 3) == "   "
