@@ -46,9 +46,9 @@ export class Lists {
     byId("crowd-more").hidden = !more;
     say(byId("crowd-more"), more ? `and ${count(more, "other")}` : "");
     const unread = all.reduce((sum, each) => sum + each.unread, 0);
-    document.title = unread ? `(${unread > 99 ? "99+" : unread}) rtmon chat` : "rtmon chat";
+    document.title = unread ? `(${atMost99(unread)}) rtmon chat` : "rtmon chat";
     byId("menu-unread").hidden = !unread;
-    say(byId("menu-unread"), unread > 99 ? "99+" : String(unread));
+    say(byId("menu-unread"), atMost99(unread));
   }
 
   #item(conversation) {
@@ -85,7 +85,7 @@ export class Lists {
     if (refused) button.append(icon("warn"));
     if (typing && !current) button.append(dots());
     if (unread) {
-      const many = unread > 99 ? "99+" : String(unread);
+      const many = atMost99(unread);
       button.append(
         element("span", { class: "badge" }, many, element("span", { class: "spoken" }, " unread")),
       );
@@ -121,6 +121,8 @@ export class Lists {
     );
   }
 }
+
+const atMost99 = (number) => (number > 99 ? "99+" : String(number));
 
 function dots() {
   return element(
