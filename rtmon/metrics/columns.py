@@ -151,7 +151,7 @@ SAMPLE: tuple[Column, ...] = (
     *histogram(
         "fanout",
         "s",
-        "Time from a message's publishing to the hub until the last transport had it, for each.",
+        "Time from publishing a message to the hub until the last transport had it.",
         (50, 95, 99),
     ),
     *histogram("lag", "s", "Lateness of the event loop, asked ten times a second.", (50, 95, 99)),

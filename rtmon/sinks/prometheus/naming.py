@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
 )
 
+from ...metrics.column import WIRE
 from ...metrics.columns import CHANNEL, SAMPLE, Column
 
 __all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name"]
@@ -106,6 +107,8 @@ def _help(column: Column) -> str:
     known is not there.
     """
     text = re.sub(r" (during|at the end of) the Sample|; null [^;.]*", "", column.definition)
+    if column.probes == WIRE:
+        text += " Known only of connections of the library websockets."
     columns = {other.name: other for other in SAMPLE if "_" in other.name}
     return re.sub(
         r"\b\w+_\w+\b",

@@ -35,7 +35,9 @@ _NAMESPACES = {
     "disconnected": _counter("left", "clients", "clients that have left the namespace."),
     "rooms": _gauge("rooms", "rooms", "rooms of the namespace that the application has made."),
     "memberships": _gauge(
-        "memberships", "memberships", "clients in those rooms, each as often as it is in one."
+        "memberships",
+        "memberships",
+        "clients in rooms that the application has made, each as often as it is in one.",
     ),
 }
 """What is known of a namespace → the column that it becomes."""
