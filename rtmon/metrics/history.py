@@ -123,8 +123,11 @@ class History:
         with self._lock:
             kept = list(self._samples)
             if kept and seconds > sum(sample.elapsed for sample in kept):
-                older = [sample for sample in self._coarse if sample.seq < kept[0].seq]
-                kept = older + kept
+                # The last of these may hold some of the ticks that are kept singly, too.
+                end = kept[0].seq + self._every - 1
+                older = [sample for sample in self._coarse if sample.seq < end]
+                if older:
+                    kept = older + [each for each in kept if each.seq > older[-1].seq]
         chosen: list[Sample] = []
         elapsed = 0.0
         for sample in reversed(kept):

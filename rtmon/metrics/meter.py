@@ -23,12 +23,17 @@ OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTERS
 """The counters as the meter holds them."""
 
 
-def safe_text(text: str | None, length: int = TEXT_LENGTH) -> str | None:
+def safe_text(text: object, length: int = TEXT_LENGTH) -> str | None:
     """Text from outside as records hold it: of bounded length, and valid Unicode.
 
-    What it means to HTML or a spreadsheet is up to whoever writes those.
+    An application may name a connection after anything, such as the number of a user. What the
+    text means to HTML or a spreadsheet is up to whoever writes those.
     """
-    if text is None or (len(text) <= length and text.isascii()):
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        text = str(text)
+    if len(text) <= length and text.isascii():
         return text
     return text[:length].encode("utf-8", "replace").decode()
 

@@ -242,6 +242,17 @@ def test_text_from_outside_is_bounded_and_valid() -> None:
         assert len(text.encode()) <= 256
 
 
+@pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"ada", "b'ada'"), (("a", 1), "('a', 1)")])
+def test_a_connection_may_be_named_after_anything(name: Any, shown: str) -> None:
+    """A name that is no text, such as a user's number, is shown as one, in rows and Events."""
+    c = _collector()
+    meter = _connection(c)
+    meter.name = name
+    c.closed(meter, 1, 1, Ending(close_code=1000))
+    event = c.tick(1, 1).events[-1]
+    assert ([row.name for row in c.connections()], event.name) == ([shown], shown)
+
+
 def _sample(seq: int) -> Sample:
     return Sample(node="n", epoch="e", seq=seq, time=seq, elapsed=1.0, messages_in=seq)
 
@@ -269,6 +280,16 @@ def test_a_window_tells_what_came_and_went() -> None:
         window = history.window(seconds)
         assert window is not None
         assert (window.opened, window.closed, window.net) == (2 * ticks, ticks, ticks), seconds
+
+
+def test_a_long_window_holds_every_tick_once() -> None:
+    """Where single ticks and merged ones overlap, wherever that is, none is lost or told twice."""
+    history = History(seconds=10, every=4)
+    for seq in range(1, 41):
+        history.add(replace(_sample(seq), opened=1))
+        window = history.window(1e9)
+        assert window is not None
+        assert (window.opened, window.elapsed) == (seq, seq)
 
 
 def test_a_row_has_the_columns_of_its_table() -> None:
