@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
 from .conftest import Open, panel_serve, serving, until
@@ -66,7 +67,9 @@ async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) ->
 
 
 async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[], int]) -> None:
-    """A dashboard opened before its server says that it is connecting, and then goes live."""
+    """A dashboard opened before its server says that it is connecting, and then goes live. While
+    nobody has come yet it says how to connect, and shows no table that only other servers fill.
+    """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:
         tab = await open_tab(url)
@@ -79,12 +82,13 @@ async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[]
 
         await until(connecting, "the page says what it waits for")
         with serving("serve", "--port=0", f"--admin-port={port}"):
-
-            async def live() -> bool:
-                return await tab.pill() == "Live"
-
-            await until(live, "the page is live")
-        await tab.page.close()
+            await tab.live()
+            assert await tab.total("open") == "0 opened in all"
+            assert "python -m websockets ws://HOST:PORT" in await tab.text(".nothing")
+            assert await tab.page.locator('table[aria-label="Connections"]').count() == 1
+            await expect(tab.page.get_by_role("heading", name="Events")).to_be_visible()
+            await expect(tab.page.get_by_role("heading", name="Socket.IO")).to_be_hidden()
+            await tab.page.close()
 
 
 async def test_demo_of_its_own(open_tab: Open) -> None:
