@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .histogram import Histogram
+from .histogram import Histogram, merge_tallies
 from .ledger import DIRECT, Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]
@@ -15,58 +15,51 @@ class LedgerTotals:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._recorders = {
+            "size_in": ledger.sizes_in,
+            "size_out": ledger.sizes_out,
+            "handler": ledger.handler,
+            "receive": ledger.receive,
+        }
+        self._histograms = {
+            name: Histogram.empty(recorder.resolution) for name, recorder in self._recorders.items()
+        }
         self._taken = dict.fromkeys((*DIRECT, "partial_in", "partial_out"), 0)
         self._sized = dict.fromkeys(("messages_in", "messages_out", "bytes_in", "bytes_out"), 0)
-        self._durations = {name: Histogram.empty() for name in ("handler", "receive")}
-        self._sizes = {name: Histogram.empty(1.0) for name in ("size_in", "size_out")}
 
     def take(self) -> dict[str, Any]:
         """What a Sample holds of it; the next one counts from here."""
-        ledger = self.ledger
-        gains: dict[str, Any] = {
-            "size_in": ledger.sizes_in.take(),
-            "size_out": ledger.sizes_out.take(),
-            "handler": ledger.handler.take(),
-            "receive": ledger.receive.take(),
-        }
-        for name in self._sizes:
-            self._sizes[name] = _merge(self._sizes[name], gains[name])
-        for name in self._durations:
-            self._durations[name] = _merge(self._durations[name], gains[name])
-        for name in DIRECT:
-            gains[name] = getattr(ledger, name) - self._taken[name]
-        for way in ("in", "out"):
-            sizes: Histogram = gains[f"size_{way}"]
-            partial = getattr(ledger, f"partial_{way}") - self._taken[f"partial_{way}"]
-            gains[f"messages_{way}"] = sizes.count
-            gains[f"bytes_{way}"] = sizes.total + partial
-            self._sized[f"messages_{way}"] += sizes.count
-            self._sized[f"bytes_{way}"] += sizes.total + partial
-        self._taken = {name: getattr(ledger, name) for name in self._taken}
-        return gains
+        gained = {name: recorder.take() for name, recorder in self._recorders.items()}
+        self._histograms = self._with(gained)
+        sized = self._by_size(gained)
+        self._sized = {name: self._sized[name] + count for name, count in sized.items()}
+        counted = {name: getattr(self.ledger, name) - self._taken[name] for name in DIRECT}
+        self._taken = {name: getattr(self.ledger, name) for name in self._taken}
+        return {**gained, **counted, **sized}
 
     def current(self) -> dict[str, Any]:
         """The totals as they are now, what has not been taken yet included."""
-        ledger = self.ledger
-        new = {
-            "size_in": ledger.sizes_in.peek(),
-            "size_out": ledger.sizes_out.peek(),
-            "handler": ledger.handler.peek(),
-            "receive": ledger.receive.peek(),
+        new = {name: recorder.peek() for name, recorder in self._recorders.items()}
+        sized = {name: self._sized[name] + count for name, count in self._by_size(new).items()}
+        counted = {name: getattr(self.ledger, name) for name in DIRECT}
+        return {**self._with(new), **counted, **sized}
+
+    def _with(self, new: dict[str, Histogram]) -> dict[str, Histogram]:
+        return {
+            name: Histogram.merged((before, new[name])) if new[name].counts else before
+            for name, before in self._histograms.items()
         }
-        before = {**self._sizes, **self._durations}
-        totals: dict[str, Any] = {name: _merge(before[name], new[name]) for name in before}
-        totals.update({name: getattr(ledger, name) for name in DIRECT})
+
+    def _by_size(self, new: dict[str, Histogram]) -> dict[str, int]:
+        """Messages and bytes since the last :meth:`take`, which the sizes of messages tell."""
+        counts = {}
         for way in ("in", "out"):
-            sizes = new[f"size_{way}"]
-            partial = getattr(ledger, f"partial_{way}") - self._taken[f"partial_{way}"]
-            totals[f"messages_{way}"] = self._sized[f"messages_{way}"] + sizes.count
-            totals[f"bytes_{way}"] = self._sized[f"bytes_{way}"] + sizes.total + partial
-        return totals
-
-
-def _merge(before: Histogram, new: Histogram) -> Histogram:
-    return Histogram.merged((before, new)) if new.counts else before
+            sizes, partial = new[f"size_{way}"], f"partial_{way}"
+            counts[f"messages_{way}"] = sizes.count
+            counts[f"bytes_{way}"] = (
+                sizes.total + getattr(self.ledger, partial) - self._taken[partial]
+            )
+        return counts
 
 
 class ServerTotals:
@@ -126,7 +119,4 @@ class ServerTotals:
         return totals
 
     def _all_codes(self) -> dict[int, int]:
-        codes = dict(self._codes_before)
-        for code, count in self.close_codes.items():
-            codes[code] = codes.get(code, 0) + count
-        return codes
+        return merge_tallies((self._codes_before, self.close_codes))
