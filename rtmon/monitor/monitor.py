@@ -232,7 +232,9 @@ class Monitor(Reading):
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
         """A WebSocket handshake failed or was refused."""
-        self.collector.rejected(meter, self.clock.time(), status=status, detail=detail)
+        # http.HTTPStatus is a number, too, but is not written as one.
+        code = None if status is None else int(status)
+        self.collector.rejected(meter, self.clock.time(), status=code, detail=detail)
 
     def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
         """An exception left a connection's handler.

@@ -97,7 +97,7 @@ class _WebSocket(Exchange):
             case "websocket.close" if meter.opened is None:
                 self._reject(403)
             case "websocket.close":
-                code = message.get("code", 1000)
+                code = int(message.get("code") or 1000)  # of an Enum, the number
                 self.monitor.connection_closed(
                     meter,
                     Ending(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import enum
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 
-from rtmon import ASGIProbe, Monitor
+from rtmon import ASGIProbe, CSVSink, Monitor, read_csv
 from rtmon.testing import until
 from tests.probes.serving import serving
 from tests.probes.watching import echo, events, row, watched
@@ -35,6 +38,34 @@ async def test_the_server_closing_says_with_what() -> None:
     assert (info.close_code, info.code_sent, info.reason_sent) == (4000, 4000, "enough")
     assert (info.initiator, info.code_received, info.cause) == ("local", None, "closed")
     assert info.errors == 0
+
+
+class Code(int, enum.Enum):
+    """Close codes of an application, named."""
+
+    ENOUGH = 4000
+
+
+async def test_codes_that_have_names_are_numbers_everywhere(tmp_path: Path) -> None:
+    """A close code or a status that is a member of an Enum is its number in every file."""
+
+    async def close(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(Code.ENOUGH)
+
+    async def deny(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(PlainTextResponse("", HTTPStatus.UNAUTHORIZED))
+
+    async with watched(WebSocketRoute("/", close), WebSocketRoute("/no", deny)) as (monitor, where):
+        monitor.attach(CSVSink(tmp_path))
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://{where}/no")
+        async with connect(f"ws://{where}/") as client:
+            await client.wait_closed()
+        await row(monitor)
+    connections, told = (read_csv(tmp_path / f"{name}.csv") for name in ("connections", "events"))
+    assert connections[["close_code", "code_sent"]].to_numpy().tolist() == [[4000, 4000]]
+    assert told["code"].dropna().tolist() == [401, 4000]
 
 
 @pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
