@@ -160,6 +160,7 @@ class Receiver:
             self._place(place, answer.payload)
         elif isinstance(answer, ProtocolError) and answer.code == "invalid_position":
             place.cursor.lost, place.cursor.position = True, None
+            session.gaps += 1
             for enter in list(place.on_entered):
                 enter(True)
             session.reenter(place, now)

@@ -48,15 +48,23 @@ async def test_two_subscriptions_and_a_pattern(place: Place) -> None:
 
 
 async def test_a_position_that_never_was(place: Place) -> None:
-    """Who asks for a position that the server never reached is told of the loss, and hears on."""
+    """Who asks for a position that the server never reached is told of the loss, and hears on; so
+    are handlers, and it is counted once.
+    """
     client = await place.connect()
+    handled: list[bool] = []
+    client.on("publication")(lambda message: handled.append(message.gap))
     known = await client.publish("news", 1, ack=True)
     assert known is not None
     async with client.subscribe("news", since=Position(epoch=known.epoch, offset=99)) as news:
         await client.publish("news", 2)
+        await client.publish("news", 3)
         async with asyncio.timeout(60):
-            message = await anext(news)
-    assert (message.payload, message.gap) == (2, True)
+            got = [await anext(news) for _ in range(2)]
+    assert [(message.payload, message.gap) for message in got] == [(2, True), (3, False)]
+    await until(lambda: len(handled) == 2)
+    assert handled == [True, False]
+    assert client.stats.gaps == 1
 
 
 async def test_a_pattern_without_room(place: Place) -> None:

@@ -76,7 +76,8 @@ test("a position that the server never reached is given up, and the loss is said
   const news = client.subscribe("news", (message) => got.push(message.gap), { since });
   await news.entered();
   hub.publish("news", "a");
-  assert.deepEqual(got, [true]);
+  hub.publish("news", "b");
+  assert.deepEqual([got, client.stats.gaps], [[true, false], 1]);
 });
 
 test("a pattern has no position: its first message after a reconnect says so", async () => {

@@ -119,6 +119,7 @@ export class Receiver {
     } else if (answer.code === "invalid_position") {
       place.cursor.lost = true;
       place.cursor.position = null;
+      session.gaps += 1;
       for (const watcher of [...place.watchers]) watcher.entered(true);
       session.reenter(place);
     } else if (answer instanceof ProtocolError) {
