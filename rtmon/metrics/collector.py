@@ -92,6 +92,14 @@ class Collector(Sources):
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
         self._published: Snapshot | None = None
 
+    def expect(self, probe: str) -> None:
+        """A probe of this kind stands ready: what no kind that does can know is null from now on.
+
+        Args:
+            probe: one of :data:`rtmon.metrics.columns.EVERY`.
+        """
+        self._ledgers["server"].probes.add(probe)
+
     def meter(
         self, *, role: str = "server", transport: str = "websocket", probe: str = "websockets"
     ) -> Meter:

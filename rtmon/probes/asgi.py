@@ -42,6 +42,7 @@ class ASGIProbe:
     def __init__(self, app: App, *, monitor: Monitor) -> None:
         self.app = app
         self.monitor = monitor
+        monitor.collector.expect("asgi")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = self._begin(scope, receive, send)

@@ -99,6 +99,7 @@ class Instrument:
         self._statistics = Statistics()
         self._sessions = Sessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
+        monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
         setattr(sio, _ATTRIBUTE, self)
         sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook

@@ -336,6 +336,14 @@ def test_what_no_probe_knows_is_null_everywhere(probes: tuple[str, ...]) -> None
     }
 
 
+@pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
+def test_what_cannot_be_known_is_null_before_anybody_came(ready: str) -> None:
+    """A probe that stands ready has said by that what it will never know."""
+    c = _collector()
+    c.expect(ready)
+    assert (c.tick(1, 1).sample.wire_in is None) == (ready != "websockets")
+
+
 def test_round_trips_that_a_hub_measures_are_known() -> None:
     """Where the probe sees no pings but a hub asks by itself, its answers are told."""
     c = _collector()

@@ -65,6 +65,15 @@ async def test_every_known_counter_equals_what_a_client_counted(ws: str) -> None
     assert [getattr(info, name) for name in UNKNOWN] == [None] * len(UNKNOWN)
 
 
+async def test_what_asgi_does_not_tell_is_null_before_the_first_connection() -> None:
+    """Bytes on the wire that nobody can count are not 0 because nobody has connected yet."""
+    async with watched(WebSocketRoute("/", echo)) as (monitor, _):
+        assert {name: getattr(monitor.snapshot(), name) for name in ("wire_in", "pings_out")} == {
+            "wire_in": None,
+            "pings_out": None,
+        }
+
+
 async def test_messages_that_a_handler_leaves_unread_were_received_all_the_same() -> None:
     """What the peer sent before it closed counts, though the handler ended without reading it."""
     go_on = asyncio.Event()
