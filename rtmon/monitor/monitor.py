@@ -311,7 +311,11 @@ class Monitor(Reading):
         """
         key = object()
         self._listeners[key] = listener
-        return lambda: (self._listeners.pop(key, None), None)[1]
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
 
     # Notebooks
 

@@ -8,11 +8,12 @@ import panel as pn
 from bokeh.models import ColumnDataSource, NumeralTickFormatter
 from bokeh.plotting import figure
 
+from ..scenarios.knobs import Curve
 from .picture import Binder, live
 
 if TYPE_CHECKING:
     from ..scenarios.base import Scenario
-    from ..scenarios.knobs import Curve, Knob
+    from ..scenarios.knobs import Knob
 
 __all__ = ["picture"]
 
@@ -33,10 +34,11 @@ def picture(scenario: Scenario) -> Any:
     charts: dict[str, list[Curve]] = {}
     for curve in scenario.curves:
         charts.setdefault(curve.chart, []).append(curve)
+    own = [Curve(key=title, label=title, chart=title, color=_ALSO) for title in scenario.also]
     pane: Any = pn.pane.Bokeh
     box: Any = pn.FlexBox
     figures = [_figure(title, drawn, source) for title, drawn in charts.items()]
-    figures += [_own(title, source) for title in scenario.also]
+    figures += [_figure(curve.chart, [curve], source) for curve in own]
 
     def update() -> None:
         binder.show()
@@ -82,7 +84,7 @@ def _button(scenario: Scenario, label: str, method: str, binder: Binder) -> Any:
     return button
 
 
-def _plot(title: str) -> Any:
+def _figure(title: str, curves: list[Curve], source: Any) -> Any:
     plot: Any = figure(
         title=title,
         width=400,
@@ -102,11 +104,6 @@ def _plot(title: str) -> Any:
         axis.axis_line_color = None
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None
-    return plot
-
-
-def _figure(title: str, curves: list[Curve], source: Any) -> Any:
-    plot = _plot(title)
     for curve in curves:
         named = {"legend_label": curve.label} if len(curves) > 1 else {}
         plot.line(
@@ -120,10 +117,4 @@ def _figure(title: str, curves: list[Curve], source: Any) -> Any:
         legend.border_line_color = None
         legend.label_text_font_size = "11px"
         plot.add_layout(legend, "above")  # inside it would hide what it names
-    return plot
-
-
-def _own(title: str, source: Any) -> Any:
-    plot = _plot(title)
-    plot.line(x="time", y=title, source=source, line_color=_ALSO, line_width=1.8)
     return plot
