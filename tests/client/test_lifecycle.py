@@ -129,7 +129,18 @@ def test_giving_up() -> None:
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):
         wire.open()
-        wire.clock.advance(1)
+        wire.clock.advance(4.9)
+        assert wire.lose(1013) is not None
+    wire.open()
+    assert wire.lose(1013) is None
+    assert wire.session.lifecycle.ended is not None
+
+
+def test_a_connection_that_lasted_forgives() -> None:
+    """After a connection that was stable, failures in a row are counted anew."""
+    wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
+    for _ in range(3):
+        wire.open()
         assert wire.lose(1013) is not None
     wire.open()
     wire.clock.advance(5)
@@ -137,4 +148,3 @@ def test_giving_up() -> None:
     assert wire.session.failed(wire.now, OSError()) is not None
     assert wire.session.failed(wire.now, OSError()) is not None
     assert wire.session.failed(wire.now, OSError()) is None
-    assert wire.session.lifecycle.ended is not None

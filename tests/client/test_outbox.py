@@ -34,6 +34,20 @@ def test_what_may_not_have_arrived(repeatable: bool) -> None:  # noqa: FBT001
         assert isinstance(answers[0], ConnectionLost)
 
 
+def test_what_is_sent_again_keeps_its_order() -> None:
+    """What was cut off goes out again as it did at first, and before what was handed over later."""
+    wire = Wire()
+    wire.open()
+    for number in (1, 2, 3):
+        wire.send("publish", {"channel": "c", "data": number})
+    first = wire.said()
+    wire.lose()
+    wire.send("publish", {"channel": "c", "data": 4})
+    again = [m for m in wire.open() if m["type"] == "publish"]
+    assert [m["payload"]["data"] for m in again] == [1, 2, 3, 4]
+    assert [m["id"] for m in again[:3]] == [m["id"] for m in first]
+
+
 def test_a_pong_confirms() -> None:
     """The server takes messages in order: its pong says that it has all that was sent before."""
     wire = Wire(heartbeat_interval=20.0)

@@ -86,7 +86,7 @@ async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]
 
 async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
     """A publisher that waits for a reader goes on when the reader leaves, or is cut."""
-    hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2)
+    hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2, max_waiting_age=3_600.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
