@@ -32,8 +32,20 @@ def template(scope: Mapping[str, Any]) -> str:
         path, relative = path[:mounted], ""
     else:
         relative = ""
-    values = {str(value): name for name, value in scope.get("path_params", {}).items()}
-    parts = (f"{{{values[part]}}}" if part in values else part for part in path.split("/"))
+    named = {name for name, _ in _PARAMETER.findall(relative)}
+    values = [
+        (name, str(value))
+        for name, value in scope.get("path_params", {}).items()
+        if name not in named
+    ]
+    parts = path.split("/")
+    # From the end, in the order of the parameters: what stands before one may look like its value.
+    for at in reversed(range(len(parts))):
+        for index in reversed(range(len(values))):
+            if values[index][1] == parts[at]:
+                parts[at] = f"{{{values[index][0]}}}"
+                del values[index:]
+                break
     return "/".join(parts) + _PARAMETER.sub(r"{\1}", relative)
 
 

@@ -54,6 +54,11 @@ async def test_the_lifespan_passes_through() -> None:
         ("/tenants/7/inner/8", "/tenants/{tenant}/inner/{i}"),
         ("/files/a/b/c", "/files/{where}"),
         ("/raw/9/x", "/raw/{id}"),
+        # Values that look like other parts of the path.
+        ("/v1/api/rooms/api", "/v1/api/rooms/{room}"),
+        ("/orgs/orgs/members", "/orgs/{org}/members"),
+        ("/tenants/tenants/inner/tenants", "/tenants/{tenant}/inner/{i}"),
+        ("/raw/raw/x", "/raw/{id}"),
     ],
 )
 async def test_paths_are_templates(path: str, expected: str) -> None:
