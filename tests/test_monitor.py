@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -52,11 +56,20 @@ def test_a_monitor_needs_no_event_loop() -> None:
     assert monitor.closed
 
 
-@pytest.mark.parametrize("interval", [0, -1, float("nan")])
-def test_an_interval_must_be_positive(interval: float) -> None:
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), "1", None])
+def test_an_interval_must_be_positive(interval: Any) -> None:
     """A wrong interval is refused, with the reason."""
     with pytest.raises(OptionError, match="more than 0"):
         Monitor(interval=interval)
+
+
+@pytest.mark.parametrize(
+    "options", [{"closed_kept": -1}, {"closed_kept": None}, {"redact": b"secret"}]
+)
+def test_options_that_make_no_sense_are_refused_by_name(options: dict[str, Any]) -> None:
+    """What is wrong is said when the Monitor is made, not when the first connection dies."""
+    with pytest.raises(OptionError, match=f"^{next(iter(options))}="):
+        Monitor(**options)
 
 
 async def test_it_ticks_by_itself_once_armed() -> None:
@@ -97,6 +110,64 @@ def test_the_next_loop_goes_on_where_the_last_one_ended() -> None:
     samples = monitor.collector.history.samples()
     assert [sample.seq for sample in samples] == list(range(1, len(samples) + 1))
     assert _ticks(monitor) >= first + 2
+
+
+FORKING = """
+import asyncio, json, os
+from rtmon import Monitor, __version__
+from rtmon.metrics.meter import Ending
+
+monitor = Monitor(interval=0.005)
+monitor.collector.expect("asgi")
+kept = Monitor(node="web")
+
+async def serve():
+    monitor.arm("serve"), kept.arm("serve")
+    monitor.connection_opened(monitor.collector.meter(probe="asgi"))
+    while not monitor.collector.history.latest():
+        await asyncio.sleep(0.001)
+
+def tell():
+    told = monitor.snapshot()
+    names = [monitor.node, monitor.epoch, kept.node, kept.epoch]
+    print(json.dumps([*names, told.opened, told.wire_in]))
+
+async def parent():
+    await serve()
+    if child := os.fork():
+        os.waitpid(child, 0)
+        await serve()
+        tell()
+    else:
+        asyncio._set_running_loop(None)
+        asyncio.new_event_loop().run_until_complete(serve())
+        tell()
+        os._exit(0)
+
+asyncio.run(parent())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_counts_for_itself() -> None:
+    """Workers forked from a process that has a Monitor are nodes with an epoch and numbers of
+    their own, even where its loop was running, and the process itself goes on.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-u", "-c", FORKING],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (node, epoch, name, its, opened, wire), (ours, life, same, other, before, _) = (
+        json.loads(line) for line in ran.stdout.splitlines()
+    )
+    assert (opened, before) == (1, 2)
+    assert node != ours
+    assert len({epoch, life, its, other}) == 4
+    assert (name, same, wire) == ("web", "web", None)
 
 
 def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:

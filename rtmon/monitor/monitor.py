@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import socket
@@ -65,7 +66,7 @@ class Monitor(Reading):
             it does not see as one.
 
     Raises:
-        OptionError: the interval is not a positive number.
+        OptionError: the interval is not a positive number, or another option makes no sense.
     """
 
     def __init__(
@@ -78,17 +79,11 @@ class Monitor(Reading):
         capture_payload: bool = False,
         redact: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        if not interval > 0:
-            raise OptionError(
-                f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
-            )
-        collector = Collector(
-            node=node or f"{socket.gethostname()}-{os.getpid()}",
-            epoch=secrets.token_hex(4),
-            now=clock.monotonic(),
-            closed_kept=closed_kept,
-        )
-        super().__init__(collector, clock)
+        _check(interval, closed_kept, redact)
+        self._named = node
+        self._closed_kept = closed_kept
+        self._process = os.getpid()
+        super().__init__(self._new_collector(clock), clock)
         self.interval = interval
         self.capture_payload = capture_payload
         self.redact = redact
@@ -99,7 +94,18 @@ class Monitor(Reading):
         self.own_seconds = 0.0
         self.probe_failures = 0
         self._failure_logged = -FAILURE_LOG_SECONDS
-        weakref.finalize(self, _close_all, self._attachments, self.collector)
+        self._finalizer = self._finish_when_gone()
+
+    def _new_collector(self, clock: Clock) -> Collector:
+        return Collector(
+            node=safe_text(self._named) or f"{socket.gethostname()}-{self._process}",
+            epoch=secrets.token_hex(4),
+            now=clock.monotonic(),
+            closed_kept=self._closed_kept,
+        )
+
+    def _finish_when_gone(self) -> Any:
+        return weakref.finalize(self, _close_all, self._attachments, self.collector)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "ticking" if self._pulse.live() else "idle"
@@ -137,10 +143,33 @@ class Monitor(Reading):
             MonitorError: ``serve`` asks on a second live loop, or the Monitor is closed.
         """
         if not self._closed:
+            if os.getpid() != self._process:
+                self._begin_anew()
             return self._pulse.arm(purpose, self._begin)
         if purpose == "serve":
             raise MonitorError("this Monitor is closed; make a new one for a new server")
         return False
+
+    def _begin_anew(self) -> None:
+        """This process was forked off, as a server's workers are: it has an epoch of its own.
+
+        What was counted before is its parent's, and so are the loop, the sinks, whose threads
+        have stayed there, and whoever listens.
+        """
+        self._process = os.getpid()
+        before, self.collector = self.collector, self._new_collector(self.clock)
+        self.collector.succeed(before)
+        self._pulse.forget()
+        self.gauges = ProcessGauges(self.clock)
+        self._own, self.own_seconds, self.probe_failures = None, 0.0, 0
+        for sink in self._attachments:
+            self.event(
+                "sink detached", f"{sink!r} stayed with the process this one was forked from"
+            )
+        self._attachments.clear()
+        self._listeners.clear()
+        self._finalizer.detach()
+        self._finalizer = self._finish_when_gone()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         wanted = partial(Monitor._goes_on, armed=self._pulse.armed)
@@ -333,3 +362,16 @@ def _close_all(attachments: dict[Sink, Attachment], collector: Collector) -> Non
     while attachments:
         _, attachment = attachments.popitem()
         attachment.finish(collector.connections())
+
+
+def _check(interval: Any, closed_kept: Any, redact: Any) -> None:
+    if not (isinstance(interval, int | float) and 0 < interval < math.inf):
+        raise OptionError(
+            f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
+        )
+    if not isinstance(closed_kept, int) or closed_kept < 0:
+        raise OptionError(
+            f"closed_kept={closed_kept!r}: a number of connections to remember, 0 for none"
+        )
+    if not (redact is None or callable(redact)):
+        raise OptionError(f"redact={redact!r}: a function from bytes to bytes, or None")

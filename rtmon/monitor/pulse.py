@@ -40,6 +40,11 @@ class Pulse:
         """Whether the loop runs on another thread than this one."""
         return self.live() and threading.get_ident() != self._thread
 
+    def forget(self) -> None:
+        """The loop is another process's; what was begun for it is over."""
+        self.armed += 1
+        self._loop = self._thread = self._purpose = None
+
     def call(self, function: Callable[[], None]) -> None:
         """Have the loop that runs call a function, on its thread."""
         assert self._loop is not None  # noqa: S101 - it is live
