@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
+from ..checks import within
 from ..metrics import csvtext
 from ..wholefile import writing
+from .rolling import RollingFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,12 @@ __all__ = ["CSVSink", "read_csv", "write_csv"]
 
 _STREAMED = ("samples", "events", "connections")
 
+MAX_BYTES = 64 * 1024 * 1024
+"""How large a file may become before it is put aside."""
+
+KEEP = 16
+"""Files put aside that are kept, of each table: a gibibyte at most."""
+
 
 class CSVSink:
     """Writes ``samples.csv``, ``events.csv`` and ``connections.csv`` into a folder.
@@ -27,13 +35,33 @@ class CSVSink:
     Samples and Events are written tick by tick, whole lines at a time; a connection when it
     has ended, and those still open when the sink is detached.
 
+    A file that is full is put aside as ``samples.000001.csv`` and so on, and so is what an earlier
+    run has left; see :mod:`rtmon.sinks.rolling`.
+
     Args:
-        folder: where to; made if it is not there. Files in it from before are replaced.
+        folder: where to; made if it is not there.
+        max_bytes: how large a file may become; None for one file of each table, however large.
+        keep: how many files of each table to have beside the one that is written; when there are
+            more, the oldest is deleted. None for all.
+
+    Raises:
+        OptionError: a number makes no sense.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        max_bytes: int | None = MAX_BYTES,
+        keep: int | None = KEEP,
+    ) -> None:
+        if max_bytes is not None:
+            within("max_bytes", max_bytes, 1, 1 << 50)
+        if keep is not None:
+            within("keep", keep, 1, 1 << 20)
         self.folder = Path(folder)
-        self._files: dict[str, IO[str]] = {}
+        self._limits = {"max_bytes": max_bytes, "keep": keep}
+        self._files: dict[str, RollingFile] = {}
 
     def __repr__(self) -> str:
         return f"CSVSink({str(self.folder)!r})"
@@ -46,10 +74,8 @@ class CSVSink:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for table in _STREAMED:
-            file = (self.folder / f"{table}.csv").open("w", encoding="utf-8", newline="")
-            file.write(csvtext.header(table))
-            file.flush()
-            self._files[table] = file
+            path = self.folder / f"{table}.csv"
+            self._files[table] = RollingFile(path, csvtext.header(table), **self._limits)
 
     def write(self, tick: Tick) -> None:
         """Write one tick."""
@@ -64,9 +90,7 @@ class CSVSink:
             file.close()
 
     def _append(self, table: str, records: Iterable[Any]) -> None:
-        file = self._files[table]
-        file.writelines(csvtext.line(table, record) for record in records)
-        file.flush()
+        self._files[table].write(csvtext.line(table, record) for record in records)
 
 
 def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) -> Path:
