@@ -184,17 +184,26 @@ async def test_a_failing_probe_breaks_nothing(
     assert sum("a probe failed" in record.message for record in caplog.records) == 1
 
 
-async def test_a_cancelled_application_leaves_no_open_connection() -> None:
-    """A handler that is cancelled, even while it ends, closes its row; cancelling goes on."""
+@pytest.mark.parametrize(
+    ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
+)
+async def test_a_cancelled_application_leaves_no_open_connection(
+    itself: bool,  # noqa: FBT001 - a parameter of the test
+    cause: str,
+) -> None:
+    """A handler that is cancelled, even while it ends, closes its row; cancelling goes on. A
+    CancelledError of what it waited for is a failure.
+    """
     monitor = Monitor(interval=1000)
     cancelled = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
-        task = asyncio.current_task()
+        waiting = asyncio.ensure_future(asyncio.Event().wait())
+        task = waiting if itself else asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().call_soon(task.cancel)
-        await asyncio.Event().wait()
+        await waiting
 
     probe = ASGIProbe(app, monitor=monitor)
 
@@ -209,7 +218,7 @@ async def test_a_cancelled_application_leaves_no_open_connection() -> None:
             await client.wait_closed()
         info = await row(monitor)
     assert cancelled == [True]
-    assert (info.state, info.errors, info.cause) == ("closed", 0, "handler cancelled")
+    assert (info.state, info.errors, info.cause) == ("closed", int(itself), cause)
 
 
 def test_the_probe_needs_no_framework() -> None:

@@ -200,6 +200,8 @@ async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
             await _said(prometheus, "rtmon_size_in_bytes_count", 3 + 2)
             await _said(prometheus, "rtmon_socketio_ack_seconds_count", 1)
 
+            text = (await get(server.admin.port, "/metrics")).text
+            assert await asyncio.to_thread(_promtool, "check", "metrics", text=text) == ""
             said = await scrape(server.admin.port)
             for name in set(said) - CHANGING:
                 await _eventually(prometheus, name, said[name].__eq__)
