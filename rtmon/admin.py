@@ -43,6 +43,9 @@ many connections moved; the others follow with the next ticks, each in its turn.
 CHANNELS = 200
 """Channels that a feed tells of, those with the most deliveries."""
 
+CLOSE_TIMEOUT = 0.5
+"""Seconds that watchers, and who else is connected, have to go when the listener closes."""
+
 WATCHER_TICKS = 120
 """Ticks that may wait while a watcher still takes in the history."""
 
@@ -72,6 +75,7 @@ class Admin(listening.Serving):
         self._port = port
         self._token = token
         self._server: Server | None = None
+        self._clients: Any = listening.Clients(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
         self._unlisten: Any = None
         self._due: dict[Meter, None] = {}  # in the order in which they became due
@@ -101,9 +105,10 @@ class Admin(listening.Serving):
                     self._host,
                     self._port,
                     process_request=self._answer,
+                    create_connection=self._clients,
                     ping_interval=5,
                     ping_timeout=10,
-                    close_timeout=1,
+                    close_timeout=CLOSE_TIMEOUT,
                     max_size=4096,
                 )
             self._port = listening.port_of(self._server)
@@ -112,6 +117,7 @@ class Admin(listening.Serving):
         """Stop listening and let the watchers go; idempotent. See :meth:`wait_closed`."""
         if self._server is not None:
             self._server.close()
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._clients.drop)
 
     async def wait_closed(self) -> None:
         """Wait until the watchers are gone."""

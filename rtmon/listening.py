@@ -1,18 +1,69 @@
-"""What the servers of rtmon have in common: their use, and clear words when there is no port."""
+"""What the servers of rtmon have in common.
+
+Their use, their end, whoever is connected, and clear words when there is no port.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Self
 
 from websockets.asyncio.server import Server
+from websockets.protocol import State
 
 from .errors import OptionError, PortInUse
 
-__all__ = ["Serving", "address", "binding", "is_loopback", "port_of"]
+__all__ = ["Clients", "Serving", "address", "binding", "is_loopback", "port_of"]
+
+
+_FEW = 64
+"""Connections beyond which those that are gone are forgotten."""
+
+
+class Clients:
+    """Makes the connections of a server of ``websockets``, and can drop those there are.
+
+    A server that ends waits for each of them: for one that is open until the peer has answered
+    its close frame, and for one that has asked for nothing yet, as browsers open them in advance,
+    until it does. The library itself does not tell of the latter, nor of those that it closes.
+
+    Args:
+        create: makes a connection.
+    """
+
+    def __init__(self, create: Callable[..., Any]) -> None:
+        self._create = create
+        self._made: list[weakref.ref[Any]] = []
+        self._most = _FEW
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        connection = self._create(*args, **kwargs)
+        if len(self._made) >= self._most:
+            self._made = [weakref.ref(one) for one in self._alive()]
+            self._most = max(_FEW, 2 * len(self._made))
+        self._made.append(weakref.ref(connection))
+        return connection
+
+    def drop(self, *, unasked: bool = False) -> None:
+        """Drop all that there are now, without another word.
+
+        Args:
+            unasked: only those that have not been opened.
+        """
+        for connection in self._alive():
+            transport = getattr(connection, "transport", None)  # one just made has none
+            if transport is not None and (
+                not unasked or connection.protocol.state is State.CONNECTING
+            ):
+                transport.abort()
+
+    def _alive(self) -> list[Any]:
+        found = [ref() for ref in self._made]
+        return [one for one in found if one is not None and one.protocol.state is not State.CLOSED]
 
 
 class Serving(ABC):

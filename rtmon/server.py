@@ -40,6 +40,10 @@ that come at once most wait for a retransmission of their SYN, a second or more.
 STALL_TIMEOUT = 20.0
 """Seconds, as long as ``websockets`` waits for the answer to a keepalive ping by default."""
 
+UNASKED_TIMEOUT = 0.7
+"""Seconds that a client which has connected and not asked for anything has to do so, once the
+server closes: long enough for one that is about to, which is told that the server stops."""
+
 _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).parameters
 """Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
 
@@ -100,7 +104,8 @@ class Server(listening.Serving):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        options["create_connection"] = Rush(probed) if pause_gc else probed
+        self._clients = listening.Clients(Rush(probed) if pause_gc else probed)
+        options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
         self._options = options
@@ -173,12 +178,19 @@ class Server(listening.Serving):
             server.close(close_connections, code, reason)
         else:
             server.close(close_connections)
+        loop = asyncio.get_running_loop()
+        late = loop.call_later(UNASKED_TIMEOUT, lambda: self._clients.drop(unasked=True))
         await server.wait_closed()
+        late.cancel()
         # The last tick goes out to the watchers before their listener ends.
         if self._owns_monitor:
             self.monitor.close()
         if self.admin is not None:
             await self.admin.aclose()
+
+    def abort(self) -> None:
+        """Drop the connections there still are: after :meth:`close`, for who has waited enough."""
+        self._clients.drop()
 
     async def wait_closed(self) -> None:
         """Wait until the server, its connections and its admin listener are closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
-"""Seconds that clients have to answer a close frame; the server ends within two. A client that
-does not read never gets to see it."""
+"""Seconds that clients have to answer a close frame, which one that does not read never gets to
+see; then they are dropped, whatever they are doing."""
 
 
 def serve(
@@ -167,8 +167,8 @@ async def _serve(
         try:
             await asyncio.Event().wait()
         finally:
-            clients = () if asgi else tuple(server.websockets.connections)
-            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, _cut, clients)
+            if not asgi:  # which has a grace of its own
+                asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
 
 
 @contextlib.asynccontextmanager
@@ -179,12 +179,6 @@ async def _ending(target: Any) -> AsyncIterator[None]:
     finally:
         if hasattr(target, "aclose"):
             await target.aclose()
-
-
-def _cut(clients: Iterable[ServerConnection]) -> None:
-    """Drop the clients that did not take their close frame: the library would wait longer."""
-    for client in clients:
-        client.transport.abort()
 
 
 async def _echo(connection: ServerConnection) -> None:

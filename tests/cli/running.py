@@ -18,8 +18,9 @@ PATIENCE = 120.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 SOON = 9.5
-"""Seconds within which everything has ended, on a machine that has little time for us: two are
-promised. What waits for a peer that does not answer, as websockets does, would take ten."""
+"""Seconds within which everything has ended, on a machine that has little time for us. Who waits
+for a peer that does not answer, as websockets does, takes ten; who is waited for, and for how long,
+is tested in tests/test_endings.py."""
 
 
 def processes() -> dict[int, tuple[int, str]]:

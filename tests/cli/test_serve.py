@@ -80,11 +80,17 @@ def test_told_to_end_again_and_again(command: Start) -> None:
 
 
 def test_ends_with_a_stalled_client(command: Start) -> None:
-    """A client that no longer reads does not keep the server from ending soon."""
-    server, url, _ = serving(command, *FREE, "--echo", "--max-size=1000000")
+    """A client that no longer reads does not keep the server from ending soon, nor do those that
+    have connected to it or to its admin listener, and said nothing.
+    """
+    server, url, admin = serving(command, *FREE, "--echo", "--max-size=1000000")
     uri = parse_uri(url)
     protocol = ClientProtocol(uri)
-    with socket.create_connection((uri.host, uri.port)) as client:
+    with (
+        socket.create_connection((uri.host, uri.port)),
+        socket.create_connection((uri.host, parse_uri(admin).port)),
+        socket.create_connection((uri.host, uri.port)) as client,
+    ):
         protocol.send_request(protocol.connect())
         client.sendall(b"".join(protocol.data_to_send()))
         protocol.receive_data(client.recv(4096))

@@ -1,0 +1,158 @@
+"""For whom a server waits when it ends, and for whom not.
+
+Where a test says that nobody is waited for, the library has been told to wait for ever: that the
+server ends at all is the proof, however slow the machine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as websockets_serve
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.server import ServerProtocol
+
+import rtmon
+from rtmon import Monitor, admin, listening, serve_admin
+from rtmon.asgi import GRACE
+from rtmon.cli.serve import CLOSE_TIMEOUT
+from rtmon.server import UNASKED_TIMEOUT
+from rtmon.testing import until
+
+FOREVER: dict[str, Any] = {"open_timeout": None, "close_timeout": None, "ping_interval": None}
+LONG = 60.0
+
+
+async def echo(connection: Any) -> None:
+    """Send back what comes."""
+    async for message in connection:
+        await connection.send(message)
+
+
+@asynccontextmanager
+async def silent(url: str, said: bytes = b"") -> AsyncIterator[asyncio.StreamReader]:
+    """Somebody who has connected, as browsers do in advance, and asks for nothing or half of it."""
+    host, port = url.removeprefix("ws://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(said)
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
+async def refused(url: str) -> str:
+    """What a client is told that is not let in."""
+    with pytest.raises(InvalidHandshake) as error:
+        await connect(url)
+    return str(error.value)
+
+
+async def test_who_has_asked_for_nothing_is_not_waited_for() -> None:
+    """A server that closes drops connections on which nothing was asked for, or half of it."""
+    async with (
+        rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
+        silent(server.url) as nothing,
+        silent(server.url, b"GET / HTTP/1.1\r\nHost: x\r\n") as half,
+        connect(server.url) as client,
+    ):
+        await client.send("one that is open is told, as ever")
+        await client.recv()
+        async with asyncio.timeout(LONG):
+            await server.aclose()
+            assert await nothing.read() == await half.read() == b""
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+        assert client.close_code == 1001
+
+
+async def test_the_admin_listener_waits_for_nobody_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It drops who has asked for nothing, and watchers that do not read their close frame."""
+    forever = functools.partial(websockets_serve, open_timeout=None)
+    monkeypatch.setattr("rtmon.admin.serve", forever)
+    monitor = Monitor()
+    async with (
+        serve_admin(monitor, port=0) as listener,
+        silent(listener.url),
+        connect(f"{listener.url}/feed") as watcher,
+    ):
+        watcher.transport.pause_reading()
+        async with asyncio.timeout(LONG):
+            await listener.aclose()
+        watcher.transport.abort()
+    monitor.close()
+
+
+async def test_all_can_be_dropped() -> None:
+    """After abort() nobody is left to wait for: neither who does not read, nor who has been closed
+    and does not answer, nor who has asked for nothing.
+    """
+    async with (
+        rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
+        silent(server.url),
+        connect(server.url) as one,
+        connect(server.url) as another,
+    ):
+        await until(lambda: len(server.websockets.connections) == 2, timeout=LONG)
+        for client in (one, another):
+            client.transport.pause_reading()
+        leaving = asyncio.create_task(next(iter(server.websockets.connections)).close())
+        await until(lambda: len(server.websockets.connections) == 1, timeout=LONG)
+        server.close()
+        server.abort()
+        async with asyncio.timeout(LONG):
+            await server.wait_closed()
+            await leaving
+        for client in (one, another):
+            client.transport.abort()
+
+
+async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose request comes while the server closes hears that, and is not cut."""
+    monkeypatch.setattr("rtmon.server.UNASKED_TIMEOUT", LONG)  # however slow the machine is
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: Any) -> None:
+        entered.set()
+        await go.wait()
+
+    server = await rtmon.serve(echo, "127.0.0.1", 0, process_request=slowly)
+    coming = asyncio.create_task(refused(server.url))
+    await entered.wait()
+    server.close()
+    await until(lambda: not server.websockets.is_serving(), timeout=LONG)
+    go.set()
+    async with asyncio.timeout(LONG):
+        assert "503" in await coming
+        await server.wait_closed()
+
+
+async def test_those_who_are_gone_are_forgotten() -> None:
+    """What is remembered of connections does not grow with those that have been."""
+    server: Any = None
+    clients = listening.Clients(lambda: ServerConnection(ServerProtocol(), server))
+    kept = [clients() for _ in range(100)]
+    for _ in range(1000):
+        clients()
+        gc.collect(0)
+    assert len(clients._made) < 300
+    gc.collect()
+    assert clients._alive()[: len(kept)] == kept
+
+
+def test_the_promise() -> None:
+    """The times that docs/transports.md gives to clients and watchers are those that they have."""
+    page = (Path(__file__).parents[1] / "docs" / "transports.md").read_text(encoding="utf-8")
+    stopping = page.partition("## Stopping")[2].partition("## ")[0]
+    assert UNASKED_TIMEOUT == CLOSE_TIMEOUT == GRACE
+    assert f"{CLOSE_TIMEOUT:g} seconds" in stopping
+    assert f"{admin.CLOSE_TIMEOUT:g} seconds" in stopping
