@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "EVERY",
+    "HTTP",
     "PINGS",
     "WIRE",
     "Column",
@@ -39,6 +40,9 @@ EVERY = ("websockets", "asgi", "socketio")
 
 WIRE = ("websockets",)
 """The probes that see frames and bytes on the wire."""
+
+HTTP = ("websockets", "asgi")
+"""The probes that see handshakes refused and plain HTTP requests answered."""
 
 PINGS = ("websockets", "socketio")
 """The probes that see pings answered."""

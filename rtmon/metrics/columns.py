@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .column import (
     EVERY,
+    HTTP,
     PINGS,
     WIRE,
     Column,
@@ -114,8 +115,18 @@ SAMPLE: tuple[Column, ...] = (
     integer("peak", "connections", "Most connections open at once during the Sample."),
     counter("opened", "connections", "Handshakes completed."),
     counter("closed", "connections", "Open connections that ended, however they ended."),
-    counter("rejected", "connections", "WebSocket handshakes that failed or were refused."),
-    counter("http_requests", "requests", "Plain HTTP requests answered on the WebSocket port."),
+    counter(
+        "rejected",
+        "connections",
+        "WebSocket handshakes that failed or were refused.",
+        probes=HTTP,
+    ),
+    counter(
+        "http_requests",
+        "requests",
+        "Plain HTTP requests answered on the WebSocket port.",
+        probes=HTTP,
+    ),
     *_METERED,
     integer(
         "slow",
@@ -160,8 +171,8 @@ SAMPLE: tuple[Column, ...] = (
         "tally",
         "connections",
         "string",
-        "Connections closed during the Sample by close code (1006: without a close frame); those "
-        "of transports without such codes are not in it.",
+        "Connections closed during the Sample by close code; those of transports without such "
+        "codes are not in it.",
     ),
     Column("cpu", "gauge", "cores", "Float64", "CPU time of the process, per second of time."),
     integer("memory", "B", "Resident memory of the process; null where the system does not tell."),
@@ -221,7 +232,9 @@ CONNECTION: tuple[Column, ...] = (
     integer(
         "close_code",
         "",
-        "The code that ended the connection, 1006 if no close frame did; null without such codes.",
+        "The code that the connection ended with: the peer's; if it sent none, this side's where "
+        "that failed the connection (1002, 1007 and so on) or no answer is told (ASGI); else 1006. "
+        "Null on transports without such codes.",
     ),
     integer("code_sent", "", "Close code sent; null if none was."),
     text("reason_sent", "Close reason sent; null if no close frame was."),
@@ -230,7 +243,9 @@ CONNECTION: tuple[Column, ...] = (
     ),
     text("reason_received", "Close reason received; null if no close frame was."),
     text("initiator", "Who sent the first close frame: local, remote, or null if nobody did."),
-    text("cause", "Why the connection ended; see rtmon.metrics.causes."),
+    text(
+        "cause", "Why the connection ended, in a word: docs/probes.md lists them; null if unknown."
+    ),
     text("traceback", "Traceback of the exception that ended the handler; null if none did."),
     text(
         "last_frames",

@@ -32,8 +32,8 @@ class Sample:
     peak: int = 0
     opened: int = 0
     closed: int = 0
-    rejected: int = 0
-    http_requests: int = 0
+    rejected: int | None = 0
+    http_requests: int | None = 0
     messages_in: int | None = 0
     messages_out: int | None = 0
     bytes_in: int | None = 0
@@ -213,8 +213,8 @@ class Snapshot:
     peak: int = 0
     opened: int = 0
     closed: int = 0
-    rejected: int = 0
-    http_requests: int = 0
+    rejected: int | None = 0
+    http_requests: int | None = 0
     messages_in: int | None = 0
     messages_out: int | None = 0
     bytes_in: int | None = 0

@@ -26,6 +26,7 @@ async def test_alerts_and_dashboard_read_metrics_that_exist() -> None:
     monitor.measure(Hub())
     sio = chat()
     instrument(sio, monitor)
+    monitor.collector.expect("websockets")  # the kind of probe that knows all there is
     async with serve_admin(monitor, port=0) as admin:
         monitor.tick()
         exposed = await scrape(admin.port)
