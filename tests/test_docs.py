@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from websockets.asyncio.client import connect
 
 from rtmon import open_feed
 from rtmon.cli import app
+from rtmon.metrics.causes import Cause
 from rtmon.testing import until
 from tests.test_architecture import ROOMS
 
@@ -51,6 +53,13 @@ def test_commands_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
     named = set(re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE))
     assert {"demo", "test", "lint"} <= named <= targets
+
+
+def test_every_cause_is_explained() -> None:
+    """The table in docs/probes.md has each cause that a connection may have ended for, once."""
+    table = TEXT["probes.md"].partition("## Why connections ended")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
+    assert sorted(named) == sorted(get_args(Cause))
 
 
 async def test_the_first_example(tmp_path: Path, reserve_port: Callable[[], int]) -> None:
