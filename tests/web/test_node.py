@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,31 @@ def test_the_package_for_npm_is_complete() -> None:
     for export in package["exports"].values():
         for path in export.values():
             assert (WEB / path).is_file(), path
+
+
+def test_the_package_for_npm_has_the_license(tmp_path: Path) -> None:
+    """What `npm pack` makes holds the project's license beside the client, and not the chat page;
+    the copy that it needs for that is gone afterwards.
+    """
+    if shutil.which("npm") is None:
+        pytest.skip("no npm on the PATH")
+    clone = WEB.parents[1]
+    place = tmp_path / "rtmon" / "web"
+    shutil.copytree(WEB, place)
+    shutil.copy(clone / "LICENSE", tmp_path)
+    subprocess.run(
+        ["npm", "pack", "--silent", "--offline", "--ignore-scripts=false"],
+        cwd=place,
+        env={**os.environ, "npm_config_cache": str(tmp_path / "cache")},
+        check=True,
+        capture_output=True,
+        timeout=250,
+    )
+    with tarfile.open(place / f"rtmon-{rtmon.__version__}.tgz") as packed:
+        license_ = packed.extractfile("package/LICENSE")
+        assert license_ is not None
+        assert license_.read() == (clone / "LICENSE").read_bytes()
+        held = set(packed.getnames())
+    assert {"package/rtmon.js", "package/README.md", "package/client/session.js"} <= held
+    assert not {name for name in held if "chat" in name}
+    assert not (place / "LICENSE").exists()
