@@ -12,46 +12,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 import rtmon
 from rtmon.client import Client
 from rtmon.testing import FaultProxy
 
-from .conftest import Open, Tab, serving
+from .conftest import Open, serving
+from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><b>&amp;"
 """What must be shown as it is, wherever it comes from."""
-
-
-CONTRAST = """() => {
-  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    context.clearRect(0, 0, 1, 1);
-    context.fillStyle = color;
-    context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data].map((part) => part / 255);
-  };
-  const over = ([r, g, b, a], behind) => [r, g, b].map((part, i) => part * a + behind[i] * (1 - a));
-  const behind = (element) =>
-    element ? over(rgba(getComputedStyle(element).backgroundColor), behind(element.parentElement))
-            : [1, 1, 1];
-  const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const text = [...element.childNodes].filter((node) => node.nodeType === 3 && node.data.trim());
-    if (!text.length || !element.checkVisibility({ visibilityProperty: true })) continue;
-    const ground = behind(element);
-    const ink = over(rgba(getComputedStyle(element).color), ground);
-    const [one, other] = [light(ink), light(ground)];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    if (contrast < 4.5) found.push(`${contrast.toFixed(2)} ${element.className} ${text[0].data}`);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -67,52 +39,6 @@ async def friend(served: dict[str, Any]) -> AsyncIterator[Client]:
     """Somebody at the same server with another client."""
     async with rtmon.connect(served["url"], name="friend", user="friend", proxy=None) as client:
         yield client
-
-
-class Visitor:
-    """Somebody with the chat page open."""
-
-    def __init__(self, tab: Tab) -> None:
-        self.tab = tab
-        self.page: Page = tab.page
-        self.rows = self.page.locator("#rows .words")
-
-    async def enters(self, name: str, room: str | None = None) -> Visitor:
-        """Choose a name, and go to a room."""
-        await self.page.fill("#hello-field", name)
-        await self.page.keyboard.press("Enter")
-        await expect(self.page.locator("#pill-state")).to_have_text("Live")
-        if room is not None:
-            await self.page.click("#open-join")
-            await self.page.fill("#join-field", room)
-            await self.page.keyboard.press("Enter")
-            await expect(self.page.locator("#talk-title")).to_have_text(room)
-            await expect(self.page.locator("#crowd .you")).to_be_visible()
-        return self
-
-    async def says(self, text: str) -> None:
-        """Write something, and press Enter."""
-        await self.page.fill("#field", text)
-        await self.page.locator("#field").press("Enter")
-
-    async def is_(self, state: str) -> None:
-        """Wait for a state of the connection."""
-        await expect(self.page.locator("#pill-state")).to_have_text(state)
-
-    async def tries_now(self) -> None:
-        """Press the button that tries to connect, which goes away when that succeeds by itself."""
-        await self.page.evaluate("document.getElementById('again').click()")
-
-    async def faint(self) -> list[str]:
-        """Texts whose contrast to what is behind them is below 4.5 (WCAG 2.2, 1.4.3)."""
-        found: list[str] = await self.page.evaluate(CONTRAST)
-        return found
-
-    def forgive(self) -> None:
-        """What Chromium says of a server that was away is not the page's fault."""
-        self.tab.console[:] = [
-            line for line in self.tab.console if not line.startswith("WebSocket connection to")
-        ]
 
 
 async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
