@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -121,6 +122,10 @@ class CountingServer(Counting, ServerConnection):
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         await super().handshake(*args, **kwargs)
         self._opened()
+        # Up to version 16 a CancelledError goes past all that would close the connection.
+        task = getattr(self.server, "handlers", {}).get(self)
+        if task is not None:
+            task.add_done_callback(self._handler_ended)
 
     def _handshake_received(self, message: Any) -> None:
         self._says(message)
@@ -147,19 +152,28 @@ class CountingServer(Counting, ServerConnection):
                 self._handler_raised(exc)
         await super().close(code, reason)
 
-    def _handler_raised(self, exc: BaseException | None) -> None:
+    def _handler_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            try:
+                task.result()
+            except asyncio.CancelledError as exc:
+                self._handler_raised(exc, task)
+
+    def _handler_raised(
+        self, exc: BaseException | None, ended: asyncio.Task[None] | None = None
+    ) -> None:
         try:
-            if cancelled(exc):
+            if cancelled(exc, ended):
                 self._cancelled = True
             elif (
                 exc is not None
-                and failed(exc, left=_left)
+                and failed(exc, left=_left, task=ended)
                 and self._trouble is None
                 and self._tally.counted
             ):
                 self._trouble = exc
                 # Where the peer has closed already, nothing is said of it.
-                code = 1011 if self.protocol.state is OPEN else None
+                code = 1011 if self.protocol.state is OPEN and ended is None else None
                 self.monitor.handler_failed(self.meter, exc, code=code)
         except Exception as failure:
             self.monitor.probe_failed(failure)
