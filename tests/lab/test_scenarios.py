@@ -170,8 +170,11 @@ async def test_they_survive_a_cut(server: rtmon.Server) -> None:
         await until(lambda: seen(market, "delivered") > 0)
 
 
-async def test_they_stop_on_a_frozen_link(server: rtmon.Server) -> None:
+async def test_they_stop_on_a_frozen_link(
+    server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A scenario whose link is frozen can be stopped, and its connections are gone."""
+    monkeypatch.setattr("rtmon.lab.scenarios.crowd.LEAVE", 0.2)
     async with FaultProxy(server) as proxy:
         chat = ChatRoom(proxy, people=2)
         await chat.start()
