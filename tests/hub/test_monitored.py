@@ -10,7 +10,6 @@ import pandas as pd
 from websockets.asyncio.client import ClientConnection, connect
 
 import rtmon
-from rtmon.asgi import measured
 from rtmon.hub import Hub
 from rtmon.hub.transports.asgi import app
 from rtmon.testing import until
@@ -26,17 +25,27 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
                 return message
 
 
+def beat(hub: Hub) -> None:
+    """Ask the only client for a sign of life."""
+    (session,) = hub.audience.sessions.values()
+    session.heartbeat.start(3_600)
+    session.heartbeat._beat()
+
+
 async def test_names_errors_and_round_trips_are_measured() -> None:
     """The monitor shows a client under its own name, counts the errors that it was answered, and
     measures round trips by ping messages.
     """
+    hub = Hub()
     async with (
-        rtmon.serve(Hub(), "127.0.0.1", 0, ping_interval=None) as server,
+        rtmon.serve(hub, "127.0.0.1", 0, ping_interval=None) as server,
         connect(f"{server.url}/?name=ada") as client,
     ):
         await client.send('{"type": "nope"}')
         await answer(client, "error")
-        await client.send('{"type": "connect", "payload": {"name": "Ada", "heartbeat": 1}}')
+        await client.send('{"type": "connect", "payload": {"name": "Ada"}}')
+        await answer(client, "welcome")
+        beat(hub)
         ping = await answer(client, "ping")
         await client.send(json.dumps({"type": "pong", "reply_to": ping["id"]}))
 
@@ -53,9 +62,12 @@ async def test_names_errors_and_round_trips_are_measured() -> None:
 async def test_round_trips_are_measured_under_an_asgi_server_too() -> None:
     """Where the server's pings are hidden, those of the hub show in row, Sample and totals."""
     monitor = rtmon.Monitor(interval=1000)
-    where = serving(measured(app(Hub()), monitor))
+    hub = Hub()
+    # A probe of Socket.IO would know of round trips, too.
+    where = serving(rtmon.ASGIProbe(app(hub), monitor=monitor))
     async with where as address, connect(f"ws://{address}/") as client:
-        await client.send('{"type": "connect", "payload": {"heartbeat": 1}}')
+        await answer(client, "welcome")
+        beat(hub)
         ping = await answer(client, "ping")
         assert monitor.snapshot().rtt is None
         await client.send(json.dumps({"type": "pong", "reply_to": ping["id"]}))
