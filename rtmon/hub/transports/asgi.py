@@ -20,7 +20,7 @@ from ..origins import REFUSAL, Origins, OriginsOption
 from .arriving import Arrival
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
-from .sse import EventStreams
+from .sse import EventStreams, told_to_stop
 from .wire import dropping
 
 try:
@@ -139,6 +139,8 @@ class App:
             allow_credentials=True,
         )
         self._page = page
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -149,6 +151,7 @@ class App:
         if guarded and not self._origins.allows(Headers(scope=scope).getlist):
             await _refused(scope, receive, send)
         elif path.startswith("/socket.io"):
+            self._watch()
             await self.socketio(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket(path, scope, receive, send)
@@ -159,9 +162,20 @@ class App:
 
     async def aclose(self) -> None:
         """End all connections to its hubs, those over other transports too."""
+        if self._draining is not None:
+            self._draining.cancel()
         for hub in self._hubs:
             await hub.aclose()
         await self.socketio.aclose()
+
+    def _watch(self) -> None:
+        """Hear of a signal, which uvicorn tells of when all requests, polls too, are done."""
+        if self._drain and (self._draining is None or self._draining.cancelled()):
+            self._draining = asyncio.get_running_loop().create_task(self._part())
+
+    async def _part(self) -> None:
+        await told_to_stop()
+        self.socketio.farewell()
 
     async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         first, _, hint = path.removeprefix("/").partition("/")
@@ -220,9 +234,9 @@ def app(
         origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
             all. The server's own may, and programs; see :class:`rtmon.hub.origins.Origins`.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
-        drain: whether event streams are told and ended when a signal stops uvicorn, which waits
-            for them otherwise. False where several servers share a process, and for who closes
-            the application before the server, as :func:`rtmon.asgi.serve` does.
+        drain: whether event streams and polls are told and ended when a signal stops uvicorn,
+            which waits for them otherwise. False where several servers share a process, and for who
+            closes the application before the server, as :func:`rtmon.asgi.serve` does.
         page: whether there is a chat page.
 
     Raises:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import limits
+from ...protocol import close, limits
 from ..messages import channel_key, room_key
 from .arriving import Arrival, arrive
 from .sending import Latest
@@ -177,6 +177,12 @@ class SocketIO:
         for wire in (scope.get(_WIRE), self._upgraded.get(eio_sid)):
             if wire is not None:
                 wire.cut()
+
+    def farewell(self) -> None:
+        """Tell all clients that the server stops: a poll that waits is answered."""
+        for namespace in self.server.namespace_handlers.values():
+            for peer in list(namespace.peers.values()):
+                peer.close(close.GOING_AWAY, "the server stops")
 
     async def aclose(self) -> None:
         """End python-engineio's own task. Idempotent."""

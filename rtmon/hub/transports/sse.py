@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..hub import Hub
     from ..session import Session
 
-__all__ = ["EventStreams", "StreamPeer"]
+__all__ = ["EventStreams", "StreamPeer", "told_to_stop"]
 
 logger = logging.getLogger("rtmon.hub")
 
@@ -146,8 +146,13 @@ class _Answer(EventSourceResponse):
     async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # it is static there
         if not self._drain:
             await anyio.sleep_forever()
-        await super()._listen_for_exit_signal()
+        await told_to_stop()
         self._peer.close(close.GOING_AWAY, "the server stops")
+
+
+async def told_to_stop() -> None:
+    """Wait until uvicorn is told to stop, by a signal."""
+    await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - what it has for that
 
 
 class EventStreams:
