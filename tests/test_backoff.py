@@ -1,0 +1,44 @@
+"""How long to wait before the next attempt."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.backoff import Backoff
+from rtmon.errors import OptionError
+
+
+@given(st.integers(1, 10_000), st.integers(0, 2**32))
+def test_backoff(failures: int, seed: int) -> None:
+    """Waits are spread from nothing to a bound that doubles until it reaches its most."""
+    backoff = Backoff(base=0.5, max=30)
+    delay = backoff.delay(failures, random.Random(seed))
+    assert delay is not None
+    assert 0 <= delay <= backoff.bound(failures)
+    assert backoff.bound(failures) == min(30, 0.5 * 2 ** min(failures - 1, 10))
+    assert Backoff(jitter="none").delay(failures, random.Random(seed)) == backoff.bound(failures)
+
+
+def test_backoff_gives_up() -> None:
+    """After its attempts there is no further wait."""
+    backoff = Backoff(attempts=2)
+    rng = random.Random(1)
+    assert backoff.delay(2, rng) is not None
+    assert backoff.delay(3, rng) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"base": 0}, {"base": 31}, {"base": "1"}, {"max": None}, {"factor": 0.5}),
+        *({"jitter": "some"}, {"jitter": []}, {"attempts": -1}, {"attempts": "3"}),
+    ],
+)
+def test_backoff_refuses_nonsense(wrong: dict[str, object]) -> None:
+    """Each wrong option is named in the error."""
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        Backoff(**wrong)  # type: ignore[arg-type]
