@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtmon.client.options import ClientOptions
 from rtmon.client.places import Cursor, matches
 from rtmon.client.records import Message
 from rtmon.errors import OptionError
+from rtmon.hub.channels import matches as hub_matches
 from rtmon.protocol.incoming import Position
 from tests.client.wire import Wire
 
@@ -72,21 +75,16 @@ def test_an_answer_that_is_too_old() -> None:
     assert gaps == [(3, False), (4, False), (5, False), (6, False)]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "channel", "expected"),
-    [
-        ("news", "news", True),
-        ("news.*", "news.a", True),
-        ("news.*", "news.a.b", False),
-        ("news.**", "news.a.b", True),
-        ("**", "a", True),
-        ("*.b", "a.b", True),
-        ("a+*", "aab", False),
-    ],
-)
-def test_patterns(pattern: str, channel: str, expected: bool) -> None:  # noqa: FBT001
+_names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
+
+
+@given(_names, st.lists(st.integers(0, 2)), st.booleans(), _names)
+def test_patterns(segments: list[str], stars: list[int], further: bool, channel: list[str]) -> None:  # noqa: FBT001
     """Patterns mean here what they mean to the hub."""
-    assert matches(pattern, channel) is expected
+    for place in stars:
+        segments[place % len(segments)] = "*"
+    pattern, name = ".".join([*segments, "**"] if further else segments), ".".join(channel)
+    assert matches(pattern, name) is (name == pattern or hub_matches(pattern, name))
 
 
 @pytest.mark.parametrize(
