@@ -95,7 +95,7 @@ async def statuses(where: str, origin: str | None, site: str | None = None) -> d
                 found[f"ws {path[:4]}"] = 101
         except InvalidStatus as error:
             found[f"ws {path[:4]}"] = error.response.status_code
-    async with httpx.AsyncClient(base_url=f"http://{where}", trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"http://{where}", trust_env=False, timeout=60) as http:
         async with http.stream("GET", "/events", headers=headers) as stream:
             found["events"] = stream.status_code
         posted = await http.post("/events", headers=headers, content=b"{}")
@@ -124,7 +124,7 @@ async def test_every_door_is_guarded() -> None:
         refused = {**through, **dict.fromkeys(DOORS, 403)}
         assert await statuses(where, FOREIGN) == refused
         assert await statuses(where, None, "cross-site") == refused
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             words = await http.get(f"http://{where}/events", headers={"Origin": FOREIGN})
             assert "origins=" in words.text
             assert "access-control-allow-origin" not in words.headers
@@ -142,7 +142,9 @@ async def test_who_is_named_gets_through_every_door() -> None:
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,content-type",
         }
-        async with httpx.AsyncClient(base_url=f"http://{where}", trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://{where}", trust_env=False, timeout=60
+        ) as http:
             before = await http.options("/events", headers=asked)
             assert before.status_code == 200
             assert "authorization" in before.headers["access-control-allow-headers"].lower()

@@ -56,10 +56,11 @@ def test_a_buffer_that_contradicts_the_hub_is_said(write_limit: Any) -> None:
     rtmon.serve(Hub(max_waiting=2_000_000), "127.0.0.1", 0, write_limit=write_limit)
 
 
-async def test_who_is_being_shown_out_takes_no_more() -> None:
+async def test_who_is_being_shown_out_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a reader that was too slow has time for its close frame, nothing more is kept for it,
     what waited in the queue is gone, and it still counts among the connections that may be.
     """
+    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # it lasts
     hub = Hub(announce=60.0, max_connections=1)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
