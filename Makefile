@@ -32,9 +32,11 @@ test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered w
 	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 3 --dist loadfile $(NBVAL) $(ARGS)
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
-test-oldest: $(OLDEST)/.installed ## Test the probe with the oldest websockets that is supported
+test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16
 	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/fanout tests/feeds tests/test_server.py \
 		$(patsubst %,tests/probes/test_%.py,websockets deaths failing truth fast pair) $(ARGS)
+	RTMON_STRICT= PYTHONPATH=$(OLDEST)/16 $(OLDEST)/bin/python -m pytest \
+		$(patsubst %,tests/probes/test_%.py,websockets deaths failing truth) $(ARGS)
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
@@ -95,4 +97,5 @@ $(OLDEST)/.installed: constraints.txt scripts/python.sh
 	@grep -v '^websockets==' constraints.txt > $(OLDEST)/constraints.txt
 	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --constraint $(OLDEST)/constraints.txt \
 		'websockets==15.0.1' msgspec typer hypothesis pandas pytest pytest-asyncio pytest-timeout
+	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --no-deps --target $(OLDEST)/16 websockets==16.0
 	@touch $@

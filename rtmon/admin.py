@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from . import listening
 from .errors import MissingExtra, OptionError
 from .feeds import wire
+from .guarding import waiting
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -189,16 +190,16 @@ class Admin(listening.Serving):
         query = parse_qs(urlsplit(connection.request.path).query)
         since = wire.parse_since(query.get("since", [""])[0])
         # Ticks that come while the history is on its way wait here, so that none is missed.
-        waiting: deque[bytes] = deque()
-        self._watchers[connection] = waiting
+        held: deque[bytes] = deque()
+        self._watchers[connection] = held
         if self._unlisten is None:
             self._unlisten = self.monitor.listen(self._on_tick)
         try:
             for piece in self._history(*since):
                 await connection.send(piece, text=True)
                 await asyncio.sleep(0)
-            while waiting:
-                await connection.send(waiting.popleft(), text=True)
+            while held:
+                await connection.send(held.popleft(), text=True)
             self._watchers[connection] = None
             await connection.wait_closed()
         except ConnectionClosed:
@@ -252,15 +253,15 @@ class Admin(listening.Serving):
             self.monitor.collector.published(),
         )
         ready: list[ServerConnection] = []
-        for connection, waiting in list(self._watchers.items()):
-            if waiting is None:
-                behind = connection.transport.get_write_buffer_size() > WATCHER_BYTES
+        for connection, held in list(self._watchers.items()):
+            if held is None:
+                behind = waiting(connection.transport) > WATCHER_BYTES
             else:
-                waiting.append(frame)
-                behind = len(waiting) > WATCHER_TICKS
+                held.append(frame)
+                behind = len(held) > WATCHER_TICKS
             if behind:
                 connection.transport.abort()
-            elif waiting is None:
+            elif held is None:
                 ready.append(connection)
         broadcast(ready, frame.decode())
 

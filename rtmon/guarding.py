@@ -25,6 +25,7 @@ __all__ = [
     "Guarded",
     "GuardedServerConnection",
     "Listener",
+    "waiting",
 ]
 
 PONGS_ABOVE = 65_536
@@ -39,6 +40,17 @@ FLOOD_GRACE = 1.0
 
 _LOOKS = 4
 """Looks in the time after which a peer that reads nothing is cut off."""
+
+
+def waiting(transport: Any) -> int:
+    """Bytes that wait to be sent, in all transports that a connection goes through.
+
+    That for TLS tells its own only: what it has encrypted already waits in the one below, which
+    uvloop shows to nobody.
+    """
+    size: int = transport.get_write_buffer_size()
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return size if below is None else size + int(below.get_write_buffer_size())
 
 
 class Listener(Protocol):
@@ -163,8 +175,8 @@ class _Guard:
 
     def _send_frame_later(self, frame: Frame) -> None:
         assert self._send_frame is not None  # noqa: S101 - it is what this stands in for
-        waiting = self._connection.transport.get_write_buffer_size()
-        if frame.opcode is Opcode.PONG and (self._pong is not None or waiting > PONGS_ABOVE):
+        size = waiting(self._connection.transport)
+        if frame.opcode is Opcode.PONG and (self._pong is not None or size > PONGS_ABOVE):
             self._pong = frame
         else:
             self._send_frame(frame)
@@ -184,7 +196,7 @@ class _Guard:
 
     def _taken(self) -> int:
         connection = self._connection
-        return connection.written() - connection.transport.get_write_buffer_size()
+        return connection.written() - waiting(connection.transport)
 
     def _set_timer(self) -> None:
         timeout = self._connection.stall_timeout

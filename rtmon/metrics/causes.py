@@ -7,6 +7,7 @@ from typing import Literal
 __all__ = ["NORMAL", "TOO_SLOW", "Cause", "cause"]
 
 Cause = Literal[
+    "aborted",
     "closed",
     "handler cancelled",
     "handler failed",
@@ -19,12 +20,15 @@ Cause = Literal[
 ]
 """Why a connection ended.
 
+* ``aborted``: this side cut it without a close frame, as ``transport.abort()`` does, or a server
+  whose application ends without closing.
 * ``closed``: with a close frame of either side that says nothing worse.
 * ``handler cancelled``: somebody cancelled the handler's task, as the end of its event loop does,
   which closes with 1011.
 * ``handler failed``: an exception left the handler, which closes with 1011; also a
   ``CancelledError`` of something that the handler waited for, while nobody cancelled it.
-* ``peer vanished``: TCP ended, or nothing answered any more, without a close frame.
+* ``peer vanished``: TCP ended without a close frame, or nothing answered any more, not even a
+  close frame.
 * ``ping timeout``: a keepalive ping was not answered in time.
 * ``protocol error``: the peer broke the protocol (1002, 1003, 1007, 1009, 1010).
 * ``reset``: the peer's machine or something between reset the TCP connection.
@@ -85,10 +89,13 @@ def cause(
             "handler cancelled": cancelled and code_sent == 1011,
             "protocol error": code_sent in VIOLATIONS,
             "server shutdown": shutdown,
+            "peer vanished": code_received is None and not gone,
         }
         return next((name for name, holds in known.items() if holds), "closed")
     if shutdown:
         return "server shutdown"
     if slow and not gone:
         return "slow consumer"
+    if not gone and exception is None:
+        return "aborted"
     return "reset" if isinstance(exception, ConnectionError) else "peer vanished"

@@ -147,8 +147,8 @@ SAMPLE: tuple[Column, ...] = (
     *histogram(
         "handler",
         "s",
-        "Time that handlers took for a message: from recv() returning to the next recv(); of one "
-        "read by recv_streaming() it is not known.",
+        "Time that handlers took for a message: from recv() returning to the next recv(), or "
+        "to the handler's end; of one read by recv_streaming() it is not known.",
         (50, 95, 99),
     ),
     *histogram(

@@ -261,6 +261,8 @@ class Monitor(Reading):
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
         """A WebSocket handshake failed or was refused."""
+        if meter.path is not None:
+            detail = f"{detail} at {meter.path}"
         # http.HTTPStatus is a number, too, but is not written as one.
         code = None if status is None else int(status)
         self.collector.rejected(meter, self.clock.time(), status=code, detail=detail)

@@ -18,6 +18,7 @@ from ..protocol.close import ABNORMAL
 from .eventstream import EventStream
 from .exchange import App, Exchange, Message, Receive, Scope, Send, ending, text_size
 from .failing import cancelled
+from .routes import template
 
 if TYPE_CHECKING:
     from ..metrics.meter import Meter
@@ -130,6 +131,7 @@ class _WebSocket(Exchange):
 
     def _reject(self, status: int | None, detail: str | None = None) -> None:
         self._refused = True
+        self._meter.path = template(self.scope)
         if detail is None:
             detail = f"refused with HTTP {status}"
         self.monitor.connection_rejected(self._meter, status=status, detail=detail)
@@ -144,7 +146,7 @@ class _WebSocket(Exchange):
             if not self._refused:
                 self._never_opened(failed=failed)
             return
-        cause: Cause = "peer vanished" if self.gone else "closed"
+        cause: Cause = "peer vanished" if self.gone else "aborted"
         if failed or cancelled(exc):
             cause = "handler failed" if failed else "handler cancelled"
         # Whoever leaves without a word has the server drop the connection, as uvicorn does.

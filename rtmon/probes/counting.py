@@ -12,13 +12,13 @@ wrong in a probe reaches a connection: it is swallowed, counted, and logged.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from websockets.asyncio.server import Server
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ..guarding import FLOOD_GRACE, Guarded
+from ..guarding import FLOOD_GRACE, Guarded, waiting
 from ..metrics.causes import VIOLATIONS, cause
 from ..metrics.collector import uncounted
 from ..metrics.meter import Ending
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from ..monitor import Monitor
 
 __all__ = ["Counting", "peer_address"]
-
-# Named differently up to version 16.
-_PENDING_PINGS = "pong_waiters" if hasattr(Server, "conn_handler") else "pending_pings"
 
 
 class Counting(Guarded):
@@ -92,7 +89,7 @@ class Counting(Guarded):
             meter.remote = peer_address(transport.get_extra_info("peername"))
             tls = transport.get_extra_info("ssl_object")
             meter.tls = None if tls is None else tls.version()
-            meter.queue = self.transport.get_write_buffer_size
+            meter.queue = self._queue()
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
@@ -193,13 +190,18 @@ class Counting(Guarded):
         if self._paused_at is not None:
             self._count_pause()
             self._paused_at = None
-            self.meter.queue = self.transport.get_write_buffer_size
+            self.meter.queue = self._queue()
+
+    def _queue(self) -> Callable[[], int]:
+        """What tells how much waits, asked at every tick in which something moved."""
+        transport: Any = self.transport
+        plain: Callable[[], int] = transport.get_write_buffer_size
+        return plain if self.meter.tls is None else partial(waiting, transport)
 
     def _paused_queue(self) -> int:
         """What waits, asked at every tick while writing is paused: the pause lasts until now."""
         self._count_pause()
-        waiting: int = self.transport.get_write_buffer_size()
-        return waiting
+        return waiting(self.transport)
 
     def _count_pause(self) -> None:
         if self._paused_at is not None:
@@ -212,7 +214,9 @@ class Counting(Guarded):
         return written
 
     def acknowledge_pings(self, data: bytes) -> None:
-        solicited = data in getattr(self, _PENDING_PINGS, ())
+        # The name before version 16 was another.
+        pending: Any = getattr(self, "pending_pings", None)
+        solicited = data in (getattr(self, "pong_waiters", ()) if pending is None else pending)
         super().acknowledge_pings(data)
         try:
             if solicited and self._tally.counted:

@@ -91,6 +91,7 @@ class Exchange(abc.ABC):
         await self._finish(None)
 
     async def _finish(self, exc: BaseException | None) -> None:
+        self.attempt(self.asked)  # it is done with the last message, too
         try:
             if exc is None or isinstance(exc, Exception | asyncio.CancelledError):
                 await self.hear_the_server_out()

@@ -229,4 +229,6 @@ def obstacle(base: type[Connection]) -> str | None:
     Args:
         base: the connection class it would stand before.
     """
-    return flat.obstacle(base, stock=ServerConnection, replaced=REPLACED)
+    if not issubclass(base, ServerConnection):
+        return "it is for the connections of servers"
+    return flat.obstacle(base, replaced=REPLACED)

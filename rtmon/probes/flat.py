@@ -150,24 +150,17 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
     return data
 
 
-def obstacle(
-    base: type[Connection],
-    *,
-    stock: type[Connection] | None = None,
-    replaced: Sequence[str] = REPLACED,
-) -> str | None:
+def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
     """Why the library's steps cannot be taken for it, None if they can.
 
     Args:
         base: the connection class that would be stood before.
-        stock: the library's class that it has to be like; by default the one for its end.
         replaced: the methods whose work would be done.
     """
     if installed_version not in TESTED:
         tested = ", ".join(sorted(TESTED))
         return f"websockets {installed_version} is installed, and it was tested with {tested} only"
-    if stock is None:
-        stock = ClientConnection if issubclass(base, ClientConnection) else ServerConnection
+    stock = ClientConnection if issubclass(base, ClientConnection) else ServerConnection
     own = [name for name in replaced if getattr(base, name) is not getattr(stock, name)]
     if own:
         return f"{base.__name__} has methods of its own: {', '.join(own)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from inspect import isclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN
 
 from ..errors import OptionError
+from ..monitor import Monitor
 from . import fast as fast_path
 from . import flat as flat_path
 from .counting import Counting
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
-    from ..monitor import Monitor
 
 __all__ = ["probe", "probed"]
 
@@ -68,8 +69,19 @@ def probe(
         may set: the name under which a connection is shown.
 
     Raises:
-        OptionError: another Monitor counts connections of that class already.
+        OptionError: that is no Monitor, or no connection class, or another Monitor counts
+            connections of that class already.
     """
+    if not isinstance(monitor, Monitor):
+        raise OptionError(f"probe() was given {monitor!r}: give it a Monitor")
+    given: Any = base
+    if not (isclass(given) and issubclass(given, ServerConnection | ClientConnection)):
+        raise OptionError(
+            f"base is {base!r}: give a ServerConnection or a ClientConnection of "
+            "websockets.asyncio, or a class derived from one"
+        )
+    if issubclass(base, ServerConnection):
+        monitor.collector.expect("websockets")
     if issubclass(base, Counting):
         if base.monitor is monitor:
             return base
@@ -140,9 +152,13 @@ class CountingServer(Counting, ServerConnection):
         traceback: TracebackType | None,
     ) -> None:
         self._handler_raised(exc_value)
+        if self._times:
+            self._handler_returned()
         await super().__aexit__(exc_type, exc_value, traceback)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self._times and sys._getframe(1).f_code is _HANDLER_CALLER:  # noqa: SLF001 - who awaits
+            self._handler_returned()
         if _HANDLER_CALLER is not None and code == 1011:
             exc = sys.exception()
             where = None if exc is None else exc.__traceback__
@@ -151,6 +167,13 @@ class CountingServer(Counting, ServerConnection):
             if where is not None and where.tb_frame.f_code is _HANDLER_CALLER:
                 self._handler_raised(exc)
         await super().close(code, reason)
+
+    def _handler_returned(self) -> None:
+        """The handler is done with its last message, too."""
+        try:
+            self._tally.asked()
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
 
     def _handler_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

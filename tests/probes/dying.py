@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.client import ClientProtocol
+from websockets.uri import parse_uri
 
 from rtmon import Monitor, probe
 from rtmon.metrics.records import ConnectionInfo
 from rtmon.testing import until
 
-__all__ = ["dead", "echo", "serving"]
+__all__ = ["dead", "echo", "serving", "upgraded"]
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -35,6 +38,25 @@ async def serving(
         port = next(iter(server.sockets)).getsockname()[1]
         yield monitor, server, f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port}"
     monitor.close()
+
+
+async def upgraded(
+    url: str, **options: Any
+) -> tuple[ClientProtocol, asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client that reads and writes only when it is told to, after its handshake.
+
+    Args:
+        url: of the server.
+        **options: of ``asyncio.open_connection``.
+    """
+    if "sock" not in options:
+        options |= {"host": "127.0.0.1", "port": int(url.rpartition(":")[2])}
+    reader, writer = await asyncio.open_connection(**options)
+    client = ClientProtocol(parse_uri(url))
+    client.send_request(client.connect())
+    writer.writelines(client.data_to_send())
+    client.receive_data(await reader.readuntil(b"\r\n\r\n"))
+    return client, reader, writer
 
 
 async def dead(monitor: Monitor) -> ConnectionInfo:

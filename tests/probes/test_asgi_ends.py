@@ -224,9 +224,9 @@ async def test_refused_handshakes_say_with_what() -> None:
         snapshot = monitor.snapshot()
     assert [event.code for event in rejected] == expected
     assert [event.detail for event in rejected[1:4]] == [
-        "refused with HTTP 429",
-        "the application failed before it accepted",
-        "the application neither accepted nor refused",
+        "refused with HTTP 429 at /1",
+        "the application failed before it accepted at /2",
+        "the application neither accepted nor refused at /3",
     ]
     assert (snapshot.opened, snapshot.rejected, snapshot.errors) == (0, 5, 1)
     assert monitor.collector.connections() == []
@@ -252,7 +252,7 @@ async def test_a_peer_that_leaves_during_the_handshake_is_rejected_without_a_sta
         writer.transport.abort()
         await until(lambda: monitor.snapshot().rejected == 1)
         (event,) = events(monitor, "rejected")
-    assert (event.code, event.detail) == (None, "the connection was lost during the handshake")
+    assert (event.code, event.detail) == (None, "the connection was lost during the handshake at /")
 
 
 async def test_shutting_the_server_down_is_a_1012_of_this_side() -> None:

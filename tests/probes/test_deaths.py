@@ -7,12 +7,14 @@ import socket
 import ssl
 import struct
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 from rtmon import Monitor
-from rtmon.testing import until
-from tests.probes.dying import dead, serving
+from rtmon.testing import FakeClock, until
+from tests.probes.dying import dead, serving, upgraded
 
 
 def _freeze(client: ClientConnection) -> None:
@@ -234,3 +236,70 @@ async def test_tls_is_told_and_bytes_are_counted_before_encryption(
     assert row.tls == "TLSv1.3"
     assert row.wire_in is not None
     assert 1000 + 8 < row.wire_in < 1000 + 8 + 400
+
+
+async def test_what_waits_below_tls_is_seen(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """What is encrypted already and not read waits as what is not: in the queue, with its age."""
+    server_side, client_side = tls
+    size = 5_000_000
+
+    async def handler(connection: ServerConnection) -> None:
+        sock = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        await connection.send(b"x" * size)
+        await connection.wait_closed()
+
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, clock=clock)
+    async with serving(handler, monitor=monitor, ssl=server_side, compression=None) as (_, _, url):
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        _, _, writer = await upgraded(
+            url, sock=peer, ssl=client_side, server_hostname="localhost", limit=1024
+        )
+        await until(lambda: (monitor.snapshot().messages_out or 0) > 0)
+        monitor.tick()
+        clock.advance(2)
+        monitor.tick()
+        (row,) = monitor.collector.connections()
+        sample = monitor.collector.history.latest()
+        writer.transport.abort()
+        await dead(monitor)
+    assert row.send_queue is not None
+    assert size / 2 < row.send_queue < size * 1.1
+    assert row.queue_age is not None
+    assert row.queue_age >= 2
+    assert sample is not None
+    assert sample.slow == 1
+
+
+async def test_a_connection_that_this_side_cuts_is_told_from_one_that_vanished() -> None:
+    """transport.abort() is this side's doing, and says so."""
+
+    async def handler(connection: ServerConnection) -> None:
+        connection.transport.abort()
+        await connection.wait_closed()
+
+    async with serving(handler) as (monitor, _, url):
+        with pytest.raises(ConnectionClosed):
+            async with connect(url) as client:
+                await client.recv()
+        row = await dead(monitor)
+    assert (row.close_code, row.cause) == (1006, "aborted")
+
+
+async def test_a_close_that_nobody_answers_is_a_peer_that_vanished() -> None:
+    """When this side closes and the other is not there any more, the 1006 is not a mere close."""
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.recv()
+
+    async with serving(handler, close_timeout=0.1) as (monitor, _, url):
+        client, _, writer = await upgraded(url)
+        client.send_text(b"and now I am gone")
+        writer.writelines(client.data_to_send())
+        row = await dead(monitor)
+        writer.transport.abort()
+    assert (row.close_code, row.code_sent, row.cause) == (1006, 1000, "peer vanished")
+    assert row.last_frames is not None

@@ -380,7 +380,7 @@ async def test_rejected_handshakes_and_plain_http_are_told_apart() -> None:
     assert snapshot.wire_in is not None
     assert snapshot.wire_in > 38
     first, second = _events(monitor, "rejected")
-    assert (first.code, first.detail) == (403, "refused with HTTP 403")
+    assert (first.code, first.detail) == (403, "refused with HTTP 403 at /no")
     assert second.code is None
     assert monitor.collector.connections() == []
 
@@ -483,6 +483,40 @@ async def test_a_closed_connection_is_not_kept_alive() -> None:
         await _ended(monitor)
     gc.collect()
     assert kept[0]() is None
+
+
+async def test_the_last_message_of_a_handler_was_handled_too() -> None:
+    """A handler that returns rather than ask for more has taken time for its message."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, clock=clock)
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.recv()
+        clock.advance(0.25)
+
+    async with _serving(handler, create_connection=probe(monitor)) as (_, url):
+        async with connect(url) as client:
+            await client.send("x")
+            await client.wait_closed()
+        await _ended(monitor)
+    handled = monitor.snapshot().handler
+    monitor.close()
+    assert handled is not None
+    assert (handled.count, handled.sum) == (1, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"monitor": None}, "None: give it a Monitor"),
+        ({"base": 5}, "base is 5"),
+        ({"base": str}, "or a class derived from one"),
+    ],
+)
+def test_what_cannot_be_probed_is_refused_by_name(wrong: dict[str, Any], said: str) -> None:
+    """A slip in the line that sets up a probe is told there, not by connections that fail."""
+    with pytest.raises(OptionError, match=said):
+        probe(**{"monitor": Monitor(interval=1000), **wrong})
 
 
 async def test_a_client_has_its_own_rows_and_no_part_in_the_servers_totals() -> None:

@@ -12,7 +12,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...errors import ProtocolError
-from ...guarding import Guarded, GuardedServerConnection
+from ...guarding import Guarded, GuardedServerConnection, waiting
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from .arriving import Arrival
@@ -68,7 +68,7 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def buffered(self) -> int:
-        return self.connection.transport.get_write_buffer_size()
+        return waiting(self.connection.transport)
 
     @property
     def taken(self) -> int:
