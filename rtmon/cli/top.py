@@ -16,6 +16,7 @@ from ..feeds.remote import RemoteFeed
 from ..feeds.still import Still
 from ..summary.condition import Observer
 from ..summary.series import Series
+from .options import refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,7 @@ LOOKS = 0.1
 
 
 def top(
+    context: typer.Context,
     url: Annotated[
         str,
         typer.Argument(
@@ -71,6 +73,7 @@ def top(
     if once or not console.is_terminal or not sys.stdin.isatty():
         asyncio.run(_print(feed, choices, console, timeout))
     else:
+        refuse_idle(context, "timeout", because="without --once: it waits for as long as you look")
         asyncio.run(_watch(feed, choices, console))
 
 

@@ -101,6 +101,14 @@ def test_it_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
     assert terminal.output.endswith("\x1b[?25h\x1b[?1049l")
 
 
+def test_a_timeout_is_for_one_screen() -> None:
+    """An option that would do nothing at a terminal is refused there."""
+    terminal = Terminal("top", "--timeout", "1")
+    assert terminal.end() == 2
+    os.close(terminal.screen)
+    assert "'--timeout': it has no effect without --once" in " ".join(terminal.output.split())
+
+
 def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     """Ctrl-C ends it successfully, and out of the alternate screen."""
     terminal.read_until("of 1 open")
