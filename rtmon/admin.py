@@ -129,16 +129,9 @@ class Admin(listening.Serving):
         self, connection: ServerConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
         url = urlsplit(request.path)
-        # A page in somebody's browser must not read this listener; programs send no Origin.
-        if request.headers.get_all("Origin"):
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN, "requests that carry an Origin are refused here\n"
-            )
-        if not self._allowed(request, parse_qs(url.query)):
-            return connection.respond(
-                http.HTTPStatus.UNAUTHORIZED,
-                "this admin listener needs a token: Authorization: Bearer TOKEN\n",
-            )
+        refused = self._refused(request, parse_qs(url.query))
+        if refused is not None:
+            return connection.respond(*refused)
         if url.path == "/healthz":
             return self._health(connection)
         if url.path == "/metrics":
@@ -149,9 +142,27 @@ class Admin(listening.Serving):
             )
         return None
 
-    def _allowed(self, request: Request, query: dict[str, list[str]]) -> bool:
-        if self._token is None:
-            return True
+    def _refused(
+        self, request: Request, query: dict[str, list[str]]
+    ) -> tuple[http.HTTPStatus, str] | None:
+        """Why somebody may not read here; None if they may."""
+        # A page in somebody's browser must not read this listener; programs send no Origin.
+        if request.headers.get_all("Origin"):
+            return http.HTTPStatus.FORBIDDEN, "requests that carry an Origin are refused here\n"
+        if self._token is not None:
+            if self._shown(request, query):
+                return None
+            return (
+                http.HTTPStatus.UNAUTHORIZED,
+                "this admin listener needs a token: Authorization: Bearer TOKEN\n",
+            )
+        # A page whose own name leads to this machine sends no Origin: it is at home there.
+        if all(map(_is_here, request.headers.get_all("Host"))):
+            return None
+        return http.HTTPStatus.FORBIDDEN, _BY_ANOTHER_NAME
+
+    def _shown(self, request: Request, query: dict[str, list[str]]) -> bool:
+        assert self._token is not None  # noqa: S101 - for the type checker
         given = [
             value.removeprefix("Bearer ") for value in request.headers.get_all("Authorization")
         ] + query.get("token", [])
@@ -264,6 +275,20 @@ class Admin(listening.Serving):
             elif held is None:
                 ready.append(connection)
         broadcast(ready, frame.decode())
+
+
+_BY_ANOTHER_NAME = (
+    "this admin listener is for its own machine, by the name localhost or 127.0.0.1; to be asked "
+    "by another it needs a token\n"
+)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a Host header names this machine."""
+    try:
+        return listening.is_loopback(urlsplit(f"//{host}").hostname)
+    except ValueError:
+        return False
 
 
 def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:

@@ -10,6 +10,7 @@ import errno
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
+from ipaddress import ip_address
 from typing import Any, Self
 
 from websockets.asyncio.server import Server
@@ -109,7 +110,12 @@ def address(host: str | None, port: int) -> str:
 
 def is_loopback(host: str | None) -> bool:
     """Whether only this machine can reach a listener on that host."""
-    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+    if host is None:
+        return False
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, and who says what that is cannot be told from it
+        return False
 
 
 def port_of(server: Server) -> int:

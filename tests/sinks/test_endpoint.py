@@ -125,6 +125,28 @@ async def test_it_is_as_closed_to_the_world_as_the_feed() -> None:
         assert "rtmon_info" in answer.text
 
 
+async def test_a_name_that_leads_here_does_not_open_it() -> None:
+    """A page of another name, which its DNS has point to this machine, cannot read /metrics; this
+    machine's own names can, and with a token any name.
+    """
+    async with serve_admin(Monitor(interval=1000), port=0) as admin:
+        for host in (
+            "evil.example",
+            "evil.example:8766",
+            "127.evil.example",
+            "[::1",
+            "localhost@x",
+        ):
+            assert (await get(admin.port, "/metrics", Host=host)).status == 403
+        for host in ("localhost", "127.0.0.1:8766", "127.1.2.3", "[::1]:8766"):
+            assert (await get(admin.port, "/metrics", Host=host)).status == 200
+    async with serve_admin(Monitor(interval=1000), port=0, token="s3cret") as admin:  # noqa: S106 - a test's
+        answer = await get(
+            admin.port, "/metrics", Host="chat.example", Authorization="Bearer s3cret"
+        )
+        assert answer.status == 200
+
+
 async def test_a_registry_of_ones_own() -> None:
     """registry(monitor) serves what /metrics does by other means, on any thread; each Monitor
     has its own, and nothing is registered globally.
