@@ -220,7 +220,8 @@ class Counting(Guarded):
         super().acknowledge_pings(data)
         try:
             if solicited and self._tally.counted:
-                self.monitor.collector.rtt(self.meter, self.latency)
+                seconds = self._tally.round_trip(data)
+                self.monitor.collector.rtt(self.meter, self.latency if seconds is None else seconds)
         except Exception as exc:
             self.monitor.probe_failed(exc)
 

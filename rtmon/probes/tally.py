@@ -77,6 +77,7 @@ class Tally:
         "_handed_at",
         "_monitor",
         "_parts",
+        "_pinged",
         "between",
         "counted",
         "groups",
@@ -105,6 +106,7 @@ class Tally:
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
         self._handed_at: float | None = None
+        self._pinged: tuple[bytes, float] | None = None
 
     def received(self, frame: Frame) -> None:
         """A frame came in; when, the meter knows: ``meter.last``."""
@@ -163,7 +165,20 @@ class Tally:
                 meter.own_binary_out += 1
                 ledger.binary_out += 1
         else:
+            if opcode is _PING:
+                self._pinged = bytes(data), now
             self._part("out", opcode, size, fin=fin)
+
+    def round_trip(self, data: bytes) -> float | None:
+        """Seconds since the latest ping, if this is its payload; None if it is another's.
+
+        The library asks the event loop for the time, and uvloop's moves in whole milliseconds.
+        """
+        pinged = self._pinged
+        if pinged is None or pinged[0] != data:
+            return None
+        self._pinged = None
+        return self.now() - pinged[1]
 
     def asked(self) -> None:
         """The handler asks for the next message: it is done with the one before."""

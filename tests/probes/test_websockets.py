@@ -519,6 +519,29 @@ def test_what_cannot_be_probed_is_refused_by_name(wrong: dict[str, Any], said: s
         probe(**{"monitor": Monitor(interval=1000), **wrong})
 
 
+def test_round_trips_are_finer_than_the_loops_clock() -> None:
+    """Under uvloop, whose time moves in whole milliseconds, round trips are still told to the
+    microsecond.
+    """
+    uvloop = pytest.importorskip("uvloop")
+
+    async def pinged() -> list[float]:
+        seconds: list[float] = []
+
+        async def handler(connection: ServerConnection) -> None:
+            for _ in range(5):
+                await (await connection.ping())
+                seconds.append(connection.meter.rtt)  # type: ignore[attr-defined]
+
+        async with _serving(handler) as (_, url), connect(url) as client:
+            await client.wait_closed()
+        return seconds
+
+    seconds = uvloop.run(pinged())
+    assert all(0 < each < 60 for each in seconds)
+    assert any(abs(each * 1e3 - round(each * 1e3)) > 1e-6 for each in seconds)
+
+
 async def test_a_client_has_its_own_rows_and_no_part_in_the_servers_totals() -> None:
     """``base=ClientConnection`` counts the client's end: what it sends is out, its role client."""
     mine = Monitor(interval=1000)
