@@ -70,13 +70,17 @@ class ProtocolError(RtmonError):
         code: the error code that the peer is told.
         message: what was wrong and what to do about it.
         retry: whether the same message may succeed later.
+        retry_after: in how many seconds at the earliest, if that is known.
     """
 
-    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, *, retry: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry = retry
+        self.retry_after = retry_after
 
 
 class PortInUse(RtmonError, OSError):

@@ -1,16 +1,18 @@
 """The same with rtmon's own client, which comes back after a cut and goes on where it was.
 
-python examples/clients/with_rtmon.py ws://127.0.0.1:8765
+python examples/clients/with_rtmon.py ws://127.0.0.1:8765, with TOKEN where the server asks for one.
 """
 
 import asyncio
+import os
 import sys
 
 import rtmon
 
 
 async def main(url: str) -> None:
-    async with rtmon.connect(url, name="rtmon") as client:
+    token = os.environ.get("TOKEN")
+    async with rtmon.connect(url, name="rtmon", token=token) as client:
         await client.send("chat_message", {"text": "hello"})
         async for message in client:
             print(message.type, message.payload.get("text", ""), flush=True)

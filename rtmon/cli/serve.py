@@ -12,6 +12,7 @@ import typer
 
 from ..processes import announce
 from ..protocol import limits
+from . import security
 from .options import AdminPort, Port, admin_port, refuse_idle, require
 
 if TYPE_CHECKING:
@@ -77,6 +78,23 @@ def serve(
             help="A website whose pages may use the hub, too, or * for all; repeatable.",
         ),
     ] = None,
+    jwt_key_file: security.JWTKeyFile = None,
+    jwt_algorithm: security.JWTAlgorithms = None,
+    jwt_audience: security.JWTAudience = None,
+    jwt_issuer: security.JWTIssuer = None,
+    token_in_query: security.TokenInQuery = False,
+    auth_timeout: security.AuthTimeout = 5.0,
+    max_connections: security.MaxConnections = 100_000,
+    connections_per_user: security.ConnectionsPerUser = None,
+    connections_per_address: security.ConnectionsPerAddress = None,
+    at_limit: security.AtLimit = "refuse",
+    rate: security.Rate = limits.RATE,
+    burst: security.Burst = limits.BURST,
+    user_rate: security.UserRate = None,
+    user_burst: security.UserBurst = limits.BURST,
+    address_rate: security.AddressRate = None,
+    address_burst: security.AddressBurst = limits.BURST,
+    idle_timeout: security.IdleTimeout = None,
     asgi: Annotated[
         bool,
         typer.Option(
@@ -104,20 +122,40 @@ def serve(
       rtmon serve
       rtmon serve --host 0.0.0.0 --port 9000 --history 1000 --files received
       rtmon serve --asgi --origin https://chat.example.org
+      rtmon serve --jwt-key-file login.pem --jwt-algorithm ES256 --idle-timeout 600
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
     if echo:
-        hubs_own = ("history", "files", "page", "origins", "asgi")
+        hubs_own = {"history", "files", "page", "origins", "asgi", *security.HUBS_OWN}
         refuse_idle(context, *hubs_own, because="with --echo: there is no hub", beside="echo")
     elif asgi:
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
+    auth = security.login(jwt_key_file, jwt_algorithm, audience=jwt_audience, issuer=jwt_issuer)
+    if auth is None:
+        about = ("jwt_algorithm", "jwt_audience", "jwt_issuer", "token_in_query", "auth_timeout")
+        refuse_idle(context, *about, because=f"without --jwt-key-file or {security.SECRET}")
+    security.all_matter(context)
     hub = {
         "history": history,
         "max_size": max_size,
         "max_waiting": max(limits.WAITING_BYTES, max_size),
         "files": files,
+        "auth": auth,
+        "token_in_query": token_in_query,
+        "auth_timeout": auth_timeout,
+        "max_connections": max_connections,
+        "connections_per_user": connections_per_user,
+        "connections_per_address": connections_per_address,
+        "at_limit": at_limit,
+        "rate": rate,
+        "burst": burst,
+        "user_rate": user_rate,
+        "user_burst": user_burst,
+        "address_rate": address_rate,
+        "address_burst": address_burst,
+        "idle_timeout": idle_timeout,
     }
     with asyncio.Runner() as runner:
         runner.run(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websockets_connect
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidURI
 from websockets.typing import Subprotocol
 
@@ -29,6 +30,23 @@ _KNOWN = {
 
 class NotSpoken(OptionError):
     """The server does not speak what the client speaks."""
+
+
+class _Connect(websockets_connect):
+    """As the library's, which up to version 16 shows a token to whomever a server points at."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        where = super().process_redirect(exc)
+        if isinstance(where, str) and _origin(where) != _origin(self.uri):
+            headers = Headers(self.additional_headers or ())
+            headers.pop("Authorization", None)
+            self.additional_headers = headers
+        return where
+
+
+def _origin(uri: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.hostname, parts.port
 
 
 class Address:
@@ -65,17 +83,18 @@ class Address:
         # Without a password, which has no place in a log.
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
-    async def open(self, query: dict[str, str]) -> ClientConnection:
+    async def open(self, query: dict[str, str], *, token: str | None = None) -> ClientConnection:
         """Connect.
 
         Args:
             query: to be added to the address.
+            token: to be shown in a header, which no log keeps as they keep addresses.
 
         Raises:
             OSError, TimeoutError, WebSocketException: as `websockets` does.
             NotSpoken: the server chose no subprotocol, and JSON is not what is spoken here.
         """
-        connection = await self._connect(query)
+        connection = await self._connect(query, token)
         if self._codec.binary and connection.subprotocol != self._codec.subprotocol:
             connection.transport.abort()
             raise NotSpoken(
@@ -84,7 +103,13 @@ class Address:
             )
         return connection
 
-    def _connect(self, query: dict[str, str]) -> websockets_connect:
+    def _connect(self, query: dict[str, str], token: str | None = None) -> websockets_connect:
         parts = urlsplit(self._url)
         joined = "&".join(filter(None, (parts.query, urlencode(query))))
-        return websockets_connect(urlunsplit(parts._replace(query=joined)), **self._options)
+        options = self._options
+        if token is not None:
+            headers = Headers(options.get("additional_headers") or ())
+            headers.pop("Authorization", None)  # or it would be there twice
+            headers["Authorization"] = f"Bearer {token}"
+            options = {**options, "additional_headers": headers}
+        return _Connect(urlunsplit(parts._replace(query=joined)), **options)

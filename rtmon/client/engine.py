@@ -20,10 +20,11 @@ from .errors import ClientClosed, QueueFull
 from .link import Link
 from .options import ClientOptions
 from .outbox import Entry
-from .records import ClientStats, Message
+from .records import Change, ClientStats, Message
 from .refusals import is_fatal, retry_after
 from .reporting import Reporting
 from .session import Session
+from .token import fresh
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
@@ -75,6 +76,8 @@ class Engine:
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._line = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+        self.delivery.taps.append(self._heard)
 
     def now(self) -> float:
         """Seconds that only grow."""
@@ -244,10 +247,17 @@ class Engine:
             await self._sleep(delay)
             session.connecting()
             began = self.now()
+            asked = False
             try:
-                connection = await self.address.open(session.query())
+                async with asyncio.timeout(self._options.open_timeout):
+                    token = await fresh(self._options.token)
+                asked = True
+                connection = await self.address.open(session.query(), token=token)
             except Exception as error:  # noqa: BLE001 - whatever it is, it decides what is next
-                fatal = isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
+                # Where tokens come from is a network away, too: whatever it is, it is tried again.
+                fatal = asked and (
+                    isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
+                )
                 after = retry_after(error, wall=self._clock.time())
                 self._problem = str(error) or type(error).__name__
                 delay = session.failed(self.now(), error, fatal=fatal, retry_after=after)
@@ -284,6 +294,25 @@ class Engine:
                 async with asyncio.timeout(min(left, 1.0)):
                     await self._hurry.wait()
 
+    def _heard(self, event: Message | Change) -> None:
+        expiring = isinstance(event, Message) and event.type == "token_expiring"
+        if expiring and callable(self._options.token) and self.session.connected:
+            self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
+
+    async def _refresh(self) -> None:
+        """Show another token; where that fails, the connection ends with the one it has."""
+        try:
+            async with asyncio.timeout(self._options.open_timeout):
+                token = await fresh(self._options.token)
+        except Exception as error:  # noqa: BLE001 - of the user's function
+            state, reason = self.session.lifecycle.state, f"there is no fresh token: {error}"
+            self.session.tell(Change(what="error", state=state, reason=reason, error=error))
+        else:
+            if self.session.connected:
+                self.session.sender.control("refresh", {"token": token}, self.now())
+                self.wake()
+        self._pass_on()
+
     def _pass_on(self) -> None:
         self.delivery.pass_on()
         if self._reporting is not None and self.link is not None:
@@ -296,6 +325,8 @@ class Engine:
         self._finish()
 
     def _finish(self) -> None:
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         self.session.closed(self.now())
         self._pass_on()
         self.delivery.end()

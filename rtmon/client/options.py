@@ -11,7 +11,9 @@ from ..backoff import Backoff
 from ..batching import Batch
 from ..checks import one_of, within
 from ..errors import OptionError
+from ..protocol import limits
 from ..protocol.values import Name, check_info, explain
+from .token import Token, is_token
 
 __all__ = ["ClientOptions"]
 
@@ -23,6 +25,8 @@ class ClientOptions:
     Attributes:
         name: what the client calls itself.
         user: whose connection this is.
+        token: who the client is, for servers that ask: a text, or a function, also a coroutine
+            function, that is called before each connection, and again before its token expires.
         info: anything that others may know, JSON of up to 2,048 bytes.
         codec: ``json``, or ``msgpack``.
         backoff: how long to wait before each attempt to come back, and when to give up. The
@@ -47,6 +51,7 @@ class ClientOptions:
 
     name: str | None = None
     user: str | None = None
+    token: Token | None = field(default=None, repr=False)
     info: Any = None
     codec: Literal["json", "msgpack"] = "json"
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.5, max=15.0))
@@ -71,6 +76,12 @@ class ClientOptions:
             check_info(self.info)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise OptionError(f"name, user or info cannot be sent: {explain(error)}.") from None
+        token: Any = self.token
+        if not (token is None or callable(token) or is_token(token)):
+            raise OptionError(
+                f"token cannot be sent: give up to {limits.TOKEN_LENGTH} printable characters "
+                "without spaces, or a function that returns them."
+            )
         one_of("codec", self.codec, "json", "msgpack")
         one_of("queue_policy", self.queue_policy, "wait", "refuse", "drop_oldest")
         for batch in ("batch", "server_batch"):

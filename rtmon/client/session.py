@@ -21,6 +21,7 @@ from .places import CHAT, Place, PlaceKind
 from .receiving import Chunk, Greeting, Receiver, Replayed
 from .records import Change, ClientStats, Message
 from .sending import Sender
+from .token import may_return
 
 __all__ = ["Event", "Session"]
 
@@ -122,8 +123,9 @@ class Session:
         self.connected = False
         for entry in self.outbox.lost():
             self.tell(self._untold(f"{entry.kind!r} was sent, but may not have arrived."))
+        retry = self.retry if may_return(self.options.token, code) else False
         changes = self.lifecycle.lost(
-            now, code, self.dead or reason, retry=self.retry, retry_after=self.retry_after
+            now, code, self.dead or reason, retry=retry, retry_after=self.retry_after
         )
         return self._after(changes)
 

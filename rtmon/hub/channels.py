@@ -9,7 +9,15 @@ from typing import Generic, TypeVar
 
 from ..errors import ProtocolError
 
-__all__ = ["Rooms", "Subscriptions", "checked_channel", "is_pattern", "matches"]
+__all__ = [
+    "Rooms",
+    "Subscriptions",
+    "checked_channel",
+    "covers",
+    "is_pattern",
+    "matches",
+    "overlaps",
+]
 
 M = TypeVar("M", bound=Hashable)
 
@@ -173,6 +181,29 @@ def matches(pattern: str, channel: str) -> bool:
     ``*`` stands for one segment between dots, ``**`` at the end for one or more.
     """
     return _compiled(pattern).fullmatch(channel) is not None
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether some channel matches both patterns; a channel's name is a pattern, too."""
+    ones, others = one.split("."), other.split(".")
+    for a, b in zip(ones, others, strict=False):
+        if "**" in (a, b):
+            return True
+        if "*" not in (a, b) and a != b:
+            return False
+    return len(ones) == len(others)
+
+
+def covers(pattern: str, other: str) -> bool:
+    """Whether a pattern matches every channel that another one does."""
+    ones, others = pattern.split("."), other.split(".")
+    for index, (a, b) in enumerate(zip(ones, others, strict=False)):
+        if a == "**":
+            # Of at least one character, which * and a segment without any need not have.
+            return others[index:] not in (["*"], [""])
+        if b == "**" or (a not in ("*", b)):
+            return False
+    return len(ones) == len(others)
 
 
 @lru_cache(maxsize=_CACHED)

@@ -22,11 +22,14 @@ from ..protocol.envelope import Message
 from ..protocol.incoming import Position
 from ..protocol.values import Name, check_data
 from . import application
+from .access import Access, Allow
 from .audience import Audience
+from .auth import Auth, Credentials, User
 from .brokers.base import Broker, Draft, Receipt
 from .brokers.memory import MemoryBroker
 from .channels import checked_channel
 from .delivery import Outgoing, deliver
+from .door import Door
 from .files import FileStore
 from .listeners import Callback, Listener
 from .messages import channel_key
@@ -48,6 +51,8 @@ class Hub:
 
     Args:
         options: how it behaves; the default options if None.
+        auth: says who clients are, such as :class:`rtmon.hub.auth.JWT`; None takes their word.
+        allow: says who may do what, beside :class:`ChannelOptions`: see :mod:`rtmon.hub.access`.
         broker: what carries publications; memory if None.
         clock: seconds that only grow.
         wall: Unix seconds, for timestamps.
@@ -56,6 +61,7 @@ class Hub:
 
     Attributes:
         audience: who is here, and gets what.
+        door: who is let in.
 
     Raises:
         OptionError: an option makes no sense.
@@ -65,6 +71,8 @@ class Hub:
         self,
         options: HubOptions | None = None,
         *,
+        auth: Auth | None = None,
+        allow: Allow | None = None,
         broker: Broker | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -74,6 +82,9 @@ class Hub:
         self.clock = clock
         self.broker = MemoryBroker(clock=clock) if broker is None else broker
         self.audience = Audience(self.options)
+        self.wall = wall
+        self.door = Door(self, auth)
+        self.access = Access(self, allow)
         self.reception = Reception(self)
         self.typing = TypingPlaces(self)
         files = self.options.files
@@ -84,7 +95,6 @@ class Hub:
             else FileStore(Path(files), size=self.options.file_size, quota=self.options.file_quota),
         )
         self.application: dict[str, application.Handler] = {}
-        self._wall = wall
         self._ids = itertools.count(1)
         self._id_prefix = secrets.token_hex(4)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +155,8 @@ class Hub:
         Args:
             changes: fields of :class:`HubOptions`; those that say what becomes of slow
                 receivers (``slow``, ``max_waiting…``, ``stalled``), ``channels``, ``history``,
-                ``history_age``, ``max_connections``.
+                ``history_age``, ``max_connections``, ``connections_per_address``, ``at_limit``,
+                ``auth_timeout``, ``expiry_notice``.
 
         Raises:
             OptionError: a field cannot be changed while the hub runs, or makes no sense.
@@ -234,7 +245,7 @@ class Hub:
 
     async def aclose(self) -> None:
         """End all connections with 1001, and what is still going on."""
-        for session in [*self.audience.sessions.values()]:
+        for session in self.door:
             session.peer.close(close.GOING_AWAY, "the server stops")
             session.closed()
         await asyncio.gather(*self._tasks)
@@ -249,19 +260,28 @@ class Hub:
         name: str | None = None,
         user: str | None = None,
         since: Position | None = None,
+        credentials: Credentials | None = None,
+        identity: User | None = None,
     ) -> Session:
         """Take a connection from a transport; it is welcomed at once.
+
+        Where the hub asks who somebody is, and that was not shown yet, it waits for the first
+        message to say it, and welcomes then.
 
         Args:
             peer: the connection.
             name: what the client calls itself, if the transport knows.
             user: whose connection it says it is, if the transport knows.
             since: the position in the chat that the client returns with.
+            credentials: what the client shows, if the transport knows.
+            identity: who it is, if the transport has asked :attr:`door` already.
 
         Raises:
-            ProtocolError: the hub is full.
+            ProtocolError: it is not let in; :meth:`Door.turn_away` says so to who can be told.
         """
-        return await self.reception.open(peer, name=name, user=user, since=since)
+        return await self.reception.open(
+            peer, name=name, user=user, since=since, credentials=credentials, identity=identity
+        )
 
     # For handlers
 
@@ -300,7 +320,7 @@ class Hub:
 
     def milliseconds(self) -> int:
         """The server's time, as messages carry it."""
-        return int(self._wall() * 1000)
+        return int(self.wall() * 1000)
 
     def new_id(self) -> str:
         """An id that no other message of this hub has."""

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
 
 from ..protocol import limits
+from .buckets import Bucket
 
-__all__ = ["Limiter", "Verdict"]
-
-Verdict = Literal["take", "refuse", "close"]
+__all__ = ["Limiter"]
 
 
 class Limiter:
-    """A bucket that holds ``burst`` messages and is refilled at ``rate`` a second.
+    """A bucket for the messages of one connection, and patience with who finds it empty.
 
-    A message that finds it empty is refused; so many refused in a row that it can only be a
+    A message that finds no token is refused; so many refused in a row that it can only be a
     flood end the connection.
     """
 
-    __slots__ = ("_burst", "_left", "_rate", "_strikes", "_when")
+    __slots__ = ("_bucket", "_strikes")
 
     def __init__(self, *, rate: float, burst: int, now: float) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._left = float(burst)
-        self._when = now
+        self._bucket = Bucket(rate=rate, burst=burst, now=now)
         self._strikes = 0
 
-    def take(self, now: float) -> Verdict:
-        """A message has come."""
-        self._left = min(self._burst, self._left + (now - self._when) * self._rate)
-        self._when = now
-        if self._left >= 1.0:
-            self._left -= 1.0
-            if self._left >= self._burst / 2:
-                # Half a bucket again: the sender has paused.
-                self._strikes = 0
-            return "take"
-        self._strikes += 1
-        return "close" if self._strikes >= limits.FLOOD_STRIKES else "refuse"
+    @property
+    def flooded(self) -> bool:
+        """Whether so much was refused that the connection is to be closed."""
+        return self._strikes >= limits.FLOOD_STRIKES
+
+    def take(self, now: float, shared: Sequence[Bucket] = ()) -> float:
+        """A message has come.
+
+        Args:
+            now: the time.
+            shared: buckets of several connections that must have a token, too.
+
+        Returns:
+            In how many seconds it may come again; 0.0 if it is taken.
+        """
+        bucket = self._bucket
+        wait = bucket.wait(now)
+        if shared:
+            wait = max(wait, *(other.wait(now) for other in shared))
+        if wait:
+            self._strikes += 1
+            return wait
+        bucket.take()
+        for other in shared:
+            other.take()
+        if self._strikes and bucket.fullness >= 0.5:
+            # Half a bucket again: the sender has paused.
+            self._strikes = 0
+        return 0.0
 
     def refund(self) -> None:
         """A message taken turned out to be bounded by something else."""
-        self._left = min(self._burst, self._left + 1.0)
+        self._bucket.put_back()

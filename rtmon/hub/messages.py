@@ -8,10 +8,14 @@ from ..protocol import outgoing
 from ..protocol.envelope import Message
 from .brokers.base import Published
 
-__all__ = ["CHAT", "channel_key", "room_key", "to_message"]
+__all__ = ["CHAT", "FILES", "channel_key", "client_key", "room_key", "to_message"]
 
 CHAT = "chat"
 """The key of the chat with everybody."""
+
+
+FILES = "files"
+"""Where files go that are for the server."""
 
 
 def room_key(room: str) -> str:
@@ -22,6 +26,11 @@ def room_key(room: str) -> str:
 def channel_key(channel: str) -> str:
     """The key of a channel."""
     return f"channel:{channel}"
+
+
+def client_key(client_id: str) -> str:
+    """What stands for one client, where it is asked who may send to it."""
+    return f"client:{client_id}"
 
 
 def to_message(published: Published) -> Message:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ..backpressure import Bounds, Policy, checked_policy
 from ..batching import Batch
-from ..checks import within
+from ..checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
 from .channels import is_pattern
@@ -17,7 +17,11 @@ __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
 CHANGEABLE = frozenset(
     {
+        "at_limit",
+        "auth_timeout",
         "channels",
+        "connections_per_address",
+        "expiry_notice",
         "history",
         "history_age",
         "max_connections",
@@ -38,12 +42,19 @@ class ChannelOptions:
     Attributes:
         history: publications kept.
         history_age: seconds for which they are kept.
+        subscribe: the permission that clients need to hear what is published, and its history;
+            None for none. Who subscribes to a pattern needs it for all channels it may match.
+        publish: the one they need to publish; the server itself needs none.
+        presence: the one they need to ask who is there.
         batch: send what is published in batches.
         slow: what is given up for receivers that read too slowly.
     """
 
     history: int | None = None
     history_age: float | None = None
+    subscribe: str | None = None
+    publish: str | None = None
+    presence: str | None = None
     batch: Batch | None = None
     slow: Policy | None = None
 
@@ -52,6 +63,10 @@ class ChannelOptions:
             within("history", self.history, 0, 1_000_000)
         if self.history_age is not None:
             within("history_age", self.history_age, 0.0, float("inf"))
+        for what in ("subscribe", "publish", "presence"):
+            needed: Any = getattr(self, what)
+            if not isinstance(needed, str | None) or needed == "":
+                raise OptionError(f"{what} is {needed!r}: name a permission, or give None.")
         batch: Any = self.batch
         if not isinstance(batch, Batch | None):
             raise OptionError(f"batch is {batch!r}: give a Batch(…), or None.")
@@ -82,6 +97,21 @@ class HubOptions:
         stalled: seconds for which a receiver may take nothing at all of what waits for it; then
             its connection is cut, whatever the policy.
         max_connections: connections at once; further ones are closed with 1013.
+        connections_per_user: connections at once of one user; None for any number. It needs
+            ``auth``, as ``user_rate`` does: anybody can say that they are somebody else.
+        connections_per_address: the same of one address; of IPv6, of one /64 network.
+        at_limit: whether one more than that is refused with 1013 (``refuse``), or has the oldest
+            of them closed with 4501 (``close_oldest``).
+        user_rate: messages a second that all connections of one user may send together, lastingly;
+            None for no such bound.
+        user_burst: messages that they may send at once before.
+        address_rate, address_burst: the same of one address; to connect counts as a message.
+        auth_timeout: seconds in which a client must have said who it is, where the hub asks.
+        expiry_notice: seconds before a token expires in which its client is told.
+        token_in_query: whether a token is taken from the address, too (``?token=…``), which ends
+            up in logs.
+        idle_timeout: seconds in which a client must say something, heartbeats aside, or is closed
+            with 4502; None for ever. Who only listens is idle, too.
         channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
         files: folder that receives files; None refuses them.
         file_size: bytes of the largest file taken.
@@ -103,6 +133,17 @@ class HubOptions:
     max_waiting_age: float = limits.WAITING_AGE
     stalled: float = limits.STALLED
     max_connections: int = 100_000
+    connections_per_user: int | None = None
+    connections_per_address: int | None = None
+    at_limit: Literal["refuse", "close_oldest"] = "refuse"
+    user_rate: float | None = None
+    user_burst: int = limits.BURST
+    address_rate: float | None = None
+    address_burst: int = limits.BURST
+    auth_timeout: float = 5.0
+    expiry_notice: float = 30.0
+    token_in_query: bool = False
+    idle_timeout: float | None = None
     channels: dict[str, ChannelOptions] = field(default_factory=dict)
     files: Path | str | None = None
     file_size: int = limits.FILE_SIZE
@@ -123,6 +164,19 @@ class HubOptions:
         checked_policy(self.slow)
         _check_channels(self.channels)
         within("max_connections", self.max_connections, 1, 10_000_000)
+        for name in ("connections_per_user", "connections_per_address"):
+            if getattr(self, name) is not None:
+                within(name, getattr(self, name), 1, 10_000_000)
+        one_of("at_limit", self.at_limit, "refuse", "close_oldest")
+        for name in ("user_rate", "address_rate"):
+            if getattr(self, name) is not None:
+                within(name, getattr(self, name), 0.001, float("inf"))
+        within("user_burst", self.user_burst, 1, 1_000_000)
+        within("address_burst", self.address_burst, 1, 1_000_000)
+        within("auth_timeout", self.auth_timeout, 0.01, 3600.0)
+        within("expiry_notice", self.expiry_notice, 0.0, 86_400.0)
+        if self.idle_timeout is not None:
+            within("idle_timeout", self.idle_timeout, 0.01, float("inf"))
         within("file_size", self.file_size, 0, 1 << 53)
         within("file_quota", self.file_quota, 0, 1 << 53)
 

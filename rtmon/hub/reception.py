@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..errors import ProtocolError
-from ..protocol import limits, outgoing
+from ..protocol import close, limits, outgoing
+from ..protocol.codecs import JSON
 from ..protocol.envelope import VERSION
-from ..protocol.incoming import Position
+from ..protocol.incoming import Connect, Position
 from ..protocol.values import Name
+from .alarm import Alarm
 from .announce import Change
 from .arrivals import Arrivals
+from .auth import Credentials, User, left
 from .brokers.base import Recovery
 from .entering import enter
+from .handlers import HANDLERS
 from .messages import CHAT, room_key
 from .presence import Users
 from .session import Session
@@ -49,20 +54,91 @@ class Reception:
         name: str | None = None,
         user: str | None = None,
         since: Position | None = None,
+        credentials: Credentials | None = None,
+        identity: User | None = None,
     ) -> Session:
         """See :meth:`rtmon.hub.Hub.open`."""
-        if len(self._audience.sessions) >= self._hub.options.max_connections:
-            raise ProtocolError("full", "The server is full; come back later.", retry=True)
-        session = Session(self._hub, peer)
+        door, session = self._hub.door, Session(self._hub, peer)
+        try:
+            door.come(session)
+            if door.auth is None:
+                await self._let_in(session, since, name=name, user=user)
+                return session
+            shown = credentials or Credentials(address=peer.remote, transport=peer.transport)
+            try:
+                known = identity or await door.identify(shown)
+            except ProtocolError as error:
+                if shown.token is not None or error.code != "unauthorized" or not peer.asks_later:
+                    raise
+                self._ask(session, since, shown)
+            else:
+                await self._let_in(session, since, known)
+        except BaseException as error:
+            session.closed()
+            if isinstance(error, ProtocolError):
+                door.note(peer, error)
+            raise
+        return session
+
+    def _ask(self, session: Session, since: Position | None, shown: Credentials) -> None:
+        """Wait for the first message of a client, which is to say who it is."""
+        timeout = self._hub.options.auth_timeout
+        words = f"you did not say who you are within {timeout:g} s"
+        deadline = Alarm(lambda: session.peer.close(close.NO_TOKEN, words))
+
+        async def first(data: str | bytes) -> None:
+            session.first = _unheard
+            deadline.cancel()
+            try:
+                await self._introduced(session, since, shown, data)
+            except ProtocolError as error:
+                self._hub.door.note(session.peer, error)
+                code = self._hub.door.turn_away(session.peer, error)
+                session.peer.close(code, error.message)
+
+        session.first, session.deadline = first, deadline
+        deadline.set(timeout)
+
+    async def _introduced(
+        self, session: Session, since: Position | None, shown: Credentials, data: str | bytes
+    ) -> None:
+        codec = JSON if isinstance(data, str) else session.codec
+        envelope = codec.decode(data)
+        if envelope.type != "connect":
+            raise ProtocolError("unauthorized", "Say who you are first: send connect with a token.")
+        payload = codec.payload(envelope.payload, Connect, of="connect")
+        if payload.token is None:
+            raise ProtocolError("unauthorized", "Say who you are: this connect has no token.")
+        known = await self._hub.door.identify(replace(shown, token=payload.token))
+        if not session.open or not session.peer.open:
+            return
+        session.first = None
+        await self._let_in(session, since, known)
+        rest = msgspec.structs.replace(payload, token=None)
+        await HANDLERS["connect"][1](session, rest, envelope, codec)
+
+    async def _let_in(
+        self,
+        session: Session,
+        since: Position | None,
+        known: User | None = None,
+        *,
+        name: str | None = None,
+        user: str | None = None,
+    ) -> None:
         wrong: ProtocolError | None = None
+        if known is not None:
+            self._hub.door.know(session, known)
+            name, user = known.shown, known.id
         try:
             session.name = _checked(name, "name") or session.name
             session.user = _checked(user, "user")
         except ProtocolError as error:
             wrong = error
-        peer.named(session.name)
+        session.peer.named(session.name)
 
         def add() -> None:
+            session.here = True
             self._audience.sessions[session.id] = session
 
         def answer(recovery: Recovery) -> None:
@@ -76,16 +152,13 @@ class Reception:
             # Bad input closes nothing: welcomed as if it had no position, and told why.
             wrong = error
             await enter(session, CHAT, None, add=add, answer=answer)
-        try:
-            await self._hub.broker.join(CHAT, session.member)
-        except BaseException:
-            session.closed()
-            raise
+        await self._hub.broker.join(CHAT, session.member)
         self.arrivals.add(CHAT, "came", session.id, session.member)
         self._user(session, "came")
         if wrong is not None:
             session.error(wrong)
-        return session
+        if known is not None or self._hub.options.idle_timeout is not None:
+            session.stay.begin()
 
     def forget(self, session: Session) -> None:
         """A connection has ended."""
@@ -118,6 +191,7 @@ class Reception:
             epoch=epoch,
             offset=offset,
             recovered=recovered,
+            ttl=left(session.identity, self._hub.wall()),
             limits=outgoing.Limits(
                 message_size=self._hub.options.max_size,
                 file_chunk=limits.FILE_CHUNK_MAX,
@@ -129,7 +203,12 @@ class Reception:
     async def introduce(
         self, session: Session, *, name: str | None, user: str | None, info: Any
     ) -> None:
-        """A client says who it is; what it leaves out stays as it is."""
+        """A client says who it is; what it leaves out stays as it is.
+
+        Where the hub knows who it is, only what it says of itself beside that counts.
+        """
+        if session.identity is not None:
+            name = user = None
         if user is not None and user != session.user:
             self._user(session, "went")
             session.user = user
@@ -162,6 +241,10 @@ class Reception:
         for place in places:
             await self._hub.broker.leave(place, client_id)
             await self._hub.broker.release(place)
+
+
+async def _unheard(_: str | bytes) -> None:
+    """While it is found out who somebody is, and when they are shown out, nothing is heard."""
 
 
 def _checked(value: str | None, what: str) -> str | None:

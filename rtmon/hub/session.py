@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import secrets
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,8 +24,10 @@ from .delivery import fitting, size_of
 from .handlers import HANDLERS
 from .heartbeat import Heartbeat
 from .limiter import Limiter
+from .stay import Stay
 
 if TYPE_CHECKING:
+    from .auth import User
     from .brokers.base import Receipt
     from .hub import Hub
     from .transports.base import Peer, Settled
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 logger = logging.getLogger("rtmon.hub")
+
+_HEARTBEATS = frozenset({"ping", "pong"})
+"""What a client says of itself, rather than its user: it counts as nothing said."""
 
 _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 
@@ -41,15 +47,30 @@ class Session:
 
     Attributes:
         id: the client's id, for as long as this connection lives.
-        name: what the client calls itself; its word, not to be trusted.
-        user: whose connection it says it is; None if it did not say.
+        identity: who the client is, where the hub asks; None if it does not.
+        name: what the client calls itself: its word, not to be trusted; with an identity, what
+            that one is shown as.
+        user: whose connection it says it is; None if it did not say. With an identity, its id.
         info: the client's own words about itself, shown to others.
         sender: whose messages these are, when ids are compared; a secret, and whoever presents it
             in ``connect`` is the same sender as before.
         position: of the chat, when this connection was opened.
         peer: the connection.
         open: until the connection has ended.
+        here: once it is welcomed.
+        first: takes the first message of a client that has not said yet who it is.
+        deadline: until when that must have come.
+        address: the network that it comes from; None if that is not known.
+        active: when it last said something, by the hub's clock; heartbeats do not count.
     """
+
+    # What few have stands here until they have it: thousands do nothing but stay.
+    identity: User | None = None
+    first: Callable[[str | bytes], Awaitable[None]] | None = None
+    deadline: Alarm | None = None
+    address: str | None = None
+    here = False
+    _stay: Stay | None = None
 
     def __init__(self, hub: Hub, peer: Peer) -> None:
         self.hub = hub
@@ -61,7 +82,8 @@ class Session:
         self.info: Any = None
         self.position = ("", 0)
         self.open = True
-        self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=hub.clock())
+        self.active = self._heard = hub.clock()
+        self._limiter = Limiter(rate=hub.options.rate, burst=hub.options.burst, now=self.active)
         self._batcher: Batcher[_Collected] | None = None
         # What few clients ask for is made when they do: thousands do nothing but stay.
         self._heartbeat: Heartbeat | None = None
@@ -91,6 +113,13 @@ class Session:
         if self._heartbeat is None:
             self._heartbeat = Heartbeat(self)
         return self._heartbeat
+
+    @property
+    def stay(self) -> Stay:
+        """How long it may stay."""
+        if self._stay is None:
+            self._stay = Stay(self)
+        return self._stay
 
     # Out
 
@@ -152,7 +181,12 @@ class Session:
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> None:
         """Tell the client that something it sent was not done."""
         self.peer.errored()
-        payload = outgoing.Error(code=error.code, message=error.message, retry=error.retry)
+        payload = outgoing.Error(
+            code=error.code,
+            message=error.message,
+            retry=error.retry,
+            retry_after=error.retry_after,
+        )
         self.send("error", payload, reply_to=reply_to)
 
     def batch(self, batching: Batch | None) -> None:
@@ -187,12 +221,16 @@ class Session:
 
     async def receive(self, data: str | bytes) -> None:
         """Take a message from the connection. Never raises for what the message says."""
+        if self.first is not None:
+            await self.first(data)
+            return
         if not self.admit(data):
             return
         codec = JSON if isinstance(data, str) else self.codec
         attached: bytes | None = None
         try:
             if isinstance(data, bytes) and data[:1] == bytes((binary.CHUNK,)):
+                self.active = self._heard
                 await self.hub.transfers.chunk(self, *binary.decode_chunk(data))
                 return
             if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
@@ -205,22 +243,27 @@ class Session:
 
     def admit(self, data: str | bytes | msgspec.Raw) -> bool:
         """Whether the client may send a message now; if not, it is told, or closed."""
-        verdict = self._limiter.take(self.hub.clock())
-        if verdict == "close":
+        now = self.hub.clock()
+        self._heard = now
+        door = self.hub.door
+        wait = self._limiter.take(now, door.buckets(self, now) if door.shares else ())
+        if not wait:
+            return True
+        if self._limiter.flooded:
             self.peer.close(close.POLICY, "flood: you went on sending far above your rate")
-        elif verdict == "refuse":
-            rate = self.hub.options.rate
+        else:
             refused = ProtocolError(
                 "rate_limited",
-                f"You send more than {rate:g} messages a second: wait, then send this again.",
+                "You send too much, on this connection or all of yours: wait, then send it again.",
                 retry=True,
+                retry_after=math.ceil(wait * 1000) / 1000,
             )
             codec = JSON if isinstance(data, str) else self.codec
             if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
                 with contextlib.suppress(ProtocolError):
                     data, _ = binary.decode_attached(data)
             self.error(refused, reply_to=codec.salvage_id(data))
-        return verdict == "take"
+        return False
 
     def refund(self) -> None:
         """The message being handled does not count against the client's rate."""
@@ -247,6 +290,8 @@ class Session:
 
     async def _dispatch(self, envelope: Envelope, codec: Codec, attached: bytes | None) -> None:
         kind = envelope.type
+        if kind not in _HEARTBEATS:
+            self.active = self._heard
         known = HANDLERS.get(kind)
         if known is not None:
             payload: Any = codec.payload(envelope.payload, known[0], of=kind)
@@ -268,14 +313,21 @@ class Session:
         """The connection has ended; the transport calls this once."""
         if self.open:
             self.open = False
+            self.first = None
+            if self.deadline is not None:
+                self.deadline.cancel()
+            if self._stay is not None:
+                self._stay.end()
+            self.hub.door.go(self)
             if self._batcher is not None:
                 _settle(self._batcher.take(), handed=False)
             if self._alarm is not None:
                 self._alarm.cancel()
             if self._heartbeat is not None:
                 self._heartbeat.stop()
-            self.hub.audience.forget(self)
-            self.hub.reception.forget(self)
+            if self.here:
+                self.hub.audience.forget(self)
+                self.hub.reception.forget(self)
 
 
 def _settle(collected: list[_Collected], handed: bool) -> None:  # noqa: FBT001 - a callback

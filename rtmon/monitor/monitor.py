@@ -267,6 +267,12 @@ class Monitor(Reading):
         code = None if status is None else int(status)
         self.collector.rejected(meter, self.clock.time(), status=code, detail=detail)
 
+    def refused(self, meter: Meter | None, *, code: int, detail: str) -> None:
+        """A hub did not let a client in, whose handshake was completed."""
+        self.collector.events.add(
+            "refused", self.clock.time(), meter=meter, code=code, detail=detail
+        )
+
     def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
         """An exception left a connection's handler.
 

@@ -13,12 +13,17 @@ __all__ = [
     "ABNORMAL",
     "CODES",
     "GOING_AWAY",
+    "IDLE",
     "INTERNAL_ERROR",
     "NORMAL",
     "NO_HEARTBEAT",
     "NO_STATUS",
+    "NO_TOKEN",
     "POLICY",
+    "REPLACED",
+    "TOKEN_EXPIRED",
     "TRY_AGAIN_LATER",
+    "UNAUTHORIZED",
     "CloseCode",
     "describe",
     "effective_code",
@@ -33,6 +38,11 @@ POLICY: Final = 1008
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 NO_HEARTBEAT: Final = 4000
+TOKEN_EXPIRED: Final = 4001
+NO_TOKEN: Final = 4002
+UNAUTHORIZED: Final = 4500
+REPLACED: Final = 4501
+IDLE: Final = 4502
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,18 @@ CODES: Final[dict[int, CloseCode]] = {
         CloseCode(
             4000, "no heartbeat", "The client left the hub's ping messages unanswered.", True
         ),
+        CloseCode(
+            4001,
+            "token expired",
+            "The client's token has expired, or allows less than before: come with a fresh one.",
+            True,
+        ),
+        CloseCode(4002, "no token", "The client did not say in time who it is.", True),
+        CloseCode(4500, "unauthorized", "The hub does not take the client's token.", False),
+        CloseCode(
+            4501, "replaced", "The same user or address has newer connections, the most.", False
+        ),
+        CloseCode(4502, "idle", "The client said nothing but heartbeats for too long.", False),
         CloseCode(1015, "TLS failure", "The TLS handshake failed; never on the wire.", False),
     )
 }

@@ -13,7 +13,7 @@ import msgspec
 
 from . import limits
 from .files import Accept, FileAbort, FileChunk, FileDone, FileMetadata, FileOffer
-from .values import Count, Id, Name, Text, check_data, check_info, check_number
+from .values import Count, Id, Name, Text, Token, check_data, check_info, check_number
 
 __all__ = [
     "INCOMING",
@@ -32,6 +32,7 @@ __all__ = [
     "PresenceIn",
     "PrivateIn",
     "Publish",
+    "Refresh",
     "RoomIn",
     "Subscribe",
     "Typing",
@@ -94,8 +95,13 @@ class BatchSpec(_Payload, frozen=True, kw_only=True):
 
 
 class Connect(_Payload, frozen=True, kw_only=True):
-    """Introduces the client; may be sent again to change something."""
+    """Introduces the client; may be sent again to change something.
 
+    Attributes:
+        token: who the client is, where the server asks.
+    """
+
+    token: Token | None = None
     name: Name | None = None
     user: Name | None = None
     info: Any = None
@@ -108,6 +114,12 @@ class Connect(_Payload, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_info(self.info)
         check_number(self.heartbeat)
+
+
+class Refresh(_Payload, frozen=True, kw_only=True):
+    """Shows a fresh token, before the one shown last expires."""
+
+    token: Token
 
 
 class Disconnect(_Payload, frozen=True, kw_only=True):
@@ -262,6 +274,7 @@ INCOMING: dict[str, type[msgspec.Struct]] = {
     "presence": PresenceIn,
     "private_message": PrivateIn,
     "publish": Publish,
+    "refresh": Refresh,
     "room_message": RoomIn,
     "subscribe": Subscribe,
     "typing_end": Typing,

@@ -34,6 +34,7 @@ __all__ = [
     "HISTORY_PAGE",
     "ID_LENGTH",
     "INFO_SIZE",
+    "KEYS_LIMITED",
     "LISTENER_QUEUE",
     "MEMBERS_LISTED",
     "MEMBERS_PER_ROOM",
@@ -47,6 +48,7 @@ __all__ = [
     "SOURCE_LENGTH",
     "STALLED",
     "TEXT_LENGTH",
+    "TOKEN_LENGTH",
     "TYPE_LENGTH",
     "TYPING_PER_CLIENT",
     "VERSION_LENGTH",
@@ -80,6 +82,12 @@ TEXT_LENGTH: Final = 16_384
 
 INFO_SIZE: Final = 2_048
 """A client's own ``info``, encoded as JSON: it is shown to everybody who asks who is here."""
+
+TOKEN_LENGTH: Final = 8_192
+"""A token that says who a client is: what servers commonly take as one header."""
+
+KEYS_LIMITED: Final = 10_000
+"""Users, and addresses, whose rate is kept; past it the one longest unused is forgotten."""
 
 DATA_DEPTH: Final = 32
 """How deep lists and objects in ``data`` and ``info`` may nest."""

@@ -18,6 +18,7 @@ __all__ = [
     "Carrier",
     "ChatMessage",
     "Error",
+    "Expiring",
     "Goodbye",
     "History",
     "Limits",
@@ -75,6 +76,7 @@ class Welcome(_Payload, frozen=True, kw_only=True, omit_defaults=True):
         user_count: connections now, this one included.
         epoch, offset: the position of the chat with everybody.
         recovered: after ``connect`` with ``since``: whether nothing was lost.
+        ttl: seconds until the token expires that you showed; not there if it does not.
     """
 
     client_id: str
@@ -88,6 +90,7 @@ class Welcome(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits
     user: str | None = None
     recovered: bool | None = None
+    ttl: float | None = None
 
 
 class Member(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -150,10 +153,15 @@ class RoomMessage(Carrier, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PrivateMessage(Carrier, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody spoke to you alone."""
+    """Somebody spoke to you alone.
+
+    Attributes:
+        user: whose connection it is.
+    """
 
     sender: str = msgspec.field(name="from")
     name: str
+    user: str | None = None
     to: str
     timestamp: int
     text: str | None = None
@@ -239,6 +247,7 @@ class Ack(Carrier, frozen=True, kw_only=True, omit_defaults=True):
         member_count: members of the room, after joining or leaving.
         rooms: the rooms left, where all were.
         file, received: the transfer, and how many of its bytes are here.
+        ttl: seconds until the token expires that you showed.
         data: what a handler added by the application returned.
     """
 
@@ -254,6 +263,7 @@ class Ack(Carrier, frozen=True, kw_only=True, omit_defaults=True):
     file: str | None = None
     received: int | None = None
     chunk: int | None = None
+    ttl: float | None = None
 
 
 class Error(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -263,11 +273,23 @@ class Error(_Payload, frozen=True, kw_only=True, omit_defaults=True):
         code: for programs, see docs/protocol.md.
         message: for people: what was wrong and what to do.
         retry: whether the same message may succeed later.
+        retry_after: in how many seconds at the earliest, if that is known.
     """
 
     code: str
     message: str
     retry: bool
+    retry_after: float | None = None
+
+
+class Expiring(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Your token expires soon: send another one in ``refresh``.
+
+    Attributes:
+        ttl: seconds until then; after that the connection is closed with 4001.
+    """
+
+    ttl: float
 
 
 class Goodbye(_Payload, frozen=True, kw_only=True, omit_defaults=True):
@@ -303,6 +325,7 @@ OUTGOING: dict[str, type[msgspec.Struct]] = {
     "private_message": PrivateMessage,
     "publication": Publication,
     "room_message": RoomMessage,
+    "token_expiring": Expiring,
     "typing_end": TypingNote,
     "typing_start": TypingNote,
     "user_joined": People,

@@ -19,6 +19,7 @@ __all__ = [
     "Name",
     "Sha256",
     "Text",
+    "Token",
     "check_data",
     "check_finite",
     "check_info",
@@ -48,6 +49,9 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=_HEX_256, max_length=64)]
 
 Text = Annotated[str, msgspec.Meta(max_length=limits.TEXT_LENGTH)]
 """What people write."""
+
+Token = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TOKEN_LENGTH)]
+"""What says who a client is, to whoever can check it."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of things, or a place in their order: what JavaScript holds exactly."""

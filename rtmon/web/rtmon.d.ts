@@ -109,7 +109,10 @@ export interface Connection {
 /** How connections are made: WebSocket by default. */
 export interface Transport {
   readonly name: string;
-  /** @param query who one is, and where in the chat one was: to be added to the address. */
+  /**
+   * @param query who one is, and where in the chat one was: to be added to the address.
+   * @param token to be shown where it is kept in no log: in a header, or in a first `connect`.
+   */
   open(
     query: Record<string, string>,
     events: {
@@ -119,6 +122,7 @@ export interface Transport {
        * milliseconds. */
       onClose(code: number, reason: string, more?: { retryAfter?: number | null }): void;
     },
+    token?: string,
   ): Connection;
 }
 
@@ -127,6 +131,11 @@ export interface ClientOptions {
   name?: string;
   /** Whose connection this is. */
   user?: string;
+  /**
+   * Who the client is, for servers that ask: a text, or a function that is called before each
+   * connection, and again before its token expires.
+   */
+  token?: string | (() => string | Promise<string>);
   /** Anything that others may know, JSON of up to 2,048 bytes. */
   info?: unknown;
   backoff?: Backoff;
@@ -212,7 +221,11 @@ export interface Messages {
     server: string;
     recovered?: boolean;
     limits: { message_size: number; file_chunk: number; rate: number };
+    /** Seconds until the token expires that was shown. */
+    ttl?: number;
   };
+  /** In `ttl` seconds; a `token` that is a function is asked for another one. */
+  token_expiring: { ttl: number };
   chat_message: { client_id?: string; name?: string; text: string; timestamp: number };
   room_message: {
     room: string;
@@ -225,6 +238,7 @@ export interface Messages {
   private_message: {
     from: string;
     name: string;
+    user?: string;
     to: string;
     text?: string;
     data?: any;

@@ -14,8 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 
 import rtmon
 from rtmon.asgi import serve as serve_asgi
+from rtmon.client import ClientClosed
+from rtmon.errors import ProtocolError
 from rtmon.feeds import Feed, open_feed
 from rtmon.testing import until
+from tests.hub.tokens import KEY, token
 
 from .conftest import EXAMPLES, PATIENCE, run, serving
 
@@ -123,6 +126,29 @@ async def test_a_hub_in_fastapi() -> None:
         message = await anext(aiter(news))
         assert message.payload == {"text": "rain"}
         await seen(feed, open=1)
+
+
+async def test_a_hub_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who shows a token is let in and may do what it says; who shows none, or has too many
+    connections, is not.
+    """
+    monkeypatch.setenv("JWT_SECRET", KEY)
+    shown = {"token": token("u1", aud="chat", scope="prices:write"), "proxy": None}
+    async with serving(EXAMPLES / "servers" / "secured.py") as (port, _):
+        url = f"ws://127.0.0.1:{port}"
+        async with rtmon.connect(url, **shown) as ada:
+            assert await ada.publish("prices.gold", 42, ack=True)
+        async with rtmon.connect(url, proxy=None, token=token("u2", aud="chat")) as bob:
+            with pytest.raises(ProtocolError, match="not publish"):
+                await bob.publish("prices.gold", 0, ack=True)
+            with pytest.raises(ProtocolError, match="not send"):
+                await bob.send_file(b"x", name="x")
+        with pytest.raises(ClientClosed) as caught:
+            await rtmon.connect(url, proxy=None, token=token("u1"))
+        assert caught.value.code == 4500
+        monkeypatch.setenv("TOKEN", str(shown["token"]))
+        output = await run(EXAMPLES / "clients" / "with_rtmon.py", url)
+        assert output.splitlines()[-1] == "chat_message hello"
 
 
 async def test_starlette_is_visible() -> None:

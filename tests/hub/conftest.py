@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, serve
 
 from rtmon.hub import Hub
+from rtmon.hub.auth import Credentials
 from rtmon.hub.transports.asgi import App, app
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.protocol.codecs import JSON, MSGPACK
@@ -37,6 +38,9 @@ TRANSPORTS = (
     "socketio-polling",
 )
 
+ONE_EACH = ("websocket-msgpack", "memory", "sse", "socketio-polling")
+"""One of each kind, where what is tested is no affair of the transport's."""
+
 
 class Place:
     """A hub that is being served, and the clients that came to it."""
@@ -57,27 +61,45 @@ class Place:
         over: str = "websocket-json",
         user: str | None = None,
         since: dict[str, Any] | None = None,
+        token: str | None = None,
         **options: Any,
     ) -> Any:
-        """Somebody comes, and is welcomed."""
+        """Somebody comes, and is welcomed; a token is shown as the transport has it first."""
+        client = await self.come(name, over=over, user=user, since=since, token=token, **options)
+        client.welcome = await client.next("welcome")
+        return client
+
+    async def come(
+        self,
+        name: str | None = None,
+        *,
+        over: str = "websocket-json",
+        user: str | None = None,
+        since: dict[str, Any] | None = None,
+        token: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Somebody comes."""
         client: Client
         pairs = {"name": name, "user": user, **(since or {})}
         query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
         if over == "memory":
-            client = await self._in_memory(name, user, since)
+            client = await self._in_memory(name, user, since, token)
         elif over == "sse":
             where = f"http://{await self.asgi()}/events"
-            client = StreamClient(await Stream.open(f"{where}?{query}"))
+            client = StreamClient(await Stream.open(f"{where}?{query}", **_bearer(token)))
         elif over.startswith("socketio"):
             where = f"http://{await self.asgi()}?{query}"
-            client = SocketIOClient(await SocketIOLink.open(where, over.partition("-")[2]))
+            auth = {} if token is None else {"token": token}
+            link = await SocketIOLink.open(where, over.partition("-")[2], **auth)
+            client = SocketIOClient(link)
         else:
             where = f"ws://{await self.asgi()}/ws" if over.startswith("asgi") else self.url
             codec = MSGPACK if over.endswith("msgpack") else JSON
             if over.endswith("msgpack"):
                 options["subprotocols"] = [codec.subprotocol]
+            options.setdefault("additional_headers", _bearer(token))
             client = SocketClient(await connect(f"{where}?{query}", **options), codec)
-        client.welcome = await client.next("welcome")
         self.clients.append(client)
         return client
 
@@ -91,11 +113,14 @@ class Place:
         return self._where
 
     async def _in_memory(
-        self, name: str | None, user: str | None, since: dict[str, Any] | None
+        self, name: str | None, user: str | None, since: dict[str, Any] | None, token: str | None
     ) -> MemoryClient:
         client = MemoryClient(MemoryPeer())
         position = None if since is None else Position(**since)
-        client.session = await self.hub.open(client.peer, name=name, user=user, since=position)
+        shown = Credentials(token=token, address="192.0.2.1:5000", transport="memory")
+        client.session = await self.hub.open(
+            client.peer, name=name, user=user, since=position, credentials=shown
+        )
         return client
 
     async def aclose(self) -> None:
@@ -113,6 +138,10 @@ class Place:
         hub = Hub(**options)
         server = await serve(handler(hub), "127.0.0.1", 0, **serve_arguments(hub))
         return cls(hub, server)
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

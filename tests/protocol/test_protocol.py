@@ -157,7 +157,7 @@ def test_close_codes_are_described() -> None:
     assert close.describe(1000) == "normal"
     assert close.describe(1001) == "going away"
     assert close.describe(1006) == "abnormal"
-    assert [close.describe(c) for c in (3000, 4001, 4500, 5000, 999)] == [
+    assert [close.describe(c) for c in (3000, 4401, 4599, 5000, 999)] == [
         "registered",
         "application, come back",
         "application, stay away",
@@ -230,6 +230,8 @@ LIMITS_IN_DOCS = {
     "subscriptions of one client": limits.CHANNELS_PER_CLIENT,
     "rate of one client, lasting": int(limits.RATE),
     "rate of one client, at once": limits.BURST,
+    "a token": limits.TOKEN_LENGTH,
+    "users, and addresses, whose rate is remembered": limits.KEYS_LIMITED,
     "members named in one message": limits.MEMBERS_LISTED,
     "publications in one `history`": limits.HISTORY_PAGE,
     "messages in one `batch`": limits.BATCH_MAX_MESSAGES,

@@ -135,9 +135,17 @@ class SocketIOLink:
         """Connect over ``websocket`` or ``polling``, or by an upgrade from one to the other."""
         link = cls(namespace)
         transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
-        await link.client.connect(
-            url, auth=auth or None, transports=transports, namespaces=[namespace], wait_timeout=60
-        )
+        try:
+            await link.client.connect(
+                url,
+                auth=auth or None,
+                transports=transports,
+                namespaces=[namespace],
+                wait_timeout=60,
+            )
+        except BaseException:
+            await link.aclose()
+            raise
         return link
 
     def _count(self) -> None:

@@ -6,26 +6,35 @@ Each line on standard input is ``[command, …arguments]`` in JSON, and is answe
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import rtmon
 import rtmon.asgi
+from rtmon.hub.auth import left
 from rtmon.testing import FaultProxy
+
+sys.path.append(str(Path(__file__).parents[2]))
+from tests.hub.tokens import login, token
 
 
 class Place:
     """What a test may ask for: each public method is a command.
 
     Args:
-        options: of the hub; with ``asgi``, all transports are served.
+        options: of the hub; with ``asgi``, all transports are served, with ``login`` only those
+            are let in who show a token of :meth:`token`.
         files: a folder for files that are sent.
     """
 
     def __init__(self, options: dict[str, Any], files: str) -> None:
         self._asgi = options.pop("asgi", False)
+        if options.pop("login", False):
+            options["auth"] = login()
         self._options = {"announce": 0.02, "files": files, **options}
         self._publishing: asyncio.Task[None] | None = None
         self._published = 0
@@ -79,6 +88,26 @@ class Place:
     async def accepted(self) -> int:
         """Connections made so far."""
         return self._proxy.accepted
+
+    async def token(self, user: str) -> str:
+        """What somebody shows to be let in."""
+        return token(user)
+
+    async def change(self, options: dict[str, Any]) -> None:
+        """The hub behaves otherwise from now on."""
+        self._hub.change(**options)
+
+    async def expire(self, seconds: float) -> None:
+        """All tokens expire so soon."""
+        for session in self._hub.door:
+            expires = self._hub.wall() + seconds
+            session.identity = dataclasses.replace(session.identity, expires=expires)
+            session.stay.look()
+
+    async def here(self) -> list[tuple[str | None, float | None]]:
+        """Who is here, and for how many seconds yet."""
+        sessions = self._hub.audience.sessions.values()
+        return [(each.user, left(each.identity, self._hub.wall())) for each in sessions]
 
     async def publish(self, channel: str, data: Any) -> None:
         """Publish once."""

@@ -15,6 +15,7 @@ const client: Client = connect("/ws", {
   name: "ada",
   backoff: { base: 100, attempts: null },
   batch: { size: 5 },
+  token: async () => "one",
   fallback: false,
 });
 

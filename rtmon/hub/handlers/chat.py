@@ -9,7 +9,7 @@ from ...protocol import outgoing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import ChatIn, PrivateIn, Typing
-from ..messages import CHAT, room_key
+from ..messages import CHAT, client_key, room_key
 from .rooms import speak
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ async def chat_message(session: Session, payload: ChatIn, envelope: Envelope, _:
     if payload.where is not None:
         await speak(session, payload.where, payload, envelope)
         return
+    await hub.access.check(session, "publish", CHAT)
     draft = hub.draft(
         "chat_message",
         own_id=envelope.id,
@@ -40,13 +41,14 @@ async def private_message(
     session: Session, payload: PrivateIn, envelope: Envelope, _: Codec
 ) -> None:
     hub = session.hub
-    target = _client(session, payload.where or "")
+    target = await _client(session, payload.where or "")
     hub.typing.stop(session, f"to:{target.id}")
     target.send(
         "private_message",
         outgoing.PrivateMessage(
             sender=session.id,
             name=session.name,
+            user=session.user,
             to=target.id,
             timestamp=hub.milliseconds(),
             text=payload.text,
@@ -58,16 +60,19 @@ async def private_message(
 
 
 async def typing_start(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
-    session.hub.typing.start(session, _place(session, payload))
+    place = await _place(session, payload)
+    if payload.to is None:
+        await session.hub.access.check(session, "publish", place)
+    session.hub.typing.start(session, place)
 
 
 async def typing_end(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
-    session.hub.typing.stop(session, _place(session, payload))
+    session.hub.typing.stop(session, await _place(session, payload))
 
 
-def _place(session: Session, payload: Typing) -> str:
+async def _place(session: Session, payload: Typing) -> str:
     if payload.to is not None:
-        return f"to:{_client(session, payload.to).id}"
+        return f"to:{(await _client(session, payload.to)).id}"
     room = payload.where
     if room is None:
         return CHAT
@@ -76,7 +81,9 @@ def _place(session: Session, payload: Typing) -> str:
     return room_key(room)
 
 
-def _client(session: Session, client_id: str) -> Session:
+async def _client(session: Session, client_id: str) -> Session:
+    # Before it is looked for: who may not speak to others does not learn who is here either.
+    await session.hub.access.check(session, "send", client_key(client_id))
     target = session.hub.audience.sessions.get(client_id)
     if target is None:
         raise ProtocolError(

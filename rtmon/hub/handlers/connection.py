@@ -9,7 +9,8 @@ from ...errors import ProtocolError
 from ...protocol import close, outgoing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong
+from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
+from ..auth import left
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -19,6 +20,8 @@ __all__ = ["HANDLERS"]
 
 async def connect(session: Session, payload: Connect, envelope: Envelope, _: Codec) -> None:
     hub = session.hub
+    if payload.token is not None:
+        await hub.door.refresh(session, payload.token)
     await hub.reception.introduce(session, name=payload.name, user=payload.user, info=payload.info)
     if payload.session is not None:
         session.sender = payload.session
@@ -30,6 +33,11 @@ async def connect(session: Session, payload: Connect, envelope: Envelope, _: Cod
         session.batch(Batch(size=payload.batch.size, delay=payload.batch.delay))
     elif payload.batch is not None:
         session.batch(Batch() if payload.batch else None)
+
+
+async def refresh(session: Session, payload: Refresh, envelope: Envelope, _: Codec) -> None:
+    await session.hub.door.refresh(session, payload.token)
+    session.ack(envelope, ttl=left(session.identity, session.hub.wall()))
 
 
 async def disconnect(session: Session, payload: Disconnect, _: Envelope, __: Codec) -> None:
@@ -70,4 +78,5 @@ HANDLERS = {
     "disconnect": disconnect,
     "ping": ping,
     "pong": pong,
+    "refresh": refresh,
 }

@@ -15,6 +15,7 @@ from ...protocol.files import (
     FileMetadata,
     FileOffer,
 )
+from ..messages import FILES, client_key, room_key
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -23,14 +24,26 @@ __all__ = ["HANDLERS"]
 
 
 async def file_offer(session: Session, payload: FileOffer, envelope: Envelope, _: Codec) -> None:
+    await _allowed(session, payload)
     file, received = session.hub.transfers.offer(session, payload)
     session.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
+
+
+async def _allowed(session: Session, offer: FileOffer) -> None:
+    access = session.hub.access
+    if offer.to is not None:
+        await access.check(session, "send", client_key(offer.to))
+    if offer.room is not None:
+        await access.check(session, "publish", room_key(offer.room))
+    if offer.to is None and offer.room is None:
+        await access.check(session, "upload", FILES)
 
 
 async def file_metadata(
     session: Session, payload: FileMetadata, envelope: Envelope, _: Codec
 ) -> None:
     offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
+    await _allowed(session, offer)
     file, received = session.hub.transfers.offer(session, offer)
     session.hub.transfers.remember(session, file)
     session.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)

@@ -21,6 +21,7 @@ __all__ = ["HANDLERS"]
 
 async def presence(session: Session, payload: PresenceIn, envelope: Envelope, _: Codec) -> None:
     key = _key(payload)
+    await session.hub.access.check(session, "presence", key)
     room = payload.where
     if room is not None and room not in session.hub.audience.rooms:
         raise ProtocolError("unknown_room", f"There is no room {room!r}.")
@@ -38,6 +39,8 @@ async def history(session: Session, payload: HistoryIn, envelope: Envelope, _: C
         raise ProtocolError(
             "not_in_room", f"You are not in the room {payload.where!r}: join it first."
         )
+    if payload.channel is not None:
+        await hub.access.check(session, "subscribe", key)
     since = payload.since
     asked = None if since is None else (since.epoch, since.offset)
     age = hub.keep(key)[1]

@@ -24,6 +24,7 @@ async def subscribe(session: Session, payload: Subscribe, envelope: Envelope, _:
     hub, channels = session.hub, session.hub.audience.channels
     channel = payload.channel
     pattern = is_pattern(channel)
+    await hub.access.check(session, "subscribe", channel_key(channel))
     new = not channels.has(session, channel)
     if new and len(channels.names(session)) >= limits.CHANNELS_PER_CLIENT:
         raise ProtocolError(
@@ -84,6 +85,7 @@ async def unsubscribe(session: Session, payload: Unsubscribe, envelope: Envelope
 async def publish(session: Session, payload: Publish, envelope: Envelope, _: Codec) -> None:
     hub = session.hub
     channel = checked_channel(payload.channel)
+    await hub.access.check(session, "publish", channel_key(channel))
     draft = hub.draft(
         "publication",
         own_id=envelope.id,

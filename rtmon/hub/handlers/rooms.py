@@ -23,6 +23,7 @@ async def join_room(session: Session, payload: JoinRoom, envelope: Envelope, _: 
     hub, rooms = session.hub, session.hub.audience.rooms
     room = payload.where or ""
     key = room_key(room)
+    await hub.access.check(session, "join", key)
     new = not rooms.has(session, room)
     count = len(rooms.members(room))
     if new and len(rooms.rooms(session)) >= limits.ROOMS_PER_CLIENT:
@@ -76,6 +77,7 @@ async def speak(session: Session, room: str, payload: RoomIn | ChatIn, envelope:
     hub = session.hub
     _member(session, room)
     key = room_key(room)
+    await hub.access.check(session, "publish", key)
     draft = hub.draft(
         "room_message",
         own_id=envelope.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs
@@ -14,6 +15,7 @@ from ...protocol import limits
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import Position
+from ..auth import Credentials, User, bearer
 from ..messages import CHAT, channel_key, room_key
 from .positions import Positions
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from .base import Peer
 
-__all__ = ["Arrival", "arrive"]
+__all__ = ["Arrival", "arrive", "shown"]
 
 _PLACES = limits.ROOMS_PER_CLIENT + limits.CHANNELS_PER_CLIENT
 
@@ -35,6 +37,7 @@ class Arrival:
         name: what the client calls itself.
         user: whose connection it says it is.
         since: the position in the chat that it returns with.
+        token: who it is; a hub looks at it only if its options say so.
         places: rooms and channels, as keys of the hub's → the position it returns with.
         returning: the positions as one text, see :mod:`.positions`; they win.
     """
@@ -42,6 +45,7 @@ class Arrival:
     name: str | None = None
     user: str | None = None
     since: Position | None = None
+    token: str | None = field(default=None, repr=False)
     places: dict[str, Position | None] = field(default_factory=dict)
     returning: str = ""
 
@@ -60,6 +64,7 @@ class Arrival:
             name=_first(asked, "name"),
             user=_first(asked, "user"),
             since=_position(_first(asked, "epoch"), _first(asked, "offset")),
+            token=_first(asked, "token"),
             places={**rooms, **channels},
         )
 
@@ -72,11 +77,49 @@ class Arrival:
         return replace(self, returning=positions or "")
 
 
-async def arrive(hub: Hub, peer: Peer, arrival: Arrival) -> Session:
+def shown(
+    hub: Hub,
+    peer: Peer,
+    arrival: Arrival,
+    headers: Iterable[tuple[str, str]],
+    *,
+    said: str | None = None,
+) -> Credentials | None:
+    """What a client shows of who it is; None where nobody asks.
+
+    The first token counts of those in ``Authorization``, in what is said beside the request, and,
+    only where the hub's options allow it, in the address.
+
+    Args:
+        hub: where to.
+        peer: the connection.
+        arrival: what its address says.
+        headers: of the request.
+        said: a token that came beside it.
+    """
+    if hub.door.auth is None:
+        return None
+    token, by_name = bearer(headers)
+    return Credentials(
+        token=token or said or (arrival.token if hub.options.token_in_query else None),
+        headers=by_name,
+        address=peer.remote,
+        transport=peer.transport,
+    )
+
+
+async def arrive(
+    hub: Hub,
+    peer: Peer,
+    arrival: Arrival,
+    *,
+    credentials: Credentials | None = None,
+    identity: User | None = None,
+) -> Session:
     """Let a client into a hub and all the places it names; what cannot be done, it is told.
 
     Raises:
-        ProtocolError: the hub is full.
+        ProtocolError: it is not let in.
     """
     wrong: ProtocolError | None = None
     known: dict[str, Position | None] = {}
@@ -85,7 +128,14 @@ async def arrive(hub: Hub, peer: Peer, arrival: Arrival) -> Session:
     except ProtocolError as error:
         wrong = error
     since = known.pop(CHAT, None) or arrival.since
-    session = await hub.open(peer, name=arrival.name, user=arrival.user, since=since)
+    session = await hub.open(
+        peer,
+        name=arrival.name,
+        user=arrival.user,
+        since=since,
+        credentials=credentials,
+        identity=identity,
+    )
     if wrong is not None:
         session.error(wrong)
     try:

@@ -17,7 +17,7 @@ from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ..delivery import size_of
 from ..origins import REFUSAL, Origins, OriginsOption
-from .arriving import Arrival
+from .arriving import Arrival, shown
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams, told_to_stop
@@ -71,12 +71,17 @@ class ASGIPeer(SendingPeer):
                 await sending
 
     async def _session(self, arrival: Arrival) -> None:
+        headers = Headers(scope=self._scope).items()
         try:
             session = await self._hub.open(
-                self, name=arrival.name, user=arrival.user, since=arrival.since
+                self,
+                name=arrival.name,
+                user=arrival.user,
+                since=arrival.since,
+                credentials=shown(self._hub, self, arrival, headers),
             )
         except ProtocolError as error:
-            self.close(close.TRY_AGAIN_LATER, error.message)
+            self.close(self._hub.door.turn_away(self, error), error.message)
             await self._discarding()
             return
         try:

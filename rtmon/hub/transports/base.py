@@ -41,6 +41,7 @@ class Peer(abc.ABC):
         codec: what the connection speaks.
         remote: address of the other end; None if there is none to know.
         binary: whether the transport can carry binary messages.
+        asks_later: whether a client can say who it is in its first message, before its welcome.
         meter: what counts the connection; None if nothing does.
         monitor: whose the meter is.
         connection: of ``websockets``, if that is what it is: while it can be written to, it may
@@ -51,6 +52,7 @@ class Peer(abc.ABC):
     codec: Codec
     remote: str | None = None
     binary: bool = True
+    asks_later: bool = True
     meter: Meter | None = None
     monitor: Any = None
     connection: Any = None
@@ -122,6 +124,11 @@ class Peer(abc.ABC):
         """A message of this client was answered with an error."""
         if self.meter is not None:
             self.meter.bump("errors")
+
+    def refused(self, code: int, detail: str) -> None:
+        """The client is not let in."""
+        if self.monitor is not None:
+            self.monitor.refused(self.meter, code=code, detail=detail)
 
     def measured(self, rtt: float) -> None:
         """A ``ping`` message was answered, after so many seconds."""

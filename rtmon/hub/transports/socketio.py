@@ -18,8 +18,10 @@ import msgspec
 
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
+from ...protocol.values import Token, explain
+from ..door import close_code
 from ..messages import channel_key, room_key
-from .arriving import Arrival, arrive
+from .arriving import Arrival, arrive, shown
 from .sending import Latest
 from .socketio_peer import Event, SocketIOPeer
 from .socketio_server import Server, asked, logger
@@ -27,6 +29,7 @@ from .wire import Wire, dropping
 
 try:
     import socketio  # type: ignore[import-untyped]
+    from starlette.datastructures import Headers
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
@@ -42,6 +45,7 @@ _WIRE = "rtmon.wire"
 class _Auth(msgspec.Struct):
     """What a client says when it connects to a namespace."""
 
+    token: Token | None = None
     name: str | None = None
     user: str | None = None
     rooms: Annotated[list[str], msgspec.Meta(max_length=limits.ROOMS_PER_CLIENT)] = []
@@ -56,6 +60,7 @@ class _Auth(msgspec.Struct):
             name=self.name or address.name,
             user=self.user or address.user,
             since=address.since,
+            token=address.token,
             places={**address.places, **dict.fromkeys(places)},
             returning=self.offset or "",
         )
@@ -86,14 +91,18 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         try:
             said = msgspec.convert(auth or {}, _Auth)
         except msgspec.ValidationError as error:
-            raise socketio.exceptions.ConnectionRefusedError(f"auth: {error}") from None
+            raise socketio.exceptions.ConnectionRefusedError(f"auth: {explain(error)}") from None
         arrival = said.arrival(Arrival.of(environ.get("QUERY_STRING", "")))
         peer = self.peers[sid] = self._transport.peer(self, sid, environ)
+        headers = Headers(scope=environ["asgi.scope"]).items()
+        credentials = shown(self.hub, peer, arrival, headers, said=said.token)
         try:
-            session = await arrive(self.hub, peer, arrival)
+            session = await arrive(self.hub, peer, arrival, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
-            raise socketio.exceptions.ConnectionRefusedError(error.message) from None
+            code = close_code(error)
+            data = {"code": error.code, "close": code, "retry": close.may_reconnect(code)}
+            raise socketio.exceptions.ConnectionRefusedError(error.message, data) from None
         except BaseException:
             self._disconnect(sid)
             raise

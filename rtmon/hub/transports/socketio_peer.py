@@ -113,6 +113,7 @@ class SocketIOPeer(SendingPeer):
 
     transport = "socketio"
     codec = MSGPACK
+    asks_later = False  # what it says is in `auth`
     binary = False  # a piece of a file is an event like all others
 
     def __init__(

@@ -20,7 +20,8 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, outgoing
 from ...protocol.codecs import JSON
 from ...protocol.incoming import Position
-from .arriving import Arrival, arrive
+from ..door import close_code
+from .arriving import Arrival, arrive, shown
 from .positions import Positions, moves
 from .sending import METER, MONITOR, Latest, SendingPeer
 from .wire import dropping
@@ -36,6 +37,7 @@ except ImportError:
     raise MissingExtra("The SSE transport", "sse-starlette", "asgi") from None
 
 if TYPE_CHECKING:
+    from ..auth import User
     from ..hub import Hub
     from ..session import Session
 
@@ -79,6 +81,7 @@ class StreamPeer(SendingPeer):
     transport = "sse"
     codec = JSON
     binary = False
+    asks_later = False  # it is told what to post with in its welcome
 
     def __init__(self, streams: EventStreams, remote: str | None) -> None:
         super().__init__(streams.hub)
@@ -155,6 +158,21 @@ async def told_to_stop() -> None:
     await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - what it has for that
 
 
+def _refusal(error: ProtocolError) -> Response:
+    """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
+    code = close_code(error)
+    goodbye = outgoing.Goodbye(
+        code=code,
+        reason=error.message,
+        retry=close.may_reconnect(code),
+        retry_after=error.retry_after,
+    )
+    status = 401 if code in {close.UNAUTHORIZED, close.TOKEN_EXPIRED} else 503
+    challenge = "Bearer" if error.code == "unauthorized" else 'Bearer error="invalid_token"'
+    headers = {"WWW-Authenticate": challenge} if status == 401 else {}
+    return Response(msgspec.json.encode(goodbye), status, headers, "application/json")
+
+
 class EventStreams:
     """The streams of a hub, as an ASGI application: GET opens one, POST says something on it.
 
@@ -200,18 +218,27 @@ class EventStreams:
         returning = request.headers.get("last-event-id") or request.query_params.get(
             "last_event_id"
         )
-        events = self._events(peer, arrival.returned(returning), request)
+        identity: User | None = None
+        credentials = shown(self.hub, peer, arrival, request.headers.items())
+        if credentials is not None:
+            try:
+                identity = await self.hub.door.identify(credentials)
+            except ProtocolError as error:
+                self.hub.door.note(peer, error)
+                await _refusal(error)(request.scope, request.receive, send)
+                return
+        events = self._events(peer, arrival.returned(returning), identity, request)
         response = _Answer(peer, events, ping=self._heartbeat, drain=self._drain)
         with contextlib.suppress(TimeoutError):
             async with peer.limit:
                 await response(request.scope, request.receive, send)
 
     async def _events(
-        self, peer: StreamPeer, arrival: Arrival, request: Request
+        self, peer: StreamPeer, arrival: Arrival, identity: User | None, request: Request
     ) -> AsyncGenerator[bytes, None]:
         # By now the answer has begun, so whoever counts it has a meter for it.
         peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
-        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival))
+        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival, identity))
         try:
             yield self._retry
             while (messages := await peer.round()) is not None:
@@ -225,11 +252,11 @@ class EventStreams:
                 peer.arrived.result().closed()
             peer.arrived.cancel()
 
-    async def _arrive(self, peer: StreamPeer, arrival: Arrival) -> None:
+    async def _arrive(self, peer: StreamPeer, arrival: Arrival, identity: User | None) -> None:
         try:
-            peer.arrived.set_result(await arrive(self.hub, peer, arrival))
+            peer.arrived.set_result(await arrive(self.hub, peer, arrival, identity=identity))
         except ProtocolError as error:
-            peer.close(close.TRY_AGAIN_LATER, error.message)
+            peer.close(close_code(error), error.message)
         except Exception:
             logger.exception("a stream could not be opened")
             peer.close(close.INTERNAL_ERROR, "the server failed")

@@ -13,9 +13,9 @@ from websockets.typing import Subprotocol
 
 from ...errors import ProtocolError
 from ...guarding import Guarded, GuardedServerConnection, waiting
-from ...protocol import close, limits
+from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
-from .arriving import Arrival
+from .arriving import Arrival, shown
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class WebSocketPeer(QueuedPeer):
         self._task = asyncio.get_running_loop().create_task(self._end(code, reason))
 
     async def _end(self, code: int, reason: str) -> None:
-        reason = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
-        await self.connection.close(code, reason)
+        await self.connection.close(code, _reason(reason))
 
     def abort(self) -> None:
         self.connection.transport.abort()
@@ -115,15 +114,23 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
 
 
 async def _welcomed(hub: Hub, peer: WebSocketPeer) -> Session | None:
-    """Let a client in; None, and its connection closed, if there is no room."""
+    """Let a client in; None, and its connection closed, if it may not come."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
     arrival = Arrival.of(path.partition("?")[2])
+    headers = connection.request.headers.raw_items() if connection.request else ()
     try:
-        return await hub.open(peer, name=arrival.name, user=arrival.user, since=arrival.since)
+        return await hub.open(
+            peer,
+            name=arrival.name,
+            user=arrival.user,
+            since=arrival.since,
+            credentials=shown(hub, peer, arrival, headers),
+        )
     except ProtocolError as error:
-        await connection.close(close.TRY_AGAIN_LATER, error.message)
+        code = hub.door.turn_away(peer, error)
+        await connection.close(code, _reason(error.message))
         return None
 
 
@@ -140,6 +147,10 @@ def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol 
     # The library's own choice refuses those who offer nothing; any bare client may join here.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)
+
+
+def _reason(text: str) -> str:
+    return text.encode()[: limits.REASON_BYTES].decode(errors="ignore")
 
 
 def _address(address: Any) -> str | None:

@@ -2,6 +2,8 @@
 
 export const NORMAL = 1000;
 export const ABNORMAL = 1006;
+export const TOKEN_EXPIRED = 4001;
+export const NO_TOKEN = 4002;
 
 const NAMES = {
   1000: "normal",
@@ -20,6 +22,11 @@ const NAMES = {
   1014: "bad gateway",
   1015: "TLS failure",
   4000: "no heartbeat",
+  4001: "token expired",
+  4002: "no token",
+  4500: "unauthorized",
+  4501: "replaced",
+  4502: "idle",
 };
 
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 1015]);

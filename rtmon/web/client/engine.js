@@ -2,6 +2,7 @@
 
 import { ABNORMAL, NORMAL } from "./closes.js";
 import { ConnectionLost, RequestTimeout } from "./errors.js";
+import { checkToken } from "./options.js";
 import { Session } from "./session.js";
 
 /** Bytes that wait in a connection, above which no more are written. */
@@ -243,6 +244,7 @@ export class Engine {
 
   #passOn() {
     for (const event of this.session.takeEvents()) {
+      if (event.message?.type === "token_expiring") this.#refresh();
       for (const listener of this.listeners) listener(event);
     }
   }
@@ -272,22 +274,51 @@ export class Engine {
     const here = (what) => (...given) => {
       if (this.#link === link) what(...given);
     };
-    try {
-      link.connection = this.#transport.open(session.query(), {
-        onOpen: here(() => {
-          link.opened = true;
-        }),
-        onMessage: here((data) => {
-          session.receive(data, this.now());
-          this.step();
-        }),
-        onClose: here((code, reason, more) => this.#ended(link, code, reason, more?.retryAfter)),
-      });
-    } catch (error) {
+    const events = {
+      onOpen: here(() => {
+        link.opened = true;
+      }),
+      onMessage: here((data) => {
+        session.receive(data, this.now());
+        this.step();
+      }),
+      onClose: here((code, reason, more) => this.#ended(link, code, reason, more?.retryAfter)),
+    };
+    const failed = (error) => {
       this.#link = null;
       this.#again = true;
-      this.#later(session.failed(now, error));
+      this.#later(session.failed(this.now(), error));
+    };
+    const open = (token) => {
+      try {
+        link.connection = this.#transport.open(session.query(), events, token);
+      } catch (error) {
+        failed(error);
+      }
+    };
+    const { token } = this.#options;
+    if (typeof token !== "function") {
+      open(token);
+      return;
     }
+    freshToken(token)
+      .then(here(open), here(failed))
+      .then(() => this.step());
+  }
+
+  /** Show another token; where that fails, the connection ends with the one it has. */
+  #refresh() {
+    const { token } = this.#options;
+    const link = this.#link;
+    if (typeof token !== "function") return;
+    freshToken(token)
+      .then(
+        (fresh) => {
+          if (this.#link === link) this.session.sender.control("refresh", { token: fresh });
+        },
+        (error) => this.session.problem(`there is no fresh token: ${error.message}`, error),
+      )
+      .then(() => this.step());
   }
 
   /** The connection is over, or there will be none. */
@@ -315,6 +346,13 @@ export class Engine {
   #later(delay) {
     this.#retryAt = delay === null ? Infinity : this.now() + delay;
   }
+}
+
+/** What a function says to show; it may take its time. */
+async function freshToken(token) {
+  const fresh = await token();
+  checkToken(fresh, "token() gave none");
+  return fresh;
 }
 
 function deferred() {

@@ -22,10 +22,10 @@ export function withFallback(first, second) {
     get name() {
       return current.name;
     },
-    open(query, { onOpen, onMessage, onClose }) {
+    open(query, { onOpen, onMessage, onClose }, token) {
       const transport = (current = choose());
       failures += 1;
-      return transport.open(query, {
+      const events = {
         onOpen,
         onMessage(data) {
           proven ||= transport === first;
@@ -36,7 +36,8 @@ export function withFallback(first, second) {
           if (transport === second && NOT_THERE.has(more?.status)) possible = false;
           onClose(code, reason, more);
         },
-      });
+      };
+      return transport.open(query, events, token);
     },
   };
 }

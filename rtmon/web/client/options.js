@@ -2,7 +2,7 @@
 
 import { jsonOf } from "./encoding.js";
 import { OptionError } from "./errors.js";
-import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH } from "./limits.js";
+import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH, TOKEN_LENGTH } from "./limits.js";
 
 const DAY = 86_400_000;
 
@@ -12,6 +12,7 @@ const BATCH = { size: 10, delay: 100 };
 const DEFAULTS = {
   name: undefined,
   user: undefined,
+  token: undefined,
   info: undefined,
   backoff: BACKOFF,
   stableAfter: 5_000,
@@ -62,6 +63,9 @@ function check(options) {
       throw new OptionError(`${name} is no name: give up to ${NAME_LENGTH} printable characters.`);
     }
   }
+  if (options.token !== undefined && typeof options.token !== "function") {
+    checkToken(options.token, "token is none");
+  }
   if (options.info !== undefined) {
     const size = new TextEncoder().encode(jsonOf(options.info, "info")).length;
     within("size of info in bytes", size, 0, INFO_SIZE);
@@ -90,6 +94,14 @@ function check(options) {
     within(`${name}.size`, options[name].size, 1, BATCH_MESSAGES);
     within(`${name}.delay`, options[name].delay, 1, BATCH_DELAY);
   }
+}
+
+/** Throw OptionError, without the value: what is nearly a token is a secret, too. */
+export function checkToken(value, problem) {
+  if (typeof value === "string" && value.length <= TOKEN_LENGTH && /^[!-~]+$/.test(value)) return;
+  throw new OptionError(
+    `${problem}: give up to ${TOKEN_LENGTH} printable characters without spaces.`,
+  );
 }
 
 function isName(value) {

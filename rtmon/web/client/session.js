@@ -5,6 +5,7 @@
  * `tick` when `due` says so, and passes on what `takeEvents` gives.
  */
 
+import { NO_TOKEN, TOKEN_EXPIRED } from "./closes.js";
 import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
@@ -12,6 +13,12 @@ import { EPHEMERAL } from "./outbox.js";
 import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiving.js";
 import { Sender } from "./sending.js";
+
+/** Whether there is something else to show than what a connection was closed for. */
+function mayReturn(token, code) {
+  if (code === TOKEN_EXPIRED) return typeof token === "function";
+  return code !== NO_TOKEN || token !== undefined;
+}
 
 export class Session {
   /** Between the server's welcome and the end of the connection. */
@@ -95,7 +102,8 @@ export class Session {
     for (const { type } of this.outbox.lost()) {
       this.problem(`'${type}' was sent, but may not have arrived.`);
     }
-    const { retry, retryAfter } = this;
+    const { retryAfter } = this;
+    const retry = mayReturn(this.options.token, code) ? this.retry : false;
     const changes = this.lifecycle.lost(now, code, this.dead ?? reason, { retry, retryAfter });
     return this.#after(changes);
   }

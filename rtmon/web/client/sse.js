@@ -19,7 +19,8 @@ export function eventStreamTransport(url, { fetch = globalThis.fetch } = {}) {
   }
   return {
     name: "sse",
-    open: (query, events) => new Connection(address, query, events, (...what) => fetch(...what)),
+    open: (query, events, token) =>
+      new Connection(address, query, events, token, (...what) => fetch(...what)),
   };
 }
 
@@ -34,11 +35,11 @@ class Connection {
   #posting = false;
   #ending = new AbortController();
 
-  constructor(address, query, events, fetch) {
+  constructor(address, query, events, token, fetch) {
     this.#address = address;
     this.#events = events;
     this.#fetch = fetch;
-    this.#stream(withQuery(address, query));
+    this.#stream(withQuery(address, query), token);
   }
 
   send(data) {
@@ -56,14 +57,22 @@ class Connection {
     this.#ending.abort();
   }
 
-  async #stream(url) {
+  async #stream(url, token) {
     const { signal } = this.#ending;
     const headers = { Accept: "text/event-stream" };
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     try {
       const response = await this.#fetch(url, { headers, signal, cache: "no-store" });
       const kind = response.headers.get("Content-Type") ?? "";
       if (!response.ok || !kind.startsWith("text/event-stream")) {
         const { status } = response;
+        const goodbye = kind.startsWith("application/json") ? await response.json() : {};
+        if (Number.isInteger(goodbye.code)) {
+          // The hub itself refuses, and says with which code it would have closed a WebSocket.
+          this.#events?.onOpen();
+          this.#ended(goodbye.code, goodbye.reason ?? "");
+          return;
+        }
         this.#ended(ABNORMAL, `HTTP ${status}`, { status, retryAfter: retryAfter(response) });
         return;
       }

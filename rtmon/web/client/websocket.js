@@ -15,8 +15,8 @@ export function webSocketTransport(url, { WebSocket = globalThis.WebSocket } = {
   const address = addressOf(url, "ws");
   return {
     name: "websocket",
-    open(query, events) {
-      return new Connection(new WebSocket(withQuery(address, query), [SUBPROTOCOL]), events);
+    open(query, events, token) {
+      return new Connection(new WebSocket(withQuery(address, query), [SUBPROTOCOL]), events, token);
     },
   };
 }
@@ -24,10 +24,14 @@ export function webSocketTransport(url, { WebSocket = globalThis.WebSocket } = {
 class Connection {
   #socket;
 
-  constructor(socket, { onOpen, onMessage, onClose }) {
+  /** @param token pages cannot set a header, and an address ends up in logs: it is said first */
+  constructor(socket, { onOpen, onMessage, onClose }, token) {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => onOpen();
+    socket.onopen = () => {
+      if (token !== undefined) socket.send(JSON.stringify({ type: "connect", payload: { token } }));
+      onOpen();
+    };
     socket.onmessage = ({ data }) => {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));
     };

@@ -1,0 +1,99 @@
+"""Who may come to `rtmon serve`: keys from files and the environment, never from a command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from rtmon.cli import main
+from tests.cli.running import Command
+from tests.hub.tokens import KEY, token
+
+FREE = ("--port=0", "--admin-port=off")
+
+
+def welcomed(url: str, **claims: Any) -> str:
+    """Whom a server takes somebody for."""
+    headers = {"Authorization": f"Bearer {token(**claims)}"}
+    with connect(url, proxy=None, additional_headers=headers) as client:
+        user: str = json.loads(client.recv())["payload"]["user"]
+        return user
+
+
+@pytest.mark.parametrize("asgi", [(), ("--asgi",)], ids=["native", "asgi"])
+def test_a_secret_from_the_environment(
+    command: Callable[..., Command], asgi: tuple[str, ...], tmp_path: Path
+) -> None:
+    """With a secret in the environment, or a key in a file, only who shows a token is let in, and
+    the other options bound them; nothing of what was shown is printed.
+    """
+    environment = {"RTMON_JWT_SECRET": KEY}
+    arguments = ["--jwt-audience=chat", "--connections-per-user=1"]
+    if asgi:
+        file = tmp_path / "key"
+        file.write_text(f"{KEY}\n")
+        environment, arguments = {}, [*arguments, f"--jwt-key-file={file}"]
+    server = command("serve", *FREE, *asgi, *arguments, environment=environment)
+    server.read_until("Ctrl-C")
+    url = server.output.splitlines()[0].split()[-1]
+    assert welcomed(url, aud="chat") == "ada"
+    shown = token()
+    headers = {"Authorization": f"Bearer {shown}"}
+    with connect(url, proxy=None, additional_headers=headers) as client:
+        assert json.loads(client.recv())["payload"]["code"] == "invalid_token"
+        with pytest.raises(ConnectionClosed):
+            client.recv()
+        assert client.close_code == 4500
+    server.process.terminate()
+    assert server.process.wait(60) == 0
+    assert shown not in server.rest()
+    assert KEY not in server.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--jwt-key-file=/nowhere"], "cannot be read"),
+        (["--jwt-algorithm=ES256"], "no effect without --jwt-key-file or RTMON_JWT_SECRET"),
+        (["--token-in-query"], "no effect"),
+        (["--user-rate=5"], "need auth"),
+        (["--address-burst=5"], "without --address-rate"),
+        (["--at-limit=close_oldest"], "without a number of connections"),
+        (["--at-limit=drop", "--connections-per-address=5"], "at_limit is 'drop'"),
+        (["--idle-timeout=5", "--echo"], "there is no hub"),
+        (["--jwt-secret=x"], "No such option"),
+    ],
+)
+def test_what_makes_no_sense(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options that would bound nothing, or ask nobody, are an error of one line."""
+    assert main(["serve", *FREE, *arguments]) != 0
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+def test_keys_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two keys, one that is too short and one that is no text are errors, which quote none."""
+    file = tmp_path / "key"
+    file.write_text("short secret")
+    assert main(["serve", *FREE, f"--jwt-key-file={file}"]) != 0
+    monkeypatch.setenv("RTMON_JWT_SECRET", KEY)
+    assert main(["serve", *FREE, f"--jwt-key-file={file}"]) != 0
+    monkeypatch.delenv("RTMON_JWT_SECRET")
+    file.write_bytes(b"\xff\xfe\x00" * 20)
+    assert main(["serve", *FREE, f"--jwt-key-file={file}"]) != 0
+    said = capsys.readouterr().err
+    for words in ("too few for HS256", "there is another key", "it is no text"):
+        assert words in said
+    assert "short secret" not in said
+    assert KEY not in said

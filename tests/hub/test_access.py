@@ -1,0 +1,313 @@
+"""Who may do what, and how much: refused with words, over every transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import socketio
+
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub import ChannelOptions, Hub, Session
+from rtmon.testing import FakeClock, until
+from tests.hub.clients import Client, StreamClient
+from tests.hub.conftest import ONE_EACH, Place
+from tests.hub.tokens import login, token
+
+Start = Callable[..., Awaitable[Place]]
+
+RULES = {
+    "staff.public": ChannelOptions(publish="write"),
+    "staff.**": ChannelOptions(subscribe="read", publish="write", presence="look"),
+}
+
+
+async def code(client: Client, kind: str, **payload: Any) -> str:
+    """The error that answers a message; the type of the answer if it is none."""
+    answer = await client.ask(kind, payload)
+    found: str = answer["payload"].get("code", answer["type"])
+    return found
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_rules_of_channels(start: Start, over: str) -> None:
+    """Over each transport, who has a channel's permission may, and all others are told that they
+    may not, whatever way they try.
+    """
+    place = await start(auth=login(), channels=RULES)
+    ada = await place.connect(over=over, token=token("ada", scope="read"))
+    assert await code(ada, "subscribe", channel="staff.pay") == "ack"
+    assert await code(ada, "subscribe", channel="staff.**") == "ack"
+    assert await code(ada, "publish", channel="staff.pay", data=1, ack=True) == "forbidden"
+    assert await code(ada, "presence", channel="staff.pay") == "forbidden"
+    bo = await place.connect(over=over, token=token("bo", scope="write look"))
+    for channel in ("staff.pay", "staff.*", "**", "*.pay", "staff.public.**"):
+        assert await code(bo, "subscribe", channel=channel) == "forbidden"
+    assert await code(bo, "history", channel="staff.pay") == "forbidden"
+    assert await code(bo, "subscribe", channel="staff.public") == "ack"
+    assert await code(bo, "subscribe", channel="news.*") == "ack"
+    assert await code(bo, "presence", channel="staff.pay") == "presence"
+    assert await code(bo, "publish", channel="staff.pay", data=1, ack=True) == "ack"
+    await place.hub.publish("staff.pay", 2)
+    assert await ada.published(2) == [1, 2]
+    assert not [message for message in await bo.quiet() if message["type"] == "publication"]
+
+
+async def test_without_auth_nobody_has_a_permission(start: Start) -> None:
+    """A channel that needs a permission is the server's own where nobody asks who somebody is."""
+    place = await start(channels={"prices": ChannelOptions(publish="write")})
+    ada = await place.connect(user="admin")
+    assert await code(ada, "publish", channel="prices", data=1) == "forbidden"
+    assert await code(ada, "subscribe", channel="prices") == "ack"
+    await place.hub.publish("prices", 1)
+    assert await ada.published(1) == [1]
+
+
+@pytest.mark.parametrize("wrong", [{"publish": ""}, {"subscribe": ["a"]}, {"presence": True}])
+def test_a_permission_is_a_word(wrong: Any) -> None:
+    """What could never be had, or always, is an error and no rule."""
+    with pytest.raises(OptionError):
+        ChannelOptions(**wrong)
+
+
+ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "chat": ("chat_message", {"text": "hi"}, "publish", "chat"),
+    "room": ("room_message", {"room": "lobby", "text": "hi"}, "publish", "room:lobby"),
+    "chat in a room": ("chat_message", {"room": "lobby", "text": "hi"}, "publish", "room:lobby"),
+    "join": ("join_room", {"room": "cellar"}, "join", "room:cellar"),
+    "subscribe": ("subscribe", {"channel": "a.*"}, "subscribe", "channel:a.*"),
+    "history": ("history", {"channel": "a.b"}, "subscribe", "channel:a.b"),
+    "publish": ("publish", {"channel": "a", "data": 1}, "publish", "channel:a"),
+    "presence": ("presence", {}, "presence", "chat"),
+    "presence in a room": ("presence", {"room": "x"}, "presence", "room:x"),
+    "presence in a channel": ("presence", {"channel": "a"}, "presence", "channel:a"),
+    "private": ("private_message", {"to": "nobody", "text": "hi"}, "send", "client:nobody"),
+    "typing": ("typing_start", {"to": "nobody"}, "send", "client:nobody"),
+    "typing to all": ("typing_start", {}, "publish", "chat"),
+    "file": ("file_offer", {"name": "x", "size": 1}, "upload", "files"),
+    "file in pieces": ("file_metadata", {"name": "x", "size": 1, "type": ""}, "upload", "files"),
+    "file for one": ("file_offer", {"name": "x", "size": 1, "to": "me"}, "send", "client:me"),
+    "file for a room": (
+        "file_offer",
+        {"name": "x", "size": 1, "room": "lobby"},
+        "publish",
+        "room:lobby",
+    ),
+}  # fmt: skip
+
+
+async def test_one_function_is_asked_for_everything(start: Start, tmp_path: Any) -> None:
+    """A function of the application decides about all that clients can do, by who they are, what
+    it is and where; what it does not allow is answered, and not done.
+    """
+    allowing, asked = True, []
+
+    def allow(session: Session, action: str, place: str) -> bool:
+        assert session.identity is not None
+        asked.append((session.identity.id, action, place))
+        return allowing
+
+    place = await start(auth=login(), allow=allow, files=tmp_path)
+    ada = await place.connect(token=token("ada"))
+    await ada.ask("join_room", {"room": "lobby"})
+    allowing = False
+    for kind, payload, action, where in ASKED.values():
+        asked.clear()
+        assert await code(ada, kind, **payload) == "forbidden", kind
+        assert asked == [("ada", action, where)]
+    heard = {message["type"] for message in await ada.quiet()}
+    assert heard <= {"user_joined", "user_online"}
+    # What ends something is never refused.
+    assert await code(ada, "leave_room", room="lobby") == "ack"
+
+
+@pytest.mark.parametrize("how", ["none", "truthy", "raises", "own words"])
+async def test_what_does_not_say_yes_says_no(start: Start, how: str) -> None:
+    """Whatever a function of the application does but return True, is no; what it says is told."""
+
+    async def allow(*_: Any) -> Any:
+        match how:
+            case "raises":
+                raise RuntimeError("no database")
+            case "own words":
+                raise ProtocolError("forbidden", "Members only.")
+            case "truthy":
+                return "no"
+        return None
+
+    place = await start(allow=allow)
+    ada = await place.connect()
+    answer = await ada.ask("chat_message", {"text": "hi"})
+    assert answer["payload"]["code"] == "forbidden"
+    assert (answer["payload"]["message"] == "Members only.") == (how == "own words")
+
+
+async def test_who_returns_is_asked_again(start: Start) -> None:
+    """A stream that returns with its positions enters only what its token still allows."""
+    place = await start(auth=login(), channels=RULES)
+    ada = await place.connect(over="sse", token=token(scope="read"))
+    await ada.ask("subscribe", {"channel": "staff.pay"})
+    await place.hub.publish("staff.pay", 1)
+    await ada.next("publication")
+    again = await ada.stream.open(
+        f"{ada.stream._url}",
+        **{"Authorization": f"Bearer {token()}", "Last-Event-ID": ada.stream.last_id},
+    )
+    back = StreamClient(again)
+    place.clients.append(back)
+    assert (await back.next("error"))["payload"]["code"] == "forbidden"
+
+
+# How many
+
+
+async def turned_away(place: Place, over: str, **options: Any) -> str | int:
+    """The error that somebody gets who is one too many; of a stream, the close code."""
+    try:
+        client = await place.come(over=over, **options)
+    except (ProtocolError, socketio.exceptions.ConnectionError):
+        (found,) = place.hub.door.refused
+        return found
+    if isinstance(client, StreamClient):
+        return await client.close_code()
+    error: str = (await client.next("error"))["payload"]["code"]
+    assert await client.close_code() == 1013
+    return error
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_connections_of_one_user(start: Start, over: str) -> None:
+    """Over each transport, one connection too many of a user is refused, other users are not; and
+    one that ended makes room.
+    """
+    place = await start(auth=login(), connections_per_user=2)
+    first = await place.connect(token=token("ada"))
+    await place.connect(token=token("ada"))
+    found = await turned_away(place, over, token=token("ada"))
+    assert found in {"too_many_connections", 1013}
+    await place.connect(over=over, token=token("bo"))
+    await first.leave()
+    await until(lambda: len(list(place.hub.door)) <= 2 + (over == "memory"))
+    await place.connect(over=over, token=token("ada"))
+
+
+async def test_connections_of_one_address(start: Start) -> None:
+    """Of one address so many may be here, whoever they say they are, those included who did not
+    say it yet.
+    """
+    place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
+    await place.connect(token=token("ada"))
+    nobody = await place.come()
+    await until(lambda: len(list(place.hub.door)) == 2)
+    assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
+    await place.connect(over="memory", token=token("bo"))  # from elsewhere
+    await nobody.leave()
+    await until(lambda: len(list(place.hub.door)) == 2)
+    await place.connect(token=token("bo"))
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_the_oldest_may_go_instead(start: Start, over: str) -> None:
+    """Where the hub is told so, the oldest connection of the user goes for a new one, and does not
+    come back by itself, or two would chase each other away for ever.
+    """
+    place = await start(auth=login(), connections_per_user=2, at_limit="close_oldest")
+    oldest = await place.connect(over=over, token=token("ada"))
+    others = [await place.connect(token=token("ada")) for _ in range(2)]
+    assert await oldest.close_code() == 4501
+    for each in others:
+        await each.ask("ping")
+
+
+# How much
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_all_connections_of_one_user_together(start: Start, over: str) -> None:
+    """What one user says over several connections is counted together, and no more is taken of it
+    than of one; the answer says when to try again, and then it is taken.
+    """
+    clock = FakeClock()
+    place = await start(auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic, rate=1_000)
+    ada = await place.connect(over=over, token=token("ada"))
+    also = await place.connect(token=token("ada"))
+    bo = await place.connect(token=token("bo"))
+    for client in (ada, also, ada, also):
+        assert (await client.ask("ping"))["type"] == "pong"
+    refused = (await ada.ask("ping"))["payload"]
+    assert (refused["code"], refused["retry"]) == ("rate_limited", True)
+    assert refused["retry_after"] == pytest.approx(1.0)
+    assert (await bo.ask("ping"))["type"] == "pong"
+    clock.advance(refused["retry_after"])
+    assert (await also.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+async def test_a_reconnect_is_no_fresh_start(start: Start) -> None:
+    """Who comes anew has what is left of its address's messages, and coming takes one: nobody gets
+    around a limit by coming often.
+    """
+    clock = FakeClock()
+    place = await start(address_rate=1, address_burst=3, clock=clock.monotonic)
+    for _ in range(3):
+        client = await place.connect()
+        await client.leave()
+    assert await turned_away(place, "websocket-json") == "rate_limited"
+    clock.advance(2)
+    ada = await place.connect()
+    assert (await ada.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+async def test_nothing_is_left_of_who_went(start: Start) -> None:
+    """A thousand comings and goings, refused ones and unsaid ones too, leave nothing behind."""
+    place = await start(
+        auth=login(), connections_per_user=50, connections_per_address=50, user_rate=1e6
+    )
+    hub = place.hub
+    for number in range(200):
+        user = token(f"user-{number % 3}")
+        ada = await place.connect(over="memory", token=user)
+        silent = await place.come(over="memory")
+        for client in (ada, silent):
+            await client.leave()
+        place.clients.clear()
+        with pytest.raises(ProtocolError):
+            await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
+    assert not list(hub.door)
+    assert not len(hub.door._here)
+    assert len(hub.door._by_user or ()) <= 3
+
+
+async def test_crowds_do_not_slip_in(start: Start) -> None:
+    """Of many that come at once, while it takes time to find out who they are, no more get in than
+    may.
+    """
+    check = login()
+
+    async def slowly(shown: Any) -> Any:
+        await asyncio.sleep(0)
+        return check(shown)
+
+    place = await start(auth=slowly, connections_per_user=3, max_connections=100)
+    coming = [place.come(over="memory", token=token("ada")) for _ in range(20)]
+    done = await asyncio.gather(*coming, return_exceptions=True)
+    refused = [each for each in done if isinstance(each, ProtocolError)]
+    assert (len(refused), len(place.hub.audience.sessions)) == (17, 3)
+
+
+def test_options_that_make_no_sense() -> None:
+    """A bound that is none is an error at once."""
+    for wrong in (
+        {"at_limit": "refuse_all"},
+        {"connections_per_address": 0},
+        {"address_rate": 0},
+        {"address_burst": 0},
+        {"auth_timeout": 0},
+        {"idle_timeout": -1},
+        {"expiry_notice": float("nan")},
+    ):
+        with pytest.raises(OptionError):
+            Hub(**wrong)  # type: ignore[arg-type]

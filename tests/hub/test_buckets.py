@@ -1,0 +1,160 @@
+"""How much is let through, by the arithmetic alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.errors import ProtocolError
+from rtmon.hub.buckets import Bucket, Buckets
+from rtmon.hub.channels import covers, is_pattern, matches, overlaps
+from rtmon.hub.limiter import Limiter
+from rtmon.hub.network import network
+
+PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
+"""Milliseconds between one try and the next."""
+
+
+@given(PAUSES, st.integers(1, 50), st.integers(1, 20))
+def test_a_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -> None:
+    """It lets through just what exact arithmetic does: so in any time no more than the burst and
+    what the rate makes of it, and nothing is refused that there was room for.
+    """
+    bucket = Bucket(rate=rate, burst=burst, now=0.0)
+    exact, now = Fraction(burst), 0
+    for pause in pauses:
+        now += pause
+        exact = min(Fraction(burst), exact + Fraction(pause * rate, 1000))
+        wait = bucket.wait(now / 1000)
+        assert (wait == 0) == (exact >= 1)
+        if wait == 0:
+            bucket.take()
+            exact -= 1
+        else:
+            assert wait == pytest.approx(float((1 - exact) / rate), abs=1e-6)
+
+
+@given(PAUSES, st.integers(1, 50), st.integers(1, 20))
+def test_who_waits_as_told_is_let_through(pauses: list[int], rate: int, burst: int) -> None:
+    """After as many seconds as were said, and not before, the next one is let through."""
+    bucket, now = Bucket(rate=rate, burst=burst, now=0.0), 0.0
+    for pause in pauses:
+        now += pause / 1000
+        wait = bucket.wait(now)
+        if wait:
+            assert bucket.wait(now + wait / 2) > 0
+            now += wait
+        assert bucket.wait(now) == 0
+        bucket.take()
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500)), max_size=100))
+def test_keys_do_not_disturb_each_other(tries: list[tuple[int, int]]) -> None:
+    """As long as there are no more keys than are kept, each has a bucket as if it were alone."""
+    shared, now = Buckets(rate=5, burst=3, capacity=6), 0
+    alone = {key: Bucket(rate=5, burst=3, now=0.0) for key in range(6)}
+    for key, pause in tries:
+        now += pause
+        found, mine = shared.get(str(key), now / 1000), alone[key]
+        assert found.wait(now / 1000) == pytest.approx(mine.wait(now / 1000), abs=1e-9)
+        if not mine.wait(now / 1000):
+            mine.take()
+            found.take()
+
+
+def test_memory_is_bounded() -> None:
+    """However many keys come, so many are kept: those used last."""
+    buckets = Buckets(rate=0.001, burst=1, capacity=3)
+    buckets.get("kept", 0.0).take()
+    for number in range(1_000):
+        buckets.get(f"{number}", 0.0)
+        assert buckets.get("kept", 0.0).wait(0.0) > 0
+        assert len(buckets) <= 3
+
+
+def test_a_message_needs_a_token_of_each() -> None:
+    """What one bucket refuses is taken from none of the others; the longest wait is told."""
+    mine, shared = Limiter(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
+    assert mine.take(0.0, [shared]) == 0.0
+    assert mine.take(0.0, [shared]) == pytest.approx(2.0)
+    assert mine.take(0.0) == 0.0
+    assert mine.take(0.0, [shared]) == pytest.approx(2.0)
+
+
+segments = st.sampled_from(["a", "b", "*", ""])
+patterns = st.builds(
+    lambda parts, tail: ".".join([*parts, *tail]),
+    st.lists(segments, max_size=3),
+    st.sampled_from([["a"], ["*"], ["**"], [""]]),
+)
+CHANNELS = [
+    ".".join(parts)
+    for first in ("a", "b", "", "x")
+    for parts in [
+        (first,),
+        *((first, second) for second in ("a", "b", "", "x")),
+        *((first, second, third) for second in ("a", "b", "", "x") for third in ("a", "b", "")),
+        *((first, "a", "b", last) for last in ("a", "b", "", "x.y")),
+    ]
+]
+
+
+@given(patterns, patterns)
+def test_patterns_that_meet(one: str, other: str) -> None:
+    """No channel that both match is overlooked, and a pattern that covers another matches all of
+    its channels: or a rule could be got around by asking for more.
+    """
+    for pattern in (one, other):
+        try:
+            is_pattern(pattern)
+        except ProtocolError:
+            return
+    for channel in CHANNELS:
+        if matches(other, channel):
+            assert overlaps(one, other) or not matches(one, channel)
+            assert matches(one, channel) or not covers(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet", "inside"),
+    [
+        ("news.*", "news.sport", True, True),
+        ("news.*", "news.sport.tennis", False, False),
+        ("news.**", "news.sport.*", True, True),
+        ("news.**", "news.*", True, False),  # news. is no channel of the first
+        ("news.**", "news", False, False),
+        ("news.**", "**", True, False),
+        ("**", "a.**", True, True),
+        ("*.sport", "news.*", True, False),
+        ("news.sport", "news.sport", True, True),
+        ("news.sport", "news.*", True, False),
+        ("news.sport", "mail.*", False, False),
+    ],
+)
+def test_patterns_by_example(one: str, other: str, meet: bool, inside: bool) -> None:  # noqa: FBT001 - a case's
+    """Patterns that have nothing to do with each other are told apart from those that do."""
+    assert (overlaps(one, other), covers(one, other)) == (meet, inside)
+
+
+@pytest.mark.parametrize(
+    ("remote", "key"),
+    [
+        ("192.0.2.7:5000", "192.0.2.7"),
+        ("[::ffff:192.0.2.7]:5000", "192.0.2.7"),
+        ("[2001:db8:1:2:3:4:5:6]:5000", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::9%eth0]:80", "2001:db8:1:2::/64"),
+        ("::1:5000", "::/64"),
+        ("/run/hub.sock", None),
+        ("testclient:50000", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_networks(remote: str | None, key: str | None) -> None:
+    """Who has an IPv6 network has all its addresses, so they count as one; what is no address
+    counts as nobody's.
+    """
+    assert network(remote) == key
