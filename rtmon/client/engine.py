@@ -9,7 +9,10 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from websockets.client import process_exception
+try:
+    from websockets.client import process_exception
+except ImportError:  # up to version 15 it stands elsewhere
+    from websockets.asyncio.client import process_exception  # type: ignore[attr-defined]
 
 from ..clock import Clock
 from ..protocol.close import ABNORMAL
