@@ -44,6 +44,7 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
         monitor: what counts its connections and channels.
     """
     monitor.measure(application.hub)
+    application.hub.report_to(monitor.event)
     application.socketio.meter = instrument(application.socketio.server, monitor).meter
     return ASGIProbe(application, monitor=monitor)
 
@@ -104,6 +105,7 @@ class ASGIServer(listening.Serving):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
         self.port = int(listener.getsockname()[1])
+        await self.hub.start()
         # What uvicorn's serve() does, less its signal handlers, which are the program's.
         await self._uvicorn.startup(sockets=[listener])
         self._ticking = asyncio.get_running_loop().create_task(self._uvicorn.main_loop())

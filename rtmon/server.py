@@ -80,6 +80,7 @@ class Server(listening.Serving):
             raise OptionError(f"admin={admin!r}: a port, an Admin of serve_admin(), or None")
         if self.hub is not None:
             self.monitor.measure(self.hub)
+            self.hub.report_to(self.monitor.event)
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
             if page:
@@ -122,6 +123,8 @@ class Server(listening.Serving):
                     self._handler, self._host, self._port, **self._options
                 )
             self._bound = listening.port_of(self._server)
+            if self.hub is not None:
+                await self.hub.start()
             if self.admin is not None:
                 try:
                     await self.admin.start()
@@ -255,7 +258,8 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
     def process_request(connection: ServerConnection, request: Request) -> Any:
         if not request.headers.get_all("Upgrade"):
             if request.path == "/healthz":
-                return connection.respond(http.HTTPStatus.OK, "ok\n")
+                status, text = hub.health
+                return connection.respond(http.HTTPStatus(status), text)
         elif not origins.allows(request.headers.get_all):
             return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
         # What the user's own function refuses, a password say, is refused for the page too.

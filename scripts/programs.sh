@@ -11,6 +11,7 @@ missing() {
     has node || echo nodejs
     has npm || echo npm
     has openssl || echo openssl
+    has redis-server || echo redis-server
 }
 some_are_skipped() {
     if [ "$RTMON_STRICT" = 1 ]; then
@@ -34,6 +35,7 @@ if [ -n "$packages" ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null && [ "
     { apt-get update $patiently && DEBIAN_FRONTEND=noninteractive \
         apt-get install $patiently -y --no-install-recommends $packages; } >/dev/null
     case $packages in *prometheus*) update-rc.d prometheus disable >/dev/null 2>&1 ;; esac
+    case $packages in *redis*) update-rc.d redis-server disable >/dev/null 2>&1 ;; esac
     packages=$(missing)
     why="apt could not install it"
 fi

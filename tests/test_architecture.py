@@ -115,6 +115,7 @@ EXTRAS = {
 OPTIONAL = (
     "rtmon.asgi",
     "rtmon.dashboard",
+    "rtmon.hub.brokers.redis",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
     "rtmon.hub.transports.socketio_peer",

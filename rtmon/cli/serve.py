@@ -18,6 +18,8 @@ from .options import AdminPort, Port, admin_port, refuse_idle, require
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
+    from ..hub.brokers.base import Broker
+
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
@@ -103,6 +105,14 @@ def serve(
             help="Server-sent events and Socket.IO, too, on the same port.",
         ),
     ] = False,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RTMON_REDIS",
+            metavar="URL",
+            help="A Redis that several servers share: redis://host:6379/0, rediss:// for TLS.",
+        ),
+    ] = None,
     echo: Annotated[
         bool,
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
@@ -123,12 +133,13 @@ def serve(
       rtmon serve --host 0.0.0.0 --port 9000 --history 1000 --files received
       rtmon serve --asgi --origin https://chat.example.org
       rtmon serve --jwt-key-file login.pem --jwt-algorithm ES256 --idle-timeout 600
+      rtmon serve --port 9001 --redis redis://localhost:6379/0     (one of several)
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
     if echo:
-        hubs_own = {"history", "files", "page", "origins", "asgi", *security.HUBS_OWN}
+        hubs_own = {"history", "files", "page", "origins", "asgi", "redis", *security.HUBS_OWN}
         refuse_idle(context, *hubs_own, because="with --echo: there is no hub", beside="echo")
     elif asgi:
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
@@ -137,6 +148,8 @@ def serve(
         about = ("jwt_algorithm", "jwt_audience", "jwt_issuer", "token_in_query", "auth_timeout")
         refuse_idle(context, *about, because=f"without --jwt-key-file or {security.SECRET}")
     security.all_matter(context)
+    if redis is not None:
+        require("rtmon serve --redis", "redis", extra="redis")
     hub = {
         "history": history,
         "max_size": max_size,
@@ -156,6 +169,7 @@ def serve(
         "address_rate": address_rate,
         "address_burst": address_burst,
         "idle_timeout": idle_timeout,
+        "broker": None if redis is None else _broker(redis),
     }
     with asyncio.Runner() as runner:
         runner.run(
@@ -207,6 +221,12 @@ async def _serve(
         finally:
             if not asgi:  # which has a grace of its own
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
+
+
+def _broker(url: str) -> Broker:
+    from ..hub.brokers.redis import RedisBroker
+
+    return RedisBroker(url)
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Chunk", "Greeting", "Receiver", "Replayed"]
 
-_LATER = frozenset({"rate_limited", "overloaded"})
+_LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
 """Errors that say no more than: not now."""
 
 
@@ -101,6 +101,8 @@ class Receiver:
             return
         if envelope.type == "disconnect":
             self._goodbye(payload)
+        elif envelope.type == "gap":
+            self._gap(payload)
         self._deliver(envelope, payload)
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
@@ -180,6 +182,13 @@ class Receiver:
         self._session.gaps += lost
         for enter in list(place.on_entered):
             enter(lost)
+
+    def _gap(self, payload: dict[str, Any]) -> None:
+        kind = next((kind for kind in ("room", "channel") if kind in payload), None)
+        key = CHAT if kind is None else (kind, str(payload[kind]))
+        place = self._session.places.get(key)
+        if place is not None and place.entered:
+            self._place(place, payload)
 
     def _deliver(self, envelope: Envelope, payload: dict[str, Any]) -> None:
         kind, gap, replayed, position = envelope.type, False, False, None

@@ -18,8 +18,8 @@ class Arrivals:
 
     Args:
         interval: seconds for which they are collected.
-        tell: called with place, change, and the payload to send.
-        count: how many are in a place now.
+        tell: called with place, change, and the payload to send, in which ``user_count`` is not
+            known yet.
     """
 
     def __init__(
@@ -27,13 +27,11 @@ class Arrivals:
         *,
         interval: float,
         tell: Callable[[str, Change, outgoing.People], None],
-        count: Callable[[str], int],
     ) -> None:
         self._interval = interval
         self._tell = tell
-        self._count = count
         self._pending: dict[str, Announcer] = {}
-        self._alarm = Alarm(self._flush_all)
+        self._alarm = Alarm(self.flush)
 
     def add(self, place: str, change: Change, key: str, member: outgoing.Member) -> None:
         """Somebody came to a place or went from it.
@@ -73,13 +71,14 @@ class Arrivals:
                 client_id=members[0].client_id,
                 name=members[0].name,
                 user=members[0].user,
-                user_count=self._count(place),
+                user_count=0,
                 count=len(members),
                 users=members[: limits.MEMBERS_LISTED],
                 room=room,
             )
             self._tell(place, change, payload)
 
-    def _flush_all(self) -> None:
+    def flush(self) -> None:
+        """Tell all that is collected."""
         for place in list(self._pending):
             self._flush(place)

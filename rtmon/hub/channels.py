@@ -135,6 +135,14 @@ class Subscriptions(Generic[M]):
         """The channels, then the patterns, that somebody subscribes to."""
         return [*self._channels.rooms(member), *self._patterns.rooms(member)]
 
+    def patterns(self) -> list[tuple[M, str]]:
+        """Who subscribes to which pattern."""
+        return [
+            (member, pattern)
+            for pattern in self._patterns.names()
+            for member in self._patterns.members(pattern)
+        ]
+
     def receivers(self, channel: str) -> Collection[M]:
         """Who gets what is published to a channel, each once."""
         direct = self._channels.members(channel)

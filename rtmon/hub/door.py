@@ -31,6 +31,7 @@ _CODES = {
     "rate_limited": close.TRY_AGAIN_LATER,
     "token_expired": close.TOKEN_EXPIRED,
     "too_many_connections": close.TRY_AGAIN_LATER,
+    "unavailable": close.TRY_AGAIN_LATER,
 }
 """Error code → the close code of who is not let in for it; for all others UNAUTHORIZED."""
 

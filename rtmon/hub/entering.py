@@ -68,6 +68,7 @@ async def enter(
         await _send(session, missed, held, recovery.offset)
         # What is collected for a batch is part of what was missed, or older.
         audience.flush(key)
+        _still_there(session)
         add()
         audience.changed(key)
     except BaseException:
@@ -76,6 +77,11 @@ async def enter(
         raise
     finally:
         audience.caught_up(key, held)
+
+
+def _still_there(session: Session) -> None:
+    if not session.open:
+        raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
 
 
 async def _send(session: Session, missed: list[Outgoing], held: CatchUp, offset: int) -> None:

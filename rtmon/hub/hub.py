@@ -25,11 +25,11 @@ from . import application
 from .access import Access, Allow
 from .audience import Audience
 from .auth import Auth, Credentials, User
-from .brokers.base import Broker, Draft, Receipt
+from .brokers.base import Broker, Draft, Note, Receipt, user_key
 from .brokers.memory import MemoryBroker
 from .channels import checked_channel
-from .delivery import Outgoing, deliver
 from .door import Door
+from .exchange import Exchange
 from .files import FileStore
 from .listeners import Callback, Listener
 from .messages import channel_key
@@ -42,8 +42,6 @@ from .transports.base import Peer
 from .writing import TypingPlaces
 
 __all__ = ["Hub"]
-
-_USERS = "users"
 
 
 class Hub:
@@ -62,6 +60,7 @@ class Hub:
     Attributes:
         audience: who is here, and gets what.
         door: who is let in.
+        node: what tells this hub from others that share its broker.
 
     Raises:
         OptionError: an option makes no sense.
@@ -87,6 +86,7 @@ class Hub:
         self.access = Access(self, allow)
         self.reception = Reception(self)
         self.typing = TypingPlaces(self)
+        self.exchange = Exchange(self)
         files = self.options.files
         self.transfers = Transfers(
             self,
@@ -96,9 +96,9 @@ class Hub:
         )
         self.application: dict[str, application.Handler] = {}
         self._ids = itertools.count(1)
-        self._id_prefix = secrets.token_hex(4)
+        self.node = secrets.token_hex(4)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.broker.attach(self._deliver)
+        self.broker.attach(self.audience.deliver, events=self.exchange)
 
     def __repr__(self) -> str:
         return f"<Hub {self.options.name!r} {len(self.audience.sessions)} connections>"
@@ -132,6 +132,8 @@ class Hub:
         Raises:
             OptionError: the channel or the data is not one that can be published, the policy is
                 none, or the key is no string.
+            ProtocolError: the broker cannot be reached; publish it again later, with the same
+                ``message_id``. It may arrive twice, as servers have no ids of their own.
         """
         try:
             checked_channel(msgspec.convert(channel, Name))
@@ -201,7 +203,7 @@ class Hub:
     def notify(
         self, user: str, title: str, text: str = "", *, level: str = "info", data: Any = None
     ) -> int:
-        """Tell a user something on all their connections. Returns how many there are.
+        """Tell a user something on all their connections. Returns how many there are here.
 
         Raises:
             OptionError: the data is not one that every client can be sent.
@@ -211,8 +213,10 @@ class Hub:
         except (TypeError, ValueError) as error:
             raise OptionError(f"This cannot be told to {user!r}: {error}") from None
         payload = outgoing.Notification(title=title, text=text, level=level, data=data)
-        sessions = [self.audience.sessions[id_] for id_ in self.reception.users.connections(user)]
-        return deliver(sessions, Outgoing(self.message("notification", payload)))
+        # Here at once, and on other nodes, if there are any.
+        note = Note(type="notification", payload=payload, skip=self.node)
+        self.broker.tell(user_key(user), note)
+        return self.exchange.notify(user, payload)
 
     def channel_stats(self) -> dict[str, ChannelStats]:
         """Channel → its counters, live.
@@ -243,13 +247,38 @@ class Hub:
         self.audience.counted()
         return self.audience.stats.series()
 
+    @property
+    def away(self) -> str | None:
+        """Why what the hub shares with other nodes cannot be reached; None if all is well."""
+        return self.broker.away
+
+    @property
+    def health(self) -> tuple[int, str]:
+        """An HTTP status and a line for load balancers, which say nothing of the inside."""
+        return (200, "ok\n") if self.away is None else (503, "the other nodes are out of reach\n")
+
+    def report_to(self, report: Callable[[str, str], object]) -> None:
+        """Have somebody told when other nodes go out of reach and when they are back.
+
+        Args:
+            report: called with a few words and a sentence; who is given here first is told no
+                more.
+        """
+        self.exchange.report = report
+
+    async def start(self) -> None:
+        """Begin to reach other nodes, if there are any; servers do this."""
+        await self.broker.start()
+
     async def aclose(self) -> None:
         """End all connections with 1001, and what is still going on."""
         for session in self.door:
             session.peer.close(close.GOING_AWAY, "the server stops")
             session.closed()
         await asyncio.gather(*self._tasks)
+        self.reception.arrivals.flush()
         self.transfers.close()
+        await self.broker.aclose()
 
     # For transports
 
@@ -287,6 +316,9 @@ class Hub:
 
     async def put(self, key: str, draft: Draft, *, sender: str | None = None) -> Receipt:
         """Publish under a key: stored and delivered in one step."""
+        if draft.client_id is not None:
+            # Nobody speaks before they are told as here.
+            self.reception.arrivals.introduce(key, draft.client_id)
         size, age = self.keep(key)
         return await self.broker.publish(key, draft, size=size, age=age, sender=sender)
 
@@ -324,7 +356,7 @@ class Hub:
 
     def new_id(self) -> str:
         """An id that no other message of this hub has."""
-        return f"{self._id_prefix}-{next(self._ids):x}"
+        return f"{self.node}-{next(self._ids):x}"
 
     def message(self, kind: str, payload: Any, *, reply_to: str | None = None) -> Message:
         """A message of the server, with an id and the time."""
@@ -341,11 +373,3 @@ class Hub:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    # Inside
-
-    def _deliver(self, key: str, published: Any) -> None:
-        if published.draft.client_id is not None:
-            # Nobody speaks before they are told as here.
-            self.reception.arrivals.introduce(key, published.draft.client_id)
-        self.audience.deliver(key, published)

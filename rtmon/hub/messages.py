@@ -6,7 +6,7 @@ from typing import Any
 
 from ..protocol import outgoing
 from ..protocol.envelope import Message
-from .brokers.base import Published
+from .brokers.base import Published, client_key
 
 __all__ = ["CHAT", "FILES", "channel_key", "client_key", "room_key", "to_message"]
 
@@ -26,11 +26,6 @@ def room_key(room: str) -> str:
 def channel_key(channel: str) -> str:
     """The key of a channel."""
     return f"channel:{channel}"
-
-
-def client_key(client_id: str) -> str:
-    """What stands for one client, where it is asked who may send to it."""
-    return f"client:{client_id}"
 
 
 def to_message(published: Published) -> Message:

@@ -17,7 +17,7 @@ from .alarm import Alarm
 from .announce import Change
 from .arrivals import Arrivals
 from .auth import Credentials, User, left
-from .brokers.base import Recovery
+from .brokers.base import Note, Recovery, user_key
 from .entering import enter
 from .handlers import HANDLERS
 from .messages import CHAT, room_key
@@ -28,9 +28,10 @@ from .transports.base import Peer
 if TYPE_CHECKING:
     from .hub import Hub
 
-__all__ = ["Reception"]
+__all__ = ["USERS", "Reception"]
 
-_USERS = "users"
+USERS = "users"
+"""The place of users who come and go; those in the chat are told."""
 
 
 class Reception:
@@ -43,7 +44,7 @@ class Reception:
 
     def __init__(self, hub: Hub) -> None:
         self.users = Users()
-        self.arrivals = Arrivals(interval=hub.options.announce, tell=self._tell, count=self._count)
+        self.arrivals = Arrivals(interval=hub.options.announce, tell=self._tell)
         self._hub = hub
         self._audience = hub.audience
 
@@ -143,18 +144,20 @@ class Reception:
 
         def answer(recovery: Recovery) -> None:
             session.position = (recovery.epoch, recovery.offset)
-            count = len(self._audience.sessions) + 1
+            count = len(self._audience.sessions) + 1 + recovery.elsewhere
             session.send("welcome", self.welcome(session, count, recovered=recovery.recovered))
 
         try:
             await enter(session, CHAT, since, add=add, answer=answer)
         except ProtocolError as error:
+            if error.code == "unavailable":
+                raise  # without its position it would not get what it missed
             # Bad input closes nothing: welcomed as if it had no position, and told why.
             wrong = error
             await enter(session, CHAT, None, add=add, answer=answer)
-        await self._hub.broker.join(CHAT, session.member)
         self.arrivals.add(CHAT, "came", session.id, session.member)
-        self._user(session, "came")
+        await self.join(CHAT, session)
+        await self._user(session)
         if wrong is not None:
             session.error(wrong)
         if known is not None or self._hub.options.idle_timeout is not None:
@@ -169,11 +172,19 @@ class Reception:
         for room in self._audience.rooms.leave_all(session):
             self.arrivals.add(room_key(room), "went", session.id, session.member)
         self._audience.channels.drop(session)
-        self._user(session, "went")
+        if session.user is not None:
+            self.users.disconnected(session.user, session.id)
         self.arrivals.add(CHAT, "went", session.id, session.member)
         for place in places:
             self._audience.changed(place)
-        self._hub.spawn(self._farewell(session.id, places))
+        self._hub.spawn(self._farewell(session, places))
+
+    async def join(self, key: str, session: Session) -> int:
+        """Have a client known to be in a place. Returns how many are."""
+        count = await self._hub.broker.join(key, session.member)
+        if not session.open:
+            await self._hub.broker.leave(key, session.id)  # it has ended meanwhile
+        return count
 
     def welcome(
         self, session: Session, user_count: int, *, recovered: bool | None = None
@@ -209,37 +220,46 @@ class Reception:
         """
         if session.identity is not None:
             name = user = None
-        if user is not None and user != session.user:
-            self._user(session, "went")
-            session.user = user
-            self._user(session, "came")
+        before, session.user = session.user, user or session.user
+        if before != session.user:
+            if before is not None:
+                self.users.disconnected(before, session.id)
+                await self._user_gone(session, before)
+            await self._user(session)
         session.name = name or session.name
         session.info = session.info if info is None else info
         session.peer.named(session.name)
         for place in self._audience.places(session):
             self.arrivals.rename(place, session.id, session.member)
-            await self._hub.broker.join(place, session.member)
+            await self.join(place, session)
 
     def _tell(self, place: str, change: Change, payload: outgoing.People) -> None:
-        if place == _USERS:
-            place, kind = CHAT, "user_online" if change == "came" else "user_offline"
+        if place == USERS:
+            kind = "user_online" if change == "came" else "user_offline"
         else:
             kind = "user_joined" if change == "came" else "user_left"
-        self._audience.tell(place, self._hub.message(kind, payload))
+        self._hub.broker.tell(place, Note(type=kind, payload=payload))
 
-    def _count(self, place: str) -> int:
-        return len(self.users) if place == _USERS else self._audience.count(place)
-
-    def _user(self, session: Session, change: Change) -> None:
-        if session.user is None:
+    async def _user(self, session: Session) -> None:
+        """A connection is its user's; others are told if it is the first anywhere."""
+        user = session.user
+        if user is None:
             return
-        move = self.users.connected if change == "came" else self.users.disconnected
-        if move(session.user, session.id):
-            self.arrivals.add(_USERS, change, session.user, session.member)
+        self.users.connected(user, session.id)
+        if await self.join(user_key(user), session) == 1 and session.open:
+            self.arrivals.add(USERS, "came", user, session.member)
 
-    async def _farewell(self, client_id: str, places: list[str]) -> None:
+    async def _user_gone(self, session: Session, user: str) -> None:
+        """A connection is no longer a user's; others are told if it was the last anywhere."""
+        if await self._hub.broker.leave(user_key(user), session.id) == 0:
+            member = msgspec.structs.replace(session.member, user=user)
+            self.arrivals.add(USERS, "went", user, member)
+
+    async def _farewell(self, session: Session, places: list[str]) -> None:
+        if session.user is not None:
+            await self._user_gone(session, session.user)
         for place in places:
-            await self._hub.broker.leave(place, client_id)
+            await self._hub.broker.leave(place, session.id)
             await self._hub.broker.release(place)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..protocol import limits, outgoing
 from .alarm import Alarm
+from .brokers.base import Note, client_key
 from .typists import Typists
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["TypingPlaces"]
 
 
 class TypingPlaces:
-    """Who is typing where. A place is a key of the hub's, or ``to:`` and a client's id."""
+    """Who is typing where. A place is a key of the hub's, or ``client:`` and a client's id."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -52,11 +53,8 @@ class TypingPlaces:
             self._alarm.set(max(0.001, due - self._hub.clock()))
 
     def _tell(self, session: Session, place: str, kind: str) -> None:
-        audience = self._hub.audience
         room = place.removeprefix("room:") if place.startswith("room:") else None
-        to = place.removeprefix("to:") if place.startswith("to:") else None
+        mark = client_key("")
+        to = place.removeprefix(mark) if place.startswith(mark) else None
         payload = outgoing.TypingNote(client_id=session.id, name=session.name, room=room, to=to)
-        if to is None:
-            audience.tell(place, self._hub.message(kind, payload), skip=session)
-        elif (target := audience.sessions.get(to)) is not None and target is not session:
-            target.send(kind, payload)
+        self._hub.broker.tell(place, Note(type=kind, payload=payload, skip=session.id))

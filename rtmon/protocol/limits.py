@@ -11,6 +11,8 @@ from typing import Final
 __all__ = [
     "BATCH_MAX_DELAY",
     "BATCH_MAX_MESSAGES",
+    "BROKER_NOTES",
+    "BROKER_QUEUE",
     "BURST",
     "CATCHING_UP",
     "CHANNELS_KEPT",
@@ -118,6 +120,13 @@ REPLY_BYTES: Final = 524_288
 
 CATCHING_UP: Final = 10_000
 """Publications held back for one subscriber while its history is fetched."""
+
+BROKER_QUEUE: Final = 10_000
+"""What may wait for a broker at once; further publications are refused as ``overloaded``."""
+
+BROKER_NOTES: Final = 10_000
+"""Who came, went or types, and other things to be told, kept while a broker is away; then the
+oldest goes."""
 
 PINGS_UNANSWERED: Final = 3
 """``ping`` messages of the server in a row without an answer, after which it closes."""

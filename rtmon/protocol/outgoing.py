@@ -19,6 +19,7 @@ __all__ = [
     "ChatMessage",
     "Error",
     "Expiring",
+    "Gap",
     "Goodbye",
     "History",
     "Limits",
@@ -292,6 +293,22 @@ class Expiring(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     ttl: float
 
 
+class Gap(_Payload, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that was published where you are is lost, for you and others on your node.
+
+    Attributes:
+        channel, room: where; neither for the chat. For a pattern it is not certain.
+        epoch, offset: the position now; not there for a pattern.
+        recovered: false.
+    """
+
+    recovered: bool
+    channel: str | None = None
+    room: str | None = None
+    epoch: str | None = None
+    offset: int | None = None
+
+
 class Goodbye(_Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The server ends the connection; for transports without close codes.
 
@@ -317,6 +334,7 @@ OUTGOING: dict[str, type[msgspec.Struct]] = {
     "file_chunk": FilePart,
     "file_done": FileNote,
     "file_offer": FileOffered,
+    "gap": Gap,
     "history": History,
     "notification": Notification,
     "ping": Time,

@@ -252,6 +252,8 @@ export interface Messages {
   user_offline: Coming;
   typing_start: Typing;
   typing_end: Typing;
+  /** Something is lost: the next message there says so, too. */
+  gap: { channel?: string; room?: string; epoch?: string; offset?: number; recovered: false };
   notification: { title: string; text?: string; level: string; data?: any };
   file_offer: {
     file: string;

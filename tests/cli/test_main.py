@@ -74,6 +74,7 @@ def test_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFix
         (["dashboard"], "panel", "dashboard"),
         (["dashboard"], "pandas", "dashboard"),
         (["notebooks"], "jupyterlab", "notebook"),
+        (["serve", "--redis=redis://localhost"], "redis", "redis"),
     ],
 )
 def test_a_missing_extra(

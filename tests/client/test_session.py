@@ -75,6 +75,25 @@ def test_an_answer_that_is_too_old() -> None:
     assert gaps == [(3, False), (4, False), (5, False), (6, False)]
 
 
+def test_a_gap_that_the_server_tells() -> None:
+    """Of what a server says is lost while one is connected, the next message of the place says so,
+    once; what is left of the history is taken.
+    """
+    wire = Wire()
+    wire.open()
+    room = {"room": "tea", "epoch": "e"}
+    wire.session.enter("room", "tea", wire.now)
+    (asked,) = wire.said()
+    wire.say("ack", {**room, "offset": 1}, reply_to=asked["id"])
+    wire.say("gap", {**room, "offset": 9, "recovered": False})
+    wire.say("gap", {"room": "elsewhere", "epoch": "e", "offset": 9, "recovered": False})
+    for offset in (8, 9, 10):
+        wire.say("room_message", {**room, "offset": offset, "text": "hi"})
+    told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
+    assert [message.gap for message in told] == [True, False, False]
+    assert wire.session.gaps == 1
+
+
 _names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
 
 

@@ -3,6 +3,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
+import shutil
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +24,7 @@ from rtmon.errors import ProtocolError
 from rtmon.feeds import Feed, open_feed
 from rtmon.testing import until
 from tests.hub.tokens import KEY, token
+from tests.ports import reserved_port
 
 from .conftest import EXAMPLES, PATIENCE, run, serving
 
@@ -205,6 +211,39 @@ async def test_every_client_joins_the_same_chat(examples: Path) -> None:
             assert output.splitlines()[-1] == "chat_message hello", name
             assert output.startswith("welcome"), name
     assert len(CLIENTS) == 6
+
+
+async def test_two_nodes() -> None:
+    """Two servers that share a Redis are one chat; the program ends its Redis with itself."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH")
+    path = EXAMPLES / "servers" / "two_nodes.py"
+    with reserved_port() as port, reserved_port() as admin:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, str(path)],
+            env={
+                **os.environ,
+                "PORT": str(port),
+                "ADMIN_PORT": str(admin),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            line = (await process.stdout.readline()).decode()
+            urls = [url.replace("http", "ws") for url in re.findall(r"http://\S+/", line)]
+            clients = [rtmon.connect(url, proxy=None) for url in urls]
+            async with asyncio.timeout(PATIENCE), clients[0] as ada, clients[1] as bo:
+                await ada.send("chat_message", {"text": "hello"})
+                async for message in bo:
+                    if message.type == "chat_message":
+                        assert message.payload["text"] == "hello"
+                        break
+        finally:
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(PATIENCE):
+                assert await process.wait() == 0
 
 
 def test_the_list_is_complete(examples: Path) -> None:

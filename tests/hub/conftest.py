@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -24,6 +25,7 @@ from tests.hub.clients import (
     SocketIOClient,
     StreamClient,
 )
+from tests.hub.redis_server import RedisServer
 from tests.probes.serving import serving
 from tests.transports.links import SocketIOLink, Stream
 
@@ -170,3 +172,19 @@ def over(request: pytest.FixtureRequest) -> str:
     """Each transport and codec in turn."""
     name: str = request.param
     return name
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that the tests of a module share; each has a prefix of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis for one test, which may stop it."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.close()

@@ -55,6 +55,28 @@ test("the first message after a loss says so, and only that one", async () => {
   assert.equal(client.stats.gaps, 2);
 });
 
+test("a server that says that something is lost is believed, and the connection stays", async () => {
+  const client = await open();
+  const { got } = await listen(client, "news");
+  const heard = [];
+  await client.join("work");
+  client.on("room_message", ({ payload, gap }) => heard.push([payload.text, gap]));
+  hub.publish("news", "a");
+  hub.say("room_message", { room: "work", text: "a", epoch: "first", offset: 1 });
+  hub.say("gap", { channel: "news", epoch: "other", offset: 7, recovered: false });
+  hub.say("gap", { room: "work", epoch: "first", offset: 9, recovered: false });
+  hub.say("gap", { room: "elsewhere", epoch: "first", offset: 9, recovered: false });
+  hub.epoch = "other";
+  hub.publish("news", "h", 8);
+  hub.publish("news", "i");
+  for (const [text, offset] of [["b", 8], ["c", 9]]) {
+    hub.say("room_message", { room: "work", text, epoch: "first", offset });
+  }
+  assert.deepEqual(got, [["a", false], ["h", true], ["i", false]]);
+  assert.deepEqual(heard, [["a", false], ["b", true], ["c", false]]);
+  assert.deepEqual([client.stats.gaps, client.stats.reconnects], [2, 0]);
+});
+
 test("a server that has been restarted counts anew, and the loss is said", async () => {
   const client = await open();
   const { got } = await listen(client, "news");

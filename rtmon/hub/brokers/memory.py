@@ -11,7 +11,7 @@ from ...protocol.outgoing import Member
 from ..dedup import SeenIds
 from ..history import HistoryStore
 from ..presence import Presence
-from .base import Broker, Draft, Present, Published, Receipt, Recovery
+from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
 
 __all__ = ["MemoryBroker"]
 
@@ -35,14 +35,18 @@ class MemoryBroker(Broker):
         self.epoch = secrets.token_hex(4)
         self._clock = clock
         self._deliver: Callable[[str, Published], None] | None = None
+        self._events: BrokerEvents | None = None
         self._history: HistoryStore[Draft] = HistoryStore(epoch=self.epoch, channels=channels)
         self._seen: SeenIds[int] = SeenIds(
             seconds=limits.DEDUPE_SECONDS, capacity=limits.DEDUPE_IDS
         )
         self._presence = Presence()
 
-    def attach(self, deliver: Callable[[str, Published], None]) -> None:
+    def attach(
+        self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
+    ) -> None:
         self._deliver = deliver
+        self._events = events
 
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
@@ -91,3 +95,7 @@ class MemoryBroker(Broker):
         return Present(
             count=self._presence.count(key), members=self._presence.members(key, limit=limit)
         )
+
+    def tell(self, key: str, note: Note) -> None:
+        if self._events is not None:
+            self._events.told(key, note, None)

@@ -9,6 +9,7 @@ from ...protocol import outgoing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import ChatIn, PrivateIn, Typing
+from ..brokers.base import Note
 from ..messages import CHAT, client_key, room_key
 from .rooms import speak
 
@@ -40,21 +41,24 @@ async def chat_message(session: Session, payload: ChatIn, envelope: Envelope, _:
 async def private_message(
     session: Session, payload: PrivateIn, envelope: Envelope, _: Codec
 ) -> None:
-    hub = session.hub
-    target = await _client(session, payload.where or "")
-    hub.typing.stop(session, f"to:{target.id}")
-    target.send(
-        "private_message",
-        outgoing.PrivateMessage(
-            sender=session.id,
-            name=session.name,
-            user=session.user,
-            to=target.id,
-            timestamp=hub.milliseconds(),
-            text=payload.text,
-            data=payload.content(),
-        ),
+    hub, to = session.hub, payload.where or ""
+    # Before it is looked for: who may not speak to others does not learn who is here either.
+    await hub.access.check(session, "send", client_key(to))
+    message = outgoing.PrivateMessage(
+        sender=session.id,
+        name=session.name,
+        user=session.user,
+        to=to,
+        timestamp=hub.milliseconds(),
+        text=payload.text,
+        data=payload.content(),
     )
+    hub.typing.stop(session, client_key(to))
+    target = hub.audience.sessions.get(to)
+    if target is not None:
+        target.send("private_message", message)
+    elif not await hub.broker.send(to, Note(type="private_message", payload=message)):
+        raise _unknown(to)
     if payload.ack:
         session.ack(envelope)
 
@@ -71,8 +75,12 @@ async def typing_end(session: Session, payload: Typing, _: Envelope, __: Codec) 
 
 
 async def _place(session: Session, payload: Typing) -> str:
-    if payload.to is not None:
-        return f"to:{(await _client(session, payload.to)).id}"
+    to = payload.to
+    if to is not None:
+        await session.hub.access.check(session, "send", client_key(to))
+        if to not in session.hub.audience.sessions and not await session.hub.broker.knows(to):
+            raise _unknown(to)
+        return client_key(to)
     room = payload.where
     if room is None:
         return CHAT
@@ -81,15 +89,10 @@ async def _place(session: Session, payload: Typing) -> str:
     return room_key(room)
 
 
-async def _client(session: Session, client_id: str) -> Session:
-    # Before it is looked for: who may not speak to others does not learn who is here either.
-    await session.hub.access.check(session, "send", client_key(client_id))
-    target = session.hub.audience.sessions.get(client_id)
-    if target is None:
-        raise ProtocolError(
-            "unknown_client", f"Nobody here has the client id {client_id!r}: ask presence who is."
-        )
-    return target
+def _unknown(client_id: str) -> ProtocolError:
+    return ProtocolError(
+        "unknown_client", f"Nobody here has the client id {client_id!r}: ask presence who is."
+    )
 
 
 HANDLERS = {

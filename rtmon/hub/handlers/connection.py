@@ -11,6 +11,7 @@ from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
 from ..auth import left
+from ..messages import CHAT
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -20,6 +21,7 @@ __all__ = ["HANDLERS"]
 
 async def connect(session: Session, payload: Connect, envelope: Envelope, _: Codec) -> None:
     hub = session.hub
+    elsewhere = await hub.broker.elsewhere(CHAT)
     if payload.token is not None:
         await hub.door.refresh(session, payload.token)
     await hub.reception.introduce(session, name=payload.name, user=payload.user, info=payload.info)
@@ -27,7 +29,7 @@ async def connect(session: Session, payload: Connect, envelope: Envelope, _: Cod
         session.sender = payload.session
     if payload.heartbeat is not None:
         session.heartbeat.start(payload.heartbeat)
-    welcome = hub.reception.welcome(session, len(hub.audience.sessions))
+    welcome = hub.reception.welcome(session, len(hub.audience.sessions) + elsewhere)
     session.send("welcome", welcome, reply_to=envelope.id)
     if isinstance(payload.batch, BatchSpec):
         session.batch(Batch(size=payload.batch.size, delay=payload.batch.delay))

@@ -23,9 +23,9 @@ async def presence(session: Session, payload: PresenceIn, envelope: Envelope, _:
     key = _key(payload)
     await session.hub.access.check(session, "presence", key)
     room = payload.where
-    if room is not None and room not in session.hub.audience.rooms:
-        raise ProtocolError("unknown_room", f"There is no room {room!r}.")
     present = await session.hub.broker.present(key, limit=limits.MEMBERS_LISTED)
+    if room is not None and not present.count and room not in session.hub.audience.rooms:
+        raise ProtocolError("unknown_room", f"There is no room {room!r}.")
     answer = outgoing.Presence(
         count=present.count, members=present.members, channel=payload.channel, room=room
     )

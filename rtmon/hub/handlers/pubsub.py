@@ -60,7 +60,7 @@ async def subscribe(session: Session, payload: Subscribe, envelope: Envelope, _:
     await enter(
         session, key, payload.since, add=lambda: channels.add(session, channel), answer=answer
     )
-    await hub.broker.join(key, session.member)
+    await hub.reception.join(key, session)
 
 
 async def unsubscribe(session: Session, payload: Unsubscribe, envelope: Envelope, _: Codec) -> None:

@@ -25,12 +25,12 @@ async def join_room(session: Session, payload: JoinRoom, envelope: Envelope, _: 
     key = room_key(room)
     await hub.access.check(session, "join", key)
     new = not rooms.has(session, room)
-    count = len(rooms.members(room))
     if new and len(rooms.rooms(session)) >= limits.ROOMS_PER_CLIENT:
         raise ProtocolError(
             "too_many_rooms",
             f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most there may be: leave one first.",
         )
+    count = len(rooms.members(room)) + await hub.broker.elsewhere(key)
     if new and count >= limits.MEMBERS_PER_ROOM:
         raise ProtocolError(
             "room_full", f"The room has {count} members, the most there may be.", retry=True
@@ -40,7 +40,7 @@ async def join_room(session: Session, payload: JoinRoom, envelope: Envelope, _: 
         session.ack(
             envelope,
             room=room,
-            member_count=len(rooms.members(room)) + new,
+            member_count=len(rooms.members(room)) + new + recovery.elsewhere,
             epoch=recovery.epoch,
             offset=recovery.offset,
             recovered=recovery.recovered,
@@ -50,8 +50,8 @@ async def join_room(session: Session, payload: JoinRoom, envelope: Envelope, _: 
         answer(await hub.broker.recover(key, since=None, age=hub.keep(key)[1]))
         return
     await enter(session, key, payload.since, add=lambda: rooms.join(session, room), answer=answer)
-    await hub.broker.join(key, session.member)
     hub.reception.arrivals.add(key, "came", session.id, session.member)
+    await hub.reception.join(key, session)
 
 
 async def leave_room(session: Session, payload: LeaveRoom, envelope: Envelope, _: Codec) -> None:
@@ -64,8 +64,10 @@ async def leave_room(session: Session, payload: LeaveRoom, envelope: Envelope, _
         session.ack(envelope, rooms=left, member_count=0)
         return
     _member(session, room)
-    await _leave(session, room)
-    session.ack(envelope, room=room, member_count=len(rooms.members(room)))
+    count = await _leave(session, room)
+    session.ack(
+        envelope, room=room, member_count=len(rooms.members(room)) if count is None else count
+    )
 
 
 async def room_message(session: Session, payload: RoomIn, envelope: Envelope, _: Codec) -> None:
@@ -94,7 +96,7 @@ async def speak(session: Session, room: str, payload: RoomIn | ChatIn, envelope:
         session.published(envelope, receipt)
 
 
-async def _leave(session: Session, room: str) -> None:
+async def _leave(session: Session, room: str) -> int | None:
     hub = session.hub
     key = room_key(room)
     hub.typing.stop(session, key)
@@ -102,8 +104,9 @@ async def _leave(session: Session, room: str) -> None:
     session.peer.left(key)
     hub.audience.changed(key)
     hub.reception.arrivals.add(key, "went", session.id, session.member)
-    await hub.broker.leave(key, session.id)
+    count = await hub.broker.leave(key, session.id)
     await hub.broker.release(key)
+    return count
 
 
 def _member(session: Session, room: str) -> None:

@@ -163,6 +163,8 @@ class App:
         elif path == "/events":
             await self._streams(scope, receive, send)
         else:
+            if path == "/healthz":
+                await self.hub.start()  # where it is mounted, nobody else does
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
@@ -197,7 +199,8 @@ class App:
 
     def _plain(self, path: str, request: Request) -> Response:
         if path == "/healthz":
-            return PlainTextResponse("ok\n")
+            status, text = self.hub.health
+            return PlainTextResponse(text, status)
         if path == "/ws" or path.startswith("/ws/"):
             words = "This is a WebSocket: connect to it with ws:// or wss://.\n"
             return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
@@ -212,6 +215,8 @@ class App:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        for hub in self._hubs:
+            await hub.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.aclose()

@@ -5,7 +5,7 @@ import { ProtocolError } from "./errors.js";
 import { CHAT, placeKey, positionOf } from "./places.js";
 
 /** Errors that say no more than: not now. */
-const LATER = new Set(["rate_limited", "overloaded"]);
+const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
 /** Message types that have a position, and the kind of place that they are said in. */
 const KINDS = { chat_message: "chat", room_message: "room", publication: "channel" };
@@ -50,6 +50,7 @@ export class Receiver {
     else if (type === "error") this.#refused(replyTo, payload);
     else if (!this.#answered(envelope, payload)) {
       if (type === "disconnect") this.#goodbye(payload);
+      else if (type === "gap") this.#gap(payload);
       this.#deliver(envelope, payload);
     }
   }
@@ -136,6 +137,12 @@ export class Receiver {
     place.been = true;
     if (lost) this.#session.gaps += 1;
     for (const watcher of [...place.watchers]) watcher.entered(lost);
+  }
+
+  #gap(payload) {
+    const kind = ["room", "channel"].find((each) => Object.hasOwn(payload, each)) ?? "chat";
+    const place = this.#session.places.get(placeKey(kind, kind === "chat" ? "" : payload[kind]));
+    if (place?.entered) this.#place(place, payload);
   }
 
   #deliver(envelope, payload) {

@@ -1,0 +1,136 @@
+"""Who is here, as all nodes know it through Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ...errors import ProtocolError
+from ...protocol.outgoing import Member
+from .base import BrokerEvents, user_key
+
+__all__ = ["Members"]
+
+_BEATS = 3
+"""Beats in a row until a node may give up others: all need time when Redis is back."""
+
+_AT_ONCE = 200
+"""Members added or removed at once."""
+
+
+class Members:
+    """What this node says of those who are connected to it, and what becomes of dead nodes.
+
+    What is here is noted here first, and made true in Redis now or when it is back.
+
+    Args:
+        call: runs a script.
+        node: the name of this node.
+        expires: seconds after which this node is given up if it is not heard of.
+
+    Attributes:
+        events: is told who comes and goes with a node.
+    """
+
+    def __init__(
+        self, call: Callable[..., asyncio.Future[Any]], node: str, *, expires: float
+    ) -> None:
+        self.events: BrokerEvents | None = None
+        self._call = call
+        self._node = node
+        self._expires = int(expires * 1000)
+        self._mine: dict[str, dict[str, bytes]] = {}
+        self._beats = 0
+
+    async def join(self, key: str, member: Member, *, up: bool) -> int:
+        """Somebody is in a channel. Returns how many are; only here, unless Redis is up."""
+        body = msgspec.msgpack.encode(member)
+        self._mine.setdefault(key, {})[member.client_id] = body
+        if up:
+            with contextlib.suppress(ProtocolError):
+                return await self._add(key, member.client_id, body)
+        return len(self._mine.get(key, ()))
+
+    async def leave(self, key: str, client_id: str, *, up: bool) -> int | None:
+        """Somebody is no longer in a channel. Returns how many are; None if nobody knows."""
+        mine = self._mine.get(key, {})
+        mine.pop(client_id, None)
+        if not mine:
+            self._mine.pop(key, None)
+        if up:
+            with contextlib.suppress(ProtocolError):
+                count: int = await self._call("leave", key, client_id, self._node)
+                return count
+        return None
+
+    async def reconcile(self) -> None:
+        """Have Redis know just those who are here."""
+        self._beats = 0
+        buried, _ = await self._beat()
+        await self._restore(told=bool(buried))
+
+    async def beat(self) -> None:
+        """Say that this node lives, and give up those that do not."""
+        self._beats += 1
+        buried, dying = await self._beat()
+        if buried:
+            await self._restore(told=True)
+        for node in dying:
+            await self._bury(node)
+
+    async def depart(self) -> None:
+        """This node ends: nobody is here any more."""
+        self._mine.clear()
+        await self._restore(told=False)
+        await self._call("depart", self._node)
+
+    async def _beat(self) -> tuple[int, list[bytes]]:
+        judge = int(self._beats >= _BEATS)
+        buried, dying = await self._call("beat", self._node, self._expires, judge)
+        return buried, dying
+
+    async def _add(self, key: str, client_id: str, body: bytes) -> int:
+        count: int = await self._call("join", key, client_id, self._node, body)
+        return count
+
+    async def _restore(self, *, told: bool) -> None:
+        known = set(await self._call("mine", self._node))
+        wanted = {
+            f"{client_id} {key}".encode(): (key, client_id, body)
+            for key, members in self._mine.items()
+            for client_id, body in members.items()
+        }
+        gone = [each.decode().partition(" ") for each in known - wanted.keys()]
+        for some in _chunks(gone):
+            counts = await asyncio.gather(
+                *[self._call("leave", key, client_id, self._node) for client_id, _, key in some]
+            )
+            for (client_id, _, key), count in zip(some, counts, strict=True):
+                # Who goes while Redis is away is told by those who know them; of users nobody
+                # could say whether it was their last connection.
+                if count == 0 and key.startswith(user_key("")) and self.events is not None:
+                    user = key.removeprefix(user_key(""))
+                    member = Member(client_id=client_id, name=user, user=user)
+                    self.events.moved("went", key, member, 0)
+        missing = [wanted[each] for each in wanted.keys() - known]
+        for some in _chunks(missing):
+            counts = await asyncio.gather(*[self._add(*each) for each in some])
+            for (key, _, body), count in zip(some, counts, strict=True):
+                if told and self.events is not None:
+                    member = msgspec.msgpack.decode(body, type=Member)
+                    self.events.moved("came", key, member, count)
+
+    async def _bury(self, node: bytes) -> None:
+        while moved := await self._call("bury", node, _AT_ONCE):
+            for key, body, remaining in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
+                if self.events is not None:
+                    member = msgspec.msgpack.decode(body, type=Member)
+                    self.events.moved("went", key.decode(), member, remaining)
+
+
+def _chunks(items: list[Any]) -> list[list[Any]]:
+    return [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]

@@ -1,0 +1,74 @@
+"""What is told through Redis, and kept while Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ...errors import ProtocolError
+from ...protocol import limits
+from ...protocol.outgoing import OUTGOING
+from .base import Note
+
+__all__ = ["Notes", "decode_note", "encode_note"]
+
+
+class Notes:
+    """Tells each note once, in order; it keeps those that Redis has not confirmed.
+
+    Past a bound the oldest goes.
+
+    Args:
+        call: runs a script.
+        node: the name of this node.
+    """
+
+    def __init__(self, call: Callable[..., asyncio.Future[Any]], node: str) -> None:
+        self._call = call
+        self._node = node
+        self._number = 0
+        self._untold: dict[int, tuple[str, bytes]] = {}
+
+    def tell(self, key: str, note: Note, *, up: bool) -> None:
+        """Have something told; now, if Redis is up."""
+        self._number += 1
+        self._untold[self._number] = (key, encode_note(note))
+        if len(self._untold) > limits.BROKER_NOTES:
+            del self._untold[next(iter(self._untold))]
+        if up:
+            self._ask(self._number)
+
+    def resume(self) -> None:
+        """Redis is back: tell what is not confirmed."""
+        for number in list(self._untold):
+            self._ask(number)
+
+    def _ask(self, number: int) -> None:
+        key, body = self._untold[number]
+        # Numbered, so that what Redis did without an answer is not told again.
+        seen, remember = f"{self._node}#{number}", int(limits.DEDUPE_SECONDS * 1000)
+        try:
+            answer = self._call("tell", key, body, seen, remember)
+        except ProtocolError:
+            del self._untold[number]  # more than Redis takes
+        else:
+            answer.add_done_callback(partial(self._answered, number))
+
+    def _answered(self, number: int, answer: asyncio.Future[Any]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            self._untold.pop(number, None)
+
+
+def encode_note(note: Note) -> bytes:
+    """A note as it is carried."""
+    return msgspec.msgpack.encode(note)
+
+
+def decode_note(body: bytes) -> Note:
+    """What :func:`encode_note` made."""
+    note = msgspec.msgpack.decode(body, type=Note)
+    return msgspec.structs.replace(note, payload=msgspec.convert(note.payload, OUTGOING[note.type]))

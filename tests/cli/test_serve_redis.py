@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.cli.running import PATIENCE, Command, run
+from tests.hub.redis_server import RedisServer
+
+PASSWORD = "s3cret-word"  # noqa: S105 - of this test
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis with a password."""
+    server = RedisServer(tmp_path)
+    server.stop()
+    server.start("--requirepass", PASSWORD)
+    yield server
+    server.close()
+
+
+def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a type."""
+    while True:
+        message = json.loads(client.recv(PATIENCE))
+        if message["type"] == kind:
+            payload: dict[str, Any] = message["payload"]
+            return payload
+
+
+def test_two_servers_are_one_hub(command: Callable[..., Command], redis: RedisServer) -> None:
+    """Servers with the same --redis, or RTMON_REDIS, are one chat; the password is printed
+    nowhere.
+    """
+    url = f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0"
+    free = ("--port=0", "--admin-port=off")
+    servers = [
+        command("serve", *free, "--redis", url),
+        command("serve", *free, environment={"RTMON_REDIS": url}),
+    ]
+    for server in servers:
+        server.read_until("Ctrl-C")
+    where = [server.output.splitlines()[0].split()[-1] for server in servers]
+    with connect(where[0], proxy=None) as ada, contextlib.ExitStack() as stack:
+        assert hear(ada, "user_joined")["user_count"] == 1
+        bo = stack.enter_context(connect(where[1], proxy=None))
+        assert hear(bo, "welcome")["user_count"] == 2
+        bo.send('{"type": "chat_message", "payload": {"text": "hi"}}')
+        assert hear(ada, "chat_message")["text"] == "hi"
+        redis.stop()
+        servers[0].read_until("is away")
+    assert not any(PASSWORD in server.output for server in servers)
+
+
+def test_an_address_that_is_none() -> None:
+    """What is no address of Redis is refused in one sentence that does not repeat it."""
+    done = run("serve", "--port=0", "--redis", f"htp://:{PASSWORD}@localhost")
+    assert done.returncode == 2
+    assert "redis://host:6379/0" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr

@@ -1,0 +1,48 @@
+"""Several hubs that share one Redis, each behind a real server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rtmon.backoff import Backoff
+from rtmon.hub.brokers.redis import RedisBroker
+from rtmon.testing import until
+from tests.hub.conftest import Place
+
+__all__ = ["Nodes"]
+
+QUICK = Backoff(base=0.01, max=0.05)
+
+
+class Nodes:
+    """What is opened here ends with :func:`nodes`."""
+
+    def __init__(self) -> None:
+        self.prefix = secrets.token_hex(4)
+        self.places: list[Place] = []
+
+    async def open(
+        self, url: str, *, timeout: float = 60.0, expires: float = 600.0, **options: Any
+    ) -> Place:
+        """One more node, once it has reached Redis."""
+        broker = RedisBroker(
+            url, prefix=self.prefix, timeout=timeout, expires=expires, backoff=QUICK
+        )
+        options.setdefault("announce", 0.02)
+        place = await Place.open(broker=broker, **options)
+        self.places.append(place)
+        await place.hub.start()
+        await until(lambda: place.hub.away is None)
+        return place
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls) -> AsyncIterator[Nodes]:
+        """The nodes of one test."""
+        nodes = cls()
+        yield nodes
+        for place in nodes.places:
+            await place.aclose()

@@ -1,0 +1,21 @@
+"""A node in a process of its own, which prints where it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import rtmon
+from rtmon.hub.brokers.redis import RedisBroker
+
+
+async def main(url: str, prefix: str) -> None:
+    """Serve until killed."""
+    hub = rtmon.Hub(broker=RedisBroker(url, prefix=prefix, expires=1.0), announce=0.02)
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server:
+        print(server.url, flush=True)  # noqa: T201 - that is what it is for
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

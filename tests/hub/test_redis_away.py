@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+import rtmon
+from rtmon.client import Client
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub import Hub
+from rtmon.hub.brokers.redis import RedisBroker
+from rtmon.lab.link import Link
+from rtmon.testing import FaultProxy, until
+from tests.hub.conftest import Place
+from tests.hub.nodes import QUICK, Nodes
+from tests.hub.redis_server import RedisServer
+
+
+@pytest.fixture
+async def nodes() -> AsyncIterator[Nodes]:
+    """Hubs that share a Redis."""
+    async with Nodes.opened() as opened:
+        yield opened
+
+
+class Cut:
+    """Two nodes, and a proxy through which the second one reaches Redis."""
+
+    def __init__(self, here: Place, there: Place, proxy: FaultProxy) -> None:
+        self.here, self.there, self._proxy = here, there, proxy
+
+    async def away(self) -> None:
+        """The second node reaches Redis no more."""
+        self._proxy.refusing = True
+        self._proxy.cut()
+        await until(lambda: self.there.hub.away is not None)
+
+    def hold_up(self) -> Link:
+        """What others publish is on its way to the second node, until its link is thawed."""
+        _, messages = self._proxy.links
+        messages.set("down", frozen=True)
+        return messages
+
+    async def back(self) -> None:
+        """It does again."""
+        self._proxy.calm()
+        await until(lambda: self.there.hub.away is None)
+
+
+@pytest.fixture
+async def cut(nodes: Nodes, redis: RedisServer) -> AsyncIterator[Cut]:
+    """The same for a test."""
+    here = await nodes.open(redis.url, history=20)
+    async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
+        there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", history=20)
+        yield Cut(here, there, proxy)
+        await nodes.places.pop().aclose()
+
+
+async def joined(place: Place) -> Any:
+    """Somebody in the chat, a room, a channel and a pattern."""
+    client = await place.connect()
+    await client.ask("join_room", {"room": "tea"})
+    for channel in ("news", "more.*"):
+        await client.ask("subscribe", {"channel": channel})
+    return client
+
+
+def offsets(messages: list[dict[str, Any]], kind: str = "publication") -> list[int]:
+    """Those of one type of publication."""
+    return [m["payload"]["offset"] for m in messages if m["type"] == kind]
+
+
+async def test_what_a_node_missed_comes_out_of_history(cut: Cut) -> None:
+    """A node that was cut off delivers what was published meanwhile, in order, each once, and its
+    clients notice nothing else.
+    """
+    ada, bo = await cut.here.connect("ada"), await joined(cut.there)
+    await ada.ask("join_room", {"room": "tea"})
+    await cut.here.hub.publish("news", "before")
+    await cut.away()
+    for number in range(5):
+        await cut.here.hub.publish("news", number)
+        await ada.send("chat_message", {"text": str(number)})
+        await ada.ask("room_message", {"room": "tea", "text": str(number), "ack": True})
+    await cut.back()
+    await cut.here.hub.publish("news", "after")
+    heard: list[dict[str, Any]] = []
+    while not heard or heard[-1]["payload"].get("data") != "after":
+        heard.append(await bo.wait(lambda _: True))
+    news = [m["payload"]["data"] for m in heard if m["type"] == "publication"]
+    assert news == ["before", 0, 1, 2, 3, 4, "after"]
+    for kind in ("chat_message", "room_message"):
+        assert [m["payload"]["text"] for m in heard if m["type"] == kind] == list("01234")
+    assert not [m for m in heard if m["type"] == "gap"]
+    assert not offsets(await bo.quiet())
+
+
+async def test_what_history_has_no_more_is_said_to_be_lost(cut: Cut) -> None:
+    """Where more was published than is kept, clients are told that there is a gap, then get what
+    is left; those of other places are told nothing.
+    """
+    bo = await joined(cut.there)
+    await cut.here.hub.publish("news", -1)
+    assert await bo.published(1) == [-1]
+    await cut.away()
+    for number in range(30):
+        await cut.here.hub.publish("news", number)
+    await cut.back()
+    gap = await bo.next("gap")
+    assert gap["payload"]["channel"] == "news"
+    assert gap["payload"]["recovered"] is False
+    assert await bo.published(20) == list(range(10, 30))
+    gaps = [m["payload"].get("channel") for m in bo.heard if m["type"] == "gap"]
+    assert gaps in ([], ["more.*"])
+
+
+async def test_patterns_are_told_of_what_nobody_can_fill(cut: Cut) -> None:
+    """A pattern has no position: if anything was published that its node cannot account for,
+    its subscribers are told so, and otherwise they are not.
+    """
+    bo = await joined(cut.there)
+    await cut.here.hub.publish("news", 0)
+    await bo.next("publication")
+    await cut.away()
+    await cut.here.hub.publish("news", 1)
+    await cut.back()
+    await bo.next("publication")
+    assert not [m for m in await bo.quiet() if m["type"] == "gap"]
+    await cut.away()
+    await cut.here.hub.publish("more.than", 2)
+    await cut.back()
+    assert (await bo.next("gap"))["payload"] == {"channel": "more.*", "recovered": False}
+
+
+async def test_the_client_says_gap(cut: Cut) -> None:
+    """The Python client stays connected, and the message after what was lost says so, once."""
+    async with rtmon.connect(cut.there.url, proxy=None) as client:
+        assert isinstance(client, Client)
+        async with client.subscribe("news") as news:
+            await cut.here.hub.publish("news", "first")
+            assert (await anext(news)).gap is False
+            await cut.away()
+            for number in range(30):
+                await cut.here.hub.publish("news", number)
+            await cut.back()
+            heard = [await anext(news) for _ in range(20)]
+            assert [(m.payload, m.gap) for m in heard[:2]] == [(10, True), (11, False)]
+            assert [m.payload for m in heard] == list(range(10, 30))
+            assert client.stats.gaps == 1
+
+
+async def test_what_is_on_its_way_is_waited_for(cut: Cut) -> None:
+    """A node says where a channel is once it has delivered what came before, so that nobody who
+    subscribes gets twice what was still on its way.
+    """
+    bo, broker = await joined(cut.there), cut.there.hub.broker
+    link = cut.hold_up()
+    receipt = await cut.here.hub.publish("news", 1)
+    recovering = asyncio.create_task(broker.recover("channel:news", since=None, age=60.0))
+    publishing = asyncio.create_task(cut.there.hub.publish("news", 2))
+    await asyncio.sleep(0)  # both have asked
+    await broker.present("chat", limit=0)
+    assert not recovering.done()
+    assert not publishing.done()
+    link.set("down", frozen=False)
+    assert (await recovering).offset == receipt.offset
+    assert (await publishing).offset == receipt.offset + 1
+    assert await bo.published(2) == [1, 2]
+
+
+async def test_publishing_while_redis_is_away(cut: Cut) -> None:
+    """On a node that is cut off, publishing is refused with a word that says to try again; the
+    client does, and it arrives once when Redis is back. Newcomers are sent away for now.
+    """
+    bo = await joined(cut.there)
+    watcher = await joined(cut.here)
+    async with rtmon.connect(cut.there.url, proxy=None) as client:
+        await cut.away()
+        refused = await bo.ask("publish", {"channel": "news", "data": 1})
+        assert refused["payload"]["code"] == "unavailable"
+        assert refused["payload"]["retry"] is True
+        with pytest.raises(ProtocolError, match="later"):
+            await cut.there.hub.publish("news", 1)
+        with pytest.raises(Exception, match="1013"):
+            await cut.there.connect()
+        sending = asyncio.create_task(client.publish("news", "kept", ack=True))
+        await bo.ask("ping")
+        assert not sending.done()
+        await cut.back()
+        await sending
+    assert await watcher.published(1) == ["kept"]
+    assert await bo.published(1) == ["kept"]
+    assert not offsets(await bo.quiet())
+    assert not offsets(await watcher.quiet())
+
+
+async def test_who_left_meanwhile_is_told_later(cut: Cut) -> None:
+    """Who goes from a node that is cut off is told as gone when it is back, and counted no more."""
+    ada, bo = await cut.here.connect("ada"), await cut.there.connect("bo", user="bo")
+    await ada.next("user_online")
+    await cut.away()
+    await bo.leave()
+    arrivals = cut.there.hub.reception.arrivals
+    await until(lambda: not cut.there.hub.audience.sessions and not arrivals._pending)
+    await cut.back()
+    gone = await ada.next("user_left")
+    assert (gone["payload"]["client_id"], gone["payload"]["user_count"]) == (bo.id, 1)
+    assert "user_offline" in [m["type"] for m in ada.heard] or await ada.next("user_offline")
+    assert (await ada.ask("presence"))["payload"]["count"] == 1
+
+
+async def test_a_link_without_a_word(nodes: Nodes, redis: RedisServer) -> None:
+    """A node that hears nothing from Redis, not even answers to its pings, finds another way, and
+    what was published meanwhile comes out of the history.
+    """
+    async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
+        there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", timeout=1.0)
+        bo = await joined(there)
+        here = await nodes.open(redis.url)
+        Cut(here, there, proxy).hold_up()
+        for number in range(3):
+            await here.hub.publish("news", number)
+        assert await bo.published(3) == [0, 1, 2]
+        assert proxy.accepted >= 4
+        assert not [m for m in await bo.quiet() if m["type"] in {"gap", "publication"}]
+        nodes.places.remove(there)
+        await there.aclose()
+
+
+async def test_redis_that_says_nothing(nodes: Nodes, own_redis: RedisServer) -> None:
+    """While Redis hangs, publishing is refused in bounded time, /healthz and the Monitor say
+    that something is wrong, and connections stay; when it goes on, so does everything.
+    """
+    broker = RedisBroker(own_redis.url, timeout=1.5, backoff=QUICK)
+    hub = Hub(broker=broker)
+    async with rtmon.serve(hub, "127.0.0.1", 0) as server, httpx.AsyncClient() as http:
+        health = f"http{server.url.removeprefix('ws')}/healthz"
+        await until(lambda: hub.away is None)
+        assert (await http.get(health)).status_code == 200
+        async with rtmon.connect(server.url, proxy=None) as client:
+            own_redis.pause()
+            with pytest.raises(ProtocolError) as refused:
+                await hub.publish("news", 1)
+            assert (refused.value.code, refused.value.retry) == ("unavailable", True)
+            answer = await http.get(health)
+            assert (answer.status_code, "redis" in answer.text.lower()) == (503, False)
+            own_redis.resume()
+            await until(lambda: hub.away is None)
+            assert (await http.get(health)).status_code == 200
+            async with client.subscribe("news") as news:
+                await hub.publish("news", 2)
+                assert (await anext(news)).payload == 2
+            assert client.stats.reconnects == 0
+        server.monitor.tick()
+        events = [event.kind for event in server.monitor.collector.history.events()]
+        assert events.count("broker away") == events.count("broker back") >= 1
+    await hub.aclose()
+
+
+async def test_redis_restarted_empty(nodes: Nodes, own_redis: RedisServer) -> None:
+    """When Redis comes back with nothing, all are told of the gap, keep their connections, are
+    present as before, and a position from before is not recovered.
+    """
+    here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
+    ada, bo = await joined(here), await joined(there)
+    await ada.ask("publish", {"channel": "news", "data": 1, "ack": True})
+    old = (await bo.next("publication"))["payload"]
+    own_redis.stop()
+    for place in (here, there):
+        await until(lambda place=place: place.hub.away is not None)
+    own_redis.start()
+    for place in (here, there):
+        await until(lambda place=place: place.hub.away is None)
+    for client in (ada, bo):
+        gaps = [await client.next("gap") for _ in range(4)]
+        places = {(m["payload"].get("channel"), m["payload"].get("room")) for m in gaps}
+        assert places == {("news", None), ("more.*", None), (None, "tea"), (None, None)}
+        assert all(m["payload"].get("epoch") != old["epoch"] for m in gaps)
+    receipt = await here.hub.publish("news", 2)
+    assert receipt.epoch != old["epoch"]
+    for client in (ada, bo):
+        assert (await client.next("publication"))["payload"]["data"] == 2
+        assert (await client.ask("presence"))["payload"]["count"] == 2
+        assert (await client.ask("presence", {"room": "tea"}))["payload"]["count"] == 2
+    late = await there.connect()
+    since = {"epoch": old["epoch"], "offset": old["offset"]}
+    answer = await late.ask("subscribe", {"channel": "news", "since": since})
+    assert answer["payload"]["recovered"] is False
+
+
+async def test_redis_restored_from_an_older_copy(nodes: Nodes, redis: RedisServer) -> None:
+    """When what Redis holds is older than what a node has delivered, as after a failover, a new
+    epoch begins, so that no new publication is mistaken for one that was delivered before.
+    """
+    place = await nodes.open(redis.url)
+    bo = await joined(place)
+    first = await place.hub.publish("news", 1)
+    await place.hub.publish("news", 2)
+    assert await bo.published(2) == [1, 2]
+    assert isinstance(place.hub.broker, RedisBroker)
+    prefix = place.hub.broker.prefix
+    redis.ask("HINCRBY", f"{prefix}life", "seq", -1)
+    redis.ask("SET", f"{prefix}at:channel:news", first.offset)
+    redis.ask("XTRIM", f"{prefix}past:channel:news", "MAXLEN", 1)
+    third = await place.hub.publish("news", 3)
+    assert third.epoch != first.epoch
+    gap = await bo.wait(lambda m: m["type"] == "gap" and m["payload"].get("channel") == "news")
+    assert gap["payload"]["epoch"] == third.epoch
+
+
+async def test_scripts_that_redis_forgot(nodes: Nodes, redis: RedisServer) -> None:
+    """Redis may forget its scripts: they are given to it again, and nobody notices."""
+    place = await nodes.open(redis.url)
+    await place.hub.publish("news", 1)
+    redis.ask("SCRIPT", "FLUSH")
+    receipts = await asyncio.gather(*[place.hub.publish("news", n) for n in range(20)])
+    first = receipts[0].offset
+    assert [receipt.offset for receipt in receipts] == list(range(first, first + 20))
+
+
+async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) -> None:
+    """A password opens Redis; it stands in no log, no event and no representation."""
+    own_redis.stop()
+    own_redis.start("--requirepass", "s3cret-word")
+    said: list[str] = []
+    for password in ("s3cret-word", "s3cret-wrong"):
+        address = f"redis://:{password}@127.0.0.1:{own_redis.port}"
+        hub = Hub(broker=RedisBroker(address, timeout=60, backoff=QUICK))
+        hub.report_to(lambda kind, detail: said.append(f"{kind}: {detail}"))
+        await hub.start()
+        await until(lambda hub=hub: hub.away is None or said)
+        assert (hub.away is None) == password.endswith("word")
+        assert "s3cret" not in repr(hub.broker)
+        await hub.aclose()
+    assert "s3cret" not in caplog.text + "".join(said)
+    assert any("away" in each and "127.0.0.1" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:6379", "http://h:1", "redis://:p4ss@host:nan/0", "", "redis://h?protocol=3"]
+)
+def test_an_address_that_is_none(url: str) -> None:
+    """What is no address of Redis is refused at once, and not repeated: it may hold a password."""
+    with pytest.raises(OptionError) as refused:
+        RedisBroker(url)
+    assert "address of Redis" in str(refused.value)
+    assert "p4ss" not in str(refused.value)
