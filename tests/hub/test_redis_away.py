@@ -218,7 +218,7 @@ async def test_a_link_without_a_word(nodes: Nodes, redis: RedisServer) -> None:
     what was published meanwhile comes out of the history.
     """
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
-        there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", timeout=1.0)
+        there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", timeout=2.0)
         bo = await joined(there)
         here = await nodes.open(redis.url)
         Cut(here, there, proxy).hold_up()
@@ -235,7 +235,7 @@ async def test_redis_that_says_nothing(nodes: Nodes, own_redis: RedisServer) -> 
     """While Redis hangs, publishing is refused in bounded time, /healthz and the Monitor say
     that something is wrong, and connections stay; when it goes on, so does everything.
     """
-    broker = RedisBroker(own_redis.url, timeout=1.5, backoff=QUICK)
+    broker = RedisBroker(own_redis.url, timeout=3.0, backoff=QUICK)
     hub = Hub(broker=broker)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, httpx.AsyncClient() as http:
         health = f"http{server.url.removeprefix('ws')}/healthz"
