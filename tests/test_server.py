@@ -58,14 +58,14 @@ async def test_compression_keeps_nothing_between_messages_unless_chosen() -> Non
 
 
 async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
-    """When a handler blocks the loop for a second, rates divide by the time that really went
+    """When a handler blocks the loop for three seconds, rates divide by the time that really went
     by, nothing is lost or counted twice, and the event loop's lag says what happened.
     """
 
     async def stalls(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "stall":
-                time.sleep(1)  # noqa: ASYNC251 - this is what is tried
+                time.sleep(3)  # noqa: ASYNC251 - this is what is tried
             await connection.send(message)
 
     monitor = Monitor(interval=0.2)
@@ -79,12 +79,12 @@ async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
         samples = monitor.collector.history.samples()
         snapshot = monitor.snapshot()
     longest = max(samples, key=lambda sample: sample.elapsed)
-    assert longest.elapsed >= 1
+    assert longest.elapsed >= 3
     assert (longest.rate("messages_in") or 0) <= 3 / longest.elapsed
     rates = [rate for each in samples if (rate := each.rate("messages_in")) is not None]
     assert all(math.isfinite(rate) and rate >= 0 for rate in rates)
     assert sum(each.messages_in or 0 for each in samples) == snapshot.messages_in == 3
-    assert (snapshot.lag.quantile(1.0) or 0) >= 0.7
+    assert (snapshot.lag.quantile(1.0) or 0) >= 2.5
     monitor.close()
 
 
