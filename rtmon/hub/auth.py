@@ -32,12 +32,13 @@ class User:
     Attributes:
         id: who; what the protocol calls ``user``.
         name: what others are shown; the id if None.
-        permissions: what :class:`~rtmon.hub.ChannelOptions` may ask for.
+        permissions: what :class:`~rtmon.hub.ChannelOptions` may ask for; a list is taken, too.
         claims: anything else that is known, for the application.
         expires: Unix seconds until which this holds; None for ever.
 
     Raises:
-        OptionError: the id or the name is no name: 1 to 128 characters, no control characters.
+        OptionError: the id or the name is no name: 1 to 128 characters, no control characters;
+            or the permissions are no words, or ``expires`` is no time.
     """
 
     id: str
@@ -50,10 +51,23 @@ class User:
         try:
             msgspec.convert(self.id, Name)
             msgspec.convert(self.name, Name | None)
-        except msgspec.ValidationError:
+            self.shown.encode()  # half of a surrogate pair, as JSON may have it, cannot be sent
+            self.id.encode()
+        except (msgspec.ValidationError, UnicodeEncodeError):
             raise OptionError(
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
+        try:
+            # In one text, a permission would be found within another.
+            permissions = msgspec.convert(self.permissions, frozenset[str])
+            expires = msgspec.convert(self.expires, float | None)
+        except msgspec.ValidationError:
+            raise OptionError(
+                "permissions of a User are a set of words, and expires is Unix seconds or None."
+            ) from None
+        if expires is not None and math.isnan(expires):
+            raise OptionError("expires of a User is no time: give Unix seconds, or None.")
+        object.__setattr__(self, "permissions", permissions)
 
     @property
     def shown(self) -> str:
@@ -241,4 +255,5 @@ def left(user: User | None, wall: float) -> float | None:
     """Seconds, in milliseconds' steps, for which somebody is still known; None for ever."""
     if user is None or user.expires is None:
         return None
-    return max(0.0, math.floor((user.expires - wall) * 1000) / 1000)
+    milliseconds = max(0.0, (user.expires - wall) * 1000)
+    return None if math.isinf(milliseconds) else math.floor(milliseconds) / 1000

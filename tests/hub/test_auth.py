@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub.auth import JWT, Credentials, User, bearer
+from rtmon.hub.auth import JWT, Credentials, User, bearer, left
 from tests.hub.tokens import KEY, login, token
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
@@ -182,12 +182,45 @@ def test_nothing_that_is_shown_is_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"id": ""}, {"id": "a\n"}, {"id": "a", "name": ""}, {"id": None}]
+    "wrong",
+    [
+        {"id": ""},
+        {"id": "a\n"},
+        {"id": "a", "name": ""},
+        {"id": None},
+        {"id": "a", "name": "\ud800"},
+    ],
 )
 def test_a_user_has_a_name(wrong: Any) -> None:
     """Who cannot be shown to others is nobody."""
     with pytest.raises(OptionError):
         User(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"permissions": "rewrite"},
+        {"permissions": ["a", 1]},
+        {"permissions": None},
+        {"expires": float("nan")},
+        {"expires": "tomorrow"},
+    ],
+)
+def test_what_a_user_may_is_words_until_a_time(wrong: Any) -> None:
+    """Permissions in one text, in which one would be found within another, and a time that is none
+    are errors, rather than rights or connections that break later.
+    """
+    with pytest.raises(OptionError):
+        User(id="ada", **wrong)
+
+
+def test_for_ever() -> None:
+    """Who is known until infinity, or nearly so, is known for ever; permissions may be a list."""
+    for expires in (float("inf"), 1e306):
+        assert left(User(id="ada", expires=expires), 0.0) is None
+    assert left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
+    assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
 
 
 def test_bearer() -> None:
