@@ -166,11 +166,16 @@ def login(
     """What takes tokens; None if nobody is asked for one.
 
     Raises:
-        BadParameter: there is no such file, or two keys, or there is none and more about tokens.
+        BadParameter: there is no such file, or there are two keys, or the variable is empty.
         MissingExtra: PyJWT is not installed.
         OptionError: the key or an algorithm cannot be used.
     """
-    secret = os.environ.get(SECRET) or None
+    secret = os.environ.get(SECRET)
+    if secret is not None and not secret.strip():
+        # A secret that did not get here must not open the server to everybody.
+        raise typer.BadParameter(
+            "it is there, but empty: set it, or unset it to let everybody in", param_hint=SECRET
+        )
     if key_file is not None:
         if secret is not None:
             raise typer.BadParameter(

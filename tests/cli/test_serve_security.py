@@ -97,3 +97,17 @@ def test_keys_that_are_none(
         assert words in said
     assert "short secret" not in said
     assert KEY not in said
+
+
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_a_secret_that_got_lost(
+    empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty secret, as of a variable that was not set where the server is started, is an error
+    of one line, and no server that lets everybody in.
+    """
+    monkeypatch.setenv("RTMON_JWT_SECRET", empty)
+    assert main(["serve", *FREE]) != 0
+    said = capsys.readouterr().err
+    assert "empty" in said
+    assert len(said.splitlines()) == 1
