@@ -86,6 +86,26 @@ class Door:
 
     # In and out
 
+    def knock(self, remote: str | None) -> None:
+        """Somebody wants to come: before they are asked anything, which costs the server.
+
+        Raises:
+            ProtocolError: too much comes from their address.
+        """
+        address = network(remote)
+        if address is None or self._by_address is None:
+            return
+        now = self._hub.clock()
+        bucket = self._by_address.get(address, now)
+        if wait := bucket.wait(now):
+            raise ProtocolError(
+                "rate_limited",
+                "Too much comes from your address: come back later.",
+                retry=True,
+                retry_after=wait,
+            )
+        bucket.take()
+
     def come(self, session: Session) -> None:
         """A connection is here; who it is, is not known yet.
 
@@ -97,17 +117,6 @@ class Door:
             raise ProtocolError("full", "The server is full; come back later.", retry=True)
         session.address = network(session.peer.remote)
         if session.address is not None:
-            if self._by_address is not None:
-                now = self._hub.clock()
-                bucket = self._by_address.get(session.address, now)
-                if wait := bucket.wait(now):
-                    raise ProtocolError(
-                        "rate_limited",
-                        "Too much comes from your address: come back later.",
-                        retry=True,
-                        retry_after=wait,
-                    )
-                bucket.take()
             self._room(f"address {session.address}", options.connections_per_address)
             self._here.join(session, f"address {session.address}")
         self._all.add(session)

@@ -303,7 +303,7 @@ class Hub:
             user: whose connection it says it is, if the transport knows.
             since: the position in the chat that the client returns with.
             credentials: what the client shows, if the transport knows.
-            identity: who it is, if the transport has asked :attr:`door` already.
+            identity: who it is, if the transport has knocked at :attr:`door` and asked already.
 
         Raises:
             ProtocolError: it is not let in; :meth:`Door.turn_away` says so to who can be told.

@@ -61,6 +61,8 @@ class Reception:
         """See :meth:`rtmon.hub.Hub.open`."""
         door, session = self._hub.door, Session(self._hub, peer)
         try:
+            if identity is None:
+                door.knock(peer.remote)
             door.come(session)
             if door.auth is None:
                 await self._let_in(session, since, name=name, user=user)
@@ -73,10 +75,11 @@ class Reception:
                     raise
                 self._ask(session, since, shown)
             else:
+                _still_wanted(session)
                 await self._let_in(session, since, known)
         except BaseException as error:
             session.closed()
-            if isinstance(error, ProtocolError):
+            if isinstance(error, ProtocolError) and not peer.shown_out:
                 door.note(peer, error)
             raise
         return session
@@ -265,6 +268,11 @@ class Reception:
 
 async def _unheard(_: str | bytes) -> None:
     """While it is found out who somebody is, and when they are shown out, nothing is heard."""
+
+
+def _still_wanted(session: Session) -> None:
+    if session.peer.shown_out or not session.open:
+        raise ProtocolError("unknown_client", "The connection was closed meanwhile.")
 
 
 def _checked(value: str | None, what: str) -> str | None:

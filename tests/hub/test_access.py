@@ -11,6 +11,7 @@ import socketio
 
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, Hub, Session
+from rtmon.hub.auth import Credentials, User
 from rtmon.testing import FakeClock, until
 from tests.hub.clients import Client, StreamClient
 from tests.hub.conftest import ONE_EACH, Place
@@ -53,6 +54,25 @@ async def test_rules_of_channels(start: Start, over: str) -> None:
     await place.hub.publish("staff.pay", 2)
     assert await ada.published(2) == [1, 2]
     assert not [message for message in await bo.quiet() if message["type"] == "publication"]
+
+
+async def test_a_channel_beside_a_room_tells_nothing_of_the_room(start: Start) -> None:
+    """Who may ask about a channel does not learn by it which rooms there are; and who may not
+    speak to somebody may stop to type to them, and learns nothing by it either.
+    """
+    place = await start(
+        auth=login(),
+        allow=lambda session, _, where: session.user == "ada" or where == "channel:open",
+    )
+    ada = await place.connect(token=token("ada"))
+    await ada.ask("join_room", {"room": "secret"})
+    eve = await place.connect(token=token("eve"))
+    for room in ("secret", "none"):
+        answer = await eve.ask("presence", {"channel": "open", "room": room})
+        assert (answer["type"], answer["payload"].get("room")) == ("presence", None)
+    for to in (ada.id, "nobody"):
+        await eve.send("typing_end", {"to": to})
+    assert not [message for message in await eve.quiet() if message["type"] == "error"]
 
 
 async def test_without_auth_nobody_has_a_permission(start: Start) -> None:
@@ -259,6 +279,44 @@ async def test_a_reconnect_is_no_fresh_start(start: Start) -> None:
     ada = await place.connect()
     assert (await ada.ask("ping"))["type"] == "pong"
     assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+@pytest.mark.parametrize("over", ["websocket-json", "sse"])
+async def test_trying_tokens_is_bounded_by_address(start: Start, over: str) -> None:
+    """Who shows token after token is soon not asked any more, over streams too, and whom nobody
+    asked costs no more than that.
+    """
+    asked: list[Any] = []
+    clock = FakeClock()
+    place = await start(auth=asked.append, address_rate=1, address_burst=3, clock=clock.monotonic)
+    for _ in range(5):
+        client = await place.come(over=over, token="guess")  # noqa: S106 - it is none
+        await client.leave()
+    assert len(asked) == 3
+    assert place.hub.door.refused == {"invalid_token": 3, "rate_limited": 2}
+
+
+async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
+    """Who makes room for others while it is found out who they are does not come in after all, and
+    nobody hears of them.
+    """
+    known = asyncio.Event()
+
+    async def check(shown: Credentials) -> User:
+        if shown.token == "slow":  # noqa: S105 - it is none
+            await known.wait()
+        return User(id=shown.token or "")
+
+    place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
+    eve = await place.come(token="slow")  # noqa: S106 - it is none
+    await until(lambda: len(list(place.hub.door)) == 1)
+    ada = await place.connect(token="ada")  # noqa: S106 - it is none
+    assert await eve.close_code() == 4501
+    known.set()
+    await until(lambda: len(list(place.hub.door)) == 1)
+    heard = [message for message in await ada.quiet() if "slow" in str(message)]
+    assert heard == []
+    assert place.hub.door.refused == {}
 
 
 async def test_nothing_is_left_of_who_went(start: Start) -> None:

@@ -71,7 +71,11 @@ async def typing_start(session: Session, payload: Typing, _: Envelope, __: Codec
 
 
 async def typing_end(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
-    session.hub.typing.stop(session, await _place(session, payload))
+    # Nobody is asked: where one does not type there is nothing to stop.
+    if payload.to is not None:
+        session.hub.typing.stop(session, client_key(payload.to))
+    else:
+        session.hub.typing.stop(session, await _place(session, payload))
 
 
 async def _place(session: Session, payload: Typing) -> str:

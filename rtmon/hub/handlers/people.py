@@ -22,7 +22,8 @@ __all__ = ["HANDLERS"]
 async def presence(session: Session, payload: PresenceIn, envelope: Envelope, _: Codec) -> None:
     key = _key(payload)
     await session.hub.access.check(session, "presence", key)
-    room = payload.where
+    # Of a channel and a room, the channel counts: whether there is the room was not asked for.
+    room = payload.where if payload.channel is None else None
     present = await session.hub.broker.present(key, limit=limits.MEMBERS_LISTED)
     if room is not None and not present.count and room not in session.hub.audience.rooms:
         raise ProtocolError("unknown_room", f"There is no room {room!r}.")

@@ -62,6 +62,14 @@ class Peer(abc.ABC):
         """Whether messages are taken: not once the connection has begun to end."""
         return True
 
+    @property
+    def shown_out(self) -> bool:
+        """Whether the hub closes it, so that what it still says is not heard.
+
+        What somebody said before leaving is.
+        """
+        return False
+
     @abc.abstractmethod
     def send(
         self,

@@ -110,10 +110,6 @@ class QueuedPeer(Peer):
 
     @property
     def shown_out(self) -> bool:
-        """Whether the hub closes it, so that what it still says is not heard.
-
-        What somebody said before leaving is.
-        """
         return self._closing is not None
 
     @property

@@ -222,6 +222,7 @@ class EventStreams:
         credentials = shown(self.hub, peer, arrival, request.headers.items())
         if credentials is not None:
             try:
+                self.hub.door.knock(peer.remote)
                 identity = await self.hub.door.identify(credentials)
             except ProtocolError as error:
                 self.hub.door.note(peer, error)
