@@ -193,10 +193,11 @@ class RedisBroker(Broker):
 
     async def join(self, key: str, member: Member) -> int:
         self._line.ensure()
-        return await self._members.join(key, member, up=self._line.state != "away")
+        up = self._line.linked or self._line.state == "new"
+        return await self._members.join(key, member, up=up)
 
     async def leave(self, key: str, client_id: str) -> int | None:
-        return await self._members.leave(key, client_id, up=self._line.state == "up")
+        return await self._members.leave(key, client_id, up=self._line.linked)
 
     async def present(self, key: str, *, limit: int) -> Present:
         await self._line.ready()
@@ -246,6 +247,7 @@ class RedisBroker(Broker):
     async def beat(self) -> None:
         """Say that this node lives, give up those that do not, keep what is held here."""
         await self._members.beat()
+        self._notes.resume()
         now = asyncio.get_running_loop().time()
         if now >= self._next_touch:
             self._next_touch = now + self._forget / 4

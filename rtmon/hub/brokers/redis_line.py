@@ -81,7 +81,8 @@ class Line:
     Attributes:
         prefix: the whole of it.
         where: the address, without user, password and options.
-        state: ``up`` once all that was missed is known.
+        linked: whether what is asked reaches Redis.
+        state: ``up`` once all that was missed is known, too.
 
     Raises:
         OptionError: the address is none.
@@ -114,6 +115,7 @@ class Line:
         known["socket_timeout"] = None  # how long an answer may take is watched here
         host, port = known.get("host", "localhost"), known.get("port", 6379)
         self.where: str = known.get("path") or f"{host}:{port}"
+        self.linked = False
         self.state: Literal["new", "up", "away"] = "new"
         self.prefix = f"{prefix}:{known.get('db') or 0}:"
         self._timeout, self._interval = timeout, interval
@@ -148,14 +150,14 @@ class Line:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        self._closed, self.state = True, "away"
+        self._closed, self.linked, self.state = True, False, "away"
         self._refuse()
 
     async def ready(self) -> None:
         """Wait until the first attempt has succeeded or failed.
 
         Raises:
-            ProtocolError: Redis is away.
+            ProtocolError: Redis is away, or too much waits for it.
         """
         self.ensure()
         if self.state == "new":
@@ -164,17 +166,17 @@ class Line:
                     await self._changed.wait()
         if self.state != "up":
             raise unavailable()
-
-    def ask(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
-        """Have a script run, after all that was asked before.
-
-        Raises:
-            ProtocolError: too much waits.
-        """
         if len(self._queue) >= limits.BROKER_QUEUE:
             raise ProtocolError(
                 "overloaded", "More is published than Redis takes: wait a little.", retry=True
             )
+
+    def ask(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
+        """Have a script run, after all that was asked before.
+
+        What others ask for waits until the line is :meth:`ready`, which bounds how much that is;
+        what the line itself lives on is never refused.
+        """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append(_Command(("EVALSHA", _DIGESTS[script], 0, *arguments), answer))
         self._wake.set()
@@ -193,7 +195,7 @@ class Line:
                 logger.exception("the line to Redis failed")
                 reason = _first(errors)
             failures = 1 if self.state == "up" else failures + 1
-            self.state = "away"
+            self.linked, self.state = False, "away"
             self._refuse()
             self._listener.ended(reason)
             self._changed.set()
@@ -272,6 +274,7 @@ class Line:
 
     async def _listen(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
+        self.linked = True
         await self._listener.begin()
         self.state = "up"
         self._changed.set()

@@ -44,12 +44,14 @@ class Members:
         self._node = node
         self._expires = int(expires * 1000)
         self._mine: dict[str, dict[str, bytes]] = {}
+        self._unconfirmed: set[tuple[str, str]] = set()
         self._beats = 0
 
     async def join(self, key: str, member: Member, *, up: bool) -> int:
         """Somebody is in a channel. Returns how many are; only here, unless Redis is up."""
         body = msgspec.msgpack.encode(member)
         self._mine.setdefault(key, {})[member.client_id] = body
+        self._unconfirmed.add((key, member.client_id))
         if up:
             with contextlib.suppress(ProtocolError):
                 return await self._add(key, member.client_id, body)
@@ -59,6 +61,7 @@ class Members:
         """Somebody is no longer in a channel. Returns how many are; None if nobody knows."""
         mine = self._mine.get(key, {})
         mine.pop(client_id, None)
+        self._unconfirmed.discard((key, client_id))
         if not mine:
             self._mine.pop(key, None)
         if up:
@@ -70,32 +73,47 @@ class Members:
     async def reconcile(self) -> None:
         """Have Redis know just those who are here."""
         self._beats = 0
-        buried, _ = await self._beat()
+        buried, _, _ = await self._beat()
         await self._restore(told=bool(buried))
 
     async def beat(self) -> None:
         """Say that this node lives, and give up those that do not."""
         self._beats += 1
-        buried, dying = await self._beat()
-        if buried:
-            await self._restore(told=True)
+        buried, unknown, dying = await self._beat()
+        if buried or unknown:
+            # It was given up, or Redis has been emptied.
+            await self._restore(told=bool(buried))
+        else:
+            # Redis may have been too full for them.
+            await self._insist(
+                [(*each, self._mine[each[0]][each[1]]) for each in self._unconfirmed]
+            )
         for node in dying:
             await self._bury(node)
 
     async def depart(self) -> None:
         """This node ends: nobody is here any more."""
         self._mine.clear()
+        self._unconfirmed.clear()
         await self._restore(told=False)
         await self._call("depart", self._node)
 
-    async def _beat(self) -> tuple[int, list[bytes]]:
+    async def _beat(self) -> tuple[int, int, list[bytes]]:
         judge = int(self._beats >= _BEATS)
-        buried, dying = await self._call("beat", self._node, self._expires, judge)
-        return buried, dying
+        buried, unknown, dying = await self._call("beat", self._node, self._expires, judge)
+        return buried, unknown, dying
 
     async def _add(self, key: str, client_id: str, body: bytes) -> int:
         count: int = await self._call("join", key, client_id, self._node, body)
+        self._confirm(key, client_id, body)
         return count
+
+    def _confirm(self, key: str, client_id: str, body: bytes) -> None:
+        if self._is_here(key, client_id, body):
+            self._unconfirmed.discard((key, client_id))
+
+    def _is_here(self, key: str, client_id: str, body: bytes) -> bool:
+        return self._mine.get(key, {}).get(client_id) is body
 
     async def _restore(self, *, told: bool) -> None:
         known = set(await self._call("mine", self._node))
@@ -105,21 +123,36 @@ class Members:
             for client_id, body in members.items()
         }
         gone = [each.decode().partition(" ") for each in known - wanted.keys()]
+        # Looked at again when it is asked for: who comes or goes meanwhile has said so.
         for some in _chunks(gone):
+            left = [each for each in some if each[0] not in self._mine.get(each[2], ())]
             counts = await asyncio.gather(
-                *[self._call("leave", key, client_id, self._node) for client_id, _, key in some]
+                *[self._call("leave", key, client_id, self._node) for client_id, _, key in left]
             )
-            for (client_id, _, key), count in zip(some, counts, strict=True):
+            for (client_id, _, key), count in zip(left, counts, strict=True):
                 # Who goes while Redis is away is told by those who know them; of users nobody
                 # could say whether it was their last connection.
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)
                     self.events.moved("went", key, member, 0)
-        missing = [wanted[each] for each in wanted.keys() - known]
-        for some in _chunks(missing):
-            counts = await asyncio.gather(*[self._add(*each) for each in some])
-            for (key, _, body), count in zip(some, counts, strict=True):
+        await self._insist([wanted[each] for each in wanted.keys() - known], told=told)
+        await self._insist([each for each in wanted.values() if each[:2] in self._unconfirmed])
+
+    async def _insist(self, members: list[tuple[str, str, bytes]], *, told: bool = False) -> None:
+        """Have Redis know those who are still here and say the same of themselves."""
+        for some in _chunks(members):
+            here = [each for each in some if self._is_here(*each)]
+            counts = await asyncio.gather(
+                *[self._call("join", key, id_, self._node, body) for key, id_, body in here],
+                return_exceptions=True,
+            )
+            for (key, client_id, body), count in zip(here, counts, strict=True):
+                if isinstance(count, ProtocolError):
+                    continue  # Redis is full: it stays unconfirmed
+                if isinstance(count, BaseException):
+                    raise count
+                self._confirm(key, client_id, body)
                 if told and self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
                     self.events.moved("came", key, member, count)

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.outgoing import OUTGOING
 from .base import Note
@@ -43,7 +42,7 @@ class Notes:
             self._ask(self._number)
 
     def resume(self) -> None:
-        """Redis is back: tell what is not confirmed."""
+        """Tell what is not confirmed: Redis was away, or full."""
         for number in list(self._untold):
             self._ask(number)
 
@@ -51,12 +50,8 @@ class Notes:
         key, body = self._untold[number]
         # Numbered, so that what Redis did without an answer is not told again.
         seen, remember = f"{self._node}#{number}", int(limits.DEDUPE_SECONDS * 1000)
-        try:
-            answer = self._call("tell", key, body, seen, remember)
-        except ProtocolError:
-            del self._untold[number]  # more than Redis takes
-        else:
-            answer.add_done_callback(partial(self._answered, number))
+        answer = self._call("tell", key, body, seen, remember)
+        answer.add_done_callback(partial(self._answered, number))
 
     def _answered(self, number: int, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled() and answer.exception() is None:

@@ -196,16 +196,18 @@ return elsewhere(ARGV[3], ARGV[4])
 
 _BEAT: Final = """
 local node, expires, judge = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
-redis.call('ZADD', P .. 'nodes', now + expires, node)
+-- A Redis that is full refuses what needs memory only as a script's first write: this is none,
+-- for who is alive must be known then, too.
 redis.call('SREM', P .. 'dying', node)
 local buried = redis.call('DEL', P .. 'gone:' .. node)
-if not judge then return {buried, {}} end
+local unknown = redis.call('ZADD', P .. 'nodes', now + expires, node)
+if not judge then return {buried, unknown, {}} end
 for _, dead in ipairs(redis.call('ZRANGEBYSCORE', P .. 'nodes', '-inf', now)) do
   redis.call('ZREM', P .. 'nodes', dead)
   redis.call('SADD', P .. 'dying', dead)
   redis.call('SET', P .. 'gone:' .. dead, 1, 'PX', 86400000)
 end
-return {buried, redis.call('SMEMBERS', P .. 'dying')}
+return {buried, unknown, redis.call('SMEMBERS', P .. 'dying')}
 """
 
 _BURY: Final = """
