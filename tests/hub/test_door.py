@@ -138,6 +138,28 @@ async def test_one_attempt(start: Start, over: str, first: Any) -> None:
     assert not place.hub.audience.sessions
 
 
+@pytest.mark.parametrize("says", [None, "40", '40{"token":"nonsense"}'])
+async def test_who_is_in_no_namespace_is_closed(start: Start, says: str | None) -> None:
+    """Over Socket.IO, who does not ask for a namespace, or is let into none, does not stay either,
+    whom no hub knows, so that none would count them; who is in one does.
+    """
+    place = await start(auth=login(), auth_timeout=60)
+    ada = await place.connect(over="socketio-websocket", token=token())
+    assert place.app is not None
+    server = place.app.socketio.server
+    (sid,) = server.eio.sockets
+    place.hub.change(auth_timeout=0.02)
+    where = f"ws://{await place.asgi()}/socket.io/?EIO=4&transport=websocket"
+    async with asyncio.timeout(60), connect(where) as socket:
+        if says is not None:
+            await socket.send(says)
+        async for _ in socket:
+            pass
+    await until(lambda: list(server.eio.sockets) == [sid])
+    server._look(sid)
+    assert (await ada.ask("ping"))["type"] == "pong"
+
+
 @pytest.mark.parametrize("over", LATER)
 async def test_who_says_nothing_is_closed(start: Start, over: str) -> None:
     """Who does not say in time who they are is closed with 4002; until then they are nobody."""

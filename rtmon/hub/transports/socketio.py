@@ -137,6 +137,7 @@ class SocketIO:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
         self.server = Server(
+            patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other
             cors_allowed_origins="*",  # whoever is refused does not come so far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -41,6 +42,7 @@ _USED = (
     "eio.service_task_handle",
     "eio.sockets",
     "manager.eio_sid_from_sid",
+    "manager.sid_from_eio_sid",
     "namespace_handlers",
     "reserved_events",
 )
@@ -48,6 +50,9 @@ _USED = (
 
 _ATTACHMENTS = 16
 """Binary parts of one event; python-socketio itself would hold any number of them."""
+
+_LOOKS = 60.0
+"""Seconds between two looks whether a connection is still somebody's."""
 
 asked: ContextVar[int | None] = ContextVar("asked", default=None)
 """The acknowledgement that the client asked for with the event that is being handled."""
@@ -73,14 +78,17 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
     """python-socketio's server, with the hub's bounds and answers.
 
     Args:
+        patience: in how many seconds a client must have asked for a namespace. Before it does,
+            and once it has left all, no hub knows of it, nor bounds it.
         **options: of ``socketio.AsyncServer``.
 
     Raises:
         OptionError: this version of python-socketio is another one inside.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, patience: Callable[[], float], **options: Any) -> None:
         super().__init__(serializer=_Packet, **options)
+        self._patience = patience
         for name in _REPLACED:
             theirs = getattr(socketio.AsyncServer, name, None)
             if theirs is None or _parameters(theirs) != _parameters(getattr(Server, name)):
@@ -95,6 +103,21 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
         await super()._handle_eio_connect(eio_sid, environ)
         engine = self.eio.sockets[eio_sid]
         engine.handle_post_request = functools.partial(self._posted, engine)
+        asyncio.get_running_loop().call_later(self._patience(), self._look, eio_sid)
+
+    def _look(self, eio_sid: str) -> None:
+        """End a connection that is in no namespace, and is not on its way into one."""
+        engine = self.eio.sockets.get(eio_sid)
+        if engine is None or engine.closed:
+            return
+        if any(self.manager.sid_from_eio_sid(eio_sid, name) for name in self.namespace_handlers):
+            asyncio.get_running_loop().call_later(_LOOKS, self._look, eio_sid)
+        else:
+            self.start_background_task(self._end, engine)
+
+    async def _end(self, engine: Any) -> None:
+        await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+        engine.queue.put_nowait(None)  # for the poll that waits
 
     async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
         """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
@@ -117,8 +140,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
             logger.info("%s sent what is no packet: %s", eio_sid, error)
             engine = self.eio.sockets.get(eio_sid)
             if engine is not None:
-                await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
-                engine.queue.put_nowait(None)
+                await self._end(engine)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
