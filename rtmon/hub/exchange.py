@@ -92,4 +92,7 @@ class Exchange(BrokerEvents):
             what, detail = "broker away", away
             logger.warning("%s", away)
         if self.report is not None:
-            self.report(what, detail)
+            try:
+                self.report(what, detail)
+            except Exception:
+                logger.exception("who is told of the broker failed")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 import rtmon
@@ -320,6 +321,37 @@ async def test_scripts_that_redis_forgot(nodes: Nodes, redis: RedisServer) -> No
     receipts = await asyncio.gather(*[place.hub.publish("news", n) for n in range(20)])
     first = receipts[0].offset
     assert [receipt.offset for receipt in receipts] == list(range(first, first + 20))
+
+
+async def test_what_a_newer_server_tells_is_skipped(nodes: Nodes, redis: RedisServer) -> None:
+    """While servers are replaced one by one, what an older one does not know costs it nothing: its
+    line to Redis holds, and what comes next is heard.
+    """
+    place = await nodes.open(redis.url)
+    bo = await joined(place)
+    said: list[str] = []
+    place.hub.report_to(lambda kind, _: said.append(kind))
+    broker = place.hub.broker
+    assert isinstance(broker, RedisBroker)
+    life = [each.decode() for each in redis.ask("HMGET", f"{broker.prefix}life", "epoch", "seq")]
+    for note in ({"type": "not_yet", "payload": {}}, {"type": "user_left", "payload": {"name": 1}}):
+        body = msgspec.msgpack.encode(note)
+        redis.ask("PUBLISH", f"{broker.prefix}all", f"t {' '.join(life)} 1 4 chat".encode() + body)
+    await place.hub.publish("news", 1)
+    assert await bo.published(1) == [1]
+    assert said == []
+
+
+async def test_who_is_told_that_redis_is_away_may_fail(cut: Cut) -> None:
+    """A function that is told of Redis and fails does not keep the node from coming back."""
+
+    def fails(kind: str, detail: str) -> None:
+        raise RuntimeError(kind)
+
+    cut.there.hub.report_to(fails)
+    await cut.away()
+    await cut.back()
+    await cut.there.hub.publish("news", 1)
 
 
 async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) -> None:

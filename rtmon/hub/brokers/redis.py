@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import logging
 import math
 import secrets
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from .redis_members import Members
 from .redis_notes import Notes, decode_note, encode_note
 
 __all__ = ["RedisBroker"]
+
+logger = logging.getLogger("rtmon.hub")
 
 _DAY = 86_400.0
 
@@ -272,8 +275,7 @@ class RedisBroker(Broker):
         if epoch != self._epoch or seq > self._seq + published:
             await self._catch_up()
         if not published:
-            if self._events is not None:
-                self._events.told(key, decode_note(body), int(number))
+            self._pass_on(key, body, int(number))
         elif epoch == self._epoch and seq == self._seq + 1:
             self._seq = seq
             self._hand_over(key, epoch, int(number), body)
@@ -288,6 +290,16 @@ class RedisBroker(Broker):
     def _call_alive(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Call a script that looks whether Redis is as this node knows it."""
         return self._call(script, self._epoch, self._seq, secrets.token_hex(4), *arguments)
+
+    def _pass_on(self, key: str, body: bytes, count: int) -> None:
+        try:
+            note = decode_note(body)
+        except msgspec.MsgspecError as error:
+            # While servers are replaced one by one, some know what others do not yet.
+            logger.warning("What another server told was skipped: %s", error)
+            return
+        if self._events is not None:
+            self._events.told(key, note, count)
 
     def _hand_over(self, key: str, epoch: str, offset: int, body: bytes) -> None:
         held = self._held.get(key)

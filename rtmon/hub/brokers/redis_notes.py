@@ -64,6 +64,12 @@ def encode_note(note: Note) -> bytes:
 
 
 def decode_note(body: bytes) -> Note:
-    """What :func:`encode_note` made."""
+    """What :func:`encode_note` made.
+
+    Raises:
+        msgspec.MsgspecError: a node of another version made it, and this one does not know it.
+    """
     note = msgspec.msgpack.decode(body, type=Note)
+    if note.type not in OUTGOING:
+        raise msgspec.ValidationError(f"there is no message type {note.type!r}")
     return msgspec.structs.replace(note, payload=msgspec.convert(note.payload, OUTGOING[note.type]))
