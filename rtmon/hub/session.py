@@ -268,6 +268,9 @@ class Session:
     def refund(self) -> None:
         """The message being handled does not count against the client's rate."""
         self._limiter.refund()
+        if self.hub.door.shares:
+            for bucket in self.hub.door.buckets(self, self._heard):
+                bucket.put_back()
 
     async def handle(self, envelope: Envelope, codec: Codec, attached: bytes | None = None) -> None:
         """Do what a message asks for, and answer.

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Transfers"]
 
 
+_PIECE = 1_024
+"""Bytes of a piece that counts as part of a file; smaller ones count as messages, or a file would
+be any number of them."""
+
+
 @dataclass(slots=True)
 class _Up:
     """An upload, and who it is from and for."""
@@ -94,6 +99,11 @@ class Transfers:
                 f"You are sending {mine} files, the most there may be: finish one first.",
                 retry=True,
             )
+        if len(self._ups) >= limits.FILES_UNDER_WAY:
+            # Each is an open file, and who comes anew is somebody else.
+            raise ProtocolError(
+                "files_refused", "Too many files are on their way here: try later.", retry=True
+            )
         self._addressable(session, offer)
         upload = self._store.begin(offer.name, offer.size, offer.sha256)
         file = secrets.token_hex(16)
@@ -119,9 +129,10 @@ class Transfers:
             )
         up.upload.write(offset, data)
         up.used = self._hub.clock()
-        # The offer was counted as a message; its pieces are bounded by the file's size.
-        session.refund()
         received = up.upload.received
+        if len(data) >= _PIECE or (data and received == up.upload.size):
+            # The offer was counted as a message; its pieces are bounded by the file's size.
+            session.refund()
         if received - up.told >= limits.FILE_PROGRESS or received == up.upload.size:
             up.told = received
             session.send("ack", outgoing.Ack(file=file, received=received))

@@ -22,6 +22,7 @@ __all__ = [
     "DEDUPE_SECONDS",
     "FILES_OFFERED",
     "FILES_PER_CLIENT",
+    "FILES_UNDER_WAY",
     "FILE_CHUNK",
     "FILE_CHUNK_MAX",
     "FILE_IDLE",
@@ -203,6 +204,10 @@ FILE_MIME_LENGTH: Final = 128
 
 FILES_OFFERED: Final = 1_000
 """Files that can be taken at once; past it the oldest offer ends, the file stays."""
+
+FILES_UNDER_WAY: Final = 256
+"""Uploads of all clients together; each is an open file, and systems give a process 1,024 or more.
+Those that nobody goes on with count until they are forgotten."""
 
 FILES_PER_CLIENT: Final = 8
 """Transfers that one connection may have under way at once, each way."""

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
 from rtmon.hub.files import FileStore, safe_name
+from rtmon.protocol import limits
 from rtmon.protocol.binary import decode_chunk, encode_chunk
+from rtmon.testing import FakeClock
+from tests.hub.tokens import login, token
 
 Place = Any
 
@@ -188,6 +191,49 @@ async def test_limits(start: Any, folder: Path) -> None:
     cy = await other.connect("cy")
     refused = await cy.ask("file_offer", {"name": "a", "size": 1})
     assert refused["payload"]["code"] == "files_refused"
+
+
+async def test_whoever_sends_them_files_under_way_are_bounded(start: Any, folder: Path) -> None:
+    """Who says to be another sender for each file does not use up the files that the server's
+    process may have open; what has ended makes room.
+    """
+    place = await start(files=folder, rate=1e6, burst=10_000)
+    ada = await place.connect("ada")
+    files = []
+    for number in range(limits.FILES_UNDER_WAY):
+        if number % limits.FILES_PER_CLIENT == 0:
+            await ada.ask("connect", {"session": f"sender-{number}"})
+        offered = await ada.ask("file_offer", {"name": "a", "size": 0})
+        files.append(offered["payload"]["file"])
+    await ada.ask("connect", {"session": "another"})
+    refused = await ada.ask("file_offer", {"name": "a", "size": 0})
+    assert refused["payload"]["code"] == "files_refused"
+    await ada.ask("connect", {"session": "sender-0"})
+    await ada.ask("file_abort", {"file": files[0]})
+    assert (await ada.ask("file_offer", {"name": "a", "size": 0}))["type"] == "ack"
+
+
+async def test_pieces_are_free_while_they_are_pieces(start: Any, folder: Path) -> None:
+    """A file's pieces do not count against what its sender, all of its user's connections or its
+    address may say; empty ones, of which a file may have any number, do.
+    """
+    clock = FakeClock()
+    place = await start(
+        files=folder,
+        auth=login(),
+        clock=clock.monotonic,
+        **dict.fromkeys(("rate", "user_rate", "address_rate"), 1),
+        **dict.fromkeys(("burst", "user_burst", "address_burst"), 6),
+    )
+    ada = await place.connect("ada", token=token())
+    offered = await ada.ask("file_offer", {"name": "a", "size": 20 * 1024})
+    file = offered["payload"]["file"]
+    for number in range(20):
+        await ada.raw(encode_chunk(file, number * 1024, bytes(1024)))
+    assert (await ada.ask("ping"))["type"] == "pong"
+    for _ in range(20):
+        await ada.raw(encode_chunk(file, 20 * 1024, b""))
+    assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
 
 
 async def test_transfers_are_ones_own(start: Any, folder: Path) -> None:

@@ -247,6 +247,7 @@ LIMITS_IN_DOCS = {
     "one file": limits.FILE_SIZE,
     "a file's name in UTF-8": limits.FILE_NAME_LENGTH,
     "transfers of one client at once, each way": limits.FILES_PER_CLIENT,
+    "uploads of all clients at once": limits.FILES_UNDER_WAY,
     "`version` in `metadata`": limits.VERSION_LENGTH,
     "`source` in `metadata`": limits.SOURCE_LENGTH,
     "encoded messages in one `history` or `batch`": limits.REPLY_BYTES,
