@@ -56,7 +56,7 @@ class Access:
             allowed: Any = self._allow(session, action, place)
             if inspect.isawaitable(allowed):
                 allowed = await allowed
-                if not session.open:  # it went while it was asked
+                if session.peer.shown_out or not session.open:  # it went while it was asked
                     allowed = False
         except ProtocolError:
             raise

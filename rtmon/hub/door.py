@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +79,7 @@ class Door:
         self._hub = hub
         self._here: Rooms[Session] = Rooms()
         self._all: set[Session] = set()
+        self._knocking = 0
         self._by_user = _buckets(options.user_rate, options.user_burst)
         self._by_address = _buckets(options.address_rate, options.address_burst)
         self.shares = not (self._by_user is None and self._by_address is None)
@@ -106,18 +109,36 @@ class Door:
             )
         bucket.take()
 
+    @contextlib.contextmanager
+    def knocking(self, remote: str | None) -> Iterator[None]:
+        """The same for a transport that has no connection yet while it asks who somebody is.
+
+        Raises:
+            ProtocolError: too much comes from their address, or there is no room.
+        """
+        self.knock(remote)
+        self._unless_full(self._knocking)
+        self._knocking += 1
+        try:
+            yield
+        finally:
+            self._knocking -= 1
+
+    def _unless_full(self, more: int = 0) -> None:
+        if len(self._all) + more >= self._hub.options.max_connections:
+            raise ProtocolError("full", "The server is full; come back later.", retry=True)
+
     def come(self, session: Session) -> None:
         """A connection is here; who it is, is not known yet.
 
         Raises:
             ProtocolError: there is no room.
         """
-        options = self._hub.options
-        if len(self._all) >= options.max_connections:
-            raise ProtocolError("full", "The server is full; come back later.", retry=True)
+        self._unless_full()
         session.address = network(session.peer.remote)
         if session.address is not None:
-            self._room(f"address {session.address}", options.connections_per_address)
+            most = self._hub.options.connections_per_address
+            self._room(f"address {session.address}", most)
             self._here.join(session, f"address {session.address}")
         self._all.add(session)
 

@@ -319,6 +319,55 @@ async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
     assert place.hub.door.refused == {}
 
 
+async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
+    """What stands in a batch behind what one is closed for is not done, nor is what was still being
+    asked about when the time was up.
+    """
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def allow(session: Session, *_: str) -> bool:
+        if session.user == "slow":
+            asked.set()
+            await answer.wait()
+        return True
+
+    place = await start(auth=login(), allow=allow)
+    bo = await place.connect(token=token("bo"))
+    ada = await place.connect(token=token("ada", scope="x"))
+    less = {"type": "refresh", "payload": {"token": token("ada")}}
+    more = {"type": "chat_message", "payload": {"text": "hi"}}
+    await ada.send("batch", {"messages": [less, more]})
+    assert await ada.close_code() == 4001
+    slow = await place.connect(token=token("slow"))
+    await slow.send("chat_message", {"text": "hi"})
+    await asked.wait()
+    (session,) = [each for each in place.hub.door if each.user == "slow"]
+    session.peer.close(4001, "over")
+    answer.set()
+    assert await slow.close_code() == 4001
+    assert not [message for message in await bo.quiet() if message["type"] == "chat_message"]
+
+
+async def test_streams_that_are_being_asked_are_bounded(start: Start) -> None:
+    """Over streams, no more are asked at once who they are than may be connected."""
+    asked, answer = 0, asyncio.Event()
+
+    async def check(_: Credentials) -> User:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return User(id=f"user-{asked}")
+
+    place = await start(auth=check, max_connections=2, auth_timeout=60)
+    await place.asgi()
+    coming = [asyncio.create_task(place.come(over="sse", token="x")) for _ in range(6)]  # noqa: S106
+    await until(lambda: place.hub.door.refused == {"full": 4})
+    assert asked == 2
+    answer.set()
+    await asyncio.gather(*coming)
+    await until(lambda: len(place.hub.audience.sessions) == 2)
+
+
 async def test_nothing_is_left_of_who_went(start: Start) -> None:
     """A thousand comings and goings, refused ones and unsaid ones too, leave nothing behind."""
     place = await start(

@@ -59,6 +59,8 @@ async def pong(session: Session, _: Pong, envelope: Envelope, __: Codec) -> None
 
 async def batch(session: Session, payload: BatchIn, _: Envelope, codec: Codec) -> None:
     for number, raw in enumerate(payload.messages):
+        if session.peer.shown_out:
+            return
         # The batch itself was counted as its first message.
         if number and not session.admit(raw):
             continue

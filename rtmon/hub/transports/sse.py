@@ -222,8 +222,8 @@ class EventStreams:
         credentials = shown(self.hub, peer, arrival, request.headers.items())
         if credentials is not None:
             try:
-                self.hub.door.knock(peer.remote)
-                identity = await self.hub.door.identify(credentials)
+                with self.hub.door.knocking(peer.remote):
+                    identity = await self.hub.door.identify(credentials)
             except ProtocolError as error:
                 self.hub.door.note(peer, error)
                 await _refusal(error)(request.scope, request.receive, send)
