@@ -342,6 +342,32 @@ async def test_what_a_newer_server_tells_is_skipped(nodes: Nodes, redis: RedisSe
     assert said == []
 
 
+async def test_what_a_newer_server_publishes_is_a_gap(cut: Cut) -> None:
+    """A publication that a server cannot read is told as a gap, live and out of the history, and
+    neither keeps it from Redis nor from what comes next.
+    """
+    bo = await joined(cut.there)
+    broker = cut.here.hub.broker
+    assert isinstance(broker, RedisBroker)
+    newer = {"type": "publication", "id": "1", "timestamp": 0, "slow": "not_yet"}
+
+    async def unreadable() -> None:
+        await broker._call_alive(
+            "publish", "channel:news", msgspec.msgpack.encode(newer), 20, 300_000, 300_000, "", 0
+        )
+
+    await unreadable()
+    gap = await bo.next("gap")
+    assert (gap["payload"]["channel"], gap["payload"]["offset"]) == ("news", 1)
+    await cut.away()
+    await unreadable()
+    await cut.here.hub.publish("news", 3)
+    await cut.back()
+    gap = await bo.next("gap")
+    assert (gap["payload"]["channel"], gap["payload"]["offset"]) == ("news", 3)
+    assert await bo.published(1) == [3]
+
+
 async def test_who_is_told_that_redis_is_away_may_fail(cut: Cut) -> None:
     """A function that is told of Redis and fails does not keep the node from coming back."""
 

@@ -307,8 +307,11 @@ class RedisBroker(Broker):
             if held.offset is not None and offset <= held.offset:
                 return  # it came out of the history
             held.offset = offset
-        if self._deliver is not None:
-            draft = msgspec.msgpack.decode(body, type=Draft)
+        draft = _decoded(body)
+        if draft is None:
+            if self._events is not None:
+                self._events.lost(key, epoch, offset)
+        elif self._deliver is not None:
             self._deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
     async def _history(
@@ -326,10 +329,12 @@ class RedisBroker(Broker):
             from_,
         )
         epoch = epoch_.decode()
-        published = [
-            Published(epoch=epoch, offset=at, draft=msgspec.msgpack.decode(body, type=Draft))
-            for at, body in zip(found[::3], found[2::3], strict=True)
-        ]
+        published, places = [], []
+        for at, place, body in zip(found[::3], found[1::3], found[2::3], strict=True):
+            draft = _decoded(body)
+            if draft is not None:
+                published.append(Published(epoch=epoch, offset=at, draft=draft))
+                places.append(place)
         # Offsets are dense: nothing is missing if as many are here as were counted.
         whole = asked == epoch and len(published) == offset - from_
         recovery = Recovery(
@@ -339,7 +344,7 @@ class RedisBroker(Broker):
             recovered=None if since is None else whole,
             elsewhere=elsewhere,
         )
-        return seq, recovery, found[1::3]
+        return seq, recovery, places
 
     async def _catch_up(self) -> None:
         """Deliver what was published since the last message; where it is lost, say so."""
@@ -416,6 +421,15 @@ class RedisBroker(Broker):
 def _milliseconds(seconds: float) -> int:
     """As scripts take it: 0 for ever."""
     return 0 if math.isinf(seconds) else max(1, int(seconds * 1000))
+
+
+def _decoded(body: bytes) -> Draft | None:
+    """What was published; None if a node of another version did, and this one cannot read it."""
+    try:
+        return msgspec.msgpack.decode(body, type=Draft)
+    except msgspec.MsgspecError as error:
+        logger.warning("What another server published cannot be read: %s", error)
+        return None
 
 
 def _chunks(keys: list[str]) -> list[list[str]]:
