@@ -37,6 +37,8 @@ __all__ = [
 SECRET = "RTMON_JWT_SECRET"  # noqa: S105 - the name of a variable
 """Where a secret may stand: a command line can be read by everybody on the machine."""
 
+_KEY_FILE = "RTMON_JWT_KEY_FILE"
+
 HUBS_OWN = (
     "jwt_key_file",
     "jwt_algorithm",
@@ -170,12 +172,14 @@ def login(
         MissingExtra: PyJWT is not installed.
         OptionError: the key or an algorithm cannot be used.
     """
-    secret = os.environ.get(SECRET)
-    if secret is not None and not secret.strip():
-        # A secret that did not get here must not open the server to everybody.
-        raise typer.BadParameter(
-            "it is there, but empty: set it, or unset it to let everybody in", param_hint=SECRET
-        )
+    secret = os.environ.get(SECRET) or None
+    for variable in (SECRET, _KEY_FILE):
+        if key_file is None and not os.environ.get(variable, "set").strip():
+            # A key that did not get here must not open the server to everybody.
+            raise typer.BadParameter(
+                "it is there, but empty: set it, or unset it to let everybody in",
+                param_hint=variable,
+            )
     if key_file is not None:
         if secret is not None:
             raise typer.BadParameter(

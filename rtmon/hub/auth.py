@@ -224,9 +224,14 @@ def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
         raise OptionError("The key of JWT is a secret, or a public key as PEM: give str or bytes.")
     for algorithm in algorithms:
         try:
-            known[algorithm].prepare_key(key)
+            bits = getattr(known[algorithm].prepare_key(key), "key_size", 0)
         except Exception:  # noqa: BLE001 - of several libraries
             raise OptionError(f"The key of JWT is none for {algorithm}.") from None
+        if algorithm.startswith(("RS", "PS")) and bits < 2048:
+            # RFC 7518, 3.3: a shorter one can be taken apart.
+            raise OptionError(
+                f"The key of JWT has {bits} bits, too few for {algorithm}: give one of 2048."
+            )
     least = {"HS256": 32, "HS384": 48, "HS512": 64}
     size = len(key.encode() if isinstance(key, str) else key)
     if any(size < least.get(algorithm, 0) for algorithm in algorithms):

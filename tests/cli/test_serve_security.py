@@ -99,14 +99,17 @@ def test_keys_that_are_none(
     assert KEY not in said
 
 
-@pytest.mark.parametrize("empty", ["", " \n"])
-def test_a_secret_that_got_lost(
-    empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("variable", "empty"),
+    [("RTMON_JWT_SECRET", ""), ("RTMON_JWT_SECRET", " \n"), ("RTMON_JWT_KEY_FILE", "")],
+)
+def test_a_key_that_got_lost(
+    variable: str, empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty secret, as of a variable that was not set where the server is started, is an error
+    """An empty key, as of a variable that was not set where the server is started, is an error
     of one line, and no server that lets everybody in.
     """
-    monkeypatch.setenv("RTMON_JWT_SECRET", empty)
+    monkeypatch.setenv(variable, empty)
     assert main(["serve", *FREE]) != 0
     said = capsys.readouterr().err
     assert "empty" in said

@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -20,11 +20,17 @@ from rtmon.hub.auth import JWT, Credentials, User, bearer, left
 from tests.hub.tokens import KEY, login, token
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
-PUBLIC = (
-    PRIVATE.public_key()
-    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    .decode()
-)
+
+
+def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
+    """A public key as a file has it."""
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+PUBLIC = pem(PRIVATE.public_key())
+SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - to be refused
 
 
 def refusal(auth: JWT, shown: str) -> str:
@@ -157,6 +163,8 @@ def test_clocks_may_differ() -> None:
         (PUBLIC, ["ES256", "HS256"]),
         (PUBLIC, ["HS256"]),
         (KEY, ["ES256"]),
+        (SMALL, ["RS256"]),
+        (SMALL, ["PS512"]),
         ("short", ["HS256"]),
         (KEY, ["HS512"]),
         (None, ["HS256"]),
