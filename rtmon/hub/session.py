@@ -36,8 +36,9 @@ __all__ = ["Session"]
 
 logger = logging.getLogger("rtmon.hub")
 
-_HEARTBEATS = frozenset({"ping", "pong"})
-"""What a client says of itself, rather than its user: it counts as nothing said."""
+_HEARTBEATS = frozenset({"batch", "ping", "pong"})
+"""What a client says of itself, rather than its user: it counts as nothing said. What is in a batch
+counts by itself."""
 
 _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 

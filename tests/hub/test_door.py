@@ -354,6 +354,20 @@ async def test_who_says_nothing_is_idle(start: Start, over: str) -> None:
     assert await ada.close_code() == 4502
 
 
+async def test_heartbeats_in_a_batch_are_heartbeats(start: Start) -> None:
+    """Who says nothing but heartbeats is idle in a batch, too; who says more in one is not."""
+    clock = FakeClock()
+    place = await start(idle_timeout=3_600, clock=clock.monotonic)
+    ada = await place.connect()
+    (session,) = place.hub.audience.sessions.values()
+    came = session.active
+    for kind, said in (("ping", 0.0), ("typing_start", 2.0)):
+        clock.advance(1)
+        await ada.send("batch", {"messages": [{"type": kind, "payload": {}}]})
+        await ada.quiet()
+        assert session.active == came + said
+
+
 async def test_a_monitor_is_told(start: Start) -> None:
     """Who is not let in stands among the Monitor's Events, with why and from where, and never with
     what they showed.
