@@ -168,7 +168,8 @@ class Door:
                 "be: close one first.",
                 retry=True,
             )
-        oldest = next(iter(members))
+        # Who has not said who they are does not take the place of who has.
+        oldest = next((one for one in members if not one.here), None) or next(iter(members))
         self._here.leave_all(oldest)
         oldest.peer.close(close.REPLACED, "you have newer connections, the most there may be")
 

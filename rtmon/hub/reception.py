@@ -198,7 +198,7 @@ class Reception:
             client_id=session.id,
             name=session.name,
             user=session.user,
-            session=session.sender,
+            session=session.secret,
             user_count=user_count,
             protocol=VERSION,
             server=self._hub.options.name,

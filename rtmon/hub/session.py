@@ -53,8 +53,7 @@ class Session:
             that one is shown as.
         user: whose connection it says it is; None if it did not say. With an identity, its id.
         info: the client's own words about itself, shown to others.
-        sender: whose messages these are, when ids are compared; a secret, and whoever presents it
-            in ``connect`` is the same sender as before.
+        secret: whoever presents it in ``connect`` is the same :attr:`sender` as before.
         position: of the chat, when this connection was opened.
         peer: the connection.
         open: until the connection has ended.
@@ -77,7 +76,7 @@ class Session:
         self.hub = hub
         self.peer = peer
         self.id = secrets.token_hex(8)
-        self.sender = secrets.token_urlsafe(18)
+        self.secret = secrets.token_urlsafe(18)
         self.name = f"guest-{self.id[:4]}"
         self.user: str | None = None
         self.info: Any = None
@@ -114,6 +113,15 @@ class Session:
         if self._heartbeat is None:
             self._heartbeat = Heartbeat(self)
         return self._heartbeat
+
+    @property
+    def sender(self) -> str:
+        """Whose messages these are, when ids are compared.
+
+        Where it is known who somebody is, their secret says nothing of anybody else.
+        """
+        known = self.identity
+        return self.secret if known is None else f"{len(known.id)}:{known.id}:{self.secret}"
 
     @property
     def stay(self) -> Stay:

@@ -241,6 +241,30 @@ async def test_the_oldest_may_go_instead(start: Start, over: str) -> None:
         await each.ask("ping")
 
 
+async def test_who_says_nothing_takes_nobodys_place(start: Start) -> None:
+    """Of one address, connections that have not said who they are go before those that have."""
+    place = await start(
+        auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
+    )
+    ada = await place.connect(token=token("ada"))
+    silent = [await place.come() for _ in range(3)]
+    assert [await each.close_code() for each in silent[:2]] == [4501, 4501]
+    await ada.ask("ping")
+
+
+async def test_a_secret_is_its_users_own(start: Start) -> None:
+    """Two users who show the same session are two senders: neither's ids are the other's."""
+    place = await start(auth=login())
+    answers = []
+    for name in ("ada", "eve"):
+        client = await place.connect(token=token(name))
+        await client.ask("connect", {"session": "tab-1"})
+        await client.send("chat_message", {"text": name, "ack": True}, id="m1")
+        answers.append((await client.next("ack"))["payload"])
+    assert [answer.get("duplicate", False) for answer in answers] == [False, False]
+    assert answers[0]["offset"] != answers[1]["offset"]
+
+
 # How much
 
 

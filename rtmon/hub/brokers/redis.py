@@ -155,7 +155,7 @@ class RedisBroker(Broker):
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
     ) -> Receipt:
         await self._line.ready()
-        seen = "" if sender is None else f"{sender}:{draft.id}"
+        seen = "" if sender is None else f"{len(sender)}:{sender}:{draft.id}"
         epoch, seq, offset, duplicate = await self._call_alive(
             "publish",
             key,

@@ -26,7 +26,7 @@ async def connect(session: Session, payload: Connect, envelope: Envelope, _: Cod
         await hub.door.refresh(session, payload.token)
     await hub.reception.introduce(session, name=payload.name, user=payload.user, info=payload.info)
     if payload.session is not None:
-        session.sender = payload.session
+        session.secret = payload.session
     if payload.heartbeat is not None:
         session.heartbeat.start(payload.heartbeat)
     welcome = hub.reception.welcome(session, len(hub.audience.sessions) + elsewhere)

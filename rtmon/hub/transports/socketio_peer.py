@@ -147,8 +147,8 @@ class SocketIOPeer(SendingPeer):
         """The client is let in; it showed a secret, perhaps."""
         self.session = session
         if pid and self._recovered:
-            session.sender = pid[:128]
-        self.pid = session.sender
+            session.secret = pid[:128]
+        self.pid = session.secret
 
     def gone(self) -> None:
         """The connection has ended."""
