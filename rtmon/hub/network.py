@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Network, ip_address
 
 __all__ = ["network"]
@@ -16,7 +17,11 @@ def network(remote: str | None) -> str | None:
     Args:
         remote: ``127.0.0.1:5000`` or ``[::1]:5000``.
     """
-    host = (remote or "").rpartition(":")[0].strip("[]").partition("%")[0]
+    return _of((remote or "").rpartition(":")[0].strip("[]").partition("%")[0])
+
+
+@lru_cache(maxsize=1024)  # a crowd comes from few
+def _of(host: str) -> str | None:
     try:
         address = ip_address(host)
     except ValueError:
