@@ -56,18 +56,9 @@ class Place:
         self.app: App | None = None
         self.stack = AsyncExitStack()
 
-    async def connect(
-        self,
-        name: str | None = None,
-        *,
-        over: str = "websocket-json",
-        user: str | None = None,
-        since: dict[str, Any] | None = None,
-        token: str | None = None,
-        **options: Any,
-    ) -> Any:
-        """Somebody comes, and is welcomed; a token is shown as the transport has it first."""
-        client = await self.come(name, over=over, user=user, since=since, token=token, **options)
+    async def connect(self, name: str | None = None, **how: Any) -> Any:
+        """Somebody comes, as :meth:`come` has it, and is welcomed."""
+        client = await self.come(name, **how)
         client.welcome = await client.next("welcome")
         return client
 
@@ -81,7 +72,7 @@ class Place:
         token: str | None = None,
         **options: Any,
     ) -> Any:
-        """Somebody comes."""
+        """Somebody comes; a token is shown as the transport has it first."""
         client: Client
         pairs = {"name": name, "user": user, **(since or {})}
         query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)

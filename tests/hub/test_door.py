@@ -1,10 +1,9 @@
-"""Who gets in, over every transport, and how long they stay."""
+"""Who gets in, over every transport."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.hub.auth import Credentials, User
 from rtmon.protocol import limits
-from rtmon.testing import FakeClock, until
+from rtmon.testing import until
 from tests.hub.clients import StreamClient
 from tests.hub.conftest import ONE_EACH, Place
 from tests.hub.tokens import login, token
@@ -247,127 +246,6 @@ async def test_a_cookie_is_enough(start: Start) -> None:
     assert "ttl" not in ada.welcome["payload"]
 
 
-class Timed:
-    """A hub whose time is told to pass, and the connections to it."""
-
-    def __init__(self, start: Start) -> None:
-        self.clock = FakeClock(time=time.time())
-        self._start = start
-
-    async def place(self, **options: Any) -> Place:
-        """A hub by this clock."""
-        self.here = await self._start(clock=self.clock.monotonic, wall=self.clock.time, **options)
-        return self.here
-
-    def pass_time(self, seconds: float) -> None:
-        """Time passes, and each connection looks at the clock."""
-        self.clock.advance(seconds)
-        for session in self.here.hub.door:
-            session.stay.look()
-
-
-async def test_a_token_expires(start: Start, over: str) -> None:
-    """Before a token expires its client is told, once; when it has, the connection is closed with
-    a code that says to come back.
-    """
-    timed = Timed(start)
-    place = await timed.place(auth=login(), expiry_notice=30)
-    ada = await place.connect(over=over, token=token(exp=int(timed.clock.time()) + 100))
-    timed.pass_time(60)
-    assert "token_expiring" not in {message["type"] for message in await ada.quiet()}
-    timed.pass_time(15)
-    notice = await ada.next("token_expiring")
-    assert 0 < notice["payload"]["ttl"] <= 30
-    timed.pass_time(10)
-    assert "token_expiring" not in {message["type"] for message in await ada.quiet()}
-    timed.pass_time(20)
-    assert await ada.close_code() == 4001
-    await until(lambda: over == "memory" or not place.hub.audience.sessions)
-
-
-@pytest.mark.parametrize("over", ONE_EACH)
-async def test_a_fresh_token(start: Start, over: str) -> None:
-    """A fresh token keeps a connection open beyond the first one's end, and lets it be told again;
-    one that is not taken leaves all as it is.
-    """
-    timed = Timed(start)
-    place = await timed.place(auth=login(), expiry_notice=30)
-    ada = await place.connect(over=over, token=token(exp=int(timed.clock.time()) + 100))
-    timed.pass_time(80)
-    await ada.next("token_expiring")
-    for wrong, code in ((token("eve"), "forbidden"), ("nonsense", "invalid_token")):
-        answer = await ada.ask("refresh", {"token": wrong})
-        assert (answer["type"], answer["payload"]["code"]) == ("error", code)
-    fresh = token(exp=int(timed.clock.time()) + 600)
-    answer = await ada.ask("refresh", {"token": fresh})
-    assert answer["type"] == "ack"
-    assert 500 < answer["payload"]["ttl"] <= 600
-    timed.pass_time(500)
-    assert (await ada.ask("ping"))["type"] == "pong"
-    timed.pass_time(80)
-    await ada.next("token_expiring")
-    timed.pass_time(100)
-    assert await ada.close_code() == 4001
-
-
-async def test_less_than_before_means_to_come_anew(start: Start) -> None:
-    """Who shows a token that allows less is sent away to come back with it: what they subscribe to
-    was allowed by the one before.
-    """
-    place = await start(auth=login())
-    ada = await place.connect(token=token(scope="a b"))
-    assert (await ada.ask("refresh", {"token": token(scope="a b c")}))["type"] == "ack"
-    await ada.send("refresh", {"token": token(scope="a b")})
-    assert await ada.close_code() == 4001
-
-
-async def test_time_alone_ends_it(start: Start) -> None:
-    """By the real clock, too, a connection is closed when its token expires."""
-    place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
-    ada = await place.connect()
-    (session,) = place.hub.door
-    assert await ada.close_code() == 4001
-    assert session.identity is not None
-    assert time.time() >= (session.identity.expires or 0.0)
-
-
-async def test_who_has_expired_does_not_come_in(start: Start) -> None:
-    """Whom a function of one's own knows only until a time that is over, is told to come anew."""
-    place = await start(auth=lambda _: User(id="ada", expires=1.0))
-    assert await refused(place, "websocket-json", "any") == ("token_expired", 4001)
-
-
-@pytest.mark.parametrize("over", ONE_EACH)
-async def test_who_says_nothing_is_idle(start: Start, over: str) -> None:
-    """Who says nothing but heartbeats for too long is closed, and told not to come back by itself;
-    who says anything else is not.
-    """
-    timed = Timed(start)
-    place = await timed.place(idle_timeout=60)
-    ada = await place.connect(over=over)
-    for _ in range(3):
-        timed.pass_time(40)
-        await ada.ask("presence")
-    timed.pass_time(40)
-    await ada.ask("ping")
-    timed.pass_time(21)
-    assert await ada.close_code() == 4502
-
-
-async def test_heartbeats_in_a_batch_are_heartbeats(start: Start) -> None:
-    """Who says nothing but heartbeats is idle in a batch, too; who says more in one is not."""
-    clock = FakeClock()
-    place = await start(idle_timeout=3_600, clock=clock.monotonic)
-    ada = await place.connect()
-    (session,) = place.hub.audience.sessions.values()
-    came = session.active
-    for kind, said in (("ping", 0.0), ("typing_start", 2.0)):
-        clock.advance(1)
-        await ada.send("batch", {"messages": [{"type": kind, "payload": {}}]})
-        await ada.quiet()
-        assert session.active == came + said
-
-
 async def test_a_monitor_is_told(start: Start) -> None:
     """Who is not let in stands among the Monitor's Events, with why and from where, and never with
     what they showed.
@@ -460,3 +338,9 @@ async def test_a_reader_that_left_while_it_was_asked(start: Start) -> None:
     answered.set()
     await subscribing
     assert not place.hub.audience.channels.receivers("news.x")
+
+
+async def test_who_has_expired_does_not_come_in(start: Start) -> None:
+    """Whom a function of one's own knows only until a time that is over, is told to come anew."""
+    place = await start(auth=lambda _: User(id="ada", expires=1.0))
+    assert await refused(place, "websocket-json", "any") == ("token_expired", 4001)

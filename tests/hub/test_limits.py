@@ -1,0 +1,265 @@
+"""How many may be here, and how much they may say: refused with words, over every transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import socketio
+
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub import Hub, Session
+from rtmon.hub.auth import Credentials, User
+from rtmon.testing import FakeClock, until
+from tests.hub.clients import StreamClient
+from tests.hub.conftest import ONE_EACH, Place
+from tests.hub.tokens import login, token
+
+Start = Callable[..., Awaitable[Place]]
+
+
+async def turned_away(place: Place, over: str, **options: Any) -> str | int:
+    """The error that somebody gets who is one too many; of a stream, the close code."""
+    try:
+        client = await place.come(over=over, **options)
+    except (ProtocolError, socketio.exceptions.ConnectionError):
+        (found,) = place.hub.door.refused
+        return found
+    if isinstance(client, StreamClient):
+        return await client.close_code()
+    error: str = (await client.next("error"))["payload"]["code"]
+    assert await client.close_code() == 1013
+    return error
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_connections_of_one_user(start: Start, over: str) -> None:
+    """Over each transport, one connection too many of a user is refused, other users are not; and
+    one that ended makes room.
+    """
+    place = await start(auth=login(), connections_per_user=2)
+    first = await place.connect(token=token("ada"))
+    await place.connect(token=token("ada"))
+    found = await turned_away(place, over, token=token("ada"))
+    assert found in {"too_many_connections", 1013}
+    await place.connect(over=over, token=token("bo"))
+    await first.leave()
+    await until(lambda: len(list(place.hub.door)) <= 2 + (over == "memory"))
+    await place.connect(over=over, token=token("ada"))
+
+
+async def test_connections_of_one_address(start: Start) -> None:
+    """Of one address so many may be here, whoever they say they are, those included who did not
+    say it yet.
+    """
+    place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
+    await place.connect(token=token("ada"))
+    nobody = await place.come()
+    await until(lambda: len(list(place.hub.door)) == 2)
+    assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
+    await place.connect(over="memory", token=token("bo"))  # from elsewhere
+    await nobody.leave()
+    await until(lambda: len(list(place.hub.door)) == 2)
+    await place.connect(token=token("bo"))
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_the_oldest_may_go_instead(start: Start, over: str) -> None:
+    """Where the hub is told so, the oldest connection of the user goes for a new one, and does not
+    come back by itself, or two would chase each other away for ever.
+    """
+    place = await start(auth=login(), connections_per_user=2, at_limit="close_oldest")
+    oldest = await place.connect(over=over, token=token("ada"))
+    others = [await place.connect(token=token("ada")) for _ in range(2)]
+    assert await oldest.close_code() == 4501
+    for each in others:
+        await each.ask("ping")
+
+
+async def test_who_says_nothing_takes_nobodys_place(start: Start) -> None:
+    """Of one address, connections that have not said who they are go before those that have."""
+    place = await start(
+        auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
+    )
+    ada = await place.connect(token=token("ada"))
+    silent = [await place.come() for _ in range(3)]
+    assert [await each.close_code() for each in silent[:2]] == [4501, 4501]
+    await ada.ask("ping")
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_all_connections_of_one_user_together(start: Start, over: str) -> None:
+    """What one user says over several connections is counted together, and no more is taken of it
+    than of one; the answer says when to try again, and then it is taken.
+    """
+    clock = FakeClock()
+    place = await start(auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic, rate=1_000)
+    ada = await place.connect(over=over, token=token("ada"))
+    also = await place.connect(token=token("ada"))
+    bo = await place.connect(token=token("bo"))
+    for client in (ada, also, ada, also):
+        assert (await client.ask("ping"))["type"] == "pong"
+    refused = (await ada.ask("ping"))["payload"]
+    assert (refused["code"], refused["retry"]) == ("rate_limited", True)
+    assert refused["retry_after"] == pytest.approx(1.0)
+    assert (await bo.ask("ping"))["type"] == "pong"
+    clock.advance(refused["retry_after"])
+    assert (await also.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+async def test_a_reconnect_is_no_fresh_start(start: Start) -> None:
+    """Who comes anew has what is left of its address's messages, and coming takes one: nobody gets
+    around a limit by coming often.
+    """
+    clock = FakeClock()
+    place = await start(address_rate=1, address_burst=3, clock=clock.monotonic)
+    for _ in range(3):
+        client = await place.connect()
+        await client.leave()
+    assert await turned_away(place, "websocket-json") == "rate_limited"
+    clock.advance(2)
+    ada = await place.connect()
+    assert (await ada.ask("ping"))["type"] == "pong"
+    assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+@pytest.mark.parametrize("over", ["websocket-json", "sse"])
+async def test_trying_tokens_is_bounded_by_address(start: Start, over: str) -> None:
+    """Who shows token after token is soon not asked any more, over streams too, and whom nobody
+    asked costs no more than that.
+    """
+    asked: list[Any] = []
+    clock = FakeClock()
+    place = await start(auth=asked.append, address_rate=1, address_burst=3, clock=clock.monotonic)
+    for _ in range(5):
+        client = await place.come(over=over, token="guess")  # noqa: S106 - it is none
+        await client.leave()
+    assert len(asked) == 3
+    assert place.hub.door.refused == {"invalid_token": 3, "rate_limited": 2}
+
+
+async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
+    """Who makes room for others while it is found out who they are does not come in after all, and
+    nobody hears of them.
+    """
+    known = asyncio.Event()
+
+    async def check(shown: Credentials) -> User:
+        if shown.token == "slow":  # noqa: S105 - it is none
+            await known.wait()
+        return User(id=shown.token or "")
+
+    place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
+    eve = await place.come(token="slow")  # noqa: S106 - it is none
+    await until(lambda: len(list(place.hub.door)) == 1)
+    ada = await place.connect(token="ada")  # noqa: S106 - it is none
+    assert await eve.close_code() == 4501
+    known.set()
+    await until(lambda: len(list(place.hub.door)) == 1)
+    heard = [message for message in await ada.quiet() if "slow" in str(message)]
+    assert heard == []
+    assert place.hub.door.refused == {}
+
+
+async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
+    """What stands in a batch behind what one is closed for is not done, nor is what was still being
+    asked about when the time was up.
+    """
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def allow(session: Session, *_: str) -> bool:
+        if session.user == "slow":
+            asked.set()
+            await answer.wait()
+        return True
+
+    place = await start(auth=login(), allow=allow)
+    bo = await place.connect(token=token("bo"))
+    ada = await place.connect(token=token("ada", scope="x"))
+    less = {"type": "refresh", "payload": {"token": token("ada")}}
+    more = {"type": "chat_message", "payload": {"text": "hi"}}
+    await ada.send("batch", {"messages": [less, more]})
+    assert await ada.close_code() == 4001
+    slow = await place.connect(token=token("slow"))
+    await slow.send("chat_message", {"text": "hi"})
+    await asked.wait()
+    (session,) = [each for each in place.hub.door if each.user == "slow"]
+    session.peer.close(4001, "over")
+    answer.set()
+    assert await slow.close_code() == 4001
+    assert not [message for message in await bo.quiet() if message["type"] == "chat_message"]
+
+
+async def test_streams_that_are_being_asked_are_bounded(start: Start) -> None:
+    """Over streams, no more are asked at once who they are than may be connected."""
+    asked, answer = 0, asyncio.Event()
+
+    async def check(_: Credentials) -> User:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return User(id=f"user-{asked}")
+
+    place = await start(auth=check, max_connections=2, auth_timeout=60)
+    await place.asgi()
+    coming = [asyncio.create_task(place.come(over="sse", token="x")) for _ in range(6)]  # noqa: S106
+    await until(lambda: place.hub.door.refused == {"full": 4})
+    assert asked == 2
+    answer.set()
+    await asyncio.gather(*coming)
+    await until(lambda: len(place.hub.audience.sessions) == 2)
+
+
+async def test_nothing_is_left_of_who_went(start: Start) -> None:
+    """Hundreds of comings and goings, refused ones and unsaid ones too, leave nothing behind."""
+    place = await start(
+        auth=login(), connections_per_user=50, connections_per_address=50, user_rate=1e6
+    )
+    hub = place.hub
+    for number in range(200):
+        user = token(f"user-{number % 3}")
+        ada = await place.connect(over="memory", token=user)
+        silent = await place.come(over="memory")
+        for client in (ada, silent):
+            await client.leave()
+        place.clients.clear()
+        with pytest.raises(ProtocolError):
+            await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
+    assert not list(hub.door)
+    assert not len(hub.door._here)
+    assert len(hub.door._by_user or ()) <= 3
+
+
+async def test_crowds_do_not_slip_in(start: Start) -> None:
+    """Of many that come at once, while it takes time to find out who they are, no more get in than
+    may.
+    """
+    check = login()
+
+    async def slowly(shown: Any) -> Any:
+        await asyncio.sleep(0)
+        return check(shown)
+
+    place = await start(auth=slowly, connections_per_user=3, max_connections=100)
+    coming = [place.come(over="memory", token=token("ada")) for _ in range(20)]
+    done = await asyncio.gather(*coming, return_exceptions=True)
+    refused = [each for each in done if isinstance(each, ProtocolError)]
+    assert (len(refused), len(place.hub.audience.sessions)) == (17, 3)
+
+
+def test_options_that_make_no_sense() -> None:
+    """A bound that is none is an error at once."""
+    for wrong in (
+        {"at_limit": "refuse_all"},
+        {"connections_per_address": 0},
+        {"address_rate": 0},
+        {"address_burst": 0},
+        {"auth_timeout": 0},
+        {"idle_timeout": -1},
+        {"expiry_notice": float("nan")},
+    ):
+        with pytest.raises(OptionError):
+            Hub(**wrong)  # type: ignore[arg-type]
