@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .admin import Admin, serve_admin
-    from .backoff import Backoff
-    from .batching import Batch
     from .client import Client, connect
-    from .clock import Clock
+    from .core.backoff import Backoff
+    from .core.batching import Batch
+    from .core.clock import Clock
     from .dashboard import Dashboard
     from .errors import RtmonError
     from .exporting import export

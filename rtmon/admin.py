@@ -21,9 +21,9 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from . import listening
+from .core.guarded_connection import waiting
 from .errors import MissingExtra, OptionError
 from .feeds import wire
-from .guarding import waiting
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response

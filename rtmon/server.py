@@ -16,8 +16,8 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 
 from . import listening, pages
 from .admin import Admin
+from .core.guarded_connection import PINGS_AT_ONCE
 from .errors import OptionError
-from .guarding import PINGS_AT_ONCE
 from .hub import Hub
 from .hub.origins import REFUSAL, Origins
 from .hub.transports import websocket as hub_transport

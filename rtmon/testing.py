@@ -12,7 +12,7 @@ __all__ = ["FakeClock", "FaultProxy", "until"]
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move; see :class:`rtmon.clock.Clock`.
+    """A clock that stands still until it is told to move; see :class:`rtmon.core.clock.Clock`.
 
     Args:
         time: Unix seconds to begin with.

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import processes
+from ..core import child_processes as processes
 from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .dashboard import dashboard
 from .demo import demo

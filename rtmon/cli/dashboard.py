@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import listening
-from ..processes import announce
+from ..core.child_processes import announce
 from .options import PORT_MAX, Browser, require
 from .shipped import shipped
 

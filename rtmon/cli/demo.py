@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..processes import Child, announce, stop
+from ..core.child_processes import Child, announce, stop
 from .dashboard import open_browser
 from .options import (
     PORT_MAX,

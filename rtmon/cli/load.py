@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from ..processes import announce
 from .options import Duration, Users, refuse_idle
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..core.atomic_file import writing
 from ..feeds import ConnectionQuery
 from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.script import rate_at
@@ -26,7 +27,6 @@ from ..reporting.sections import (
 )
 from ..reporting.svg import Chart, Line
 from ..sinks.csv import write_csv as write_table
-from ..wholefile import writing
 from .watching import Server
 
 __all__ = ["table", "write_csv", "write_page"]

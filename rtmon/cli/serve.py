@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..processes import announce
+from ..core.child_processes import announce
 from ..protocol import limits
 from . import security
 from .options import AdminPort, Port, admin_port, refuse_idle, require

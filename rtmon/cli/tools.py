@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ..wholefile import writing
+from ..core.atomic_file import writing
 from .options import require
 from .shipped import shipped
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..batching import Batch
+from ..core.batching import Batch
 from .client import Client
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .opening import connect

@@ -14,7 +14,7 @@ try:
 except ImportError:  # up to version 15 it stands elsewhere
     from websockets.asyncio.client import process_exception  # type: ignore[attr-defined]
 
-from ..clock import Clock
+from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
 from .address import Address, NotSpoken
 from .attendance import Attendance

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.exceptions import ConnectionClosed
 
-from ..clock import Clock
+from ..core.clock import Clock
 from ..protocol.close import effective_code
 
 if TYPE_CHECKING:

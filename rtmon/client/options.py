@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 
 import msgspec
 
-from ..backoff import Backoff
-from ..batching import Batch
-from ..checks import one_of, within
+from ..core.backoff import Backoff
+from ..core.batching import Batch
+from ..core.option_checks import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.values import Name, check_info, explain

@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 
+from ..core.child_processes import demo_source
 from ..feeds import Feed, open_feed
-from ..processes import demo_source
 
 __all__ = ["URL_VARIABLE", "from_environment"]
 

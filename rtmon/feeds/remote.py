@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from ..backoff import Backoff
-from ..clock import SYSTEM_CLOCK, Clock
+from ..core.backoff import Backoff
+from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FeedError, OptionError
 from ..metrics.history import History
 from .feed import ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from ..core.timers import Alarm
 from ..protocol import limits, outgoing
-from .alarm import Alarm
 from .announce import Announcer, Change
 
 __all__ = ["Arrivals"]

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from ..backpressure import Policy
-from ..batching import Batcher
+from ..core.backpressure import Policy
+from ..core.batching import Batcher
+from ..core.timers import Alarm
 from ..errors import ProtocolError
 from ..protocol import limits
 from ..protocol.envelope import Message
 from ..protocol.outgoing import Publication
-from .alarm import Alarm
 from .brokers.base import Published
 from .channels import Rooms, Subscriptions, matches
 from .delivery import Outgoing, OutgoingBatch

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from ..backpressure import Policy, together
+from ..core.backpressure import Policy, together
 from ..protocol import limits
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Message

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..core.addresses import network
+from ..core.token_bucket import Bucket, Buckets
 from ..errors import OptionError, ProtocolError
 from ..protocol import close, limits, outgoing
 from .auth import Auth, Credentials, User, checked, left
-from .buckets import Bucket, Buckets
 from .channels import Rooms
-from .network import network
 
 if TYPE_CHECKING:
     from .hub import Hub

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.timers import Alarm
 from ..errors import ProtocolError
 from ..protocol import limits
 from ..protocol.binary import encode_chunk
 from ..protocol.files import FileNote, FilePart
-from .alarm import Alarm
 from .files import Stored
 
 if TYPE_CHECKING:

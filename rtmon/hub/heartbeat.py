@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.timers import Alarm
 from ..protocol import close, limits, outgoing
-from .alarm import Alarm
 
 if TYPE_CHECKING:
     from .session import Session

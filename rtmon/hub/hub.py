@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..backpressure import Policy, checked_policy
+from ..core.backpressure import Policy, checked_policy
 from ..errors import OptionError, ProtocolError
 from ..metrics.histogram import Recorder
 from ..metrics.records import ChannelInfo
@@ -121,8 +121,8 @@ class Hub:
             data: what is published; bytes, or anything JSON can hold.
             message_id: a new id if None.
             slow: what is given up for subscribers that read too slowly, if not what the channel
-                or the hub has; see :data:`rtmon.backpressure.Policy`. With ``block`` this waits
-                until all subscribers here have room.
+                or the hub has; see :data:`rtmon.core.backpressure.Policy`. With ``block`` this
+                waits until all subscribers here have room.
             key: with ``keep_latest``, what of the channel this is the latest of, such as the
                 symbol of a price.
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ..backpressure import Bounds, Policy, checked_policy
-from ..batching import Batch
-from ..checks import one_of, within
+from ..core.backpressure import Bounds, Policy, checked_policy
+from ..core.batching import Batch
+from ..core.option_checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
 from .channels import is_pattern
@@ -89,8 +89,9 @@ class HubOptions:
         burst: messages that it may send at once before.
         max_size: bytes of the largest message taken; the server is started with the same.
         slow: what is given up for a receiver that reads too slowly, once one of the bounds below
-            is reached; see :data:`rtmon.backpressure.Policy`. Answers, and all else that belongs
-            to one client alone, is never dropped: past a bound, that client is disconnected.
+            is reached; see :data:`rtmon.core.backpressure.Policy`. Answers, and all else that
+            belongs to one client alone, is never dropped: past a bound, that client is
+            disconnected.
         max_waiting: bytes that may wait for one receiver.
         max_waiting_messages: messages that may.
         max_waiting_age: seconds that a message may wait.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..core.timers import Alarm
 from ..errors import ProtocolError
 from ..protocol import close, limits, outgoing
 from ..protocol.codecs import JSON
 from ..protocol.envelope import VERSION
 from ..protocol.incoming import Connect, Position
 from ..protocol.values import Name
-from .alarm import Alarm
 from .announce import Change
 from .arrivals import Arrivals
 from .auth import Credentials, User, left

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..backpressure import Policy, together
-from ..batching import Batch, Batcher
+from ..core.backpressure import Policy, together
+from ..core.batching import Batch, Batcher
+from ..core.timers import Alarm
 from ..errors import ProtocolError
 from ..protocol import binary, close, limits, outgoing
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
 from ..protocol.incoming import Carrier
-from .alarm import Alarm
 from .delivery import fitting, size_of
 from .handlers import HANDLERS
 from .heartbeat import Heartbeat

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.timers import Alarm
 from ..protocol import close, outgoing
-from .alarm import Alarm
 from .auth import left
 
 if TYPE_CHECKING:

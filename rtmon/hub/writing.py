@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.timers import Alarm
 from ..protocol import limits, outgoing
-from .alarm import Alarm
 from .brokers.base import Note, client_key
 from .typists import Typists
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..checks import one_of
+from ..core.option_checks import one_of
 from .conditions import Conditions, Direction, Faults, directions
 from .sockets import hang_up
 from .way import Side, Way

@@ -28,7 +28,7 @@ from typing import Self
 
 from websockets.exceptions import WebSocketException
 
-from ..backoff import Backoff
+from ..core.backoff import Backoff
 from .connection import CLOSE_TIMEOUT, Connection
 from .ledger import Ledger
 from .report import ConnectionReport, LoadReport, Second, Tally, Totals

@@ -17,12 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ..attachment import Attachment, Sink
-from ..clock import SYSTEM_CLOCK, Clock
+from ..core.clock import SYSTEM_CLOCK, Clock
+from ..core.ticker import Beats
 from ..errors import MonitorError, OptionError
 from ..gauges import ProcessGauges
 from ..metrics.collector import Collector, Tick
 from ..metrics.meter import safe_text
-from ..ticker import Beats
 from .pulse import Purpose
 from .reading import Reading
 
@@ -57,7 +57,7 @@ class Monitor(Reading):
     Args:
         node: name of this server process; host name and process id by default.
         interval: seconds between ticks.
-        clock: where time comes from; see :class:`rtmon.clock.Clock`.
+        clock: where time comes from; see :class:`rtmon.core.clock.Clock`.
         closed_kept: how many closed connections to remember.
         capture_payload: whether the black box of a connection keeps the first 64 bytes of each
             frame's payload too. They may hold secrets: they are shown to whoever watches.

@@ -11,7 +11,7 @@ from .pulse import Pulse
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..clock import Clock
+    from ..core.clock import Clock
     from ..metrics.collector import Collector
     from ..metrics.records import Sample, Snapshot
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ..guarding import FLOOD_GRACE, Guarded, waiting
+from ..core.guarded_connection import FLOOD_GRACE, Guarded, waiting
 from ..metrics.causes import VIOLATIONS, cause
 from ..metrics.collector import uncounted
 from ..metrics.meter import Ending

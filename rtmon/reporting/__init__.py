@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ..core.atomic_file import writing
 from ..errors import MonitorError, OptionError
 from ..feeds import Feed, open_feed
 from ..feeds.remote import RemoteFeed
 from ..monitor import Monitor
-from ..wholefile import writing
 from .page import Note, Section, page
 from .sections import measured
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checks import within
+from ..core.atomic_file import writing
+from ..core.option_checks import within
 from ..metrics import csvtext
-from ..wholefile import writing
 from .rolling import RollingFile
 
 if TYPE_CHECKING:

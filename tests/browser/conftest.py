@@ -24,7 +24,7 @@ from playwright.async_api import (
     expect,
 )
 
-from rtmon.processes import Child, stop
+from rtmon.core.child_processes import Child, stop
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

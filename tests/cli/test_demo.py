@@ -137,7 +137,7 @@ def test_demo_source() -> None:
     script = (
         "import asyncio, sys\n"
         "from rtmon import export\n"
-        "from rtmon.processes import demo_source\n"
+        "from rtmon.core.child_processes import demo_source\n"
         "source = demo_source(users=3)\n"
         "print(source.url, flush=True)\n"
         "sys.stdin.read()\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.backoff import Backoff
 from rtmon.client import Client
+from rtmon.core.backoff import Backoff
 from rtmon.testing import FaultProxy
 
 QUICK = Backoff(base=0.01, max=0.05)

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import rtmon
-from rtmon.backoff import Backoff
+from rtmon.core.backoff import Backoff
 from rtmon.testing import FaultProxy, until
 
 

@@ -16,8 +16,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import serve
 
 import rtmon
-from rtmon.backoff import Backoff
 from rtmon.client import Change, ClientClosed
+from rtmon.core.backoff import Backoff
 from rtmon.errors import OptionError
 from rtmon.testing import FakeClock, until
 from tests.client.conftest import QUICK

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.backoff import Backoff
+from rtmon.core.backoff import Backoff
 from tests.client.wire import Wire, kinds
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rtmon.backoff import Backoff
-from rtmon.batching import Batch
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
 from rtmon.client.pace import Pace
+from rtmon.core.backoff import Backoff
+from rtmon.core.batching import Batch
 from rtmon.errors import OptionError
 from tests.client.wire import Wire, kinds
 

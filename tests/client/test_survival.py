@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.backoff import Backoff
+from rtmon.core.backoff import Backoff
 from rtmon.testing import FakeClock, until
 from tests.client.soak import crowd, soak
 

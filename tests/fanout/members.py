@@ -33,8 +33,8 @@ class Traced(ServerConnection):
 
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
+    from rtmon.core.guarded_connection import GuardedServerConnection
     from rtmon.fanout.frames import obstacle
-    from rtmon.guarding import GuardedServerConnection
 
     if kind == "fast" and obstacle() is None:
         return probed(monitor, ServerConnection, way="fast")

@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
-from rtmon.batching import Batch
+from rtmon.core.batching import Batch
 from rtmon.fanout import group
 from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from rtmon.backoff import Backoff
+from rtmon.core.backoff import Backoff
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.testing import until
 from tests.hub.conftest import Place

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.batching import Batch, Batcher
+from rtmon.core.batching import Batch, Batcher
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
 from rtmon.hub.announce import Announcer

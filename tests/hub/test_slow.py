@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from rtmon.core.guarded_connection import PONGS_ABOVE
 from rtmon.errors import OptionError
-from rtmon.guarding import PONGS_ABOVE
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.testing import until
 from tests.hub.readers import (

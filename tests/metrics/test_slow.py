@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gc
 
-from rtmon.backpressure import Bounds, SendQueue
+from rtmon.core.backpressure import Bounds, SendQueue
 from rtmon.metrics.backlog import DROPPED_SECONDS
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.meter import Ending, Meter

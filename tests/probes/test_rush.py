@@ -12,7 +12,7 @@ from websockets.server import ServerProtocol
 
 import rtmon
 from rtmon import Monitor
-from rtmon.guarding import GuardedServerConnection
+from rtmon.core.guarded_connection import GuardedServerConnection
 from rtmon.probes import rush
 from rtmon.probes.pair import MemoryTransport, _Server
 from rtmon.probes.rush import CALM, CROWD, WITHIN, Rush

@@ -10,7 +10,7 @@ from fastapi import WebSocket
 from starlette.applications import Starlette
 
 from rtmon import ASGIProbe, Monitor
-from rtmon.clock import SYSTEM_CLOCK, Clock
+from rtmon.core.clock import SYSTEM_CLOCK, Clock
 from rtmon.metrics.records import ConnectionInfo, Event
 from rtmon.testing import until
 from tests.probes.serving import serving

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ...backpressure import Policy
+from ...core.backpressure import Policy
 from ...protocol.outgoing import Member
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from ...backoff import Backoff
-from ...checks import within
+from ...core.backoff import Backoff
+from ...core.option_checks import within
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
 from ...protocol.outgoing import Member

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
-from ...backoff import Backoff
+from ...core.backoff import Backoff
 from ...errors import MissingExtra, OptionError, ProtocolError
 from ...protocol import limits
 from .redis_scripts import SCRIPTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...batching import Batch
+from ...core.batching import Batch
 from ...errors import ProtocolError
 from ...protocol import close, outgoing
 from ...protocol.codecs import Codec

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...backpressure import Policy
+from ...core.backpressure import Policy
 from ...protocol.codecs import Codec
 from ...protocol.incoming import Position
 

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...backpressure import Policy, Progress, SendQueue
+from ...core.backpressure import Policy, Progress, SendQueue
+from ...core.timers import Alarm
 from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
-from ..alarm import Alarm
 from ..delivery import size_of
 from .base import PUBLISHERS_SHARE, Peer, Settled
 

@@ -26,7 +26,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from ...backpressure import Policy
+    from ...core.backpressure import Policy
     from ..hub import Hub
     from ..session import Session
     from .base import Settled

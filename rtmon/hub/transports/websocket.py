@@ -11,8 +11,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
+from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
-from ...guarding import Guarded, GuardedServerConnection, waiting
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from .arriving import Arrival, shown

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...backoff import Backoff
+from ...core.backoff import Backoff
 from ..connection import Connection
 from ..faults import FaultProxy
 from .base import Scenario

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .checks import within
-from .errors import OptionError
-from .protocol import limits
+from ..errors import OptionError
+from ..protocol import limits
+from .option_checks import within
 
 __all__ = ["Batch", "Batcher"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
-from .errors import OptionError
+from ..errors import OptionError
 
 __all__ = [
     "POLICIES",

@@ -11,8 +11,9 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from rtmon import Monitor, guarding, probe
-from rtmon.guarding import PINGS_AT_ONCE, PONGS_ABOVE
+from rtmon import Monitor, probe
+from rtmon.core import guarded_connection as guarding
+from rtmon.core.guarded_connection import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.testing import until
 from tests.fanout.members import open_pair
 from tests.hub.readers import (

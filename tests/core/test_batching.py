@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.batching import Batcher
+from rtmon.core.batching import Batcher
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from .errors import RtmonError
+from ..errors import RtmonError
 
 __all__ = [
     "Child",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.backoff import Backoff
+from rtmon.core.backoff import Backoff
 from rtmon.errors import OptionError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import OptionError
+from ..errors import OptionError
 
 __all__ = ["one_of", "within"]
 

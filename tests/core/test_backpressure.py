@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rtmon.backpressure import POLICIES, Bounds, Policy, Progress, SendQueue, together
+from rtmon.core.backpressure import POLICIES, Bounds, Policy, Progress, SendQueue, together
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, HubOptions
 from rtmon.testing import FakeClock
