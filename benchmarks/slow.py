@@ -27,7 +27,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 import rtmon
-from rtmon.gauges import ProcessGauges
+from rtmon.monitor.process_gauges import ProcessGauges
 
 READERS, RATE, SIZE = 10, 100, 20_000
 RATIO, SLACK = 1.2, 5.0

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from ..attachment import Attachment, Sink
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.ticker import Beats
 from ..errors import MonitorError, OptionError
-from ..gauges import ProcessGauges
 from ..metrics.collector import Collector, Tick
 from ..metrics.meter import safe_text
+from .attachment import Attachment, Sink
+from .process_gauges import ProcessGauges
 from .pulse import Purpose
 from .reading import Reading
 

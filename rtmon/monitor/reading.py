@@ -55,7 +55,7 @@ class Reading:
         Args:
             every: 1 for single ticks (the last hour), 10 for ten merged into one (a day).
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         history = self.collector.history
         return frame("samples", history.samples() if every == 1 else history.coarse())
@@ -73,7 +73,7 @@ class Reading:
 
         Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CONNECTION`.
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         return frame("connections", self.collector.connections())
 
@@ -82,7 +82,7 @@ class Reading:
 
         Columns, dtypes and units are those of :data:`rtmon.metrics.columns.CHANNEL`.
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         return frame("channels", self.collector.channels())
 
@@ -91,7 +91,7 @@ class Reading:
 
         Columns, dtypes and units are those of :data:`rtmon.metrics.columns.SOCKETIO`.
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         return frame("socketio", self.collector.socketio())
 
@@ -101,7 +101,7 @@ class Reading:
         ``rtmon.connect(url, monitor=monitor)`` has a client do so. Columns, dtypes and units are
         those of :data:`rtmon.metrics.columns.CLIENT`.
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         return frame("clients", [read() for read in list(self._clients)])
 
@@ -110,7 +110,7 @@ class Reading:
 
         Columns, dtypes and units are those of :data:`rtmon.metrics.columns.EVENT`.
         """
-        from ..frames import frame
+        from .dataframes import frame
 
         return frame("events", self.collector.history.events())
 

@@ -119,7 +119,7 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
         MissingExtra: pandas is not installed.
         OSError: the file cannot be read.
     """
-    from ..frames import frame_of_columns
+    from ..monitor.dataframes import frame_of_columns
 
     with Path(path).open(encoding="utf-8", newline="") as file:
         table, content = csvtext.parse(file, where=str(path))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.frames import frame
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, SAMPLE, names
 from rtmon.metrics.eventlog import EVENTS_PER_TICK
@@ -15,6 +14,7 @@ from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.history import History, merge
 from rtmon.metrics.meter import Ending, Meter
 from rtmon.metrics.records import Event, Sample, Snapshot
+from rtmon.monitor.dataframes import frame
 
 SERVER_COUNTERS = ("opened", "closed", "rejected", "http_requests", *METER_COUNTERS)
 SIZED = ("messages_in", "messages_out", "bytes_in", "bytes_out")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from rtmon import CSVSink, Monitor, read_csv
 from rtmon.errors import FileFormatError
-from rtmon.frames import frame
 from rtmon.metrics.columns import TABLES
 from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import ConnectionInfo, Event, Sample
+from rtmon.monitor.dataframes import frame
 from rtmon.sinks.csv import write_csv
 
 text = st.one_of(

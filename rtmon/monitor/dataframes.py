@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingExtra
-from .metrics.columns import TABLES, Column
-from .metrics.histogram import plain
+from ..errors import MissingExtra
+from ..metrics.columns import TABLES, Column
+from ..metrics.histogram import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     import weakref
 
-    from .metrics.collector import Tick
-    from .metrics.records import ConnectionInfo
-    from .monitor import Monitor
+    from ..metrics.collector import Tick
+    from ..metrics.records import ConnectionInfo
+    from . import Monitor
 
 __all__ = ["Attachment", "Sink"]
 

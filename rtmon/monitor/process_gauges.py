@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from .core.clock import Clock
+from ..core.clock import Clock
 
 __all__ = ["ProcessGauges"]
 
