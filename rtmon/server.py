@@ -22,9 +22,9 @@ from .hub import Hub
 from .hub.origins import REFUSAL, Origins
 from .hub.transports import websocket as hub_transport
 from .monitor import Monitor
-from .probes.counting import Counting
 from .probes.rush import Rush
 from .probes.websockets import probe
+from .probes.websockets.counting import Counting
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 from ..probes import fast
-from ..probes.counting import Counting
+from ..probes.websockets.counting import Counting
 from . import selftest
 
 __all__ = [

@@ -39,7 +39,7 @@ class Tidings:
 
 
 class Member:
-    """A connection of rtmon's own in a lane: see :class:`rtmon.probes.tally.Membership`."""
+    """A probed connection in a lane: a :class:`rtmon.probes.websockets.tally.Membership`."""
 
     __slots__ = ("_connection", "_lane", "share")
 

@@ -6,7 +6,7 @@ are done here in a few flat lines; everything else goes the library's own way, f
 state it would have been in. What an application can see is the same: messages, bytes written,
 exceptions, states, close codes.
 
-This stands in front of :mod:`~rtmon.probes.flat`, and is used under the same conditions.
+This stands in front of :mod:`~rtmon.probes.websockets.flat`, and is used under the same conditions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from websockets.protocol import CONNECTING, OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from . import flat
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
+from .websockets import flat
 
 try:
     from websockets.speedups import apply_mask
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from websockets.protocol import Event
 
     from ..monitor import Monitor
-    from .tally import Tally
+    from .websockets.tally import Tally
 
 __all__ = ["FastPath", "obstacle"]
 

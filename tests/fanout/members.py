@@ -12,8 +12,8 @@ from websockets.extensions.permessage_deflate import (
 from websockets.protocol import State
 
 from rtmon import Monitor
-from rtmon.probes.pair import Pair
 from rtmon.probes.websockets import probed
+from rtmon.probes.websockets.pair import Pair
 from tests.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]

@@ -16,7 +16,7 @@ from rtmon import Monitor
 from rtmon.fanout import Group
 from rtmon.fanout.frames import is_fragmenting
 from rtmon.metrics.histogram import BYTE, Recorder
-from rtmon.probes.pair import frame_bytes
+from rtmon.probes.websockets.pair import frame_bytes
 from tests.fanout.members import COMPRESSIONS, KINDS, open_pair, read
 from tests.fanout.receiver import Receiver
 

@@ -17,7 +17,7 @@ from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.fanout import Group, broadcasting
 from rtmon.fanout.frames import obstacle
-from rtmon.probes import flat
+from rtmon.probes.websockets import flat
 from tests.fanout import mix
 from tests.fanout.members import KINDS, open_pair, read, shares
 from tests.fanout.receiver import Receiver

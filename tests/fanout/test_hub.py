@@ -16,7 +16,7 @@ from rtmon.core.batching import Batch
 from rtmon.fanout import group
 from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub
-from rtmon.probes.flat import TESTED
+from rtmon.probes.websockets.flat import TESTED
 from rtmon.testing import until
 
 PUBLICATIONS = 200

@@ -23,8 +23,8 @@ from websockets.frames import Opcode
 from websockets.utils import apply_mask
 
 from rtmon import Monitor
-from rtmon.probes.pair import Pair, frame_bytes
 from rtmon.probes.websockets import probed
+from rtmon.probes.websockets.pair import Pair, frame_bytes
 
 __all__ = ["all_the_same", "steps"]
 

@@ -19,9 +19,8 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
-from rtmon.probes import flat
-from rtmon.probes.pair import MemoryTransport, _Server, frame_bytes
-from rtmon.probes.websockets import probed
+from rtmon.probes.websockets import flat, probed
+from rtmon.probes.websockets.pair import MemoryTransport, _Server, frame_bytes
 
 only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from rtmon import ASGIProbe, Monitor
-from rtmon.probes.eventstream import EventStream
+from rtmon.probes.asgi.event_stream import EventStream
 from tests.probes.serving import serving
 from tests.probes.watching import numbers, row, watched
 

@@ -16,8 +16,9 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor, probe
-from rtmon.probes import fast, flat, handshake, keepalive, selftest
-from rtmon.probes.pair import frame_bytes
+from rtmon.probes import fast, handshake, keepalive
+from rtmon.probes.websockets import flat, selftest
+from rtmon.probes.websockets.pair import frame_bytes
 from rtmon.testing import until
 from tests.probes import conversations
 from tests.probes.conversations import all_the_same
@@ -248,7 +249,7 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     breakage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the library's inside is not as expected, the self-test finds out beforehand."""
-    from rtmon.probes import tally
+    from rtmon.probes.websockets import tally
 
     if breakage == "different":
         monkeypatch.setattr(fast, "_medium", lambda *fields: b"?" * len(fields))
@@ -280,7 +281,7 @@ async def test_failing_counters_reach_no_message(
     *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong in counting, flat or on the fast path, messages flow."""
-    from rtmon.probes import tally
+    from rtmon.probes.websockets import tally
 
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=quick)

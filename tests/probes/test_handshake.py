@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from rtmon.probes import handshake
-from rtmon.probes.pair import frame_bytes
+from rtmon.probes.websockets.pair import frame_bytes
 from tests.probes.handshakes import ORDINARY, all_the_same, only_tested, request_of
 
 _NAMES = [*ORDINARY, "Origin", "User-Agent", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]

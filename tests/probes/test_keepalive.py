@@ -19,10 +19,9 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
-from rtmon.probes import flat
 from rtmon.probes.keepalive import GRAINS
-from rtmon.probes.pair import MemoryTransport, Pair, frame_bytes
-from rtmon.probes.websockets import probed
+from rtmon.probes.websockets import flat, probed
+from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
 from rtmon.testing import until
 from tests.probes import virtual
 

@@ -10,8 +10,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
-from rtmon.probes.pair import MemoryTransport, Pair, frame_bytes
-from rtmon.probes.reading import READ_AT_ONCE
+from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.probes.websockets.read_size import READ_AT_ONCE
 
 ITS_OWN = 256 * 1024
 """Bytes that asyncio's transports read at once by themselves."""

@@ -16,7 +16,7 @@ from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.histogram import UNSORTED
 from rtmon.metrics.meter import Meter
 from rtmon.probes.socketio import instrument
-from rtmon.probes.socketio_stats import NAMES, OTHER, Statistics
+from rtmon.probes.socketio.stats import NAMES, OTHER, Statistics
 from rtmon.testing import until
 from tests.probes.serving import serving
 from tests.probes.sockets import chat, joined, of, watched

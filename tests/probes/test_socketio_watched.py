@@ -12,8 +12,8 @@ from rtmon import Monitor, export, open_feed, read_csv, serve_admin
 from rtmon.feeds.remote import RemoteFeed
 from rtmon.metrics.records import SocketIOInfo
 from rtmon.probes.socketio import instrument
-from rtmon.probes.socketio_rows import ROWS, rows
-from rtmon.probes.socketio_stats import Statistics
+from rtmon.probes.socketio.rows import ROWS, rows
+from rtmon.probes.socketio.stats import Statistics
 from rtmon.testing import until
 
 HOSTILE = "=<img src=x onerror=alert(1)>,\r\n\u2028"

@@ -439,7 +439,7 @@ async def test_a_failing_probe_breaks_no_connection(
 ) -> None:
     """Whatever goes wrong inside a probe, messages flow; it is counted and logged once."""
     from rtmon.metrics import collector, meter
-    from rtmon.probes import counting
+    from rtmon.probes.websockets import counting
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError

@@ -11,7 +11,7 @@ import socketio
 
 from rtmon import Monitor, serve_admin
 from rtmon.probes.socketio import instrument
-from rtmon.probes.socketio_stats import NAMES
+from rtmon.probes.socketio.stats import NAMES
 from rtmon.sinks import prometheus
 from rtmon.testing import until
 from tests.probes.sockets import chat, joined, watched

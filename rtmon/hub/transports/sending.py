@@ -18,7 +18,7 @@ D = TypeVar("D")
 T = TypeVar("T")
 
 METER = "rtmon.meter"
-"""Where a probe leaves the meter of a connection in its ASGI scope: rtmon/probes/exchange.py."""
+"""ASGI scope key under which ``rtmon/probes/asgi`` leaves the connection's meter."""
 
 MONITOR = "rtmon.monitor"
 """Where it leaves the Monitor whose meter that is."""

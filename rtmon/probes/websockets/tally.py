@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
-from ..metrics.blackbox import SLOTS, BlackBox
+from ...metrics.blackbox import SLOTS, BlackBox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..metrics.histogram import Recorder
-    from ..metrics.ledger import Ledger
-    from ..metrics.meter import Meter
-    from ..monitor import Monitor
+    from ...metrics.histogram import Recorder
+    from ...metrics.ledger import Ledger
+    from ...metrics.meter import Meter
+    from ...monitor import Monitor
 
 __all__ = ["Membership", "Tally"]
 

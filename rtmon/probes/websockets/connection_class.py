@@ -14,12 +14,12 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN
 
-from ..errors import OptionError
-from ..monitor import Monitor
-from . import fast as fast_path
+from ...errors import OptionError
+from ...monitor import Monitor
+from .. import fast as fast_path
+from ..failing import cancelled, failed
 from . import flat as flat_path
 from .counting import Counting
-from .failing import cancelled, failed
 
 if TYPE_CHECKING:
     from types import TracebackType

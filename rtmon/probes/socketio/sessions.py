@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ..metrics.meter import Ending, Meter
-from ..protocol.close import ABNORMAL
-from .counting import peer_address
-from .exchange import CLAIMS, Message, Receive, ending, text_size
+from ...metrics.meter import Ending, Meter
+from ...protocol.close import ABNORMAL
+from ..asgi.application_run import CLAIMS, Message, Receive, ending, text_size
+from ..websockets.counting import peer_address
 
 if TYPE_CHECKING:
-    from ..metrics.causes import Cause
-    from ..monitor import Monitor
+    from ...metrics.causes import Cause
+    from ...monitor import Monitor
 
 __all__ = ["Sessions"]
 

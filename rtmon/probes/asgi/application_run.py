@@ -11,16 +11,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..metrics.causes import VIOLATIONS
-from ..metrics.meter import Ending
-from ..protocol.close import ABNORMAL, NO_STATUS
-from .counting import peer_address
-from .failing import failed
-from .routes import template
+from ...metrics.causes import VIOLATIONS
+from ...metrics.meter import Ending
+from ...protocol.close import ABNORMAL, NO_STATUS
+from ..failing import failed
+from ..routes import template
+from ..websockets.counting import peer_address
 
 if TYPE_CHECKING:
-    from ..metrics.meter import Meter
-    from ..monitor import Monitor
+    from ...metrics.meter import Meter
+    from ...monitor import Monitor
 
 __all__ = [
     "CLAIMS",

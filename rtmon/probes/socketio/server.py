@@ -17,16 +17,16 @@ import functools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
-from ..metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
-from .socketio_rows import rows
-from .socketio_sessions import Sessions
-from .socketio_stats import Statistics
+from ...errors import OptionError
+from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
+from .rows import rows
+from .sessions import Sessions
+from .stats import Statistics
 
 if TYPE_CHECKING:
-    from ..metrics.meter import Meter
-    from ..metrics.records import SocketIOInfo
-    from ..monitor import Monitor
+    from ...metrics.meter import Meter
+    from ...metrics.records import SocketIOInfo
+    from ...monitor import Monitor
 
 __all__ = [
     "EventStats",

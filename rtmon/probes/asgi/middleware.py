@@ -11,18 +11,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from ..metrics.blackbox import BlackBox
-from ..metrics.causes import Cause
-from ..metrics.meter import Ending
-from ..protocol.close import ABNORMAL
-from .eventstream import EventStream
-from .exchange import App, Exchange, Message, Receive, Scope, Send, ending, text_size
-from .failing import cancelled
-from .routes import template
+from ...metrics.blackbox import BlackBox
+from ...metrics.causes import Cause
+from ...metrics.meter import Ending
+from ...protocol.close import ABNORMAL
+from ..failing import cancelled
+from ..routes import template
+from .application_run import App, Exchange, Message, Receive, Scope, Send, ending, text_size
+from .event_stream import EventStream
 
 if TYPE_CHECKING:
-    from ..metrics.meter import Meter
-    from ..monitor import Monitor
+    from ...metrics.meter import Meter
+    from ...monitor import Monitor
 
 __all__ = ["ASGIProbe"]
 

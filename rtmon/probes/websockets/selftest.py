@@ -12,9 +12,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
-from ..monitor import Monitor
+from ...monitor import Monitor
+from .connection_class import probed
 from .pair import Pair, frame_bytes
-from .websockets import probed
 
 __all__ = ["difference", "in_a_loop_of_its_own"]
 

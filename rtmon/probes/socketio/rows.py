@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..metrics.records import SocketIOInfo
+from ...metrics.records import SocketIOInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..metrics.histogram import Histogram
-    from ..metrics.socketio import Stats
+    from ...metrics.histogram import Histogram
+    from ...metrics.socketio import Stats
 
 __all__ = ["ROWS", "rows"]
 

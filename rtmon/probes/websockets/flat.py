@@ -6,7 +6,8 @@ costs nothing that could be measured beside the library's own work.
 
 This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
 was tested with, for connection classes that leave these methods alone, and after a self-test;
-otherwise :class:`~rtmon.probes.counting.Counting` does the same around the library's methods.
+otherwise :class:`~rtmon.probes.websockets.counting.Counting` does the same around the library's
+methods.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ..core.guarded_connection import FLOOD_GRACE, Guarded, waiting
-from ..metrics.causes import VIOLATIONS, cause
-from ..metrics.collector import uncounted
-from ..metrics.meter import Ending
-from ..protocol.close import effective_code
-from .reading import READ_AT_ONCE, read_little, read_much
+from ...core.guarded_connection import FLOOD_GRACE, Guarded, waiting
+from ...metrics.causes import VIOLATIONS, cause
+from ...metrics.collector import uncounted
+from ...metrics.meter import Ending
+from ...protocol.close import effective_code
+from .read_size import READ_AT_ONCE, read_little, read_much
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
     from websockets.protocol import Event
 
-    from ..metrics.meter import Meter
-    from ..monitor import Monitor
+    from ...metrics.meter import Meter
+    from ...monitor import Monitor
 
 __all__ = ["Counting", "peer_address"]
 

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..metrics.histogram import Recorder
-from ..metrics.meter import safe_text
-from ..metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
+from ...metrics.histogram import Recorder
+from ...metrics.meter import safe_text
+from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
 
 if TYPE_CHECKING:
-    from ..metrics.histogram import Histogram
+    from ...metrics.histogram import Histogram
 
 __all__ = ["OTHER", "Statistics"]
 

@@ -1,0 +1,7 @@
+"""The probe for servers made with python-socketio."""
+
+from __future__ import annotations
+
+from .server import EventStats, Instrument, NamespaceStats, RoomStats, Stats, instrument
+
+__all__ = ["EventStats", "Instrument", "NamespaceStats", "RoomStats", "Stats", "instrument"]
