@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .monitor import Monitor
     from .probes.asgi import ASGIProbe
-    from .probes.websockets import probe
+    from .probes.websockets.connection_class import probe
     from .reporting import report
     from .server import Server, serve
     from .sinks.csv import CSVSink, read_csv
@@ -74,7 +74,7 @@ _HOMES = {
     "connect": "client",
     "export": "exporting",
     "open_feed": "feeds",
-    "probe": "probes.websockets",
+    "probe": "probes.websockets.connection_class",
     "read_csv": "sinks.csv",
     "report": "reporting",
     "serve": "server",

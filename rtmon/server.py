@@ -23,7 +23,7 @@ from .hub.origins import REFUSAL, Origins
 from .hub.transports import websocket as hub_transport
 from .monitor import Monitor
 from .probes.rush import Rush
-from .probes.websockets import probe
+from .probes.websockets.connection_class import probe
 from .probes.websockets.counting import Counting
 
 if TYPE_CHECKING:

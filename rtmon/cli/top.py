@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..feeds.feed import Feed
+from ..feeds.paused import Still
 from ..feeds.remote import RemoteFeed
-from ..feeds.still import Still
-from ..summary.condition import Observer
-from ..summary.series import Series
+from ..views.condition import Observer
+from ..views.series import Series
 from .options import refuse_idle
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from ..summary.series import COLUMNS, Point
+from ..views.series import COLUMNS, Point
 from .components import html
 from .theme import COLORS, asset, style_figure
 

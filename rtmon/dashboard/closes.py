@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from html import escape
 
 from ..protocol.close import describe
-from ..summary.numbers import exact
-from ..summary.rows import look
+from ..views.numbers import exact
+from ..views.rows import look
 
 __all__ = ["html"]
 

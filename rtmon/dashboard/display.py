@@ -17,7 +17,7 @@ import panel as pn
 
 from ..feeds import open_feed
 from ..feeds.feed import Feed
-from ..summary.numbers import clock
+from ..views.numbers import clock
 from .view import View
 
 __all__ = ["Dashboard", "notebook_view"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..metrics.records import SocketIOInfo
-from ..summary.numbers import exact, seconds
-from ..summary.rows import Cell, Columns
+from ..views.numbers import exact, seconds
+from ..views.rows import Cell, Columns
 from .components import Table
 from .tables import bounded_table
 

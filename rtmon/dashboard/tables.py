@@ -8,8 +8,8 @@ from typing import Any
 
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ChannelInfo, Event
-from ..summary.numbers import exact
-from ..summary.rows import (
+from ..views.numbers import exact
+from ..views.rows import (
     CHANNEL_COLUMNS,
     CONNECTION_COLUMNS,
     EVENT_COLUMNS,

@@ -8,12 +8,12 @@ from typing import Any
 import panel as pn
 
 from ..feeds.feed import Feed
-from ..feeds.still import Still
+from ..feeds.paused import Still
 from ..metrics import csvtext
-from ..summary.condition import Observer
-from ..summary.numbers import clock
-from ..summary.series import Series
-from ..summary.tiles import tiles
+from ..views.condition import Observer
+from ..views.numbers import clock
+from ..views.series import Series
+from ..views.tiles import tiles
 from . import closes, socketio, tables
 from .charts import Charts
 from .components import Bar, html

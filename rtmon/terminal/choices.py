@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..feeds.feed import ConnectionQuery
-from ..summary.rows import CONNECTION_COLUMNS
+from ..views.rows import CONNECTION_COLUMNS
 
 __all__ = ["HELP", "SORTS", "Choices", "keys"]
 

@@ -10,18 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..feeds.feed import Feed
-from ..summary.condition import Condition
-from ..summary.numbers import UNKNOWN, clock, duration, exact, scaled
-from ..summary.rows import (
-    CONNECTION_COLUMNS,
-    EVENT_COLUMNS,
-    Cell,
-    Columns,
-    connection_row,
-    event_row,
-)
-from ..summary.series import Series
-from ..summary.tiles import Tile, tiles
+from ..views.condition import Condition
+from ..views.numbers import UNKNOWN, clock, duration, exact, scaled
+from ..views.rows import CONNECTION_COLUMNS, EVENT_COLUMNS, Cell, Columns, connection_row, event_row
+from ..views.series import Series
+from ..views.tiles import Tile, tiles
 from .choices import HELP, Choices
 
 __all__ = ["draw", "printable", "sparkline"]

@@ -6,10 +6,10 @@ import pytest
 
 from rtmon.dashboard import closes, socketio, tables
 from rtmon.feeds.feed import ConnectionQuery
-from rtmon.feeds.still import Still
+from rtmon.feeds.paused import Still
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
-from rtmon.summary import rows
-from rtmon.summary.numbers import clock
+from rtmon.views import rows
+from rtmon.views.numbers import clock
 from tests.synthetic import SyntheticFeed
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from rtmon.dashboard.tiles import html
-from rtmon.summary.tiles import Tile
+from rtmon.views.tiles import Tile
 
 
 def test_html_escapes() -> None:

@@ -12,7 +12,7 @@ from websockets.extensions.permessage_deflate import (
 from websockets.protocol import State
 
 from rtmon import Monitor
-from rtmon.probes.websockets import probed
+from rtmon.probes.websockets.connection_class import probed
 from rtmon.probes.websockets.pair import Pair
 from tests.fanout.receiver import Receiver
 

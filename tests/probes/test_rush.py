@@ -15,7 +15,7 @@ from rtmon import Monitor
 from rtmon.core.guarded_connection import GuardedServerConnection
 from rtmon.probes import rush
 from rtmon.probes.rush import CALM, CROWD, WITHIN, Rush
-from rtmon.probes.websockets import probed
+from rtmon.probes.websockets.connection_class import probed
 from rtmon.probes.websockets.pair import MemoryTransport, _Server
 from rtmon.testing import FakeClock, until
 

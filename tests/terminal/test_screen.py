@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.summary.condition import Observer
-from rtmon.summary.series import Series
 from rtmon.terminal.choices import Choices
 from rtmon.terminal.screen import draw, printable, sparkline
+from rtmon.views.condition import Observer
+from rtmon.views.series import Series
 from tests.synthetic import SyntheticFeed
 
 

@@ -4,7 +4,7 @@ import math
 
 from rtmon.metrics.histogram import Histogram, Recorder
 from rtmon.metrics.records import Sample
-from rtmon.summary.series import RTT_WINDOW, Series, total
+from rtmon.views.series import RTT_WINDOW, Series, total
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:

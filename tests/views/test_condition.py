@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rtmon.summary.condition import Condition, Observer
+from rtmon.views.condition import Condition, Observer
 from tests.synthetic import SyntheticFeed
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from rtmon.metrics.histogram import Recorder
 from rtmon.metrics.records import Sample, Snapshot
-from rtmon.summary.tiles import Tile, tiles
+from rtmon.views.tiles import Tile, tiles
 
 
 def sample(seq: int, **values: object) -> Sample:

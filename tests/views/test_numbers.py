@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.summary.numbers import bytes_text, change, clock, duration, exact, scaled, seconds
+from rtmon.views.numbers import bytes_text, change, clock, duration, exact, scaled, seconds
 
 
 @pytest.mark.parametrize(
