@@ -95,7 +95,7 @@ async def rtmon_broadcast(port: int, compression: str) -> None:
 async def group(port: int, compression: str) -> None:
     """A `Group` on connections of `rtmon.serve`, all of them monitored."""
     import rtmon
-    from rtmon.fanout import Group
+    from rtmon.servers.fanout import Group
 
     members = Group()
 

@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .admin import Admin, serve_admin
     from .client import Client, connect
     from .core.backoff import Backoff
     from .core.batching import Batch
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
     from .dashboard import Dashboard
     from .errors import RtmonError
     from .exporting import export
-    from .fanout import broadcast
     from .feeds import Feed, open_feed
     from .hub import Hub
     from .monitor import Monitor
     from .probes.asgi import ASGIProbe
     from .probes.websockets.connection_class import probe
     from .reporting import report
-    from .server import Server, serve
+    from .servers.admin import Admin, serve_admin
+    from .servers.fanout import broadcast
+    from .servers.websockets import Server, serve
     from .sinks.csv import CSVSink, read_csv
 
 __all__ = [
@@ -58,27 +58,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ASGIProbe": "probes.asgi",
-    "Admin": "admin",
-    "Backoff": "backoff",
-    "Batch": "batching",
+    "Admin": "servers.admin",
+    "Backoff": "core.backoff",
+    "Batch": "core.batching",
     "CSVSink": "sinks.csv",
     "Client": "client",
-    "Clock": "clock",
+    "Clock": "core.clock",
     "Dashboard": "dashboard",
     "Feed": "feeds",
     "Hub": "hub",
     "Monitor": "monitor",
     "RtmonError": "errors",
-    "Server": "server",
-    "broadcast": "fanout",
+    "Server": "servers.websockets",
+    "broadcast": "servers.fanout",
     "connect": "client",
     "export": "exporting",
     "open_feed": "feeds",
     "probe": "probes.websockets.connection_class",
     "read_csv": "sinks.csv",
     "report": "reporting",
-    "serve": "server",
-    "serve_admin": "admin",
+    "serve": "servers.websockets",
+    "serve_admin": "servers.admin",
 }
 
 

@@ -10,7 +10,7 @@ from .errors import MonitorError
 
 if TYPE_CHECKING:
     from .hub import Hub
-    from .server import Handler, Server
+    from .servers.websockets import Handler, Server
 
 __all__ = ["start", "stop"]
 
@@ -58,7 +58,7 @@ async def start(
     running = _registry()
     await stop(name)
     if not hasattr(target, "__aenter__"):
-        from .server import serve
+        from .servers.websockets import serve
 
         target = serve(target, host, port, **options)
     entered = await target.__aenter__()

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from .. import listening
 from ..core.child_processes import announce
+from ..servers import listening
 from .options import PORT_MAX, Browser, require
 from .shipped import shipped
 

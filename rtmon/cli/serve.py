@@ -197,12 +197,12 @@ async def _serve(
     **options: Any,
 ) -> None:
     from ..hub import Hub
-    from ..server import serve as rtmon_serve
+    from ..servers.websockets import serve as rtmon_serve
 
     target: Any = _echo if hub is None else Hub(**hub)
     serving: Any
     if asgi:
-        from ..asgi import serve as rtmon_serve_asgi
+        from ..servers.asgi import serve as rtmon_serve_asgi
 
         serving = rtmon_serve_asgi(target, host, port, admin=admin, **options)
     else:

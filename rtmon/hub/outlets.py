@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..fanout import Flushed, Group
 from ..protocol.codecs import Codec
+from ..servers.fanout import Flushed, Group
 from .delivery import Outgoing, deliver
 from .messages import CHAT
 from .stats import ChannelStats, StatsTable

@@ -20,7 +20,7 @@ PATIENCE = 120.0
 SOON = 9.5
 """Seconds within which everything has ended, on a machine that has little time for us. Who waits
 for a peer that does not answer, as websockets does, takes ten; who is waited for, and for how long,
-is tested in tests/test_endings.py."""
+is tested in tests/servers/test_endings.py."""
 
 
 def processes() -> dict[int, tuple[int, str]]:

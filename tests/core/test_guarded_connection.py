@@ -15,7 +15,6 @@ from rtmon import Monitor, probe
 from rtmon.core import guarded_connection as guarding
 from rtmon.core.guarded_connection import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.testing import until
-from tests.fanout.members import open_pair
 from tests.hub.readers import (
     LONG,
     come,
@@ -23,6 +22,7 @@ from tests.hub.readers import (
     serving,
     small,
 )
+from tests.servers.fanout.members import open_pair
 
 
 def pings(count: int) -> bytes:

@@ -12,10 +12,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from rtmon import Backoff, Monitor, open_feed, serve_admin
-from rtmon.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.errors import FeedError, OptionError, PortInUse
 from rtmon.feeds import wire
 from rtmon.feeds.remote import RemoteFeed, admin_url
+from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)

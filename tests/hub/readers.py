@@ -14,7 +14,7 @@ from websockets.asyncio.server import Server as WebSocketServer
 
 import rtmon
 from rtmon.hub import Hub
-from rtmon.server import Server
+from rtmon.servers.websockets import Server
 
 BUFFER = 16_384
 PAD = "x" * 4_000

@@ -11,10 +11,10 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ... import pages
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
+from ...web import pages
 from ..delivery import size_of
 from ..origins import REFUSAL, Origins, OriginsOption
 from .arriving import Arrival, shown

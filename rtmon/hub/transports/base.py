@@ -45,7 +45,7 @@ class Peer(abc.ABC):
         meter: what counts the connection; None if nothing does.
         monitor: whose the meter is.
         connection: of ``websockets``, if that is what it is: while it can be written to, it may
-            be sent frames that others are sent too (:class:`rtmon.fanout.Group`).
+            be sent frames that others are sent too (:class:`rtmon.servers.fanout.Group`).
     """
 
     transport: str

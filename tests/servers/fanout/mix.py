@@ -13,12 +13,12 @@ from websockets.protocol import State
 
 import rtmon
 from rtmon import Monitor
-from rtmon.fanout import Group
-from rtmon.fanout.frames import is_fragmenting
 from rtmon.metrics.histogram import BYTE, Recorder
 from rtmon.probes.websockets.pair import frame_bytes
-from tests.fanout.members import COMPRESSIONS, KINDS, open_pair, read
-from tests.fanout.receiver import Receiver
+from rtmon.servers.fanout import Group
+from rtmon.servers.fanout.frames import is_fragmenting
+from tests.servers.fanout.members import COMPRESSIONS, KINDS, open_pair, read
+from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["Mix", "members", "steps"]
 

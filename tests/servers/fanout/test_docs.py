@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 import rtmon
-from rtmon.fanout import Group
-from rtmon.fanout.frames import is_fragmenting
+from rtmon.servers.fanout import Group
+from rtmon.servers.fanout.frames import is_fragmenting
 from rtmon.testing import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "fanout.md"

@@ -13,10 +13,10 @@ from websockets.version import version
 
 import rtmon
 from rtmon.core.batching import Batch
-from rtmon.fanout import group
-from rtmon.fanout.frames import frame
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.probes.websockets.flat import TESTED
+from rtmon.servers.fanout import group
+from rtmon.servers.fanout.frames import frame
 from rtmon.testing import until
 
 PUBLICATIONS = 200

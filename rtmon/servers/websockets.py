@@ -14,17 +14,18 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from . import listening, pages
+from ..core.guarded_connection import PINGS_AT_ONCE
+from ..errors import OptionError
+from ..hub import Hub
+from ..hub.origins import REFUSAL, Origins
+from ..hub.transports import websocket as hub_transport
+from ..monitor import Monitor
+from ..probes.rush import Rush
+from ..probes.websockets.connection_class import probe
+from ..probes.websockets.counting import Counting
+from ..web import pages
+from . import listening
 from .admin import Admin
-from .core.guarded_connection import PINGS_AT_ONCE
-from .errors import OptionError
-from .hub import Hub
-from .hub.origins import REFUSAL, Origins
-from .hub.transports import websocket as hub_transport
-from .monitor import Monitor
-from .probes.rush import Rush
-from .probes.websockets.connection_class import probe
-from .probes.websockets.counting import Counting
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response

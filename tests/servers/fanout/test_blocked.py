@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.server import broadcast
 
 from rtmon import Monitor
-from rtmon.fanout import Group
-from tests.fanout.members import KINDS, open_pair, read, shares
-from tests.fanout.receiver import Receiver
+from rtmon.servers.fanout import Group
+from tests.servers.fanout.members import KINDS, open_pair, read, shares
+from tests.servers.fanout.receiver import Receiver
 
 
 async def test_who_cannot_be_written_to_is_handed_back() -> None:

@@ -15,8 +15,8 @@ from websockets.extensions.permessage_deflate import (
 from websockets.frames import Opcode
 from websockets.protocol import CLOSING, OPEN
 
-from ..probes.websockets.pair import Pair
-from ..probes.websockets.selftest import in_a_loop_of_its_own
+from ...probes.websockets.pair import Pair
+from ...probes.websockets.selftest import in_a_loop_of_its_own
 
 __all__ = ["difference"]
 

@@ -15,12 +15,12 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor
 from rtmon.errors import OptionError
-from rtmon.fanout import Group, broadcasting
-from rtmon.fanout.frames import obstacle
 from rtmon.probes.websockets import flat
-from tests.fanout import mix
-from tests.fanout.members import KINDS, open_pair, read, shares
-from tests.fanout.receiver import Receiver
+from rtmon.servers.fanout import Group, broadcasting
+from rtmon.servers.fanout.frames import obstacle
+from tests.servers.fanout import mix
+from tests.servers.fanout.members import KINDS, open_pair, read, shares
+from tests.servers.fanout.receiver import Receiver
 
 
 @settings(max_examples=120)

@@ -16,7 +16,7 @@ from typing import Any, Self
 from websockets.asyncio.server import Server
 from websockets.protocol import State
 
-from .errors import OptionError, PortInUse
+from ..errors import OptionError, PortInUse
 
 __all__ = ["Clients", "Serving", "address", "binding", "is_loopback", "port_of"]
 

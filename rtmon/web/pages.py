@@ -108,7 +108,7 @@ def _matches(etag: str, asked: str) -> bool:
 @cache
 def _files() -> Mapping[str, _File]:
     """All that can be asked for: path → file."""
-    found = {f"/{path}": file for path, file in _walk(files(__package__) / "web", "")}
+    found = {f"/{path}": file for path, file in _walk(files(__package__), "")}
     found["/"] = found[f"/{INDEX}"]
     return found
 

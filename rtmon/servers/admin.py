@@ -20,17 +20,17 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
+from ..core.guarded_connection import waiting
+from ..errors import MissingExtra, OptionError
+from ..feeds import wire
 from . import listening
-from .core.guarded_connection import waiting
-from .errors import MissingExtra, OptionError
-from .feeds import wire
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
 
-    from .metrics.collector import Tick
-    from .metrics.meter import Meter
-    from .monitor import Monitor
+    from ..metrics.collector import Tick
+    from ..metrics.meter import Meter
+    from ..monitor import Monitor
 
 __all__ = ["Admin", "serve_admin"]
 
@@ -292,7 +292,7 @@ def _is_here(host: str) -> bool:
 
 
 def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:
-    from .sinks import prometheus
+    from ..sinks import prometheus
 
     return prometheus.exposition
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.protocol import CLOSED, OPEN
 
-from ..metrics.share import Share, Shared
+from ...metrics.share import Share, Shared
 from .broadcasting import log_skipped
 from .frames import Piece, Setting, write_own
 

@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection, broadcast
 
 import rtmon
 from rtmon import Monitor
-from tests.fanout.members import COMPRESSIONS, KINDS, open_pair, read, shares
-from tests.fanout.receiver import Receiver
+from tests.servers.fanout.members import COMPRESSIONS, KINDS, open_pair, read, shares
+from tests.servers.fanout.receiver import Receiver
 
 HAS_TEXT = "text" in inspect.signature(broadcast).parameters
 

@@ -22,10 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.server import ServerProtocol
 
 import rtmon
-from rtmon import Monitor, admin, listening, serve_admin
+from rtmon import Monitor, serve_admin
 from rtmon.asgi import GRACE
 from rtmon.cli.serve import CLOSE_TIMEOUT
-from rtmon.server import UNASKED_TIMEOUT
+from rtmon.servers import admin, listening
+from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until
 
 FOREVER: dict[str, Any] = {"open_timeout": None, "close_timeout": None, "ping_interval": None}
@@ -78,7 +79,7 @@ async def test_who_has_asked_for_nothing_is_not_waited_for() -> None:
 async def test_the_admin_listener_waits_for_nobody_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """It drops who has asked for nothing, and watchers that do not read their close frame."""
     forever = functools.partial(websockets_serve, open_timeout=None)
-    monkeypatch.setattr("rtmon.admin.serve", forever)
+    monkeypatch.setattr("rtmon.servers.admin.serve", forever)
     monitor = Monitor()
     async with (
         serve_admin(monitor, port=0) as listener,
@@ -118,7 +119,9 @@ async def test_all_can_be_dropped() -> None:
 
 async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """One whose request comes while the server closes hears that, and is not cut."""
-    monkeypatch.setattr("rtmon.server.UNASKED_TIMEOUT", LONG)  # however slow the machine is
+    monkeypatch.setattr(
+        "rtmon.servers.websockets.UNASKED_TIMEOUT", LONG
+    )  # however slow the machine is
     entered, go = asyncio.Event(), asyncio.Event()
 
     async def slowly(*_: Any) -> None:
@@ -151,7 +154,7 @@ async def test_those_who_are_gone_are_forgotten() -> None:
 
 def test_the_promise() -> None:
     """The times that docs/transports.md gives to clients and watchers are those that they have."""
-    page = (Path(__file__).parents[1] / "docs" / "transports.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "transports.md").read_text(encoding="utf-8")
     stopping = page.partition("## Stopping")[2].partition("## ")[0]
     assert UNASKED_TIMEOUT == CLOSE_TIMEOUT == GRACE
     assert f"{CLOSE_TIMEOUT:g} seconds" in stopping

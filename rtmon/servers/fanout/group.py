@@ -13,8 +13,8 @@ from typing import Any
 from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
-from ..errors import OptionError
-from ..metrics.share import Shared
+from ...errors import OptionError
+from ...metrics.share import Shared
 from .broadcasting import by_the_library, log_skipped
 from .frames import (
     Blocked,

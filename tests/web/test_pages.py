@@ -19,11 +19,12 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 import rtmon
-from rtmon import Hub, pages
+from rtmon import Hub
 from rtmon.errors import OptionError
 from rtmon.testing import until
+from rtmon.web import pages
 
-WEB = Path(pages.__file__).parent / "web"
+WEB = Path(pages.__file__).parent
 KINDS = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",

@@ -1,0 +1,1 @@
+"""Servers: of ``websockets``, under uvicorn, and the admin listener, with what they share."""

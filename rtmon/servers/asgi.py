@@ -1,0 +1,207 @@
+"""A hub on all transports at once, under uvicorn, measured; see docs/transports.md."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from ..hub import Hub
+from ..hub.origins import OriginsOption
+from ..hub.transports.asgi import App, app
+from ..monitor import Monitor
+from ..probes.asgi import ASGIProbe
+from ..probes.socketio import instrument
+from . import listening
+from .admin import Admin
+
+try:
+    import uvicorn
+except ImportError:
+    from ..errors import MissingExtra
+
+    raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
+
+__all__ = ["ASGIServer", "measured", "serve"]
+
+BACKLOG = 4096
+"""Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
+
+KEEP_ALIVE = 75
+"""Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
+closed before those that proxies keep (nginx: 60), and their next request, a poll or a POST, be lost
+in between."""
+
+GRACE = 0.7
+"""Seconds that clients have to take their farewell when the server stops."""
+
+
+def measured(application: App, monitor: Monitor) -> ASGIProbe:
+    """A hub's application, counted by a Monitor: run or mount what this returns.
+
+    Args:
+        application: made by :func:`rtmon.hub.transports.asgi.app`.
+        monitor: what counts its connections and channels.
+    """
+    monitor.measure(application.hub)
+    application.hub.report_to(monitor.event)
+    application.socketio.meter = instrument(application.socketio.server, monitor).meter
+    return ASGIProbe(application, monitor=monitor)
+
+
+class ASGIServer(listening.Serving):
+    """A running server; see :func:`serve`.
+
+    Attributes:
+        hub: what it serves.
+        monitor: what counts its connections.
+        admin: its admin listener, None if it has none.
+        port: the port it listens on, 0 before it runs.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        host: str,
+        port: int,
+        *,
+        monitor: Monitor | None,
+        admin: int | None,
+        page: bool,
+        origins: OriginsOption,
+        ping_interval: float | None,
+    ) -> None:
+        self.hub = hub
+        self._owns_monitor = monitor is None
+        self.monitor = Monitor() if monitor is None else monitor
+        self.admin = None if admin is None else Admin(self.monitor, port=admin)
+        self._app = app(hub, origins=origins, drain=False, page=page)
+        self._host, self._asked, self._page = host, port, page
+        config = uvicorn.Config(
+            measured(self._app, self.monitor),
+            ws="websockets-sansio",
+            ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
+            ws_ping_interval=ping_interval,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+        )
+        config.load()
+        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn.lifespan = config.lifespan_class(config)
+        self._ticking: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+        if self._ticking is not None:
+            return
+        self.monitor.arm("serve")
+        with listening.binding("the server", self._host, self._asked):
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            listener = socket.create_server((self._host, self._asked), family=family)
+        self.port = int(listener.getsockname()[1])
+        await self.hub.start()
+        # What uvicorn's serve() does, less its signal handlers, which are the program's.
+        await self._uvicorn.startup(sockets=[listener])
+        self._ticking = asyncio.get_running_loop().create_task(self._uvicorn.main_loop())
+        if self.admin is not None:
+            try:
+                await self.admin.start()
+            except BaseException:
+                await self._stop()
+                raise
+
+    @property
+    def url(self) -> str:
+        """Where WebSocket clients connect to; the other transports are beside it."""
+        return f"ws://{listening.address(self._host, self.port)}"
+
+    @property
+    def page_url(self) -> str | None:
+        """Where a browser finds the chat page, None without one."""
+        return f"http{self.url.removeprefix('ws')}/" if self._page else None
+
+    @property
+    def admin_url(self) -> str | None:
+        """Where dashboards connect to, None without an admin listener."""
+        return None if self.admin is None else self.admin.url
+
+    def close(self) -> None:
+        """Stop listening and end the hub's connections; idempotent. See :meth:`wait_closed`."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    async def wait_closed(self) -> None:
+        """Wait until the server, its connections and its admin listener are closed."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        for server in self._uvicorn.servers:
+            server.close()
+        await self._app.aclose()
+        state = self._uvicorn.server_state
+        if state.tasks:
+            await asyncio.wait(set(state.tasks), timeout=GRACE)
+        await self._stop()
+        # The last tick goes out to the watchers before their listener ends.
+        if self._owns_monitor:
+            self.monitor.close()
+        if self.admin is not None:
+            await self.admin.aclose()
+
+    async def _stop(self) -> None:
+        for connection in list(self._uvicorn.server_state.connections):
+            with contextlib.suppress(AttributeError):  # one that is about to begin has none
+                connection.transport.abort()
+        self._uvicorn.should_exit = True
+        if self._ticking is not None:
+            await self._ticking
+        await self._uvicorn.shutdown()
+
+
+def serve(
+    hub: Hub,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    *,
+    monitor: Monitor | None = None,
+    admin: int | None = None,
+    page: bool = True,
+    origins: OriginsOption = None,
+    ping_interval: float | None = 20.0,
+) -> ASGIServer:
+    """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
+
+    Use it as ``async with serve(…)`` or ``await serve(…)``. The hub is closed with the server.
+
+    Args:
+        hub: what is served.
+        host: the interface to listen on.
+        port: the port; 0 for any that is free.
+        monitor: what counts; one of the server's own by default, which ends with the server.
+        admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free);
+            None for none.
+        page: whether browsers find a chat page of the hub at ``/``.
+        origins: web pages of other origins that may use the hub; ``"*"`` for all.
+        ping_interval: seconds between a WebSocket's keepalive pings; None for none.
+
+    Raises:
+        PortInUse: somebody else listens there.
+        MonitorError: the Monitor ticks on another live loop.
+    """
+    return ASGIServer(
+        hub,
+        host,
+        port,
+        monitor=monitor,
+        admin=admin,
+        page=page,
+        origins=origins,
+        ping_interval=ping_interval,
+    )
