@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from .testing import until
+from ..testing import until
 
 __all__ = ["check", "every"]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .feeds import ConnectionQuery, Feed, open_feed
-from .feeds.remote import RemoteFeed
-from .monitor import Monitor
-from .sinks.csv import write_csv
+from ..feeds import ConnectionQuery, Feed, open_feed
+from ..feeds.remote import RemoteFeed
+from ..monitor import Monitor
+from ..sinks.csv import write_csv
 
 __all__ = ["export"]
 
