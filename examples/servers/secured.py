@@ -15,7 +15,7 @@ import jwt
 
 import rtmon
 from rtmon.hub import ChannelOptions, Hub, Session
-from rtmon.hub.auth import JWT
+from rtmon.hub.admission.authentication import JWT
 
 PORT = int(os.environ.get("PORT", "8765"))
 ADMIN_PORT = int(os.environ.get("ADMIN_PORT", "8766"))

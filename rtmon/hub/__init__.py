@@ -5,9 +5,19 @@ It never sees a socket: see :mod:`rtmon.hub.transports`.
 
 from __future__ import annotations
 
+from .admission.authentication import JWT, Credentials, User
+from .connection import Session
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
-from .session import Session
 from .stats import ChannelStats
 
-__all__ = ["ChannelOptions", "ChannelStats", "Hub", "HubOptions", "Session"]
+__all__ = [
+    "JWT",
+    "ChannelOptions",
+    "ChannelStats",
+    "Credentials",
+    "Hub",
+    "HubOptions",
+    "Session",
+    "User",
+]

@@ -8,7 +8,7 @@ from ..core.timers import Alarm
 from ..protocol import close, limits, outgoing
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .connection import Session
 
 __all__ = ["Heartbeat"]
 

@@ -21,25 +21,25 @@ from ..protocol import close, outgoing
 from ..protocol.envelope import Message
 from ..protocol.incoming import Position
 from ..protocol.values import Name, check_data
-from . import application
-from .access import Access, Allow
-from .audience import Audience
-from .auth import Auth, Credentials, User
+from .admission.authentication import Auth, Credentials, User
+from .admission.limits import Door
+from .admission.permissions import Access, Allow
+from .broadcast import Audience
+from .broker_events import Exchange
 from .brokers.base import Broker, Draft, Note, Receipt, user_key
 from .brokers.memory import MemoryBroker
+from .callbacks import Callback, Listener
 from .channels import checked_channel
-from .door import Door
-from .exchange import Exchange
-from .files import FileStore
-from .listeners import Callback, Listener
-from .messages import channel_key
+from .connection import Session
+from .files.store import FileStore
+from .files.uploads import Transfers
+from .handlers import custom
+from .lifecycle import Reception
 from .options import CHANGEABLE, HubOptions
-from .reception import Reception
-from .session import Session
+from .places import channel_key
 from .stats import ChannelStats
-from .transfers import Transfers
 from .transports.base import Peer
-from .writing import TypingPlaces
+from .typing_indicator import TypingPlaces
 
 __all__ = ["Hub"]
 
@@ -49,8 +49,9 @@ class Hub:
 
     Args:
         options: how it behaves; the default options if None.
-        auth: says who clients are, such as :class:`rtmon.hub.auth.JWT`; None takes their word.
-        allow: says who may do what, beside :class:`ChannelOptions`: see :mod:`rtmon.hub.access`.
+        auth: says who clients are, such as :class:`rtmon.hub.JWT`; None takes their word.
+        allow: decides what a client may do, beside :class:`ChannelOptions`: see
+            :mod:`rtmon.hub.admission.permissions`.
         broker: what carries publications; memory if None.
         clock: seconds that only grow.
         wall: Unix seconds, for timestamps.
@@ -94,7 +95,7 @@ class Hub:
             if files is None
             else FileStore(Path(files), size=self.options.file_size, quota=self.options.file_quota),
         )
-        self.application: dict[str, application.Handler] = {}
+        self.application: dict[str, custom.Handler] = {}
         self._ids = itertools.count(1)
         self.node = secrets.token_hex(4)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -183,7 +184,7 @@ class Hub:
         """
         return self.audience.listen(channel, callback)
 
-    def on(self, kind: str) -> Callable[[application.Function], application.Function]:
+    def on(self, kind: str) -> Callable[[custom.Function], custom.Function]:
         """Decorate the handler of a message type of your own.
 
         ``async def handler(session, payload: T)``: the payload is decoded as T, for example a
@@ -194,8 +195,8 @@ class Hub:
             OptionError: the type is one of the protocol's own.
         """
 
-        def decorate(function: application.Function) -> application.Function:
-            self.application[kind] = application.handler(kind, function)
+        def decorate(function: custom.Function) -> custom.Function:
+            self.application[kind] = custom.handler(kind, function)
             return function
 
         return decorate

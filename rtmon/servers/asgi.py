@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 from ..hub import Hub
-from ..hub.origins import OriginsOption
+from ..hub.admission.origins import OriginsOption
 from ..hub.transports.asgi import App, app
 from ..monitor import Monitor
 from ..probes.asgi import ASGIProbe

@@ -17,7 +17,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from ..core.guarded_connection import PINGS_AT_ONCE
 from ..errors import OptionError
 from ..hub import Hub
-from ..hub.origins import REFUSAL, Origins
+from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
 from ..probes.rush import Rush
@@ -325,7 +325,7 @@ def serve(
             than half of the time that such a crowd needs to get in.
         **options: everything else that ``websockets`` takes. ``origins`` of a hub are the web pages
             of other origins that may use it, ``"*"`` for all; its own may, and programs: see
-            :class:`rtmon.hub.origins.Origins`. Of a handler they are the original's.
+            :class:`rtmon.hub.admission.origins.Origins`. Of a handler they are the original's.
 
     Raises:
         PortInUse: somebody else listens there.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtmon.core.addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
+from rtmon.hub.admission.flood import Limiter
 from rtmon.hub.channels import covers, is_pattern, matches, overlaps
-from rtmon.hub.limiter import Limiter
 
 PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
 """Milliseconds between one try and the next."""

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, serve
 
 from rtmon.hub import Hub
-from rtmon.hub.auth import Credentials
+from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.transports.asgi import App, app
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.protocol.codecs import JSON, MSGPACK

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub.auth import JWT, Credentials, User, bearer, left
+from rtmon.hub.admission.authentication import JWT, Credentials, User, bearer, left
 from tests.hub.tokens import KEY, login, token
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
-from rtmon.hub.files import FileStore, safe_name
+from rtmon.hub.files.store import FileStore, safe_name
 from rtmon.protocol import limits
 from rtmon.protocol.binary import decode_chunk, encode_chunk
 from rtmon.testing import FakeClock

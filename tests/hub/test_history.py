@@ -67,7 +67,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who asks for what was missed and then reads nothing is closed, and holds up nobody."""
-    monkeypatch.setattr("rtmon.hub.entering._PATIENCE", 0.2)
+    monkeypatch.setattr("rtmon.hub.recovery._PATIENCE", 0.2)
     place = await start(max_waiting=WAITING)
     first = await place.hub.publish("c", 0)
     for _ in range(60):

@@ -11,7 +11,7 @@ import socketio
 
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub, Session
-from rtmon.hub.auth import Credentials, User
+from rtmon.hub.admission.authentication import Credentials, User
 from rtmon.testing import FakeClock, until
 from tests.hub.clients import StreamClient
 from tests.hub.conftest import ONE_EACH, Place

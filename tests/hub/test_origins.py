@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 import rtmon
 from rtmon.asgi import serve
 from rtmon.errors import OptionError
-from rtmon.hub.origins import Origins
+from rtmon.hub.admission.origins import Origins
 
 FOREIGN = "https://elsewhere.example"
 

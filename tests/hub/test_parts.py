@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from rtmon.core.batching import Batch, Batcher
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
-from rtmon.hub.announce import Announcer
+from rtmon.hub.admission.flood import Limiter
+from rtmon.hub.brokers.deduplication import SeenIds
 from rtmon.hub.channels import Subscriptions, matches
-from rtmon.hub.dedup import SeenIds
-from rtmon.hub.delivery import fitting
-from rtmon.hub.limiter import Limiter
+from rtmon.hub.encoding import fitting
+from rtmon.hub.join_leave_batch import Announcer
 from rtmon.hub.stats import StatsTable
-from rtmon.hub.typists import Typists
+from rtmon.hub.typing_state import Typists
 from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
 from rtmon.protocol.outgoing import Member

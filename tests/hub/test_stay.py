@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.hub.auth import User
+from rtmon.hub.admission.authentication import User
 from rtmon.testing import FakeClock, until
 from tests.hub.conftest import ONE_EACH, Place
 from tests.hub.tokens import login, token

@@ -15,7 +15,7 @@ from typing import Any
 
 import rtmon
 import rtmon.asgi
-from rtmon.hub.auth import left
+from rtmon.hub.admission.authentication import left
 from rtmon.testing import FaultProxy
 
 sys.path.append(str(Path(__file__).parents[2]))

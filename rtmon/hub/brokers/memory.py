@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from ...protocol import limits
 from ...protocol.outgoing import Member
-from ..dedup import SeenIds
-from ..history import HistoryStore
 from ..presence import Presence
 from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
+from .deduplication import SeenIds
+from .history import HistoryStore
 
 __all__ = ["MemoryBroker"]
 

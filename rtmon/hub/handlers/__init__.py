@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from ...protocol.incoming import INCOMING
-from . import chat, connection, files, people, pubsub, rooms
+from . import chat, connection, files, presence, pubsub, rooms
 
 __all__ = ["HANDLERS"]
 
@@ -20,7 +20,7 @@ _MODULES: tuple[dict[str, Any], ...] = (
     chat.HANDLERS,
     connection.HANDLERS,
     files.HANDLERS,
-    people.HANDLERS,
+    presence.HANDLERS,
     pubsub.HANDLERS,
     rooms.HANDLERS,
 )

@@ -10,11 +10,11 @@ from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import ChatIn, PrivateIn, Typing
 from ..brokers.base import Note
-from ..messages import CHAT, client_key, room_key
+from ..places import CHAT, client_key, room_key
 from .rooms import speak
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS"]
 

@@ -10,11 +10,11 @@ from ...protocol import close, outgoing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
-from ..auth import left
-from ..messages import CHAT
+from ..admission.authentication import left
+from ..places import CHAT
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS"]
 

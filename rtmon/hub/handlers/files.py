@@ -15,10 +15,10 @@ from ...protocol.files import (
     FileMetadata,
     FileOffer,
 )
-from ..messages import FILES, client_key, room_key
+from ..places import FILES, client_key, room_key
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS"]
 

@@ -11,11 +11,11 @@ from ...protocol.envelope import Envelope
 from ...protocol.incoming import Publish, Subscribe, Unsubscribe
 from ..brokers.base import Recovery
 from ..channels import checked_channel, is_pattern
-from ..entering import enter
-from ..messages import channel_key
+from ..places import channel_key
+from ..recovery import enter
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS"]
 

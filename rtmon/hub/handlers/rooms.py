@@ -10,11 +10,11 @@ from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import ChatIn, JoinRoom, LeaveRoom, RoomIn
 from ..brokers.base import Recovery
-from ..entering import enter
-from ..messages import room_key
+from ..places import room_key
+from ..recovery import enter
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS", "speak"]
 

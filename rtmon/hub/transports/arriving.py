@@ -15,13 +15,13 @@ from ...protocol import limits
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import Position
-from ..auth import Credentials, User, bearer
-from ..messages import CHAT, channel_key, room_key
+from ..admission.authentication import Credentials, User, bearer
+from ..places import CHAT, channel_key, room_key
 from .positions import Positions
 
 if TYPE_CHECKING:
+    from ..connection import Session
     from ..hub import Hub
-    from ..session import Session
     from .base import Peer
 
 __all__ = ["Arrival", "arrive", "shown"]

@@ -15,8 +15,8 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...web import pages
-from ..delivery import size_of
-from ..origins import REFUSAL, Origins, OriginsOption
+from ..admission.origins import REFUSAL, Origins, OriginsOption
+from ..encoding import size_of
 from .arriving import Arrival, shown
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
@@ -33,8 +33,8 @@ except ImportError:
     raise MissingExtra("The ASGI transport", "starlette", "asgi") from None
 
 if TYPE_CHECKING:
+    from ..connection import Session
     from ..hub import Hub
-    from ..session import Session
 
 __all__ = ["ASGIPeer", "App", "app"]
 
@@ -242,7 +242,8 @@ def app(
             application ends; where it is mounted, close it yourself.
         namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
         origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
-            all. The server's own may, and programs; see :class:`rtmon.hub.origins.Origins`.
+            all. The server's own may, and programs; see
+            :class:`rtmon.hub.admission.origins.Origins`.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
         drain: whether event streams and polls are told and ended when a signal stops uvicorn,
             which waits for them otherwise. False where several servers share a process, and for who

@@ -14,7 +14,7 @@ import msgspec
 
 from ...errors import ProtocolError
 from ...protocol.incoming import Position
-from ..messages import CHAT, channel_key, room_key
+from ..places import CHAT, channel_key, room_key
 
 __all__ = ["TEXT_LENGTH", "Positions", "moves"]
 

@@ -11,7 +11,7 @@ from ...core.backpressure import Policy, Progress, SendQueue
 from ...core.timers import Alarm
 from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
-from ..delivery import size_of
+from ..encoding import size_of
 from .base import PUBLISHERS_SHARE, Peer, Settled
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..delivery import size_of
+from ..encoding import size_of
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:

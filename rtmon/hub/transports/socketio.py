@@ -19,8 +19,8 @@ import msgspec
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
-from ..door import close_code
-from ..messages import channel_key, room_key
+from ..admission.limits import close_code
+from ..places import channel_key, room_key
 from .arriving import Arrival, arrive, shown
 from .sending import Latest
 from .socketio_peer import Event, SocketIOPeer

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ...core.backpressure import Policy
+    from ..connection import Session
     from ..hub import Hub
-    from ..session import Session
     from .base import Settled
 
 __all__ = ["Event", "SocketIOPeer"]

@@ -20,7 +20,7 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, outgoing
 from ...protocol.codecs import JSON
 from ...protocol.incoming import Position
-from ..door import close_code
+from ..admission.limits import close_code
 from .arriving import Arrival, arrive, shown
 from .positions import Positions, moves
 from .sending import METER, MONITOR, Latest, SendingPeer
@@ -37,9 +37,9 @@ except ImportError:
     raise MissingExtra("The SSE transport", "sse-starlette", "asgi") from None
 
 if TYPE_CHECKING:
-    from ..auth import User
+    from ..admission.authentication import User
+    from ..connection import Session
     from ..hub import Hub
-    from ..session import Session
 
 __all__ = ["EventStreams", "StreamPeer", "told_to_stop"]
 

@@ -19,8 +19,8 @@ from .arriving import Arrival, shown
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
+    from ..connection import Session
     from ..hub import Hub
-    from ..session import Session
 
 __all__ = ["WebSocketPeer", "handler", "serve_arguments"]
 

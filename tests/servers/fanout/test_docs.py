@@ -18,7 +18,7 @@ from rtmon.servers.fanout import Group
 from rtmon.servers.fanout.frames import is_fragmenting
 from rtmon.testing import until
 
-PAGE = Path(__file__).parents[2] / "docs" / "fanout.md"
+PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"
 
 
 def example() -> Group:

@@ -15,7 +15,7 @@ from ..protocol.outgoing import Batch
 from .stats import ChannelStats
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .connection import Session
 
 __all__ = ["Outgoing", "OutgoingBatch", "deliver", "fitting", "size_of"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.token_bucket import Bucket
-from ..protocol import limits
+from ...core.token_bucket import Bucket
+from ...protocol import limits
 
 __all__ = ["Limiter"]
 

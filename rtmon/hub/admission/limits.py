@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..core.addresses import network
-from ..core.token_bucket import Bucket, Buckets
-from ..errors import OptionError, ProtocolError
-from ..protocol import close, limits, outgoing
-from .auth import Auth, Credentials, User, checked, left
-from .channels import Rooms
+from ...core.addresses import network
+from ...core.token_bucket import Bucket, Buckets
+from ...errors import OptionError, ProtocolError
+from ...protocol import close, limits, outgoing
+from ..channels import Rooms
+from .authentication import Auth, Credentials, User, checked, left
 
 if TYPE_CHECKING:
-    from .hub import Hub
-    from .session import Session
-    from .transports.base import Peer
+    from ..connection import Session
+    from ..hub import Hub
+    from ..transports.base import Peer
 
 __all__ = ["Door", "close_code"]
 

@@ -18,9 +18,9 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from ..errors import MissingExtra, OptionError, ProtocolError
-from ..protocol import limits
-from ..protocol.values import Name
+from ...errors import MissingExtra, OptionError, ProtocolError
+from ...protocol import limits
+from ...protocol.values import Name
 
 __all__ = ["JWT", "Auth", "Credentials", "User", "bearer", "checked", "left"]
 

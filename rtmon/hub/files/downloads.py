@@ -6,15 +6,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..core.timers import Alarm
-from ..errors import ProtocolError
-from ..protocol import limits
-from ..protocol.binary import encode_chunk
-from ..protocol.files import FileNote, FilePart
-from .files import Stored
+from ...core.timers import Alarm
+from ...errors import ProtocolError
+from ...protocol import limits
+from ...protocol.binary import encode_chunk
+from ...protocol.files import FileNote, FilePart
+from .store import Stored
 
 if TYPE_CHECKING:
-    from .session import Session
+    from ..connection import Session
 
 __all__ = ["Downloads"]
 

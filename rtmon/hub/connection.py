@@ -20,14 +20,14 @@ from ..protocol import binary, close, limits, outgoing
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
 from ..protocol.incoming import Carrier
-from .delivery import fitting, size_of
+from .admission.expiry import Stay
+from .admission.flood import Limiter
+from .encoding import fitting, size_of
 from .handlers import HANDLERS
 from .heartbeat import Heartbeat
-from .limiter import Limiter
-from .stay import Stay
 
 if TYPE_CHECKING:
-    from .auth import User
+    from .admission.authentication import User
     from .brokers.base import Receipt
     from .hub import Hub
     from .transports.base import Peer, Settled

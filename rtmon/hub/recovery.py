@@ -10,12 +10,12 @@ from ..errors import ProtocolError
 from ..protocol import close
 from ..protocol.incoming import Position
 from .brokers.base import Recovery
-from .delivery import Outgoing
-from .messages import to_message
+from .encoding import Outgoing
+from .places import to_message
 
 if TYPE_CHECKING:
-    from .audience import CatchUp
-    from .session import Session
+    from .broadcast import CatchUp
+    from .connection import Session
 
 __all__ = ["enter"]
 

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from ..errors import OptionError
+from ...errors import OptionError
 
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
 

@@ -7,16 +7,16 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ProtocolError
-from ..protocol import limits, outgoing
-from ..protocol.files import FileNote, FileOffer, FileOffered
+from ...errors import ProtocolError
+from ...protocol import limits, outgoing
+from ...protocol.files import FileNote, FileOffer, FileOffered
+from ..places import room_key
 from .downloads import Downloads
-from .files import FileStore, Stored, Upload
-from .messages import room_key
+from .store import FileStore, Stored, Upload
 
 if TYPE_CHECKING:
-    from .hub import Hub
-    from .session import Session
+    from ..connection import Session
+    from ..hub import Hub
 
 __all__ = ["Transfers"]
 

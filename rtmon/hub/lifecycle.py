@@ -14,15 +14,15 @@ from ..protocol.codecs import JSON
 from ..protocol.envelope import VERSION
 from ..protocol.incoming import Connect, Position
 from ..protocol.values import Name
-from .announce import Change
-from .arrivals import Arrivals
-from .auth import Credentials, User, left
+from .admission.authentication import Credentials, User, left
 from .brokers.base import Note, Recovery, user_key
-from .entering import enter
+from .connection import Session
 from .handlers import HANDLERS
-from .messages import CHAT, room_key
+from .join_leave import Arrivals
+from .join_leave_batch import Change
+from .places import CHAT, room_key
 from .presence import Users
-from .session import Session
+from .recovery import enter
 from .transports.base import Peer
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from ..errors import ProtocolError
-from ..protocol import limits
-from ..protocol.files import FileNote
+from ...errors import ProtocolError
+from ...protocol import limits
+from ...protocol.files import FileNote
 
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ..core.timers import Alarm
 from ..protocol import limits, outgoing
 from .brokers.base import Note, client_key
-from .typists import Typists
+from .typing_state import Typists
 
 if TYPE_CHECKING:
+    from .connection import Session
     from .hub import Hub
-    from .session import Session
 
 __all__ = ["TypingPlaces"]
 

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias, get_type_hints
 
 import msgspec
 
-from ..errors import OptionError, ProtocolError
-from ..protocol.codecs import Codec
-from ..protocol.limits import TYPE_LENGTH
-from ..protocol.values import check_data, check_finite
-from .handlers import HANDLERS
+from ...errors import OptionError, ProtocolError
+from ...protocol.codecs import Codec
+from ...protocol.limits import TYPE_LENGTH
+from ...protocol.values import check_data, check_finite
+from . import HANDLERS
 
 __all__ = ["Function", "Handler", "handler"]
 

@@ -10,9 +10,9 @@ import msgspec
 
 from ..protocol import outgoing
 from .brokers.base import BrokerEvents, Note, client_key, user_key
-from .delivery import Outgoing, deliver
-from .messages import CHAT
-from .reception import USERS
+from .encoding import Outgoing, deliver
+from .lifecycle import USERS
+from .places import CHAT
 
 if TYPE_CHECKING:
     from .hub import Hub

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..errors import ProtocolError
-from .channels import covers, is_pattern, matches, overlaps
+from ...errors import ProtocolError
+from ..channels import covers, is_pattern, matches, overlaps
 
 if TYPE_CHECKING:
-    from .hub import Hub
-    from .options import ChannelOptions
-    from .session import Session
+    from ..connection import Session
+    from ..hub import Hub
+    from ..options import ChannelOptions
 
 __all__ = ["Access", "Action", "Allow"]
 

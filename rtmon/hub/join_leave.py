@@ -8,7 +8,7 @@ import msgspec
 
 from ..core.timers import Alarm
 from ..protocol import limits, outgoing
-from .announce import Announcer, Change
+from .join_leave_batch import Announcer, Change
 
 __all__ = ["Arrivals"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol.codecs import Codec
 from ..servers.fanout import Flushed, Group
-from .delivery import Outgoing, deliver
-from .messages import CHAT
+from .encoding import Outgoing, deliver
+from .places import CHAT
 from .stats import ChannelStats, StatsTable
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .connection import Session
 
 __all__ = ["Outlet", "Outlets"]
 

@@ -10,11 +10,11 @@ from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ...protocol.incoming import HistoryIn, PresenceIn
 from ..channels import checked_channel
-from ..delivery import Outgoing, fitting
-from ..messages import CHAT, channel_key, room_key, to_message
+from ..encoding import Outgoing, fitting
+from ..places import CHAT, channel_key, room_key, to_message
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..connection import Session
 
 __all__ = ["HANDLERS"]
 

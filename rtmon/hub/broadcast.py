@@ -16,17 +16,17 @@ from ..protocol import limits
 from ..protocol.envelope import Message
 from ..protocol.outgoing import Publication
 from .brokers.base import Published
+from .callbacks import Callback, Listener
 from .channels import Rooms, Subscriptions, matches
-from .delivery import Outgoing, OutgoingBatch
-from .listeners import Callback, Listener
-from .messages import CHAT, channel_key, room_key, to_message
+from .encoding import Outgoing, OutgoingBatch
 from .options import ChannelOptions, HubOptions
-from .outlets import Outlet, Outlets
+from .places import CHAT, channel_key, room_key, to_message
+from .receivers import Outlet, Outlets
 from .stats import ChannelStats, StatsTable
 from .transports.base import PUBLISHERS_SHARE
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .connection import Session
 
 __all__ = ["Audience", "CatchUp"]
 

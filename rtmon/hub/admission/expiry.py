@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.timers import Alarm
-from ..protocol import close, outgoing
-from .auth import left
+from ...core.timers import Alarm
+from ...protocol import close, outgoing
+from .authentication import left
 
 if TYPE_CHECKING:
-    from .session import Session
+    from ..connection import Session
 
 __all__ = ["Stay"]
 

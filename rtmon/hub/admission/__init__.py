@@ -1,0 +1,1 @@
+"""Authentication, permissions, rate limits, origins and expiry of connections."""

@@ -1,0 +1,1 @@
+"""File transfers: uploads to the server, downloads to the clients they are for."""
