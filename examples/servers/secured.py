@@ -14,8 +14,7 @@ import time
 import jwt
 
 import rtmon
-from rtmon.hub import ChannelOptions, Hub, Session
-from rtmon.hub.admission.authentication import JWT
+from rtmon.hub import JWT, ChannelOptions, Hub, Session
 
 PORT = int(os.environ.get("PORT", "8765"))
 ADMIN_PORT = int(os.environ.get("ADMIN_PORT", "8766"))

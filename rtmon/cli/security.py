@@ -195,6 +195,6 @@ def login(
     if secret is None:
         return None
     require("rtmon serve with tokens", "jwt", extra="jwt")
-    from ..hub.admission.authentication import JWT
+    from ..hub import JWT
 
     return JWT(secret, algorithms=algorithms or ["HS256"], audience=audience, issuer=issuer)

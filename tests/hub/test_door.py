@@ -13,8 +13,7 @@ from websockets.asyncio.client import connect
 
 import rtmon
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import Hub
-from rtmon.hub.admission.authentication import Credentials, User
+from rtmon.hub import Credentials, Hub, User
 from rtmon.protocol import limits
 from rtmon.testing import until
 from tests.hub.clients import StreamClient

@@ -10,8 +10,7 @@ import pytest
 import socketio
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import Hub, Session
-from rtmon.hub.admission.authentication import Credentials, User
+from rtmon.hub import Credentials, Hub, Session, User
 from rtmon.testing import FakeClock, until
 from tests.hub.clients import StreamClient
 from tests.hub.conftest import ONE_EACH, Place

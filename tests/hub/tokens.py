@@ -7,7 +7,7 @@ from typing import Any
 
 import jwt
 
-from rtmon.hub.admission.authentication import JWT
+from rtmon.hub import JWT
 
 KEY = "a secret of more than thirty-two bytes"
 
