@@ -18,7 +18,7 @@ from ...metrics.blackbox import SLOTS, BlackBox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...metrics.histogram import Recorder
+    from ...metrics.histogram import HistogramRecorder
     from ...metrics.ledger import Ledger
     from ...metrics.meter import Meter
     from ...monitor import Monitor
@@ -246,7 +246,7 @@ class Tally:
             return False
         _add(meter, f"messages_{way}", 1)
         _add(meter.ledger, f"partial_{way}", -before)
-        sizes: Recorder = getattr(meter.ledger, f"sizes_{way}")
+        sizes: HistogramRecorder = getattr(meter.ledger, f"sizes_{way}")
         sizes.steps[before + size] += 1
         if binary:
             meter.bump(f"binary_{way}")
