@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...metrics.causes import VIOLATIONS
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL, NO_STATUS
-from ..failing import failed
-from ..routes import template
+from ..handler_failure import failed
 from ..websockets.counting import peer_address
+from .routes import template
 
 if TYPE_CHECKING:
     from ...metrics.meter import Meter

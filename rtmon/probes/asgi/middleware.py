@@ -15,10 +15,10 @@ from ...metrics.blackbox import BlackBox
 from ...metrics.causes import Cause
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..failing import cancelled
-from ..routes import template
+from ..handler_failure import cancelled
 from .application_run import App, Exchange, Message, Receive, Scope, Send, ending, text_size
 from .event_stream import EventStream
+from .routes import template
 
 if TYPE_CHECKING:
     from ...metrics.meter import Meter

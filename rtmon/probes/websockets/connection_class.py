@@ -16,8 +16,8 @@ from websockets.protocol import OPEN
 
 from ...errors import OptionError
 from ...monitor import Monitor
-from .. import fast as fast_path
-from ..failing import cancelled, failed
+from ...servers.turbo import fast_path
+from ..handler_failure import cancelled, failed
 from . import flat as flat_path
 from .counting import Counting
 

@@ -14,8 +14,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from ...probes import fast
 from ...probes.websockets.counting import Counting
+from ..turbo import fast_path as fast
 from . import selftest
 
 __all__ = [

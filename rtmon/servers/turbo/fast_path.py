@@ -23,9 +23,9 @@ from websockets.protocol import CONNECTING, OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+from ...probes.websockets import flat
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
-from .websockets import flat
 
 try:
     from websockets.speedups import apply_mask
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from websockets.protocol import Event
 
-    from ..monitor import Monitor
-    from .websockets.tally import Tally
+    from ...monitor import Monitor
+    from ...probes.websockets.tally import Tally
 
 __all__ = ["FastPath", "obstacle"]
 

@@ -16,12 +16,13 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor, probe
-from rtmon.probes import fast, handshake, keepalive
 from rtmon.probes.websockets import flat, selftest
 from rtmon.probes.websockets.pair import frame_bytes
+from rtmon.servers.turbo import fast_path as fast
+from rtmon.servers.turbo import handshake, keepalive
 from rtmon.testing import until
-from tests.probes import conversations
-from tests.probes.conversations import all_the_same
+from tests.servers.turbo import conversations
+from tests.servers.turbo.conversations import all_the_same
 
 only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 
