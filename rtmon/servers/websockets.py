@@ -20,7 +20,7 @@ from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
-from ..probes.websockets.connection_class import probe
+from ..probes.websockets import probe
 from ..probes.websockets.counting import Counting
 from ..web import pages
 from . import listening

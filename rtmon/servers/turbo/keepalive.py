@@ -78,7 +78,7 @@ class SharedKeepalive(ServerConnection):
         connection._count_wire(len(data))  # noqa: SLF001 - the same object's
         self.acknowledge_pings(bytes(frame.data))
         try:
-            self._tally.received(frame)
+            self._tally.frame_received(frame)
         except Exception as exc:
             connection.monitor.probe_failed(exc)
         return True

@@ -13,7 +13,7 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor
 from rtmon.core.guarded_connection import GuardedServerConnection
-from rtmon.probes.websockets.connection_class import probed
+from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause
 from rtmon.servers.turbo.gc_pause import CALM, CROWD, WITHIN, GCPause
