@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from rtmon.feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from rtmon.metrics.histogram import Histogram, Recorder
+from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import (
     ChannelInfo,
     ConnectionInfo,
@@ -61,7 +61,7 @@ class SyntheticFeed(Feed):
         self._time += 1
         wave = 1 + 0.35 * math.sin(self._time / 38)
         open_ = round(self._users * (0.9 + 0.1 * wave)) + rng.randrange(-3, 4) if self._users else 0
-        rtts = Recorder()
+        rtts = HistogramRecorder()
         for _ in range(open_ // 4):
             rtts.record(abs(rng.lognormvariate(-6.0, 0.8)))
         incoming = int(open_ * 8 * wave * rng.uniform(0.9, 1.1))

@@ -43,7 +43,7 @@ class Reporting:
 
     def counting(self, base: Any = None) -> Any:
         """The connection class that counts, for ``create_connection=``."""
-        from ..probes.websockets.connection_class import probe
+        from ..probes.websockets import probe
 
         return probe(self._monitor, base=ClientConnection if base is None else base)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from ..core.backpressure import Policy, checked_policy
 from ..errors import OptionError, ProtocolError
-from ..metrics.histogram import Recorder
+from ..metrics.histogram import HistogramRecorder
 from ..metrics.records import ChannelInfo
 from ..protocol import close, outgoing
 from ..protocol.envelope import Message
@@ -227,7 +227,7 @@ class Hub:
         return self.audience.counted()
 
     @property
-    def fanout(self) -> Recorder:
+    def fanout(self) -> HistogramRecorder:
         """How long each fan-out took, for a Monitor to take."""
         return self.audience.stats.fanout
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..metrics.histogram import EMPTY, Histogram, Recorder
+from ..metrics.histogram import EMPTY, Histogram, HistogramRecorder
 
 __all__ = ["ConnectionReport", "LoadReport", "Second", "Tally", "Totals"]
 
@@ -116,7 +116,7 @@ class Tally:
         for name in _COUNTS:
             setattr(self, name, 0)
         self.problem = ""
-        self.latency, self.late = Recorder(), Recorder()
+        self.latency, self.late = HistogramRecorder(), HistogramRecorder()
         self.seconds: deque[Second] = deque(maxlen=_SECONDS)
         self._before = dict.fromkeys(_COUNTS, 0)
         self._latency = self._late = EMPTY

@@ -11,7 +11,7 @@ from .backlog import Backlogs
 from .causes import NORMAL
 from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
-from .histogram import EMPTY, Histogram, Recorder
+from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
 from .ledger import Ledger
 from .meter import Ending, Meter
@@ -75,7 +75,7 @@ class Collector(Sources):
         self.epoch = epoch
         self.events = EventLog()
         self.history = History()
-        self.lag = Recorder()
+        self.lag = HistogramRecorder()
         self.backlogs = Backlogs()
         self._lock = threading.Lock()
         self._started = now
@@ -88,7 +88,7 @@ class Collector(Sources):
         self._open: dict[str, Meter] = {}
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
-        self._rtt = Recorder()
+        self._rtt = HistogramRecorder()
         self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
         self._published: Snapshot | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .columns import METER_COUNTERS
-from .histogram import BYTE, Recorder
+from .histogram import BYTE, HistogramRecorder
 
 if TYPE_CHECKING:
     from .meter import Meter
@@ -55,10 +55,10 @@ class Ledger:
     binary_out: int
 
     def __init__(self) -> None:
-        self.sizes_in = Recorder(BYTE)
-        self.sizes_out = Recorder(BYTE)
-        self.handler = Recorder()
-        self.receive = Recorder()
+        self.sizes_in = HistogramRecorder(BYTE)
+        self.sizes_out = HistogramRecorder(BYTE)
+        self.handler = HistogramRecorder()
+        self.receive = HistogramRecorder()
         self.partial_in = 0
         self.partial_out = 0
         self.dirty: list[Meter] = []

@@ -21,13 +21,13 @@ from ..core.ticker import Beats
 from ..errors import MonitorError, OptionError
 from ..metrics.collector import Collector, Tick
 from ..metrics.meter import safe_text
-from .attachment import Attachment, Sink
+from .attachment import Attachment
 from .process_gauges import ProcessGauges
-from .pulse import Purpose
 from .reading import Reading
 
 if TYPE_CHECKING:
     from ..metrics.blackbox import BlackBox
+    from ..metrics.interfaces import Purpose, Sink
     from ..metrics.meter import Ending, Meter
     from ..metrics.sources import Measurable
 
@@ -120,6 +120,11 @@ class Monitor(Reading):
     def epoch(self) -> str:
         """The name of this life of the counters."""
         return self.collector.epoch
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time that the process had used at the last tick, in seconds."""
+        return self.gauges.used
 
     @property
     def closed(self) -> bool:

@@ -20,12 +20,12 @@ from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
-from ..probes.rush import Rush
-from ..probes.websockets.connection_class import probe
+from ..probes.websockets import probe
 from ..probes.websockets.counting import Counting
 from ..web import pages
 from . import listening
 from .admin import Admin
+from .turbo.gc_pause import GCPause
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -106,7 +106,7 @@ class Server(listening.Serving):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        self._clients = listening.Clients(Rush(probed) if pause_gc else probed)
+        self._clients = listening.Clients(GCPause(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from rtmon import Hub, Monitor, __version__, serve_admin
 from rtmon.metrics.columns import SAMPLE, Column
-from rtmon.metrics.histogram import BYTE, MICROSECOND, Recorder
+from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
 from rtmon.sinks.prometheus import buckets, naming
@@ -211,7 +211,7 @@ def test_a_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_histograms_are_exact(steps: list[int], resolution: float) -> None:
     """Below each bound are counted exactly the values that do not exceed it."""
-    recorder = Recorder(resolution)
+    recorder = HistogramRecorder(resolution)
     for value in steps:
         recorder.record(value * resolution)
     for bound, (le, count) in zip(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from rtmon.metrics.histogram import Histogram, Recorder
+from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import Sample
 from rtmon.views.series import RTT_WINDOW, Series, total
 
@@ -14,7 +14,7 @@ def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:
 
 def rtts(*values: float) -> Histogram:
     """A histogram of these seconds."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     for value in values:
         recorder.record(value)
     return recorder.take()

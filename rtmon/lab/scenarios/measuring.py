@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from ...metrics.histogram import Histogram, Recorder
+from ...metrics.histogram import Histogram, HistogramRecorder
 
 __all__ = ["Rates", "Schedule"]
 
@@ -42,7 +42,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
-        self._delays: dict[str, Recorder] = {}
+        self._delays: dict[str, HistogramRecorder] = {}
 
     def count(self, what: str, by: float = 1.0) -> None:
         """Count something."""
@@ -50,7 +50,7 @@ class Rates:
 
     def delay(self, what: str, seconds: float) -> None:
         """Record a delay."""
-        self._delays.setdefault(what, Recorder()).record(seconds)
+        self._delays.setdefault(what, HistogramRecorder()).record(seconds)
 
     def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
         """Count what has come, and record how long after it was due.

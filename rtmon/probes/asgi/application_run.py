@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...metrics.causes import VIOLATIONS
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL, NO_STATUS
-from ..failing import failed
-from ..routes import template
-from ..websockets.counting import peer_address
+from ..base import ConnectionProbe, attempt, peer_address
+from ..handler_failure import failed
+from .routes import template
 
 if TYPE_CHECKING:
-    from ...metrics.meter import Meter
-    from ...monitor import Monitor
+    from ...metrics.interfaces import Recorder
 
 __all__ = [
     "CLAIMS",
     "METER",
     "MONITOR",
+    "ASGIConnection",
     "App",
     "Exchange",
     "Message",
@@ -33,7 +34,6 @@ __all__ = [
     "Scope",
     "Send",
     "ending",
-    "text_size",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -43,8 +43,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLAIMS = "rtmon.claims"
-"""Scope key: Monitor → the probe that counts this connection. One further in sets ``yielded`` of
-the one it finds there, so that every number is counted once."""
+"""Scope key: Monitor → the probe that counts this connection. A probe further in calls
+``stand_aside()`` of the one it finds there, so that every number is counted once."""
 
 METER = "rtmon.meter"
 """Scope key: the connection's meter, whose ``name`` an application may set."""
@@ -57,29 +57,41 @@ _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconne
 Litestar, Falcon."""
 
 
+class ASGIConnection(ConnectionProbe):
+    """Reports one connection of an ASGI application."""
+
+    __slots__ = ()
+
+    kind = "asgi"
+
+
 class Exchange(abc.ABC):
     """One run of the application, and what passes in and out of it.
 
     Attributes:
-        yielded: a probe further in counts this.
+        asked: called when the application waits for a message.
+        attempt: calls a hook of the probe, of which no exception comes out.
         gone: what the server raised because the peer is gone.
-        now: the monotonic clock.
     """
 
     transport: ClassVar[str]
 
-    def __init__(self, monitor: Monitor, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, monitor: Recorder, scope: Scope, receive: Receive, send: Send) -> None:
         self.monitor = monitor
         self.scope = scope
-        self.yielded = False
         self._receive = receive
         self._send = send
-        self.now = monitor.clock.monotonic
         self.gone: OSError | None = None
+        self.asked: Callable[[], None] = _nothing
+        self.attempt: Callable[..., None] = functools.partial(attempt, monitor)
         claims = scope.setdefault(CLAIMS, {})
         if monitor in claims:
-            claims[monitor].yielded = True
+            claims[monitor].stand_aside()
         claims[monitor] = self
+
+    def stand_aside(self) -> None:
+        """Leave counting to a probe further in."""
+        self.attempt = _nothing
 
     async def run(self, app: App) -> None:
         """Run the application; what it raises goes on unchanged."""
@@ -112,17 +124,6 @@ class Exchange(abc.ABC):
             raise
         self.attempt(self.sent, message)
 
-    def attempt(self, hook: Callable[..., None], *args: Any) -> None:
-        """Do something of the probe's, of which nothing may come out."""
-        try:
-            if not self.yielded:
-                hook(*args)
-        except Exception as exc:
-            self.monitor.probe_failed(exc)
-
-    def asked(self) -> None:  # noqa: B027 (a hook: not every exchange waits for messages)
-        """The application waits for a message."""
-
     @abc.abstractmethod
     def received(self, message: Message) -> None:
         """The application has been given a message."""
@@ -138,20 +139,21 @@ class Exchange(abc.ABC):
     def ended(self, exc: BaseException | None) -> None:
         """The application has ended, with an exception or without."""
 
-    def new_meter(self) -> Meter:
-        """A meter that knows who asks."""
-        meter = self.monitor.collector.meter(transport=self.transport, probe="asgi")
+    def new_probe(self) -> ASGIConnection:
+        """Make the connection's probe, and describe the client to it."""
+        probe = ASGIConnection(self.monitor, transport=self.transport)
+        meter = probe.meter
         self.scope[METER], self.scope[MONITOR] = meter, self.monitor
         client = self.scope.get("client")
         meter.remote = peer_address(tuple(client) if client else None)
         agents = [value for name, value in self.scope["headers"] if name.lower() == b"user-agent"]
         meter.user_agent = b", ".join(agents).decode("latin-1") or None
-        return meter
+        return probe
 
-    def open(self, meter: Meter) -> None:
-        """The connection stands; by now the application has chosen a route."""
-        meter.path = template(self.scope)
-        self.monitor.connection_opened(meter)
+    def open(self, probe: ASGIConnection) -> None:
+        """Report that the connection is open; by now the application has chosen a route."""
+        probe.meter.path = template(self.scope)
+        probe.opened()
 
     def failed(self, exc: BaseException | None) -> bool:
         """Whether the application has failed, rather than been left by its peer or cancelled."""
@@ -161,9 +163,8 @@ class Exchange(abc.ABC):
         return exc is self.gone or any(base.__name__ in _GONE for base in type(exc).__mro__)
 
 
-def text_size(text: str) -> int:
-    """Bytes of a text in UTF-8, as it travels."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def _nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 def ending(disconnect: Message) -> Ending:

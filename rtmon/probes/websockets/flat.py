@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from websockets.protocol import Event
 
-__all__ = ["TESTED", "Flat", "obstacle"]
+__all__ = ["FRONT", "TESTED", "Flat", "obstacle"]
 
 TESTED = frozenset({"17.4"})
 """The versions of ``websockets`` whose inside is known."""
@@ -76,7 +76,7 @@ class Flat(Counting):
                 messages.paused = True
                 messages.pause()
             try:
-                tally.received(event)
+                tally.frame_received(event)
             except Exception as exc:
                 self.monitor.probe_failed(exc)
 
@@ -137,6 +137,10 @@ class Flat(Counting):
         return await (super().recv(decode) if times else self._base_recv(decode))
 
 
+FRONT = (Flat,)
+"""What stands in front of a counting class on this path."""
+
+
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
     """The message that a frame is; None if it is not a whole one, or not valid UTF-8."""
     opcode = frame.opcode
@@ -152,11 +156,13 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
 
 
 def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
-    """Why the library's steps cannot be taken for it, None if they can.
+    """Return why the library's steps cannot be taken for it, None if they can.
+
+    What only a run can tell is up to :mod:`~rtmon.probes.websockets.selftest`.
 
     Args:
-        base: the connection class that would be stood before.
-        replaced: the methods whose work would be done.
+        base: the connection class below.
+        replaced: methods whose work is done in other ways.
     """
     if installed_version not in TESTED:
         tested = ", ".join(sorted(TESTED))
@@ -168,9 +174,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
     foreign = [name for name in replaced if not _is_librarys(getattr(stock, name))]
     if foreign:
         return f"somebody has replaced methods of {stock.__name__}: {', '.join(foreign)}"
-    from .selftest import difference  # it uses probes itself
-
-    return difference()
+    return None
 
 
 def _is_librarys(member: Any) -> bool:

@@ -14,14 +14,15 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
 from ...metrics.blackbox import SLOTS, BlackBox
+from ..base import ConnectionProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...metrics.histogram import Recorder
+    from ...metrics.histogram import HistogramRecorder
+    from ...metrics.interfaces import Recorder
     from ...metrics.ledger import Ledger
     from ...metrics.meter import Meter
-    from ...monitor import Monitor
 
 __all__ = ["Membership", "Tally"]
 
@@ -50,14 +51,13 @@ class Membership(Protocol):
         """The connection has ended."""
 
 
-class Tally:
-    """Counts one connection's frames into its meter.
+class Tally(ConnectionProbe):
+    """Counts one connection's frames into its meter, and reports the connection.
 
     Args:
-        meter: where it counts.
-        monitor: whose clock, hooks and failures these are.
-        counted: whether the meter's numbers go anywhere.
-        times: whether to keep the last frames, and how long messages wait and handlers take.
+        monitor: records what is reported.
+        role: ``server`` or ``client``: which end of the connection is measured.
+        times: True to keep the last frames, and how long messages wait and handlers take.
 
     Attributes:
         between: for the fast path: whether the parser stands between two frames, outside any
@@ -67,49 +67,40 @@ class Tally:
         groups: the groups that write to the connection; what waits there goes out before what
             the connection sends itself.
         payloads: whether the beginnings of payloads are kept, too.
-        times: whether the last frames are kept, and how long messages wait and handlers take.
-        now: reads the monotonic clock.
+        times: True where the last frames are kept, and how long messages wait and handlers take.
     """
 
     __slots__ = (
         "_arrivals",
         "_arrived",
-        "_handed_at",
-        "_monitor",
         "_parts",
         "_pinged",
         "between",
-        "counted",
         "groups",
-        "meter",
-        "now",
         "original_send_frame",
         "payloads",
         "pongs_left",
         "times",
     )
 
+    kind = "websockets"
     original_send_frame: Callable[[Frame], None]
 
-    def __init__(self, meter: Meter, monitor: Monitor, *, counted: bool, times: bool) -> None:
-        self.meter = meter
-        self.now = monitor.clock.monotonic
-        self.counted = counted
+    def __init__(self, monitor: Recorder, *, role: str = "server", times: bool = True) -> None:
+        super().__init__(monitor, role=role)
         self.between = False
         self.pongs_left: int | None = None
         self.groups: tuple[Membership, ...] = ()
-        self._monitor = monitor
         self.times = times
         self.payloads = times and monitor.capture_payload
         # Of the message under way each way: whether it is binary, and its bytes so far.
         self._parts: dict[str, tuple[bool, int]] = _NONE_BEGUN
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
-        self._handed_at: float | None = None
         self._pinged: tuple[bytes, float] | None = None
 
-    def received(self, frame: Frame) -> None:
-        """A frame came in; when, the meter knows: ``meter.last``."""
+    def frame_received(self, frame: Frame) -> None:
+        """Count a frame that was received at ``meter.last``."""
         opcode = frame.opcode
         size = len(frame.data)
         meter = self.meter
@@ -123,7 +114,7 @@ class Tally:
             ring[at + 1] = size * 32 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                self._monitor.keep_payload(box, frame.data)
+                self.monitor.keep_payload(box, frame.data)
         if frame.fin and (opcode is _TEXT or opcode is _BINARY):
             meter.messages_in += 1
             meter.bytes_in += size
@@ -140,8 +131,8 @@ class Tally:
             else:
                 self._queue(meter.last)
 
-    def sent(self, opcode: Opcode, data: Any, fin: bool) -> None:  # noqa: FBT001 - a hot path
-        """A frame was sent."""
+    def frame_sent(self, opcode: Opcode, data: Any, fin: bool) -> None:  # noqa: FBT001 - a hot path
+        """Count a frame that was sent."""
         size = len(data)
         meter = self.meter
         meter.last = now = self.now()
@@ -155,7 +146,7 @@ class Tally:
             ring[at + 1] = size * 32 + 16 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                self._monitor.keep_payload(box, data)
+                self.monitor.keep_payload(box, data)
         if fin and (opcode is _TEXT or opcode is _BINARY):
             meter.own_messages_out += 1
             meter.own_bytes_out += size
@@ -169,8 +160,8 @@ class Tally:
                 self._pinged = bytes(data), now
             self._part("out", opcode, size, fin=fin)
 
-    def round_trip(self, data: bytes) -> float | None:
-        """Seconds since the latest ping, if this is its payload; None if it is another's.
+    def since_ping(self, data: bytes) -> float | None:
+        """Return the seconds since the latest ping if this is its payload, None otherwise.
 
         The library asks the event loop for the time, and uvloop's moves in whole milliseconds.
         """
@@ -179,13 +170,6 @@ class Tally:
             return None
         self._pinged = None
         return self.now() - pinged[1]
-
-    def asked(self) -> None:
-        """The handler asks for the next message: it is done with the one before."""
-        handed_at = self._handed_at
-        if handed_at is not None:
-            self._handed_at = None
-            self.meter.ledger.handler.steps[int((self.now() - handed_at) * 1e6)] += 1
 
     def handed(self) -> None:
         """The handler was given a message."""
@@ -220,9 +204,9 @@ class Tally:
             self.flush(begins=opcode is _TEXT or opcode is _BINARY)
         self.original_send_frame(frame)
         try:
-            self.sent(opcode, frame.data, frame.fin)
+            self.frame_sent(opcode, frame.data, frame.fin)
         except Exception as exc:
-            self._monitor.probe_failed(exc)
+            self.monitor.probe_failed(exc)
 
     def flush(self, *, begins: bool) -> None:
         """Have written what groups hold for the connection; see :class:`Membership`."""
@@ -246,7 +230,7 @@ class Tally:
             return False
         _add(meter, f"messages_{way}", 1)
         _add(meter.ledger, f"partial_{way}", -before)
-        sizes: Recorder = getattr(meter.ledger, f"sizes_{way}")
+        sizes: HistogramRecorder = getattr(meter.ledger, f"sizes_{way}")
         sizes.steps[before + size] += 1
         if binary:
             meter.bump(f"binary_{way}")

@@ -27,7 +27,7 @@ except ImportError:  # the same in Python, for platforms without a compiled whee
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from .websockets.tally import Tally
+    from ...probes.websockets.tally import Tally
 
 __all__ = ["GRAINS", "SharedKeepalive"]
 
@@ -78,7 +78,7 @@ class SharedKeepalive(ServerConnection):
         connection._count_wire(len(data))  # noqa: SLF001 - the same object's
         self.acknowledge_pings(bytes(frame.data))
         try:
-            self._tally.received(frame)
+            self._tally.frame_received(frame)
         except Exception as exc:
             connection.monitor.probe_failed(exc)
         return True

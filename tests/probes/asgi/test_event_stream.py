@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 from rtmon import ASGIProbe, Monitor
 from rtmon.probes.asgi.event_stream import EventStream
+from tests.probes.asgi.watching import numbers, row, watched
 from tests.probes.serving import serving
-from tests.probes.watching import numbers, row, watched
 
 
 async def test_an_event_stream_is_a_connection_whose_messages_are_its_events() -> None:

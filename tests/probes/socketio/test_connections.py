@@ -17,9 +17,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from rtmon import ASGIProbe, Monitor
 from rtmon.probes.socketio import instrument
 from rtmon.testing import until
+from tests.probes.asgi.watching import row
 from tests.probes.serving import serving
-from tests.probes.sockets import WAYS, chat, joined, of, watched
-from tests.probes.watching import row
+from tests.probes.socketio.chat import WAYS, chat, joined, of, watched
 
 
 @pytest.mark.parametrize("ways", WAYS, ids=" then ".join)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CALM", "CROWD", "LONGEST", "WITHIN", "Rush"]
+__all__ = ["CALM", "CROWD", "LONGEST", "WITHIN", "GCPause"]
 
 CROWD = 250
 """Connections that are a crowd, if they come within :data:`WITHIN`."""
@@ -31,7 +31,7 @@ LONGEST = 10.0
 """Seconds after which it does in any case."""
 
 
-class Rush:
+class GCPause:
     """Makes connections, and pauses the garbage collector while a crowd of them comes.
 
     Args:
@@ -67,7 +67,7 @@ class Rush:
             if now >= self._rested and gc.isenabled():
                 gc.disable()
                 # On a thread, so that it ends whatever becomes of the event loop.
-                threading.Thread(target=self._pause, name="rtmon-rush", daemon=True).start()
+                threading.Thread(target=self._pause, name="rtmon-gc-pause", daemon=True).start()
         return self._create(*args, **kwargs)
 
     def _pause(self) -> None:

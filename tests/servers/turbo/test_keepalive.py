@@ -19,11 +19,11 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
-from rtmon.probes.keepalive import GRAINS
 from rtmon.probes.websockets import flat, probed
 from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.servers.turbo.keepalive import GRAINS
 from rtmon.testing import until
-from tests.probes import virtual
+from tests.servers.turbo import virtual_time
 
 only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
 
@@ -219,7 +219,7 @@ def test_nobody_can_tell_shared_keepalive_from_the_librarys_own(
         )
         event(f"pings: {pings}")
 
-    virtual.run(main())
+    virtual_time.run(main())
 
 
 _CORNERS: dict[str, list[tuple[float, str]]] = {
@@ -249,7 +249,7 @@ def test_corners_that_chance_may_miss(corner: str) -> None:
                         _CORNERS[corner], [answer] * 9, ping_timeout, compressed=compressed
                     )
 
-    virtual.run(main())
+    virtual_time.run(main())
 
 
 @only_tested
@@ -260,7 +260,7 @@ def test_the_librarys_limits_hold_for_pongs() -> None:
         for max_size in (3, 4, (None, 3), (3, None), None):
             await _all_the_same([], [0.25] * 9, INTERVAL, compressed=False, max_size=max_size)
 
-    virtual.run(main())
+    virtual_time.run(main())
 
 
 @only_tested
@@ -337,4 +337,4 @@ def test_a_connection_that_has_ended_is_no_cycle(end: str) -> None:
             gc.enable()
             monitor.close()
 
-    virtual.run(main())
+    virtual_time.run(main())

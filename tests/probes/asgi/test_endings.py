@@ -18,8 +18,8 @@ from websockets.frames import CloseCode
 
 from rtmon import ASGIProbe, CSVSink, Monitor, read_csv
 from rtmon.testing import until
+from tests.probes.asgi.watching import echo, events, row, watched
 from tests.probes.serving import serving
-from tests.probes.watching import echo, events, row, watched
 
 
 async def test_the_server_closing_says_with_what() -> None:

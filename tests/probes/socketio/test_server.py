@@ -18,9 +18,9 @@ from rtmon.metrics.meter import Meter
 from rtmon.probes.socketio import instrument
 from rtmon.probes.socketio.stats import NAMES, OTHER, Statistics
 from rtmon.testing import until
+from tests.probes.asgi.watching import events, row
 from tests.probes.serving import serving
-from tests.probes.sockets import chat, joined, of, watched
-from tests.probes.watching import events, row
+from tests.probes.socketio.chat import chat, joined, of, watched
 
 
 async def test_namespaces_rooms_and_reasons() -> None:

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.probes.dying import dead, serving
+from tests.probes.websockets.serving import dead, serving
 
 CLOSES_CANCELLED = not hasattr(Server, "conn_handler")
 """Whether the library closes a connection whose handler is cancelled: from version 17 on."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
@@ -23,9 +23,9 @@ from websockets.protocol import CONNECTING, OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+from ...probes.websockets import flat
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
-from .websockets import flat
 
 try:
     from websockets.speedups import apply_mask
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from websockets.protocol import Event
 
-    from ..monitor import Monitor
-    from .websockets.tally import Tally
+    from ...metrics.interfaces import Recorder
+    from ...probes.websockets.tally import Tally
 
-__all__ = ["FastPath", "obstacle"]
+__all__ = ["FRONT", "FastPath", "obstacle"]
 
 _TEXT, _BINARY = Opcode.TEXT, Opcode.BINARY
 _AT_EOF = StreamReader.at_eof.__code__
@@ -74,7 +74,7 @@ REPLACED = (
 class FastPath(QuickHandshake, SharedKeepalive):
     """Stands in front of a flat connection class, and takes what is simple."""
 
-    monitor: Monitor
+    monitor: ClassVar[Recorder]
     _tally: Tally
     _count_wire: Callable[[int], None]
     _deliver: Callable[[list[Event]], None]
@@ -172,7 +172,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
                 try:
                     tally = self._tally
                     meter = tally.meter
-                    tally.sent(opcode, data, fin=True)
+                    tally.frame_sent(opcode, data, fin=True)
                     size = len(frame)
                     meter.own_wire_out += size
                     meter.ledger.wire_out += size
@@ -189,12 +189,19 @@ class FastPath(QuickHandshake, SharedKeepalive):
                 return
         await super().send(message, text=text)
 
+    def _ready(self) -> bool:
+        return self._tally.between
+
     async def _write_failed(self, exc: Exception) -> None:
         """What the library does when the transport raises."""
         self.set_connection_exc(exc)
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)
         raise self.close_exc
+
+
+FRONT = (FastPath, flat.Flat)
+"""What stands in front of a counting class on this path."""
 
 
 def _ended(frame: Frame) -> None:
@@ -224,10 +231,12 @@ def _is_between(connection: ServerConnection) -> bool:
 
 
 def obstacle(base: type[Connection]) -> str | None:
-    """Why the fast path cannot be used, None if it can.
+    """Return why the fast path cannot be used, None if it can.
+
+    What only a run can tell is up to :mod:`~rtmon.probes.websockets.selftest`.
 
     Args:
-        base: the connection class it would stand before.
+        base: the connection class below.
     """
     if not issubclass(base, ServerConnection):
         return "it is for the connections of servers"

@@ -13,10 +13,10 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor
 from rtmon.core.guarded_connection import GuardedServerConnection
-from rtmon.probes import rush
-from rtmon.probes.rush import CALM, CROWD, WITHIN, Rush
-from rtmon.probes.websockets.connection_class import probed
+from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import MemoryTransport, _Server
+from rtmon.servers.turbo import gc_pause
+from rtmon.servers.turbo.gc_pause import CALM, CROWD, WITHIN, GCPause
 from rtmon.testing import FakeClock, until
 
 
@@ -28,7 +28,7 @@ def collecting() -> Iterator[None]:
     gc.enable()
 
 
-def come(crowd: Rush, many: int) -> None:
+def come(crowd: GCPause, many: int) -> None:
     """So many connect, at this moment."""
     for _ in range(many):
         crowd()
@@ -44,7 +44,7 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             assert daemon, name
             self.start = lambda: ends.append(target)
 
-    monkeypatch.setattr(rush.threading, "Thread", Thread)
+    monkeypatch.setattr(gc_pause.threading, "Thread", Thread)
     return ends
 
 
@@ -55,7 +55,7 @@ async def test_the_collector_is_paused_while_a_crowd_comes(
     does not.
     """
     clock = FakeClock()
-    crowd = Rush(object, now=clock.monotonic)
+    crowd = GCPause(object, now=clock.monotonic)
     for _ in range(2 * CROWD):
         clock.advance(1.1 * WITHIN / CROWD)
         come(crowd, 1)
@@ -71,7 +71,7 @@ async def test_the_collector_is_paused_while_a_crowd_comes(
         clock.advance(seconds)
         later.pop(0)()
 
-    monkeypatch.setattr(rush.time, "sleep", sleep)
+    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
     (end,) = paused
     end()
     assert gc.isenabled()
@@ -89,23 +89,23 @@ async def test_a_pause_ends_however_long_the_crowd(
     """A crowd that never ends has the garbage collector go on after ten seconds."""
     clock = FakeClock()
     began = clock.monotonic()
-    crowd = Rush(object, now=clock.monotonic)
+    crowd = GCPause(object, now=clock.monotonic)
 
     def sleep(seconds: float) -> None:
         clock.advance(seconds)
         come(crowd, CROWD)
 
-    monkeypatch.setattr(rush.time, "sleep", sleep)
+    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
     come(crowd, CROWD)
     paused[0]()
     assert gc.isenabled()
-    assert clock.monotonic() - began == pytest.approx(rush.LONGEST)
+    assert clock.monotonic() - began == pytest.approx(gc_pause.LONGEST)
 
 
 async def test_a_collector_that_is_off_stays_off(paused: list[Any]) -> None:
     """Who has turned the garbage collector off has it off after a crowd, too."""
     gc.disable()
-    come(Rush(object, now=FakeClock().monotonic), CROWD)
+    come(GCPause(object, now=FakeClock().monotonic), CROWD)
     assert not paused
     assert not gc.isenabled()
 
@@ -116,7 +116,7 @@ async def test_a_server_pauses_it_unless_told_not_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """rtmon.serve does so for a crowd, and the collector is on again by itself afterwards."""
-    monkeypatch.setattr(rush, "CROWD", 2)
+    monkeypatch.setattr(gc_pause, "CROWD", 2)
     disable = gc.disable
     paused: list[bool] = []
     monkeypatch.setattr(gc, "disable", lambda: (paused.append(True), disable()))

@@ -11,7 +11,7 @@ from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 
 from rtmon.testing import FakeClock, until
-from tests.probes.watching import echo, row, watched
+from tests.probes.asgi.watching import echo, row, watched
 
 UNKNOWN = (
     "wire_in",

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from rtmon import Monitor
 from rtmon.testing import FakeClock, until
-from tests.probes.dying import dead, serving, upgraded
+from tests.probes.websockets.serving import dead, serving, upgraded
 
 
 def _freeze(client: ClientConnection) -> None:

@@ -23,10 +23,10 @@ from rtmon import ASGIProbe, Monitor
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
-from rtmon.probes.routes import template
+from rtmon.probes.asgi.routes import template
 from rtmon.testing import until
+from tests.probes.asgi.watching import echo, numbers, row
 from tests.probes.serving import serving
-from tests.probes.watching import echo, numbers, row
 
 
 async def test_the_lifespan_passes_through() -> None:

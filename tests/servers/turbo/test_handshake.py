@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from rtmon.probes import handshake
 from rtmon.probes.websockets.pair import frame_bytes
-from tests.probes.handshakes import ORDINARY, all_the_same, only_tested, request_of
+from rtmon.servers.turbo import handshake
+from tests.servers.turbo.handshakes import ORDINARY, all_the_same, only_tested, request_of
 
 _NAMES = [*ORDINARY, "Origin", "User-Agent", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]
 _values = st.one_of(

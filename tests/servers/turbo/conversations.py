@@ -23,7 +23,7 @@ from websockets.frames import Opcode
 from websockets.utils import apply_mask
 
 from rtmon import Monitor
-from rtmon.probes.websockets.connection_class import probed
+from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import Pair, frame_bytes
 
 __all__ = ["all_the_same", "steps"]
