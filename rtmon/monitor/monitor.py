@@ -20,7 +20,7 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.ticker import Beats
 from ..errors import MonitorError, OptionError
 from ..metrics.collector import Collector, Tick
-from ..metrics.meter import safe_text
+from ..metrics.text import safe_text
 from .attachment import Attachment
 from .process_gauges import ProcessGauges
 from .reading import Reading

@@ -320,7 +320,7 @@ async def test_connections_outlive_a_monitor_that_is_closed() -> None:
         await before.close()
         assert monitor.snapshot() == totals
         ledger = monitor.collector._ledgers["server"]
-        for recorder in (ledger.sizes_in, ledger.sizes_out, ledger.handler, ledger.receive):
+        for recorder in (ledger.size_in, ledger.size_out, ledger.handler, ledger.receive):
             assert not recorder.steps
         assert monitor.probe_failures == 0
 
