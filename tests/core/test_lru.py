@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -54,6 +55,7 @@ class AsALogOfUses(RuleBasedStateMachine):
 
 
 TestLRU = AsALogOfUses.TestCase
+TestLRU.settings = settings(max_examples=30)
 
 
 def test_lru_replaces_a_value_without_eviction_when_full() -> None:
