@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 from ...metrics.column import WIRE
 from ...metrics.columns import CHANNEL, SAMPLE, SNAPSHOT, Column
 
-__all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name"]
+__all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name", "prefixed"]
 
 _UNITS = {"s": "seconds", "B": "bytes"}
 
@@ -56,14 +56,15 @@ CAUSES = Column(
     "does not tell.",
 )
 
+
+def prefixed(column: Column, prefix: str, about: str) -> Column:
+    """Return a column of another table as a metric, its name and its definition prefixed."""
+    definition = f"{about}: {column.definition[0].lower()}{column.definition[1:]}"
+    return dataclasses.replace(column, name=f"{prefix}_{column.name}", definition=definition)
+
+
 CHANNELS = tuple(
-    dataclasses.replace(
-        column,
-        name=f"channel_{column.name}",
-        definition=f"Per channel: {column.definition[0].lower()}{column.definition[1:]}",
-    )
-    for column in CHANNEL
-    if column.name != "channel"
+    prefixed(column, "channel", "Per channel") for column in CHANNEL if column.name != "channel"
 )
 """What is told of channels, each with a label ``channel``."""
 
