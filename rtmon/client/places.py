@@ -7,11 +7,11 @@ tell what is new, what comes again and what is missing.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
+from ..core.lru import LRU
 from ..protocol.incoming import Position
 
 __all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind", "matches"]
@@ -21,7 +21,7 @@ PlaceKind = Literal["chat", "room", "channel"]
 CHAT = ("chat", "")
 
 _CURSORS = 1_000
-"""Channels that one pattern keeps a position of; past it the one longest quiet is forgotten."""
+"""Channels of one pattern whose position is kept; past it the longest quiet one is evicted."""
 
 
 class Cursor:
@@ -86,7 +86,7 @@ class Cursors:
     def __init__(self, name: str, position: Position | None) -> None:
         self._pattern = "*" in name
         self._first = Cursor(dense=True, position=position)
-        self._channels: OrderedDict[str, Cursor] = OrderedDict()
+        self._channels: LRU[str, Cursor] = LRU(_CURSORS)
         self._lost = False
 
     @property
@@ -111,10 +111,10 @@ class Cursors:
         if not self._pattern:
             cursor = self._first
         else:
-            cursor = self._channels.setdefault(channel, Cursor(dense=False))
-            self._channels.move_to_end(channel)
-            if len(self._channels) > _CURSORS:
-                self._channels.popitem(last=False)
+            known = self._channels.get(channel)
+            cursor = known or Cursor(dense=False)
+            if known is None:
+                self._channels.put(channel, cursor)
         gap = cursor.take(at)
         if gap is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from .lru import LRU
 
 __all__ = ["Bucket", "Buckets"]
 
@@ -59,19 +59,15 @@ class Buckets:
     def __init__(self, *, rate: float, burst: int, capacity: int) -> None:
         self._rate = rate
         self._burst = burst
-        self._capacity = capacity
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: LRU[str, Bucket] = LRU(capacity)
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def get(self, key: str, now: float) -> Bucket:
-        """The bucket of a key; do not keep it."""
+        """Return the bucket of a key; do not keep it."""
         bucket = self._buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= self._capacity:
-                self._buckets.popitem(last=False)
-            bucket = self._buckets[key] = Bucket(rate=self._rate, burst=self._burst, now=now)
-        else:
-            self._buckets.move_to_end(key)
+            bucket = Bucket(rate=self._rate, burst=self._burst, now=now)
+            self._buckets.put(key, bucket)
         return bucket

@@ -114,12 +114,6 @@ class TickSource(Protocol):
     def snapshot(self) -> Snapshot:
         """Return the totals since the Monitor began."""
 
-    def event(self, kind: str, detail: str) -> None:
-        """Add a line to the event log."""
-
-    def detach(self, sink: Sink) -> None:
-        """Let a sink write what is waiting, and finish it."""
-
 
 class Sink(Protocol):
     """Receives every tick. ``write`` and ``close`` run on the sink's own thread."""

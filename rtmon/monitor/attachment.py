@@ -6,16 +6,16 @@ import logging
 import queue
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import weakref
 
     from ..metrics.collector import Tick
-    from ..metrics.interfaces import Sink, TickSource
+    from ..metrics.interfaces import Sink
     from ..metrics.records import ConnectionInfo
 
-__all__ = ["Attachment"]
+__all__ = ["Attachment", "Owner"]
 
 logger = logging.getLogger("rtmon")
 
@@ -24,6 +24,16 @@ WAITING_TICKS = 60
 
 FINISH_SECONDS = 10.0
 """How long to wait for a sink to finish before going on without it."""
+
+
+class Owner(Protocol):
+    """The part of a Monitor that a sink is attached to."""
+
+    def event(self, kind: str, detail: str) -> None:
+        """Add a line to the event log."""
+
+    def detach(self, sink: Sink) -> None:
+        """Let a sink write what is waiting, and finish it."""
 
 
 class Attachment:
@@ -35,11 +45,11 @@ class Attachment:
         failed: exception that the sink raised; None if it raised none.
     """
 
-    def __init__(self, sink: Sink, monitor: weakref.ref[TickSource]) -> None:
+    def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
         self.sink = sink
         self.dropped = 0
         self.failed: Exception | None = None
-        self._monitor = monitor
+        self._owner = owner
         self._queue: queue.Queue[Tick | None] = queue.Queue(WAITING_TICKS)
         self._last: Iterable[ConnectionInfo] = ()
         self._thread = threading.Thread(
@@ -53,9 +63,9 @@ class Attachment:
             self._queue.put_nowait(tick)
         except queue.Full:
             self.dropped += 1
-            monitor = self._monitor()
-            if monitor is not None and self.dropped == 1:
-                monitor.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
+            owner = self._owner()
+            if owner is not None and self.dropped == 1:
+                owner.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
 
     def finish(self, connections: Iterable[ConnectionInfo]) -> None:
         """Let the sink write the waiting ticks, close it, and wait until it has."""
@@ -71,9 +81,9 @@ class Attachment:
 
     def close(self) -> None:
         """Detach the sink and finish it."""
-        monitor = self._monitor()
-        if monitor is not None:
-            monitor.detach(self.sink)
+        owner = self._owner()
+        if owner is not None:
+            owner.detach(self.sink)
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
+from ..core.addresses import host_is_loopback, is_loopback
 from ..core.guarded_connection import waiting
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire
@@ -66,7 +67,7 @@ class Admin(listening.Serving):
         *,
         token: str | None = None,
     ) -> None:
-        if token is None and not listening.is_loopback(host):
+        if token is None and not is_loopback(host):
             raise OptionError(
                 f"the admin listener on {host!r} could be reached by other machines: give it a "
                 "token=, or keep it on 127.0.0.1"
@@ -157,7 +158,7 @@ class Admin(listening.Serving):
                 "this admin listener needs a token: Authorization: Bearer TOKEN\n",
             )
         # A page whose own name leads to this machine sends no Origin: it is at home there.
-        if all(map(_is_here, request.headers.get_all("Host"))):
+        if all(map(host_is_loopback, request.headers.get_all("Host"))):
             return None
         return http.HTTPStatus.FORBIDDEN, _BY_ANOTHER_NAME
 
@@ -281,14 +282,6 @@ _BY_ANOTHER_NAME = (
     "this admin listener is for its own machine, by the name localhost or 127.0.0.1; to be asked "
     "by another it needs a token\n"
 )
-
-
-def _is_here(host: str) -> bool:
-    """Whether a Host header names this machine."""
-    try:
-        return listening.is_loopback(urlsplit(f"//{host}").hostname)
-    except ValueError:
-        return False
 
 
 def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
+from ...core.addresses import host_is_loopback
 from ...errors import OptionError
 
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
@@ -86,19 +85,10 @@ class Origins:
         scheme, separator, host = origin.lower().partition("://")
         if not separator or scheme not in {"http", "https"}:
             return False
-        return host in hosts or (_is_here(host) and any(map(_is_here, hosts)))
+        return host in hosts or (host_is_loopback(host) and any(map(host_is_loopback, hosts)))
 
     def _named(self, origin: str) -> bool:
         return any(
             origin == each if isinstance(each, str) else each.fullmatch(origin) is not None
             for each in self._others
         )
-
-
-def _is_here(host: str) -> bool:
-    """Whether a host, with a port or without, is the machine that asks."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
-    except ValueError:
-        return False

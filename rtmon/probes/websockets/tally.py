@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from ...metrics.histogram import HistogramRecorder
     from ...metrics.interfaces import Recorder
-    from ...metrics.ledger import Ledger
-    from ...metrics.meter import Meter
+    from ...metrics.meter import Ledger, Meter
 
 __all__ = ["Membership", "Tally"]
 
@@ -119,7 +118,7 @@ class Tally(ConnectionProbe):
             meter.messages_in += 1
             meter.bytes_in += size
             ledger = meter.ledger
-            ledger.sizes_in.steps[size] += 1
+            ledger.size_in.steps[size] += 1
             if opcode is _BINARY:
                 meter.binary_in += 1
                 ledger.binary_in += 1
@@ -151,7 +150,7 @@ class Tally(ConnectionProbe):
             meter.own_messages_out += 1
             meter.own_bytes_out += size
             ledger = meter.ledger
-            ledger.sizes_out.steps[size] += 1
+            ledger.size_out.steps[size] += 1
             if opcode is _BINARY:
                 meter.own_binary_out += 1
                 ledger.binary_out += 1
@@ -230,7 +229,7 @@ class Tally(ConnectionProbe):
             return False
         _add(meter, f"messages_{way}", 1)
         _add(meter.ledger, f"partial_{way}", -before)
-        sizes: HistogramRecorder = getattr(meter.ledger, f"sizes_{way}")
+        sizes: HistogramRecorder = getattr(meter.ledger, f"size_{way}")
         sizes.steps[before + size] += 1
         if binary:
             meter.bump(f"binary_{way}")

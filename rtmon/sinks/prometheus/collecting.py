@@ -14,7 +14,7 @@ from ... import __version__
 from ...metrics.causes import Cause
 from ...metrics.columns import LABELS, Column
 from ...metrics.histogram import Histogram
-from ...metrics.meter import safe_text
+from ...metrics.text import safe_text
 from . import socketio
 from .buckets import cumulative
 from .naming import CAUSES, CHANNELS, family, measured

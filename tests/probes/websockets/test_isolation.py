@@ -35,7 +35,7 @@ async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
         await before.close()
         assert monitor.snapshot() == totals
         ledger = monitor.collector._ledgers["server"]
-        for recorder in (ledger.sizes_in, ledger.sizes_out, ledger.handler, ledger.receive):
+        for recorder in (ledger.size_in, ledger.size_out, ledger.handler, ledger.receive):
             assert not recorder.steps
         assert monitor.probe_failures == 0
 
