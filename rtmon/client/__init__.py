@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.batching import Batch
+from ..protocol.catalog import Position
 from .client import Client
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .opening import connect
@@ -22,6 +23,7 @@ __all__ = [
     "ConnectionLost",
     "Message",
     "MessageExpired",
+    "Position",
     "QueueFull",
     "Subscription",
     "connect",

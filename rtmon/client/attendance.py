@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 
 if TYPE_CHECKING:
     from .records import Message

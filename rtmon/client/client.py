@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
@@ -183,7 +183,7 @@ class Client:
         Args:
             kind: such as ``chat_message``.
             payload: what the message's payload is converted to, such as a dataclass, or one of
-                :mod:`rtmon.protocol.outgoing`; a dict if None.
+                :mod:`rtmon.protocol.catalog`; a dict if None.
         """
 
         def decorate(function: F) -> F:

@@ -8,14 +8,15 @@ from typing import Any
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
+from ..protocol.catalog import INCOMING
 from ..protocol.codecs import Codec
 from ..protocol.envelope import VERSION, Message, Metadata
-from ..protocol.incoming import INCOMING, Carrier
+from ..protocol.payload import DataIn
 from ..protocol.values import check_data
 
 __all__ = ["encode", "encode_batch"]
 
-_CARRIERS = {kind for kind, payload in INCOMING.items() if issubclass(payload, Carrier)}
+_CARRIERS = {kind for kind, payload in INCOMING.items() if issubclass(payload, DataIn)}
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 
 __all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind", "matches"]
 

@@ -11,10 +11,9 @@ import msgspec
 from ..errors import ProtocolError
 from ..protocol import limits
 from ..protocol.binary import CHUNK, decode_chunk
+from ..protocol.catalog import Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from ..protocol.incoming import Position
-from ..protocol.outgoing import Batch
 from .places import CHAT, Place
 from .records import Change, Message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 
 __all__ = ["Change", "ClientState", "ClientStats", "Message", "What"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocol import limits
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 from .errors import ClientClosed, ConnectionLost, QueueFull
 from .lifecycle import Lifecycle
 from .options import ClientOptions

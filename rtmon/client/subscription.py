@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 from .errors import ClientClosed
 from .places import Cursors, Place, matches
 from .records import Message

@@ -13,8 +13,8 @@ from ..core.batching import Batcher
 from ..core.timers import Alarm
 from ..errors import ProtocolError
 from ..protocol import limits
+from ..protocol.catalog import Publication
 from ..protocol.envelope import Message
-from ..protocol.outgoing import Publication
 from .brokers.base import Published
 from .callbacks import Callback, Listener
 from .channels import Rooms, Subscriptions, matches

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ..protocol import outgoing
+from ..protocol import catalog
 from .brokers.base import BrokerEvents, Note, client_key, user_key
 from .encoding import Outgoing, deliver
 from .lifecycle import USERS
@@ -45,7 +45,7 @@ class Exchange(BrokerEvents):
             if note.skip != hub.node:
                 self.notify(key.removeprefix(user_key("")), payload)
             return
-        if isinstance(payload, outgoing.People):
+        if isinstance(payload, catalog.People):
             here = len(hub.reception.users) if key == USERS else hub.audience.count(key)
             payload = msgspec.structs.replace(payload, user_count=here if count is None else count)
         skip = hub.audience.sessions.get(note.skip or "")
@@ -62,10 +62,10 @@ class Exchange(BrokerEvents):
         audience = self._hub.audience
         if key is None:
             for session, pattern in audience.channels.patterns():
-                session.send("gap", outgoing.Gap(channel=pattern, recovered=False))
+                session.send("gap", catalog.Gap(channel=pattern, recovered=False))
             return
         kind, _, name = key.partition(":")
-        gap = outgoing.Gap(
+        gap = catalog.Gap(
             channel=name if kind == "channel" else None,
             room=name if kind == "room" else None,
             epoch=epoch,
@@ -76,7 +76,7 @@ class Exchange(BrokerEvents):
         audience.tell(key, self._hub.message("gap", gap))
 
     def moved(
-        self, change: Literal["came", "went"], key: str, member: outgoing.Member, remaining: int
+        self, change: Literal["came", "went"], key: str, member: catalog.Member, remaining: int
     ) -> None:
         arrivals = self._hub.reception.arrivals
         if key == CHAT or key.startswith("room:"):

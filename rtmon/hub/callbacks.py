@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from ..protocol import limits
-from ..protocol.outgoing import Publication
+from ..protocol.catalog import Publication
 
 __all__ = ["Callback", "Listener"]
 

@@ -16,10 +16,11 @@ from ..core.backpressure import Policy, together
 from ..core.batching import Batch, Batcher
 from ..core.timers import Alarm
 from ..errors import ProtocolError
-from ..protocol import binary, close, limits, outgoing
+from ..protocol import binary, catalog, close, limits
+from ..protocol.catalog import HEARTBEATS
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from ..protocol.incoming import Carrier
+from ..protocol.payload import DataIn
 from .admission.expiry import Stay
 from .admission.flood import Limiter
 from .encoding import fitting, size_of
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 logger = logging.getLogger("rtmon.hub")
-
-_HEARTBEATS = frozenset({"batch", "ping", "pong"})
-"""What a client says of itself, rather than its user: it counts as nothing said. What is in a batch
-counts by itself."""
 
 _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 
@@ -98,9 +95,9 @@ class Session:
         return self.peer.codec
 
     @property
-    def member(self) -> outgoing.Member:
+    def member(self) -> catalog.Member:
         """The client as others see it."""
-        return outgoing.Member(client_id=self.id, name=self.name, user=self.user, info=self.info)
+        return catalog.Member(client_id=self.id, name=self.name, user=self.user, info=self.info)
 
     @property
     def batching(self) -> bool:
@@ -176,7 +173,7 @@ class Session:
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
         """Tell the client that what it asked for is done."""
-        self.send("ack", outgoing.Ack(**fields), reply_to=envelope.id)
+        self.send("ack", catalog.Ack(**fields), reply_to=envelope.id)
 
     def published(self, envelope: Envelope, receipt: Receipt) -> None:
         """Tell the client where what it published has its place."""
@@ -190,7 +187,7 @@ class Session:
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> None:
         """Tell the client that something it sent was not done."""
         self.peer.errored()
-        payload = outgoing.Error(
+        payload = catalog.Error(
             code=error.code,
             message=error.message,
             retry=error.retry,
@@ -218,7 +215,7 @@ class Session:
         for group in fitting([(each, size_of(each[0])) for each in collected]):
             data, policy = group[0][0], together([policy for _, policy, _ in group])
             if len(group) > 1:
-                payload = outgoing.Batch(messages=[self.codec.raw(data) for data, *_ in group])
+                payload = catalog.Batch(messages=[self.codec.raw(data) for data, *_ in group])
                 data = self.codec.encode(self.hub.message("batch", payload))
             settled = partial(_settle, group)
             taken = self.peer.send(data, policy=policy, settled=settled)
@@ -302,7 +299,7 @@ class Session:
 
     async def _dispatch(self, envelope: Envelope, codec: Codec, attached: bytes | None) -> None:
         kind = envelope.type
-        if kind not in _HEARTBEATS:
+        if kind not in HEARTBEATS:
             self.active = self._heard
         known = HANDLERS.get(kind)
         if known is not None:
@@ -349,7 +346,7 @@ def _settle(collected: list[_Collected], handed: bool) -> None:  # noqa: FBT001 
 
 
 def _with(attached: bytes, payload: Any, kind: str) -> Any:
-    if not issubclass(type(payload), Carrier):
+    if not issubclass(type(payload), DataIn):
         raise ProtocolError(
             "invalid_message", f"{kind!r} has no data, so none can stand beside its envelope."
         )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..core.backpressure import Policy, together
 from ..protocol import limits
+from ..protocol.catalog import Batch
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Message
-from ..protocol.outgoing import Batch
 from .stats import ChannelStats
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.timers import Alarm
-from ..protocol import close, limits, outgoing
+from ..protocol import catalog, close, limits
 
 if TYPE_CHECKING:
     from .connection import Session
@@ -51,7 +51,7 @@ class Heartbeat:
         if len(self._pings) >= limits.PINGS_UNANSWERED:
             session.peer.close(close.NO_HEARTBEAT, "you do not answer ping messages")
             return
-        message = hub.message("ping", outgoing.Time(timestamp=hub.milliseconds()))
+        message = hub.message("ping", catalog.Time(timestamp=hub.milliseconds()))
         self._pings[message.id] = hub.clock()
         session.peer.send(session.codec.encode(message))
         self._alarm.set(self._interval)

@@ -17,9 +17,9 @@ from ..core.backpressure import Policy, checked_policy
 from ..errors import OptionError, ProtocolError
 from ..metrics.histogram import Recorder
 from ..metrics.records import ChannelInfo
-from ..protocol import close, outgoing
+from ..protocol import catalog, close
+from ..protocol.catalog import Position
 from ..protocol.envelope import Message
-from ..protocol.incoming import Position
 from ..protocol.values import Name, check_data
 from .admission.authentication import Auth, Credentials, User
 from .admission.limits import Door
@@ -213,7 +213,7 @@ class Hub:
             check_data(data)
         except (TypeError, ValueError) as error:
             raise OptionError(f"This cannot be told to {user!r}: {error}") from None
-        payload = outgoing.Notification(title=title, text=text, level=level, data=data)
+        payload = catalog.Notification(title=title, text=text, level=level, data=data)
         # Here at once, and on other nodes, if there are any.
         note = Note(type="notification", payload=payload, skip=self.node)
         self.broker.tell(user_key(user), note)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..core.timers import Alarm
-from ..protocol import limits, outgoing
+from ..protocol import catalog, limits
 from .join_leave_batch import Announcer, Change
 
 __all__ = ["Arrivals"]
@@ -26,14 +26,14 @@ class Arrivals:
         self,
         *,
         interval: float,
-        tell: Callable[[str, Change, outgoing.People], None],
+        tell: Callable[[str, Change, catalog.People], None],
     ) -> None:
         self._interval = interval
         self._tell = tell
         self._pending: dict[str, Announcer] = {}
         self._alarm = Alarm(self.flush)
 
-    def add(self, place: str, change: Change, key: str, member: outgoing.Member) -> None:
+    def add(self, place: str, change: Change, key: str, member: catalog.Member) -> None:
         """Somebody came to a place or went from it.
 
         Args:
@@ -46,7 +46,7 @@ class Arrivals:
         self._pending.setdefault(place, Announcer()).add(change, key, shown)
         self._alarm.set(self._interval)
 
-    def rename(self, place: str, key: str, member: outgoing.Member) -> None:
+    def rename(self, place: str, key: str, member: catalog.Member) -> None:
         """Somebody is called otherwise; if their coming is not told yet, it will be so."""
         if place in self._pending:
             shown = msgspec.structs.replace(member, info=None)
@@ -67,7 +67,7 @@ class Arrivals:
             return
         room = place.removeprefix("room:") if place.startswith("room:") else None
         for change, members in pending.take():
-            payload = outgoing.People(
+            payload = catalog.People(
                 client_id=members[0].client_id,
                 name=members[0].name,
                 user=members[0].user,

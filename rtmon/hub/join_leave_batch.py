@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..protocol.outgoing import Member
+from ..protocol.catalog import Member
 
 __all__ = ["Announcer", "Change"]
 

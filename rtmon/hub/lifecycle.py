@@ -9,10 +9,10 @@ import msgspec
 
 from ..core.timers import Alarm
 from ..errors import ProtocolError
-from ..protocol import close, limits, outgoing
+from ..protocol import catalog, close, limits
+from ..protocol.catalog import Connect, Position
 from ..protocol.codecs import JSON
 from ..protocol.envelope import VERSION
-from ..protocol.incoming import Connect, Position
 from ..protocol.values import Name
 from .admission.authentication import Credentials, User, left
 from .brokers.base import Note, Recovery, user_key
@@ -191,10 +191,10 @@ class Reception:
 
     def welcome(
         self, session: Session, user_count: int, *, recovered: bool | None = None
-    ) -> outgoing.Welcome:
+    ) -> catalog.Welcome:
         """What a client is told first, and when it introduced itself."""
         epoch, offset = session.position
-        return outgoing.Welcome(
+        return catalog.Welcome(
             client_id=session.id,
             name=session.name,
             user=session.user,
@@ -206,7 +206,7 @@ class Reception:
             offset=offset,
             recovered=recovered,
             ttl=left(session.identity, self._hub.wall()),
-            limits=outgoing.Limits(
+            limits=catalog.Limits(
                 message_size=self._hub.options.max_size,
                 file_chunk=limits.FILE_CHUNK_MAX,
                 rate=self._hub.options.rate,
@@ -236,7 +236,7 @@ class Reception:
             self.arrivals.rename(place, session.id, session.member)
             await self.join(place, session)
 
-    def _tell(self, place: str, change: Change, payload: outgoing.People) -> None:
+    def _tell(self, place: str, change: Change, payload: catalog.People) -> None:
         if place == USERS:
             kind = "user_online" if change == "came" else "user_offline"
         else:

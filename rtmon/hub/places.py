@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..protocol import outgoing
+from ..protocol import catalog
 from ..protocol.envelope import Message
 from .brokers.base import Published, client_key
 
@@ -34,7 +34,7 @@ def to_message(published: Published) -> Message:
     position: dict[str, Any] = {"epoch": published.epoch, "offset": published.offset}
     payload: Any
     if draft.type == "publication":
-        payload = outgoing.Publication(
+        payload = catalog.Publication(
             channel=draft.channel,
             data=draft.data,
             client_id=draft.client_id,
@@ -49,9 +49,9 @@ def to_message(published: Published) -> Message:
             **position,
         }
         if draft.type == "room_message":
-            payload = outgoing.RoomMessage(
+            payload = catalog.RoomMessage(
                 room=draft.channel, text=draft.text, data=draft.data, **common
             )
         else:
-            payload = outgoing.ChatMessage(text=draft.text or "", **common)
+            payload = catalog.ChatMessage(text=draft.text or "", **common)
     return Message(id=draft.id, type=draft.type, timestamp=draft.timestamp, payload=payload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from ..protocol.outgoing import Member
+from ..protocol.catalog import Member
 
 __all__ = ["Presence", "Users"]
 

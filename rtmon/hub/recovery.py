@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError
 from ..protocol import close
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 from .brokers.base import Recovery
 from .encoding import Outgoing
 from .places import to_message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.timers import Alarm
-from ..protocol import limits, outgoing
+from ..protocol import catalog, limits
 from .brokers.base import Note, client_key
 from .typing_state import Typists
 
@@ -56,5 +56,5 @@ class TypingPlaces:
         room = place.removeprefix("room:") if place.startswith("room:") else None
         mark = client_key("")
         to = place.removeprefix(mark) if place.startswith(mark) else None
-        payload = outgoing.TypingNote(client_id=session.id, name=session.name, room=room, to=to)
+        payload = catalog.TypingNote(client_id=session.id, name=session.name, room=room, to=to)
         self._hub.broker.tell(place, Note(type=kind, payload=payload, skip=session.id))

@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import ProtocolError
 from .envelope import VERSION, Envelope, Message
-from .outgoing import Carrier
+from .payload import DataOut
 from .values import explain
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
@@ -115,7 +115,7 @@ class Codec:
     def encode(self, message: Message) -> str | bytes:
         """A message as it goes on the wire: text for JSON, bytes for MessagePack."""
         payload = message.payload
-        if not self.binary and isinstance(payload, Carrier) and isinstance(payload.data, bytes):
+        if not self.binary and isinstance(payload, DataOut) and isinstance(payload.data, bytes):
             # JSON carries bytes as base64, which a reader cannot tell from text unless told.
             payload = msgspec.structs.replace(payload, encoding="base64")
             message = msgspec.structs.replace(message, payload=payload)

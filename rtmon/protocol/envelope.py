@@ -33,7 +33,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A message as a client sends it: the payload still encoded, its type not yet known.
 
     Attributes:
-        type: what the payload is, see :mod:`rtmon.protocol.incoming`.
+        type: what the payload is, see :mod:`rtmon.protocol.catalog`.
         payload: the encoded payload.
         id: the client's own id for the message; answers name it in ``reply_to``.
         timestamp: taken but not used: the server's clock is the one that counts.

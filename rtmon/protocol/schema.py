@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 
+from .catalog import INCOMING, OUTGOING
 from .envelope import VERSION, Metadata
-from .incoming import INCOMING
-from .outgoing import OUTGOING
 
 __all__ = ["catalog_schema"]
 

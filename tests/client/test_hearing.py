@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.protocol.incoming import Position
-from rtmon.protocol.outgoing import ChatMessage
+from rtmon.protocol.catalog import ChatMessage, Position
 from rtmon.testing import until
 
 Place = Any

@@ -13,7 +13,7 @@ from rtmon.client.places import Cursor, matches
 from rtmon.client.records import Message
 from rtmon.errors import OptionError
 from rtmon.hub.channels import matches as hub_matches
-from rtmon.protocol.incoming import Position
+from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
 
 

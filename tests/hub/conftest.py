@@ -15,8 +15,8 @@ from rtmon.hub import Hub
 from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.transports.asgi import App, app
 from rtmon.hub.transports.websocket import handler, serve_arguments
+from rtmon.protocol.catalog import Position
 from rtmon.protocol.codecs import JSON, MSGPACK
-from rtmon.protocol.incoming import Position
 from tests.hub.clients import (
     Client,
     MemoryClient,

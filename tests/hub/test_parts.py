@@ -18,7 +18,7 @@ from rtmon.hub.stats import StatsTable
 from rtmon.hub.typing_state import Typists
 from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 
 PATTERNS = [
     ("news.*", "news.sport", True),

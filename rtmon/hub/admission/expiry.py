@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...core.timers import Alarm
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
 from .authentication import left
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Stay:
             return ttl - notice
         if self._told != session.identity.expires:
             self._told = session.identity.expires
-            session.send("token_expiring", outgoing.Expiring(ttl=ttl), at_once=True)
+            session.send("token_expiring", catalog.Expiring(ttl=ttl), at_once=True)
         return ttl
 
     def _idle(self) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.addresses import network
 from ...core.token_bucket import Bucket, Buckets
 from ...errors import OptionError, ProtocolError
-from ...protocol import close, limits, outgoing
+from ...protocol import catalog, close, limits
 from ..channels import Rooms
 from .authentication import Auth, Credentials, User, checked, left
 
@@ -235,7 +235,7 @@ class Door:
         A full server says so by that code alone.
         """
         if error.code != "full":
-            payload = outgoing.Error(
+            payload = catalog.Error(
                 code=error.code,
                 message=error.message,
                 retry=error.retry,

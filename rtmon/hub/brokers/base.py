@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ...core.backpressure import Policy
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 
 __all__ = [
     "Broker",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from ...protocol import limits
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from ..presence import Presence
 from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
 from .deduplication import SeenIds

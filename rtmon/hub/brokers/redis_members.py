@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ProtocolError
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from .base import BrokerEvents, user_key
 
 __all__ = ["Members"]

@@ -10,7 +10,7 @@ from ...core.timers import Alarm
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.binary import encode_chunk
-from ...protocol.files import FileNote, FilePart
+from ...protocol.catalog import FileNote, FilePart
 from .store import Stored
 
 if TYPE_CHECKING:

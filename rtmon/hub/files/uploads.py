@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ...protocol import limits, outgoing
-from ...protocol.files import FileNote, FileOffer, FileOffered
+from ...protocol import catalog, limits
+from ...protocol.catalog import FileNote, FileOffer, FileOffered
 from ..places import room_key
 from .downloads import Downloads
 from .store import FileStore, Stored, Upload
@@ -135,7 +135,7 @@ class Transfers:
             session.refund()
         if received - up.told >= limits.FILE_PROGRESS or received == up.upload.size:
             up.told = received
-            session.send("ack", outgoing.Ack(file=file, received=received))
+            session.send("ack", catalog.Ack(file=file, received=received))
 
     async def indexed(self, session: Session, index: int, total: int, data: bytes) -> str | None:
         """The same for a piece that has a number. Returns the file's id with the last one."""

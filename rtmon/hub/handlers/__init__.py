@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from ...protocol.incoming import INCOMING
+from ...protocol.catalog import INCOMING
 from . import chat, connection, files, presence, pubsub, rooms
 
 __all__ = ["HANDLERS"]

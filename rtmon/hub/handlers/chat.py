@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ...protocol import outgoing
+from ...protocol import catalog
+from ...protocol.catalog import ChatIn, PrivateIn, Typing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import ChatIn, PrivateIn, Typing
 from ..brokers.base import Note
 from ..places import CHAT, client_key, room_key
 from .rooms import speak
@@ -44,7 +44,7 @@ async def private_message(
     hub, to = session.hub, payload.where or ""
     # Before it is looked for: who may not speak to others does not learn who is here either.
     await hub.access.check(session, "send", client_key(to))
-    message = outgoing.PrivateMessage(
+    message = catalog.PrivateMessage(
         sender=session.id,
         name=session.name,
         user=session.user,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ...core.batching import Batch
 from ...errors import ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
 from ..admission.authentication import left
 from ..places import CHAT
 
@@ -49,7 +49,7 @@ async def disconnect(session: Session, payload: Disconnect, _: Envelope, __: Cod
 
 async def ping(session: Session, payload: Ping, envelope: Envelope, _: Codec) -> None:
     asked = payload.timestamp
-    answer = outgoing.Time(timestamp=session.hub.milliseconds() if asked is None else asked)
+    answer = catalog.Time(timestamp=session.hub.milliseconds() if asked is None else asked)
     session.send("pong", answer, reply_to=envelope.id, at_once=True)
 
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...protocol import limits
+from ...protocol.catalog import Accept, FileAbort, FileChunk, FileDone, FileOffer
 from ...protocol.codecs import Codec
+from ...protocol.compat import FileMetadata
 from ...protocol.envelope import Envelope
-from ...protocol.files import (
-    Accept,
-    FileAbort,
-    FileChunk,
-    FileDone,
-    FileMetadata,
-    FileOffer,
-)
 from ..places import FILES, client_key, room_key
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ...protocol import limits, outgoing
+from ...protocol import catalog, limits
+from ...protocol.catalog import HistoryIn, PresenceIn
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import HistoryIn, PresenceIn
 from ..channels import checked_channel
 from ..encoding import Outgoing, fitting
 from ..places import CHAT, channel_key, room_key, to_message
@@ -27,7 +27,7 @@ async def presence(session: Session, payload: PresenceIn, envelope: Envelope, _:
     present = await session.hub.broker.present(key, limit=limits.MEMBERS_LISTED)
     if room is not None and not present.count and room not in session.hub.audience.rooms:
         raise ProtocolError("unknown_room", f"There is no room {room!r}.")
-    answer = outgoing.Presence(
+    answer = catalog.Presence(
         count=present.count, members=present.members, channel=payload.channel, room=room
     )
     session.send("presence", answer, reply_to=envelope.id)
@@ -57,7 +57,7 @@ async def history(session: Session, payload: HistoryIn, envelope: Envelope, _: C
     groups = fitting(sized)
     messages = groups[0] if groups else []
     more = len(messages) < len(recovery.published)
-    answer = outgoing.History(
+    answer = catalog.History(
         channel=payload.channel,
         room=payload.where,
         messages=messages,

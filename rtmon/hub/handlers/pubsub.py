@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ProtocolError
 from ...protocol import limits
+from ...protocol.catalog import Publish, Subscribe, Unsubscribe
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import Publish, Subscribe, Unsubscribe
 from ..brokers.base import Recovery
 from ..channels import checked_channel, is_pattern
 from ..places import channel_key

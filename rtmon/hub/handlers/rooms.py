@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
 from ...protocol import limits
+from ...protocol.catalog import ChatIn, JoinRoom, LeaveRoom, RoomIn
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import ChatIn, JoinRoom, LeaveRoom, RoomIn
 from ..brokers.base import Recovery
 from ..places import room_key
 from ..recovery import enter

@@ -12,9 +12,9 @@ import msgspec
 
 from ...errors import ProtocolError
 from ...protocol import limits
+from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import Position
 from ..admission.authentication import Credentials, User, bearer
 from ..places import CHAT, channel_key, room_key
 from .positions import Positions

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core.backpressure import Policy
+from ...protocol.catalog import Position
 from ...protocol.codecs import Codec
-from ...protocol.incoming import Position
 
 if TYPE_CHECKING:
     from ...metrics.meter import Meter

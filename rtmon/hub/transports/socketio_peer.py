@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
-from ...protocol.incoming import Position
 from .positions import Positions, moves
 from .queued import CLOSE_TIMEOUT
 from .sending import Latest, SendingPeer
@@ -41,9 +41,6 @@ types come as ``message``, which holds any."""
 
 _ENVELOPE = "message"
 """The event that holds a whole message, of any type."""
-
-_PUBLISHING = frozenset({"chat_message", "private_message", "publish", "room_message"})
-"""Types that are answered if they ask for it, which a callback does."""
 
 _ACK = b"\x00"
 """The first byte of what answers a callback: no message in MessagePack begins so."""
@@ -179,7 +176,8 @@ class SocketIOPeer(SendingPeer):
             message["id"] = message.get("id") or self._hub.new_id()
             self._asked = (str(message["id"]), ack)
             payload = message.get("payload")
-            if message.get("type") in _PUBLISHING and isinstance(payload, dict):
+            # A callback asks for an answer.
+            if message.get("type") in ACKNOWLEDGED and isinstance(payload, dict):
                 message["payload"] = {**payload, "ack": True}
         try:
             data = msgspec.msgpack.encode(message)
@@ -263,7 +261,7 @@ class SocketIOPeer(SendingPeer):
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         retry = close.may_reconnect(code)
-        payload = outgoing.Goodbye(code=code, reason=reason, retry=retry)
+        payload = catalog.Goodbye(code=code, reason=reason, retry=retry)
         await self._hand_over(self.codec.encode(self._hub.message("disconnect", payload)))
         await self._engine.queue.join()
         if not retry:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
-from ...protocol.incoming import Position
 from ..admission.limits import close_code
 from .arriving import Arrival, arrive, shown
 from .positions import Positions, moves
@@ -121,7 +121,7 @@ class StreamPeer(SendingPeer):
     def farewell(self) -> bytes:
         """The last event: why the stream ends, and whether to come back."""
         code, reason = self.goodbye or (close.GOING_AWAY, "")
-        payload = outgoing.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
+        payload = catalog.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
         data = JSON.encode(self._hub.message("disconnect", payload))
         return _Event.of(data).encoded
 
@@ -161,7 +161,7 @@ async def told_to_stop() -> None:
 def _refusal(error: ProtocolError) -> Response:
     """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
     code = close_code(error)
-    goodbye = outgoing.Goodbye(
+    goodbye = catalog.Goodbye(
         code=code,
         reason=error.message,
         retry=close.may_reconnect(code),
