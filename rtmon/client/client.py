@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
-from ..protocol.catalog import Position
+from ..protocol.catalog import ACKNOWLEDGED, Position
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
@@ -18,9 +18,6 @@ from .subscription import Subscription
 __all__ = ["Client"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ACKED = frozenset({"publish", "chat_message", "room_message", "private_message"})
-"""Message types that are answered if asked to: docs/protocol.md."""
 
 
 class Client:
@@ -133,7 +130,7 @@ class Client:
             QueueFull: so much waits already, and the policy is not to wait.
         """
         payload = {} if payload is None else payload
-        if kind in _ACKED:
+        if kind in ACKNOWLEDGED:
             if not isinstance(payload, dict):
                 raise OptionError(f"The payload of {kind!r} is {payload!r}: give a dict.")
             payload = {**payload, "ack": True}

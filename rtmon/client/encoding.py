@@ -8,15 +8,13 @@ from typing import Any
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
-from ..protocol.catalog import INCOMING
+from ..protocol.catalog import BINARY
 from ..protocol.codecs import Codec
 from ..protocol.envelope import VERSION, Message, Metadata
-from ..protocol.payload import DataIn
 from ..protocol.values import check_data
 
 __all__ = ["encode", "encode_batch"]
 
-_CARRIERS = {kind for kind, payload in INCOMING.items() if issubclass(payload, DataIn)}
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 
@@ -50,9 +48,9 @@ def encode(
         data = bytes(data)
         if codec.binary:
             payload = {**payload, "data": data}
-        elif kind not in _CARRIERS:
+        elif kind not in BINARY:
             raise OptionError(
-                f"The data of {kind!r} is bytes, which only {', '.join(sorted(_CARRIERS))} carry: "
+                f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
                 "use base64 text."
             )
         elif attach:

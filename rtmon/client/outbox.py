@@ -8,17 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..protocol import limits
+from ..protocol.catalog import EPHEMERAL, REPEATABLE
 from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
 from .records import Message
 
-__all__ = ["EPHEMERAL", "REPEATABLE", "Entry", "Outbox"]
-
-REPEATABLE: Final = frozenset({"publish", "chat_message", "room_message", "presence", "history"})
-"""Message types that do no harm when they come twice under one id: docs/protocol.md."""
-
-EPHEMERAL: Final = frozenset({"typing_start", "typing_end"})
-"""Message types that mean nothing later."""
+__all__ = ["Entry", "Outbox"]
 
 _REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
 """Seconds after which a message is not sent again: the server might take it for a new one."""

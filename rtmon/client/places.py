@@ -10,13 +10,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
 
 from ..protocol.catalog import Position
+from ..protocol.message_type import PlaceKind
 
-__all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind", "matches"]
-
-PlaceKind = Literal["chat", "room", "channel"]
+__all__ = ["CHAT", "Cursor", "Cursors", "Place", "matches"]
 
 CHAT = ("chat", "")
 

@@ -11,9 +11,10 @@ import msgspec
 from ..errors import ProtocolError
 from ..protocol import limits
 from ..protocol.binary import CHUNK, decode_chunk
-from ..protocol.catalog import Batch, Position
+from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
+from ..protocol.message_type import PlaceKind
 from .places import CHAT, Place
 from .records import Change, Message
 
@@ -191,9 +192,10 @@ class Receiver:
 
     def _deliver(self, envelope: Envelope, payload: dict[str, Any]) -> None:
         kind, gap, replayed, position = envelope.type, False, False, None
-        if kind in {"chat_message", "room_message", "publication"}:
+        place_kind = POSITIONED.get(kind)
+        if place_kind is not None:
             position = _position(payload)
-            place = self._session.places.get(_key(kind, payload))
+            place = self._session.places.get(_key(place_kind, payload))
             if place is not None and place.been and not place.entered:
                 # It comes again, in its order, as soon as the client is let in.
                 return
@@ -214,11 +216,8 @@ class Receiver:
         self._session.tell(Change(what="error", state=state, reason=reason, error=error))
 
 
-def _key(kind: str, payload: dict[str, Any]) -> tuple[str, str]:
-    if kind == "chat_message":
-        return CHAT
-    place = "room" if kind == "room_message" else "channel"
-    return place, str(payload.get(place))
+def _key(kind: PlaceKind, payload: dict[str, Any]) -> tuple[str, str]:
+    return CHAT if kind == "chat" else (kind, str(payload.get(kind)))
 
 
 def _position(payload: dict[str, Any]) -> Position | None:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocol import limits
-from ..protocol.catalog import Position
+from ..protocol.catalog import EPHEMERAL, Position
+from ..protocol.message_type import PlaceKind
 from .errors import ClientClosed, ConnectionLost, QueueFull
 from .lifecycle import Lifecycle
 from .options import ClientOptions
-from .outbox import EPHEMERAL, Entry
-from .places import CHAT, Place, PlaceKind
+from .outbox import Entry
+from .places import CHAT, Place
 from .receiving import Chunk, Greeting, Receiver, Replayed
 from .records import Change, ClientStats, Message
 from .sending import Sender

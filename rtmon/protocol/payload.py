@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -13,7 +13,13 @@ __all__ = ["DataIn", "DataOut", "PayloadIn", "PayloadOut", "Position", "required
 
 
 class PayloadIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the payloads that clients send."""
+    """Base of the payloads that clients send.
+
+    Attributes:
+        spelled: fields that must be sent, in one of several spellings, so that each has a default.
+    """
+
+    spelled: ClassVar[tuple[str, ...]] = ()
 
 
 class PayloadOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
  * cannot. One import, no build step. Its types and their documentation are in rtmon.d.ts.
  */
 
+import { ACKNOWLEDGED } from "./client/catalog.js";
 import { NORMAL } from "./client/closes.js";
 import { Engine, SYSTEM_CLOCK } from "./client/engine.js";
 import { OptionError, RequestTimeout } from "./client/errors.js";
@@ -26,9 +27,6 @@ export {
 
 /** Messages held until somebody iterates over the client, who may come late or never. */
 const UNREAD = 1_000;
-
-/** Message types that are answered if asked to: docs/protocol.md. */
-const ACKED = new Set(["publish", "chat_message", "room_message", "private_message"]);
 
 export function connect(url, given = {}) {
   const { WebSocket, fetch, fallback = true, transport, clock, random, ...options } = given;
@@ -125,7 +123,7 @@ export class Client {
   }
 
   async request(type, payload = {}, { timeout = this.#options.requestTimeout } = {}) {
-    if (ACKED.has(type)) payload = { ...payload, ack: true };
+    if (ACKNOWLEDGED.has(type)) payload = { ...payload, ack: true };
     return this.#engine.request(type, payload, timeout);
   }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -43,6 +43,8 @@ class ChatMessage(PayloadOut, frozen=True, kw_only=True):
 
 class PrivateIn(DataIn, compat.Receiver, frozen=True, kw_only=True):
     """Sends a message to one client."""
+
+    spelled: ClassVar = ("to",)
 
     text: Text | None = None
     data: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -59,6 +59,8 @@ class FileChunk(compat.ChunkNumber, frozen=True, kw_only=True):
 
     A chunk with ``chunkIndex`` and ``totalChunks`` belongs to the latest ``file_metadata``.
     """
+
+    spelled: ClassVar = ("file",)
 
     file: Id | None = None
     offset: Count = 0

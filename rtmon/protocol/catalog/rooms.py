@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from .. import compat
 from ..message_type import MessageType
@@ -14,6 +14,8 @@ __all__ = ["JoinRoom", "LeaveRoom", "RoomIn", "RoomMessage"]
 
 class JoinRoom(compat.Room, frozen=True, kw_only=True):
     """Joins a room; with ``since``, the messages after that position follow."""
+
+    spelled: ClassVar = ("room",)
 
     since: Position | None = None
 
@@ -27,6 +29,8 @@ class LeaveRoom(compat.Room, frozen=True, kw_only=True):
 
 class RoomIn(DataIn, compat.Room, frozen=True, kw_only=True):
     """Sends a message to a room that the client is a member of."""
+
+    spelled: ClassVar = ("room",)
 
     text: Text | None = None
     data: Any = None

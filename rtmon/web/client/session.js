@@ -5,11 +5,11 @@
  * `tick` when `due` says so, and passes on what `takeEvents` gives.
  */
 
+import { EPHEMERAL } from "./catalog.js";
 import { NO_TOKEN, TOKEN_EXPIRED } from "./closes.js";
 import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
-import { EPHEMERAL } from "./outbox.js";
 import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiving.js";
 import { Sender } from "./sending.js";
