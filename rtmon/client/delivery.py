@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..protocol.close import NORMAL
-from .attendance import Attendance
 from .callbacks import Callbacks
-from .receiving import Chunk, Replayed
+from .membership import Attendance
+from .receiver import Chunk, Replayed
 from .records import Change, Message
 from .reporting import Reporting
 from .subscription import Buffer

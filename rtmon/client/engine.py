@@ -17,17 +17,17 @@ except ImportError:  # up to version 15 it stands elsewhere
 from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
 from .address import Address, NotSpoken
-from .attendance import Attendance
+from .connect_errors import is_fatal, retry_after
 from .delivery import Delivery
 from .errors import ClientClosed, QueueFull
-from .link import Link
+from .membership import Attendance
 from .options import ClientOptions
 from .outbox import Entry
 from .records import Change, ClientStats, Message
-from .refusals import is_fatal, retry_after
 from .reporting import Reporting
 from .session import Session
 from .token import fresh
+from .transport_link import Link
 
 if TYPE_CHECKING:
     from ..monitor import Monitor

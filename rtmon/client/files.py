@@ -22,7 +22,7 @@ from .records import Change, Message
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .receiving import Chunk
+    from .receiver import Chunk
 
 __all__ = ["Files", "Progress"]
 

@@ -18,10 +18,10 @@ from .errors import ClientClosed, ConnectionLost, QueueFull
 from .lifecycle import Lifecycle
 from .options import ClientOptions
 from .outbox import Entry
-from .places import CHAT, Place
-from .receiving import Chunk, Greeting, Receiver, Replayed
+from .positions import CHAT, Place
+from .receiver import Chunk, Greeting, Receiver, Replayed
 from .records import Change, ClientStats, Message
-from .sending import Sender
+from .sender import Sender
 from .token import may_return
 
 __all__ = ["Event", "Session"]

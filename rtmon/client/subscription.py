@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ..protocol.catalog import Position
 from .errors import ClientClosed
-from .places import Cursors, Place, matches
+from .positions import Cursors, Place, matches
 from .records import Message
 
 if TYPE_CHECKING:
-    from .attendance import Attendance
+    from .membership import Attendance
 
 __all__ = ["Buffer", "Subscription"]
 

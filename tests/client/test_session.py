@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.client.options import ClientOptions
-from rtmon.client.places import Cursor, matches
+from rtmon.client.positions import Cursor, matches
 from rtmon.client.records import Message
 from rtmon.errors import OptionError
 from rtmon.hub.channels import matches as hub_matches

@@ -15,7 +15,7 @@ from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
 from ..protocol.message_type import PlaceKind
-from .places import CHAT, Place
+from .positions import CHAT, Place
 from .records import Change, Message
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .encoding import encode, encode_batch
 from .heartbeat import Heartbeat
 from .options import ClientOptions
 from .outbox import Entry, Outbox
-from .pace import Pace
+from .pacing import Pace
 from .records import Message
 
 __all__ = ["Sender"]
