@@ -228,7 +228,13 @@ class Client:
             channel: ``async with client.subscribe("news") as news: async for message in news``.
             since: a position to return to, of a message got earlier.
         """
-        return Subscription(self._engine.attendance, channel, since, self.publish)
+        return Subscription(
+            self._engine.membership,
+            channel,
+            since,
+            publish=self.publish,
+            buffer=self.options.buffer,
+        )
 
     async def join(self, room: str, *, since: Position | None = None) -> None:
         """Be in a room from now on, over all connections; what is said there comes to handlers.
@@ -237,11 +243,11 @@ class Client:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
         """
-        await self._engine.attendance.join(room, since)
+        await self._engine.membership.join(room, since)
 
     async def leave(self, room: str) -> None:
         """Be in a room no more."""
-        self._engine.attendance.leave(room)
+        self._engine.membership.leave(room)
 
     # Files
 

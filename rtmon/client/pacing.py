@@ -1,52 +1,43 @@
-"""No faster than the server takes it. Pure: time is passed in."""
+"""Keeps a client below the rate limit of its server. Pure: time is passed in."""
 
 from __future__ import annotations
 
-__all__ = ["Pace"]
+from ..core.token_bucket import Bucket
+
+__all__ = ["Pacing"]
 
 _BURST = 500.0
-"""Messages at once, at most: the rest of a long queue need not come all in one breath."""
+"""Most messages sent at once, so that a long queue is spread over some time."""
 
 _SHARE = 0.95
 """Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too."""
 
-_ROUNDING = 1e-6
-"""Of a message: less than this is lost in adding up times."""
 
-
-class Pace:
-    """A bucket of messages, of the size and the rate that the server's welcome names."""
+class Pacing:
+    """A token bucket with the rate and the burst that the server's welcome names."""
 
     def __init__(self) -> None:
-        self._rate = float("inf")
-        self._left = self._burst = _BURST
-        self._when = 0.0
+        self._bucket: Bucket | None = None
 
     def start(self, now: float, *, rate: float, burst: int | None) -> None:
-        """A connection begins, with a full bucket: a second's worth if its size is not known."""
-        self._rate = rate * _SHARE
-        self._burst = self._left = max(1.0, min(_BURST, (burst or rate) * _SHARE))
-        self._when = now
+        """Begin a connection with a full bucket: a second's worth if its size is not known."""
+        size = max(1.0, min(_BURST, (burst or rate) * _SHARE))
+        self._bucket = Bucket(rate=rate * _SHARE, burst=size, now=now)
 
     def left(self, now: float) -> int:
-        """Messages that may be sent now."""
-        if self._rate == float("inf"):
-            return int(_BURST)
-        self._left = min(self._burst, self._left + (now - self._when) * self._rate)
-        self._when = now
-        # Rounding must not make it wait for nothing.
-        return int(self._left + _ROUNDING)
+        """Return how many messages may be sent now."""
+        return int(_BURST) if self._bucket is None else self._bucket.available(now)
 
     def spend(self, messages: int) -> None:
-        """So many were sent."""
-        self._left -= messages
+        """Count messages that were sent."""
+        if self._bucket is not None:
+            self._bucket.take(messages)
 
     def stop(self) -> None:
-        """The server has refused one: it needs a pause."""
-        self._left = min(self._left, 0.0)
+        """Pause, as the server has refused a message for its rate."""
+        if self._bucket is not None:
+            self._bucket.drain()
 
-    def due(self) -> float:
-        """When the next message may be sent."""
-        if self._rate == float("inf") or self._left >= 1.0 - _ROUNDING:
-            return self._when
-        return self._when + (1.0 - self._left) / self._rate
+    def due(self, now: float) -> float:
+        """Return when the next message may be sent."""
+        return now if self._bucket is None else now + self._bucket.wait(now)

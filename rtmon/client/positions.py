@@ -1,33 +1,33 @@
-"""Where in which history a client is. Pure.
+"""Positions in histories, by which duplicates and gaps are detected. Pure.
 
-Channels, rooms and the chat count what is published there. Who knows the last number it got can
-tell what is new, what comes again and what is missing.
+Channels, rooms and the chat number their publications. A client that knows the last number it got
+can tell which message is new, which comes again, and whether one is missing.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import lru_cache
 
 from ..protocol.catalog import Position
-from ..protocol.message_type import PlaceKind
 
-__all__ = ["CHAT", "Cursor", "Cursors", "Place", "matches"]
-
-CHAT = ("chat", "")
+__all__ = ["Cursor", "Cursors", "matches"]
 
 _CURSORS = 1_000
-"""Channels that one pattern keeps a position of; past it the one longest quiet is forgotten."""
+"""Channels of one pattern whose positions are kept; past it the least recently used is dropped."""
 
 
 class Cursor:
-    """A position in one history.
+    """The position of a client in one history.
 
     Args:
-        dense: whether every number is delivered here, so that a missing one is a loss. What one
-            says oneself in a room need not come back, but has a number.
+        dense: true if every number is delivered here, so that a missing one is a loss. A client's
+            own messages to a room have a number, but need not come back to it.
+        position: of the last message received.
+
+    Attributes:
+        lost: true until the next message, if history was lost.
     """
 
     __slots__ = ("dense", "lost", "position")
@@ -38,15 +38,15 @@ class Cursor:
         self.lost = False
 
     def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
-        """The server has said where the history is, and whether what follows is complete.
+        """Take the server's word on where the history is, and whether what follows is complete.
 
         Returns:
-            Whether something was lost.
+            True if something was lost.
         """
         mine = self.position
         if mine is None or position is None:
             self.position = position
-            # Without a position to return to, nobody knows what was said meanwhile.
+            # Without a position to return to, what was published meanwhile is unknown.
             lost = position is None and recovered is False
         else:
             lost = not recovered and mine != position
@@ -57,10 +57,10 @@ class Cursor:
         return lost
 
     def take(self, at: Position) -> bool | None:
-        """Something with this position came.
+        """Move on to the position of a message.
 
         Returns:
-            Whether something before it was lost; None if it came before.
+            True if a message before it was lost; None if this one was received before.
         """
         mine = self.position
         if mine is not None and mine.epoch == at.epoch:
@@ -75,10 +75,11 @@ class Cursor:
 
 
 class Cursors:
-    """The positions in all channels that one subscription stands for.
+    """The positions of one subscription: in its channel, or in each channel that a pattern matches.
 
     Args:
         name: the channel, or a pattern.
+        position: where it begins.
     """
 
     def __init__(self, name: str, position: Position | None) -> None:
@@ -89,23 +90,23 @@ class Cursors:
 
     @property
     def position(self) -> Position | None:
-        """Of the last message; a pattern has none."""
+        """Position of the last message; None for a pattern."""
         return None if self._pattern else self._first.position
 
     def lost(self) -> None:
-        """History was lost: the next message says so."""
+        """Have the next message say that history was lost."""
         self._lost = True
 
     def begin(self, position: Position | None) -> None:
-        """The subscription begins here, unless it is further already.
+        """Begin at a position, unless the subscription is further already.
 
-        None if where it was is no place to return to.
+        None if the server does not have the history that the subscription was in.
         """
         if self._first.position is None or position is None:
             self._first.position = position
 
     def take(self, channel: str, at: Position) -> bool | None:
-        """As :meth:`Cursor.take`."""
+        """Move on in one channel; returns as :meth:`Cursor.take`."""
         if not self._pattern:
             cursor = self._first
         else:
@@ -120,49 +121,8 @@ class Cursors:
         return gap
 
 
-class Place:
-    """A channel, a pattern, a room or the chat that the client is in, over all connections.
-
-    Attributes:
-        entered: whether the server has let the client in, on this connection.
-        been: whether it ever was.
-        asked: how often the client asked to be let in.
-        told: the furthest position that was passed on; behind it after a rewind.
-        on_entered: called each time it is let in, with whether history was lost.
-        on_refused: called when it is not, with the reason.
-    """
-
-    def __init__(self, kind: PlaceKind, name: str, position: Position | None = None) -> None:
-        self.kind = kind
-        self.name = name
-        self.cursor = Cursor(dense=kind == "channel", position=position)
-        self.entered = self.been = False
-        self.asked = 0
-        self.told: Position | None = None
-        self.on_entered: list[Callable[[bool], None]] = []
-        self.on_refused: list[Callable[[Exception], None]] = []
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from other places."""
-        return (self.kind, self.name)
-
-    def again(self, at: Position) -> bool:
-        """Whether something was passed on before; notes that it is now."""
-        told = self.told
-        if told is not None and told.epoch == at.epoch and at.offset <= told.offset:
-            return True
-        self.told = at
-        return False
-
-    @property
-    def pattern(self) -> bool:
-        """Whether it stands for several channels, and so has no position."""
-        return self.kind == "channel" and "*" in self.name
-
-
 def matches(pattern: str, channel: str) -> bool:
-    """Whether a subscription to ``pattern`` gets what is published to ``channel``.
+    """Return whether a subscription to ``pattern`` gets what is published to ``channel``.
 
     ``*`` stands for one segment between dots, ``**`` at the end for one or more.
     """

@@ -1,10 +1,10 @@
-"""What comes from the server, and what a session does about it. Pure."""
+"""Decodes what comes from the server, and gives each message to the part that it is for. Pure."""
 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,33 +14,16 @@ from ..protocol.binary import CHUNK, decode_chunk
 from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from ..protocol.message_type import PlaceKind
-from .positions import CHAT, Place
+from .events import Chunk, Event, Replayed
+from .lifecycle import Lifecycle
+from .places import Places, position_of
 from .records import Change, Message
+from .sender import Sender
 
-if TYPE_CHECKING:
-    from .session import Session
-
-__all__ = ["Chunk", "Greeting", "Receiver", "Replayed"]
+__all__ = ["Greeting", "Receiver"]
 
 _LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
-"""Errors that say no more than: not now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a file that the server sends."""
-
-    file: str
-    offset: int
-    data: bytes | memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A message that was passed on before, and comes again for a reader who was behind."""
-
-    message: Message
+"""Error codes after which the same message is sent again."""
 
 
 class _Limits(msgspec.Struct):
@@ -58,17 +41,48 @@ class Greeting(msgspec.Struct):
 
 
 class Receiver:
-    """Takes messages for a session."""
+    """Takes what comes over a connection.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Args:
+        lifecycle: state of the client.
+        sender: messages on their way, some of which are answered.
+        places: channels, rooms and the chat, whose messages are numbered.
+        welcomed: called with the first ``welcome`` of a connection.
+        tell: called with each event for the user.
+
+    Attributes:
+        received: messages so far, heartbeats included.
+        retry, retry_after: what the server said about reconnecting; None if nothing.
+    """
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        sender: Sender,
+        places: Places,
+        *,
+        welcomed: Callable[[Greeting, float], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._sender = sender
+        self._places = places
+        self._welcomed = welcomed
+        self._tell = tell
+        self.received = 0
+        self.retry: bool | None = None
+        self.retry_after: float | None = None
+
+    def start(self) -> None:
+        """Begin a connection, about whose end the server has said nothing yet."""
+        self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Take whatever came over the connection."""
-        codec = JSON if isinstance(data, str) else self._session.sender.codec
+        """Take a message. Never raises for what it says."""
+        codec = JSON if isinstance(data, str) else self._sender.codec
         try:
             if isinstance(data, bytes) and data[:1] == bytes((CHUNK,)):
-                self._session.tell(Chunk(*decode_chunk(data)))
+                self._tell(Chunk(*decode_chunk(data)))
                 return
             self._handle(codec.decode(data), codec, now)
         except ProtocolError as error:
@@ -76,20 +90,21 @@ class Receiver:
             self._error(f"a message of the server cannot be read: {error}", error)
 
     def _handle(self, envelope: Envelope, codec: Codec, now: float) -> None:
-        session, kind = self._session, envelope.type
+        kind = envelope.type
         if kind == "batch":
             for raw in codec.payload(envelope.payload, Batch, of=kind).messages:
                 self._handle(codec.decode(raw), codec, now)
             return
-        session.received += 1
+        self.received += 1
         payload = _decoded(codec.payload(envelope.payload, dict[str, Any], of=kind))
-        if not session.connected and kind != "welcome":
+        if not self._sender.connected and kind != "welcome":
             # Nothing comes before the welcome from a hub; from others it means nothing here.
             return
         if kind == "welcome":
             self._welcome(envelope, payload, now)
         elif kind == "ping":
-            session.pong(envelope.id, payload.get("timestamp"), now)
+            answer = {"timestamp": payload.get("timestamp")}
+            self._sender.control("pong", answer, now, reply_to=envelope.id)
         elif kind == "error":
             self._refused(envelope, payload)
         elif not self._answered(envelope, payload):
@@ -97,136 +112,72 @@ class Receiver:
 
     def _unasked(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         if envelope.type == "pong":
-            self._session.sender.pinged(envelope.reply_to, now)
+            self._sender.pinged(envelope.reply_to, now)
             return
         if envelope.type == "disconnect":
             self._goodbye(payload)
         elif envelope.type == "gap":
-            self._gap(payload)
+            self._places.gap(payload)
         self._deliver(envelope, payload)
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
-        session = self._session
-        if session.connected:
+        if self._sender.connected:
             # The answer to `connect`; its position is that of when the connection was opened.
-            session.outbox.answered(envelope.reply_to)
+            self._sender.outbox.answered(envelope.reply_to)
             return
-        if session.lifecycle.state == "closing":
+        if self._lifecycle.state == "closing":
             return
         try:
             greeting = msgspec.convert(payload, Greeting)
         except msgspec.ValidationError as error:
             raise ProtocolError("invalid_payload", f"its welcome: {error}") from None
-        self._place(session.places[CHAT], payload)
-        session.welcomed(greeting, now)
+        self._places.located(self._places.chat, payload)
+        self._welcomed(greeting, now)
         self._deliver(envelope, payload)
 
     def _goodbye(self, payload: dict[str, Any]) -> None:
         retry, after = payload.get("retry"), payload.get("retry_after")
-        self._session.retry = retry if isinstance(retry, bool) else None
+        self.retry = retry if isinstance(retry, bool) else None
         if isinstance(after, int | float) and not isinstance(after, bool):
-            self._session.retry_after = float(after)
+            self.retry_after = float(after)
 
     def _answered(self, envelope: Envelope, payload: dict[str, Any]) -> bool:
-        entry = self._session.outbox.answered(envelope.reply_to)
+        entry = self._sender.outbox.answered(envelope.reply_to)
         if entry is None:
             return False
         if entry.settle is not None:
-            entry.settle(_message(envelope, payload, position=_position(payload)))
+            entry.settle(_message(envelope, payload, position=position_of(payload)))
         return True
 
     def _refused(self, envelope: Envelope, payload: dict[str, Any]) -> None:
-        session = self._session
+        sender = self._sender
         code = str(payload.get("code"))
         error = ProtocolError(code, str(payload.get("message")), retry=payload.get("retry") is True)
-        entry = session.outbox.answered(envelope.reply_to)
+        entry = sender.outbox.answered(envelope.reply_to)
         if code in _LATER:
-            session.sender.pause()
-            if session.heartbeat.refused(envelope.reply_to):
+            sender.pause()
+            if sender.heartbeat.refused(envelope.reply_to):
                 return
             if entry is not None:
-                session.outbox.again(entry)
+                sender.outbox.again(entry)
                 return
         if entry is None or not entry.fail(error):
             self._error(error.message, error)
 
-    # Places
-
-    def entered(self, place: Place, answer: Message | Exception, now: float) -> None:
-        """The server has let the client into a place, or has not."""
-        session = self._session
-        if session.places.get(place.key) is not place:
-            return
-        if isinstance(answer, Message):
-            place.entered = True
-            self._place(place, answer.payload)
-        elif isinstance(answer, ProtocolError) and answer.code == "invalid_position":
-            place.cursor.lost, place.cursor.position = True, None
-            session.gaps += 1
-            for enter in list(place.on_entered):
-                enter(True)
-            session.reenter(place, now)
-        elif isinstance(answer, ProtocolError):
-            del session.places[place.key]
-            for refuse in list(place.on_refused):
-                refuse(answer)
-
-    def _place(self, place: Place, payload: dict[str, Any]) -> None:
-        recovered = payload.get("recovered")
-        if place.pattern:
-            # A pattern has no history to return to.
-            lost = place.cursor.entered(None, None if not place.been else False)
-        else:
-            lost = place.cursor.entered(_position(payload), recovered)
-        place.been = True
-        self._session.gaps += lost
-        for enter in list(place.on_entered):
-            enter(lost)
-
-    def _gap(self, payload: dict[str, Any]) -> None:
-        kind = next((kind for kind in ("room", "channel") if kind in payload), None)
-        key = CHAT if kind is None else (kind, str(payload[kind]))
-        place = self._session.places.get(key)
-        if place is not None and place.entered:
-            self._place(place, payload)
-
     def _deliver(self, envelope: Envelope, payload: dict[str, Any]) -> None:
-        kind, gap, replayed, position = envelope.type, False, False, None
-        place_kind = POSITIONED.get(kind)
-        if place_kind is not None:
-            position = _position(payload)
-            place = self._session.places.get(_key(place_kind, payload))
-            if place is not None and place.been and not place.entered:
-                # It comes again, in its order, as soon as the client is let in.
+        gap, replayed, position = False, False, None
+        place = POSITIONED.get(envelope.type)
+        if place is not None:
+            position = position_of(payload)
+            taken = self._places.take(place, payload, position)
+            if taken is None:
                 return
-            if place is not None and place.entered and position is not None:
-                known = place.cursor.lost
-                taken = place.cursor.take(position)
-                if taken is None:
-                    self._session.duplicates += 1
-                    return
-                gap = taken
-                self._session.gaps += gap and not known
-                replayed = place.again(position)
+            gap, replayed = taken
         message = _message(envelope, payload, position=position, gap=gap)
-        self._session.tell(Replayed(message) if replayed else message)
+        self._tell(Replayed(message) if replayed else message)
 
     def _error(self, reason: str, error: Exception) -> None:
-        state = self._session.lifecycle.state
-        self._session.tell(Change(what="error", state=state, reason=reason, error=error))
-
-
-def _key(kind: PlaceKind, payload: dict[str, Any]) -> tuple[str, str]:
-    return CHAT if kind == "chat" else (kind, str(payload.get(kind)))
-
-
-def _position(payload: dict[str, Any]) -> Position | None:
-    try:
-        return msgspec.convert(
-            {"epoch": payload.get("epoch"), "offset": payload.get("offset")}, Position
-        )
-    except msgspec.ValidationError:
-        return None
+        self._tell(Change(what="error", state=self._lifecycle.state, reason=reason, error=error))
 
 
 def _decoded(payload: dict[str, Any]) -> dict[str, Any]:

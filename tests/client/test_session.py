@@ -60,9 +60,9 @@ def test_an_answer_that_is_too_old() -> None:
     wire = Wire()
     wire.open()
     session, channel = wire.session, {"channel": "news", "epoch": "e"}
-    place = session.enter("channel", "news", wire.now, Position(epoch="e", offset=5))
+    place = session.places.enter("channel", "news", wire.now, Position(epoch="e", offset=5))
     (first,) = wire.said()
-    session.rewind(place, Position(epoch="e", offset=2), wire.now)
+    session.places.rewind(place, Position(epoch="e", offset=2), wire.now)
     *_, second = wire.said()
     wire.say("ack", {**channel, "offset": 6, "recovered": True}, reply_to=first["id"])
     assert not place.entered
@@ -82,7 +82,7 @@ def test_a_gap_that_the_server_tells() -> None:
     wire = Wire()
     wire.open()
     room = {"room": "tea", "epoch": "e"}
-    wire.session.enter("room", "tea", wire.now)
+    wire.session.places.enter("room", "tea", wire.now)
     (asked,) = wire.said()
     wire.say("ack", {**room, "offset": 1}, reply_to=asked["id"])
     wire.say("gap", {**room, "offset": 9, "recovered": False})
@@ -91,7 +91,7 @@ def test_a_gap_that_the_server_tells() -> None:
         wire.say("room_message", {**room, "offset": offset, "text": "hi"})
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
-    assert wire.session.gaps == 1
+    assert wire.session.places.gaps == 1
 
 
 _names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
