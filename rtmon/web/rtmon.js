@@ -4,14 +4,14 @@
  */
 
 import { ACKNOWLEDGED } from "./client/catalog.js";
-import { NORMAL } from "./client/closes.js";
+import { NORMAL } from "./client/close_codes.js";
 import { Engine, SYSTEM_CLOCK } from "./client/engine.js";
 import { OptionError, RequestTimeout } from "./client/errors.js";
 import { withFallback } from "./client/fallback.js";
 import { Files } from "./client/files.js";
 import { complete } from "./client/options.js";
 import { eventStreamTransport } from "./client/sse.js";
-import { Attendance, Buffer, Subscription } from "./client/subscription.js";
+import { Membership, Buffer, Subscription } from "./client/subscription.js";
 import { webSocketTransport } from "./client/websocket.js";
 
 export {
@@ -44,7 +44,7 @@ export class Client {
   #engine;
   #options;
   #clock;
-  #attendance;
+  #membership;
   #files;
   #handlers = new Map();
   #messages = new Buffer(UNREAD);
@@ -57,7 +57,7 @@ export class Client {
     this.#clock = clock;
     this.#engine = new Engine(transport, options, { clock, random });
     this.#files = new Files(this.#engine, clock);
-    this.#attendance = new Attendance(this.#engine, {
+    this.#membership = new Membership(this.#engine, {
       call,
       publish: async (channel, data) => {
         await this.publish(channel, data);
@@ -188,17 +188,17 @@ export class Client {
     const handler = typeof rest[0] === "function" ? rest.shift() : null;
     const { since = null } = rest[0] ?? {};
     const { buffer } = this.#options;
-    const subscription = new Subscription(this.#attendance, channel, handler, since, buffer);
-    this.#attendance.subscribe(subscription);
+    const subscription = new Subscription(this.#membership, channel, handler, since, buffer);
+    this.#membership.subscribe(subscription);
     return subscription;
   }
 
   join(room, { since = null } = {}) {
-    return this.#attendance.join(room, since);
+    return this.#membership.join(room, since);
   }
 
   leave(room) {
-    this.#attendance.leave(room);
+    this.#membership.leave(room);
   }
 
   // Files
@@ -235,7 +235,7 @@ export class Client {
 
   #message({ message, again }) {
     const { session } = this.#engine;
-    if (message.type === "publication") session.dropped += this.#attendance.publication(message);
+    if (message.type === "publication") session.dropped += this.#membership.publication(message);
     // Passed on before, and now once more for a reader who was behind.
     if (again) return;
     this.#call(`message ${message.type}`, message);
@@ -260,7 +260,7 @@ export class Client {
     const error = ended === null || ended.code === NORMAL ? null : session.gone();
     this.#unwatch();
     this.#messages.end(error);
-    this.#attendance.end(error);
+    this.#membership.end(error);
   }
 }
 

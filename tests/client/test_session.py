@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +94,21 @@ def test_a_gap_that_the_server_tells() -> None:
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
     assert wire.session.places.gaps == 1
+
+
+CASES = Path(__file__).parents[1] / "protocol" / "channel_matching.json"
+
+
+@pytest.mark.parametrize(("pattern", "channel", "expected"), json.loads(CASES.read_text("utf-8")))
+def test_pattern_matches_the_channels_that_it_matches_in_the_browser(
+    pattern: str,
+    channel: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """A pattern matches a channel as the table says that the browser client is tested with, too."""
+    assert matches(pattern, channel) is expected
+    if "*" in pattern:
+        assert hub_matches(pattern, channel) is expected
 
 
 _names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)

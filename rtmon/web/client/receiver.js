@@ -1,14 +1,14 @@
-/** What comes from the server, and what a session does about it. Pure. */
+/** Decodes what comes from the server, and gives each message to the part that it is for. Pure. */
 
 import { POSITIONED } from "./catalog.js";
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
 import { CHAT, placeKey, positionOf } from "./places.js";
 
-/** Errors that say no more than: not now. */
+/** Error codes after which the same message is sent again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
-/** Takes messages for a session. */
+/** Takes what comes over a connection, for a session. */
 export class Receiver {
   #session;
 
@@ -16,7 +16,7 @@ export class Receiver {
     this.#session = session;
   }
 
-  /** Take whatever came over a connection. */
+  /** Take a message. Never throws for what it says. */
   receive(data, now) {
     try {
       const { chunk, envelope } = decode(data);
@@ -108,7 +108,7 @@ export class Receiver {
 
   // Places
 
-  /** The server has let the client into a place, or has not. */
+  /** Take the server's answer to a request to be let into a place. */
   entered(place, answer) {
     const session = this.#session;
     if (session.places.get(place.key) !== place) return;
