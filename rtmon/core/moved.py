@@ -44,8 +44,8 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system passes it
+        target: ModuleType | None = None,  # noqa: ARG002 - the same
     ) -> ModuleSpec | None:
         new = _new_path(fullname) if fullname.startswith("rtmon.") else None
         if new is None:
@@ -65,7 +65,7 @@ class _Alias(Loader):
         self._new = new
         self._spec: ModuleSpec | None = None
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - the same
         module = importlib.import_module(self._new)
         self._spec = module.__spec__
         return module

@@ -39,6 +39,7 @@ def test_no_old_path_is_a_module_again() -> None:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh process in which warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
