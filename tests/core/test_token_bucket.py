@@ -14,6 +14,21 @@ from rtmon.errors import ProtocolError
 from rtmon.hub.admission.flood import Limiter
 from rtmon.hub.channels import covers, is_pattern, matches, overlaps
 
+
+def test_bucket_gives_several_tokens_and_can_be_drained() -> None:
+    """A bucket counts whole tokens, gives several at once, and is empty when it is drained."""
+    bucket = Bucket(rate=2.0, burst=5, now=0.0)
+    assert bucket.available(0.0) == 5
+    bucket.take(3)
+    assert bucket.available(0.25) == 2
+    assert bucket.available(0.5) == 3
+    bucket.drain()
+    assert bucket.available(0.5) == 0
+    assert bucket.wait(0.5) == 0.5
+    bucket.drain()
+    assert bucket.available(1.0) == 1
+
+
 PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
 """Milliseconds between one try and the next."""
 

@@ -67,23 +67,6 @@ def field_names(payload: type[msgspec.Struct] | None) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(payload)}
 
 
-def test_catalog_keeps_its_sets() -> None:
-    """The sets of message types by which clients and hub behave are those of version 1."""
-    sets = {
-        "ACKNOWLEDGED": "chat_message private_message publish room_message",
-        "BINARY": "private_message publish room_message",
-        "EPHEMERAL": "typing_end typing_start",
-        "HEARTBEATS": "batch ping pong",
-        "REPEATABLE": "chat_message history presence publish room_message",
-    }
-    assert {name: " ".join(sorted(getattr(catalog, name))) for name in sets} == sets
-    assert catalog.POSITIONED == {
-        "chat_message": "chat",
-        "publication": "channel",
-        "room_message": "room",
-    }
-
-
 @pytest.mark.parametrize(
     ("kind", "sent", "same"),
     [
