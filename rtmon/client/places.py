@@ -6,15 +6,13 @@ tell what is new, what comes again and what is missing.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Literal
 
 from ..protocol.incoming import Position
 
-__all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind", "matches"]
+__all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind"]
 
 PlaceKind = Literal["chat", "room", "channel"]
 
@@ -161,18 +159,3 @@ class Place:
     def pattern(self) -> bool:
         """Whether it stands for several channels, and so has no position."""
         return self.kind == "channel" and "*" in self.name
-
-
-def matches(pattern: str, channel: str) -> bool:
-    """Whether a subscription to ``pattern`` gets what is published to ``channel``.
-
-    ``*`` stands for one segment between dots, ``**`` at the end for one or more.
-    """
-    return pattern == channel or ("*" in pattern and bool(_compiled(pattern).fullmatch(channel)))
-
-
-@lru_cache(maxsize=1_000)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    stars = {"*": r"[^.]*", "**": r".+"}
-    parts = [stars.get(segment, re.escape(segment)) for segment in pattern.split(".")]
-    return re.compile(r"\.".join(parts), re.DOTALL)

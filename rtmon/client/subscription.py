@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from ..errors import ProtocolError
+from ..protocol.channels import matches
 from ..protocol.incoming import Position
 from .errors import ClientClosed
-from .places import Cursors, Place, matches
+from .places import Cursors, Place
 from .records import Message
 
 if TYPE_CHECKING:
@@ -158,8 +160,13 @@ class Subscription:
         return self._place
 
     def wants(self, channel: str) -> bool:
-        """Whether it gets what is published to a channel."""
-        return matches(self.channel, channel)
+        """Return whether this subscription gets what is published to a channel."""
+        if not self._pattern:
+            return channel == self.channel
+        try:
+            return matches(self.channel, channel)
+        except ProtocolError:
+            return False  # malformed: the server refuses the subscription
 
     def entered(self, lost: bool) -> None:  # noqa: FBT001 - as the session tells it
         """The server has let the client in, with or without all that was missed."""

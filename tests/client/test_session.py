@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rtmon.client.options import ClientOptions
-from rtmon.client.places import Cursor, matches
+from rtmon.client.places import Cursor
 from rtmon.client.records import Message
 from rtmon.errors import OptionError
-from rtmon.hub.channels import matches as hub_matches
 from rtmon.protocol.incoming import Position
 from tests.client.wire import Wire
 
@@ -92,18 +89,6 @@ def test_a_gap_that_the_server_tells() -> None:
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
     assert wire.session.gaps == 1
-
-
-_names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
-
-
-@given(_names, st.lists(st.integers(0, 2)), st.booleans(), _names)
-def test_patterns(segments: list[str], stars: list[int], further: bool, channel: list[str]) -> None:  # noqa: FBT001
-    """Patterns mean here what they mean to the hub."""
-    for place in stars:
-        segments[place % len(segments)] = "*"
-    pattern, name = ".".join([*segments, "**"] if further else segments), ".".join(channel)
-    assert matches(pattern, name) is (name == pattern or hub_matches(pattern, name))
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from rtmon.core.batching import Batch, Batcher
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
-from rtmon.hub.admission.flood import Limiter
+from rtmon.hub.admission.rate_limiter import RateLimiter
 from rtmon.hub.brokers.deduplication import SeenIds
-from rtmon.hub.channels import Subscriptions, matches
 from rtmon.hub.encoding import fitting
-from rtmon.hub.join_leave_batch import Announcer
+from rtmon.hub.join_leave import JoinLeaveBatch
 from rtmon.hub.stats import StatsTable
-from rtmon.hub.typing_state import Typists
+from rtmon.hub.subscriptions import Subscriptions
+from rtmon.hub.typing_indicator import TypingState
 from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
+from rtmon.protocol.channels import matches
 from rtmon.protocol.outgoing import Member
 
 PATTERNS = [
@@ -116,7 +117,7 @@ def member(number: int) -> Member:
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 10))
 def test_announcements_pair_up(moves: list[int], every: int) -> None:
     """Each coming and going is told once, and those of one member in their order."""
-    announcer = Announcer()
+    announcer = JoinLeaveBatch()
     here: set[int] = set()
     done: dict[int, list[str]] = {}
     told: dict[int, list[str]] = {}
@@ -127,7 +128,7 @@ def test_announcements_pair_up(moves: list[int], every: int) -> None:
                 told.setdefault(int(each.client_id), []).append(change)
 
     for step, who in enumerate(moves):
-        change = "went" if who in here else "came"
+        change = "left" if who in here else "joined"
         here ^= {who}
         announcer.add(change, str(who), member(who))  # type: ignore[arg-type]
         done.setdefault(who, []).append(change)
@@ -140,20 +141,20 @@ def test_announcements_pair_up(moves: list[int], every: int) -> None:
 
 def test_a_thousand_joins_are_one_announcement() -> None:
     """However many come, they are one group; and so are those who go after."""
-    announcer = Announcer()
+    announcer = JoinLeaveBatch()
     for number in range(1_000):
-        announcer.add("came", str(number), member(number))
+        announcer.add("joined", str(number), member(number))
     for number in range(500):
-        announcer.add("went", str(number), member(number))
+        announcer.add("left", str(number), member(number))
     assert [(change, len(members)) for change, members in announcer.take()] == [
-        ("came", 1_000),
-        ("went", 500),
+        ("joined", 1_000),
+        ("left", 500),
     ]
 
 
 def test_typists_expire() -> None:
     """Who does not say so again has stopped after the timeout; places are bounded."""
-    typists: Typists[str] = Typists(timeout=5.0, places=2)
+    typists: TypingState[str] = TypingState(timeout=5.0, places=2)
     assert typists.start("ada", "x", now=0) == (True, [])
     assert typists.start("ada", "x", now=4) == (False, [])
     assert typists.expired(5.0) == []
@@ -169,7 +170,7 @@ def test_typists_expire() -> None:
 
 def test_the_limiter_refuses_and_closes() -> None:
     """A burst is taken, then the rate; who never pauses is closed in the end."""
-    limiter = Limiter(rate=10, burst=5, now=0)
+    limiter = RateLimiter(rate=10, burst=5, now=0)
     assert [limiter.take(0.0) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
     assert limiter.take(0.1) == 0.0
     assert limiter.take(0.1) > 0.0
@@ -179,7 +180,7 @@ def test_the_limiter_refuses_and_closes() -> None:
         assert not limiter.flooded
         assert limiter.take(0.1) > 0.0
     assert limiter.flooded
-    patient = Limiter(rate=10, burst=5, now=0)
+    patient = RateLimiter(rate=10, burst=5, now=0)
     for second in range(2_000):
         for _ in range(7):
             patient.take(float(second))
