@@ -6,13 +6,11 @@ can tell which message is new, which comes again, and whether one is missing.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from functools import lru_cache
 
 from ..protocol.catalog import Position
 
-__all__ = ["Cursor", "Cursors", "matches"]
+__all__ = ["Cursor", "Cursors"]
 
 _CURSORS = 1_000
 """Channels of one pattern whose positions are kept; past it the least recently used is dropped."""
@@ -119,18 +117,3 @@ class Cursors:
             return None
         gap, self._lost = gap or self._lost, False
         return gap
-
-
-def matches(pattern: str, channel: str) -> bool:
-    """Return whether a subscription to ``pattern`` gets what is published to ``channel``.
-
-    ``*`` stands for one segment between dots, ``**`` at the end for one or more.
-    """
-    return pattern == channel or ("*" in pattern and bool(_compiled(pattern).fullmatch(channel)))
-
-
-@lru_cache(maxsize=1_000)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    stars = {"*": r"[^.]*", "**": r".+"}
-    parts = [stars.get(segment, re.escape(segment)) for segment in pattern.split(".")]
-    return re.compile(r"\.".join(parts), re.DOTALL)

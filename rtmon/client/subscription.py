@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
+from ..errors import ProtocolError
 from ..protocol.catalog import Position
+from ..protocol.channels import matches
 from .buffer import Buffer
 from .errors import ClientClosed
 from .places import Place
-from .positions import Cursors, matches
+from .positions import Cursors
 from .records import Message
 
 __all__ = ["Subscriber", "Subscription"]
@@ -119,7 +121,12 @@ class Subscription:
 
     def wants(self, channel: str) -> bool:
         """Return whether it gets what is published to a channel."""
-        return matches(self.channel, channel)
+        if not self._pattern:
+            return channel == self.channel
+        try:
+            return matches(self.channel, channel)
+        except ProtocolError:
+            return False  # malformed: the server refuses the subscription
 
     def entered(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
         """Begin or resume, as the server has let the client in; ``lost`` if it missed something."""

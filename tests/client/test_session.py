@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rtmon.client.options import ClientOptions
-from rtmon.client.positions import Cursor, matches
+from rtmon.client.positions import Cursor
 from rtmon.client.records import Message
 from rtmon.errors import OptionError
-from rtmon.hub.channels import matches as hub_matches
 from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
 
@@ -94,33 +89,6 @@ def test_a_gap_that_the_server_tells() -> None:
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
     assert wire.session.places.gaps == 1
-
-
-CASES = Path(__file__).parents[1] / "protocol" / "channel_matching.json"
-
-
-@pytest.mark.parametrize(("pattern", "channel", "expected"), json.loads(CASES.read_text("utf-8")))
-def test_pattern_matches_the_channels_that_it_matches_in_the_browser(
-    pattern: str,
-    channel: str,
-    expected: bool,  # noqa: FBT001
-) -> None:
-    """A pattern matches a channel as the table says that the browser client is tested with, too."""
-    assert matches(pattern, channel) is expected
-    if "*" in pattern:
-        assert hub_matches(pattern, channel) is expected
-
-
-_names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
-
-
-@given(_names, st.lists(st.integers(0, 2)), st.booleans(), _names)
-def test_patterns(segments: list[str], stars: list[int], further: bool, channel: list[str]) -> None:  # noqa: FBT001
-    """Patterns mean here what they mean to the hub."""
-    for place in stars:
-        segments[place % len(segments)] = "*"
-    pattern, name = ".".join([*segments, "**"] if further else segments), ".".join(channel)
-    assert matches(pattern, name) is (name == pattern or hub_matches(pattern, name))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 def broker_of(place: Place) -> RedisBroker:
     """What a node has to do with Redis."""
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     return broker
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtmon.hub.handlers import HANDLERS
+from rtmon.hub import Hub
 from rtmon.protocol import catalog, compat
 from rtmon.protocol.message_type import MessageType
 from rtmon.protocol.payload import PayloadIn
@@ -42,7 +42,8 @@ def test_message_type_has_one_row() -> None:
 
 def test_hub_has_a_handler_for_each_message_type_of_clients() -> None:
     """The hub handles exactly the message types that clients send, other spellings included."""
-    assert set(HANDLERS) == set(catalog.INCOMING) | {each.name for each in compat.MESSAGE_TYPES}
+    handled = set(Hub()._dispatcher.protocol_types)
+    assert handled == set(catalog.INCOMING) | {each.name for each in compat.MESSAGE_TYPES}
 
 
 @pytest.mark.parametrize("each", catalog.MESSAGE_TYPES, ids=lambda each: each.name)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ...core.backpressure import Policy
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
     from .base import Settled
 
@@ -104,13 +104,13 @@ class SocketIOPeer(SendingPeer):
         events: makes events of messages.
 
     Attributes:
-        session: once the client is let in.
+        member: the hub's connection, once the client is welcomed.
         pid: the secret that the client returns with; the one it showed if it has missed nothing.
     """
 
     transport = "socketio"
     codec = MSGPACK
-    asks_later = False  # what it says is in `auth`
+    authenticates_later = False  # what it says is in `auth`
     binary = False  # a piece of a file is an event like all others
 
     def __init__(
@@ -125,7 +125,7 @@ class SocketIOPeer(SendingPeer):
         events: Latest[bytes, Event],
     ) -> None:
         super().__init__(hub)
-        self.session: Session | None = None
+        self.member: Connection | None = None
         self.pid = ""
         self._server, self._sid, self._namespace = server, sid, namespace
         self._engine, self._cut_wire = engine, cut
@@ -140,20 +140,20 @@ class SocketIOPeer(SendingPeer):
         """Begin to send."""
         self._task = asyncio.get_running_loop().create_task(self._send_all())
 
-    def welcomed(self, session: Session, pid: str | None) -> None:
+    def welcomed(self, member: Connection, pid: str | None) -> None:
         """The client is let in; it showed a secret, perhaps."""
-        self.session = session
+        self.member = member
         if pid and self._recovered:
-            session.secret = pid[:128]
-        self.pid = session.secret
+            member.secret = pid[:128]
+        self.pid = member.secret
 
     def gone(self) -> None:
         """The connection has ended."""
         self.ended()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
-        if self.session is not None:
-            self.session.closed()
+        if self.member is not None:
+            self._hub.closed(self.member)
 
     # In
 
@@ -165,15 +165,15 @@ class SocketIOPeer(SendingPeer):
             arguments: the payload, if any.
             ack: the acknowledgement that the client asks for, if any.
         """
-        session = self.session
-        if session is None or not self.open:  # who is shown out does not go on speaking
+        member = self.member
+        if member is None or not self.open:  # messages after the close are ignored
             return
         first = arguments[0] if arguments else {}
         message = {"type": event, "payload": first}
         if event == _ENVELOPE and isinstance(first, dict):
             message = dict(first)
         if ack is not None:
-            message["id"] = message.get("id") or self._hub.new_id()
+            message["id"] = message.get("id") or self._context.messages.new_id()
             self._asked = (str(message["id"]), ack)
             payload = message.get("payload")
             # A callback asks for an answer.
@@ -182,12 +182,12 @@ class SocketIOPeer(SendingPeer):
         try:
             data = msgspec.msgpack.encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            session.error(ProtocolError("invalid_message", f"This is not a message: {error}."))
+            member.error(ProtocolError("invalid_message", f"This is not a message: {error}."))
         else:
-            if len(data) > self._hub.options.max_size:
-                self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
+            if len(data) > self._context.options.max_size:
+                self.close(1009, f"a message may have {self._context.options.max_size} bytes")
                 return
-            await session.receive(data)
+            await self._hub.receive(member, data)
         if self._asked is not None:
             ack, self._asked = self._asked[1], None
             self.send(_answer(ack))
@@ -222,7 +222,7 @@ class SocketIOPeer(SendingPeer):
         self._cut_wire()
         engine = self._engine
         reason = self._server.eio.reason.TRANSPORT_ERROR
-        self._hub.spawn(engine.close(wait=False, abort=True, reason=reason))
+        self._context.tasks.spawn(engine.close(wait=False, abort=True, reason=reason))
         engine.queue.put_nowait(None)  # for the poll that waits
 
     async def _send_all(self) -> None:
@@ -262,7 +262,9 @@ class SocketIOPeer(SendingPeer):
     async def _say_goodbye(self, code: int, reason: str) -> None:
         retry = close.may_reconnect(code)
         payload = catalog.Goodbye(code=code, reason=reason, retry=retry)
-        await self._hand_over(self.codec.encode(self._hub.message("disconnect", payload)))
+        await self._hand_over(
+            self.codec.encode(self._context.messages.message("disconnect", payload))
+        )
         await self._engine.queue.join()
         if not retry:
             await self._server.disconnect(self._sid, self._namespace)
