@@ -1,4 +1,4 @@
-"""A client of a hub that reconnects, and goes on where it was."""
+"""A client of a hub that reconnects and resumes from its positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that survives: it reconnects, and goes on where it was."""
+"""The public face of a client."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Client:
 
     @property
     def client_id(self) -> str | None:
-        """What the server calls this client, for as long as one connection lives."""
+        """Id that the server gave this client, for as long as one connection lives."""
         return self._session.client_id
 
     @property
@@ -73,8 +73,8 @@ class Client:
         """End it for good. Idempotent.
 
         While it is connected, what is still to be sent is given ``close_timeout`` to arrive. What
-        cannot, since there is no connection or not the time, is dropped: whoever waits for an
-        answer gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
+        cannot, since there is no connection or not the time, is dropped: a request that
+        waits gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
         :meth:`on_error`.
         """
         await self._engine.close()
@@ -198,7 +198,7 @@ class Client:
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """The same for attempts that failed, and for what went wrong and nobody else is told."""
+        """The same for failed attempts, and for errors that no caller is told of."""
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:

@@ -1,4 +1,4 @@
-"""From what a user hands over to a message on the wire. Pure."""
+"""Encodes the messages of a client. Pure."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def encode(
     reply_to: str | None = None,
     attach: bool = True,
 ) -> str | bytes:
-    """A message as it goes on the wire.
+    """Encode a message.
 
     Args:
-        codec: what the connection speaks.
+        codec: of the connection.
         kind: the message type.
         payload: an object; ``data``, where the type carries some, may be bytes.
         key: the message's id.
@@ -84,7 +84,7 @@ def encode(
 def encode_batch(
     codec: Codec, parts: list[str | bytes], *, key: str, timestamp: int
 ) -> str | bytes:
-    """Encoded messages as one, no more than :data:`rtmon.protocol.limits.BATCH_MAX_MESSAGES`."""
+    """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` encoded messages to a batch."""
     if len(parts) == 1:
         return parts[0]
     assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it

@@ -83,11 +83,11 @@ class Engine:
         self.delivery.taps.append(self._heard)
 
     def now(self) -> float:
-        """Seconds that only grow."""
+        """Return the monotonic time, in seconds."""
         return self._clock.monotonic()
 
     def stats(self) -> ClientStats:
-        """The client's own numbers, as of now."""
+        """Return the client's own numbers, as of now."""
         return self.session.stats(self.now(), url=str(self.address))
 
     @property
@@ -137,7 +137,7 @@ class Engine:
                         if self.link is not None:
                             await self.link.connection.close()
             finally:
-                # Also if who closes it is cancelled: it is not left half closed.
+                # Also if the caller is cancelled, so that the client is not left half closed.
                 if self._runner is not None:
                     self._runner.cancel()
         if self._runner is not None:
@@ -172,7 +172,7 @@ class Engine:
         Raises:
             ClientClosed, OptionError, QueueFull: as :meth:`Session.send`.
         """
-        # Who comes when there is room again stands behind those who wait for it.
+        # A caller that comes when there is room again stands behind those that wait for it.
         async with self._line:
             while True:
                 try:
@@ -195,7 +195,7 @@ class Engine:
         Args:
             kind: the message type.
             payload: its payload.
-            late: called with an answer that comes when nobody waits any more.
+            late: called with an answer that comes after the caller has stopped waiting.
 
         Raises:
             RtmonError: as :meth:`Client.request`.
@@ -232,7 +232,7 @@ class Engine:
             await self.change()
 
     def wake(self) -> None:
-        """There may be something to write."""
+        """Write what the session has to send."""
         if self.link is not None:
             self.link.wake()
 

@@ -1,4 +1,4 @@
-"""What the payloads of all message types share: their base classes, and free ``data``."""
+"""Base classes of the payloads of all message types."""
 
 from __future__ import annotations
 
