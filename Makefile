@@ -70,9 +70,10 @@ format: $(INSTALLED) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## Write the tables in docs/ anew
+docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client
 	$(BIN)/python scripts/columns.py
 	$(BIN)/python scripts/metrics.py
+	$(BIN)/python scripts/message_types.py
 
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py

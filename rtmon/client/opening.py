@@ -25,7 +25,7 @@ def connect(
     rng: random.Random | None = None,
     **changes: Any,
 ) -> Client:
-    """A client of a hub that reconnects, and goes on where it was.
+    """Connect to a hub, with a client that reconnects and resumes from its positions.
 
     ``async with rtmon.connect("ws://localhost:8765", name="ada") as client: …``
 

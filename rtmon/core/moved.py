@@ -25,6 +25,8 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.hub.auth": "rtmon.hub.admission.authentication",
     "rtmon.hub.origins": "rtmon.hub.admission.origins",
     "rtmon.hub.session": "rtmon.hub.connection",
+    "rtmon.protocol.incoming": "rtmon.protocol.catalog",
+    "rtmon.protocol.outgoing": "rtmon.protocol.catalog",
     "rtmon.server": "rtmon.servers.websockets",
 }
 """Old module or package → new one; modules inside a package move with it."""

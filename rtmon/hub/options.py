@@ -11,7 +11,7 @@ from ..core.batching import Batch
 from ..core.option_checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from .channels import is_pattern
+from ..protocol.channels import is_pattern
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 

@@ -16,7 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub.admission.authentication import JWT, Credentials, User, bearer, left
+from rtmon.hub.admission.authentication import Credentials, User, bearer, seconds_left
+from rtmon.hub.admission.jwt import JWT
 from tests.hub.tokens import KEY, login, token
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
@@ -226,8 +227,8 @@ def test_what_a_user_may_is_words_until_a_time(wrong: Any) -> None:
 def test_for_ever() -> None:
     """Who is known until infinity, or nearly so, is known for ever; permissions may be a list."""
     for expires in (float("inf"), 1e306):
-        assert left(User(id="ada", expires=expires), 0.0) is None
-    assert left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
+        assert seconds_left(User(id="ada", expires=expires), 0.0) is None
+    assert seconds_left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
     assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
 
 

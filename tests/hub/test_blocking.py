@@ -38,7 +38,7 @@ async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> Non
                 published.append(n)
 
         task = asyncio.create_task(publish())
-        peer = next(iter(hub.audience.sessions.values())).peer
+        peer = next(iter(hub.connections.values())).peer
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
@@ -70,7 +70,7 @@ async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
-        peer = next(iter(hub.audience.sessions.values())).peer
+        peer = next(iter(hub.connections.values())).peer
         publishing = asyncio.gather(
             *[hub.publish("c", {"n": n, "pad": PAD}) for n in range(3 * COUNT)]
         )
@@ -93,5 +93,5 @@ async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
         async with asyncio.timeout(LONG):
             for _ in range(COUNT):
                 await hub.publish("c", {"pad": PAD})
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         client.transport.abort()

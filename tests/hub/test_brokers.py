@@ -12,7 +12,7 @@ import pytest
 from rtmon.hub.brokers.base import Broker, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 from tests.hub.redis_server import RedisServer
 
 KEEP = {"size": 5, "age": 60.0}

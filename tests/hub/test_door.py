@@ -33,14 +33,14 @@ async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]
     except ProtocolError as error:
         return error.code, 0
     except socketio.exceptions.ConnectionError:
-        (code,) = place.hub.door.refused
+        (code,) = place.hub.refused
         return code, 0
     if isinstance(client, StreamClient):
         response = client.stream.response
         await response.aread()
         challenged = response.headers.get("www-authenticate", "").startswith("Bearer")
         assert (response.status_code, challenged) in {(401, True), (503, False)}
-        (code,) = place.hub.door.refused
+        (code,) = place.hub.refused
         return code, response.json()["code"]
     if shown is None:
         await client.send("ping")
@@ -85,9 +85,9 @@ async def test_who_is_not_let_in(
     place = await start(auth=login(), auth_timeout=60)
     found = await refused(place, over, shown)
     assert found in {(error, code), (error, 0)}
-    assert place.hub.door.refused == {error: 1}
-    await until(lambda: over == "memory" or not list(place.hub.door))
-    assert not place.hub.audience.sessions
+    assert place.hub.refused == {error: 1}
+    await until(lambda: over == "memory" or not list(place.hub._connection_limits.connections))
+    assert not place.hub.connections
 
 
 @pytest.mark.parametrize("over", LATER)
@@ -133,7 +133,7 @@ async def test_one_attempt(start: Start, over: str, first: Any) -> None:
     if over == "memory":
         await eve.send("connect", {"token": token("ada")})
     assert await eve.close_code() == 4500
-    assert not place.hub.audience.sessions
+    assert not place.hub.connections
 
 
 @pytest.mark.parametrize("says", [None, "40", '40{"token":"nonsense"}'])
@@ -164,8 +164,8 @@ async def test_who_says_nothing_is_closed(start: Start, over: str) -> None:
     place = await start(auth=login(), auth_timeout=0.05)
     nobody = await place.come(over=over)
     assert await nobody.close_code() == 4002
-    await until(lambda: over == "memory" or not list(place.hub.door))
-    assert not place.hub.audience.sessions
+    await until(lambda: over == "memory" or not list(place.hub._connection_limits.connections))
+    assert not place.hub.connections
 
 
 async def test_the_address_counts_only_where_it_may(start: Start, over: str) -> None:
@@ -274,17 +274,17 @@ async def test_words_of_ones_own(start: Start) -> None:
     for number in range(3):
         found = await refused(place, "websocket-json", f"{number}")
         assert found == (f"banned_{number}", 4500)
-    assert place.hub.door.refused == {"other": 3}
+    assert place.hub.refused == {"other": 3}
 
 
 async def test_who_is_being_asked_goes_with_the_hub(start: Start) -> None:
     """When the hub ends, those are told, too, who have not said yet who they are."""
     place = await start(auth=login(), auth_timeout=60)
     nobody = await place.come()
-    await until(lambda: list(place.hub.door))
+    await until(lambda: list(place.hub._connection_limits.connections))
     await place.hub.aclose()
     assert await nobody.close_code() == 1001
-    assert not list(place.hub.door)
+    assert not list(place.hub._connection_limits.connections)
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
@@ -305,7 +305,7 @@ async def test_no_secret_is_logged(
     for shown in (fresh, bad, broken):
         await ada.ask("refresh", {"token": shown})
     for shown in (bad, broken):
-        place.hub.door.refused.clear()
+        place.hub._refusals.counts.clear()
         await refused(place, over, shown)
     said = [record.getMessage() + str(record.exc_text) for record in caplog.records]
     assert any("auth raised ValueError" in line for line in said)
@@ -336,7 +336,7 @@ async def test_a_reader_that_left_while_it_was_asked(start: Start) -> None:
     await ada.leave()
     answered.set()
     await subscribing
-    assert not place.hub.audience.channels.receivers("news.x")
+    assert not place.hub.registry.subscriptions.receivers("news.x")
 
 
 async def test_who_has_expired_does_not_come_in(start: Start) -> None:

@@ -48,7 +48,7 @@ async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -
     ada.connection.transport.pause_reading()
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since}, id="s")
-    session = place.hub.audience.sessions[ada.id]
+    session = place.hub.connections[ada.id]
     await until(lambda: session.peer.waiting > WAITING / 4)
     for number in range(60, 70):
         await place.hub.publish("c", [number, ""])
@@ -76,7 +76,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
     ada.connection.transport.pause_reading()
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since})
-    peer = place.hub.audience.sessions[ada.id].peer
+    peer = place.hub.connections[ada.id].peer
     await until(lambda: peer.waiting > WAITING / 4)
     bo = await place.connect("bo")
     assert (await bo.ask("publish", {"channel": "c", "data": 1, "ack": True}))["type"] == "ack"

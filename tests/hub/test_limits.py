@@ -24,7 +24,7 @@ async def turned_away(place: Place, over: str, **options: Any) -> str | int:
     try:
         client = await place.come(over=over, **options)
     except (ProtocolError, socketio.exceptions.ConnectionError):
-        (found,) = place.hub.door.refused
+        (found,) = place.hub.refused
         return found
     if isinstance(client, StreamClient):
         return await client.close_code()
@@ -45,7 +45,9 @@ async def test_connections_of_one_user(start: Start, over: str) -> None:
     assert found in {"too_many_connections", 1013}
     await place.connect(over=over, token=token("bo"))
     await first.leave()
-    await until(lambda: len(list(place.hub.door)) <= 2 + (over == "memory"))
+    await until(
+        lambda: len(list(place.hub._connection_limits.connections)) <= 2 + (over == "memory")
+    )
     await place.connect(over=over, token=token("ada"))
 
 
@@ -56,11 +58,11 @@ async def test_connections_of_one_address(start: Start) -> None:
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
     nobody = await place.come()
-    await until(lambda: len(list(place.hub.door)) == 2)
+    await until(lambda: len(list(place.hub._connection_limits.connections)) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
     await place.connect(over="memory", token=token("bo"))  # from elsewhere
     await nobody.leave()
-    await until(lambda: len(list(place.hub.door)) == 2)
+    await until(lambda: len(list(place.hub._connection_limits.connections)) == 2)
     await place.connect(token=token("bo"))
 
 
@@ -137,7 +139,7 @@ async def test_trying_tokens_is_bounded_by_address(start: Start, over: str) -> N
         client = await place.come(over=over, token="guess")  # noqa: S106 - it is none
         await client.leave()
     assert len(asked) == 3
-    assert place.hub.door.refused == {"invalid_token": 3, "rate_limited": 2}
+    assert place.hub.refused == {"invalid_token": 3, "rate_limited": 2}
 
 
 async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
@@ -153,14 +155,14 @@ async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
 
     place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
     eve = await place.come(token="slow")  # noqa: S106 - it is none
-    await until(lambda: len(list(place.hub.door)) == 1)
+    await until(lambda: len(list(place.hub._connection_limits.connections)) == 1)
     ada = await place.connect(token="ada")  # noqa: S106 - it is none
     assert await eve.close_code() == 4501
     known.set()
-    await until(lambda: len(list(place.hub.door)) == 1)
+    await until(lambda: len(list(place.hub._connection_limits.connections)) == 1)
     heard = [message for message in await ada.quiet() if "slow" in str(message)]
     assert heard == []
-    assert place.hub.door.refused == {}
+    assert place.hub.refused == {}
 
 
 async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
@@ -185,7 +187,7 @@ async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
     slow = await place.connect(token=token("slow"))
     await slow.send("chat_message", {"text": "hi"})
     await asked.wait()
-    (session,) = [each for each in place.hub.door if each.user == "slow"]
+    (session,) = [each for each in place.hub._connection_limits.connections if each.user == "slow"]
     session.peer.close(4001, "over")
     answer.set()
     assert await slow.close_code() == 4001
@@ -205,11 +207,11 @@ async def test_streams_that_are_being_asked_are_bounded(start: Start) -> None:
     place = await start(auth=check, max_connections=2, auth_timeout=60)
     await place.asgi()
     coming = [asyncio.create_task(place.come(over="sse", token="x")) for _ in range(6)]  # noqa: S106
-    await until(lambda: place.hub.door.refused == {"full": 4})
+    await until(lambda: place.hub.refused == {"full": 4})
     assert asked == 2
     answer.set()
     await asyncio.gather(*coming)
-    await until(lambda: len(place.hub.audience.sessions) == 2)
+    await until(lambda: len(place.hub.connections) == 2)
 
 
 async def test_nothing_is_left_of_who_went(start: Start) -> None:
@@ -227,9 +229,9 @@ async def test_nothing_is_left_of_who_went(start: Start) -> None:
         place.clients.clear()
         with pytest.raises(ProtocolError):
             await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
-    assert not list(hub.door)
-    assert not len(hub.door._here)
-    assert len(hub.door._by_user or ()) <= 3
+    assert not list(hub._connection_limits.connections)
+    assert not len(hub._connection_limits._groups)
+    assert len(hub._dispatcher._rates._by_user or ()) <= 3
 
 
 async def test_crowds_do_not_slip_in(start: Start) -> None:
@@ -246,7 +248,7 @@ async def test_crowds_do_not_slip_in(start: Start) -> None:
     coming = [place.come(over="memory", token=token("ada")) for _ in range(20)]
     done = await asyncio.gather(*coming, return_exceptions=True)
     refused = [each for each in done if isinstance(each, ProtocolError)]
-    assert (len(refused), len(place.hub.audience.sessions)) == (17, 3)
+    assert (len(refused), len(place.hub.connections)) == (17, 3)
 
 
 def test_options_that_make_no_sense() -> None:

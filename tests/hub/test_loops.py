@@ -41,5 +41,5 @@ def test_a_hub_goes_on_with_another_loop() -> None:
         kinds = asyncio.run(once(number))
         assert kinds[0] == "welcome"
     assert heard == [0, 1]
-    assert hub.audience.sessions == {}
-    assert len(hub.audience.rooms) == 0
+    assert hub.connections == {}
+    assert len(hub.registry.rooms) == 0

@@ -27,7 +27,7 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 def beat(hub: Hub) -> None:
     """Ask the only client for a sign of life."""
-    (session,) = hub.audience.sessions.values()
+    (session,) = hub.connections.values()
     session.heartbeat.start(3_600)
     session.heartbeat._beat()
 

@@ -45,7 +45,7 @@ async def arrived(*clients: Any) -> None:
 @contextlib.asynccontextmanager
 async def beating(place: Place) -> AsyncIterator[None]:
     """Have a node look for dead ones, more often than it does by itself."""
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
 
     async def beat() -> None:
@@ -225,7 +225,7 @@ async def test_newcomers_miss_nothing_and_get_nothing_twice(two: tuple[Place, Pl
     writer = asyncio.create_task(publishing(two[0], 200))
     readers = [await subscribed(two[1], "news") for _ in range(5)]
     await writer
-    last = (await two[1].hub.broker.recover("channel:news", since=None, age=60.0)).offset
+    last = (await two[1].hub.context.broker.recover("channel:news", since=None, age=60.0)).offset
     for reader in readers:
         heard = [said(await reader.next("publication"))[0]]
         while heard[-1] < last:
@@ -249,7 +249,7 @@ async def test_a_dead_node_is_given_up(nodes: Nodes, redis: RedisServer) -> None
     await bo.ask("join_room", {"room": "tea"})
     await ada.ask("join_room", {"room": "tea"})
     await arrived(ada, bo)
-    broker = dead.hub.broker
+    broker = dead.hub.context.broker
     assert isinstance(broker, RedisBroker)
     redis.ask("ZADD", f"{broker.prefix}nodes", 0, broker.node)
     async with beating(alive):
@@ -282,7 +282,7 @@ async def test_a_node_that_ends_leaves_nothing(nodes: Nodes, redis: RedisServer)
     """When a node stops, its clients are told as gone at once, and Redis has nothing of it."""
     here, there = await nodes.open(redis.url), await nodes.open(redis.url)
     ada, bo = await here.connect("ada"), await there.connect("bo")
-    broker = there.hub.broker
+    broker = there.hub.context.broker
     assert isinstance(broker, RedisBroker)
     await there.hub.aclose()
     left = await ada.wait(lambda m: m["type"] == "user_left")

@@ -158,7 +158,7 @@ async def test_what_is_on_its_way_is_waited_for(cut: Cut) -> None:
     """A node says where a channel is once it has delivered what came before, so that nobody who
     subscribes gets twice what was still on its way.
     """
-    bo, broker = await joined(cut.there), cut.there.hub.broker
+    bo, broker = await joined(cut.there), cut.there.hub.context.broker
     link = cut.hold_up()
     receipt = await cut.here.hub.publish("news", 1)
     recovering = asyncio.create_task(broker.recover("channel:news", since=None, age=60.0))
@@ -205,8 +205,8 @@ async def test_who_left_meanwhile_is_told_later(cut: Cut) -> None:
     await ada.next("user_online")
     await cut.away()
     await bo.leave()
-    arrivals = cut.there.hub.reception.arrivals
-    await until(lambda: not cut.there.hub.audience.sessions and not arrivals._pending)
+    arrivals = cut.there.hub._join_leave
+    await until(lambda: not cut.there.hub.connections and not arrivals._pending)
     await cut.back()
     gone = await ada.next("user_left")
     assert (gone["payload"]["client_id"], gone["payload"]["user_count"]) == (bo.id, 1)
@@ -302,8 +302,8 @@ async def test_redis_restored_from_an_older_copy(nodes: Nodes, redis: RedisServe
     first = await place.hub.publish("news", 1)
     await place.hub.publish("news", 2)
     assert await bo.published(2) == [1, 2]
-    assert isinstance(place.hub.broker, RedisBroker)
-    prefix = place.hub.broker.prefix
+    assert isinstance(place.hub.context.broker, RedisBroker)
+    prefix = place.hub.context.broker.prefix
     redis.ask("HINCRBY", f"{prefix}life", "seq", -1)
     redis.ask("SET", f"{prefix}at:channel:news", first.offset)
     redis.ask("XTRIM", f"{prefix}past:channel:news", "MAXLEN", 1)
@@ -331,7 +331,7 @@ async def test_what_a_newer_server_tells_is_skipped(nodes: Nodes, redis: RedisSe
     bo = await joined(place)
     said: list[str] = []
     place.hub.report_to(lambda kind, _: said.append(kind))
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     life = [each.decode() for each in redis.ask("HMGET", f"{broker.prefix}life", "epoch", "seq")]
     for note in ({"type": "not_yet", "payload": {}}, {"type": "user_left", "payload": {"name": 1}}):
@@ -347,7 +347,7 @@ async def test_what_a_newer_server_publishes_is_a_gap(cut: Cut) -> None:
     neither keeps it from Redis nor from what comes next.
     """
     bo = await joined(cut.there)
-    broker = cut.here.hub.broker
+    broker = cut.here.hub.context.broker
     assert isinstance(broker, RedisBroker)
     newer = {"type": "publication", "id": "1", "timestamp": 0, "slow": "not_yet"}
 
@@ -392,7 +392,7 @@ async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) ->
         await hub.start()
         await until(lambda hub=hub: hub.away is None or said)
         assert (hub.away is None) == password.endswith("word")
-        assert "s3cret" not in repr(hub.broker)
+        assert "s3cret" not in repr(hub.context.broker)
         await hub.aclose()
     assert "s3cret" not in caplog.text + "".join(said)
     assert any("away" in each and "127.0.0.1" in each for each in said)

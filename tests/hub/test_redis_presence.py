@@ -11,7 +11,7 @@ import pytest
 from rtmon.errors import ProtocolError
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.protocol import limits
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import Nodes
@@ -27,7 +27,7 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 def broker_of(place: Place) -> RedisBroker:
     """What a node has to do with Redis."""
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     return broker
 

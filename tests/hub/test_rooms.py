@@ -17,7 +17,7 @@ async def test_a_room_lives_while_somebody_is_in_it(place: Place) -> None:
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "not_in_room"
     await bo.leave()
-    await until(lambda: "r" not in place.hub.audience.rooms)
+    await until(lambda: "r" not in place.hub.registry.rooms)
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "unknown_room"
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["code"] == "unknown_room"
@@ -30,7 +30,7 @@ async def test_leave_without_a_name_leaves_all(place: Place) -> None:
         await ada.ask("join_room", {"room": room})
     answer = (await ada.ask("leave_room"))["payload"]
     assert answer == {"rooms": ["a", "b", "c"], "member_count": 0}
-    assert len(place.hub.audience.rooms) == 0
+    assert len(place.hub.registry.rooms) == 0
 
 
 async def test_joins_and_leaves_are_told_in_order(place: Place) -> None:

@@ -75,14 +75,14 @@ async def test_a_channels_counts_say_what_became_of_each_message() -> None:
 
         assert 0 < unsettled() <= 10
         await client.send(json.dumps({"type": "connect", "payload": {"batch": {"size": 5}}}))
-        (session,) = hub.audience.sessions.values()
+        (session,) = hub.connections.values()
         await until(lambda: session.batching, timeout=LONG)
         before = unsettled()
         for n in range(3):
             await hub.publish("c", {"n": n})
         assert unsettled() == before + 3
         client.transport.abort()
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         assert unsettled() == 0
 
 
@@ -157,7 +157,7 @@ async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> No
     ):
         for client in (slow, ada, bo):
             await subscribe(client)
-        peers = [session.peer for session in hub.audience.sessions.values()]
+        peers = [session.peer for session in hub.connections.values()]
         slow.transport.pause_reading()
         for n in range(60):
             await hub.publish("c", {"n": n, "pad": PAD * 5})
@@ -203,7 +203,7 @@ async def test_a_reader_that_stalls_is_cut_though_nothing_more_comes(policy: Any
             await hub.publish("c", {"pad": PAD})
         await until(lambda: row(server).state == "closed", timeout=LONG)
         assert row(server).cause == "slow consumer"
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         client.transport.abort()
 
 

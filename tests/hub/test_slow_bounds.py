@@ -21,7 +21,7 @@ TURN = 65_536
 
 def only(hub: Hub) -> Any:
     """The peer of the only connection."""
-    (session,) = hub.audience.sessions.values()
+    (session,) = hub.connections.values()
     return session.peer
 
 

@@ -31,8 +31,8 @@ class Timed:
     def pass_time(self, seconds: float) -> None:
         """Time passes, and each connection looks at the clock."""
         self.clock.advance(seconds)
-        for session in self.here.hub.door:
-            session.stay.look()
+        for session in self.here.hub._connection_limits.connections:
+            self.here.hub._expiry.check(session)
 
 
 async def test_a_token_expires(start: Start, over: str) -> None:
@@ -51,7 +51,7 @@ async def test_a_token_expires(start: Start, over: str) -> None:
     assert "token_expiring" not in {message["type"] for message in await ada.quiet()}
     timed.pass_time(20)
     assert await ada.close_code() == 4001
-    await until(lambda: over == "memory" or not place.hub.audience.sessions)
+    await until(lambda: over == "memory" or not place.hub.connections)
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
@@ -94,7 +94,7 @@ async def test_time_alone_ends_it(start: Start) -> None:
     """By the real clock, too, a connection is closed when its token expires."""
     place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
     ada = await place.connect()
-    (session,) = place.hub.door
+    (session,) = place.hub._connection_limits.connections
     assert await ada.close_code() == 4001
     assert session.identity is not None
     assert time.time() >= (session.identity.expires or 0.0)
@@ -122,7 +122,7 @@ async def test_heartbeats_in_a_batch_are_heartbeats(start: Start) -> None:
     clock = FakeClock()
     place = await start(idle_timeout=3_600, clock=clock.monotonic)
     ada = await place.connect()
-    (session,) = place.hub.audience.sessions.values()
+    (session,) = place.hub.connections.values()
     came = session.active
     for kind, said in (("ping", 0.0), ("typing_start", 2.0)):
         clock.advance(1)

@@ -25,7 +25,7 @@ async def test_welcome_comes_first(place: Place, over: str) -> None:
     assert payload["user_count"] == 1
     assert payload["protocol"] == "1"
     assert payload["limits"]["message_size"] == 131_072
-    assert place.hub.audience.sessions[payload["client_id"]].name == "ada"
+    assert place.hub.connections[payload["client_id"]].name == "ada"
 
 
 async def test_chat_reaches_everybody_in_order(place: Place, over: str) -> None:
@@ -58,7 +58,7 @@ async def test_leaving_is_noticed(place: Place, over: str) -> None:
     left = await bo.next("user_left")
     assert left["payload"]["client_id"] == ada.id
     assert left["payload"]["user_count"] == 1
-    assert ada.id not in place.hub.audience.sessions
+    assert ada.id not in place.hub.connections
 
 
 async def test_errors_answer_and_stay(place: Place, over: str) -> None:
@@ -134,7 +134,7 @@ async def test_who_returns_to_the_chat_gets_what_was_missed(place: Place, over: 
 async def test_heartbeats_measure_and_miss(place: Place, over: str) -> None:
     """Who asks for ping messages gets them; who answers none of three is closed with 4000."""
     ada = await place.connect(over=over)
-    session = place.hub.audience.sessions[ada.id]
+    session = place.hub.connections[ada.id]
     measured: list[float] = []
     session.peer.measured = measured.append
     session.heartbeat.start(3600)

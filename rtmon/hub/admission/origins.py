@@ -1,4 +1,4 @@
-"""Which web pages may use a hub. Pure.
+"""Origin checks: which web pages may use a hub. Pure.
 
 A browser opens a WebSocket, an event stream or a poll for any page that asks, with the user's
 cookies and from inside the user's network, and what guards other requests does not guard these
@@ -18,16 +18,16 @@ from ...errors import OptionError
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
 
 OriginsOption: TypeAlias = str | Sequence[str | re.Pattern[str] | None] | None
-"""Pages of other origins that may come; ``"*"`` for all, None for none."""
+"""Other origins whose web pages are allowed; ``"*"`` for all, None for none."""
 
 REFUSAL = (
     "Web pages of this origin may not use this server. Its operator can name them: origins=[…]. "
     "Behind a proxy that changes Host, have it pass on the browser's.\n"
 )
-"""What who is refused is told, with status 403."""
+"""Body of the 403 response."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+|null")
-"""What may be named: a serialized origin (RFC 6454, 6.2)."""
+"""A serialized origin (RFC 6454, 6.2)."""
 
 
 class Origins:
@@ -63,7 +63,7 @@ class Origins:
                 )
 
     def allows(self, values: Callable[[str], Sequence[str]]) -> bool:
-        """Whether a request may come.
+        """Return whether a request is allowed.
 
         Args:
             values: the values of a header of the request, by its name.

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ...core.backpressure import Policy
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 
 __all__ = [
     "Broker",
@@ -130,7 +130,7 @@ class BrokerEvents(Protocol):
         """
 
     def moved(
-        self, change: Literal["came", "went"], key: str, member: Member, remaining: int
+        self, change: Literal["joined", "left"], key: str, member: Member, remaining: int
     ) -> None:
         """Somebody's node was given up for dead, or has come back.
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from ...protocol import limits
-from ...protocol.outgoing import Member
-from ..presence import Presence
+from ...protocol.catalog import Member
 from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
 from .deduplication import SeenIds
 from .history import HistoryStore
+from .presence import PresenceStore
 
 __all__ = ["MemoryBroker"]
 
@@ -40,7 +40,7 @@ class MemoryBroker(Broker):
         self._seen: SeenIds[int] = SeenIds(
             seconds=limits.DEDUPE_SECONDS, capacity=limits.DEDUPE_IDS
         )
-        self._presence = Presence()
+        self._presence = PresenceStore()
 
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None

@@ -17,7 +17,7 @@ from ...core.backoff import Backoff
 from ...core.option_checks import within
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from .base import (
     Broker,
     BrokerEvents,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ProtocolError
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from .base import BrokerEvents, user_key
 
 __all__ = ["Members"]
@@ -135,7 +135,7 @@ class Members:
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)
-                    self.events.moved("went", key, member, 0)
+                    self.events.moved("left", key, member, 0)
         await self._insist([wanted[each] for each in wanted.keys() - known], told=told)
         await self._insist([each for each in wanted.values() if each[:2] in self._unconfirmed])
 
@@ -155,14 +155,14 @@ class Members:
                 self._confirm(key, client_id, body)
                 if told and self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("came", key, member, count)
+                    self.events.moved("joined", key, member, count)
 
     async def _bury(self, node: bytes) -> None:
         while moved := await self._call("bury", node, _AT_ONCE):
             for key, body, remaining in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
                 if self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("went", key.decode(), member, remaining)
+                    self.events.moved("left", key.decode(), member, remaining)
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:

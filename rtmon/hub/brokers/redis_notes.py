@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...protocol import limits
-from ...protocol.outgoing import OUTGOING
+from ...protocol.catalog import OUTGOING
 from .base import Note
 
 __all__ = ["Notes", "decode_note", "encode_note"]

@@ -14,7 +14,7 @@ from typing import Final
 
 from ...errors import ProtocolError
 from ...protocol import limits
-from ...protocol.files import FileNote
+from ...protocol.catalog import FileNote
 
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 

@@ -12,15 +12,15 @@ import msgspec
 
 from ...errors import ProtocolError
 from ...protocol import limits
+from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import Position
 from ..admission.authentication import Credentials, User, bearer
 from ..places import CHAT, channel_key, room_key
 from .positions import Positions
 
 if TYPE_CHECKING:
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
     from .base import Peer
 
@@ -97,7 +97,7 @@ def shown(
         headers: of the request.
         said: a token that came beside it.
     """
-    if hub.door.auth is None:
+    if not hub.authenticates:
         return None
     token, by_name = bearer(headers)
     return Credentials(
@@ -115,7 +115,7 @@ async def arrive(
     *,
     credentials: Credentials | None = None,
     identity: User | None = None,
-) -> Session:
+) -> Connection:
     """Let a client into a hub and all the places it names; what cannot be done, it is told.
 
     Raises:
@@ -128,7 +128,7 @@ async def arrive(
     except ProtocolError as error:
         wrong = error
     since = known.pop(CHAT, None) or arrival.since
-    session = await hub.open(
+    connection = await hub.open(
         peer,
         name=arrival.name,
         user=arrival.user,
@@ -137,18 +137,18 @@ async def arrive(
         identity=identity,
     )
     if wrong is not None:
-        session.error(wrong)
+        connection.error(wrong)
     try:
         for key, at in {**arrival.places, **known}.items():
             kind, _, name = key.partition(":")
             if kind in _ENTER:
                 payload = msgspec.json.encode({kind: name, **({} if at is None else {"since": at})})
                 envelope = Envelope(type=_ENTER[kind], payload=msgspec.Raw(payload))
-                await session.handle(envelope, JSON)
+                await hub.handle(connection, envelope, JSON)
     except BaseException:
-        session.closed()
+        hub.closed(connection)
         raise
-    return session
+    return connection
 
 
 _ENTER = {"room": "join_room", "channel": "subscribe"}

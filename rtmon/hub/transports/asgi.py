@@ -33,7 +33,7 @@ except ImportError:
     raise MissingExtra("The ASGI transport", "starlette", "asgi") from None
 
 if TYPE_CHECKING:
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["ASGIPeer", "App", "app"]
@@ -61,7 +61,7 @@ class ASGIPeer(SendingPeer):
         sending = asyncio.get_running_loop().create_task(self._sending())
         try:
             async with self.limit:
-                await self._session(arrival)
+                await self._serve(arrival)
         except TimeoutError:
             pass  # cut: it did not end by itself
         finally:
@@ -70,10 +70,10 @@ class ASGIPeer(SendingPeer):
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
 
-    async def _session(self, arrival: Arrival) -> None:
+    async def _serve(self, arrival: Arrival) -> None:
         headers = Headers(scope=self._scope).items()
         try:
-            session = await self._hub.open(
+            connection = await self._hub.open(
                 self,
                 name=arrival.name,
                 user=arrival.user,
@@ -81,21 +81,21 @@ class ASGIPeer(SendingPeer):
                 credentials=shown(self._hub, self, arrival, headers),
             )
         except ProtocolError as error:
-            self.close(self._hub.door.turn_away(self, error), error.message)
+            self.close(self._hub.refuse(self, error), error.message)
             await self._discarding()
             return
         try:
-            await self._receiving(session)
+            await self._receiving(connection)
         finally:
-            session.closed()
+            self._hub.closed(connection)
 
-    async def _receiving(self, session: Session) -> None:
+    async def _receiving(self, connection: Connection) -> None:
         while (message := await self._receive())["type"] == "websocket.receive":
             data = _data(message)
-            if size_of(data) > self._hub.options.max_size:
-                self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
+            if size_of(data) > self._context.options.max_size:
+                self.close(1009, f"a message may have {self._context.options.max_size} bytes")
             if self.open:
-                await session.receive(data)
+                await self._hub.receive(connection, data)
 
     async def _discarding(self) -> None:
         while (await self._receive())["type"] == "websocket.receive":

@@ -19,7 +19,7 @@ import msgspec
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
-from ..admission.limits import close_code
+from ..admission.refusals import close_code
 from ..places import channel_key, room_key
 from .arriving import Arrival, arrive, shown
 from .sending import Latest
@@ -83,7 +83,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             return None
         sid, *rest = args
         peer = self.peers.get(sid)
-        if peer is None or peer.session is None:
+        if peer is None or peer.member is None:
             return None
         return await peer.receive(event, rest, asked.get())
 
@@ -97,7 +97,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         headers = Headers(scope=environ["asgi.scope"]).items()
         credentials = shown(self.hub, peer, arrival, headers, said=said.token)
         try:
-            session = await arrive(self.hub, peer, arrival, credentials=credentials)
+            connection = await arrive(self.hub, peer, arrival, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
             code = close_code(error)
@@ -106,10 +106,10 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         except BaseException:
             self._disconnect(sid)
             raise
-        if sid not in self.peers:  # it went while it came
-            session.closed()
+        if sid not in self.peers:  # it ended meanwhile
+            self.hub.closed(connection)
             return False
-        peer.welcomed(session, said.pid)
+        peer.welcomed(connection, said.pid)
         return True
 
     def _disconnect(self, sid: str, _reason: str = "") -> None:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
-from ...protocol.incoming import Position
-from ..admission.limits import close_code
+from ..admission.refusals import close_code
 from .arriving import Arrival, arrive, shown
 from .positions import Positions, moves
 from .sending import METER, MONITOR, Latest, SendingPeer
@@ -38,7 +38,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from ..admission.authentication import User
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["EventStreams", "StreamPeer", "told_to_stop"]
@@ -74,19 +74,19 @@ class StreamPeer(SendingPeer):
     """A stream of events, and what is posted to it.
 
     Attributes:
-        arrived: the session, once the client is let in.
+        arrived: the connection, once the client is welcomed.
         token: a secret that the client shows when it posts; empty before its welcome.
     """
 
     transport = "sse"
     codec = JSON
     binary = False
-    asks_later = False  # it is told what to post with in its welcome
+    authenticates_later = False  # it is told what to post with in its welcome
 
     def __init__(self, streams: EventStreams, remote: str | None) -> None:
         super().__init__(streams.hub)
         self.remote = remote
-        self.arrived: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self.arrived: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.token = ""
         self._streams = streams
         self._positions = Positions()
@@ -121,8 +121,8 @@ class StreamPeer(SendingPeer):
     def farewell(self) -> bytes:
         """The last event: why the stream ends, and whether to come back."""
         code, reason = self.goodbye or (close.GOING_AWAY, "")
-        payload = outgoing.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
-        data = JSON.encode(self._hub.message("disconnect", payload))
+        payload = catalog.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
+        data = JSON.encode(self._context.messages.message("disconnect", payload))
         return _Event.of(data).encoded
 
 
@@ -161,7 +161,7 @@ async def told_to_stop() -> None:
 def _refusal(error: ProtocolError) -> Response:
     """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
     code = close_code(error)
-    goodbye = outgoing.Goodbye(
+    goodbye = catalog.Goodbye(
         code=code,
         reason=error.message,
         retry=close.may_reconnect(code),
@@ -222,10 +222,8 @@ class EventStreams:
         credentials = shown(self.hub, peer, arrival, request.headers.items())
         if credentials is not None:
             try:
-                with self.hub.door.knocking(peer.remote):
-                    identity = await self.hub.door.identify(credentials)
+                identity = await self.hub.authenticate(peer, credentials)
             except ProtocolError as error:
-                self.hub.door.note(peer, error)
                 await _refusal(error)(request.scope, request.receive, send)
                 return
         events = self._events(peer, arrival.returned(returning), identity, request)
@@ -250,7 +248,7 @@ class EventStreams:
             self._open.pop(peer.token, None)
             peer.ended()
             if peer.arrived.done() and not peer.arrived.cancelled():
-                peer.arrived.result().closed()
+                self.hub.closed(peer.arrived.result())
             peer.arrived.cancel()
 
     async def _arrive(self, peer: StreamPeer, arrival: Arrival, identity: User | None) -> None:
@@ -282,14 +280,14 @@ class EventStreams:
         if peer.meter is not None:
             peer.meter.received(len(body))
         try:
-            session = await asyncio.shield(peer.arrived)
+            connection = await asyncio.shield(peer.arrived)
         except asyncio.CancelledError:
             if not peer.arrived.cancelled():
                 raise
             raise HTTPException(401, _ENDED) from None
-        if not peer.open:  # who is shown out does not go on speaking
+        if not peer.open:  # messages after the close are ignored
             raise HTTPException(401, _ENDED)
-        await session.receive(body)
+        await self.hub.receive(connection, body)
         return Response(status_code=202)
 
     async def _body(self, request: Request) -> bytes:

@@ -19,7 +19,7 @@ from .arriving import Arrival, shown
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["WebSocketPeer", "handler", "serve_arguments"]
@@ -63,7 +63,7 @@ class WebSocketPeer(QueuedPeer):
     def write(self, data: str | bytes) -> None:
         # The one call of the library that writes at once and never waits.
         broadcast((self.connection,), data)
-        if not self._guarded and self.buffered > self._hub.options.max_waiting:
+        if not self._guarded and self.buffered > self._context.options.max_waiting:
             self.too_slow()
 
     @property
@@ -92,29 +92,33 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     Start the server with the arguments of :func:`serve_arguments`, too. A client may give its
     name and user in the address: ``ws://host:8765/?name=ada``.
     """
+    # Only servers of `websockets` need it, and it loads much that the hub itself does not.
+    from ...servers.fanout import Group
+
+    hub.share_frames(Group)
 
     async def handle(connection: ServerConnection) -> None:
         # One frame, and no generator: what is on the stack here, each idle connection holds.
         peer = WebSocketPeer(connection, hub=hub)
-        session = None
+        client = None
         try:
-            session = await _welcomed(hub, peer)
-            while session is not None:
+            client = await _opened(hub, peer)
+            while client is not None:
                 data = await connection.recv()
-                if not peer.shown_out:
-                    await session.receive(data)
+                if not peer.closing:
+                    await hub.receive(client, data)
         except ConnectionClosed:
             pass
         finally:
-            if session is not None:
-                session.closed()
+            if client is not None:
+                hub.closed(client)
             peer.ended()
 
     return handle
 
 
-async def _welcomed(hub: Hub, peer: WebSocketPeer) -> Session | None:
-    """Let a client in; None, and its connection closed, if it may not come."""
+async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
+    """Open a client's connection to the hub; None, and the socket closed, if it is refused."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
@@ -129,7 +133,7 @@ async def _welcomed(hub: Hub, peer: WebSocketPeer) -> Session | None:
             credentials=shown(hub, peer, arrival, headers),
         )
     except ProtocolError as error:
-        code = hub.door.turn_away(peer, error)
+        code = hub.refuse(peer, error)
         await connection.close(code, _reason(error.message))
         return None
 

@@ -97,7 +97,7 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
             await _ask(client, "subscribe", channel="news")
         (session,) = [
             one
-            for one in hub.audience.sessions.values()
+            for one in hub.connections.values()
             if one.peer.remote == f"127.0.0.1:{restless.local_address[1]}"
         ]
         ways = (
@@ -109,10 +109,10 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
         expected = []
         for number in range(200):
             await hub.publish("news", number)
-            if hub.audience.channels.has(session, "news"):
+            if hub.registry.subscriptions.has(session, "news"):
                 expected.append(("news", number))
             if number % 5 == 4:
-                await session.receive(json.dumps(ways[number // 5 % len(ways)]))
+                await hub.receive(session, json.dumps(ways[number // 5 % len(ways)]))
             if number % 3 == 2:
                 await asyncio.sleep(0)
         session.flush()
@@ -155,11 +155,11 @@ async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
             await _ask(ada, "ping")
             (name,) = {
                 session.name
-                for session in hub.audience.sessions.values()
+                for session in hub.connections.values()
                 if session.peer.remote == f"127.0.0.1:{ada.local_address[1]}"
             }
-        await until(lambda: len(hub.audience.sessions) == 6)
-        hub.reception.arrivals.flush()
+        await until(lambda: len(hub.connections) == 6)
+        hub._join_leave.flush()
         for client in clients:
             about: list[str] = []
             async with asyncio.timeout(60):
@@ -196,7 +196,7 @@ async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch)
         AsyncExitStack() as stack,
     ):
         clients = [await stack.enter_async_context(connect(server.url)) for _ in range(20)]
-        hub.reception.arrivals.flush()
+        hub._join_leave.flush()
         assert len(framed) == 1
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
@@ -243,9 +243,9 @@ async def test_people_come_and_go_while_much_is_published(
             going_on = asyncio.create_task(_go_on(hub))
             await asyncio.gather(*visitors)
             going_on.cancel()
-        await until(lambda: len(hub.audience.sessions) == 1)
-        kept = hub.audience._outlets
-        kept_members = {key: len(outlet) for key, outlet in kept._outlets.items()}
+        await until(lambda: len(hub.connections) == 1)
+        kept = hub._broadcast.receivers
+        kept_members = {key: len(one) for key, one in kept._receivers.items()}
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
         stats = hub.channel_stats()["channel:news"]

@@ -1,4 +1,4 @@
-"""One connection's life: what is read, what is written, and when it must be cut."""
+"""One connection of a client: reads, writes, and cuts it when it is dead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-__all__ = ["Link"]
+__all__ = ["TransportLink"]
 
 logger = logging.getLogger("rtmon.client")
 
@@ -26,14 +26,14 @@ _STALL = 1.0
 """Seconds by which a timer is late when this program, or its machine, stood still."""
 
 
-class Link:
+class TransportLink:
     """Moves messages between a session and a connection.
 
     Args:
-        session: what decides.
+        session: decides what is sent, and when the connection is dead.
         connection: an open one.
         clock: where time comes from.
-        passed: called when the session may have something to tell.
+        passed: called when the session may have events.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class Link:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something to write."""
+        """Write what the session has to send."""
         self._wake.set()
 
     def abort(self) -> None:
-        """Cut the connection: the other end does not answer any more."""
+        """Cut the connection, since the peer does not answer any more."""
         self.connection.transport.abort()
 
     async def run(self, *, welcome_within: float) -> tuple[int, str]:
-        """Until the connection has ended.
+        """Run until the connection has ended.
 
         Args:
             welcome_within: seconds until the server must have spoken.
@@ -84,7 +84,7 @@ class Link:
         return code, "" if received is None else received.reason
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """A connection without its writer or its watch is worse than none."""
+        """Cut the connection if its writer or its watch fails."""
         try:
             await work
         except Exception:
@@ -127,7 +127,7 @@ class Link:
             pause, before = max(0.01, self._pause() or 1.0), self._now()
             await asyncio.sleep(pause)
             if self._now() - before > pause + _STALL:
-                # Nobody here has read meanwhile: that nothing was heard is not the link's doing.
+                # This program has read nothing meanwhile: silence says nothing about the link.
                 session.heartbeat.heard(self._now())
 
     def _pause(self) -> float | None:

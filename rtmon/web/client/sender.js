@@ -1,11 +1,11 @@
-/** What a client sends next, and when. Pure: time is passed in. */
+/** Decides which message a client sends next, and when. Pure: time is passed in. */
 
 import { batchOf, encode, inText, sizeOf, withBytes } from "./encoding.js";
 import { OptionError } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
 import { BATCH_MESSAGES, MESSAGE_SIZE } from "./limits.js";
 import { Entry, Outbox } from "./outbox.js";
-import { Pace } from "./pace.js";
+import { Pacing } from "./pacing.js";
 
 /** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
 const PROBE_EVERY = 64;
@@ -18,7 +18,7 @@ export class Sender {
   sent = 0;
   #batch;
   #wall;
-  #pace = new Pace();
+  #pacing = new Pacing();
   #messageSize = MESSAGE_SIZE;
   #prefix;
   #number = 0;
@@ -38,7 +38,7 @@ export class Sender {
    * known), of so many bytes. */
   start(now, { rate, burst, messageSize }) {
     this.#messageSize = messageSize;
-    this.#pace.start(now, { rate, burst });
+    this.#pacing.start(now, { rate, burst });
     this.#probe = { id: null, order: 0 };
     this.heartbeat.start(now);
   }
@@ -75,7 +75,7 @@ export class Sender {
 
   /** What to write now; null if there is nothing, or it is not time yet. */
   next(now) {
-    const room = this.#pace.left(now);
+    const room = this.#pacing.left(now);
     if (room < 1) return null;
     const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
     if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#ping(now);
@@ -98,12 +98,12 @@ export class Sender {
 
   /** The server wants less. */
   pause() {
-    this.#pace.stop();
+    this.#pacing.stop();
   }
 
   /** When to ask again, if nothing happens before. */
   due(now) {
-    const next = this.#pace.left(now) < 1 ? this.#pace.due() : this.#batchDue();
+    const next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
     return Math.min(this.heartbeat.due(now), next);
   }
 
@@ -144,7 +144,7 @@ export class Sender {
 
   #spend(messages) {
     this.sent += messages;
-    this.#pace.spend(messages);
+    this.#pacing.spend(messages);
   }
 
   /** An id that no other message of this client has. */

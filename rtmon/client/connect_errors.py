@@ -1,4 +1,4 @@
-"""What a failed attempt to connect says about the next one. Pure."""
+"""Reads from a failed attempt to connect whether and when to try again. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def is_fatal(error: Exception, process_exception: Callable[[Exception], Exception | None]) -> bool:
-    """Whether the next attempt would fail like this one.
+    """Return whether the next attempt would fail like this one.
 
     Args:
         error: what the attempt raised.
-        process_exception: what `websockets` or the user thinks of it: None to try again.
+        process_exception: of `websockets` or the user; returns None to try again.
     """
     if isinstance(error, InvalidStatus):
         response = error.response
@@ -28,7 +28,7 @@ def is_fatal(error: Exception, process_exception: Callable[[Exception], Exceptio
 
 
 def retry_after(error: Exception, *, wall: float) -> float | None:
-    """Seconds that the server wants to be left alone, if it said: RFC 9110, 10.2.3.
+    """Return the seconds that the server asked to wait, if it did: RFC 9110, 10.2.3.
 
     Args:
         error: what the attempt raised.

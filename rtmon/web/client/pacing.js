@@ -1,6 +1,6 @@
-/** No faster than the server takes it: a bucket of messages. Pure: time is passed in. */
+/** Keeps a client below the rate limit of its server. Pure: time is passed in. */
 
-/** Messages at once, at most: the rest of a long queue need not come all in one breath. */
+/** Most messages sent at once, so that a long queue is spread over some time. */
 const BURST = 500;
 
 /** Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too. */
@@ -9,14 +9,15 @@ const SHARE = 0.95;
 /** Of a message: less than this is lost in adding up times. */
 const ROUNDING = 1e-6;
 
-export class Pace {
+/** A token bucket with the rate and the burst that the server's welcome names. */
+export class Pacing {
   #rate = Infinity; // messages a millisecond
   #burst = BURST;
   #left = BURST;
   #when = 0;
 
   /**
-   * A connection begins, with a full bucket.
+   * Begin a connection with a full bucket.
    *
    * @param rate messages a second that the server takes
    * @param burst and at once; null if that is not known: then a second's worth
@@ -27,7 +28,7 @@ export class Pace {
     this.#when = now;
   }
 
-  /** Messages that may be sent now. */
+  /** Return how many messages may be sent now. */
   left(now) {
     if (this.#rate === Infinity) return BURST;
     this.#left = Math.min(this.#burst, this.#left + (now - this.#when) * this.#rate);
@@ -36,16 +37,17 @@ export class Pace {
     return Math.floor(this.#left + ROUNDING);
   }
 
+  /** Count messages that were sent. */
   spend(messages) {
     this.#left -= messages;
   }
 
-  /** The server has refused one: it needs a pause. */
+  /** Pause, as the server has refused a message for its rate. */
   stop() {
     this.#left = Math.min(this.#left, 0);
   }
 
-  /** When the next message may be sent. */
+  /** Return when the next message may be sent. */
   due() {
     if (this.#rate === Infinity || this.#left >= 1 - ROUNDING) return this.#when;
     return this.#when + (1 - this.#left) / this.#rate;

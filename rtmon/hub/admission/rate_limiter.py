@@ -1,4 +1,4 @@
-"""How much one connection may send. Pure: time is passed in."""
+"""Rate limit of one connection: a token bucket. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from ...core.token_bucket import Bucket
 from ...protocol import limits
 
-__all__ = ["Limiter"]
+__all__ = ["RateLimiter"]
 
 
-class Limiter:
-    """A bucket for the messages of one connection, and patience with who finds it empty.
+class RateLimiter:
+    """Limits the messages of one connection, and recognizes a flood.
 
-    A message that finds no token is refused; so many refused in a row that it can only be a
-    flood end the connection.
+    A message that finds no token is refused. So many refused in a row that they can only be a flood
+    end the connection.
+
+    Args:
+        rate: messages a second, lastingly.
+        burst: messages at once.
+        now: the time.
     """
 
     __slots__ = ("_bucket", "_strikes")
@@ -25,18 +30,18 @@ class Limiter:
 
     @property
     def flooded(self) -> bool:
-        """Whether so much was refused that the connection is to be closed."""
+        """Whether so many messages in a row were refused that the connection must be closed."""
         return self._strikes >= limits.FLOOD_STRIKES
 
     def take(self, now: float, shared: Sequence[Bucket] = ()) -> float:
-        """A message has come.
+        """Take a token for a message.
 
         Args:
             now: the time.
             shared: buckets of several connections that must have a token, too.
 
         Returns:
-            In how many seconds it may come again; 0.0 if it is taken.
+            0.0 if the message is accepted, else the seconds until it would be.
         """
         bucket = self._bucket
         wait = bucket.wait(now)
@@ -49,10 +54,10 @@ class Limiter:
         for other in shared:
             other.take()
         if self._strikes and bucket.fullness >= 0.5:
-            # Half a bucket again: the sender has paused.
+            # The bucket is half full again: the client has paused.
             self._strikes = 0
         return 0.0
 
     def refund(self) -> None:
-        """A message taken turned out to be bounded by something else."""
+        """Put back the token of a message that is bounded by something else."""
         self._bucket.put_back()

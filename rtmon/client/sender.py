@@ -1,4 +1,4 @@
-"""What a client sends next, and when. Pure: time is passed in."""
+"""Decides which message a client sends next, and when. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .encoding import encode, encode_batch
 from .heartbeat import Heartbeat
 from .options import ClientOptions
 from .outbox import Entry, Outbox
-from .pace import Pace
+from .pacing import Pacing
 from .records import Message
 
 __all__ = ["Sender"]
@@ -34,7 +34,8 @@ class Sender:
         wall: Unix seconds, for timestamps.
 
     Attributes:
-        codec: what is spoken.
+        codec: of the connection.
+        connected: true between the server's welcome and the end of the connection.
         sent: messages so far.
     """
 
@@ -44,22 +45,28 @@ class Sender:
         self.heartbeat = Heartbeat(
             interval=options.heartbeat_interval, timeout=options.heartbeat_timeout
         )
+        self.connected = False
         self.sent = 0
         self._options = options
         self._wall = wall
         self._message_size: int = limits.MESSAGE_SIZE
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-        self._pace = Pace()
+        self._pacing = Pacing()
         self._probes: dict[str, int] = {}
         self._asked = False
 
     def start(self, now: float, *, rate: float, burst: int | None, message_size: int) -> None:
-        """A connection is open, and the server takes so much."""
+        """Begin to send over a connection, within the limits of the server."""
+        self.connected = True
         self._message_size = message_size
-        self._pace.start(now, rate=rate, burst=burst)
+        self._pacing.start(now, rate=rate, burst=burst)
         self._probes.clear()
         self.heartbeat.start(now)
+
+    def stop(self) -> None:
+        """Send nothing until the next connection."""
+        self.connected = False
 
     def entry(
         self,
@@ -68,7 +75,7 @@ class Sender:
         now: float,
         settle: Callable[[Message | Exception], None] | None,
     ) -> Entry:
-        """A message of the user, to be queued.
+        """Encode a message of the user, to be queued.
 
         Raises:
             OptionError: it cannot be sent.
@@ -88,7 +95,7 @@ class Sender:
         return Entry(key, kind, data, now, settle, asks=settle is not None, size=size)
 
     def new_key(self) -> str:
-        """An id that no other message of this client has."""
+        """Return an id that no other message of this client has."""
         return f"{self._prefix}-{next(self._numbers):x}"
 
     def control(
@@ -108,13 +115,19 @@ class Sender:
             Entry(key, kind, data, now, settle, asks=settle is not None, control=True)
         )
 
+    def take_back(self, kind: str, payload: Any, now: float) -> None:
+        """Queue a message that ends something, also if the queue is full; ignore its answer."""
+        self.outbox.append(self.entry(kind, payload, now, lambda _: None))
+
     def ask(self) -> None:
-        """Somebody waits for the server to have what was sent: it is asked as soon as it can be."""
+        """Ask the server soon whether it has what was sent, since a caller waits for that."""
         self._asked = True
 
     def next(self, now: float) -> str | bytes | None:
-        """What to write now; None if there is nothing, or it is not time yet."""
-        room = self._pace.left(now)
+        """Return what to write now; None if there is nothing, or it is not time yet."""
+        if not self.connected:
+            return None
+        room = self._pacing.left(now)
         if room < 1:
             return None
         unprobed = self.outbox.unprobed if self.heartbeat.free else 0
@@ -146,7 +159,7 @@ class Sender:
 
     def _spend(self, messages: int) -> None:
         self.sent += messages
-        self._pace.spend(messages)
+        self._pacing.spend(messages)
 
     def _batch_due(self) -> float:
         batch, oldest = self._options.batch, self.outbox.oldest
@@ -168,19 +181,19 @@ class Sender:
         )
 
     def pinged(self, key: str | None, now: float) -> None:
-        """The server has answered a ``ping``."""
+        """Take the server's answer to a ``ping``."""
         if self.heartbeat.answered(key, now) and key in self._probes:
             self.outbox.confirm(self._probes.pop(key))
 
     def pause(self) -> None:
-        """The server wants less."""
-        self._pace.stop()
+        """Send nothing for a while, as the server has refused a message for its rate."""
+        self._pacing.stop()
 
     def due(self, now: float) -> float:
-        """When to ask again, if nothing happens before."""
-        batch = self._batch_due() if self._pace.left(now) >= 1 else self._pace.due()
+        """Return when to ask again, if nothing happens before."""
+        batch = self._batch_due() if self._pacing.left(now) >= 1 else self._pacing.due(now)
         return min(self.heartbeat.due(now), batch)
 
     def milliseconds(self) -> int:
-        """The time, as messages carry it."""
+        """Return the time, as messages carry it."""
         return int(self._wall() * 1000)

@@ -1,16 +1,14 @@
-/** What comes from the server, and what a session does about it. Pure. */
+/** Decodes what comes from the server, and gives each message to the part that it is for. Pure. */
 
+import { POSITIONED } from "./catalog.js";
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
 import { CHAT, placeKey, positionOf } from "./places.js";
 
-/** Errors that say no more than: not now. */
+/** Error codes after which the same message is sent again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
-/** Message types that have a position, and the kind of place that they are said in. */
-const KINDS = { chat_message: "chat", room_message: "room", publication: "channel" };
-
-/** Takes messages for a session. */
+/** Takes what comes over a connection, for a session. */
 export class Receiver {
   #session;
 
@@ -18,7 +16,7 @@ export class Receiver {
     this.#session = session;
   }
 
-  /** Take whatever came over a connection. */
+  /** Take a message. Never throws for what it says. */
   receive(data, now) {
     try {
       const { chunk, envelope } = decode(data);
@@ -110,7 +108,7 @@ export class Receiver {
 
   // Places
 
-  /** The server has let the client into a place, or has not. */
+  /** Take the server's answer to a request to be let into a place. */
   entered(place, answer) {
     const session = this.#session;
     if (session.places.get(place.key) !== place) return;
@@ -149,10 +147,10 @@ export class Receiver {
     const session = this.#session;
     const { type } = envelope;
     let [gap, again, position] = [false, false, null];
-    if (Object.hasOwn(KINDS, type)) {
+    if (Object.hasOwn(POSITIONED, type)) {
       position = positionOf(payload);
-      const name = payload[KINDS[type]];
-      const place = session.places.get(placeKey(KINDS[type], type === "chat_message" ? "" : name));
+      const kind = POSITIONED[type];
+      const place = session.places.get(placeKey(kind, kind === "chat" ? "" : payload[kind]));
       // It comes again, in its order, as soon as the client is let in.
       if (place?.been && !place.entered) return;
       if (place?.entered && position !== null) {
