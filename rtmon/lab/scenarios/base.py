@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from ...errors import OptionError
+from ...views.chart import Chart, Series
 from ..lifecycle import Startable
-from .knobs import Curve, Knob
+from .knobs import Adjustable
 from .measuring import Schedule
 
-__all__ = ["PERIOD", "ROWS", "Scenario"]
+__all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
 
 PERIOD = 0.5
 """Seconds between two rows of numbers."""
@@ -28,7 +29,21 @@ ROWS = 1200
 """Rows kept: ten minutes of half seconds; older ones go."""
 
 
-class Scenario(Startable):
+Row = Mapping[str, float]
+"""The numbers of one moment; NaN where a number is not known."""
+
+
+def series(key: str, label: str, color: str) -> Series[Row]:
+    """Describe a number of :attr:`Scenario.rows` as a series of a chart."""
+    return Series(key=key, label=label, color=color, value=lambda row: row.get(key, math.nan))
+
+
+def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
+    """Describe a chart of a scenario; the title names the unit."""
+    return Chart(key=title, title=title, unit="", series=lines)
+
+
+class Scenario(Adjustable, Startable):
     """Clients that do one thing against a hub, and the numbers of it.
 
     Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
@@ -43,7 +58,7 @@ class Scenario(Startable):
 
     Attributes:
         rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
-            keys of :attr:`curves`; what is not known is NaN. The latest :data:`ROWS`.
+            keys of the series in :attr:`charts`; what is not known is NaN. The latest :data:`ROWS`.
         stopped: set when it has ended.
 
     Raises:
@@ -51,7 +66,7 @@ class Scenario(Startable):
     """
 
     title: ClassVar[str]
-    curves: ClassVar[tuple[Curve, ...]]
+    charts: ClassVar[tuple[Chart[Row], ...]]
     buttons: ClassVar[Mapping[str, str]] = {}
     """Label of a button → the method that it calls."""
 
@@ -85,16 +100,6 @@ class Scenario(Startable):
         values = ", ".join(f"{name}={getattr(self, name):g}" for name in self.knobs())
         state = "running" if self._running else "stopped"
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
-
-    @classmethod
-    def knobs(cls) -> dict[str, Knob]:
-        """Its knobs by name."""
-        return {
-            name: knob
-            for base in reversed(cls.__mro__)
-            for name, knob in vars(base).items()
-            if isinstance(knob, Knob)
-        }
 
     async def start(self) -> None:
         """Connect the clients and begin; returns once all are there. Idempotent.
@@ -153,9 +158,6 @@ class Scenario(Startable):
     def now() -> float:
         """Seconds of the loop's clock."""
         return asyncio.get_running_loop().time()
-
-    def moved(self, knob: str) -> None:
-        """Called when a knob has a new value."""
 
     @abc.abstractmethod
     async def _begin(self) -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...core.backoff import Backoff
+from ...views.chart import Chart
+from ...views.palette import ORANGE, RED, VIOLET
 from ..connection import Connection
 from ..faults import FaultProxy
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import AT_ONCE, LEAVE, UNREACHABLE
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]
@@ -60,10 +62,13 @@ class ReconnectStorm(Scenario):
     """
 
     title = "A reconnect storm"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        Curve(key="attempts", label="attempts", chart="Attempts a second", color="#ea6a0c"),
-        Curve(key="refused", label="refused", chart="Attempts a second", color="#ef4444"),
-        Curve(key="online", label="online", chart="Clients online", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        chart(
+            "Attempts a second",
+            series("attempts", "attempts", ORANGE),
+            series("refused", "refused", RED),
+        ),
+        chart("Clients online", series("online", "online", VIOLET)),
     )
     buttons: ClassVar[dict[str, str]] = {"Cut all": "cut"}
     away = Knob(2.0, 0, 30, "seconds that the server is away", step=0.5)

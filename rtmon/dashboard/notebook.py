@@ -18,7 +18,7 @@ import panel as pn
 from ..feeds import open_feed
 from ..feeds.feed import Feed
 from ..views.numbers import clock
-from .view import View
+from .pages.overview import Overview
 
 __all__ = ["Dashboard", "notebook_view"]
 
@@ -67,7 +67,7 @@ class Dashboard:
         if not pn.extension._loaded:  # noqa: SLF001 - the only place where Panel says so
             pn.extension(inline=True)
         _Refresher.of(loop).spawn(self._feed.start(), "rtmon-feed-start")
-        view = View(self._feed, notebook=True)
+        view = Overview(self._feed, notebook=True)
         root: Any = view.root
         data, metadata = root._repr_mimebundle_(include, exclude)
         _Refresher.of(loop).show(view, owned=self._owned)
@@ -105,7 +105,7 @@ class _Shown:
         heard: whether a page has ever said that it has drawn it.
     """
 
-    view: View
+    view: Overview
     owned: bool
     cell: tuple[str, str]
     seen: float
@@ -145,7 +145,7 @@ class _Refresher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def show(self, view: View, *, owned: bool) -> None:
+    def show(self, view: Overview, *, owned: bool) -> None:
         """Keep a view up to date for as long as it is on the page."""
         cell, run = _cell()
         for old in [each for each in self._shown if cell and each.cell[0] == cell]:
@@ -190,7 +190,7 @@ class _Refresher:
         self._busy = begins
 
 
-def _refresh(view: View) -> bool:
+def _refresh(view: Overview) -> bool:
     """Returns whether there will be anything more to show."""
     if not view.root._models:  # noqa: SLF001 - Panel forgets the models of what left the page
         return False
@@ -203,7 +203,7 @@ def _refresh(view: View) -> bool:
     return view.feed.status.state != "closed"
 
 
-def _repeat(view: View) -> None:
+def _repeat(view: Overview) -> None:
     """Have the next update say how everything is now.
 
     What changed between the making of the output and its drawing never reached the page.
