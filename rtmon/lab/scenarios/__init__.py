@@ -1,4 +1,4 @@
-"""Things that happen on real-time servers, each to be started, turned by knobs, and watched.
+"""Scenarios of real-time servers: start one, turn its knobs, and watch its numbers.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What all scenarios have in common: a beginning and an end, knobs, numbers, a picture."""
+"""Base of all scenarios: start and stop, knobs, numbers, a picture."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
 
 
 class Scenario(Adjustable, Startable):
-    """Clients that do one thing against a hub, and the numbers of it.
+    """Clients that show one behaviour of a hub, with numbers.
 
     Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
     with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
 
     Args:
         server: a running server, a proxy before it, or the URL of either.
-        seed: what happens by chance is the same for the same seed.
+        seed: of random numbers; the same seed gives the same run.
         also: further numbers to draw, a chart each: its title → a function that gives the number.
         period: seconds between two rows of numbers.
         **knobs: first values of the knobs.
@@ -102,7 +102,7 @@ class Scenario(Adjustable, Startable):
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
 
     async def start(self) -> None:
-        """Connect the clients and begin; returns once all are there. Idempotent.
+        """Connect the clients and begin; return once all are connected. Idempotent.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -133,11 +133,11 @@ class Scenario(Adjustable, Startable):
         self.stopped.set()
 
     def latest(self, key: str) -> float:
-        """The newest value of a number; NaN before the first."""
+        """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
     def picture(self) -> Any:
-        """Sliders, buttons and charts, as a Panel object.
+        """Make sliders, buttons and charts, as a Panel object.
 
         Raises:
             MissingExtra: Panel is not installed.
@@ -156,12 +156,12 @@ class Scenario(Adjustable, Startable):
 
     @staticmethod
     def now() -> float:
-        """Seconds of the loop's clock."""
+        """Return seconds of the loop's clock."""
         return asyncio.get_running_loop().time()
 
     @abc.abstractmethod
     async def _begin(self) -> None:
-        """Connect the clients and have them do their thing."""
+        """Connect the clients and start what they do."""
 
     @abc.abstractmethod
     async def _end(self) -> None:
@@ -169,7 +169,7 @@ class Scenario(Adjustable, Startable):
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
-        """The numbers of the time since the last call.
+        """Return the numbers since the last call.
 
         Args:
             elapsed: how long that was, seconds.
@@ -186,7 +186,7 @@ class Scenario(Adjustable, Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Do something so often a second, for ever; it is told when it was due."""
+        """Call ``act`` at a rate per second, for ever, with the time when each call was due."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):

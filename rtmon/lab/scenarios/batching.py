@@ -1,4 +1,4 @@
-"""The same messages to two readers: to one each by itself, to the other in batches."""
+"""Batching: two clients get the same messages, one each by itself, one in batches."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: Connection) -> None:
-        """Ask for batches as the knobs have them."""
+        """Ask the hub for batches with the limits of the knobs."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:
@@ -130,7 +130,7 @@ class BatchingComparison(Scenario):
                 now = float(getattr(reader, counter, 0))
                 before = self._before.get((name, key), 0.0)
                 self._before[name, key] = now
-                # A reader that came back has begun anew.
+                # A client that reconnected counts from 0.
                 row[f"{name}_{key}"] = max(0.0, now - before) / elapsed
             row[f"{name}_messages"] = rate(f"{name}_messages")
             row[f"{name}_delay"] = quantile(f"{name}_delay", 0.5)

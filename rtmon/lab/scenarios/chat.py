@@ -1,4 +1,4 @@
-"""People in a room who talk: what is said once is heard by all."""
+"""A chat room: each message of a client is sent to all clients of the room."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["ChatRoom"]
 
 
 class ChatRoom(Scenario):
-    """People in one room of a hub; each says something now and then.
+    """Clients in one room of a hub; each sends a message now and then.
 
-    Numbers: ``said`` and ``heard`` (messages a second; each is heard by everybody in the room),
-    ``typing`` (heard a second that somebody types), ``delay_p50``, ``delay_p95`` (milliseconds
-    from when somebody wants to say something until somebody hears it), ``here`` (people).
+    Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
+    all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
+    ``delay_p95`` (milliseconds from when a message was due until a client has it), ``here``
+    (clients).
 
     Args:
         room: its name.

@@ -1,4 +1,4 @@
-"""One reader that cannot keep up, among others that can."""
+"""A slow consumer among clients that keep up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BUFFER = 16_384
 
 
 class SlowReader(Scenario):
-    """A channel with readers who keep up, and a slow one who reads ``speed`` messages a second.
+    """A channel with subscribers that keep up, and one that reads ``speed`` messages a second.
 
     Numbers: ``delay_p50``, ``delay_p99`` (of the others, milliseconds from when a message was
     due until they have it), ``each`` and ``slow`` (messages a second, of one of the others and of

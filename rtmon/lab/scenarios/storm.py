@@ -1,4 +1,4 @@
-"""Clients that are all cut off at once, and how they come back."""
+"""A reconnect storm: all clients lose their connection at once, and reconnect."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ReconnectStorm(Scenario):
 
     @property
     def recovery(self) -> Recovery:
-        """How it went since the last cut."""
+        """Return how the clients have come back since the last cut."""
         cut, back = len(self._cut_off), self.back
         return Recovery(
             cut=cut,
@@ -102,7 +102,7 @@ class ReconnectStorm(Scenario):
         )
 
     def cut(self) -> None:
-        """Cut everybody off; the server is away for :attr:`away` seconds."""
+        """Cut all connections; the server is away for :attr:`away` seconds."""
         self._cut_at = self.now()
         self._cut_off = set(self._online)
         self.attempts.clear()
@@ -157,7 +157,7 @@ class ReconnectStorm(Scenario):
                 self.back.append(self.now() - self._cut_at)
 
     async def _return(self, number: int, rng: random.Random) -> Connection:
-        """Try until it is back."""
+        """Try to reconnect until it succeeds."""
         failures = 1
         while True:
             wait = self._backoff().delay(failures, rng)

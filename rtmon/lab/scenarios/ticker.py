@@ -1,4 +1,4 @@
-"""A market: prices are published on a channel each, and subscribers take those they want."""
+"""A market ticker: one channel for each price, and subscribers of some of them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class MarketTicker(Scenario):
         return member
 
     async def _take(self, member: Connection, first: int, had: int) -> None:
-        """Subscribe to as many as it should, or unsubscribe from some."""
+        """Subscribe to the wanted number of channels, or unsubscribe from some."""
         want = self.each
         for step in range(min(had, want), max(had, want)):
             symbol = self.symbols[(first + step) % len(self.symbols)]
