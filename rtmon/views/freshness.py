@@ -1,4 +1,4 @@
-"""What a view says about its numbers: live, paused, disconnected, ..."""
+"""Freshness of the numbers that a view shows: live, paused, stalled, disconnected and others."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal
 from ..feeds.feed import Feed
 from .numbers import clock, duration
 
-__all__ = ["Condition", "Observer"]
+__all__ = ["Freshness", "FreshnessTracker"]
 
 Kind = Literal[
     "connecting", "empty", "live", "recovered", "stalled", "paused", "disconnected", "ended"
 ]
 
 STALLED_AFTER = 5.0
-"""Seconds without a Sample after which a live feed is said to be stalled."""
+"""Seconds without a Sample after which a live feed counts as stalled."""
 
 RECOVERED_FOR = 10.0
-"""Seconds for which a view says that it has recovered."""
+"""Seconds for which a view reports a recovery."""
 
 _PILLS: dict[Kind, str] = {
     "connecting": "Connecting",
@@ -33,14 +33,14 @@ _PILLS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """How it is with a view.
+class Freshness:
+    """How fresh the numbers of a view are.
 
     Attributes:
         kind: see :data:`Kind`.
         pill: one or two words.
-        banner: what to know and do, in a sentence or two; empty if all is well.
-        stale: whether what is shown is the last that was received, to be greyed.
+        banner: what the user should know and do, in a sentence or two; empty if all is well.
+        stale: True if the numbers are the last ones received, to be shown in grey.
     """
 
     kind: Kind
@@ -49,8 +49,8 @@ class Condition:
     stale: bool = False
 
 
-class Observer:
-    """Tells the condition of a view from its feed; remembers what it was to see a recovery."""
+class FreshnessTracker:
+    """Judges how fresh a feed's numbers are; remembers outages to report the recovery."""
 
     def __init__(self) -> None:
         self._lost: float | None = None
@@ -58,11 +58,11 @@ class Observer:
         self._recovered = float("-inf")
         self._story = ""
 
-    def look(self, feed: Feed, *, paused_at: float | None = None) -> Condition:
-        """The condition now.
+    def assess(self, feed: Feed, *, paused_at: float | None = None) -> Freshness:
+        """Return the freshness now.
 
         Args:
-            feed: what the view reads when it is not paused.
+            feed: the feed that the view reads when it is not paused.
             paused_at: the time that a paused view shows, Unix seconds.
         """
         kind, banner = self._judge(feed)
@@ -75,7 +75,7 @@ class Observer:
             )
         elif paused_at is not None and banner:
             banner += f" Paused at {clock(paused_at)} UTC."
-        return Condition(kind=kind, pill=_PILLS[kind], banner=banner, stale=stale)
+        return Freshness(kind=kind, pill=_PILLS[kind], banner=banner, stale=stale)
 
     def _judge(self, feed: Feed) -> tuple[Kind, str]:
         status, latest, now = feed.status, feed.latest(), feed.now()

@@ -1,15 +1,14 @@
-"""The table of what is particular to Socket.IO: namespaces, events, rooms, acknowledgements."""
+"""The table of Socket.IO: namespaces, events, rooms, acknowledgements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..metrics.records import SocketIOInfo
-from ..views.numbers import exact, seconds
-from ..views.rows import Cell, Columns
-from .components import Table
-from .tables import bounded_table
+from ...metrics.records import SocketIOInfo
+from ...views.numbers import delay, exact
+from ...views.rows import Cell, Columns
+from .table import Table, bounded_table
 
 __all__ = ["page", "table"]
 
@@ -34,12 +33,12 @@ _TROUBLE = frozenset({"refused", "errors"})
 
 
 def table() -> Table:
-    """The table, still empty."""
+    """Make the table, still empty."""
     return bounded_table("Socket.IO", _COLUMNS)
 
 
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
-    """The rows as they come: namespaces, events, rooms, reasons, times."""
+    """Return the rows as they come: namespaces, events, rooms, reasons, times."""
     return {
         "rows": [_row(row) for row in rows],
         "total": len(rows),
@@ -55,10 +54,10 @@ def _row(info: SocketIOInfo) -> list[Cell]:
 
 
 def _cell(key: str, value: Any) -> Cell:
-    if value is None:  # it makes no sense for such a row
+    if value is None:  # a row of this kind has no such number
         return ""
     if isinstance(value, str):
         return [value, "soft"] if key == "kind" else value
     if key in _TIMES:
-        return "{} {}".format(*seconds(value))
+        return delay(value)
     return [exact(value), "warn"] if key in _TROUBLE and value else exact(value)

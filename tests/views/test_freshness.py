@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rtmon.views.condition import Condition, Observer
+from rtmon.views.freshness import Freshness, FreshnessTracker
 from tests.synthetic import SyntheticFeed
 
 
@@ -16,7 +16,7 @@ def test_before_the_first_numbers() -> None:
     """A view that has received nothing says that it is connecting, to what, and why not yet."""
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
-    found = Observer().look(source)
+    found = FreshnessTracker().assess(source)
     assert found.kind == "connecting"
     assert "ws://127.0.0.1:8766" in found.banner
     assert "connection refused" in found.banner
@@ -24,52 +24,52 @@ def test_before_the_first_numbers() -> None:
 
 def test_live() -> None:
     """While all is well nothing is said and nothing is grey."""
-    assert Observer().look(feed()) == Condition(kind="live", pill="Live")
+    assert FreshnessTracker().assess(feed()) == Freshness(kind="live", pill="Live")
 
 
 def test_empty() -> None:
     """A server to which nobody has connected yet is told apart."""
-    assert Observer().look(feed(users=0)).kind == "empty"
+    assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 
 def test_disconnected_and_back() -> None:
     """A lost server greys the numbers and says since when and why; its return is said as well."""
-    source, observer = feed(), Observer()
-    observer.look(source)
+    source, tracker = feed(), FreshnessTracker()
+    tracker.assess(source)
     live = source.state
     source.state = replace(live, state="disconnected", detail="refused", since=1_700_000_000.0)
-    lost = observer.look(source)
+    lost = tracker.assess(source)
     assert (lost.kind, lost.stale) == ("disconnected", True)
     assert "since 22:13:20 UTC (refused)" in lost.banner
     source.state = live
     for _ in range(5):
         source.step()
-    back = observer.look(source)
+    back = tracker.assess(source)
     assert (back.kind, back.stale) == ("recovered", False)
     assert back.banner == "Connected again after 5 s."
     for _ in range(10):
         source.step()
-    assert observer.look(source).kind == "live"
+    assert tracker.assess(source).kind == "live"
 
 
 def test_a_restart_is_said() -> None:
     """When the server that is back has begun to count anew, the view says so."""
-    source, observer = feed(), Observer()
-    observer.look(source)
+    source, tracker = feed(), FreshnessTracker()
+    tracker.assess(source)
     live = source.state
     source.state = replace(live, state="disconnected")
-    observer.look(source)
+    tracker.assess(source)
     source.restart()
     source.state = live
     source.step()
-    assert "counting began at 0" in observer.look(source).banner
+    assert "counting began at 0" in tracker.assess(source).banner
 
 
 def test_stalled() -> None:
     """A connection that stands but brings no numbers is told apart from a lost one."""
     source = feed()
     source._time += 6
-    found = Observer().look(source)
+    found = FreshnessTracker().assess(source)
     assert (found.kind, found.stale) == ("stalled", True)
 
 
@@ -77,7 +77,7 @@ def test_ended() -> None:
     """A source that is closed for good shows its last numbers, grey, and says so."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
-    found = Observer().look(source)
+    found = FreshnessTracker().assess(source)
     assert (found.kind, found.stale) == ("ended", True)
     assert "the Monitor is closed" in found.banner
 
@@ -85,11 +85,11 @@ def test_ended() -> None:
 def test_paused() -> None:
     """A paused view says of when it is, also while the server is away."""
     source = feed()
-    observer = Observer()
-    held = observer.look(source, paused_at=1_700_000_000.0)
+    tracker = FreshnessTracker()
+    held = tracker.assess(source, paused_at=1_700_000_000.0)
     assert (held.kind, held.stale) == ("paused", False)
     assert "22:13:20" in held.banner
     source.state = replace(source.state, state="disconnected")
-    both = observer.look(source, paused_at=1_700_000_000.0)
+    both = tracker.assess(source, paused_at=1_700_000_000.0)
     assert both.kind == "disconnected"
     assert "Paused at 22:13:20" in both.banner

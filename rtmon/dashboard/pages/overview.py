@@ -1,4 +1,4 @@
-"""One view of one feed: what one page, or one notebook cell, shows."""
+"""The overview of one feed: tiles, charts, close codes and tables."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 
 import panel as pn
 
-from ..feeds.feed import Feed
-from ..feeds.paused import Still
-from ..metrics import csvtext
-from ..views.condition import Observer
-from ..views.numbers import clock
-from ..views.series import Series
-from ..views.tiles import tiles
-from . import closes, socketio, tables
-from .charts import Charts
-from .components import Bar, html
-from .theme import FONT, asset, tokens
-from .tiles import html as tiles_html
+from ...feeds.feed import Feed
+from ...feeds.paused import Still
+from ...metrics import csvtext
+from ...views.freshness import FreshnessTracker
+from ...views.numbers import clock
+from ...views.points import Timeline
+from ...views.tiles import tiles
+from ..components import closes, socketio, tables
+from ..components.bar import Bar
+from ..components.charts import Charts
+from ..components.component import html
+from ..components.tiles import html as tiles_html
+from ..theme import FONT, asset, tokens
 
-__all__ = ["View"]
+__all__ = ["Overview"]
 
 TILE_SAMPLES = 600
 """Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a
@@ -30,22 +31,22 @@ TABLE_EVERY = 2
 """Ticks between two looks at the tables: numbers that change faster cannot be read."""
 
 
-class View:
-    """Everything that is shown of a feed.
+class Overview:
+    """Everything that one page, or one notebook cell, shows of a feed.
 
     Call :meth:`update` about once a second, inside ``panel.io.hold()``.
 
     Args:
-        feed: what to show; started and closed by whoever made it.
-        notebook: the view stands in a notebook rather than on a page of its own.
+        feed: the feed to show; its maker starts and closes it.
+        notebook: True in a notebook cell, False on a page of its own.
     """
 
     def __init__(self, feed: Feed, *, notebook: bool = False) -> None:
         self.feed = feed
         self._reading = feed
         self._notebook = notebook
-        self._observer = Observer()
-        self._series = Series()
+        self._tracker = FreshnessTracker()
+        self._timeline = Timeline()
         self._ticks = 0
         self._event_seq = 0
         self._stale = False
@@ -86,7 +87,7 @@ class View:
 
     @property
     def parts(self) -> list[Any]:
-        """What changes while it is shown, except the charts, which are always sent whole."""
+        """All components that change, except the charts, which are always sent whole."""
         lists = [self.connections, self.socketio, self.channels, self.events]
         return [self.bar, self._body, self.tiles, self.closes, *lists]
 
@@ -106,13 +107,13 @@ class View:
         )
 
     def update(self) -> None:
-        """Show what the feed knows now."""
-        self._draw_condition()
+        """Show what the feed has now."""
+        self._draw_freshness()
         if self._reading is not self.feed:
             return
         latest = self.feed.latest()
-        anew = self._series.follow(latest.epoch if latest else None)
-        fresh = self._series.extend(self.feed.samples(self._series.seq))
+        anew = self._timeline.follow(latest.epoch if latest else None)
+        fresh = self._timeline.extend(self.feed.samples(self._timeline.seq))
         if anew:
             self._event_seq = self._ticks = 0
         if fresh or anew:
@@ -131,13 +132,13 @@ class View:
         self._ticks = 0
         self.update()
 
-    def _draw_condition(self) -> None:
+    def _draw_freshness(self) -> None:
         paused_at = self._reading.now() if self._reading is not self.feed else None
-        condition = self._observer.look(self.feed, paused_at=paused_at)
-        self.bar.condition = {
-            "kind": condition.kind,
-            "pill": condition.pill,
-            "banner": condition.banner,
+        freshness = self._tracker.assess(self.feed, paused_at=paused_at)
+        self.bar.freshness = {
+            "kind": freshness.kind,
+            "pill": freshness.pill,
+            "banner": freshness.banner,
         }
         status = self.feed.status
         parts = [status.node or status.source]
@@ -147,17 +148,19 @@ class View:
         if latest is not None:
             parts.append(f"{clock(latest.time)} UTC")
         self.bar.source = " · ".join(parts)
-        if condition.stale != self._stale:
-            self._stale = condition.stale
+        if freshness.stale != self._stale:
+            self._stale = freshness.stale
             kept = [name for name in self._body.css_classes if name != "stale"]
             self._body.css_classes = [*kept, "stale"] if self._stale else kept
 
     def _draw_charts(self, *, fresh: Any = (), anew: bool = False) -> None:
-        self.charts.show(list(self._series.points), list(fresh), window=self.bar.window, anew=anew)
+        self.charts.show(
+            list(self._timeline.points), list(fresh), window=self.bar.window, anew=anew
+        )
 
     def _draw_numbers(self) -> None:
         snapshot = self._reading.snapshot()
-        since = max(0, self._series.seq - TILE_SAMPLES)
+        since = max(0, self._timeline.seq - TILE_SAMPLES)
         self.tiles.html = tiles_html(tiles(self._reading.samples(since), snapshot))
         self.closes.html = closes.html(snapshot.close_codes if snapshot else {})
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from ..protocol.close import describe
-from ..views.numbers import exact
-from ..views.rows import look
+from ...protocol.close import describe
+from ...views.numbers import exact
+from ...views.rows import look
 
 __all__ = ["html"]
 
 SHOWN = 6
-"""Bars; what is rarer is added up in a line of its own."""
+"""Bars; rarer codes are added up in a line of their own."""
 
 
 def html(codes: Mapping[int, int]) -> str:
-    """A bar for each of the most frequent codes, with its name and exact count."""
+    """Write a bar for each of the most frequent codes, with its name and exact count."""
     ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]
     closed = exact(sum(codes.values()))

@@ -1,4 +1,4 @@
-"""What stands in the tables: connections, a page of them, and the latest events."""
+"""The tables of connections, channels and events: empty, and their rows."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..feeds.feed import ConnectionQuery, Feed
-from ..metrics.records import ChannelInfo, Event
-from ..views.numbers import exact
-from ..views.rows import (
+from ...feeds.feed import ConnectionQuery, Feed
+from ...metrics.records import ChannelInfo, Event
+from ...views.numbers import exact
+from ...views.rows import (
     CHANNEL_COLUMNS,
     CONNECTION_COLUMNS,
     EVENT_COLUMNS,
-    Columns,
     channel_row,
     connection_row,
     event_row,
 )
-from .components import Table
+from .table import Table, bounded_table, described
 
 __all__ = [
     "CHANNELS_SHOWN",
     "EVENTS_SHOWN",
     "PAGE_SIZE",
-    "bounded_table",
     "channels_page",
     "channels_table",
     "connection_query",
@@ -38,10 +36,10 @@ PAGE_SIZE = 10
 """Rows of the connections table on one page."""
 
 EVENTS_SHOWN = 100
-"""Rows of the event log; the download has all that the feed still knows."""
+"""Rows of the event log; the download has all Events that the feed still has."""
 
 CHANNELS_SHOWN = 100
-"""Rows of the channels table; the download has all that the feed knows."""
+"""Rows of the channels table; the download has all channels."""
 
 _SORTABLE = frozenset(key for key, _, _ in CONNECTION_COLUMNS)
 _STATES = {"open": "Open", "closed": "Closed", "": "All"}
@@ -53,24 +51,11 @@ _HOW_TO_CONNECT = (
 )
 
 
-def bounded_table(heading: str, columns: Columns) -> Table:
-    """A table that scrolls within its card, in the order that its rows come in; still empty."""
-    described = _described(columns, sortable=False)
-    return Table(heading=heading, columns=described, css_classes=["bounded"])
-
-
-def _described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
-    return [
-        {"key": key, "title": title, "align": align, "sortable": sortable}
-        for key, title, align in columns
-    ]
-
-
 def connections_table() -> Table:
-    """The connections table, still empty."""
+    """Make the connections table, still empty."""
     return Table(
         heading="Connections",
-        columns=_described(CONNECTION_COLUMNS, sortable=True),
+        columns=described(CONNECTION_COLUMNS, sortable=True),
         states=[list(item) for item in _STATES.items()],
         paged=True,
         page_size=PAGE_SIZE,
@@ -79,7 +64,7 @@ def connections_table() -> Table:
 
 
 def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
-    """What a browser asked for, as far as it makes sense: a browser can say anything."""
+    """Read a query from the browser; anything invalid in it becomes the default."""
     sort, state, contains = asked.get("sort"), asked.get("state"), asked.get("contains")
     offset = asked.get("offset")
     return ConnectionQuery(
@@ -93,7 +78,7 @@ def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
 
 
 def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
-    """The rows that a query asks for; the last page if there are fewer than it starts at."""
+    """Answer a query with its rows; with the last page if it starts beyond the end."""
     found = feed.connections(query)
     offset = query.offset
     if not found.rows and found.total:
@@ -119,12 +104,12 @@ def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
 
 
 def channels_table() -> Table:
-    """The channels of a hub, still empty."""
+    """Make the table of a hub's channels, still empty."""
     return bounded_table("Channels", CHANNEL_COLUMNS)
 
 
 def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
-    """Channels, the busiest first."""
+    """Return the rows of the channels table, the busiest channel first."""
     busiest = sorted(channels, key=lambda channel: (-channel.delivered, channel.channel))
     return {
         "rows": [channel_row(channel) for channel in busiest[:CHANNELS_SHOWN]],
@@ -136,12 +121,12 @@ def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
 
 
 def events_table() -> Table:
-    """The event log, still empty."""
+    """Make the event log, still empty."""
     return bounded_table("Events", EVENT_COLUMNS)
 
 
 def events_page(events: Sequence[Event]) -> dict[str, Any]:
-    """Events, newest first."""
+    """Return the rows of the event log, newest first."""
     return {
         "rows": [event_row(event) for event in reversed(events)],
         "total": len(events),

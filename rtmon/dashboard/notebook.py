@@ -1,4 +1,4 @@
-"""Views in a notebook: they show themselves, live, for as long as they are on the page."""
+"""The dashboard in a notebook: live for as long as it is on the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import panel as pn
 from ..feeds import open_feed
 from ..feeds.feed import Feed
 from ..views.numbers import clock
-from .view import View
+from .pages.overview import Overview
 
 __all__ = ["Dashboard", "notebook_view"]
 
@@ -67,7 +67,7 @@ class Dashboard:
         if not pn.extension._loaded:  # noqa: SLF001 - the only place where Panel says so
             pn.extension(inline=True)
         _Refresher.of(loop).spawn(self._feed.start(), "rtmon-feed-start")
-        view = View(self._feed, notebook=True)
+        view = Overview(self._feed, notebook=True)
         root: Any = view.root
         data, metadata = root._repr_mimebundle_(include, exclude)
         _Refresher.of(loop).show(view, owned=self._owned)
@@ -75,14 +75,14 @@ class Dashboard:
 
 
 def notebook_view(feed: Feed) -> Dashboard:
-    """What shows a feed in a notebook; the feed is closed when it has left the page."""
+    """Make the dashboard of a feed; the feed is closed when it has left the page."""
     dashboard = Dashboard(feed)
     dashboard._owned = True  # noqa: SLF001 - made here
     return dashboard
 
 
 def _with_summary(data: Mapping[str, Any], feed: Feed) -> dict[str, Any]:
-    """Add what is still to be read where a saved notebook is shown without its scripts."""
+    """Add a text for a saved notebook that is shown without its scripts."""
     snapshot = feed.snapshot()
     if snapshot is None:
         text = f"rtmon: {feed.status.source}, no numbers yet"
@@ -105,7 +105,7 @@ class _Shown:
         heard: whether a page has ever said that it has drawn it.
     """
 
-    view: View
+    view: Overview
     owned: bool
     cell: tuple[str, str]
     seen: float
@@ -128,7 +128,7 @@ class _Refresher:
 
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> _Refresher:
-        """The one of this loop."""
+        """Return the refresher of a loop."""
         if loop not in cls._all:
             cls._all[loop] = cls(loop)
         return cls._all[loop]
@@ -145,7 +145,7 @@ class _Refresher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def show(self, view: View, *, owned: bool) -> None:
+    def show(self, view: Overview, *, owned: bool) -> None:
         """Keep a view up to date for as long as it is on the page."""
         cell, run = _cell()
         for old in [each for each in self._shown if cell and each.cell[0] == cell]:
@@ -190,8 +190,8 @@ class _Refresher:
         self._busy = begins
 
 
-def _refresh(view: View) -> bool:
-    """Returns whether there will be anything more to show."""
+def _refresh(view: Overview) -> bool:
+    """Update a view; return False if nothing more will change."""
     if not view.root._models:  # noqa: SLF001 - Panel forgets the models of what left the page
         return False
     try:
@@ -203,8 +203,8 @@ def _refresh(view: View) -> bool:
     return view.feed.status.state != "closed"
 
 
-def _repeat(view: View) -> None:
-    """Have the next update say how everything is now.
+def _repeat(view: Overview) -> None:
+    """Make the next update send the whole present state.
 
     What changed between the making of the output and its drawing never reached the page.
     """
@@ -223,7 +223,7 @@ def _shell() -> Any:
 
 
 def _cell() -> tuple[str, str]:
-    """The cell that is running, and which run of it this is; empty where that is not known."""
+    """Return the running cell and the id of its run; empty where not known."""
     parent = getattr(_shell(), "parent_header", None) or {}
     cell = parent.get("metadata", {}).get("cellId", "")
     return str(cell), str(parent.get("header", {}).get("msg_id", ""))
@@ -231,7 +231,7 @@ def _cell() -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _cells(tell: Callable[[bool], None]) -> Iterator[None]:
-    """Within it, cells that begin and end are told."""
+    """Report when cells begin and end."""
     shell = _shell()
     if shell is None:
         yield

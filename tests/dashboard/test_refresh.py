@@ -7,8 +7,8 @@ from bokeh.document import Document
 from bokeh.document.events import ModelChangedEvent
 from pyviz_comms import Comm
 
-from rtmon.dashboard.display import _repeat
-from rtmon.dashboard.view import View
+from rtmon.dashboard.notebook import _repeat
+from rtmon.dashboard.pages.overview import Overview
 from rtmon.metrics.records import SocketIOInfo
 from tests.synthetic import SyntheticFeed
 
@@ -17,7 +17,7 @@ def test_what_changed_before_a_page_was_drawn_is_said_again() -> None:
     """A notebook's page that draws slowly shows how everything is, not how it was at first."""
     feed = SyntheticFeed(ago=0, users=0)
     live, feed.state = feed.state, replace(feed.state, state="connecting")
-    view = View(feed, notebook=True)
+    view = Overview(feed, notebook=True)
     document = Document()
     document.add_root(view.root.get_root(document, Comm()))
     document.hold("collect")
@@ -32,8 +32,8 @@ def test_what_changed_before_a_page_was_drawn_is_said_again() -> None:
     _repeat(view)
     held = document.callbacks._held_events
     said = [event for event in held if isinstance(event, ModelChangedEvent)]
-    assert view.bar.condition["kind"] == "empty"
-    assert view.bar.condition in [event.new for event in said if event.attr == "condition"]
+    assert view.bar.freshness["kind"] == "empty"
+    assert view.bar.freshness in [event.new for event in said if event.attr == "freshness"]
     tables = {model for model, _ in view.socketio._models.values()}
     assert [event.new for event in said if event.model in tables and event.attr == "visible"] == [
         True

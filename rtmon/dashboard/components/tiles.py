@@ -1,12 +1,12 @@
-"""The tiles at the top, as HTML."""
+"""Tiles as HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from ..views.numbers import UNKNOWN
-from ..views.tiles import Tile
+from ...views.numbers import UNKNOWN
+from ...views.tiles import Tile
 
 __all__ = ["html"]
 
@@ -15,7 +15,7 @@ _SPOKEN = {1: "up", -1: "down", 0: ""}
 
 
 def html(row: Sequence[Tile]) -> str:
-    """The tiles as HTML, every text escaped."""
+    """Write a row of tiles as HTML, every text escaped."""
     return f'<div class="tiles">{"".join(map(_html, row))}</div>'
 
 
