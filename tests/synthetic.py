@@ -64,7 +64,7 @@ class SyntheticFeed(Feed):
         rtts = HistogramRecorder()
         for _ in range(open_ // 4):
             rtts.record(abs(rng.lognormvariate(-6.0, 0.8)))
-        lags = Recorder()
+        lags = HistogramRecorder()
         for _ in range(10):
             lags.record(abs(rng.lognormvariate(-7.5, 0.9)))
         incoming = int(open_ * 8 * wave * rng.uniform(0.9, 1.1))

@@ -6,7 +6,6 @@ can tell which message is new, which comes again, and whether one is missing.
 
 from __future__ import annotations
 
-
 from ..core.lru import LRU
 from ..protocol.catalog import Position
 

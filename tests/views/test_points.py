@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from rtmon.metrics.histogram import Histogram, Recorder
+from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import Sample
 from rtmon.views.charts import CHARTS, RTT_WINDOW
 from rtmon.views.points import COLUMNS, Timeline, columns
@@ -16,7 +16,7 @@ def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:
 
 def rtts(*values: float) -> Histogram:
     """Make a histogram of durations in seconds."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     for value in values:
         recorder.record(value)
     return recorder.take()
