@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .core import moved
+
 if TYPE_CHECKING:
     from .client import Client, connect
     from .core.backoff import Backoff
@@ -80,6 +82,9 @@ _HOMES = {
     "serve": "servers.websockets",
     "serve_admin": "servers.admin",
 }
+
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The rooms of the house and which may know which; docs/architecture.md says it in words."""
+"""The rooms of the package, and what each may import; docs/architecture.md says it in words."""
 
 from __future__ import annotations
 
@@ -6,95 +6,73 @@ import ast
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtmon"
 
-ROOMS = (
-    "errors",
-    "checks",
-    "clock",
-    "metrics",
-    "protocol",
-    "backoff",
-    "batching",
-    "backpressure",
-    "guarding",
-    "frames",
-    "wholefile",
-    "listening",
-    "pages",
-    "attachment",
-    "gauges",
-    "ticker",
-    "monitor",
-    "probes",
-    "fanout",
-    "sinks",
-    "feeds",
-    "admin",
-    "hub",
-    "server",
-    "asgi",
-    "exporting",
-    "reporting",
-    "client",
-    "lab",
-    "processes",
-    "summary",
-    "terminal",
-    "dashboard",
-    "notebook",
-    "testing",
-    "course",
-    "cli",
-)
-"""From the ground up: a room may know the rooms above it in this list."""
+PUBLIC_MODULES = {"__init__", "__main__", "asgi", "errors", "notebook", "testing"}
+"""The only modules at the top; all else stands in a folder."""
 
-BOUNDS = {
-    "metrics": {"errors"},
-    "protocol": {"errors"},
-    # A hub runs without a Monitor, a Monitor and its probes without a hub.
-    "hub": {
-        "errors",
-        "checks",
-        "metrics",
-        "protocol",
-        "backoff",
-        "batching",
-        "pages",
-        "backpressure",
-        "guarding",
-        "fanout",
-    },
-    "monitor": set(ROOMS) - {"protocol", "hub"},
-    "probes": {"errors", "clock", "metrics", "protocol", "monitor", "guarding"},
-    # It speaks to a hub as anybody's client does.
-    "client": {
-        *("errors", "checks", "clock", "protocol", "backoff", "batching"),
-        *("metrics", "monitor", "probes"),
-    },
-    # The simulated users are as foreign to the server as anybody's clients.
-    "lab": {"errors", "checks", "protocol", "backoff", "metrics"},
-    # What a close code means is explained in protocol; the demo that is shown when nothing else
-    # is there is a process.
-    "dashboard": {"errors", "feeds", "metrics", "protocol", "processes", "summary"},
-    "summary": {"feeds", "metrics", "protocol"},
-    "terminal": {"feeds", "summary"},
+_GROUND = {"errors", "core"}
+_MEASURED = _GROUND | {"metrics"}
+_MONITORED = _MEASURED | {"monitor"}
+_READ = _MONITORED | {"feeds", "protocol"}
+_VIEWED = _READ | {"views"}
+_SERVED = _MONITORED | {"protocol", "hub", "web", "probes", "sinks", "feeds", "servers"}
+
+MAY_IMPORT: Mapping[str, set[str]] = {
+    "errors": set(),
+    "core": {"errors"},
+    "web": set(),
+    "metrics": _GROUND,
+    "protocol": _GROUND,
+    "monitor": _MEASURED,
+    "probes": _MONITORED | {"protocol"},
+    "sinks": _MONITORED,
+    "feeds": _MONITORED,
+    "views": _READ,
+    "dashboard": _VIEWED,
+    "terminal": _VIEWED,
+    "reporting": _VIEWED,
+    "exporting": _MONITORED | {"feeds", "sinks"},
+    "hub": _MEASURED | {"protocol", "web"},
+    "client": _MEASURED | {"protocol"},
+    "servers": _SERVED,
+    "asgi": _SERVED,
+    "lab": _VIEWED | {"client"},
+    "testing": _VIEWED | {"client", "lab"},
+    "notebook": _SERVED,
+    "course": _VIEWED | {"client", "lab", "testing"},
 }
-"""What these rooms may know at most."""
+"""Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 
-LATE = {("monitor", "dashboard"), ("monitor", "feeds")}
-"""To show itself in a notebook, a Monitor reaches up; but only then."""
+LATE = {
+    # A Monitor shows itself in a notebook.
+    ("rtmon.monitor.monitor", "rtmon.dashboard"),
+    ("rtmon.monitor.monitor", "rtmon.feeds"),
+}
+"""Module → module: imports inside a function that go against the rules above."""
 
-PURE = ("metrics", "protocol", "errors", "checks", "backoff", "batching", "backpressure")
-"""Rooms that do no input or output: what they are told is all they know, the time too."""
+PURE = {"metrics", "protocol", "errors"}
+"""Rooms without input or output: what they are told is all they know, the time too."""
 
-IMPURE_MODULES = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
+IMPURE_CORE = {
+    "atomic_file",
+    "child_processes",
+    "clock",
+    "guarded_connection",
+    "moved",
+    "ticker",
+    "timers",
+}
+"""Modules of core that do input or output, or wait; all others are pure."""
+
+IMPURE = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
 
 EXTRAS = {
     "bokeh",
@@ -112,7 +90,7 @@ EXTRAS = {
     "uvloop",
 }
 
-OPTIONAL = (
+NEEDS_EXTRA = (
     "rtmon.asgi",
     "rtmon.dashboard",
     "rtmon.hub.brokers.redis",
@@ -124,6 +102,7 @@ OPTIONAL = (
     "rtmon.lab.views.charts",
     "rtmon.lab.views.controls",
     "rtmon.lab.views.picture",
+    "rtmon.servers.asgi",
     "rtmon.sinks.prometheus",
 )
 """Modules that need an extra as a whole; they say so when it is missing."""
@@ -131,19 +110,16 @@ OPTIONAL = (
 
 @dataclass(frozen=True)
 class Import:
-    """An import statement: who imports what, and whether only when a function is called."""
+    """An import statement: inside a function (``late``), only for type checkers (``typing``)."""
 
     module: str
     target: str
     late: bool
-
-    @property
-    def room(self) -> str:
-        """The room that imports."""
-        return room(self.module)
+    typing: bool
 
 
-def modules() -> dict[str, Path]:
+@cache
+def paths() -> Mapping[str, Path]:
     """Dotted name → file, of every module."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
@@ -152,99 +128,217 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def sources() -> Mapping[str, str]:
+    """Dotted name → source, of every module."""
+    return {module: path.read_text(encoding="utf-8") for module, path in paths().items()}
+
+
+def imports(of: Mapping[str, str]) -> list[Import]:
+    """All imports, those for type checkers included.
+
+    Those of ``rtmon/__init__`` are left out: it names everything, and imports it at first use.
+    """
+    found: list[Import] = []
+    for module, source in of.items():
+        if module != "rtmon":
+            is_package = paths()[module].name == "__init__.py"
+            package = module if is_package else module.rpartition(".")[0]
+            for target, late, typing in _walk(ast.parse(source), package, known=of):
+                found.append(Import(module, target, late, typing))
+    return found
+
+
+def _walk(
+    node: ast.AST,
+    package: str,
+    *,
+    known: Mapping[str, str],
+    late: bool = False,
+    typing: bool = False,
+) -> Iterator[tuple[str, bool, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield alias.name, late, typing
+        elif isinstance(child, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - child.level + 1]
+            source = ".".join([*(above if child.level else []), *filter(None, [child.module])])
+            for alias in child.names:
+                name = f"{source}.{alias.name}"
+                yield (name if name in known else source), late, typing
+        else:
+            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            checking = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from _walk(
+                child,
+                package,
+                known=known,
+                late=late or function,
+                typing=typing or checking,
+            )
+
+
 def room(module: str) -> str:
     """The room a module belongs to; empty for rtmon itself, and for what is not rtmon's."""
     package, name, *_ = [*module.split("."), ""]
     return name if package == "rtmon" else ""
 
 
-def imports() -> Iterator[Import]:
-    """All imports, except those that only a type checker makes."""
-    for module, path in modules().items():
-        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        yield from walk(ast.parse(path.read_text(encoding="utf-8")), module, package, late=False)
+def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
+    """Module → the modules of rtmon that it imports, but for the late edges that are allowed."""
+    edges: dict[str, set[str]] = {module: set() for module in of}
+    for one in imports(of):
+        if one.target in of and room(one.target) and one.target != one.module:
+            if one.late and (one.module, one.target) in LATE:
+                continue
+            edges[one.module].add(one.target)
+    return edges
 
 
-def walk(node: ast.AST, module: str, package: str, *, late: bool) -> Iterator[Import]:
-    """The imports in a part of a module."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            for alias in child.names:
-                yield Import(module, alias.name, late)
-        elif isinstance(child, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - child.level + 1]
-            source = ".".join([*(base if child.level else []), *filter(None, [child.module])])
-            for alias in child.names:
-                name = f"{source}.{alias.name}"
-                yield Import(module, name if source == "rtmon" else source, late)
-        elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from walk(child, module, package, late=late or function)
+def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
+    """All modules that an import of one brings along."""
+    found: set[str] = set()
+    todo = [module]
+    while todo:
+        new = edges[todo.pop()] - found
+        found |= new
+        todo += new
+    return found
 
 
-ALL = list(imports())
-INSIDE = [one for one in ALL if one.room in ROOMS and room(one.target) in ROOMS]
+def out_of_bounds(of: Mapping[str, str]) -> list[str]:
+    """Modules that reach a room which theirs may not import, and one module there."""
+    edges = graph(of)
+    wrong = []
+    for module in edges:
+        here = room(module)
+        if here in MAY_IMPORT:
+            beyond = {
+                each
+                for each in reached(edges, module)
+                if room(each) != here and room(each) not in MAY_IMPORT[here]
+            }
+            wrong += [f"{module} → {min(beyond)}"] if beyond else []
+    return wrong
 
 
-def test_every_room_has_its_place() -> None:
-    """Every part of the package stands in the list of rooms, and the list holds nothing else."""
-    there = {room(module) for module in modules()} - {"", "__main__"}
-    assert there == set(ROOMS)
+def circles(of: Mapping[str, str]) -> list[str]:
+    """Modules that reach themselves."""
+    edges = graph(of)
+    return sorted(module for module in edges if module in reached(edges, module))
 
 
-def test_imports_go_up() -> None:
-    """A room imports only rooms above it."""
+def with_line(module: str, line: str) -> dict[str, str]:
+    """The sources, with one more line at the end of a module."""
+    return {**sources(), module: f"{sources()[module]}\n{line}\n"}
+
+
+def test_only_public_modules_stand_at_the_top() -> None:
+    """Everything in rtmon/ is a folder, but for the modules that users import by name."""
+    assert {path.stem for path in PACKAGE.glob("*.py")} == PUBLIC_MODULES
+
+
+def test_every_room_has_its_rule() -> None:
+    """Every room of the package stands in the table of rules, and the table holds no other."""
+    there = {room(module) for module in paths()} - {"", "__main__"}
+    assert there == {*MAY_IMPORT, "cli"}
+
+
+def test_rooms_keep_to_their_bounds() -> None:
+    """No module reaches, directly or through others, a room that its own may not import."""
+    assert not out_of_bounds(sources())
+
+
+def test_no_circle_of_files() -> None:
+    """No module imports itself through others; imports for type checkers count."""
+    assert not circles(sources())
+
+
+def test_late_edges_are_needed() -> None:
+    """Every late edge that is allowed is there."""
+    late = {(one.module, one.target) for one in imports(sources()) if one.late}
+    assert late >= LATE
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "caught"),
+    [
+        ("rtmon.metrics.meter", "from ..dashboard import view", "rtmon.metrics.meter"),
+        (
+            "rtmon.metrics.meter",
+            "if TYPE_CHECKING:\n    from ..dashboard import view",
+            "rtmon.metrics.meter",
+        ),
+        ("rtmon.core.clock", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
+        ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
+    ],
+)
+def test_forbidden_import_is_caught(module: str, line: str, caught: str) -> None:
+    """An import against the rules is found: for type checkers, late, or through another module."""
+    assert any(each.startswith(f"{caught} → ") for each in out_of_bounds(with_line(module, line)))
+
+
+def test_circle_is_caught() -> None:
+    """A circle that one more import makes is found."""
+    assert "rtmon.core.backoff" in circles(
+        with_line("rtmon.core.backoff", "import rtmon.client.engine")
+    )
+
+
+def test_pure_rooms_do_no_input_or_output() -> None:
+    """Pure rooms import nothing that waits, reads or writes; metrics only the library."""
     wrong = [
         one
-        for one in INSIDE
-        if ROOMS.index(room(one.target)) > ROOMS.index(one.room)
-        and not (one.late and (one.room, room(one.target)) in LATE)
+        for one in imports(sources())
+        if not room(one.target)
+        and (
+            room(one.module) in PURE
+            or (room(one.module) == "core" and one.module.split(".")[-1] not in IMPURE_CORE)
+        )
+        and (
+            one.target.split(".")[0] in IMPURE
+            or (
+                room(one.module) == "metrics"
+                and one.target.split(".")[0] not in sys.stdlib_module_names
+            )
+        )
     ]
     assert not wrong
 
 
-def test_bounds() -> None:
-    """The rooms that must stay apart do not import each other, early or late."""
+def test_dashboard_never_sees_a_socket() -> None:
+    """Views read a Feed: they import nothing that opens a connection."""
     wrong = [
         one
-        for one in INSIDE
-        if room(one.target) != one.room and room(one.target) not in BOUNDS.get(one.room, set(ROOMS))
-    ]
-    assert not wrong
-
-
-def test_pure_rooms() -> None:
-    """The pure rooms import nothing that waits, reads or writes; metrics only the library."""
-    outside = [one for one in ALL if one.room in PURE and not one.target.startswith("rtmon")]
-    wrong = [
-        one
-        for one in outside
-        if one.target.split(".")[0] in IMPURE_MODULES
-        or (one.room == "metrics" and one.target.split(".")[0] not in sys.stdlib_module_names)
-    ]
-    assert not wrong
-
-
-def test_a_dashboard_never_sees_a_socket() -> None:
-    """Views read a Feed; where its numbers come from is nothing they import."""
-    wrong = [
-        one
-        for one in ALL
-        if one.room == "dashboard" and one.target.split(".")[0] in {"socket", "websockets"}
+        for one in imports(sources())
+        if room(one.module) in {"views", "dashboard", "terminal", "reporting"}
+        and one.target.split(".")[0] in {"socket", "websockets"}
     ]
     assert not wrong
 
 
 def test_extras_are_imported_late() -> None:
-    """What is not a core dependency is imported when it is used, and so is what needs it."""
+    """What is not a core dependency is imported at first use, and so is what needs it."""
     wrong = [
         one
-        for one in ALL
-        if (one.target.split(".")[0] in EXTRAS or one.target.startswith(OPTIONAL))
-        and not one.late
-        and not one.module.startswith(OPTIONAL)
+        for one in imports(sources())
+        if (one.target.split(".")[0] in EXTRAS or one.target.startswith(NEEDS_EXTRA))
+        and not (one.late or one.typing)
+        and not one.module.startswith(NEEDS_EXTRA)
     ]
     assert not wrong
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh process has loaded after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -257,18 +351,21 @@ def test_extras_are_imported_late() -> None:
 )
 def test_importing_is_light(code: str) -> None:
     """Without a view or a DataFrame, neither panel nor pandas nor redis is imported."""
-    script = f"{code}; import sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert not EXTRAS & {name.split(".")[0] for name in done.stdout.split()}
+    assert not EXTRAS & {name.split(".")[0] for name in loaded_by(code)}
 
 
-@pytest.mark.parametrize("name", sorted(set(modules()) - {"rtmon.__main__"}))
-def test_public_names(name: str) -> None:
+def test_hub_loads_no_server() -> None:
+    """``import rtmon.hub`` loads no module of servers, probes, monitor, feeds or dashboard."""
+    rooms = {room(name) for name in loaded_by("import rtmon.hub")}
+    assert "hub" in rooms
+    assert not rooms & {"servers", "probes", "monitor", "feeds", "dashboard"}
+
+
+@pytest.mark.parametrize("name", sorted(set(paths()) - {"rtmon.__main__"}))
+def test_module_names_what_is_public(name: str) -> None:
     """Every module says what is public in it, and has it."""
     module = importlib.import_module(name)
-    body = ast.parse(modules()[name].read_text(encoding="utf-8")).body
+    body = ast.parse(sources()[name]).body
     if any(not isinstance(part, ast.Expr | ast.ImportFrom) for part in body):
         assert len(set(module.__all__)) == len(module.__all__)
     for public in getattr(module, "__all__", ()):
@@ -277,6 +374,4 @@ def test_public_names(name: str) -> None:
 
 def test_no_public_name_hides_a_module() -> None:
     """What ``rtmon.name`` is does not depend on whether a module of that name was imported."""
-    assert not {f"rtmon.{name}" for name in importlib.import_module("rtmon").__all__} & set(
-        modules()
-    )
+    assert not {f"rtmon.{name}" for name in importlib.import_module("rtmon").__all__} & set(paths())

@@ -1,0 +1,59 @@
+"""Old import paths: they lead to the same modules, and say where these are now."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from rtmon.core.moved import MOVED
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_old_path_gives_the_new_module_and_warns(old: str, new: str) -> None:
+    """An old import path gives the very module of the new path, and warns with the new name."""
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match=f"{old} is now {new};"):
+        found = importlib.import_module(old)
+    assert found is importlib.import_module(new)
+    assert found.__spec__ is not None
+    assert found.__spec__.name == new
+
+
+def test_module_inside_a_moved_package_is_loaded_once() -> None:
+    """A module inside a moved package is the same module under both paths."""
+    with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.group"):
+        old = importlib.import_module("rtmon.fanout.group")
+    assert old.Group is importlib.import_module("rtmon.servers.fanout").Group
+
+
+def test_no_old_path_is_a_module_again() -> None:
+    """An old import path is used up: no new module takes its name."""
+    finders = [finder for finder in sys.meta_path if type(finder).__module__ != "rtmon.core.moved"]
+    for old in MOVED:
+        package = importlib.import_module(old.rpartition(".")[0])
+        specs = [finder.find_spec(old, package.__path__) for finder in finders]
+        assert not any(specs), old
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh process in which warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+def test_old_path_is_an_error_where_warnings_are() -> None:
+    """With ``-W error`` an import of an old path fails, and names the new path and the line."""
+    done = run("from rtmon.fanout import Group")
+    assert done.returncode == 1
+    assert "DeprecationWarning: rtmon.fanout is now rtmon.servers.fanout" in done.stderr
+    assert 'File "<string>", line 1' in done.stderr
+
+
+def test_public_names_warn_of_nothing() -> None:
+    """With ``-W error`` every public name of rtmon can be had."""
+    done = run("import rtmon\nfor name in rtmon.__all__: getattr(rtmon, name)")
+    assert done.returncode == 0, done.stderr
