@@ -30,7 +30,7 @@ from .token import fresh
 from .transport_link import TransportLink
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["Engine"]
 
@@ -55,7 +55,7 @@ class Engine:
         options: ClientOptions,
         connection: dict[str, Any],
         *,
-        monitor: Monitor | None = None,
+        monitor: Recorder | None = None,
         clock: Clock,
         rng: random.Random,
     ) -> None:

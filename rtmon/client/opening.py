@@ -11,7 +11,7 @@ from .engine import Engine
 from .options import ClientOptions
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["connect"]
 
@@ -20,7 +20,7 @@ def connect(
     url: str,
     *,
     options: ClientOptions | None = None,
-    monitor: Monitor | None = None,
+    monitor: Recorder | None = None,
     clock: Clock = SYSTEM_CLOCK,
     rng: random.Random | None = None,
     **changes: Any,

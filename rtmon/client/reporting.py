@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from .records import Change, ClientStats
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["Reporting"]
 
@@ -25,7 +25,7 @@ class Reporting:
     """
 
     def __init__(
-        self, monitor: Monitor, *, name: str | None, stats: Callable[[], ClientStats]
+        self, monitor: Recorder, *, name: str | None, stats: Callable[[], ClientStats]
     ) -> None:
         self._monitor = monitor
         self._name = name

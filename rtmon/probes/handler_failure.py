@@ -1,4 +1,4 @@
-"""Whether what left a handler means that the handler has failed."""
+"""Tell a handler that failed from one that was cancelled or left by its peer."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def failed(
     left: Callable[[Exception], bool],
     task: asyncio.Task[Any] | None = None,
 ) -> bool:
-    """Whether a handler has failed, rather than been left by its peer or cancelled.
+    """Return True if a handler has failed, rather than been left by its peer or cancelled.
 
-    Of a group, one failure is enough. ``asyncio.CancelledError`` is one where nobody has cancelled
-    the handler: it came out of something that the handler waited for.
+    In a group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the handler's
+    task was cancelled: it came out of something that the handler awaited.
 
     Args:
-        exc: what the handler raised; None if nothing.
-        left: whether an exception only says that the peer has left.
-        task: the handler's; None for the one that this is called in.
+        exc: exception that left the handler; None if there was none.
+        left: returns True for an exception that only says that the peer has left.
+        task: the handler's task; None for the current one.
     """
     if isinstance(exc, BaseExceptionGroup):
         return any(failed(inner, left=left, task=task) for inner in exc.exceptions)
@@ -33,7 +33,7 @@ def failed(
 
 
 def cancelled(exc: BaseException | None, task: asyncio.Task[Any] | None = None) -> bool:
-    """Whether what a handler raised is the cancellation of its task, by default the current one."""
+    """Return True if an exception is the cancellation of a task, by default the current one."""
     if not isinstance(exc, asyncio.CancelledError):
         return False
     task = task or asyncio.current_task()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from ..core.si import scale
+
 __all__ = [
-    "PREFIXES",
     "UNKNOWN",
     "bytes_text",
     "change",
@@ -22,8 +23,8 @@ __all__ = [
 UNKNOWN = "–"
 """Stands for an unknown value: null is never shown as 0."""
 
-PREFIXES = ("", "k", "M", "G", "T", "P")
-"""Decimal prefixes (SI), each a thousand times the one before."""
+_ROUNDS_TO_1000 = 999.5
+"""From here on, three significant digits would read ``1000``."""
 
 
 def scaled(value: float | None, unit: str) -> tuple[str, str]:
@@ -38,22 +39,14 @@ def scaled(value: float | None, unit: str) -> tuple[str, str]:
     """
     if value is None:
         return UNKNOWN, unit
-    size, prefix = _reduced(value)
+    size, prefix = scale(value, limit=_ROUNDS_TO_1000)
     return three(size), prefix + unit
 
 
 def short(value: float) -> str:
     """Format the number of an axis, without zeros that say nothing: ``1.25k``."""
-    size, prefix = _reduced(value)
+    size, prefix = scale(value, limit=_ROUNDS_TO_1000)
     return f"{size:.3g}{prefix}"
-
-
-def _reduced(value: float) -> tuple[float, str]:
-    step = 0
-    while abs(value) >= 999.5 and step < len(PREFIXES) - 1:
-        value /= 1000
-        step += 1
-    return value, PREFIXES[step]
 
 
 def three(value: float) -> str:

@@ -19,9 +19,10 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from ...core.si import PREFIXES
 from ...views.chart import Chart, Series
 from ...views.charts import CHARTS
-from ...views.numbers import PREFIXES, UNKNOWN
+from ...views.numbers import UNKNOWN
 from ...views.points import COLUMNS, Point, columns
 from ...views.span import Span
 from ..theme import asset, style_figure

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
+from ...core.lru import LRU
 from ...core.timers import Timer
 from ...errors import ProtocolError
 from ...protocol import limits
@@ -39,14 +39,12 @@ class Downloads:
     """
 
     def __init__(self) -> None:
-        self._offers: OrderedDict[str, Stored] = OrderedDict()
+        self._offers: LRU[str, Stored] = LRU(limits.FILES_OFFERED)
         self._active: dict[Connection, dict[str, _Download]] = {}
 
     def offer(self, file: str, stored: Stored) -> None:
         """From now on the file can be taken."""
-        self._offers[file] = stored
-        if len(self._offers) > limits.FILES_OFFERED:
-            self._offers.popitem(last=False)
+        self._offers.put(file, stored)
 
     def take(self, connection: Connection, file: str, offset: int) -> None:
         """A client takes a file, or says how far it is.
@@ -95,7 +93,7 @@ class Downloads:
             self._send_chunks(connection, file, download)
         except (OSError, EOFError):
             self.stop(connection, file)
-            self._offers.pop(file, None)
+            self._offers.pop(file)
             connection.send("file_abort", FileNote(file=file, reason="the file is gone"))
             return
         if download.sent == download.stored.size:

@@ -1,7 +1,7 @@
 """One run of an ASGI application, with a probe on what passes in and out of it.
 
-The application and the server do their part first, so that nothing is counted which was
-refused. Nothing that goes wrong in the probe reaches them: it is swallowed, counted, and logged.
+The application and the server do their part first, so that nothing is counted which was refused.
+An exception in the probe never reaches them: it is counted and logged.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ METER = "rtmon.meter"
 """Scope key: the connection's meter, whose ``name`` an application may set."""
 
 MONITOR = "rtmon.monitor"
-"""Scope key: whose meter that is; for a hub, which measures round trips by itself."""
+"""Scope key: the Monitor of that meter; for a hub, which measures round trips by itself."""
 
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
-"""What frameworks raise in a handler because its peer has left: Starlette and with it FastAPI,
-Litestar, Falcon."""
+"""Exceptions that frameworks raise in a handler because its peer has left: Starlette and with it
+FastAPI, Litestar, Falcon."""
 
 
 class ASGIConnection(ConnectionProbe):
@@ -66,12 +66,12 @@ class ASGIConnection(ConnectionProbe):
 
 
 class Exchange(abc.ABC):
-    """One run of the application, and what passes in and out of it.
+    """One run of the application, and the messages in and out of it.
 
     Attributes:
         asked: called when the application waits for a message.
         attempt: calls a hook of the probe, of which no exception comes out.
-        gone: what the server raised because the peer is gone.
+        gone: exception that the server raised because the peer is gone.
     """
 
     transport: ClassVar[str]
@@ -94,7 +94,7 @@ class Exchange(abc.ABC):
         self.attempt = _nothing
 
     async def run(self, app: App) -> None:
-        """Run the application; what it raises goes on unchanged."""
+        """Run the application; an exception of it goes on unchanged."""
         try:
             await app(self.scope, self.receive, self.send)
         except BaseException as exc:
@@ -126,18 +126,18 @@ class Exchange(abc.ABC):
 
     @abc.abstractmethod
     def received(self, message: Message) -> None:
-        """The application has been given a message."""
+        """Count a message that the application was given."""
 
     @abc.abstractmethod
     def sent(self, message: Message) -> None:
-        """The server has taken a message."""
+        """Count a message that the server has taken."""
 
     async def hear_the_server_out(self) -> None:  # noqa: B027 (a hook)
-        """Take what the server still has to say to an application that has ended."""
+        """Receive the messages that the server still has for an application that has ended."""
 
     @abc.abstractmethod
     def ended(self, exc: BaseException | None) -> None:
-        """The application has ended, with an exception or without."""
+        """Report that the application has ended, with an exception or without."""
 
     def new_probe(self) -> ASGIConnection:
         """Make the connection's probe, and describe the client to it."""
@@ -156,7 +156,7 @@ class Exchange(abc.ABC):
         probe.opened()
 
     def failed(self, exc: BaseException | None) -> bool:
-        """Whether the application has failed, rather than been left by its peer or cancelled."""
+        """Return True if the application has failed, not merely been left or cancelled."""
         return failed(exc, left=self._left)
 
     def _left(self, exc: Exception) -> bool:
@@ -168,11 +168,10 @@ def _nothing(*_: object) -> None:
 
 
 def ending(disconnect: Message) -> Ending:
-    """What a server's word about the end tells.
+    """Return how a connection ended, as far as ``websocket.disconnect`` tells.
 
-    A reason comes with a close frame only; without one, 1005 and 1012 are what uvicorn says of a
-    connection that broke, and of its own shutdown. Codes that say who broke the protocol do not
-    tell which side sent them.
+    A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
+    1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
     """
     code = int(disconnect.get("code") or NO_STATUS)
     reason = disconnect.get("reason")

@@ -146,7 +146,7 @@ class _WebSocket(Exchange):
             self._reject(500, f"the application {why}")
 
     async def hear_the_server_out(self) -> None:
-        """Take what the server has ready: an application that only sends never asks for it."""
+        """Receive what the server has ready: an application that only sends never asks for it."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
                 message: Message = {"type": "websocket.receive"}
@@ -156,7 +156,7 @@ class _WebSocket(Exchange):
 
 
 class _Response(Exchange):
-    """An HTTP request, which is a connection if it is answered with an event stream."""
+    """An HTTP request; a connection if it is answered with an event stream."""
 
     transport = "sse"
 

@@ -1,12 +1,12 @@
-"""What the probe for ``websockets`` counts at either end of a connection.
+"""Counting at either end of a connection of ``websockets``.
 
-It stands at the two places that everything passes. What an application or
+The probe stands at the two places that all data passes. A message that an application or
 ``websockets.broadcast()`` sends becomes a frame in ``Protocol.send_frame`` and leaves through
-``Connection.send_data``; what comes in enters through ``Connection.data_received`` and turns up
-as frames in ``Connection.process_event``.
+``Connection.send_data``; data received enters through ``Connection.data_received`` and becomes
+frames in ``Connection.process_event``.
 
-The library does its part first, so that nothing is counted which it refused. Nothing that goes
-wrong in a probe reaches a connection: it is swallowed, counted, and logged.
+The library does its part first, so that nothing is counted which it refused. An exception in the
+probe never reaches a connection: it is counted and logged.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["Counting"]
 
 
 class Counting(Guarded):
-    """Put in front of a connection class: counts, whichever end of the connection it is."""
+    """Base of the counting classes, which stand in front of a connection class."""
 
     monitor: ClassVar[Recorder]
     role: ClassVar[str]
@@ -70,7 +70,7 @@ class Counting(Guarded):
 
     @property
     def meter(self) -> Meter:
-        """What the connection has done; its ``name`` may be set."""
+        """Counters of the connection; an application may set ``name``."""
         return self._tally.meter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,7 +93,7 @@ class Counting(Guarded):
             self._receive_pings(data, self.pings_at_once)
 
     def _count_wire(self, size: int) -> None:
-        """Bytes came in."""
+        """Count bytes received."""
         try:
             tally = self._tally
             meter = tally.meter
@@ -108,7 +108,7 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Receive what may hold more pings than are answered at once."""
+        """Receive data that may hold more pings than are answered at once."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)
@@ -185,13 +185,13 @@ class Counting(Guarded):
             self.meter.queue = self._queue()
 
     def _queue(self) -> Callable[[], int]:
-        """What tells how much waits, asked at every tick in which something moved."""
+        """Return what tells how many bytes wait; called at each tick after traffic."""
         transport: Any = self.transport
         plain: Callable[[], int] = transport.get_write_buffer_size
         return plain if self.meter.tls is None else partial(waiting, transport)
 
     def _paused_queue(self) -> int:
-        """What waits, asked at every tick while writing is paused: the pause lasts until now."""
+        """Return the bytes that wait while writing is paused, and count the pause until now."""
         self._count_pause()
         return waiting(self.transport)
 
@@ -229,7 +229,7 @@ class Counting(Guarded):
             self.monitor.probe_failed(failure)
 
     def _opened(self) -> None:
-        """The handshake was completed, if it was."""
+        """Report the connection as open, if the handshake was completed."""
         try:
             if self.protocol.state is OPEN:
                 self.meter.subprotocol = self.protocol.subprotocol
@@ -247,13 +247,13 @@ class Counting(Guarded):
         return True
 
     def _handshake_received(self, message: Any) -> None:
-        """The peer's half of the opening handshake has come."""
+        """Note the peer's half of the opening handshake."""
 
     def _shutting_down(self) -> bool:
         return False
 
     def _never_opened(self) -> None:
-        """The connection has ended before it was opened."""
+        """Report a connection that has ended before it was opened."""
 
     def _lost(self, exc: Exception | None, *, gone: bool) -> None:
         meter = self.meter

@@ -1,8 +1,7 @@
-"""What a probed connection does for almost every message, in fewer calls.
+"""The flat path: the library's own steps for ordinary messages, in fewer calls.
 
-The library's own steps, one after the other and none left out, but for what stands between them:
-what a probe adds is less than what is saved by going through fewer functions. So being counted
-costs nothing that could be measured beside the library's own work.
+No step is left out, but for the calls between them: counting adds less than fewer calls save, so
+that it costs nothing that could be measured beside the library's own work.
 
 This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
 was tested with, for connection classes that leave these methods alone, and after a self-test;
@@ -40,7 +39,7 @@ _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 class Flat(Counting):
-    """Stands in front of a probed connection class, at either end of a connection."""
+    """Front of a counting class, at either end of a connection."""
 
     def data_received(self, data: bytes) -> None:
         protocol = self.protocol
@@ -57,7 +56,7 @@ class Flat(Counting):
         self._deliver(events)
 
     def _deliver(self, events: list[Event]) -> None:
-        """Have frames received, each as soon as the one before is counted."""
+        """Hand frames to the queue of messages, each after the one before is counted."""
         tally = self._tally
         messages = self.recv_messages
         queue = messages.frames
@@ -142,7 +141,7 @@ FRONT = (Flat,)
 
 
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
-    """The message that a frame is; None if it is not a whole one, or not valid UTF-8."""
+    """Return the message in a frame; None if it is not a whole one, or not valid UTF-8."""
     opcode = frame.opcode
     if not frame.fin or opcode is _CONT:
         return None
@@ -178,7 +177,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
 
 
 def _is_librarys(member: Any) -> bool:
-    """Whether a method or property is as the library came, and no tracer's or test's."""
+    """Return True if a method or property is the library's own, not one of a tracer or test."""
     # What functools.wraps() copies does not tell; where a function's names come from does.
     function = member.fget if isinstance(member, property) else member
     scope = getattr(function, "__globals__", {})

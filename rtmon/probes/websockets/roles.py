@@ -63,7 +63,7 @@ def counting_class(
 
 
 class CountingServer(Counting, ServerConnection):
-    """The server's end."""
+    """Counts at the server's end."""
 
     role = "server"
 
@@ -105,7 +105,7 @@ class CountingServer(Counting, ServerConnection):
         await super().close(code, reason)
 
     def _handler_returned(self) -> None:
-        """The handler is done with its last message, too."""
+        """Record the time of the handler's last message: it returned instead of asking for more."""
         try:
             self._tally.asked()
         except Exception as exc:
@@ -156,7 +156,7 @@ class CountingServer(Counting, ServerConnection):
 
 
 class CountingClient(Counting, ClientConnection):
-    """The client's end."""
+    """Counts at the client's end."""
 
     role = "client"
 

@@ -1,8 +1,8 @@
-"""What a connection of ``websockets`` has sent and received, counted frame by frame.
+"""Count what a connection of ``websockets`` sends and receives, frame by frame.
 
 These lines run for every frame of every connection, so they are flat: no layers, no objects,
-every number written once. What is rare is made when it first happens: a connection that never
-spoke has no ring, and one whose messages are taken as they come has no queue.
+every number written once. Rare things are made when first needed: a connection without messages
+has no ring, and one whose messages never wait has no queue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LAST = SLOTS - 1
 _NONE_BEGUN: dict[str, tuple[bool, int]] = {}
 
 ARRIVALS = 1024
-"""Messages that may wait for their handler with their time of arrival known."""
+"""Waiting messages whose time of arrival is kept."""
 
 
 class Membership(Protocol):
@@ -42,12 +42,12 @@ class Membership(Protocol):
         """Write what waits for this connection.
 
         Args:
-            begins: whether what the connection sends next begins a message, so that none is
+            begins: True if the next frame of the connection begins a message, so that none is
                 under way.
         """
 
     def leave(self) -> None:
-        """The connection has ended."""
+        """Leave the group: the connection has ended."""
 
 
 class Tally(ConnectionProbe):
@@ -59,13 +59,13 @@ class Tally(ConnectionProbe):
         times: True to keep the last frames, and how long messages wait and handlers take.
 
     Attributes:
-        between: for the fast path: whether the parser stands between two frames, outside any
+        between: for the fast path: True while the parser stands between two frames, outside any
             message, with nothing read.
         original_send_frame: the protocol's own.
         pongs_left: pings that may be answered of those being read; None for any number.
         groups: the groups that write to the connection; what waits there goes out before what
             the connection sends itself.
-        payloads: whether the beginnings of payloads are kept, too.
+        payloads: True where the beginnings of payloads are kept, too.
         times: True where the last frames are kept, and how long messages wait and handlers take.
     """
 
@@ -171,7 +171,7 @@ class Tally(ConnectionProbe):
         return self.now() - pinged[1]
 
     def handed(self) -> None:
-        """The handler was given a message."""
+        """Report that the handler was given a message."""
         self._handed_at = now = self.now()
         arrived = self._arrived
         if arrived is not None:
@@ -180,19 +180,18 @@ class Tally(ConnectionProbe):
             self._arrived = arrivals.popleft() if arrivals else None
 
     def streamed(self) -> None:
-        """The handler has taken a message fragment by fragment, the first before the last came.
+        """Report that the handler has taken a message fragment by fragment, as they came.
 
-        So there is no time at which it was handed over; the next message's is another.
+        There is no time at which it was handed over; the next message has its own.
         """
         arrivals = self._arrivals
         self._arrived = arrivals.popleft() if arrivals else None
 
     def send_frame(self, frame: Frame) -> None:
-        """What becomes a protocol's ``send_frame``: it counts what the original has taken.
+        """Send a frame by the protocol's own ``send_frame``, then count it.
 
         Raises:
-            ProtocolError: too many pings were read at once; whoever reads them fails the
-                connection.
+            ProtocolError: too many pings were read at once; the library fails the connection.
         """
         opcode = frame.opcode
         if opcode is _PONG and self.pongs_left is not None:
@@ -208,12 +207,12 @@ class Tally(ConnectionProbe):
             self.monitor.probe_failed(exc)
 
     def flush(self, *, begins: bool) -> None:
-        """Have written what groups hold for the connection; see :class:`Membership`."""
+        """Write what groups hold for the connection; see :class:`Membership`."""
         for membership in self.groups:
             membership.flush(begins=begins)
 
     def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
-        """Count a frame that is no whole message; returns whether it ends one."""
+        """Count a frame that is no whole message; return True if it ends one."""
         meter = self.meter
         if opcode is _TEXT or opcode is _BINARY:
             self._parts = {**self._parts, way: (opcode is _BINARY, 0)}
@@ -237,7 +236,7 @@ class Tally(ConnectionProbe):
         return True
 
     def _queue(self, arrived: float | None) -> None:
-        """Remember when a message came whose turn is not next."""
+        """Remember when a message came that has to wait for others."""
         if self._arrivals is None:
             self._arrivals = deque(maxlen=ARRIVALS)
         if arrived is not None:

@@ -1,1 +1,1 @@
-"""What makes connections of ``websockets`` faster, on the versions that it was tested with."""
+"""Faster paths for connections of ``websockets``, on the versions they were tested with."""

@@ -1,9 +1,9 @@
-"""The fast path: what a connection does for almost every message, without the detours.
+"""The fast path: receive and send ordinary messages without the library's general machinery.
 
 A whole, unfragmented, uncompressed frame needs no parser that can stop in the middle, and a
-message sent on an open connection that nothing holds up needs no context that can wait. Those
-are done here in a few flat lines; everything else goes the library's own way, from exactly the
-state it would have been in. What an application can see is the same: messages, bytes written,
+message sent on an open connection that is not paused needs no context that can wait. Those are
+done here in a few flat lines; everything else goes through the library's own code, from exactly
+the state it would have been in. What an application can see is the same: messages, bytes written,
 exceptions, states, close codes.
 
 This stands in front of :mod:`~rtmon.probes.websockets.flat`, and is used under the same conditions.
@@ -72,7 +72,7 @@ REPLACED = (
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
-    """Stands in front of a flat connection class, and takes what is simple."""
+    """Front of a flat connection class that handles whole, uncompressed messages itself."""
 
     monitor: ClassVar[Recorder]
     _tally: Tally
@@ -193,7 +193,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         return self._tally.between
 
     async def _write_failed(self, exc: Exception) -> None:
-        """What the library does when the transport raises."""
+        """Do what the library does when the transport raises."""
         self.set_connection_exc(exc)
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)
@@ -205,11 +205,11 @@ FRONT = (FastPath, flat.Flat)
 
 
 def _ended(frame: Frame) -> None:
-    """What ``send_frame`` is when a connection is lost."""
+    """Stand in for ``send_frame`` once a connection is lost."""
 
 
 def _is_between(connection: ServerConnection) -> bool:
-    """Whether the next byte to come begins a frame that begins a message, and nothing waits."""
+    """Return True if the next byte begins the first frame of a message, and nothing waits."""
     protocol = connection.protocol
     if (
         protocol.extensions

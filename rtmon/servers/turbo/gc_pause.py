@@ -1,10 +1,10 @@
-"""Thousands of connections at once, and Python's garbage collector.
+"""Pause Python's garbage collector while hundreds of connections a second are being opened.
 
-The collector goes through all objects that live whenever there are a quarter more of them than
+The collector goes through all live objects whenever there are a quarter more of them than
 the last time; while thousands of connections are being opened, it does so again and again, and
 takes more than half of the time without finding anything. So it is paused while a crowd comes.
-That holds for the whole process, which is why it is short; the first collection afterwards finds
-what has become garbage meanwhile. Where the collector is off already, it is left alone.
+That holds for the whole process, which is why a pause is short; the first collection afterwards
+finds what has become garbage meanwhile. Where the collector is off already, it is left alone.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import Any
 __all__ = ["CALM", "CROWD", "LONGEST", "WITHIN", "GCPause"]
 
 CROWD = 250
-"""Connections that are a crowd, if they come within :data:`WITHIN`."""
+"""Connections opened within :data:`WITHIN` that start a pause."""
 
 WITHIN = 0.5
-"""Seconds."""
+"""Length of the window in which connections are counted, in seconds."""
 
 CALM = 2.0
-"""Seconds without a crowd after which the garbage collector goes on: longer than it takes to see
-thousands go who will all be back."""
+"""Seconds without a crowd after which a pause ends: longer than thousands of clients need to
+reconnect after they were cut off."""
 
 LONGEST = 10.0
-"""Seconds after which it does in any case."""
+"""Longest pause, in seconds."""
 
 
 class GCPause:
-    """Makes connections, and pauses the garbage collector while a crowd of them comes.
+    """Creates connections, and pauses the garbage collector while a crowd of them comes.
 
     Args:
-        create: makes a connection.
+        create: creates a connection.
         calm: seconds without a crowd that end a pause; the next comes a quarter of it later at
             the earliest.
-        longest: seconds that a pause takes at most.
+        longest: longest pause, in seconds.
         now: reads the monotonic clock, in seconds.
     """
 

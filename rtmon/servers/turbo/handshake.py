@@ -1,9 +1,9 @@
-"""The opening handshake of an ordinary client, without the detours.
+"""The opening handshake of an ordinary client, without the library's general parser.
 
 A request that arrives in one piece needs no parser that can stop in the middle, and one that any
-browser or library sends needs no list of what might be wrong with it. Whatever else comes, in
-pieces, with a body, with a header twice, goes the library's own way. What an application sees is
-the same: ``request``, ``response``, their headers, what its callbacks are given, every refusal.
+browser or library sends needs no list of what might be wrong with it. Every other request, in
+pieces, with a body, with a header twice, is left to the library. What an application sees is the
+same: ``request``, ``response``, their headers, what its callbacks are given, every refusal.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ALIKE = frozenset(
         "user-agent",
     }
 )
-"""Headers of which thousands of connections have few values between them, kept once."""
+"""Headers whose values thousands of connections share: interned."""
 
 _header = re.compile(r"([-!#$%&'*+.^_`|~0-9a-zA-Z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)").fullmatch
 _key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
@@ -58,7 +58,7 @@ _UPGRADE, _CONNECT = ("Upgrade", "websocket"), ("Connection", "Upgrade")
 
 
 def parse(data: bytes) -> Request | None:
-    """The request that this is, whole and nothing else; None if the library should see to it."""
+    """Parse the data as one whole request; return None if the library should handle it."""
     if len(data) > MAX_LINE_LENGTH or not data.endswith(b"\r\n\r\n"):
         return None
     lines = data.decode("iso-8859-1").split("\r\n")
@@ -92,14 +92,14 @@ def parse(data: bytes) -> Request | None:
 
 
 def _headers(values: dict[str, list[str]], items: list[tuple[str, str]]) -> Headers:
-    """What ``Headers()`` is after it was given these one by one, already checked."""
+    """Build the ``Headers`` that adding these checked items one by one would give."""
     headers = Headers.__new__(Headers)
     headers._dict, headers._list = values, items  # noqa: SLF001 - there is no such constructor
     return headers
 
 
 def accept(protocol: ServerProtocol, request: Request) -> Response:
-    """What ``protocol.accept(request)`` does."""
+    """Do what ``protocol.accept(request)`` does."""
     headers = request.headers
     values = headers._dict  # noqa: SLF001 - the public way makes a list a header
     nothing: list[str] = []
@@ -141,7 +141,7 @@ def accept(protocol: ServerProtocol, request: Request) -> Response:
 
 
 def _refused(protocol: Any, request: Request, exc: Exception) -> Response:
-    """How the library answers when checking a request has raised."""
+    """Answer as the library does when checking a request has raised."""
 
     def process_request(_: Request) -> None:
         raise exc
@@ -160,10 +160,10 @@ def _date(seconds: int) -> str:
 
 
 class QuickHandshake(ServerConnection):
-    """Stands in front of a probed connection class, and takes ordinary handshakes."""
+    """Front of a probed connection class that answers ordinary handshakes itself."""
 
     def _took_request(self, data: bytes) -> bool:
-        """Take what was read, if it is an ordinary request, and the first that is read."""
+        """Handle the data if it is an ordinary request, read first; return False otherwise."""
         protocol: Any = self.protocol
         if self.request is not None or protocol.debug or protocol.reader.buffer:
             return False
@@ -215,7 +215,7 @@ class QuickHandshake(ServerConnection):
             self.connection_lost_waiter.remove_done_callback(wake)
 
     async def _accept(self, request: Request, server_header: str | None) -> None:
-        """Answer a request that the application lets pass."""
+        """Answer a request that the application did not refuse."""
         connection: Any = self
         self.response = accept(self.protocol, request)
         if server_header is not None:
@@ -238,7 +238,7 @@ class QuickHandshake(ServerConnection):
 async def _asked(
     process_request: Callable[..., Any], connection: ServerConnection, request: Request
 ) -> Callable[..., Any] | None:
-    """Ask the application; None if it has nothing to say, else what says it again."""
+    """Ask the application; return None if it has no answer, else a callback that repeats it."""
     try:
         response = process_request(connection, request)
         if isinstance(response, Awaitable):

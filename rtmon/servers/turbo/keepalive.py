@@ -1,10 +1,10 @@
-"""Keepalive pings of many connections from few timers.
+"""Keepalive pings of many connections, sent from few shared timers.
 
 The library gives every connection a task, and two timers for each of its pings. Here connections
 whose pings are due at about the same time share one timer, and a ping that can be written at once
-is. Whatever would have to wait goes the library's way, in a task of its own: a peer that does not
-read, a pong that is late, a connection that is closing. What a peer or an application can see is
-the same: when pings come, what is in them, ``latency``, and the end with 1011.
+is. Everything that would have to wait runs in a task of its own, as in the library: a peer that
+does not read, a pong that is late, a connection that is closing. What a peer or an application can
+see is the same: the times and payloads of pings, ``latency``, and the close code 1011.
 """
 
 from __future__ import annotations
@@ -32,19 +32,18 @@ if TYPE_CHECKING:
 __all__ = ["GRAINS", "SharedKeepalive"]
 
 GRAINS = 1000
-"""Timers that connections of one ``ping_interval`` share: a ping is late by a thousandth of it at
-most."""
+"""Timer slots in a ``ping_interval``: a ping is late by at most a thousandth of the interval."""
 
 _ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
 _PAYLOAD_SIZE = 4
 _PONG = b"\x8a\x84"
-"""How a client's answer to a keepalive ping begins: a masked pong of four bytes."""
+"""First two bytes of a client's answer to a keepalive ping: a masked pong of four bytes."""
 _PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # with its mask
 
 
 class SharedKeepalive(ServerConnection):
-    """Stands in front of a probed connection class, and has its pings sent with others'."""
+    """Front of a probed connection class that sends keepalive pings from shared timers."""
 
     _tally: Tally
     _pings: ClassVar[_Pings | None] = None
@@ -63,9 +62,9 @@ class SharedKeepalive(ServerConnection):
         pings.plan(turn, self.loop.time() + interval, interval)
 
     def _took_pong(self, data: bytes) -> bool:
-        """Take what was read, if it is the answer to a keepalive ping and nothing else.
+        """Handle the data if it is one pong to a keepalive ping; return False otherwise.
 
-        Only while the parser stands between two frames, with nothing read or waiting.
+        Call it only while the parser stands between two frames, with nothing read or waiting.
         """
         if len(data) != _PONG_SIZE or not data.startswith(_PONG):
             return False
@@ -85,14 +84,20 @@ class SharedKeepalive(ServerConnection):
 
 
 class _Pings:
-    """The turns of all connections on one event loop."""
+    """Timer slots of one event loop, each with the connections to ping then."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._due: dict[float, set[_Turn]] = {}
 
     def plan(self, turn: _Turn, when: float, interval: float) -> None:
-        """Have a connection's turn come, by the loop's clock, with all others of that time."""
+        """Schedule the next ping on that slot's shared timer.
+
+        Args:
+            turn: of the connection.
+            when: by the clock of the loop.
+            interval: the connection's ``ping_interval``.
+        """
         grain = interval / GRAINS
         due = math.ceil(when / grain - _ROUNDING) * grain
         turns = self._due.get(due)
@@ -109,7 +114,7 @@ class _Pings:
 
 
 class _Turn:
-    """What is remembered of one connection's keepalive; in the place of the library's task."""
+    """Keepalive state of one connection; stands in the place of the library's task."""
 
     __slots__ = ("_pings", "_pong", "_sent", "among", "connection")
 
@@ -122,12 +127,12 @@ class _Turn:
         self._sent = 0.0
 
     def cancel(self) -> None:
-        """The connection is lost."""
+        """Stop: the connection is lost."""
         self.among.discard(self)
         self.connection = self._pong = None
 
     def come(self) -> None:
-        """Ping, or see whether the pong has come."""
+        """Send a ping, or check that the pong has come."""
         connection = self.connection
         if connection is None:
             return
@@ -190,10 +195,10 @@ class _Turn:
         pong: Awaitable[float] | None,
         deadline: float | None,
     ) -> None:
-        """What ``Connection.keepalive()`` does from one ping to the next.
+        """Do what ``Connection.keepalive()`` does from one ping to the next.
 
         Args:
-            connection: whose turn it is.
+            connection: the connection to ping.
             pong: of the ping that was sent; None to send one.
             deadline: for the pong; None to wait first until the ping is written.
         """
