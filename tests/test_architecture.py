@@ -54,9 +54,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 LATE = {
     # A Monitor shows itself in a notebook.
     ("rtmon.monitor.monitor", "rtmon.dashboard"),
-    ("rtmon.monitor.monitor", "rtmon.feeds"),
+    ("rtmon.monitor.monitor", "rtmon.feeds.local"),
     # A client counts itself.
     ("rtmon.client.reporting", "rtmon.probes.websockets"),
+    # The WebSocket transport shares frames, from its first connection on.
+    ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
     # The fast path is asked for by name: probe(monitor, fast=True).
     ("rtmon.probes.websockets.connection_class", "rtmon.servers.turbo.fast_path"),
 }
@@ -274,7 +276,7 @@ def test_late_edges_are_needed() -> None:
             "if TYPE_CHECKING:\n    from ..dashboard import view",
             "rtmon.metrics.meter",
         ),
-        ("rtmon.core.clock", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
+        ("rtmon.core.timers", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
         ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
     ],
 )
