@@ -1,11 +1,10 @@
-"""The hub: its public face, and how its parts are put together."""
+"""The hub's public face."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,40 +21,19 @@ from ..protocol.channels import checked_channel
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
 from ..protocol.values import Name, check_data
-from .admission.authentication import Auth, Authentication, Credentials, User
-from .admission.expiry import Expiry
-from .admission.limits import ConnectionLimits, RateLimits
-from .admission.permissions import Allow, Permissions
-from .admission.refusals import Refusals
-from .broadcast import Broadcast
-from .broker_events import BrokerEventHandler
+from .admission.authentication import Auth, Credentials, User
+from .admission.permissions import Allow
 from .brokers.base import Broker, Note, Receipt, user_key
 from .brokers.memory import MemoryBroker
 from .callbacks import Callback, CallbackSubscription
 from .connection import Connection
 from .context import HubContext
-from .dispatch import Dispatcher
-from .files.store import FileStore
-from .files.uploads import Uploads
-from .handlers import Handler
-from .handlers.chat import ChatHandlers
-from .handlers.connection import ConnectionHandlers
-from .handlers.custom import CustomHandler, HandlerFunction, custom_handler
-from .handlers.files import FileHandlers
-from .handlers.presence import PresenceHandlers
-from .handlers.pubsub import PubSubHandlers
-from .handlers.rooms import RoomHandlers
-from .join_leave import JoinLeave
-from .lifecycle import Lifecycle
+from .handlers.custom import HandlerFunction, custom_handler
 from .options import CHANGEABLE, HubOptions
+from .parts import HubParts
 from .places import channel_key
-from .presence import Presence
-from .publisher import Publisher
-from .recovery import HistoryReplay
-from .registry import Registry
 from .stats import ChannelStats
 from .transports.base import Peer
-from .typing_indicator import TypingIndicators
 
 __all__ = ["Hub"]
 
@@ -99,79 +77,10 @@ class Hub:
             clock=clock,
             wall=wall,
         )
-        self.registry = registry = Registry()
-        self._authentication = authentication = Authentication(context, auth)
-        self._refusals = Refusals(context)
-        self._connection_limits = ConnectionLimits(context)
-        rates = RateLimits(context, authenticated=authentication.required)
-        self._expiry = Expiry(context)
-        self._broadcast = broadcast = Broadcast(context, registry)
-        self._join_leave = join_leave = JoinLeave(context)
-        self._publisher = publisher = Publisher(context, join_leave)
-        self._uploads = uploads = Uploads(context, registry, rates, _store(context.options))
-        self._events = BrokerEventHandler(context, registry, broadcast, join_leave)
-        permissions = Permissions(context, allow)
-        replay = HistoryReplay(context, broadcast)
-        presence = Presence(context, registry, join_leave)
-        typing = TypingIndicators(context)
-        self._lifecycle = lifecycle = Lifecycle(
-            context=context,
-            registry=registry,
-            broadcast=broadcast,
-            replay=replay,
-            presence=presence,
-            join_leave=join_leave,
-            typing=typing,
-            uploads=uploads,
-            authentication=authentication,
-            connection_limits=self._connection_limits,
-            rate_limits=rates,
-            refusals=self._refusals,
-            expiry=self._expiry,
-        )
-        rooms = RoomHandlers(
-            context=context,
-            registry=registry,
-            permissions=permissions,
-            broadcast=broadcast,
-            replay=replay,
-            presence=presence,
-            join_leave=join_leave,
-            publisher=publisher,
-            typing=typing,
-        )
-        chat = ChatHandlers(
-            context=context,
-            registry=registry,
-            permissions=permissions,
-            publisher=publisher,
-            typing=typing,
-            rooms=rooms,
-        )
-        pubsub = PubSubHandlers(
-            context=context,
-            registry=registry,
-            permissions=permissions,
-            broadcast=broadcast,
-            replay=replay,
-            presence=presence,
-            publisher=publisher,
-        )
-        handlers: dict[str, Handler] = {
-            **chat.handlers(),
-            **ConnectionHandlers(context=context, lifecycle=lifecycle).handlers(),
-            **FileHandlers(permissions=permissions, uploads=uploads).handlers(),
-            **PresenceHandlers(
-                context=context, registry=registry, permissions=permissions
-            ).handlers(),
-            **pubsub.handlers(),
-            **rooms.handlers(),
-        }
-        self._custom: dict[str, CustomHandler] = {}
-        self._dispatcher = Dispatcher(
-            context, rates=rates, uploads=uploads, handlers=handlers, custom=self._custom
-        )
-        context.broker.attach(broadcast.deliver, events=self._events)
+        self._parts = parts = HubParts(context, auth=auth, allow=allow)
+        self.registry = parts.registry
+        self._dispatcher = parts.dispatcher
+        context.broker.attach(parts.broadcast.deliver, events=parts.events)
 
     def __repr__(self) -> str:
         return f"<Hub {self.options.name!r} {len(self.connections)} connections>"
@@ -199,7 +108,7 @@ class Hub:
 
         Error codes of an application's own are counted together, as ``other``.
         """
-        return MappingProxyType(self._refusals.counts)
+        return MappingProxyType(self._parts.refusals.counts)
 
     async def publish(
         self,
@@ -241,11 +150,13 @@ class Hub:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
         place = channel_key(channel)
         blocks = self.context.slow_policy(place, policy) == "block"
-        async with self._broadcast.wait_for_room(place) if blocks else contextlib.nullcontext():
+        async with (
+            self._parts.broadcast.wait_for_room(place) if blocks else contextlib.nullcontext()
+        ):
             draft = self.context.messages.draft(
                 "publication", own_id=message_id, channel=channel, data=data, slow=slow, key=key
             )
-            return await self._publisher.publish(place, draft)
+            return await self._parts.publisher.publish(place, draft)
 
     def change(self, **changes: Any) -> None:
         """Change options while the hub runs, at once and for all connections.
@@ -277,7 +188,7 @@ class Hub:
         Returns:
             The subscription; ``cancel()`` ends it.
         """
-        return self._broadcast.subscribe(channel, callback)
+        return self._parts.broadcast.subscribe(channel, callback)
 
     def on(self, kind: str) -> Callable[[HandlerFunction], HandlerFunction]:
         """Decorate the handler of a message type of your own.
@@ -292,7 +203,7 @@ class Hub:
 
         def decorate(function: HandlerFunction) -> HandlerFunction:
             reserved = self._dispatcher.protocol_types
-            self._custom[kind] = custom_handler(kind, function, reserved=reserved)
+            self._parts.custom[kind] = custom_handler(kind, function, reserved=reserved)
             return function
 
         return decorate
@@ -313,19 +224,19 @@ class Hub:
         # On this node at once; other nodes get it from the broker.
         note = Note(type="notification", payload=payload, skip=self.node)
         self.context.broker.tell(user_key(user), note)
-        return self._events.notify(user, payload)
+        return self._parts.events.notify(user, payload)
 
     def channel_stats(self) -> dict[str, ChannelStats]:
         """Channel → its counters, live.
 
         Names begin with ``channel:`` or ``room:``; the chat with everybody is ``chat``.
         """
-        return self._broadcast.counted()
+        return self._parts.broadcast.counted()
 
     @property
     def fanout(self) -> Recorder:
         """Duration of each fan-out, for a Monitor."""
-        return self._broadcast.stats.fanout
+        return self._parts.broadcast.stats.fanout
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """Return the same counters as :meth:`channel_stats`, as records.
@@ -333,7 +244,7 @@ class Hub:
         Args:
             limit: return only so many, those with the most deliveries.
         """
-        counted = self._broadcast.counted(limit)
+        counted = self._parts.broadcast.counted(limit)
         return [stats.info(channel) for channel, stats in counted.items()]
 
     def channel_series(self) -> list[ChannelInfo]:
@@ -341,8 +252,8 @@ class Hub:
 
         Their number is bounded, whatever clients subscribe to, and no counter ever falls.
         """
-        self._broadcast.counted()
-        return self._broadcast.stats.series()
+        self._parts.broadcast.counted()
+        return self._parts.broadcast.stats.series()
 
     @property
     def away(self) -> str | None:
@@ -360,7 +271,7 @@ class Hub:
         Args:
             report: called with a few words and a sentence; it replaces the one given before.
         """
-        self._events.report = report
+        self._parts.events.report = report
 
     async def start(self) -> None:
         """Begin to reach other nodes, if there are any; servers do this."""
@@ -368,12 +279,12 @@ class Hub:
 
     async def aclose(self) -> None:
         """Close all connections with 1001, and finish background work."""
-        for connection in list(self._connection_limits.connections):
+        for connection in list(self._parts.connection_limits.connections):
             connection.peer.close(close.GOING_AWAY, "the server stops")
             self.closed(connection)
         await self.context.tasks.wait()
-        self._join_leave.flush()
-        self._uploads.close()
+        self._parts.join_leave.flush()
+        self._parts.uploads.close()
         await self.context.broker.aclose()
 
     # For transports
@@ -404,7 +315,7 @@ class Hub:
         Raises:
             ProtocolError: the client is refused; :meth:`refuse` tells it so.
         """
-        return await self._lifecycle.connect(
+        return await self._parts.lifecycle.connect(
             peer, name=name, user=user, since=since, credentials=credentials, identity=identity
         )
 
@@ -423,12 +334,12 @@ class Hub:
 
     def closed(self, connection: Connection) -> None:
         """Take note that a connection has ended. Idempotent."""
-        self._lifecycle.disconnect(connection)
+        self._parts.lifecycle.disconnect(connection)
 
     @property
     def authenticates(self) -> bool:
         """Whether clients must authenticate."""
-        return self._authentication.required
+        return self._parts.authentication.required
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
         """Authenticate a client before its connection is opened.
@@ -436,11 +347,11 @@ class Hub:
         Raises:
             ProtocolError: the client is refused.
         """
-        return await self._lifecycle.authenticate(peer, credentials)
+        return await self._parts.lifecycle.authenticate(peer, credentials)
 
     def refuse(self, peer: Peer, error: ProtocolError) -> int:
         """Send a client the reason of its refusal. Returns the code to close with."""
-        return self._refusals.answer(peer, error)
+        return self._parts.refusals.answer(peer, error)
 
     def share_frames(self, group: FrameGroupFactory) -> None:
         """Frame messages once for all connections of a transport that can share frames.
@@ -448,10 +359,4 @@ class Hub:
         Args:
             group: makes groups of ``Peer.connection`` objects.
         """
-        self._broadcast.receivers.frame_group = group
-
-
-def _store(options: HubOptions) -> FileStore | None:
-    if options.files is None:
-        return None
-    return FileStore(Path(options.files), size=options.file_size, quota=options.file_quota)
+        self._parts.broadcast.receivers.frame_group = group

@@ -1,4 +1,4 @@
-"""Connecting, introducing and disconnecting clients."""
+"""Connecting, welcoming and disconnecting clients."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from ..core.addresses import network
-from ..core.batching import Batch
 from ..core.timers import Timer
 from ..errors import ProtocolError
-from ..protocol import catalog, close, limits
-from ..protocol.catalog import BatchSpec, Connect, Position
+from ..protocol import close
+from ..protocol.catalog import Connect, Position
 from ..protocol.codecs import JSON
-from ..protocol.envelope import VERSION, Envelope
 from ..protocol.values import Name
-from .admission.authentication import Authentication, Credentials, User, seconds_left
+from .admission.authentication import Authentication, Credentials, User
 from .admission.expiry import Expiry
 from .admission.limits import ConnectionLimits, RateLimits
 from .admission.refusals import Refusals
@@ -24,6 +22,7 @@ from .brokers.base import Recovery
 from .connection import Connection
 from .context import HubContext
 from .files.uploads import Uploads
+from .introduction import Introductions
 from .join_leave import JoinLeave
 from .places import CHAT, room_key
 from .presence import Presence
@@ -53,6 +52,7 @@ class Lifecycle:
         rate_limits: limits how often an address connects.
         refusals: counts and answers refused clients.
         expiry: closes connections in time.
+        introductions: takes the first ``connect``, and builds the welcome.
     """
 
     context: HubContext
@@ -68,6 +68,7 @@ class Lifecycle:
     rate_limits: RateLimits
     refusals: Refusals
     expiry: Expiry
+    introductions: Introductions
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
         """Authenticate a client for a transport that has no connection yet; see :meth:`connect`.
@@ -120,41 +121,6 @@ class Lifecycle:
                 self.refusals.count(peer, error)
             raise
         return connection
-
-    async def introduce(self, connection: Connection, payload: Connect, envelope: Envelope) -> None:
-        """Take what a client says of itself in ``connect``, and welcome it again."""
-        elsewhere = await self.context.broker.elsewhere(CHAT)
-        if payload.token is not None:
-            await self.refresh(connection, payload.token)
-        await self._rename(connection, payload)
-        if payload.session is not None:
-            connection.secret = payload.session
-        if payload.heartbeat is not None:
-            connection.heartbeat.start(payload.heartbeat)
-        count = len(self.registry.connections) + elsewhere
-        connection.send("welcome", self._welcome_payload(connection, count), reply_to=envelope.id)
-        if isinstance(payload.batch, BatchSpec):
-            self._batch(connection, Batch(size=payload.batch.size, delay=payload.batch.delay))
-        elif payload.batch is not None:
-            self._batch(connection, Batch() if payload.batch else None)
-
-    async def refresh(self, connection: Connection, token: str) -> None:
-        """Take a fresh token of a client; without authentication it is ignored.
-
-        Raises:
-            ProtocolError: the token is not valid; the one before stays in force.
-        """
-        known, peer = connection.identity, connection.peer
-        if known is None:
-            return
-        shown = Credentials(token=token, address=peer.remote, transport=peer.transport)
-        user = await self.authentication.refresh(known, shown)
-        if known.permissions - user.permissions:
-            # Subscriptions that were allowed before would go on: a new connection asks anew.
-            peer.close(close.TOKEN_EXPIRED, "you may do less than before: come anew")
-            return
-        connection.identity = user
-        self.expiry.check(connection)
 
     def disconnect(self, connection: Connection) -> None:
         """Take a connection that has ended out of all parts. Idempotent."""
@@ -219,7 +185,7 @@ class Lifecycle:
         connection.intercept = None
         await self._welcome(connection, since, known)
         rest = msgspec.structs.replace(payload, token=None)
-        await self.introduce(connection, rest, envelope)
+        await self.introductions.introduce(connection, rest, envelope)
 
     async def _welcome(
         self,
@@ -249,7 +215,7 @@ class Lifecycle:
         def answer(recovery: Recovery) -> None:
             connection.position = (recovery.epoch, recovery.offset)
             count = len(self.registry.connections) + 1 + recovery.elsewhere
-            payload = self._welcome_payload(connection, count, recovered=recovery.recovered)
+            payload = self.introductions.welcome(connection, count, recovered=recovery.recovered)
             connection.send("welcome", payload)
 
         try:
@@ -267,53 +233,6 @@ class Lifecycle:
             connection.error(wrong)
         if known is not None or self.context.options.idle_timeout is not None:
             self.expiry.check(connection)
-
-    def _welcome_payload(
-        self, connection: Connection, user_count: int, *, recovered: bool | None = None
-    ) -> catalog.Welcome:
-        epoch, offset = connection.position
-        options = self.context.options
-        return catalog.Welcome(
-            client_id=connection.id,
-            name=connection.name,
-            user=connection.user,
-            session=connection.secret,
-            user_count=user_count,
-            protocol=VERSION,
-            server=options.name,
-            epoch=epoch,
-            offset=offset,
-            recovered=recovered,
-            ttl=seconds_left(connection.identity, self.context.wall()),
-            limits=catalog.Limits(
-                message_size=options.max_size,
-                file_chunk=limits.FILE_CHUNK_MAX,
-                rate=options.rate,
-                burst=options.burst,
-            ),
-        )
-
-    async def _rename(self, connection: Connection, payload: Connect) -> None:
-        """Take the names in ``connect``; those it leaves out, or an identity fixes, stay."""
-        name, user = payload.name, payload.user
-        if connection.identity is not None:
-            name = user = None
-        before, connection.user = connection.user, user or connection.user
-        if before != connection.user:
-            if before is not None:
-                self.registry.users.leave(connection.id, before)
-                await self.presence.remove_user(connection, before)
-            await self.presence.add_user(connection)
-        connection.name = name or connection.name
-        connection.info = connection.info if payload.info is None else payload.info
-        connection.peer.named(connection.name)
-        for place in self.registry.places(connection):
-            self.join_leave.rename(place, connection.id, connection.member)
-            await self.presence.join(place, connection)
-
-    def _batch(self, connection: Connection, batching: Batch | None) -> None:
-        connection.batch(batching)
-        self.broadcast.receivers.regroup(connection)
 
 
 async def _ignore(_: str | bytes) -> None:

@@ -210,7 +210,7 @@ async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
     """What the hub says of its channels is there with the next tick, as it is."""
     hub = Hub()
     rig.monitor.measure(hub)
-    stats = hub._broadcast.stats["room:<b>"]
+    stats = hub._parts.broadcast.stats["room:<b>"]
     stats.published = 3
     stats.took(0.25)
     await _ready(rig)

@@ -127,7 +127,7 @@ async def test_users_come_online_once(place: Place) -> None:
 async def test_many_joins_are_few_messages(start: Any) -> None:
     """Who come at once are told in one message, which has their number and names a hundred."""
     place = await start(announce=60.0)
-    tell_all = place.hub._join_leave.flush
+    tell_all = place.hub._parts.join_leave.flush
     watcher = await place.connect("watcher")
     tell_all()
     await watcher.next("user_joined")
@@ -145,7 +145,7 @@ async def test_a_thousand_joins_are_not_a_million_frames(start: Any) -> None:
     the same when they leave.
     """
     place = await start(history=0, announce=60.0)
-    tell_all = place.hub._join_leave.flush
+    tell_all = place.hub._parts.join_leave.flush
     crowd = [await place.connect(f"user{number}", over="memory") for number in range(1_000)]
     tell_all()
     told = sum(client.peer.inbox.qsize() for client in crowd)

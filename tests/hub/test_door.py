@@ -86,7 +86,7 @@ async def test_who_is_not_let_in(
     found = await refused(place, over, shown)
     assert found in {(error, code), (error, 0)}
     assert place.hub.refused == {error: 1}
-    await until(lambda: over == "memory" or not list(place.hub._connection_limits.connections))
+    await until(lambda: over == "memory" or not place.hub._parts.connection_limits.connections)
     assert not place.hub.connections
 
 
@@ -164,7 +164,7 @@ async def test_who_says_nothing_is_closed(start: Start, over: str) -> None:
     place = await start(auth=login(), auth_timeout=0.05)
     nobody = await place.come(over=over)
     assert await nobody.close_code() == 4002
-    await until(lambda: over == "memory" or not list(place.hub._connection_limits.connections))
+    await until(lambda: over == "memory" or not place.hub._parts.connection_limits.connections)
     assert not place.hub.connections
 
 
@@ -281,10 +281,10 @@ async def test_who_is_being_asked_goes_with_the_hub(start: Start) -> None:
     """When the hub ends, those are told, too, who have not said yet who they are."""
     place = await start(auth=login(), auth_timeout=60)
     nobody = await place.come()
-    await until(lambda: list(place.hub._connection_limits.connections))
+    await until(lambda: place.hub._parts.connection_limits.connections)
     await place.hub.aclose()
     assert await nobody.close_code() == 1001
-    assert not list(place.hub._connection_limits.connections)
+    assert not place.hub._parts.connection_limits.connections
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
@@ -305,7 +305,7 @@ async def test_no_secret_is_logged(
     for shown in (fresh, bad, broken):
         await ada.ask("refresh", {"token": shown})
     for shown in (bad, broken):
-        place.hub._refusals.counts.clear()
+        place.hub._parts.refusals.counts.clear()
         await refused(place, over, shown)
     said = [record.getMessage() + str(record.exc_text) for record in caplog.records]
     assert any("auth raised ValueError" in line for line in said)

@@ -46,7 +46,7 @@ async def test_connections_of_one_user(start: Start, over: str) -> None:
     await place.connect(over=over, token=token("bo"))
     await first.leave()
     await until(
-        lambda: len(list(place.hub._connection_limits.connections)) <= 2 + (over == "memory")
+        lambda: len(place.hub._parts.connection_limits.connections) <= 2 + (over == "memory")
     )
     await place.connect(over=over, token=token("ada"))
 
@@ -58,11 +58,11 @@ async def test_connections_of_one_address(start: Start) -> None:
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
     nobody = await place.come()
-    await until(lambda: len(list(place.hub._connection_limits.connections)) == 2)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
     await place.connect(over="memory", token=token("bo"))  # from elsewhere
     await nobody.leave()
-    await until(lambda: len(list(place.hub._connection_limits.connections)) == 2)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     await place.connect(token=token("bo"))
 
 
@@ -155,11 +155,11 @@ async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
 
     place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
     eve = await place.come(token="slow")  # noqa: S106 - it is none
-    await until(lambda: len(list(place.hub._connection_limits.connections)) == 1)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
     ada = await place.connect(token="ada")  # noqa: S106 - it is none
     assert await eve.close_code() == 4501
     known.set()
-    await until(lambda: len(list(place.hub._connection_limits.connections)) == 1)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
     heard = [message for message in await ada.quiet() if "slow" in str(message)]
     assert heard == []
     assert place.hub.refused == {}
@@ -187,7 +187,9 @@ async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
     slow = await place.connect(token=token("slow"))
     await slow.send("chat_message", {"text": "hi"})
     await asked.wait()
-    (session,) = [each for each in place.hub._connection_limits.connections if each.user == "slow"]
+    (session,) = [
+        each for each in place.hub._parts.connection_limits.connections if each.user == "slow"
+    ]
     session.peer.close(4001, "over")
     answer.set()
     assert await slow.close_code() == 4001
@@ -229,9 +231,9 @@ async def test_nothing_is_left_of_who_went(start: Start) -> None:
         place.clients.clear()
         with pytest.raises(ProtocolError):
             await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
-    assert not list(hub._connection_limits.connections)
-    assert not len(hub._connection_limits._groups)
-    assert len(hub._dispatcher._rates._by_user or ()) <= 3
+    assert not hub._parts.connection_limits.connections
+    assert not len(hub._parts.connection_limits._groups)
+    assert len(hub._parts.rate_limits._by_user or ()) <= 3
 
 
 async def test_crowds_do_not_slip_in(start: Start) -> None:

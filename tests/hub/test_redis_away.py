@@ -205,7 +205,7 @@ async def test_who_left_meanwhile_is_told_later(cut: Cut) -> None:
     await ada.next("user_online")
     await cut.away()
     await bo.leave()
-    arrivals = cut.there.hub._join_leave
+    arrivals = cut.there.hub._parts.join_leave
     await until(lambda: not cut.there.hub.connections and not arrivals._pending)
     await cut.back()
     gone = await ada.next("user_left")

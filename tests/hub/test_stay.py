@@ -31,8 +31,8 @@ class Timed:
     def pass_time(self, seconds: float) -> None:
         """Time passes, and each connection looks at the clock."""
         self.clock.advance(seconds)
-        for session in self.here.hub._connection_limits.connections:
-            self.here.hub._expiry.check(session)
+        for session in self.here.hub._parts.connection_limits.connections:
+            self.here.hub._parts.expiry.check(session)
 
 
 async def test_a_token_expires(start: Start, over: str) -> None:
@@ -94,7 +94,7 @@ async def test_time_alone_ends_it(start: Start) -> None:
     """By the real clock, too, a connection is closed when its token expires."""
     place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
     ada = await place.connect()
-    (session,) = place.hub._connection_limits.connections
+    (session,) = place.hub._parts.connection_limits.connections
     assert await ada.close_code() == 4001
     assert session.identity is not None
     assert time.time() >= (session.identity.expires or 0.0)

@@ -99,10 +99,10 @@ class Place:
 
     async def expire(self, seconds: float) -> None:
         """All tokens expire so soon."""
-        for session in self._hub._connection_limits.connections:
+        for session in self._hub._parts.connection_limits.connections:
             expires = self._hub.context.wall() + seconds
             session.identity = dataclasses.replace(session.identity, expires=expires)
-            self._hub._expiry.check(session)
+            self._hub._parts.expiry.check(session)
 
     async def here(self) -> list[tuple[str | None, float | None]]:
         """Who is here, and for how many seconds yet."""

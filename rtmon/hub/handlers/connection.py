@@ -11,7 +11,7 @@ from ...protocol.envelope import Envelope
 from ..admission.authentication import seconds_left
 from ..connection import Connection
 from ..context import HubContext
-from ..lifecycle import Lifecycle
+from ..introduction import Introductions
 from . import Handler
 
 __all__ = ["ConnectionHandlers"]
@@ -22,7 +22,7 @@ class ConnectionHandlers:
     """Handles messages about the connection itself."""
 
     context: HubContext
-    lifecycle: Lifecycle
+    introductions: Introductions
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -38,13 +38,13 @@ class ConnectionHandlers:
         self, connection: Connection, payload: Connect, envelope: Envelope, _: Codec
     ) -> None:
         """Take the client's introduction, and welcome it again."""
-        await self.lifecycle.introduce(connection, payload, envelope)
+        await self.introductions.introduce(connection, payload, envelope)
 
     async def refresh(
         self, connection: Connection, payload: Refresh, envelope: Envelope, _: Codec
     ) -> None:
         """Take a fresh token."""
-        await self.lifecycle.refresh(connection, payload.token)
+        await self.introductions.refresh(connection, payload.token)
         ttl = seconds_left(connection.identity, self.context.wall())
         connection.ack(envelope, ttl=ttl)
 

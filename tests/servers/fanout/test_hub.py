@@ -159,7 +159,7 @@ async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
                 if session.peer.remote == f"127.0.0.1:{ada.local_address[1]}"
             }
         await until(lambda: len(hub.connections) == 6)
-        hub._join_leave.flush()
+        hub._parts.join_leave.flush()
         for client in clients:
             about: list[str] = []
             async with asyncio.timeout(60):
@@ -196,7 +196,7 @@ async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch)
         AsyncExitStack() as stack,
     ):
         clients = [await stack.enter_async_context(connect(server.url)) for _ in range(20)]
-        hub._join_leave.flush()
+        hub._parts.join_leave.flush()
         assert len(framed) == 1
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
@@ -244,7 +244,7 @@ async def test_people_come_and_go_while_much_is_published(
             await asyncio.gather(*visitors)
             going_on.cancel()
         await until(lambda: len(hub.connections) == 1)
-        kept = hub._broadcast.receivers
+        kept = hub._parts.broadcast.receivers
         kept_members = {key: len(one) for key, one in kept._receivers.items()}
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
