@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from rtmon.client.attendance import Attendance
 from rtmon.client.options import ClientOptions
 from rtmon.client.positions import Cursor
 from rtmon.client.records import Message
+from rtmon.client.subscription import Subscription
 from rtmon.errors import OptionError
 from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
@@ -89,6 +91,20 @@ def test_a_gap_that_the_server_tells() -> None:
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
     assert wire.session.places.gaps == 1
+
+
+async def _publish(*_: Any) -> None:
+    """Publish nothing."""
+
+
+@pytest.mark.parametrize(
+    ("channel", "gets"),
+    [("news", True), ("*", True), ("**", True), ("news.*", False), ("n*", False), ("**.s", False)],
+)
+def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, gets: bool) -> None:  # noqa: FBT001
+    """A malformed pattern, which the server will refuse, matches nothing and raises nothing."""
+    attendance = Attendance(Wire().session, now=lambda: 0.0, wake=lambda: None)
+    assert Subscription(attendance, channel, None, _publish).wants("news") is gets
 
 
 @pytest.mark.parametrize(

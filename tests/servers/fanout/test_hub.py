@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import serve
 from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
 from rtmon.core.batching import Batch
 from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.flat import TESTED
 from rtmon.servers.fanout import group
 from rtmon.servers.fanout.frames import frame
@@ -202,6 +204,36 @@ async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch)
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
             await _ask(clients[0], "ping")
             assert len(framed) == min(2 + 2 * number, 4)  # who speaks no longer types
+
+
+@pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
+async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the hub's handler alone, and no server of rtmon's, all subscribers get one frame."""
+    framed = []
+
+    def counted(*arguments: Any) -> bytes:
+        framed.append(arguments)
+        return frame(*arguments)
+
+    monkeypatch.setattr(group, "frame", counted)
+    hub = Hub(announce=60.0)
+    async with (
+        serve(handler(hub), "127.0.0.1", 0, compression=None, **serve_arguments(hub)) as server,
+        AsyncExitStack() as stack,
+    ):
+        host, port = next(iter(server.sockets)).getsockname()[:2]
+        url = f"ws://{host}:{port}"
+        clients = [await stack.enter_async_context(connect(url)) for _ in range(20)]
+        for client in clients:
+            await _ask(client, "subscribe", channel="news")
+        for number in range(3):
+            await hub.publish("news", number)
+            assert len(framed) == number + 1
+        expected = [("news", number) for number in range(3)]
+        assert [await _publications(client, 3) for client in clients] == [expected] * 20
+        await hub.aclose()
 
 
 async def test_people_come_and_go_while_much_is_published(
