@@ -9,7 +9,7 @@ from rtmon.hub.broadcast import Broadcast
 from rtmon.hub.connection import Connection
 from rtmon.hub.options import ChannelOptions
 from rtmon.hub.registry import Registry
-from rtmon.protocol.outgoing import Publication
+from rtmon.protocol.catalog import Publication
 from tests.hub.clients import MemoryPeer
 from tests.hub.parts.building import make_connection, make_context, publication, received
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from rtmon.hub.join_leave import JoinLeave
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 from rtmon.testing import until
 from tests.hub.parts.building import Notes, make_context
 

@@ -11,7 +11,7 @@ from rtmon.hub.connection import Connection
 from rtmon.hub.context import HubContext
 from rtmon.hub.recovery import HistoryReplay
 from rtmon.hub.registry import Registry
-from rtmon.protocol.incoming import Position
+from rtmon.protocol.catalog import Position
 from tests.hub.parts.building import make_connection, make_context, publication, received
 
 KEY = "channel:news"
