@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from urllib.parse import urlsplit
 
-__all__ = ["host_is_loopback", "is_loopback", "network"]
+__all__ = ["is_loopback", "network"]
 
 _PREFIX = 64
 """Bits of an IPv6 address that name a network: its holder has all its addresses (RFC 6177)."""
@@ -29,29 +28,17 @@ def is_loopback(host: str | None) -> bool:
 
     Args:
         host: a name or an address without port: ``localhost``, a name below it (RFC 6761, 6.3), an
-            IPv4 or IPv6 loopback address, also one mapped into IPv6.
+            IPv4 or IPv6 loopback address, also one mapped into IPv6, in brackets or without.
     """
     name = (host or "").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        address = ip_address(name)
+        address = ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:  # another name: what it resolves to is up to whoever answers for it
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
-
-
-def host_is_loopback(header: str) -> bool:
-    """Return whether a ``Host`` header, or the host of an origin, names this machine itself.
-
-    Args:
-        header: ``localhost:8765``, ``[::1]``.
-    """
-    try:
-        return is_loopback(urlsplit(f"//{header}").hostname)
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=1024)  # a crowd comes from few

@@ -261,7 +261,7 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
             if request.path == "/healthz":
                 status, text = hub.health
                 return connection.respond(http.HTTPStatus(status), text)
-        elif not origins.allows(request.headers.get_all):
+        elif not origins.allows(request.headers.get_all, secure=_is_encrypted(connection)):
             return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
         # What the user's own function refuses, a password say, is refused for the page too.
         asked = given(connection, request) if given is not None else None
@@ -270,6 +270,10 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
         return asked or answer(connection, request)
 
     return {**hub_transport.serve_arguments(hub), **options, "process_request": process_request}
+
+
+def _is_encrypted(connection: ServerConnection) -> bool:
+    return connection.transport.get_extra_info("sslcontext") is not None
 
 
 def _page(connection: ServerConnection, request: Request) -> Response:

@@ -76,7 +76,13 @@ def test_who_is_named_may_come() -> None:
     assert allows(FOREIGN, Host="chat.example", Origin=FOREIGN)
 
 
-@pytest.mark.parametrize("wrong", ["chat.example", "https://chat.example/", "HTTPS://A", "", 5, []])
+@pytest.mark.parametrize("wrong", [
+    "chat.example", "https://chat.example/", "HTTPS://A", "", 5, [], "https://", "file://:1",
+    "https://chat.example:port", "https://chat.example:65536", "https://a@chat.example",
+    "https://*.chat.example", "https://[::1", "https://[chat]", "https://münchen.example/",
+    # Browsers and Python's codec differ on these.
+    "https://straße.example", "https://λόγος.example", "https://a\u200db.example",
+])  # fmt: skip
 def test_what_is_no_origin_is_said_at_once(wrong: Any) -> None:
     """A name that no browser's Origin could ever equal is an error, not a page that is refused."""
     with pytest.raises(OptionError, match="origins has"):

@@ -153,7 +153,8 @@ class App:
             return
         path = _below(scope)
         guarded = scope["type"] == "websocket" or path.startswith(("/socket.io", "/events"))
-        if guarded and not self._origins.allows(Headers(scope=scope).getlist):
+        secure = scope.get("scheme") in {"https", "wss"}
+        if guarded and not self._origins.allows(Headers(scope=scope).getlist, secure=secure):
             await _refused(scope, receive, send)
         elif path.startswith("/socket.io"):
             self._watch()
