@@ -22,15 +22,12 @@ except ImportError:
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
+from .guarded_uvicorn import guarded
+
 __all__ = ["ASGIServer", "measured", "serve"]
 
 BACKLOG = 4096
 """Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
-
-KEEP_ALIVE = 75
-"""Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
-closed before those that proxies keep (nginx: 60), and their next request, a poll or a POST, be lost
-in between."""
 
 GRACE = 0.7
 """Seconds that clients have to take their farewell when the server stops."""
@@ -79,14 +76,13 @@ class ASGIServer(listening.Serving):
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
             measured(self._app, self.monitor),
-            ws="websockets-sansio",
+            **guarded(monitor=self.monitor),
             ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
             ws_ping_interval=ping_interval,
             lifespan="off",
             log_config=None,
             access_log=False,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=1,
         )
         config.load()
