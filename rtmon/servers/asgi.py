@@ -22,7 +22,7 @@ except ImportError:
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
-from .guarded_uvicorn import guarded
+from .guarded_uvicorn import HEADER_TIMEOUT, guarded
 
 __all__ = ["ASGIServer", "measured", "serve"]
 
@@ -67,6 +67,7 @@ class ASGIServer(listening.Serving):
         page: bool,
         origins: OriginsOption,
         ping_interval: float | None,
+        header_timeout: float,
     ) -> None:
         self.hub = hub
         self._owns_monitor = monitor is None
@@ -76,7 +77,7 @@ class ASGIServer(listening.Serving):
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
             measured(self._app, self.monitor),
-            **guarded(monitor=self.monitor),
+            **guarded(header_timeout=header_timeout, monitor=self.monitor),
             ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
             ws_ping_interval=ping_interval,
             lifespan="off",
@@ -171,6 +172,7 @@ def serve(
     page: bool = True,
     origins: OriginsOption = None,
     ping_interval: float | None = 20.0,
+    header_timeout: float = HEADER_TIMEOUT,
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
 
@@ -186,9 +188,11 @@ def serve(
         page: whether browsers find a chat page of the hub at ``/``.
         origins: web pages of other origins that may use the hub; ``"*"`` for all.
         ping_interval: seconds between a WebSocket's keepalive pings; None for none.
+        header_timeout: seconds until a connection must have sent a request's line and headers.
 
     Raises:
         PortInUse: somebody else listens there.
+        OptionError: an argument is wrong, or this version of uvicorn is another one inside.
         MonitorError: the Monitor ticks on another live loop.
     """
     return ASGIServer(
@@ -200,4 +204,5 @@ def serve(
         page=page,
         origins=origins,
         ping_interval=ping_interval,
+        header_timeout=header_timeout,
     )

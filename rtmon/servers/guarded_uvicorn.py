@@ -21,7 +21,7 @@ from .uvicorn_websocket import GuardedWebSocket
 if TYPE_CHECKING:
     from ..monitor import Monitor
 
-__all__ = ["KEEP_ALIVE", "GuardedHTTP", "GuardedWebSocket", "guarded"]
+__all__ = ["HEADER_TIMEOUT", "KEEP_ALIVE", "GuardedHTTP", "GuardedWebSocket", "guarded"]
 
 KEEP_ALIVE = 75
 """Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
