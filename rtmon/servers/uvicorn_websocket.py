@@ -212,6 +212,14 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self._ending.drop_after(self.transport, FLOOD_GRACE)
 
+    def shutdown(self) -> None:
+        if self.handshake_complete and not self.close_sent and self.conn.state is not OPEN:
+            # The peer has closed, and reads nothing: uvicorn would raise, and not stop.
+            self.transport.abort()
+            return
+        super().shutdown()
+        self._ending.drop_after(self.transport)
+
     async def run_asgi(self) -> None:
         await super().run_asgi()
         if self.transport.is_closing():

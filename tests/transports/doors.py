@@ -59,7 +59,9 @@ async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncItera
     hub, monitor = Hub(**{"announce": 0.02, **options}), Monitor(interval=1000)
     where: tuple[Any, ...] = (hub, "127.0.0.1", 0)
     if kind == "native":
-        async with rtmon.serve(*where, monitor=monitor, open_timeout=head) as server:
+        async with rtmon.serve(
+            *where, monitor=monitor, open_timeout=head, close_timeout=1
+        ) as server:
             yield Door(kind, hub, monitor, server.port)
     elif kind == "asgi":
         async with serve_asgi(*where, monitor=monitor, header_timeout=head) as server:

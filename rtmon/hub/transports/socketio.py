@@ -188,6 +188,9 @@ class SocketIO:
             body = await read_body(scope, receive, most)
             if body is None:
                 return
+            engine = self.server.eio.sockets.get(sid)
+            if engine is None or engine.closed:  # python-engineio raises for one
+                raise PacketError("This connection has ended.")
             scope[PACKETS] = read_packets(body)
         except TooLargeError:
             words = f"A POST may have {most} bytes: send less.\n"
