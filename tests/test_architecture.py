@@ -102,6 +102,7 @@ NEEDS_EXTRA = (
     "rtmon.hub.brokers.redis",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
+    "rtmon.hub.transports.socketio_packets",
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
@@ -109,6 +110,9 @@ NEEDS_EXTRA = (
     "rtmon.lab.views.controls",
     "rtmon.lab.views.picture",
     "rtmon.servers.asgi",
+    "rtmon.servers.guarded_uvicorn",
+    "rtmon.servers.uvicorn_http",
+    "rtmon.servers.uvicorn_websocket",
     "rtmon.sinks.prometheus",
 )
 """Modules that need an extra as a whole; they say so when it is missing."""

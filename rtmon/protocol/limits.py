@@ -88,8 +88,9 @@ TEXT_LENGTH: Final = 16_384
 INFO_SIZE: Final = 2_048
 """A client's own ``info``, encoded as JSON: it is shown to every client that asks for presence."""
 
-TOKEN_LENGTH: Final = 8_192
-"""A token that authenticates a client: as long as servers commonly take one header."""
+TOKEN_LENGTH: Final = 7_168
+"""A token that authenticates a client: servers and proxies commonly take 8 KiB as one header or
+request line, and a name, or the rest of the address, needs its room there."""
 
 KEYS_LIMITED: Final = 10_000
 """Users, and addresses, whose rate is kept; past it the one longest unused is forgotten."""

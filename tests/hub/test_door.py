@@ -228,7 +228,7 @@ async def test_what_is_huge_is_not_looked_at(start: Start) -> None:
     place = await start(auth=check)
     most = "x" * limits.TOKEN_LENGTH
     for shown in (most, f"{most}x"):
-        with pytest.raises(ProtocolError, match=r"not one that|may have 8192"):
+        with pytest.raises(ProtocolError, match=r"not one that|may have 7168"):
             await place.come(over="memory", token=shown)
     assert asked == [most]
 

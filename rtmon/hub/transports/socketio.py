@@ -23,13 +23,15 @@ from ..admission.refusals import close_code
 from ..places import channel_key, room_key
 from .arriving import Arrival, arrive, shown
 from .sending import Latest
+from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
 from .socketio_peer import Event, SocketIOPeer
-from .socketio_server import Server, asked, logger
+from .socketio_server import PACKETS, Server, asked, logger
 from .wire import Wire, dropping
 
 try:
     import socketio  # type: ignore[import-untyped]
     from starlette.datastructures import Headers
+    from starlette.responses import PlainTextResponse
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
@@ -152,17 +154,57 @@ class SocketIO:
         self._events = Latest(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "websocket":
-            await self.server.handle_request(scope, receive, send)
-            return
-        wire = scope[_WIRE] = Wire(receive, send, dropping(scope, receive))
         sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
+        if scope["type"] == "websocket":
+            await self._websocket(sid, scope, receive, send)
+        elif scope["method"] == "POST" and sid in self.server.eio.sockets:
+            await self._post(sid, scope, receive, send)
+        else:
+            await self.server.handle_request(scope, receive, send)
+
+    async def _websocket(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
+        wire = scope[_WIRE] = Wire(receive, send, dropping(scope, receive))
         self._upgraded[sid] = wire
+
+        async def receive_packet() -> Any:
+            message = await wire.receive()
+            if message["type"] == "websocket.receive" and message.get("text") is not None:
+                checked(message["text"])
+            return message
+
         try:
-            await self.server.handle_request(scope, wire.receive, wire.send)
+            await self.server.handle_request(scope, receive_packet, wire.send)
         finally:
             if self._upgraded.get(sid) is wire:
                 del self._upgraded[sid]
+            engine = self.server.eio.sockets.get(sid)
+            if engine is not None and not engine.upgraded:
+                engine.upgrading = False  # it goes on polling; python-engineio forgets to say so
+
+    async def _post(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
+        """Take packets that were posted: all of them before any, so that none is lost."""
+        most = self.server.eio.max_http_buffer_size
+        try:
+            body = await read_body(scope, receive, most)
+            if body is None:
+                return
+            engine = self.server.eio.sockets.get(sid)
+            if engine is None or engine.closed:  # python-engineio raises for one
+                raise PacketError("This connection has ended.")
+            scope[PACKETS] = read_packets(body)
+        except TooLargeError:
+            words = f"A POST may have {most} bytes: send less.\n"
+            await self._refuse(sid, PlainTextResponse(words, 413), scope, receive, send)
+        except PacketError as error:
+            await self._refuse(sid, PlainTextResponse(f"{error}\n", 400), scope, receive, send)
+        else:
+            await self.server.handle_request(scope, _nothing_more, send)
+
+    async def _refuse(
+        self, sid: str, response: PlainTextResponse, scope: Any, receive: Any, send: Any
+    ) -> None:
+        await self.server.end(sid)
+        await response(scope, receive, send)
 
     def peer(self, namespace: _Namespace, sid: str, environ: dict[str, Any]) -> SocketIOPeer:
         """A connection to a namespace that is about to be let in."""
@@ -199,3 +241,8 @@ class SocketIO:
         if self.server.eio.service_task_handle is not None:  # it stumbles over none
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()
+
+
+async def _nothing_more() -> dict[str, Any]:
+    """The rest of a request whose body was read."""
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -30,7 +30,7 @@ try:
     import anyio
     from sse_starlette import EventSourceResponse, ServerSentEvent
     from starlette.exceptions import HTTPException
-    from starlette.requests import Request
+    from starlette.requests import ClientDisconnect, Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.types import Receive, Scope, Send
 except ImportError:
@@ -200,6 +200,8 @@ class EventStreams:
             return
         try:
             response = await self._post(request)
+        except ClientDisconnect:
+            return
         except HTTPException as error:
             response = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
         await response(scope, receive, send)

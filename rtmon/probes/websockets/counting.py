@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ...core.guarded_connection import FLOOD_GRACE, Guarded, waiting
+from ...core.guarded_connection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
 from ...metrics.causes import VIOLATIONS, cause
 from ...metrics.meter import Ending
 from ...protocol.close import effective_code
@@ -121,6 +121,8 @@ class Counting(Guarded):
 
     def send_data(self) -> None:
         if self.protocol.writes:
+            if self.protocol.handshake_exc is not None:
+                answer_unreadable_request(self.protocol)
             try:
                 size = 0
                 for data in self.protocol.writes:
