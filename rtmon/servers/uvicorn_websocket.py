@@ -17,7 +17,7 @@ from ..core.guarded_connection import (
     waiting,
     what_was_wrong,
 )
-from ..probes.websockets.counting import peer_address
+from ..probes.base import peer_address
 from .uvicorn_ending import Ending, StallWatch
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ class SocketIO:
                 return
             engine = self.server.eio.sockets.get(sid)
             if engine is None or engine.closed:  # python-engineio raises for one
-                raise PacketError("This connection has ended.")
+                raise PacketError("This connection has ended.")  # noqa: TRY301 - answered below, as a body that cannot be read
             scope[PACKETS] = read_packets(body)
         except TooLargeError:
             words = f"A POST may have {most} bytes: send less.\n"
