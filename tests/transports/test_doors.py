@@ -52,7 +52,7 @@ async def test_server_answers_and_ends_handshake_it_cannot_read(kind: str) -> No
             assert b"\x16" not in answer
             assert b"xxx" not in answer
         await until(lambda: door.rejected() == len(UNREADABLE))
-        assert not door.hub.audience.sessions
+        assert not door.hub.connections
         async with connect(door.url, proxy=None) as client:
             assert json.loads(await client.recv())["type"] == "welcome"
 
@@ -203,7 +203,7 @@ async def test_server_ends_flood_of_pings(kind: str) -> None:
             assert (flood.close_code, flood.close_reason) == (1002, "too many pings at once")
             async with asyncio.timeout(LONG):
                 await (await other.ping())
-        await until(lambda: not door.hub.audience.sessions)
+        await until(lambda: not door.hub.connections)
 
 
 @pytest.mark.parametrize("kind", DOORS)
@@ -224,7 +224,7 @@ async def test_server_ends_message_of_endless_fragments(kind: str) -> None:
             client.transport.write(frame(1, fin=False) + frame(0, fin=False) * 10_000)
             await hear(client)
             assert (client.close_code, client.close_reason) == (1009, "too many fragments")
-        await until(lambda: not door.hub.audience.sessions)
+        await until(lambda: not door.hub.connections)
 
 
 @pytest.mark.parametrize("kind", DOORS)

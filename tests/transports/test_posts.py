@@ -109,7 +109,7 @@ async def test_post_of_what_is_no_packet_is_answered_and_ends_connection(
     house.hub.subscribe("news", heard.append)
     poll = await polling(http)
     assert await poll.post(NONE[what]) == 400
-    await until(lambda: not house.hub.audience.sessions)
+    await until(lambda: not house.hub.connections)
     assert not heard
     assert await poll.post(EVENT) == 400
 
@@ -126,7 +126,7 @@ async def test_post_that_is_too_large_is_answered_and_ends_connection(
         outstanding = asyncio.create_task(poll.get()) if waiting else None
         body = pieces(TOO_LARGE, 60_000) if chunked else TOO_LARGE
         assert await poll.post(body) == 413
-        await until(lambda: not house.hub.audience.sessions)
+        await until(lambda: not house.hub.connections)
         if outstanding is not None:
             await outstanding
 
@@ -188,7 +188,7 @@ async def test_websocket_that_sends_no_packet_is_ended(house: House, packet: str
                 async for _ in client:
                     pass
             assert client.close_code == 1000
-    await until(lambda: not house.hub.audience.sessions)
+    await until(lambda: not house.hub.connections)
 
 
 @pytest.mark.usefixtures("quiet")
