@@ -26,6 +26,9 @@ __all__ = ["Chunk", "Greeting", "Receiver", "Replayed"]
 _LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
 """Errors that say no more than: not now."""
 
+_LONGEST_WAIT = 30.0
+"""Seconds that a client waits at most before it sends a refused message again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -55,6 +58,13 @@ class Greeting(msgspec.Struct):
     client_id: str
     session: str
     limits: _Limits = msgspec.field(default_factory=_Limits)
+
+
+def _wait(retry_after: object) -> float:
+    """Seconds for which the server wants nothing: as it says, within reason."""
+    if isinstance(retry_after, bool) or not isinstance(retry_after, int | float):
+        return 0.0
+    return min(max(float(retry_after), 0.0), _LONGEST_WAIT)
 
 
 class Receiver:
@@ -91,7 +101,7 @@ class Receiver:
         elif kind == "ping":
             session.pong(envelope.id, payload.get("timestamp"), now)
         elif kind == "error":
-            self._refused(envelope, payload)
+            self._refused(envelope, payload, now)
         elif not self._answered(envelope, payload):
             self._unasked(envelope, payload, now)
 
@@ -135,13 +145,13 @@ class Receiver:
             entry.settle(_message(envelope, payload, position=_position(payload)))
         return True
 
-    def _refused(self, envelope: Envelope, payload: dict[str, Any]) -> None:
+    def _refused(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         session = self._session
         code = str(payload.get("code"))
         error = ProtocolError(code, str(payload.get("message")), retry=payload.get("retry") is True)
         entry = session.outbox.answered(envelope.reply_to)
         if code in _LATER:
-            session.sender.pause()
+            session.sender.pause(until=now + _wait(payload.get("retry_after")))
             if session.heartbeat.refused(envelope.reply_to):
                 return
             if entry is not None:

@@ -53,12 +53,14 @@ class Sender:
         self._pace = Pace()
         self._probes: dict[str, int] = {}
         self._asked = False
+        self._held_until = 0.0
 
     def start(self, now: float, *, rate: float, burst: int | None, message_size: int) -> None:
         """A connection is open, and the server takes so much."""
         self._message_size = message_size
         self._pace.start(now, rate=rate, burst=burst)
         self._probes.clear()
+        self._held_until = 0.0
         self.heartbeat.start(now)
 
     def entry(
@@ -120,11 +122,13 @@ class Sender:
         unprobed = self.outbox.unprobed if self.heartbeat.free else 0
         if self.heartbeat.wants_ping(now) or unprobed >= _PROBE_EVERY:
             return self._ping(now)
-        entry = self.outbox.next_control(now)
+        # Heartbeats go on while the server does not take anything else.
+        held = now < self._held_until
+        entry = self.outbox.next_control(now, refused=not held)
         if entry is not None:
             self._spend(1)
             return entry.data
-        entries = self._messages(now, room)
+        entries = [] if held else self._messages(now, room)
         if entries:
             self._spend(len(entries))
             return encode_batch(
@@ -172,13 +176,20 @@ class Sender:
         if self.heartbeat.answered(key, now) and key in self._probes:
             self.outbox.confirm(self._probes.pop(key))
 
-    def pause(self) -> None:
-        """The server wants less."""
+    def pause(self, until: float = 0.0) -> None:
+        """Slow down, because the server has refused a message for now.
+
+        Args:
+            until: when it may be sent again.
+        """
         self._pace.stop()
+        self._held_until = max(self._held_until, until)
 
     def due(self, now: float) -> float:
         """When to ask again, if nothing happens before."""
         batch = self._batch_due() if self._pace.left(now) >= 1 else self._pace.due()
+        if now < self._held_until:
+            batch = self._held_until
         return min(self.heartbeat.due(now), batch)
 
     def milliseconds(self) -> int:

@@ -41,9 +41,13 @@ class Notes:
         if up:
             self._ask(self._number)
 
-    def resume(self) -> None:
-        """Tell what is not confirmed: Redis was away, or full."""
-        for number in list(self._untold):
+    def resume(self, *, most: int | None = None) -> None:
+        """Tell what is not confirmed, because Redis was away or full; the oldest first.
+
+        Args:
+            most: how many to tell; None for all.
+        """
+        for number in list(self._untold)[:most]:
             self._ask(number)
 
     def _ask(self, number: int) -> None:
