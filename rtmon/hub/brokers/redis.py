@@ -258,9 +258,8 @@ class RedisBroker(Broker):
     async def beat(self) -> None:
         """Say that this node lives, give up those that do not, keep what is held here."""
         await self._members.beat()
-        now, full = asyncio.get_running_loop().time(), self._line.full
-        if not full.take(now):
-            self._notes.resume(most=1 if full.open else None)
+        self._notes.resume(most=1 if self._line.full.open else None)
+        now = asyncio.get_running_loop().time()
         if now >= self._next_touch:
             self._next_touch = now + self._forget / 4
             await self.keep_held()

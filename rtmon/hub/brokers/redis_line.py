@@ -53,7 +53,7 @@ _DIGESTS = {
 """What Redis calls each script."""
 
 
-_WRITES = {_DIGESTS["publish"], _DIGESTS["tell"]}
+_WRITES = {_DIGESTS[name] for name in ("publish", "tell", "join")}
 """Scripts that Redis runs only if it is not full."""
 
 
