@@ -33,6 +33,7 @@ class Entry:
         control: the session's own, which each connection makes anew.
         size: bytes of ``data``; not told of the session's own.
         first_sent: when it was first sent; None before.
+        number: its place among all that was queued; it keeps that however often it is sent.
         order: its number among what was sent on this connection.
     """
 
@@ -45,6 +46,7 @@ class Entry:
     control: bool = False
     size: int = 0
     first_sent: float | None = None
+    number: int = 0
     order: int = 0
 
     def fail(self, error: Exception) -> bool:
@@ -70,6 +72,7 @@ class Outbox:
         self._waiting: deque[Entry] = deque()
         self._sent: dict[str, Entry] = {}
         self._sent_control: dict[str, Entry] = {}
+        self._number = 0
         self._order = 0
         self._probed = 0
         self.resent = self.dropped = self.expired = 0
@@ -116,15 +119,19 @@ class Outbox:
             dropped = self._waiting.popleft() if self._waiting else entry
             self.dropped += 1
         if dropped is not entry:
-            self._waiting.append(entry)
+            self.append(entry)
         return dropped
 
     def append(self, entry: Entry) -> None:
-        """Queue a message even if there is no room, as it ends something and must not fail."""
+        """Queue a message even if there is no room: what takes something back is never refused."""
+        self._number += 1
+        entry.number = self._number
         self._waiting.append(entry)
 
     def put_control(self, entry: Entry) -> None:
         """Queue one of the session's own messages, before all others."""
+        self._number += 1
+        entry.number = self._number
         self._control.append(entry)
 
     def next(self, now: float) -> Entry | None:
@@ -132,9 +139,18 @@ class Outbox:
         queue = self._control or self._waiting
         return self._take(queue.popleft(), now) if queue else None
 
-    def next_control(self, now: float) -> Entry | None:
-        """Take the session's own message that is to be sent now, if there is one."""
-        return self._take(self._control.popleft(), now) if self._control else None
+    def next_control(self, now: float, *, refused: bool = True) -> Entry | None:
+        """Take the next of the session's own messages.
+
+        Args:
+            now: the time.
+            refused: whether one may be taken that the server has refused before.
+        """
+        for entry in self._control:
+            if refused or entry.order == 0:
+                self._control.remove(entry)
+                return self._take(entry, now)
+        return None
 
     def next_batch(self, now: float, *, most: int, size: int) -> list[Entry]:
         """Take several, of up to ``size`` bytes together, at least one if any waits."""
@@ -175,10 +191,10 @@ class Outbox:
                     del sent[key]
 
     def again(self, entry: Entry) -> None:
-        """Queue a message that the server refused for now, before those that were sent after it."""
+        """Queue what the server did not take for now, before all that was queued after it."""
         queue = self._control if entry.control else self._waiting
         place = 0
-        while place < len(queue) and 0 < queue[place].order < entry.order:
+        while place < len(queue) and queue[place].number < entry.number:
             place += 1
         queue.insert(place, entry)
 
@@ -200,7 +216,8 @@ class Outbox:
         """
         again = [entry for entry in self._sent.values() if entry.kind in REPEATABLE]
         gone = [entry for entry in self._sent.values() if entry.kind not in REPEATABLE]
-        self._waiting.extendleft(reversed(again))
+        # What was refused and waits may be older than what was sent after it.
+        self._waiting = deque(sorted([*again, *self._waiting], key=_number))
         for queue in (self._sent, self._sent_control, self._control):
             queue.clear()
         return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in EPHEMERAL]
@@ -230,6 +247,10 @@ class Outbox:
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
             queue.clear()
         return [e for e in entries if not e.fail(error) and e.kind not in EPHEMERAL]
+
+
+def _number(entry: Entry) -> int:
+    return entry.number
 
 
 def _unknown(entry: Entry) -> Exception:

@@ -25,6 +25,9 @@ __all__ = ["Greeting", "Receiver"]
 _LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
 """Error codes after which the same message is sent again."""
 
+_LONGEST_WAIT = 30.0
+"""Seconds that a client waits at most before it sends a refused message again."""
+
 
 class _Limits(msgspec.Struct):
     rate: Annotated[float, msgspec.Meta(gt=0)] = limits.RATE
@@ -106,7 +109,7 @@ class Receiver:
             answer = {"timestamp": payload.get("timestamp")}
             self._sender.control("pong", answer, now, reply_to=envelope.id)
         elif kind == "error":
-            self._refused(envelope, payload)
+            self._refused(envelope, payload, now)
         elif not self._answered(envelope, payload):
             self._unasked(envelope, payload, now)
 
@@ -149,13 +152,13 @@ class Receiver:
             entry.settle(_message(envelope, payload, position=position_of(payload)))
         return True
 
-    def _refused(self, envelope: Envelope, payload: dict[str, Any]) -> None:
+    def _refused(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         sender = self._sender
         code = str(payload.get("code"))
         error = ProtocolError(code, str(payload.get("message")), retry=payload.get("retry") is True)
         entry = sender.outbox.answered(envelope.reply_to)
         if code in _LATER:
-            sender.pause()
+            sender.pause(until=now + _wait(payload.get("retry_after")))
             if sender.heartbeat.refused(envelope.reply_to):
                 return
             if entry is not None:
@@ -209,3 +212,10 @@ def _message(
         gap=gap,
         **text,
     )
+
+
+def _wait(retry_after: object) -> float:
+    """Return for how many seconds the server takes nothing: as it says, within reason."""
+    if isinstance(retry_after, bool) or not isinstance(retry_after, int | float):
+        return 0.0
+    return min(max(float(retry_after), 0.0), _LONGEST_WAIT)

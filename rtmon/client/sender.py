@@ -55,6 +55,7 @@ class Sender:
         self._pacing = Pacing()
         self._probes: dict[str, int] = {}
         self._asked = False
+        self._held_until = 0.0
 
     def start(self, now: float, *, rate: float, burst: int | None, message_size: int) -> None:
         """Begin to send over a connection, within the limits of the server."""
@@ -62,6 +63,7 @@ class Sender:
         self._message_size = message_size
         self._pacing.start(now, rate=rate, burst=burst)
         self._probes.clear()
+        self._held_until = 0.0
         self.heartbeat.start(now)
 
     def stop(self) -> None:
@@ -133,11 +135,13 @@ class Sender:
         unprobed = self.outbox.unprobed if self.heartbeat.free else 0
         if self.heartbeat.wants_ping(now) or unprobed >= _PROBE_EVERY:
             return self._ping(now)
-        entry = self.outbox.next_control(now)
+        # Heartbeats go on while the server does not take anything else.
+        held = now < self._held_until
+        entry = self.outbox.next_control(now, refused=not held)
         if entry is not None:
             self._spend(1)
             return entry.data
-        entries = self._messages(now, room)
+        entries = [] if held else self._messages(now, room)
         if entries:
             self._spend(len(entries))
             return encode_batch(
@@ -185,13 +189,20 @@ class Sender:
         if self.heartbeat.answered(key, now) and key in self._probes:
             self.outbox.confirm(self._probes.pop(key))
 
-    def pause(self) -> None:
-        """Send nothing for a while, as the server has refused a message for its rate."""
+    def pause(self, until: float = 0.0) -> None:
+        """Slow down, because the server has refused a message for now.
+
+        Args:
+            until: when it may be sent again.
+        """
         self._pacing.stop()
+        self._held_until = max(self._held_until, until)
 
     def due(self, now: float) -> float:
         """Return when to ask again, if nothing happens before."""
         batch = self._batch_due() if self._pacing.left(now) >= 1 else self._pacing.due(now)
+        if now < self._held_until:
+            batch = self._held_until
         return min(self.heartbeat.due(now), batch)
 
     def milliseconds(self) -> int:

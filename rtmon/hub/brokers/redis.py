@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import logging
-import math
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -29,37 +26,21 @@ from .base import (
     Recovery,
     client_key,
 )
+from .redis_address import Address
+from .redis_delivery import Delivery, milliseconds
 from .redis_line import Line, unavailable
 from .redis_members import Members
-from .redis_notes import Notes, decode_note, encode_note
+from .redis_notes import Notes, encode_note
+from .sender_order import SenderOrder
 
 __all__ = ["RedisBroker"]
 
-logger = logging.getLogger("rtmon.hub")
-
 _DAY = 86_400.0
-
-_AT_ONCE = 100
-"""Channels that are caught up with at once."""
 
 _BACKOFF = Backoff(base=0.1, max=5.0)
 
-
-class _Held:
-    """A channel that somebody here listens to.
-
-    Attributes:
-        count: how often it is held.
-        offset: of the last publication delivered here; None until its position is known.
-        age: seconds for which its publications are kept.
-    """
-
-    __slots__ = ("age", "count", "offset")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.offset: int | None = None
-        self.age = 0.0
+_SENT_AGAIN = 30.0
+"""Seconds within which a client sends a refused message again; its later ones wait for that."""
 
 
 class RedisBroker(Broker):
@@ -109,16 +90,11 @@ class RedisBroker(Broker):
         self._clock = clock
         self._forget = forget
         self._events: BrokerEvents | None = None
-        self._deliver: Callable[[str, Published], None] | None = None
-        self._epoch = ""
-        self._seq = 0
-        self._held: dict[str, _Held] = {}
-        self._reached: list[tuple[int, int, str, asyncio.Future[None]]] = []
-        self._waiters = 0
         self._next_touch = 0.0
         self._said_away = False
+        self._order = SenderOrder(seconds=_SENT_AGAIN)
         self._line = Line(
-            url,
+            Address.parse(url),
             prefix=prefix,
             timeout=timeout,
             interval=expires / 3,
@@ -126,8 +102,19 @@ class RedisBroker(Broker):
             listener=self,
         )
         self.prefix = self._line.prefix
+        self._delivery = Delivery(
+            self._call_alive,
+            self.node,
+            forget=forget,
+            unavailable=self._line.unavailable,
+        )
         self._members = Members(self._call, self.node, expires=expires)
         self._notes = Notes(self._call_alive, self.node)
+
+    @property
+    def ignored(self) -> int:
+        """Messages of other nodes that were malformed, forged or unknown to this version."""
+        return self._delivery.ignored
 
     def __repr__(self) -> str:
         return f"<RedisBroker {self._line.where} {self.prefix} {self._line.state}>"
@@ -135,8 +122,8 @@ class RedisBroker(Broker):
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
     ) -> None:
-        self._deliver, self._events = deliver, events
-        self._members.events = events
+        self._events = self._members.events = self._delivery.events = events
+        self._delivery.deliver = deliver
 
     async def start(self) -> None:
         self._line.start()
@@ -147,22 +134,44 @@ class RedisBroker(Broker):
             with contextlib.suppress(ProtocolError):
                 await self._members.depart()
         await self._line.aclose()
-        self._fail_waiting()
+        self._delivery.fail_waiting()
 
     # Publishing
 
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
     ) -> Receipt:
+        if sender is None:
+            return await self._publish(key, draft, size, age, "")
+        order, clock = self._order, asyncio.get_running_loop().time
+        if not order.admit(sender, draft.id, now=clock()):
+            raise ProtocolError(
+                "unavailable",
+                "A message that you sent before this one was refused: send that again first, then "
+                "this one, each with the same id.",
+                retry=True,
+            )
+        seen = f"{len(sender)}:{sender}:{draft.id}"
+        try:
+            receipt = await self._publish(key, draft, size, age, seen)
+        except ProtocolError:
+            order.refused(sender, draft.id, now=clock())
+            raise
+        order.published(sender, draft.id, now=clock())
+        return receipt
+
+    async def _publish(self, key: str, draft: Draft, size: int, age: float, seen: str) -> Receipt:
         await self._line.ready()
-        seen = "" if sender is None else f"{len(sender)}:{sender}:{draft.id}"
+        wait = self._line.full.take(asyncio.get_running_loop().time())
+        if wait:
+            raise unavailable(wait)
         epoch, seq, offset, duplicate = await self._call_alive(
             "publish",
             key,
             msgspec.msgpack.encode(draft),
             size if age > 0 else 0,
-            _milliseconds(age),
-            _milliseconds(max(age, self._forget)),
+            milliseconds(age),
+            milliseconds(max(age, self._forget)),
             seen,
             int(limits.DEDUPE_SECONDS * 1000),
         )
@@ -174,23 +183,21 @@ class RedisBroker(Broker):
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
         await self._line.ready()
-        seq, recovery, _ = await self._history(key, since, age)
+        seq, recovery = await self._delivery.history(key, since, age)
         await self._reach(recovery.epoch, seq)
-        held = self._held.get(key)
-        if held is not None:
-            held.age = age
-            if held.offset is None:
-                held.offset = recovery.offset
+        self._delivery.entered(key, recovery.offset, age)
         return recovery
 
+    async def _reach(self, epoch: str, seq: int) -> None:
+        if self._line.state == "away":
+            raise self._line.unavailable()
+        await self._delivery.reach(epoch, seq)
+
     async def hold(self, key: str) -> None:
-        self._held.setdefault(key, _Held()).count += 1
+        self._delivery.hold(key)
 
     async def release(self, key: str) -> None:
-        held = self._held[key]
-        held.count -= 1
-        if held.count == 0:
-            del self._held[key]
+        self._delivery.release(key)
 
     # Who is there
 
@@ -214,7 +221,8 @@ class RedisBroker(Broker):
         return count
 
     def tell(self, key: str, note: Note) -> None:
-        self._notes.tell(key, note, up=self._line.state == "up")
+        up = self._line.state == "up" and not self._line.full.open
+        self._notes.tell(key, note, up=up)
 
     async def knows(self, client_id: str) -> bool:
         await self._line.ready()
@@ -229,7 +237,7 @@ class RedisBroker(Broker):
 
     async def begin(self) -> None:
         """The line is there: find out what was missed."""
-        await self._catch_up()
+        await self._delivery.catch_up()
         await self._members.reconcile()
         self._notes.resume()
         self.away = None
@@ -240,7 +248,7 @@ class RedisBroker(Broker):
 
     def ended(self, reason: str) -> None:
         """The line is gone."""
-        self._fail_waiting()
+        self._delivery.fail_waiting()
         self.away = f"Redis at {self._line.where} is away: {reason}"
         if not self._said_away:
             self._said_away = True
@@ -250,7 +258,7 @@ class RedisBroker(Broker):
     async def beat(self) -> None:
         """Say that this node lives, give up those that do not, keep what is held here."""
         await self._members.beat()
-        self._notes.resume()
+        self._notes.resume(most=1 if self._line.full.open else None)
         now = asyncio.get_running_loop().time()
         if now >= self._next_touch:
             self._next_touch = now + self._forget / 4
@@ -258,28 +266,11 @@ class RedisBroker(Broker):
 
     async def keep_held(self) -> None:
         """Have Redis keep the positions of the channels that are held here."""
-        for keys in _chunks(list(self._held)):
-            await asyncio.gather(*[self._touch(key) for key in keys])
-
-    async def _touch(self, key: str) -> None:
-        held = self._held.get(key)
-        if held is not None:
-            await self._history(key, None, held.age)
+        await self._delivery.keep_held()
 
     async def message(self, data: bytes) -> None:
-        """A node has published this."""
-        kind, epoch_, seq_, number, length, rest = data.split(b" ", 5)
-        epoch, seq = epoch_.decode(), int(seq_)
-        key, body = rest[: int(length)].decode(), rest[int(length) :]
-        published = kind == b"p"
-        if epoch != self._epoch or seq > self._seq + published:
-            await self._catch_up()
-        if not published:
-            self._pass_on(key, body, int(number))
-        elif epoch == self._epoch and seq == self._seq + 1:
-            self._seq = seq
-            self._hand_over(key, epoch, int(number), body)
-            self._advance()
+        """Take what a node has published."""
+        await self._delivery.message(data)
 
     # Inside
 
@@ -289,148 +280,5 @@ class RedisBroker(Broker):
 
     def _call_alive(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Call a script that looks whether Redis is as this node knows it."""
-        return self._call(script, self._epoch, self._seq, secrets.token_hex(4), *arguments)
-
-    def _pass_on(self, key: str, body: bytes, count: int) -> None:
-        try:
-            note = decode_note(body)
-        except msgspec.MsgspecError as error:
-            # While servers are replaced one by one, some know what others do not yet.
-            logger.warning("What another server told was skipped: %s", error)
-            return
-        if self._events is not None:
-            self._events.told(key, note, count)
-
-    def _hand_over(self, key: str, epoch: str, offset: int, body: bytes) -> None:
-        held = self._held.get(key)
-        if held is not None:
-            if held.offset is not None and offset <= held.offset:
-                return  # it came out of the history
-            held.offset = offset
-        draft = _decoded(body)
-        if draft is None:
-            if self._events is not None:
-                self._events.lost(key, epoch, offset)
-        elif self._deliver is not None:
-            self._deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
-
-    async def _history(
-        self, key: str, since: tuple[str, int] | None, age: float
-    ) -> tuple[int, Recovery, list[int]]:
-        """What was published since, and the place of each among all publications."""
-        asked, from_ = since or ("", 0)
-        epoch_, seq, offset, elsewhere, found = await self._call_alive(
-            "recover",
-            key,
-            _milliseconds(age),
-            _milliseconds(max(age, self._forget)),
-            self.node,
-            asked,
-            from_,
-        )
-        epoch = epoch_.decode()
-        published, places = [], []
-        for at, place, body in zip(found[::3], found[1::3], found[2::3], strict=True):
-            draft = _decoded(body)
-            if draft is not None:
-                published.append(Published(epoch=epoch, offset=at, draft=draft))
-                places.append(place)
-        # Offsets are dense: nothing is missing if as many are here as were counted.
-        whole = asked == epoch and len(published) == offset - from_
-        recovery = Recovery(
-            epoch=epoch,
-            offset=offset,
-            published=published,
-            recovered=None if since is None else whole,
-            elsewhere=elsewhere,
-        )
-        return seq, recovery, places
-
-    async def _catch_up(self) -> None:
-        """Deliver what was published since the last message; where it is lost, say so."""
-        epoch_, seq = await self._call_alive("sync")
-        epoch, before, last = epoch_.decode(), self._epoch, self._seq
-        if before and (before, last) != (epoch, seq):
-            self._fail_waiting()  # what they wait for may be among what was missed
-            found = await self._fill(before, last, seq)
-            if (before != epoch or found < seq - last) and self._events is not None:
-                self._events.lost(None, epoch, 0)
-        self._epoch, self._seq = epoch, seq
-        self._advance()
-
-    async def _fill(self, epoch: str, after: int, upto: int) -> int:
-        """Deliver what the history has of all held channels. Returns how much was missed of it."""
-        found = 0
-        for keys in _chunks(list(self._held)):
-            known = [
-                (key, held.offset, held.age)
-                for key in keys
-                if (held := self._held.get(key)) is not None and held.offset is not None
-            ]
-            histories = await asyncio.gather(
-                *[self._history(key, (epoch, offset), age) for key, offset, age in known]
-            )
-            for (key, *_), (_, recovery, places) in zip(known, histories, strict=True):
-                found += sum(after < place <= upto for place in places)
-                self._resume(key, recovery)
-        return found
-
-    def _resume(self, key: str, recovery: Recovery) -> None:
-        held = self._held.get(key)
-        if held is None:
-            return
-        if not recovery.recovered and self._events is not None:
-            self._events.lost(key, recovery.epoch, recovery.offset)
-        for published in recovery.published:
-            if self._deliver is not None:
-                self._deliver(key, published)
-        held.offset = recovery.offset
-
-    async def _reach(self, epoch: str, seq: int) -> None:
-        """Wait until all up to a publication has been delivered here.
-
-        Raises:
-            ProtocolError: Redis has gone away.
-        """
-        if self._line.state == "away":
-            raise unavailable()
-        if epoch == self._epoch and seq <= self._seq:
-            return
-        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters += 1
-        heapq.heappush(self._reached, (seq, self._waiters, epoch, reached))
-        await reached
-        if epoch != self._epoch:
-            raise unavailable()
-
-    def _advance(self) -> None:
-        waiting = self._reached
-        while waiting and waiting[0][0] <= self._seq:
-            reached = heapq.heappop(waiting)[-1]
-            if not reached.done():
-                reached.set_result(None)
-
-    def _fail_waiting(self) -> None:
-        waiting, self._reached = self._reached, []
-        for *_, reached in waiting:
-            if not reached.done():
-                reached.set_exception(unavailable())
-                reached.exception()
-
-
-def _milliseconds(seconds: float) -> int:
-    """As scripts take it: 0 for ever."""
-    return 0 if math.isinf(seconds) else max(1, int(seconds * 1000))
-
-
-def _decoded(body: bytes) -> Draft | None:
-    """What was published; None if a node of another version did, and this one cannot read it."""
-    try:
-        return msgspec.msgpack.decode(body, type=Draft)
-    except msgspec.MsgspecError as error:
-        logger.warning("What another server published cannot be read: %s", error)
-        return None
-
-
-def _chunks(keys: list[str]) -> list[list[str]]:
-    return [keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)]
+        known = self._delivery
+        return self._call(script, known.epoch, known.seq, secrets.token_hex(4), *arguments)

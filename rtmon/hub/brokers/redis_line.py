@@ -10,21 +10,28 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Literal, NamedTuple, Protocol
 
-from ...core.backoff import Backoff
-from ...errors import MissingExtra, OptionError, ProtocolError
-from ...protocol import limits
-from .redis_scripts import SCRIPTS
+from redis.asyncio import Connection
+from redis.exceptions import (
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
-try:
-    from redis.asyncio import Connection, ConnectionPool
-    from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
-except ImportError:
-    raise MissingExtra("The Redis broker", "redis", "redis") from None
+from ...core.backoff import Backoff
+from ...core.circuit_breaker import CircuitBreaker
+from ...core.log_limit import LogLimit
+from ...errors import ProtocolError
+from ...protocol import limits
+from .redis_address import Address
+from .redis_scripts import SCRIPTS
 
 __all__ = ["Line", "Listener", "unavailable"]
 
@@ -36,11 +43,18 @@ _BATCH = 500
 _REASON = 200
 """Characters kept of why Redis is away."""
 
+_FULL = Backoff(base=0.1, max=5.0)
+"""How long writes are held off after Redis has refused one because it is full."""
+
 _DIGESTS = {
     name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     for name, text in SCRIPTS.items()
 }
 """What Redis calls each script."""
+
+
+_WRITES = {_DIGESTS[name] for name in ("publish", "tell", "join")}
+"""Scripts that Redis runs only if it is not full."""
 
 
 class Listener(Protocol):
@@ -70,7 +84,7 @@ class Line:
     """Both connections, kept up by one task.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py takes it.
+        address: where Redis is.
         prefix: of all keys; the database's number is put behind it, because what is published
             in one database is heard in all.
         timeout: seconds that an answer may take, and that Redis may be silent.
@@ -83,14 +97,12 @@ class Line:
         where: the address, without user, password and options.
         linked: whether what is asked reaches Redis.
         state: ``up`` once all that was missed is known, too.
-
-    Raises:
-        OptionError: the address is none.
+        full: holds off writes while Redis refuses them because it is full.
     """
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         *,
         prefix: str,
         timeout: float,
@@ -98,26 +110,12 @@ class Line:
         backoff: Backoff,
         listener: Listener,
     ) -> None:
-        try:
-            self._pool = ConnectionPool.from_url(url, protocol=2, decode_responses=False)
-        except (ValueError, TypeError):
-            # The address may hold a password: it is not repeated.
-            raise OptionError(
-                "The address of Redis is none: give redis://host:6379/0, rediss:// for TLS, or "
-                "unix:///path."
-            ) from None
-        known = self._pool.connection_kwargs
-        if known["protocol"] != 2 or known["decode_responses"]:
-            raise OptionError(
-                "The address of Redis has options that say how to speak with it: leave out "
-                "protocol and decode_responses."
-            )
-        known["socket_timeout"] = None  # how long an answer may take is watched here
-        host, port = known.get("host", "localhost"), known.get("port", 6379)
-        self.where: str = known.get("path") or f"{host}:{port}"
+        self._address = address
+        self.where = address.where
         self.linked = False
         self.state: Literal["new", "up", "away"] = "new"
-        self.prefix = f"{prefix}:{known.get('db') or 0}:"
+        self.prefix = f"{prefix}:{address.database}:"
+        self.full = CircuitBreaker(_FULL)
         self._timeout, self._interval = timeout, interval
         self._backoff, self._listener = backoff, listener
         self._queue: deque[_Command] = deque()
@@ -126,6 +124,10 @@ class Line:
         self._changed = asyncio.Event()
         self._heard = 0.0
         self._closed = False
+        self._entering = 0
+        self._failures = 0
+        self._next_attempt = 0.0
+        self._refusals = LogLimit()
 
     def start(self) -> None:
         """Keep it up on the running loop, unless that is done already."""
@@ -160,16 +162,33 @@ class Line:
             ProtocolError: Redis is away, or too much waits for it.
         """
         self.ensure()
-        if self.state == "new":
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._timeout):
-                    await self._changed.wait()
+        if self.state == "new" or self._entering:
+            await self._enter()
         if self.state != "up":
-            raise unavailable()
+            raise self.unavailable()
         if len(self._queue) >= limits.BROKER_QUEUE:
             raise ProtocolError(
                 "overloaded", "More is published than Redis takes: wait a little.", retry=True
             )
+
+    async def _enter(self) -> None:
+        """Wait for the first attempt, and for those who have waited longer."""
+        self._entering += 1
+        try:
+            if self.state == "new":
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._timeout):
+                        await self._changed.wait()
+            else:
+                await asyncio.sleep(0)  # what was published first is asked first
+        finally:
+            self._entering -= 1
+
+    def unavailable(self) -> ProtocolError:
+        """Return the error to raise while Redis is away; it says when to try again."""
+        left = self._next_attempt - asyncio.get_running_loop().time()
+        # An attempt that is under way takes longer the longer Redis has been away.
+        return unavailable(max(left, self._backoff.bound(max(1, self._failures)) / 2))
 
     def ask(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Have a script run, after all that was asked before.
@@ -183,7 +202,7 @@ class Line:
         return answer
 
     async def _run(self) -> None:
-        failures = 0
+        self._failures = 0
         while True:
             reason = "the connection ended"
             try:
@@ -194,17 +213,18 @@ class Line:
             except* Exception as errors:
                 logger.exception("the line to Redis failed")
                 reason = _first(errors)
-            failures = 1 if self.state == "up" else failures + 1
+            self._failures = 1 if self.state == "up" else self._failures + 1
+            delay = self._backoff.delay(self._failures, random.Random()) or 0.0
+            self._next_attempt = asyncio.get_running_loop().time() + delay
             self.linked, self.state = False, "away"
             self._refuse()
             self._listener.ended(reason)
             self._changed.set()
-            await asyncio.sleep(self._backoff.delay(failures, random.Random()) or 0.0)
+            await asyncio.sleep(delay)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Connection, Connection]]:
-        make: Callable[[], Connection] = self._pool.make_connection
-        commands, messages = make(), make()
+        commands, messages = self._address.connection(), self._address.connection()
         try:
             async with asyncio.timeout(self._timeout):
                 await commands.connect()  # type: ignore[no-untyped-call]
@@ -257,18 +277,29 @@ class Line:
             except ReadOnlyError:
                 raise  # it is a replica now: another connection may find who leads
             except ResponseError as error:
-                # Such as being out of memory; where it was asked does not matter.
-                logger.error("Redis refuses: %s", str(error)[:_REASON])  # noqa: TRY400
-                _settle(command.answer, error=unavailable())
+                _settle(command.answer, error=self._refused(error))
             else:
+                if self.full.open and command.words[1] in _WRITES:
+                    self.full.succeeded()
                 _settle(command.answer, answer)
         if forgotten:
             # What was not run has no answer, and is asked again.
             await self._load(connection)
 
+    def _refused(self, error: ResponseError) -> ProtocolError:
+        """Note that Redis has refused a command, such as for want of memory."""
+        now = asyncio.get_running_loop().time()
+        # A full memory, and a disk to which it cannot save, refuse the writes of all.
+        if isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF"):
+            self.full.failed(now)
+        more = self._refusals.take(now)
+        if more is not None:
+            logger.error("Redis refuses: %s%s", str(error)[:_REASON], more)
+        return unavailable(self.full.wait(now))
+
     def _refuse(self) -> None:
         while self._queue:
-            _settle(self._queue.popleft().answer, error=unavailable())
+            _settle(self._queue.popleft().answer, error=self.unavailable())
 
     # Messages
 
@@ -304,12 +335,17 @@ class Line:
                 await self._listener.beat()
 
 
-def unavailable() -> ProtocolError:
-    """What is raised while Redis is away."""
+def unavailable(retry_after: float = 0.0) -> ProtocolError:
+    """Return the error to raise while Redis is away or full.
+
+    Args:
+        retry_after: seconds to wait at least; 0 if that is not known.
+    """
     return ProtocolError(
         "unavailable",
         "The servers cannot reach each other for now: send this again later, with the same id.",
         retry=True,
+        retry_after=math.ceil(retry_after * 1000) / 1000 or None,
     )
 
 

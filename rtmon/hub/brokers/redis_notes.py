@@ -31,6 +31,7 @@ class Notes:
         self._node = node
         self._number = 0
         self._untold: dict[int, tuple[str, bytes]] = {}
+        self._more = False
 
     def tell(self, key: str, note: Note, *, up: bool) -> None:
         """Have something told; now, if Redis is up."""
@@ -41,9 +42,14 @@ class Notes:
         if up:
             self._ask(self._number)
 
-    def resume(self) -> None:
-        """Tell what is not confirmed: Redis was away, or full."""
-        for number in list(self._untold):
+    def resume(self, *, most: int | None = None) -> None:
+        """Tell what is not confirmed, because Redis was away or full; the oldest first.
+
+        Args:
+            most: how many to tell; None for all.
+        """
+        self._more = most is not None
+        for number in list(self._untold)[:most]:
             self._ask(number)
 
     def _ask(self, number: int) -> None:
@@ -54,8 +60,12 @@ class Notes:
         answer.add_done_callback(partial(self._answered, number))
 
     def _answered(self, number: int, answer: asyncio.Future[Any]) -> None:
-        if not answer.cancelled() and answer.exception() is None:
-            self._untold.pop(number, None)
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        self._untold.pop(number, None)
+        if self._more:
+            # One was accepted: there is room for the others.
+            self.resume()
 
 
 def encode_note(note: Note) -> bytes:

@@ -4,8 +4,8 @@ The publishing is as in Centrifugo's Redis engine: a position, a history, and PU
 
 Keys, each after the prefix:
 
-- ``life``: hash of ``epoch``, of ``seq``, which counts all publications, and of ``order``, which
-  counts all who came;
+- ``life``: hash of ``epoch``, of ``seq``, which counts all publications, of ``base``, its value
+  when the epoch began, and of ``order``, which counts all who came;
 - ``at:KEY``: the offset of a channel; where it was forgotten it goes on from ``seq``, which no
   offset exceeds, so that a position from before is never mistaken for a later one;
 - ``past:KEY``: stream of a channel's history, whose ids are offsets;
@@ -38,7 +38,7 @@ local function life(epoch, seq, fresh)
   -- Not there, or older than what a node has seen already (restored from a copy): a new life.
   if not e or (e == epoch and s < tonumber(seq)) then
     e = fresh
-    redis.call('HSET', P .. 'life', 'epoch', e, 'seq', s)
+    redis.call('HSET', P .. 'life', 'epoch', e, 'seq', s, 'base', s)
   end
   return e, s
 end
@@ -89,7 +89,7 @@ local e, s = life(ARGV[3], ARGV[4], ARGV[5])
 """
 
 _SYNC: Final = """
-return {e, s}
+return {e, s, tonumber(redis.call('HGET', P .. 'life', 'base') or s)}
 """
 
 _PUBLISH: Final = """

@@ -10,6 +10,8 @@ export class Entry {
   created = 0;
   /** When it was first sent; null before. */
   firstSent = null;
+  /** Its place among all that was queued; it keeps that however often it is sent. */
+  number = 0;
   /** Its number among what was sent. */
   order = 0;
 
@@ -42,6 +44,7 @@ export class Outbox {
   #waiting = [];
   #sent = new Map();
   #sentControl = new Map();
+  #number = 0;
   #order = 0;
   #probed = 0;
 
@@ -76,7 +79,7 @@ export class Outbox {
   /** Queue a message. Returns the one that was dropped for it, or null; throws QueueFull. */
   put(entry) {
     if (!this.full) {
-      this.#waiting.push(entry);
+      this.append(entry);
       return null;
     }
     const { queueSize, queuePolicy } = this.#options;
@@ -89,23 +92,30 @@ export class Outbox {
     this.dropped += 1;
     // What was sent already cannot be taken back: only what waits makes room.
     if (this.#waiting.length === 0) return entry;
-    this.#waiting.push(entry);
+    this.append(entry);
     return this.#waiting.shift();
   }
 
   /** Queue a message, whether there is room for it or not. */
   append(entry) {
+    entry.number = this.#number += 1;
     this.#waiting.push(entry);
   }
 
   /** Queue one of the session's own messages, before all others. */
   putControl(entry) {
+    entry.number = this.#number += 1;
     this.#control.push(entry);
   }
 
-  /** Take the session's own message that is to be sent now, if there is one. */
-  nextControl(now) {
-    return this.#control.length > 0 ? this.#take(this.#control.shift(), now) : null;
+  /**
+   * Take the session's own message that is to be sent now, if there is one.
+   *
+   * @param refused whether one may be taken that the server has refused before
+   */
+  nextControl(now, { refused = true } = {}) {
+    const place = this.#control.findIndex((entry) => refused || entry.order === 0);
+    return place < 0 ? null : this.#take(this.#control.splice(place, 1)[0], now);
   }
 
   /** Take up to so many messages, of up to `size` bytes together, at least one if any waits. */
@@ -155,13 +165,11 @@ export class Outbox {
     }
   }
 
-  /** The server did not take it for now: it is next, before what was sent after it. */
+  /** Queue what the server did not take for now, before all that was queued after it. */
   again(entry) {
     const queue = entry.control ? this.#control : this.#waiting;
     let place = 0;
-    while (place < queue.length && 0 < queue[place].order && queue[place].order < entry.order) {
-      place += 1;
-    }
+    while (place < queue.length && queue[place].number < entry.number) place += 1;
     queue.splice(place, 0, entry);
   }
 
@@ -181,6 +189,8 @@ export class Outbox {
   lost() {
     const sent = [...this.#sent.values()];
     this.#waiting.unshift(...sent.filter((entry) => REPEATABLE.has(entry.type)));
+    // What was refused and waits may be older than what was sent after it.
+    this.#waiting.sort((one, other) => one.number - other.number);
     this.#sent.clear();
     this.#sentControl.clear();
     this.#control.length = 0;

@@ -8,7 +8,10 @@ import { CHAT, placeKey, positionOf } from "./places.js";
 /** Error codes after which the same message is sent again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
-/** Takes what comes over a connection, for a session. */
+/** Milliseconds that a client waits at most before it sends a refused message again. */
+const LONGEST_WAIT = 30_000;
+
+/** Takes messages for a session. */
 export class Receiver {
   #session;
 
@@ -45,7 +48,7 @@ export class Receiver {
     if (type === "welcome") this.#welcome(envelope, payload, now);
     else if (type === "pong") this.#pong(replyTo, now);
     else if (type === "ping") this.#ping(envelope.id, payload);
-    else if (type === "error") this.#refused(replyTo, payload);
+    else if (type === "error") this.#refused(replyTo, payload, now);
     else if (!this.#answered(envelope, payload)) {
       if (type === "disconnect") this.#goodbye(payload);
       else if (type === "gap") this.#gap(payload);
@@ -90,13 +93,13 @@ export class Receiver {
     return true;
   }
 
-  #refused(replyTo, payload) {
+  #refused(replyTo, payload, now) {
     const session = this.#session;
     const { code, message, retry } = payload;
     const error = new ProtocolError(String(code), String(message), { retry: retry === true });
     const entry = session.outbox.answered(replyTo);
     if (LATER.has(code)) {
-      session.sender.pause();
+      session.sender.pause(now + waitOf(payload.retry_after));
       if (session.heartbeat.refused(replyTo)) return;
       if (entry !== null) {
         session.outbox.again(entry);
@@ -167,6 +170,11 @@ export class Receiver {
     }
     session.tell({ message: messageOf(envelope, payload, { position, gap }), again });
   }
+}
+
+/** Milliseconds for which the server wants nothing: as it says, within reason. */
+function waitOf(retryAfter) {
+  return Number.isFinite(retryAfter) ? Math.min(Math.max(retryAfter * 1_000, 0), LONGEST_WAIT) : 0;
 }
 
 function messageOf(envelope, payload, { position = null, gap = false } = {}) {

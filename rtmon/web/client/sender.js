@@ -24,6 +24,7 @@ export class Sender {
   #number = 0;
   #probe = { id: null, order: 0 };
   #asked = false;
+  #heldUntil = 0;
 
   /** @param wall milliseconds since 1970; @param random for the ids */
   constructor(options, { wall, random }) {
@@ -40,6 +41,7 @@ export class Sender {
     this.#messageSize = messageSize;
     this.#pacing.start(now, { rate, burst });
     this.#probe = { id: null, order: 0 };
+    this.#heldUntil = 0;
     this.heartbeat.start(now);
   }
 
@@ -79,12 +81,14 @@ export class Sender {
     if (room < 1) return null;
     const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
     if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#ping(now);
-    const control = this.outbox.nextControl(now);
+    // Heartbeats go on while the server does not take anything else.
+    const held = now < this.#heldUntil;
+    const control = this.outbox.nextControl(now, { refused: !held });
     if (control !== null) {
       this.#spend(1);
       return control.encoded.text;
     }
-    const data = this.#messages(now, room);
+    const data = held ? null : this.#messages(now, room);
     if (data !== null) return data;
     return this.#asked && unprobed > 0 ? this.#ping(now) : null;
   }
@@ -96,14 +100,16 @@ export class Sender {
     return true;
   }
 
-  /** The server wants less. */
-  pause() {
+  /** Slow down, because the server has refused a message until some time. */
+  pause(until = 0) {
     this.#pacing.stop();
+    this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
   /** When to ask again, if nothing happens before. */
   due(now) {
-    const next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
+    let next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
+    if (now < this.#heldUntil) next = this.#heldUntil;
     return Math.min(this.heartbeat.due(now), next);
   }
 
