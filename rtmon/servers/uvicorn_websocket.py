@@ -96,6 +96,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 self.transport.pause_reading()
                 return
         self._pings = 0
+        if self.handshake_initiated and len(data) <= PIECE and not self._unparsed:
+            super().data_received(data)
+            return
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
         self._parse()
 
@@ -115,10 +118,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
-            self._parse()
-            if self.queue.empty() and self.read_paused:
-                self.read_paused = False
-                self.transport.resume_reading()
+            if self._unparsed:
+                self._parse()
+                if not self.queue.empty():
+                    return message
+            self.read_paused = False
+            self.transport.resume_reading()
         return message
 
     # Handshake

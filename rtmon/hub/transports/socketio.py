@@ -188,17 +188,18 @@ class SocketIO:
             body = await read_body(scope, receive, most)
             if body is None:
                 return
-            engine = self.server.eio.sockets.get(sid)
-            if engine is None or engine.closed:  # python-engineio raises for one
-                raise PacketError("This connection has ended.")  # noqa: TRY301 - answered below, as a body that cannot be read
             scope[PACKETS] = read_packets(body)
         except TooLargeError:
             words = f"A POST may have {most} bytes: send less.\n"
             await self._refuse(sid, PlainTextResponse(words, 413), scope, receive, send)
+            return
         except PacketError as error:
             await self._refuse(sid, PlainTextResponse(f"{error}\n", 400), scope, receive, send)
-        else:
-            await self.server.handle_request(scope, _nothing_more, send)
+            return
+        engine = self.server.eio.sockets.get(sid)
+        if engine is not None and engine.closed:
+            del self.server.eio.sockets[sid]  # python-engineio raises where it finds one
+        await self.server.handle_request(scope, _nothing_more, send)
 
     async def _refuse(
         self, sid: str, response: PlainTextResponse, scope: Any, receive: Any, send: Any
