@@ -1,4 +1,4 @@
-"""Who may do what: refused with words, over every transport."""
+"""Permissions over every transport: what a client may do, and how it is refused."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ async def code(client: Client, kind: str, **payload: Any) -> str:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_rules_of_channels(start: Start, over: str) -> None:
-    """Over each transport, who has a channel's permission may, and all others are told that they
-    may not, whatever way they try.
+async def test_hub_refuses_client_without_the_permission_of_a_channel(
+    start: Start, over: str
+) -> None:
+    """Over each transport, a client with a channel's permission may use it, and any other is
+    refused, whichever message it sends.
     """
     place = await start(auth=login(), channels=RULES)
     ada = await place.connect(over=over, token=token("ada", scope="read"))
@@ -52,9 +54,9 @@ async def test_rules_of_channels(start: Start, over: str) -> None:
     assert not [message for message in await bo.quiet() if message["type"] == "publication"]
 
 
-async def test_a_channel_beside_a_room_tells_nothing_of_the_room(start: Start) -> None:
-    """Who may ask about a channel does not learn by it which rooms there are; and who may not
-    speak to somebody may stop to type to them, and learns nothing by it either.
+async def test_refusal_reveals_neither_rooms_nor_clients(start: Start) -> None:
+    """A client that may ask about a channel learns nothing of rooms; one that may not send to a
+    client may stop typing to it, and learns nothing by it.
     """
     place = await start(
         auth=login(),
@@ -71,8 +73,10 @@ async def test_a_channel_beside_a_room_tells_nothing_of_the_room(start: Start) -
     assert not [message for message in await eve.quiet() if message["type"] == "error"]
 
 
-async def test_without_auth_nobody_has_a_permission(start: Start) -> None:
-    """A channel that needs a permission is the server's own where nobody asks who somebody is."""
+async def test_hub_without_authentication_keeps_protected_channels_to_the_server(
+    start: Start,
+) -> None:
+    """Without authentication, a channel that needs a permission is open to the server only."""
     place = await start(channels={"prices": ChannelOptions(publish="write")})
     ada = await place.connect(user="admin")
     assert await code(ada, "publish", channel="prices", data=1) == "forbidden"
@@ -82,8 +86,8 @@ async def test_without_auth_nobody_has_a_permission(start: Start) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"publish": ""}, {"subscribe": ["a"]}, {"presence": True}])
-def test_a_permission_is_a_word(wrong: Any) -> None:
-    """What could never be had, or always, is an error and no rule."""
+def test_channel_options_refuse_what_is_no_permission(wrong: Any) -> None:
+    """A permission that no user could have, or every user would, is an OptionError."""
     with pytest.raises(OptionError):
         ChannelOptions(**wrong)
 
@@ -114,9 +118,9 @@ ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }  # fmt: skip
 
 
-async def test_one_function_is_asked_for_everything(start: Start, tmp_path: Any) -> None:
-    """A function of the application decides about all that clients can do, by who they are, what
-    it is and where; what it does not allow is answered, and not done.
+async def test_allow_function_decides_every_action(start: Start, tmp_path: Any) -> None:
+    """The application's function sees the client, the action and the place of all that clients do;
+    what it refuses is answered and not done.
     """
     allowing, asked = True, []
 
@@ -140,8 +144,8 @@ async def test_one_function_is_asked_for_everything(start: Start, tmp_path: Any)
 
 
 @pytest.mark.parametrize("how", ["none", "truthy", "raises", "own words"])
-async def test_what_does_not_say_yes_says_no(start: Start, how: str) -> None:
-    """Whatever a function of the application does but return True, is no; what it says is told."""
+async def test_allow_function_refuses_with_anything_but_true(start: Start, how: str) -> None:
+    """Any result but True is a refusal; the words of a ProtocolError reach the client."""
 
     async def allow(*_: Any) -> Any:
         match how:
@@ -160,8 +164,8 @@ async def test_what_does_not_say_yes_says_no(start: Start, how: str) -> None:
     assert (answer["payload"]["message"] == "Members only.") == (how == "own words")
 
 
-async def test_who_returns_is_asked_again(start: Start) -> None:
-    """A stream that returns with its positions enters only what its token still allows."""
+async def test_returning_stream_enters_only_what_its_token_allows(start: Start) -> None:
+    """A stream that returns with positions enters only the places that its token still allows."""
     place = await start(auth=login(), channels=RULES)
     ada = await place.connect(over="sse", token=token(scope="read"))
     await ada.ask("subscribe", {"channel": "staff.pay"})
@@ -176,8 +180,10 @@ async def test_who_returns_is_asked_again(start: Start) -> None:
     assert (await back.next("error"))["payload"]["code"] == "forbidden"
 
 
-async def test_a_secret_is_its_users_own(start: Start) -> None:
-    """Two users who show the same session are two senders: neither's ids are the other's."""
+async def test_session_secret_belongs_to_its_user(start: Start) -> None:
+    """Two users that send the same session are two senders: a message id of one is not a duplicate
+    of the other's.
+    """
     place = await start(auth=login())
     answers = []
     for name in ("ada", "eve"):

@@ -1,4 +1,4 @@
-"""Who gets in, over every transport."""
+"""Authentication over every transport."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]
     return error["payload"]["code"], await client.close_code()
 
 
-async def test_the_token_says_who_it_is(start: Start, over: str) -> None:
-    """Over each transport, who shows a token is who it says, whatever else they say; others see
-    that in presence and in private messages.
+async def test_client_is_the_user_of_its_token(start: Start, over: str) -> None:
+    """Over each transport, a client's user is its token's, whatever else it says; others see that
+    in presence and private messages.
     """
     place = await start(auth=login())
     ada = await place.connect("eve", over=over, user="eve", token=token("ada", name="Ada"))
@@ -76,11 +76,11 @@ async def test_the_token_says_who_it_is(start: Start, over: str) -> None:
     ],
     ids=["nothing", "nonsense", "expired"],
 )
-async def test_who_is_not_let_in(
+async def test_hub_refuses_client_without_a_valid_token(
     start: Start, over: str, shown: str | None, error: str, code: int
 ) -> None:
-    """Over each transport, who shows no token, or none that is taken, learns of nothing that goes
-    on, and is told why in the transport's own way, and whether to come back.
+    """Over each transport, a client without a valid token receives nothing but the reason, in the
+    transport's own way, and whether to come back.
     """
     place = await start(auth=login(), auth_timeout=60)
     found = await refused(place, over, shown)
@@ -91,9 +91,9 @@ async def test_who_is_not_let_in(
 
 
 @pytest.mark.parametrize("over", LATER)
-async def test_the_token_in_the_first_message(start: Start, over: str) -> None:
-    """Where a header cannot be given, the first message shows the token; the welcome comes after
-    it, and the rest of what it says is heard.
+async def test_client_authenticates_with_its_first_message(start: Start, over: str) -> None:
+    """Where a header cannot be sent, the first message carries the token; the welcome comes after
+    it, and its other fields count.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.come("eve", over=over)
@@ -120,9 +120,11 @@ async def test_the_token_in_the_first_message(start: Start, over: str) -> None:
     ],
     ids=["huge", "nonsense", "without", "early", "nothing"],
 )
-async def test_one_attempt(start: Start, over: str, first: Any) -> None:
-    """Who says anything else first is closed, and what they say behind it is not heard: a token
-    cannot be found by trying many.
+async def test_hub_closes_client_whose_first_message_has_no_valid_token(
+    start: Start, over: str, first: Any
+) -> None:
+    """A client has one attempt, and what it sends after it is ignored: tokens cannot be tried in
+    bulk.
     """
     place = await start(auth=login(), auth_timeout=60)
     eve = await place.come(over=over)
@@ -137,9 +139,11 @@ async def test_one_attempt(start: Start, over: str, first: Any) -> None:
 
 
 @pytest.mark.parametrize("says", [None, "40", '40{"token":"nonsense"}'])
-async def test_who_is_in_no_namespace_is_closed(start: Start, says: str | None) -> None:
-    """Over Socket.IO, who does not ask for a namespace, or is let into none, does not stay either,
-    whom no hub knows, so that none would count them; who is in one does.
+async def test_socketio_client_without_a_namespace_is_closed(
+    start: Start, says: str | None
+) -> None:
+    """A Socket.IO client that enters no namespace is closed, as no hub would count it; one that
+    enters stays.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.connect(over="socketio-websocket", token=token())
@@ -159,8 +163,10 @@ async def test_who_is_in_no_namespace_is_closed(start: Start, says: str | None) 
 
 
 @pytest.mark.parametrize("over", LATER)
-async def test_who_says_nothing_is_closed(start: Start, over: str) -> None:
-    """Who does not say in time who they are is closed with 4002; until then they are nobody."""
+async def test_hub_closes_with_4002_when_no_token_comes_in_time(start: Start, over: str) -> None:
+    """A client that sends no token in time is closed with 4002, and is present
+    nowhere until then.
+    """
     place = await start(auth=login(), auth_timeout=0.05)
     nobody = await place.come(over=over)
     assert await nobody.close_code() == 4002
@@ -168,8 +174,10 @@ async def test_who_says_nothing_is_closed(start: Start, over: str) -> None:
     assert not place.hub.connections
 
 
-async def test_the_address_counts_only_where_it_may(start: Start, over: str) -> None:
-    """A token in the address is looked at only where the hub's options say so."""
+async def test_token_in_the_address_counts_only_where_options_allow_it(
+    start: Start, over: str
+) -> None:
+    """A token in the address is read only where the hub's options say so."""
     if over == "memory":
         return
     for allowed in (False, True):
@@ -189,9 +197,9 @@ async def test_the_address_counts_only_where_it_may(start: Start, over: str) -> 
                 assert await client.close_code() == 4002
 
 
-async def test_any_function_can_say_who(start: Start) -> None:
-    """A coroutine function gets token, headers, address and transport; None is a refusal, and so
-    is whatever it raises or takes too long for, which is no reason to stay away.
+async def test_auth_function_gets_the_credentials_and_may_be_a_coroutine(start: Start) -> None:
+    """The function gets token, headers, address and transport; None refuses, and so does an
+    exception or a timeout, after which a client may retry.
     """
     asked: list[Credentials] = []
 
@@ -217,8 +225,8 @@ async def test_any_function_can_say_who(start: Start) -> None:
         assert await refused(place, "websocket-json", trouble) == ("internal", 1011)
 
 
-async def test_what_is_huge_is_not_looked_at(start: Start) -> None:
-    """A token that is longer than any is refused before anybody reads it."""
+async def test_token_that_is_too_long_never_reaches_the_auth_function(start: Start) -> None:
+    """A token longer than the limit is refused before the function sees it."""
     asked: list[str | None] = []
 
     def check(shown: Credentials) -> User | None:
@@ -233,8 +241,8 @@ async def test_what_is_huge_is_not_looked_at(start: Start) -> None:
     assert asked == [most]
 
 
-async def test_a_cookie_is_enough(start: Start) -> None:
-    """A function that knows somebody by a header alone lets them in at once, without a token."""
+async def test_auth_function_accepts_a_client_by_a_header_alone(start: Start) -> None:
+    """A function that knows a user by a header welcomes the client without a token."""
 
     def check(shown: Credentials) -> User | None:
         return User(id="ada") if shown.headers.get("cookie") == "session=1" else None
@@ -245,10 +253,8 @@ async def test_a_cookie_is_enough(start: Start) -> None:
     assert "ttl" not in ada.welcome["payload"]
 
 
-async def test_a_monitor_is_told(start: Start) -> None:
-    """Who is not let in stands among the Monitor's Events, with why and from where, and never with
-    what they showed.
-    """
+async def test_monitor_records_refused_clients_without_their_tokens(start: Start) -> None:
+    """A refused client is an Event with reason and address, and never with its token."""
     with rtmon.Monitor(interval=1000) as monitor:
         hub = Hub(auth=login(), connections_per_address=1)
         async with (
@@ -264,8 +270,8 @@ async def test_a_monitor_is_told(start: Start) -> None:
         assert (event.remote or "").startswith("127.0.0.1")
 
 
-async def test_words_of_ones_own(start: Start) -> None:
-    """A refusal in an application's own words is told, and counted with all others of its kind."""
+async def test_refusal_carries_the_words_of_the_application(start: Start) -> None:
+    """A refusal in the application's own words is sent, and counted as other."""
 
     def check(shown: Credentials) -> User | None:
         raise ProtocolError(f"banned_{shown.token}", "You are not welcome here.")
@@ -277,8 +283,8 @@ async def test_words_of_ones_own(start: Start) -> None:
     assert place.hub.refused == {"other": 3}
 
 
-async def test_who_is_being_asked_goes_with_the_hub(start: Start) -> None:
-    """When the hub ends, those are told, too, who have not said yet who they are."""
+async def test_hub_tells_unauthenticated_clients_when_it_ends(start: Start) -> None:
+    """When the hub ends, clients that have not authenticated yet are told, too."""
     place = await start(auth=login(), auth_timeout=60)
     nobody = await place.come()
     await until(lambda: place.hub._parts.connection_limits.connections)
@@ -288,10 +294,10 @@ async def test_who_is_being_asked_goes_with_the_hub(start: Start) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_no_secret_is_logged(
+async def test_logs_hold_no_token(
     start: Start, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever happens to a token, taken, refused or refreshed, nothing of rtmon's logs it."""
+    """Whether a token is accepted, refused or refreshed, no log record holds it."""
     good, fresh, bad, broken = (f"T0KEN-{what}" for what in ("good", "fresh", "bad", "broken"))
     caplog.set_level(logging.DEBUG, logger="rtmon")
 
@@ -312,16 +318,18 @@ async def test_no_secret_is_logged(
     assert not [line for line in said if "T0KEN" in line]
 
 
-def test_limits_of_users_need_users() -> None:
-    """A hub that takes anybody's word for who they are cannot bound what one user does."""
+def test_hub_refuses_limits_per_user_without_authentication() -> None:
+    """Without authentication, limits per user are an OptionError."""
     for options in ({"connections_per_user": 2}, {"user_rate": 5.0}):
         with pytest.raises(OptionError, match="need auth"):
             Hub(**options)  # type: ignore[arg-type]
         Hub(auth=login(), **options)  # type: ignore[arg-type]
 
 
-async def test_a_reader_that_left_while_it_was_asked(start: Start) -> None:
-    """Who goes while it is found out whether they may is not entered into anything afterwards."""
+async def test_client_that_leaves_while_permissions_are_checked_enters_nothing(
+    start: Start,
+) -> None:
+    """A client that disconnects during a permission check is entered into nothing afterwards."""
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def allow(*_: Any) -> bool:
@@ -339,7 +347,7 @@ async def test_a_reader_that_left_while_it_was_asked(start: Start) -> None:
     assert not place.hub.registry.subscriptions.receivers("news.x")
 
 
-async def test_who_has_expired_does_not_come_in(start: Start) -> None:
-    """Whom a function of one's own knows only until a time that is over, is told to come anew."""
+async def test_hub_refuses_user_that_has_expired(start: Start) -> None:
+    """A user whose expiry has passed is refused with token_expired."""
     place = await start(auth=lambda _: User(id="ada", expires=1.0))
     assert await refused(place, "websocket-json", "any") == ("token_expired", 4001)

@@ -1,4 +1,4 @@
-"""Who is let in, by the token that they show: PyJWT's own tokens, without a socket."""
+"""Authentication by tokens: PyJWT's own tokens, without a socket."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def forged(header: dict[str, Any], claims: dict[str, Any], signature: str = "") 
     return ".".join([*(part.decode().rstrip("=") for part in parts), signature])
 
 
-def test_a_token_says_who_it_is() -> None:
+def test_jwt_returns_the_user_of_a_token() -> None:
     """Id, name, permissions and expiry are the token's, however permissions are written."""
     shown = token("u1", name="Ada", scope="read write", exp=2_000_000_000)
     user = login()(Credentials(token=shown))
@@ -98,13 +98,13 @@ REFUSED: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused(what: str) -> None:
-    """Whatever is wrong with a token, it is refused with one error that does not quote it."""
+def test_jwt_refuses_an_invalid_token_without_quoting_it(what: str) -> None:
+    """Whatever is wrong with a token, the error is the same and does not quote it."""
     assert refusal(login(), REFUSED[what]()) == "invalid_token"
 
 
-def test_what_has_expired() -> None:
-    """Only what was a token until it expired is told so, since a fresh one helps."""
+def test_jwt_names_expiry_only_for_a_token_that_was_valid() -> None:
+    """Only a token that was valid until it expired gets token_expired, as a fresh one helps."""
     assert refusal(login(), token(exp=int(time.time()) - 1)) == "token_expired"
     assert refusal(login(), token(exp=1, key="another secret of more than 32 bytes")) == (
         "invalid_token"
@@ -114,16 +114,16 @@ def test_what_has_expired() -> None:
 @given(st.text() | st.binary().map(lambda noise: noise.decode("latin-1")))
 @example("a.b.c")
 @example("\ud800")
-def test_no_text_is_a_token(noise: str) -> None:
-    """No text at all makes it raise anything else."""
+def test_jwt_refuses_any_text_with_a_protocol_error(noise: str) -> None:
+    """No text at all makes it raise anything but ProtocolError."""
     with pytest.raises(ProtocolError) as caught:
         login()(Credentials(token=noise))
     assert caught.value.code == "invalid_token"
 
 
-def test_a_public_key_is_no_secret() -> None:
-    """Who signs with the public key as if it were a secret is refused; who has the private key is
-    not (RFC 8725, 2.1).
+def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
+    """A token signed with the public key as a secret is refused, one of the private key accepted
+    (RFC 8725, 2.1).
     """
     auth = JWT(PUBLIC, algorithms=["ES256"])
     claims = {"sub": "ada", "exp": soon()}
@@ -135,8 +135,8 @@ def test_a_public_key_is_no_secret() -> None:
     assert refusal(auth, f"{whole}.{signature.rstrip('=')}") == "invalid_token"
 
 
-def test_audience_and_issuer() -> None:
-    """Only tokens for this audience, of this issuer, are taken."""
+def test_jwt_accepts_only_its_audience_and_issuer() -> None:
+    """Only tokens for this audience, of this issuer, are accepted."""
     auth = login(audience="chat", issuer="https://login.example")
     assert auth(Credentials(token=token(aud=["mail", "chat"], iss="https://login.example")))
     assert refusal(auth, token(aud="chat", iss="https://elsewhere.example")) == "invalid_token"
@@ -144,8 +144,10 @@ def test_audience_and_issuer() -> None:
     assert refusal(auth, token(iss="https://login.example")) == "invalid_token"
 
 
-def test_clocks_may_differ() -> None:
-    """A token that has just expired is taken within the leeway, and the user is let go after it."""
+def test_jwt_accepts_expired_token_within_the_leeway() -> None:
+    """A token that has just expired is accepted within the leeway, and the user disconnected after
+    it.
+    """
     auth = JWT(KEY, algorithms=["HS256"], leeway=3_600)
     now = int(time.time())
     user = auth(Credentials(token=token(exp=now - 10)))
@@ -172,17 +174,17 @@ def test_clocks_may_differ() -> None:
         ("", ["HS256"]),
     ],
 )
-def test_keys_that_are_none(key: Any, algorithms: Any) -> None:
-    """A key and algorithms that would let others sign are an error at once, which does not quote
-    the key.
+def test_jwt_refuses_keys_that_others_could_sign_with(key: Any, algorithms: Any) -> None:
+    """A key and algorithms with which others could sign are an OptionError that does not quote the
+    key.
     """
     with pytest.raises(OptionError) as caught:
         JWT(key, algorithms=algorithms)
     assert not key or str(key) not in str(caught.value)
 
 
-def test_nothing_that_is_shown_is_printed() -> None:
-    """What stands for a token, a key, headers or claims in a log or a traceback says none."""
+def test_repr_hides_tokens_keys_headers_and_claims() -> None:
+    """The representations that logs and tracebacks print hold no token, key, header or claim."""
     shown = Credentials(token="T" + "0KEN", headers={"cookie": "C00KIE"}, transport="sse")
     user = User(id="ada", claims={"card": "CL41M"})
     for text in map(repr, (shown, user, login())):
@@ -200,8 +202,8 @@ def test_nothing_that_is_shown_is_printed() -> None:
         {"id": "a", "name": "\ud800"},
     ],
 )
-def test_a_user_has_a_name(wrong: Any) -> None:
-    """Who cannot be shown to others is nobody."""
+def test_user_refuses_what_is_no_name(wrong: Any) -> None:
+    """A user whose id or name cannot be sent to clients is an OptionError."""
     with pytest.raises(OptionError):
         User(**wrong)
 
@@ -216,24 +218,24 @@ def test_a_user_has_a_name(wrong: Any) -> None:
         {"expires": "tomorrow"},
     ],
 )
-def test_what_a_user_may_is_words_until_a_time(wrong: Any) -> None:
-    """Permissions in one text, in which one would be found within another, and a time that is none
-    are errors, rather than rights or connections that break later.
+def test_user_refuses_permissions_in_one_text_and_an_expiry_that_is_no_time(wrong: Any) -> None:
+    """Permissions in one text, where one would be found within another, and an expiry that is no
+    time are OptionErrors.
     """
     with pytest.raises(OptionError):
         User(id="ada", **wrong)
 
 
-def test_for_ever() -> None:
-    """Who is known until infinity, or nearly so, is known for ever; permissions may be a list."""
+def test_user_that_expires_at_infinity_never_expires() -> None:
+    """A user whose expiry is infinite, or nearly so, never expires; permissions may be a list."""
     for expires in (float("inf"), 1e306):
         assert seconds_left(User(id="ada", expires=expires), 0.0) is None
     assert seconds_left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
     assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
 
 
-def test_bearer() -> None:
-    """A token is found however the scheme is spelled; of two, and of other schemes, none is."""
+def test_bearer_token_is_found_in_any_spelling_of_the_scheme() -> None:
+    """The scheme may be in any case; of two headers, or another scheme, there is no token."""
     assert bearer([("Authorization", "bearer  abc ")])[0] == "abc"
     assert bearer([("AUTHORIZATION", "Basic abc")])[0] is None
     assert bearer([("authorization", "Bearer")])[0] is None
