@@ -1,4 +1,4 @@
-"""What the program itself publishes and hears, beside the clients."""
+"""Publishing and subscribing by the program that runs the hub."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_the_server_publishes_and_listens(place: Place) -> None:
-    """A listener that fails is logged and disturbs neither clients nor other listeners."""
+async def test_program_publishes_and_subscribes(place: Place) -> None:
+    """A callback that fails is logged and disturbs neither clients nor other callbacks."""
     heard: list[Any] = []
     later: list[Any] = []
 
@@ -43,9 +43,9 @@ async def test_the_server_publishes_and_listens(place: Place) -> None:
     assert heard == [0, 1, 2]
 
 
-async def test_whatever_a_listener_returns_is_awaited(place: Place) -> None:
-    """A lambda around a coroutine function, and an object with one, listen as well; what waits
-    when the subscription is cancelled is not done.
+async def test_callback_that_returns_an_awaitable_is_awaited(place: Place) -> None:
+    """A lambda around a coroutine function, and an object with one, are awaited; what waits when
+    the subscription is canceled is dropped.
     """
     heard: list[Any] = []
 
@@ -69,8 +69,8 @@ async def test_whatever_a_listener_returns_is_awaited(place: Place) -> None:
     assert 2 not in heard
 
 
-async def test_the_server_is_checked_too(place: Place) -> None:
-    """What no client could be sent, the server cannot publish."""
+async def test_program_cannot_publish_what_no_client_could_be_sent(place: Place) -> None:
+    """A value that no client could be sent is an OptionError."""
     for channel, data in (("a.*", 1), ("a\nb", 1), ("a", float("nan")), ("a", {1: 2}), ("a", {3})):
         with pytest.raises(OptionError):
             await place.hub.publish(channel, data)

@@ -25,8 +25,8 @@ _names = st.sampled_from(["a", "a.b", "a.c", "b.c", "a.*", "*.c", "**"])
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), _names), max_size=40))
-def test_subscriptions(steps: list[tuple[bool, int, str]]) -> None:
-    """Who receives a channel is who subscribes to it or to a pattern of it, each once."""
+def test_subscriptions_return_each_subscriber_once(steps: list[tuple[bool, int, str]]) -> None:
+    """A channel's receivers are its subscribers and those of its patterns, each once."""
     subscriptions: Subscriptions[int] = Subscriptions()
     model: set[tuple[int, str]] = set()
     for add, member, name in steps:
@@ -50,8 +50,10 @@ def matches_any(name: str, channel: str) -> bool:
     return "*" in name and matches(name, channel)
 
 
-def test_seen_ids_are_bounded_and_fair() -> None:
-    """Past the capacity the sender with the most forgets its older half, and nobody else."""
+def test_seen_ids_forget_the_heaviest_sender_first() -> None:
+    """Past the capacity the sender with the most ids forgets its older half, and no other sender
+    does.
+    """
     seen: SeenIds[int] = SeenIds(seconds=300, capacity=100)
     seen.add("modest", "m", 1, now=0)
     for number in range(1_000):
@@ -65,7 +67,9 @@ def test_seen_ids_are_bounded_and_fair() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.floats(0, 40)), max_size=60))
-def test_seen_ids(steps: list[tuple[str, int, float]]) -> None:
+def test_seen_id_is_known_for_as_long_as_it_is_remembered(
+    steps: list[tuple[str, int, float]],
+) -> None:
     """An id is known for as long as it is remembered, never longer, however it is repeated."""
     seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
     model: dict[tuple[str, str], float] = {}
@@ -87,8 +91,8 @@ def member(number: int) -> Member:
 
 
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 10))
-def test_announcements_pair_up(moves: list[int], every: int) -> None:
-    """Each coming and going is told once, and those of one member in their order."""
+def test_announcements_keep_the_order_of_each_member(moves: list[int], every: int) -> None:
+    """Each join and leave is announced once, and those of one member in their order."""
     announcer = JoinLeaveBatch()
     here: set[int] = set()
     done: dict[int, list[str]] = {}
@@ -111,8 +115,8 @@ def test_announcements_pair_up(moves: list[int], every: int) -> None:
     assert not announcer
 
 
-def test_a_thousand_joins_are_one_announcement() -> None:
-    """However many come, they are one group; and so are those who go after."""
+def test_thousand_joins_are_one_announcement() -> None:
+    """However many members join, they are one group, and so are those that leave after."""
     announcer = JoinLeaveBatch()
     for number in range(1_000):
         announcer.add("joined", str(number), member(number))
@@ -124,8 +128,10 @@ def test_a_thousand_joins_are_one_announcement() -> None:
     ]
 
 
-def test_typists_expire() -> None:
-    """Who does not say so again has stopped after the timeout; places are bounded."""
+def test_typing_state_expires_and_is_bounded() -> None:
+    """A client that does not repeat itself has stopped typing after the timeout; places are
+    bounded.
+    """
     typists: TypingState[str] = TypingState(timeout=5.0, places=2)
     assert typists.start("ada", "x", now=0) == (True, [])
     assert typists.start("ada", "x", now=4) == (False, [])
@@ -140,8 +146,8 @@ def test_typists_expire() -> None:
     assert typists.drop("ada") == ["b", "c"]
 
 
-def test_the_limiter_refuses_and_closes() -> None:
-    """A burst is taken, then the rate; who never pauses is closed in the end."""
+def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
+    """A burst is taken, then the rate; a client that never pauses is closed in the end."""
     limiter = RateLimiter(rate=10, burst=5, now=0)
     assert [limiter.take(0.0) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
     assert limiter.take(0.1) == 0.0
@@ -160,7 +166,7 @@ def test_the_limiter_refuses_and_closes() -> None:
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=50))
-def test_groups_fit(sizes: list[int]) -> None:
+def test_fitting_groups_keep_order_and_size(sizes: list[int]) -> None:
     """Groups keep the order, hold everything, and pass the bound only with a single item."""
     groups = fitting(list(zip(range(len(sizes)), sizes, strict=True)))
     assert [item for group in groups for item in group] == list(range(len(sizes)))
@@ -168,8 +174,8 @@ def test_groups_fit(sizes: list[int]) -> None:
         assert len(group) == 1 or sum(sizes[item] for item in group) <= limits.REPLY_BYTES
 
 
-def test_stats_are_bounded() -> None:
-    """Past the capacity, channels without subscribers go first, those with them never."""
+def test_channel_stats_forget_channels_without_subscribers_first() -> None:
+    """Past the capacity, channels without subscribers are forgotten, those with them never."""
     table = StatsTable(10, labels=2)
     busy = table["busy"]
     busy.subscribers = 1
@@ -186,9 +192,9 @@ def test_stats_are_bounded() -> None:
         st.tuples(st.sampled_from("abcdefghij"), st.floats(0, 100), st.integers(0, 3)), max_size=60
     )
 )
-def test_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
-    """However channels come, go and are forgotten, the first have a series each, the others are
-    counted together, nothing that was counted is lost, and no counter ever falls.
+def test_channel_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
+    """The first channels have a series each, all others are counted together, and no counter ever
+    falls.
     """
     table = StatsTable(5, labels=3)
     told: dict[str, ChannelInfo] = {}
@@ -211,7 +217,7 @@ def test_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
         assert list(told) == [*first, "other"]
 
 
-def test_hub_options() -> None:
+def test_hub_options_are_checked_by_name() -> None:
     """Options are checked, named in the error, and come from a record, fields or both."""
     assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
     with pytest.raises(OptionError, match="history"):

@@ -209,8 +209,8 @@ TestRecovery = RecoveryMachine.TestCase
 TestRecovery.settings = settings(max_examples=60, stateful_step_count=30)
 
 
-def test_published_is_what_a_broker_carries() -> None:
-    """What was published can be encoded and decoded, so a broker may carry it as bytes."""
+def test_publication_survives_encoding_for_a_broker() -> None:
+    """A publication can be encoded and decoded, so a broker may carry it as bytes."""
     draft = Draft(type="publication", id="1", timestamp=2, channel="c", data={"a": [1, None]})
     published = Published(epoch="e", offset=3, draft=draft)
     encoded = msgspec.msgpack.encode(published)

@@ -1,4 +1,4 @@
-"""Shapes of messages that common examples send are taken as they are."""
+"""Message shapes of common examples, which the hub takes as they are."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Place = Any
 
 
 @pytest.mark.parametrize("field", ["targetClientId", "target_client_id"])
-async def test_target_client_ids(place: Place, field: str) -> None:
-    """Both spellings name whom a private message is for."""
+async def test_hub_takes_both_spellings_of_a_private_target(place: Place, field: str) -> None:
+    """Both spellings name the client that a private message is for."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.raw(json.dumps({"type": "private_message", "payload": {field: bo.id, "text": "hi"}}))
     assert (await bo.next("private_message"))["payload"]["text"] == "hi"
 
 
-async def test_room_id(place: Place) -> None:
-    """``roomId`` names a room; a whole message as such examples have it speaks in that room."""
+async def test_hub_takes_room_id_for_a_room(place: Place) -> None:
+    """``roomId`` names a room, and a chat message with it is published there."""
     ada = await place.connect("ada")
     await ada.raw('{"type":"join_room","payload":{"roomId":"general"}}')
     assert (await ada.next("ack"))["payload"]["room"] == "general"
@@ -39,15 +39,17 @@ async def test_room_id(place: Place) -> None:
     assert (await ada.next("ack"))["payload"]["room"] == "general"
 
 
-async def test_chat_with_a_timestamp(place: Place) -> None:
+async def test_hub_ignores_a_timestamp_inside_the_payload(place: Place) -> None:
     """A timestamp inside the payload is ignored: the server's clock counts."""
     ada = await place.connect("ada")
     await ada.raw('{"type":"chat_message","payload":{"text":"hi","timestamp":1627891234567}}')
     assert (await ada.next("chat_message"))["payload"]["timestamp"] > 1_700_000_000_000
 
 
-async def test_pings(place: Place) -> None:
-    """A ping without a payload, and one with a timestamp to measure the way with."""
+async def test_hub_answers_pings_with_or_without_a_timestamp(place: Place) -> None:
+    """A ping without a payload is answered with the server's time, one with a timestamp with the
+    same.
+    """
     ada = await place.connect("ada")
     await ada.raw('{"type":"ping"}')
     assert isinstance((await ada.next("pong"))["payload"]["timestamp"], int)
@@ -55,7 +57,7 @@ async def test_pings(place: Place) -> None:
     assert (await ada.next("pong"))["payload"]["timestamp"] == 1627891234567
 
 
-async def test_pubsub_with_the_channel_beside(place: Place) -> None:
+async def test_hub_takes_pubsub_with_the_channel_beside_the_payload(place: Place) -> None:
     """``pubsub`` has its channel beside the payload, which is the data."""
     ada = await place.connect("ada")
     await ada.raw('{"type":"subscribe","payload":{"channel":"news"}}')
@@ -69,8 +71,8 @@ async def test_pubsub_with_the_channel_beside(place: Place) -> None:
     assert (await ada.next("error"))["payload"]["code"] == "invalid_payload"
 
 
-async def test_a_batch_of_anything(place: Place) -> None:
-    """What a batching client sends is taken apart; what has no known type is said to."""
+async def test_hub_answers_unknown_types_in_a_batch(place: Place) -> None:
+    """Each message of a batch is handled; an unknown type is answered with an error."""
     ada = await place.connect("ada")
     await ada.raw(
         '{"type":"batch","payload":{"messages":[{"type":"chat","text":"Hello"},'
@@ -80,7 +82,7 @@ async def test_a_batch_of_anything(place: Place) -> None:
     assert (await ada.next("chat_message"))["payload"]["text"] == "World"
 
 
-async def test_files_as_arrays_of_numbers(start: Any, tmp_path: Path) -> None:
+async def test_hub_takes_files_as_arrays_of_numbers(start: Any, tmp_path: Path) -> None:
     """``file_metadata`` and chunks as arrays of numbers make a file."""
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
@@ -98,7 +100,7 @@ async def test_files_as_arrays_of_numbers(start: Any, tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes() == data
 
 
-async def test_an_empty_file_has_no_chunks(start: Any, tmp_path: Path) -> None:
+async def test_empty_file_is_complete_with_its_metadata(start: Any, tmp_path: Path) -> None:
     """``file_metadata`` of an empty file is all of it."""
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
@@ -107,8 +109,8 @@ async def test_an_empty_file_has_no_chunks(start: Any, tmp_path: Path) -> None:
     assert (tmp_path / "empty.txt").read_bytes() == b""
 
 
-async def test_a_chunk_out_of_turn(start: Any, tmp_path: Path) -> None:
-    """Chunks by number must come in turn, after their metadata, and hold bytes."""
+async def test_hub_refuses_a_numbered_chunk_out_of_turn(start: Any, tmp_path: Path) -> None:
+    """Numbered chunks must come in turn, after their metadata, and hold bytes."""
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
     chunk: dict[str, Any] = {"chunkIndex": 1, "totalChunks": 3, "data": [1]}
