@@ -1,4 +1,4 @@
-"""Who speaks to a hub in a test, over each transport and in each codec."""
+"""Clients of a hub in tests, over each transport and in each codec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long who is in may stay, over every transport."""
+"""Expiry of tokens and idle timeouts, over every transport."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Timed:
             self.here.hub._parts.expiry.check(session)
 
 
-async def test_a_token_expires(start: Start, over: str) -> None:
-    """Before a token expires its client is told, once; when it has, the connection is closed with
-    a code that says to come back.
+async def test_hub_warns_once_then_closes_when_a_token_expires(start: Start, over: str) -> None:
+    """Before a token expires its client is told, once; then the connection is closed with a code
+    that says to reconnect.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -55,9 +55,9 @@ async def test_a_token_expires(start: Start, over: str) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_a_fresh_token(start: Start, over: str) -> None:
-    """A fresh token keeps a connection open beyond the first one's end, and lets it be told again;
-    one that is not taken leaves all as it is.
+async def test_fresh_token_keeps_a_connection_open(start: Start, over: str) -> None:
+    """A fresh token moves the expiry, and its own is announced again; one that is refused changes
+    nothing.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -79,9 +79,9 @@ async def test_a_fresh_token(start: Start, over: str) -> None:
     assert await ada.close_code() == 4001
 
 
-async def test_less_than_before_means_to_come_anew(start: Start) -> None:
-    """Who shows a token that allows less is sent away to come back with it: what they subscribe to
-    was allowed by the one before.
+async def test_token_with_fewer_permissions_closes_the_connection(start: Start) -> None:
+    """A client that shows a token that allows less is closed to reconnect with it: its
+    subscriptions were allowed by the one before.
     """
     place = await start(auth=login())
     ada = await place.connect(token=token(scope="a b"))
@@ -90,7 +90,7 @@ async def test_less_than_before_means_to_come_anew(start: Start) -> None:
     assert await ada.close_code() == 4001
 
 
-async def test_time_alone_ends_it(start: Start) -> None:
+async def test_token_expires_by_the_real_clock(start: Start) -> None:
     """By the real clock, too, a connection is closed when its token expires."""
     place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
     ada = await place.connect()
@@ -101,9 +101,9 @@ async def test_time_alone_ends_it(start: Start) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_who_says_nothing_is_idle(start: Start, over: str) -> None:
-    """Who says nothing but heartbeats for too long is closed, and told not to come back by itself;
-    who says anything else is not.
+async def test_hub_closes_an_idle_client(start: Start, over: str) -> None:
+    """A client that sends nothing but heartbeats is closed with a code that keeps it from
+    reconnecting; one that sends anything else is not.
     """
     timed = Timed(start)
     place = await timed.place(idle_timeout=60)
@@ -117,8 +117,10 @@ async def test_who_says_nothing_is_idle(start: Start, over: str) -> None:
     assert await ada.close_code() == 4502
 
 
-async def test_heartbeats_in_a_batch_are_heartbeats(start: Start) -> None:
-    """Who says nothing but heartbeats is idle in a batch, too; who says more in one is not."""
+async def test_heartbeats_in_a_batch_do_not_count_as_activity(start: Start) -> None:
+    """A client that sends nothing but heartbeats is idle, in a batch, too; one that sends more in a
+    batch is not.
+    """
     clock = FakeClock()
     place = await start(idle_timeout=3_600, clock=clock.monotonic)
     ada = await place.connect()
