@@ -19,6 +19,7 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
+from rtmon.core.guarded_connection import answer_unreadable_request
 from rtmon.probes.websockets import flat, probed
 from rtmon.probes.websockets.pair import MemoryTransport, _Server, frame_bytes
 
@@ -152,11 +153,20 @@ def _outcome(task: asyncio.Task[None]) -> str:
     return "cancelled" if task.cancelled() else repr(task.exception())
 
 
+class Stock(ServerConnection):
+    """The library's own connection; it answers unreadable requests with 400, as rtmon's do."""
+
+    def send_data(self) -> None:
+        if self.protocol.handshake_exc is not None:
+            answer_unreadable_request(self.protocol)
+        super().send_data()
+
+
 async def all_the_same(chunks: list[bytes], *, late: bool = False, **how: Any) -> bool:
     """All three do the same at every step; returns whether the connection was opened."""
     monitors = [Monitor(interval=3600), Monitor(interval=3600)]
     stock, plain, quick = sides = [
-        Side(ServerConnection, how),
+        Side(Stock, how),
         Side(probed(monitors[0], ServerConnection), how),
         Side(probed(monitors[1], ServerConnection, way="fast"), how),
     ]
