@@ -104,15 +104,15 @@ async def test_client_that_leaves_while_presence_is_restored_does_not_stay(
     await asyncio.gather(*[broker.join("chat", each) for each in everybody])
     redis.ask("DEL", *[f"{broker.prefix}{kind}:chat" for kind in ("who", "info", "here")])
     redis.ask("DEL", f"{broker.prefix}mine:{broker.node}")
-    ask, leaving = broker._line.ask, []
+    ask, leaving = broker._connection.ask, []
 
     def watched(script: str, *arguments: Any) -> asyncio.Future[Any]:
         if script == "join" and not leaving:
-            monkeypatch.setattr(broker._line, "state", "away")
+            monkeypatch.setattr(broker._connection, "state", "away")
             leaving.extend([asyncio.ensure_future(broker.leave("chat", f"c{n}")) for n in (0, 201)])
         return ask(script, *arguments)
 
-    monkeypatch.setattr(broker._line, "ask", watched)
+    monkeypatch.setattr(broker._connection, "ask", watched)
     await broker.begin()
     await asyncio.gather(*leaving)
     monkeypatch.undo()
@@ -129,7 +129,8 @@ async def test_overload_of_publications_keeps_the_line_to_redis(
     broker = broker_of(place)
     await broker.join("chat", Member(client_id="c", name="bo"))
     waiting = [
-        broker._line.ask("sync", broker.prefix, -1, "", 0, "e") for _ in range(limits.BROKER_QUEUE)
+        broker._connection.ask("sync", broker.prefix, -1, "", 0, "e")
+        for _ in range(limits.BROKER_QUEUE)
     ]
     beat = asyncio.ensure_future(broker.beat())
     with pytest.raises(ProtocolError) as refused:

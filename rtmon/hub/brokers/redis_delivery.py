@@ -160,7 +160,7 @@ class Delivery:
     def _tell(self, message: NodeMessage) -> None:
         note = decode_note(message.body)
         if self.events is not None:
-            self.events.told(message.key, note, message.number)
+            self.events.note(message.key, note, message.number)
 
     async def _is_next(self, message: NodeMessage) -> bool:
         """Return whether a publication is to be delivered now."""
@@ -186,7 +186,7 @@ class Delivery:
         draft = self._decoded(message.body)
         if draft is None:
             if self.events is not None:
-                self.events.lost(key, epoch, offset)
+                self.events.gap(key, epoch, offset)
         elif self.deliver is not None:
             self.deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
@@ -250,7 +250,7 @@ class Delivery:
             self.fail_waiting()  # what they wait for may be among what was missed
             if before == epoch:
                 if await self._fill(epoch, last, seq) < seq - last and self.events is not None:
-                    self.events.lost(None, epoch, 0)
+                    self.events.gap(None, epoch, 0)
             else:
                 await self._begin_anew(epoch, base)
         self.epoch, self.seq = epoch, seq
@@ -282,7 +282,7 @@ class Delivery:
             base: publications of lives before it; a copy that was restored still has them.
         """
         if self.events is not None:
-            self.events.lost(None, epoch, 0)
+            self.events.gap(None, epoch, 0)
         for keys in _chunks(list(self._held)):
             known = [
                 (key, held.age)
@@ -307,7 +307,7 @@ class Delivery:
         if held is None:
             return
         if lost is not None and self.events is not None:
-            self.events.lost(key, recovery.epoch, lost)
+            self.events.gap(key, recovery.epoch, lost)
         for published in missed:
             if self.deliver is not None:
                 self.deliver(key, published)

@@ -33,7 +33,7 @@ from ...protocol import limits
 from .redis_address import Address
 from .redis_scripts import SCRIPTS
 
-__all__ = ["Line", "Listener", "unavailable"]
+__all__ = ["ConnectionListener", "RedisConnection", "unavailable"]
 
 logger = logging.getLogger("rtmon.hub")
 
@@ -57,7 +57,7 @@ _WRITES = {_DIGESTS[name] for name in ("publish", "tell", "join")}
 """Scripts that Redis runs only if it is not full."""
 
 
-class Listener(Protocol):
+class ConnectionListener(Protocol):
     """What a line calls."""
 
     async def begin(self) -> None:
@@ -80,7 +80,7 @@ class _Command(NamedTuple):
     answer: asyncio.Future[Any]
 
 
-class Line:
+class RedisConnection:
     """Both connections, kept up by one task.
 
     Args:
@@ -108,7 +108,7 @@ class Line:
         timeout: float,
         interval: float,
         backoff: Backoff,
-        listener: Listener,
+        listener: ConnectionListener,
     ) -> None:
         self._address = address
         self.where = address.where
