@@ -49,7 +49,7 @@ class Broadcast:
         self._callbacks: Subscriptions[CallbackSubscription] = Subscriptions()
         self._catching_up: dict[str, list[CatchUp]] = {}
         self._batches: dict[str, tuple[Batcher[Outgoing], Timer]] = {}
-        # A lock lives as long as somebody holds it or waits for it.
+        # A lock lives as long as a publisher holds it or waits for it.
         self._publishers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def deliver(self, key: str, published: Published) -> None:

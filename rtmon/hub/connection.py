@@ -105,7 +105,7 @@ class Connection:
     def sender(self) -> str:
         """Sender key for deduplication: the client's secret, within the user if authenticated.
 
-        A user who presents another user's secret does not become the same sender.
+        A user that presents another user's secret does not become the same sender.
         """
         known = self.identity
         return self.secret if known is None else f"{len(known.id)}:{known.id}:{self.secret}"

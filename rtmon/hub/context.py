@@ -106,7 +106,7 @@ class HubContext:
 
     Attributes:
         options: the hub's options; replaced by :meth:`rtmon.hub.Hub.change`.
-        broker: publishes, keeps histories, and knows who is present.
+        broker: publishes, keeps histories and presence.
         clock: monotonic seconds.
         wall: Unix seconds.
         node: id of this hub among those that share its broker.

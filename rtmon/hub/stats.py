@@ -148,5 +148,5 @@ class StatsTable:
             if stats.subscribers == 0 and name not in self._first
         ]
         gone = idle[: max(1, self._capacity // 10)]
-        with self._lock:  # whoever scrapes on another thread must not find it in neither place
+        with self._lock:  # a scrape on another thread must find it in one of the two places
             self._forgotten.add([self._stats.pop(name) for name in gone])

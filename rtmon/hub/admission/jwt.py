@@ -87,7 +87,7 @@ class JWT:
                 "token_expired", "The token has expired: come back with a fresh one."
             ) from None
         except Exception:  # noqa: BLE001 - a hostile token may raise anything
-            # The reason would help an attacker who guesses, and the cause may quote the token.
+            # The reason would help an attacker to guess, and the cause may quote the token.
             raise ProtocolError(
                 "invalid_token", "The token is not one that is taken here."
             ) from None

@@ -184,11 +184,11 @@ class Broker(abc.ABC):
             draft: what is published.
             size: publications to keep for the channel.
             age: seconds to keep them.
-            sender: whose message it is; with it, an id published before is not published again.
+            sender: key of the sender; with it, an id published before is not published again.
 
         Raises:
             ProtocolError: the broker cannot be reached. It may have been published all the same;
-                who sends it again with the same id and sender has it published once.
+                sent again with the same id and sender, it is published once.
         """
 
     @abc.abstractmethod

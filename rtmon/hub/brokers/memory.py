@@ -23,7 +23,7 @@ class MemoryBroker(Broker):
 
     Args:
         clock: seconds that only grow.
-        channels: how many channels nobody listens to keep their history.
+        channels: how many channels without subscribers keep their history.
     """
 
     def __init__(

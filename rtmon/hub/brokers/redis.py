@@ -54,9 +54,9 @@ class RedisBroker(Broker):
         prefix: of all keys; nodes with the same one in the same database are one hub.
         timeout: seconds that an answer of Redis may take, and that it may be silent, until it
             counts as away.
-        expires: seconds after which this node, if it is not heard of, is given up by others, and
-            those who were connected to it are gone. It says that it lives three times as often.
-        forget: seconds for which the position of a channel is kept that nobody uses.
+        expires: seconds of silence after which other nodes give this node up, and announce its
+            clients as left. It reports three times as often that it is alive.
+        forget: seconds for which the position of an unused channel is kept.
         backoff: how long to wait between attempts to reach Redis again.
         clock: Unix seconds, the same on all nodes; Redis's own time if None.
 

@@ -172,7 +172,7 @@ class RedisConnection:
             )
 
     async def _enter(self) -> None:
-        """Wait for the first attempt, and for those who have waited longer."""
+        """Wait for the first attempt, and for callers that have waited longer."""
         self._entering += 1
         try:
             if self.state == "new":
@@ -275,7 +275,7 @@ class RedisConnection:
             except NoScriptError:
                 forgotten = True
             except ReadOnlyError:
-                raise  # it is a replica now: another connection may find who leads
+                raise  # it is a replica now: another connection may find the primary
             except ResponseError as error:
                 _settle(command.answer, error=self._refused(error))
             else:
@@ -358,7 +358,7 @@ def _settle(
         answer.set_result(value)
     else:
         answer.set_exception(error)
-        answer.exception()  # whoever waits is told; if nobody does any more, nobody need complain
+        answer.exception()  # else asyncio warns when no caller waits any more
 
 
 def _first(errors: BaseException) -> str:

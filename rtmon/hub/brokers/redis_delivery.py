@@ -62,8 +62,8 @@ class Delivery:
     Args:
         call: runs a script that looks whether Redis is as this node knows it.
         node: the name of this node.
-        forget: seconds for which the position of a channel is kept that nobody uses.
-        unavailable: makes the error for those who wait when Redis goes away.
+        forget: seconds for which the position of an unused channel is kept.
+        unavailable: makes the error for calls that wait when Redis goes away.
 
     Attributes:
         deliver, events: see :meth:`.Broker.attach`.
@@ -170,7 +170,7 @@ class Delivery:
         if held is None or held.offset is None:
             return message.seq == self.seq + 1
         if message.number > held.offset + 1:
-            # Offsets are dense. Redis is asked, because whoever can publish there can forge.
+            # Offsets are dense. Redis is asked, because any client of Redis can forge a message.
             past = await self._past(message.key, (self.epoch, held.offset), held.age)
             if past.recovery.offset < message.number:
                 self._ignore("A forged message", f"{message.key} has no such offset yet")
@@ -338,7 +338,7 @@ class Delivery:
                 reached.set_result(None)
 
     def fail_waiting(self) -> None:
-        """Tell those who wait that Redis has gone away."""
+        """Fail the calls that wait, because Redis has gone away."""
         waiting, self._reached = self._reached, []
         for *_, reached in waiting:
             if not reached.done():

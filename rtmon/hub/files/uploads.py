@@ -27,7 +27,7 @@ be any number of them."""
 
 @dataclass(slots=True)
 class _Up:
-    """An upload, and who it is from and for."""
+    """An upload with its sender and its receivers."""
 
     upload: Upload
     sender: str
@@ -98,7 +98,7 @@ class Uploads:
                 raise ProtocolError(
                     "unknown_file", "There is no such transfer to resume: offer it without file."
                 )
-            # Who knows the id, which cannot be guessed, is who began.
+            # A client that knows the id, which cannot be guessed, is the one that began.
             up.sender, up.used = connection.sender, now
             return offer.file, up.upload.received
         mine = sum(up.sender == connection.sender for up in self._ups.values())
@@ -109,7 +109,7 @@ class Uploads:
                 retry=True,
             )
         if len(self._ups) >= limits.FILES_UNDER_WAY:
-            # Each is an open file, and who comes anew is somebody else.
+            # Each is an open file, and a client that connects anew counts as another sender.
             raise ProtocolError(
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )

@@ -102,7 +102,7 @@ class ASGIPeer(SendingPeer):
             pass
 
     async def _sending(self) -> None:
-        # The server raises OSError once the peer is gone, and tells the one who receives.
+        # The server raises OSError once the peer is gone, and reports it to receive().
         with contextlib.suppress(OSError):
             while (messages := await self.round()) is not None:
                 for data in messages:
@@ -135,7 +135,7 @@ class App:
         self.socketio = SocketIO({"/": hub, **namespaces})
         self._origins = Origins(origins)
         self._hubs = dict.fromkeys([hub, *namespaces.values()])
-        # Browsers want to be told what is let in here anyway; who is not does not come so far.
+        # Browsers need CORS headers for what is allowed; other origins were refused before.
         self._streams = CORSMiddleware(
             EventStreams(hub, heartbeat=heartbeat, drain=drain),
             allow_origin_regex=".*",
@@ -165,7 +165,7 @@ class App:
             await self._streams(scope, receive, send)
         else:
             if path == "/healthz":
-                await self.hub.start()  # where it is mounted, nobody else does
+                await self.hub.start()  # where the application is mounted, its lifespan is not run
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
@@ -193,7 +193,7 @@ class App:
             return
         wanted = ConnectRequest.of(scope.get("query_string", b"").decode("latin-1"))
         if hint:
-            # What a client calls itself; who it is, the hub decides.
+            # A display name that the client claims; its user is up to the hub.
             wanted = wanted.with_name(hint)
             scope["path_params"] = {**scope.get("path_params", {}), "client_id": hint}
         await ASGIPeer(self.hub, scope, receive, send).run(wanted)
@@ -239,7 +239,7 @@ def app(
     (server-sent events), ``/socket.io``, ``/healthz``, and with the chat page at ``/``.
 
     Args:
-        hub: who is connected, and what reaches whom. It is closed when the server that runs the
+        hub: the hub to serve. It is closed when the server that runs the
             application ends; where it is mounted, close it yourself.
         namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
         origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
@@ -247,8 +247,8 @@ def app(
             :class:`rtmon.hub.admission.origins.Origins`.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
         drain: whether event streams and polls are told and ended when a signal stops uvicorn,
-            which waits for them otherwise. False where several servers share a process, and for who
-            closes the application before the server, as :func:`rtmon.asgi.serve` does.
+            which waits for them otherwise. False where several servers share a process, or where
+            the application is closed before the server, as :func:`rtmon.asgi.serve` does.
         page: whether there is a chat page.
 
     Raises:

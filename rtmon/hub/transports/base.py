@@ -43,7 +43,7 @@ class Peer(abc.ABC):
         authenticates_later: whether a client can authenticate in its first message, before its
             welcome.
         meter: what counts the connection; None if nothing does.
-        monitor: whose the meter is.
+        monitor: the Monitor of the meter.
         connection: of ``websockets``, if the transport is that: while it can be written to, it may
             be sent frames that others are sent too (:mod:`rtmon.core.frame_sharing`).
     """

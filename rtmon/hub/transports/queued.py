@@ -33,8 +33,8 @@ _Message: TypeAlias = tuple[str | bytes, Settled | None]
 class QueuedPeer(Peer):
     """A Peer with a bounded queue in front of a transport that cannot always take messages.
 
-    The queue is empty while the transport is :attr:`writable`, so whoever writes to a writable
-    transport directly overtakes nothing.
+    The queue is empty while the transport is :attr:`writable`, so a direct write to a writable
+    transport overtakes nothing.
 
     **What a transport provides**
 
@@ -52,12 +52,12 @@ class QueuedPeer(Peer):
     **What a transport calls**
 
     * :meth:`pump` whenever it has become writable again;
-    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when somebody
-      else writes to it too;
+    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when the program
+      writes to it, too;
     * :meth:`ended` once, when the connection is gone, beside :meth:`rtmon.hub.Hub.closed`.
 
     Args:
-        hub: whose options bound the queue, as they are at any time, and whose clock is used.
+        hub: has the options that bound the queue, read anew each time, and the clock.
     """
 
     _queue: SendQueue[_Message] | None = None
@@ -165,7 +165,7 @@ class QueuedPeer(Peer):
 
     def has_room(self, share: float = 1.0) -> bool:
         if not self.open:
-            return True  # nobody waits for somebody who is gone
+            return True  # a publisher does not wait for a connection that has ended
         queue, bounds = self._queue, self._context.options.bounds
         if queue is None:
             return self.buffered < share * bounds.bytes
@@ -269,7 +269,7 @@ class QueuedPeer(Peer):
             self.meter.bump("dropped")
 
     def _admit(self) -> None:
-        """Let those go on who wait for room."""
+        """Wake the publishers that wait for room."""
         waiting, self._roomless = self._roomless, None
         for waiter in waiting or ():
             if not waiter.done():

@@ -2,7 +2,7 @@
 
 What the hub says is an event named after its type, with the whole message and the client's
 positions (:mod:`.positions`) as arguments; what a client emits is a message of the event's name,
-and a callback gets the answer. docs/transports.md says it for those who write clients.
+and a callback gets the answer. docs/transports.md describes it for authors of clients.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class SocketIO:
 
     Attributes:
         server: python-socketio's.
-        meter: who counts a connection, by its sid and namespace; to be set by whoever measures.
+        meter: returns the meter of a connection, by its sid and namespace; set by a probe.
     """
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
@@ -142,7 +142,7 @@ class SocketIO:
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other
-            cors_allowed_origins="*",  # whoever is refused does not come so far
+            cors_allowed_origins="*",  # other origins were refused before
             # As JSON, and with base64, a message is larger than what it is taken as.
             max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),
             logger=logger,
@@ -245,5 +245,5 @@ class SocketIO:
 
 
 async def _nothing_more() -> dict[str, Any]:
-    """The rest of a request whose body was read."""
+    """The rest of a request after its body was read."""
     return {"type": "http.request", "body": b"", "more_body": False}

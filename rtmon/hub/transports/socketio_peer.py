@@ -52,7 +52,7 @@ _AT_ONCE = 12
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message as an event, and where it takes its reader; the same for all who get it."""
+    """A message as an event, with the position it takes its reader to; shared by all receivers."""
 
     text: str
     attachments: list[bytes]

@@ -50,7 +50,7 @@ _ATTACHMENTS = 16
 """Binary parts of one event; python-socketio itself would hold any number of them."""
 
 _LOOKS = 60.0
-"""Seconds between two looks whether a connection is still somebody's."""
+"""Seconds between two checks whether a connection still belongs to a client."""
 
 PACKETS = "rtmon.packets"
 """Scope key: the packets that were posted with a request."""

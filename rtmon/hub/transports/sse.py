@@ -2,7 +2,7 @@
 
 An event's name is the message type, its data the message in JSON, and its id the client's
 positions in all places (:mod:`.positions`), which a browser sends back as ``Last-Event-ID`` when
-it returns. docs/transports.md says it for those who write clients.
+it returns. docs/transports.md describes it for authors of clients.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _RESERVED = frozenset({"error", "open"})
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A message as an event, and where it takes its reader; the same for all who get it."""
+    """A message as an event, with the position it takes its reader to; shared by all receivers."""
 
     encoded: bytes
     further: list[tuple[str, Position]]
@@ -130,7 +130,7 @@ class _Answer(EventSourceResponse):
     """The answer that a stream is: when uvicorn is told to stop, its reader is told before it ends.
 
     sse-starlette learns of that from uvicorn's signal handler, for all streams of the process and
-    for good: who serves several applications one after the other or side by side, as notebooks
+    for good: programs that serve several applications in turn or side by side, as notebooks
     and tests do, must not have their streams end by it.
     """
 
@@ -207,7 +207,7 @@ class EventStreams:
         await response(scope, receive, send)
 
     def opened(self, peer: StreamPeer, token: str) -> None:
-        """A stream can be posted to by who knows its token."""
+        """A client that knows a stream's token can post to it."""
         self._open[token] = peer
 
     # GET
@@ -237,7 +237,7 @@ class EventStreams:
     async def _events(
         self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None, request: Request
     ) -> AsyncGenerator[bytes, None]:
-        # By now the answer has begun, so whoever counts it has a meter for it.
+        # By now the response has begun, so a probe has a meter for it.
         peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
         arriving = asyncio.get_running_loop().create_task(self._arrive(peer, wanted, identity))
         try:

@@ -57,7 +57,7 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # A class of somebody else's does not say when writing goes on, so nothing waits for it.
+        # A foreign connection class does not say when writing goes on, so nothing waits for it.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
@@ -72,7 +72,7 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def taken(self) -> int:
-        # While writing is paused nobody writes, but for what the connection itself counts.
+        # While writing is paused only the connection itself writes, and it counts that.
         written = self.connection.written() if isinstance(self.connection, Guarded) else 0
         return written - self.buffered
 
@@ -148,7 +148,7 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # The library's own choice refuses those who offer nothing; any bare client may join here.
+    # The library refuses clients that offer no subprotocol; here any bare client may connect.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)
 
