@@ -11,7 +11,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
+.PHONY: help demo test test-matrix test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,9 +23,13 @@ demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (AR
 test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 	@sh scripts/programs.sh
 	@rm -f .coverage.*
-	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course" \
+	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course and not matrix" \
 		--numprocesses 3 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+test-matrix: $(INSTALLED) ## Run the whole matrices of cases, of which make test runs one of each kind
+	@sh scripts/programs.sh
+	$(BIN)/pytest tests -m matrix --numprocesses 3 --dist load $(ARGS)
 
 test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
 	@sh scripts/programs.sh
