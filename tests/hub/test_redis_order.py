@@ -16,7 +16,7 @@ import rtmon.asgi
 from rtmon.core.batching import Batch
 from rtmon.hub import Hub
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.testing import until
+from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import TRANSPORTS
 from tests.hub.nodes import QUICK, Nodes
 from tests.hub.redis_server import RedisServer
@@ -77,7 +77,10 @@ class Scene:
             news = await stack.enter_async_context(reader.subscribe("news"))
             reading = asyncio.create_task(self._read(news))
             stack.callback(reading.cancel)
-            yield servers[0].url
+            # A refusal is heard when more messages are on their way already.
+            proxy = await stack.enter_async_context(FaultProxy(servers[0]))
+            proxy.latency = 0.03
+            yield proxy.url
 
     async def _read(self, news: Any) -> None:
         async for message in news:
