@@ -9,7 +9,7 @@ from rtmon.hub.brokers.sender_order import SenderOrder
 
 
 def test_messages_wait_until_the_refused_one_is_sent_again() -> None:
-    """Later messages are admitted in the order they were sent, each when it comes again."""
+    """Later messages are admitted in their order, each when it comes again."""
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=0.1)
@@ -73,48 +73,69 @@ def test_senders_whose_time_is_over_are_forgotten() -> None:
     assert len(order) == 30
 
 
+class Sender:
+    """A client that sends without waiting, a server, and what is on its way between them."""
+
+    def __init__(self, count: int) -> None:
+        self.order = SenderOrder(seconds=30.0)
+        self.waiting = list(range(count))
+        self.coming: deque[int] = deque()
+        self.answers: deque[tuple[int, bool]] = deque()
+        self.stored: list[int] = []
+
+    def send(self) -> None:
+        """Send the next message."""
+        if self.waiting:
+            self.coming.append(self.waiting.pop(0))
+
+    def hear(self) -> None:
+        """Take an answer; what was refused is sent again before what comes after it."""
+        if self.answers:
+            message, done = self.answers.popleft()
+            if not done:
+                self.waiting = sorted([*self.waiting, message])
+
+    def publish(self) -> None:
+        """Have the broker store a message."""
+        self._take(stored=True, answered=True)
+
+    def refuse(self) -> None:
+        """Have the broker refuse a message."""
+        self._take(stored=False, answered=False)
+
+    def lose(self) -> None:
+        """Have the broker store a message, and its answer be lost."""
+        self._take(stored=True, answered=False)
+
+    def _take(self, *, stored: bool, answered: bool) -> None:
+        if not self.coming:
+            return
+        message = self.coming.popleft()
+        done = answered
+        if not self.order.admit("ada", str(message), now=0.0):
+            done = False
+        else:
+            if stored and message not in self.stored:
+                self.stored.append(message)
+            note = self.order.published if answered else self.order.refused
+            note("ada", str(message), now=0.0)
+        self.answers.append((message, done))
+
+
 @example(steps=["send", "send", "refuse", "hear", "send", "publish", "refuse"], count=3)
 @given(
     steps=st.lists(st.sampled_from(["send", "publish", "refuse", "lose", "hear"]), max_size=120),
     count=st.integers(1, 12),
 )
-def test_messages_are_published_once_and_in_order_however_often_some_are_refused(  # noqa: C901 - a model of a client and a broker
+def test_messages_are_published_once_and_in_order_however_often_some_are_refused(
     steps: list[str], count: int
 ) -> None:
     """A client that sends without waiting, and again what was refused, has it all published in
     order, even if the broker stores messages whose answer is lost.
     """
-    order = SenderOrder(seconds=30.0)
-    waiting, coming, answers = list(range(count)), deque[int](), deque[tuple[int, bool]]()
-    stored: list[int] = []
-
-    def take(outcome: str) -> None:
-        message = coming.popleft()
-        done = False
-        if order.admit("ada", str(message), now=0.0):
-            if outcome != "refuse" and message not in stored:
-                stored.append(message)
-            done = outcome == "publish"
-            (order.published if done else order.refused)("ada", str(message), now=0.0)
-        answers.append((message, done))
-
-    def step(what: str) -> None:
-        if what == "send" and waiting:
-            coming.append(waiting.pop(0))
-        elif what == "hear" and answers:
-            message, done = answers.popleft()
-            if not done:
-                waiting.append(message)
-                waiting.sort()
-        elif what in {"publish", "refuse", "lose"} and coming:
-            take(what)
-
-    for what in steps:
-        step(what)
-    for _ in range(20 * count):
-        for what in ("send", "publish", "hear"):
-            step(what)
-    assert stored == list(range(count))
-    assert not waiting
-    assert not coming
-    assert len(order) == 0
+    sender = Sender(count)
+    for step in [*steps, *["send", "publish", "hear"] * 20 * count]:
+        getattr(sender, step)()
+    assert sender.stored == list(range(count))
+    assert not [*sender.waiting, *sender.coming, *sender.answers]
+    assert len(sender.order) == 0

@@ -39,7 +39,7 @@ _DAY = 86_400.0
 
 _BACKOFF = Backoff(base=0.1, max=5.0)
 
-_SENT_AGAIN = 30.0
+_SENT_AGAIN = 10.0
 """Seconds within which a client sends a refused message again; its later ones wait for that."""
 
 
