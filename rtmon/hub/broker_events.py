@@ -50,7 +50,7 @@ class BrokerEventHandler(BrokerEvents):
         self._broadcast = broadcast
         self._join_leave = join_leave
 
-    def told(self, key: str, note: Note, count: int | None) -> None:
+    def note(self, key: str, note: Note, count: int | None) -> None:
         payload, connections = note.payload, self._registry.connections
         if key.startswith(client_key("")):
             target = connections.get(key.removeprefix(client_key("")))
@@ -73,7 +73,7 @@ class BrokerEventHandler(BrokerEvents):
         message = self._context.messages.message("notification", payload)
         return deliver(self._registry.user_connections(user), Outgoing(message))
 
-    def lost(self, key: str | None, epoch: str, offset: int) -> None:
+    def gap(self, key: str | None, epoch: str, offset: int) -> None:
         if key is None:
             for connection, pattern in self._registry.subscriptions.patterns():
                 connection.send("gap", outgoing.Gap(channel=pattern, recovered=False))
@@ -89,13 +89,15 @@ class BrokerEventHandler(BrokerEvents):
         self._broadcast.flush(key)
         self._broadcast.announce(key, self._context.messages.message("gap", gap))
 
-    def moved(self, change: Change, key: str, member: outgoing.Member, remaining: int) -> None:
+    def member_changed(
+        self, change: Change, key: str, member: outgoing.Member, remaining: int
+    ) -> None:
         if key == CHAT or key.startswith("room:"):
             self._join_leave.add(key, change, member.client_id, member)
         elif key.startswith(user_key("")) and remaining == (change == "joined"):
             self._join_leave.add(USERS, change, key.removeprefix(user_key("")), member)
 
-    def condition(self, away: str | None) -> None:
+    def availability_changed(self, away: str | None) -> None:
         if away is None:
             what, detail = "broker back", "Other nodes can be reached again."
             logger.info(detail)

@@ -223,7 +223,7 @@ class Hub:
         payload = outgoing.Notification(title=title, text=text, level=level, data=data)
         # On this node at once; other nodes get it from the broker.
         note = Note(type="notification", payload=payload, skip=self.node)
-        self.context.broker.tell(user_key(user), note)
+        self.context.broker.send_note(user_key(user), note)
         return self._parts.events.notify(user, payload)
 
     def channel_stats(self) -> dict[str, ChannelStats]:

@@ -126,4 +126,4 @@ class JoinLeave:
                 kind = "user_online" if change == "joined" else "user_offline"
             else:
                 kind = "user_joined" if change == "joined" else "user_left"
-            self._context.broker.tell(place, Note(type=kind, payload=payload))
+            self._context.broker.send_note(place, Note(type=kind, payload=payload))

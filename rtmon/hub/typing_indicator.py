@@ -125,4 +125,4 @@ class TypingIndicators:
             room=place.removeprefix("room:") if place.startswith("room:") else None,
             to=place.removeprefix(prefix) if place.startswith(prefix) else None,
         )
-        self._context.broker.tell(place, Note(type=kind, payload=payload, skip=connection.id))
+        self._context.broker.send_note(place, Note(type=kind, payload=payload, skip=connection.id))

@@ -98,15 +98,15 @@ async def test_who_goes_while_redis_is_told_who_is_there(
     await asyncio.gather(*[broker.join("chat", each) for each in everybody])
     redis.ask("DEL", *[f"{broker.prefix}{kind}:chat" for kind in ("who", "info", "here")])
     redis.ask("DEL", f"{broker.prefix}mine:{broker.node}")
-    ask, leaving = broker._line.ask, []
+    ask, leaving = broker._connection.ask, []
 
     def watched(script: str, *arguments: Any) -> asyncio.Future[Any]:
         if script == "join" and not leaving:
-            monkeypatch.setattr(broker._line, "state", "away")
+            monkeypatch.setattr(broker._connection, "state", "away")
             leaving.extend([asyncio.ensure_future(broker.leave("chat", f"c{n}")) for n in (0, 201)])
         return ask(script, *arguments)
 
-    monkeypatch.setattr(broker._line, "ask", watched)
+    monkeypatch.setattr(broker._connection, "ask", watched)
     await broker.begin()
     await asyncio.gather(*leaving)
     monkeypatch.undo()
@@ -121,7 +121,8 @@ async def test_too_much_to_publish_does_not_end_the_line(nodes: Nodes, redis: Re
     broker = broker_of(place)
     await broker.join("chat", Member(client_id="c", name="bo"))
     waiting = [
-        broker._line.ask("sync", broker.prefix, -1, "", 0, "e") for _ in range(limits.BROKER_QUEUE)
+        broker._connection.ask("sync", broker.prefix, -1, "", 0, "e")
+        for _ in range(limits.BROKER_QUEUE)
     ]
     beat = asyncio.ensure_future(broker.beat())
     with pytest.raises(ProtocolError) as refused:

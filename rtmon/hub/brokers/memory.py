@@ -96,6 +96,6 @@ class MemoryBroker(Broker):
             count=self._presence.count(key), members=self._presence.members(key, limit=limit)
         )
 
-    def tell(self, key: str, note: Note) -> None:
+    def send_note(self, key: str, note: Note) -> None:
         if self._events is not None:
-            self._events.told(key, note, None)
+            self._events.note(key, note, None)

@@ -29,7 +29,7 @@ from .base import (
     Recovery,
     client_key,
 )
-from .redis_line import Line, unavailable
+from .redis_connection import RedisConnection, unavailable
 from .redis_members import Members
 from .redis_notes import Notes, decode_note, encode_note
 
@@ -117,7 +117,7 @@ class RedisBroker(Broker):
         self._waiters = 0
         self._next_touch = 0.0
         self._said_away = False
-        self._line = Line(
+        self._connection = RedisConnection(
             url,
             prefix=prefix,
             timeout=timeout,
@@ -125,12 +125,12 @@ class RedisBroker(Broker):
             backoff=backoff,
             listener=self,
         )
-        self.prefix = self._line.prefix
+        self.prefix = self._connection.prefix
         self._members = Members(self._call, self.node, expires=expires)
         self._notes = Notes(self._call_alive, self.node)
 
     def __repr__(self) -> str:
-        return f"<RedisBroker {self._line.where} {self.prefix} {self._line.state}>"
+        return f"<RedisBroker {self._connection.where} {self.prefix} {self._connection.state}>"
 
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
@@ -139,14 +139,14 @@ class RedisBroker(Broker):
         self._members.events = events
 
     async def start(self) -> None:
-        self._line.start()
+        self._connection.start()
 
     async def aclose(self) -> None:
-        if self._line.state == "up":
+        if self._connection.state == "up":
             # What was asked before is done before.
             with contextlib.suppress(ProtocolError):
                 await self._members.depart()
-        await self._line.aclose()
+        await self._connection.aclose()
         self._fail_waiting()
 
     # Publishing
@@ -154,7 +154,7 @@ class RedisBroker(Broker):
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
     ) -> Receipt:
-        await self._line.ready()
+        await self._connection.ready()
         seen = "" if sender is None else f"{len(sender)}:{sender}:{draft.id}"
         epoch, seq, offset, duplicate = await self._call_alive(
             "publish",
@@ -173,7 +173,7 @@ class RedisBroker(Broker):
         return Receipt(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
-        await self._line.ready()
+        await self._connection.ready()
         seq, recovery, _ = await self._history(key, since, age)
         await self._reach(recovery.epoch, seq)
         held = self._held.get(key)
@@ -195,33 +195,33 @@ class RedisBroker(Broker):
     # Who is there
 
     async def join(self, key: str, member: Member) -> int:
-        self._line.ensure()
-        up = self._line.linked or self._line.state == "new"
+        self._connection.ensure()
+        up = self._connection.linked or self._connection.state == "new"
         return await self._members.join(key, member, up=up)
 
     async def leave(self, key: str, client_id: str) -> int | None:
-        return await self._members.leave(key, client_id, up=self._line.linked)
+        return await self._members.leave(key, client_id, up=self._connection.linked)
 
     async def present(self, key: str, *, limit: int) -> Present:
-        await self._line.ready()
+        await self._connection.ready()
         count, *members = await self._call("present", key, limit)
         decoded = [msgspec.msgpack.decode(each, type=Member) for each in members if each]
         return Present(count=count, members=decoded)
 
     async def elsewhere(self, key: str) -> int:
-        await self._line.ready()
+        await self._connection.ready()
         count: int = await self._call("elsewhere", key, self.node)
         return count
 
-    def tell(self, key: str, note: Note) -> None:
-        self._notes.tell(key, note, up=self._line.state == "up")
+    def send_note(self, key: str, note: Note) -> None:
+        self._notes.send_note(key, note, up=self._connection.state == "up")
 
-    async def knows(self, client_id: str) -> bool:
-        await self._line.ready()
+    async def has_client(self, client_id: str) -> bool:
+        await self._connection.ready()
         return bool(await self._call("knows", client_id))
 
     async def send(self, client_id: str, note: Note) -> bool:
-        await self._line.ready()
+        await self._connection.ready()
         body = encode_note(note)
         return bool(await self._call_alive("send", client_id, client_key(client_id), body))
 
@@ -236,16 +236,16 @@ class RedisBroker(Broker):
         if self._said_away:
             self._said_away = False
             if self._events is not None:
-                self._events.condition(None)
+                self._events.availability_changed(None)
 
     def ended(self, reason: str) -> None:
         """The line is gone."""
         self._fail_waiting()
-        self.away = f"Redis at {self._line.where} is away: {reason}"
+        self.away = f"Redis at {self._connection.where} is away: {reason}"
         if not self._said_away:
             self._said_away = True
             if self._events is not None:
-                self._events.condition(self.away)
+                self._events.availability_changed(self.away)
 
     async def beat(self) -> None:
         """Say that this node lives, give up those that do not, keep what is held here."""
@@ -285,7 +285,7 @@ class RedisBroker(Broker):
 
     def _call(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         now = -1 if self._clock is None else int(self._clock() * 1000)
-        return self._line.ask(script, self.prefix, now, *arguments)
+        return self._connection.ask(script, self.prefix, now, *arguments)
 
     def _call_alive(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Call a script that looks whether Redis is as this node knows it."""
@@ -299,7 +299,7 @@ class RedisBroker(Broker):
             logger.warning("What another server told was skipped: %s", error)
             return
         if self._events is not None:
-            self._events.told(key, note, count)
+            self._events.note(key, note, count)
 
     def _hand_over(self, key: str, epoch: str, offset: int, body: bytes) -> None:
         held = self._held.get(key)
@@ -310,7 +310,7 @@ class RedisBroker(Broker):
         draft = _decoded(body)
         if draft is None:
             if self._events is not None:
-                self._events.lost(key, epoch, offset)
+                self._events.gap(key, epoch, offset)
         elif self._deliver is not None:
             self._deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
@@ -354,7 +354,7 @@ class RedisBroker(Broker):
             self._fail_waiting()  # what they wait for may be among what was missed
             found = await self._fill(before, last, seq)
             if (before != epoch or found < seq - last) and self._events is not None:
-                self._events.lost(None, epoch, 0)
+                self._events.gap(None, epoch, 0)
         self._epoch, self._seq = epoch, seq
         self._advance()
 
@@ -380,7 +380,7 @@ class RedisBroker(Broker):
         if held is None:
             return
         if not recovery.recovered and self._events is not None:
-            self._events.lost(key, recovery.epoch, recovery.offset)
+            self._events.gap(key, recovery.epoch, recovery.offset)
         for published in recovery.published:
             if self._deliver is not None:
                 self._deliver(key, published)
@@ -392,7 +392,7 @@ class RedisBroker(Broker):
         Raises:
             ProtocolError: Redis has gone away.
         """
-        if self._line.state == "away":
+        if self._connection.state == "away":
             raise unavailable()
         if epoch == self._epoch and seq <= self._seq:
             return

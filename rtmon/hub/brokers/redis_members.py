@@ -135,7 +135,7 @@ class Members:
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)
-                    self.events.moved("left", key, member, 0)
+                    self.events.member_changed("left", key, member, 0)
         await self._insist([wanted[each] for each in wanted.keys() - known], told=told)
         await self._insist([each for each in wanted.values() if each[:2] in self._unconfirmed])
 
@@ -155,14 +155,14 @@ class Members:
                 self._confirm(key, client_id, body)
                 if told and self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("joined", key, member, count)
+                    self.events.member_changed("joined", key, member, count)
 
     async def _bury(self, node: bytes) -> None:
         while moved := await self._call("bury", node, _AT_ONCE):
             for key, body, remaining in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
                 if self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("left", key.decode(), member, remaining)
+                    self.events.member_changed("left", key.decode(), member, remaining)
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:

@@ -32,7 +32,7 @@ class Notes:
         self._number = 0
         self._untold: dict[int, tuple[str, bytes]] = {}
 
-    def tell(self, key: str, note: Note, *, up: bool) -> None:
+    def send_note(self, key: str, note: Note, *, up: bool) -> None:
         """Have something told; now, if Redis is up."""
         self._number += 1
         self._untold[self._number] = (key, encode_note(note))

@@ -115,7 +115,7 @@ class ChatHandlers:
         to = payload.to
         if to is not None:
             await self.permissions.check(connection, "send", client_key(to))
-            if to not in self.registry.connections and not await self.context.broker.knows(to):
+            if to not in self.registry.connections and not await self.context.broker.has_client(to):
                 raise _unknown(to)
             return client_key(to)
         room = payload.where

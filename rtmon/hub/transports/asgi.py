@@ -17,11 +17,11 @@ from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...web import pages
 from ..admission.origins import REFUSAL, Origins, OriginsOption
 from ..encoding import size_of
-from .arriving import Arrival, shown
+from .abort import find_abort
+from .connect_request import ConnectRequest, credentials_of
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams, told_to_stop
-from .wire import dropping
 
 try:
     from starlette.datastructures import Headers
@@ -48,11 +48,11 @@ class ASGIPeer(SendingPeer):
         super().__init__(hub)
         self.codec = for_subprotocol(select_subprotocol(scope.get("subprotocols", ())))
         self._scope, self._receive, self._send = scope, receive, send
-        self.drop = dropping(scope, receive)
+        self.drop = find_abort(scope, receive)
         client = scope.get("client")
         self.remote = None if client is None else f"{client[0]}:{client[1]}"
 
-    async def run(self, arrival: Arrival) -> None:
+    async def run(self, wanted: ConnectRequest) -> None:
         """Take the connection, until it ends."""
         await self._receive()  # websocket.connect
         offered = self._scope.get("subprotocols", ())
@@ -61,7 +61,7 @@ class ASGIPeer(SendingPeer):
         sending = asyncio.get_running_loop().create_task(self._sending())
         try:
             async with self.limit:
-                await self._serve(arrival)
+                await self._serve(wanted)
         except TimeoutError:
             pass  # cut: it did not end by itself
         finally:
@@ -70,15 +70,15 @@ class ASGIPeer(SendingPeer):
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
 
-    async def _serve(self, arrival: Arrival) -> None:
+    async def _serve(self, wanted: ConnectRequest) -> None:
         headers = Headers(scope=self._scope).items()
         try:
             connection = await self._hub.open(
                 self,
-                name=arrival.name,
-                user=arrival.user,
-                since=arrival.since,
-                credentials=shown(self._hub, self, arrival, headers),
+                name=wanted.name,
+                user=wanted.user,
+                since=wanted.since,
+                credentials=credentials_of(self._hub, self, wanted, headers),
             )
         except ProtocolError as error:
             self.close(self._hub.refuse(self, error), error.message)
@@ -190,12 +190,12 @@ class App:
             await receive()
             await send({"type": "websocket.close", "code": 1000})
             return
-        arrival = Arrival.of(scope.get("query_string", b"").decode("latin-1"))
+        wanted = ConnectRequest.of(scope.get("query_string", b"").decode("latin-1"))
         if hint:
             # What a client calls itself; who it is, the hub decides.
-            arrival = arrival.hinted(hint)
+            wanted = wanted.with_name(hint)
             scope["path_params"] = {**scope.get("path_params", {}), "client_id": hint}
-        await ASGIPeer(self.hub, scope, receive, send).run(arrival)
+        await ASGIPeer(self.hub, scope, receive, send).run(wanted)
 
     def _plain(self, path: str, request: Request) -> Response:
         if path == "/healthz":

@@ -21,11 +21,11 @@ from ...protocol import close, limits
 from ...protocol.values import Token, explain
 from ..admission.refusals import close_code
 from ..places import channel_key, room_key
-from .arriving import Arrival, arrive, shown
+from .abort import AbortableWebSocket, find_abort
+from .connect_request import ConnectRequest, connect, credentials_of
 from .sending import Latest
 from .socketio_peer import Event, SocketIOPeer
 from .socketio_server import Server, asked, logger
-from .wire import Wire, dropping
 
 try:
     import socketio  # type: ignore[import-untyped]
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketIO"]
 
-_WIRE = "rtmon.wire"
+_WEBSOCKET = "rtmon.websocket"
 """Scope key: the WebSocket below a connection, to cut it."""
 
 
@@ -53,16 +53,16 @@ class _Auth(msgspec.Struct):
     offset: str | None = None
     pid: str | None = None
 
-    def arrival(self, address: Arrival) -> Arrival:
+    def wanted(self, address: ConnectRequest) -> ConnectRequest:
         """The same with what stands in the address, too."""
         places = [*map(room_key, self.rooms), *map(channel_key, self.channels)]
-        return Arrival(
+        return ConnectRequest(
             name=self.name or address.name,
             user=self.user or address.user,
             since=address.since,
             token=address.token,
             places={**address.places, **dict.fromkeys(places)},
-            returning=self.offset or "",
+            positions=self.offset or "",
         )
 
 
@@ -92,12 +92,12 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             said = msgspec.convert(auth or {}, _Auth)
         except msgspec.ValidationError as error:
             raise socketio.exceptions.ConnectionRefusedError(f"auth: {explain(error)}") from None
-        arrival = said.arrival(Arrival.of(environ.get("QUERY_STRING", "")))
+        wanted = said.wanted(ConnectRequest.of(environ.get("QUERY_STRING", "")))
         peer = self.peers[sid] = self._transport.peer(self, sid, environ)
         headers = Headers(scope=environ["asgi.scope"]).items()
-        credentials = shown(self.hub, peer, arrival, headers, said=said.token)
+        credentials = credentials_of(self.hub, peer, wanted, headers, said=said.token)
         try:
-            connection = await arrive(self.hub, peer, arrival, credentials=credentials)
+            connection = await connect(self.hub, peer, wanted, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
             code = close_code(error)
@@ -148,20 +148,22 @@ class SocketIO:
         )
         for namespace, hub in hubs.items():
             self.server.register_namespace(_Namespace(namespace, hub, self))
-        self._upgraded: dict[str, Wire] = {}
+        self._upgraded: dict[str, AbortableWebSocket] = {}
         self._events = Latest(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "websocket":
             await self.server.handle_request(scope, receive, send)
             return
-        wire = scope[_WIRE] = Wire(receive, send, dropping(scope, receive))
+        websocket = scope[_WEBSOCKET] = AbortableWebSocket(
+            receive, send, find_abort(scope, receive)
+        )
         sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
-        self._upgraded[sid] = wire
+        self._upgraded[sid] = websocket
         try:
-            await self.server.handle_request(scope, wire.receive, wire.send)
+            await self.server.handle_request(scope, websocket.receive, websocket.send)
         finally:
-            if self._upgraded.get(sid) is wire:
+            if self._upgraded.get(sid) is websocket:
                 del self._upgraded[sid]
 
     def peer(self, namespace: _Namespace, sid: str, environ: dict[str, Any]) -> SocketIOPeer:
@@ -184,9 +186,9 @@ class SocketIO:
 
     def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
         scope = environ.get("asgi.scope", {})
-        for wire in (scope.get(_WIRE), self._upgraded.get(eio_sid)):
-            if wire is not None:
-                wire.cut()
+        for websocket in (scope.get(_WEBSOCKET), self._upgraded.get(eio_sid)):
+            if websocket is not None:
+                websocket.cut()
 
     def farewell(self) -> None:
         """Tell all clients that the server stops: a poll that waits is answered."""

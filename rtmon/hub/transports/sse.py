@@ -21,10 +21,10 @@ from ...protocol import close, outgoing
 from ...protocol.codecs import JSON
 from ...protocol.incoming import Position
 from ..admission.refusals import close_code
-from .arriving import Arrival, arrive, shown
+from .abort import find_abort
+from .connect_request import ConnectRequest, connect, credentials_of
 from .positions import Positions, moves
 from .sending import METER, MONITOR, Latest, SendingPeer
-from .wire import dropping
 
 try:
     import anyio
@@ -213,31 +213,31 @@ class EventStreams:
     async def _stream(self, request: Request, send: Send) -> None:
         client = request.client
         peer = StreamPeer(self, None if client is None else f"{client.host}:{client.port}")
-        peer.drop = dropping(request.scope, request.receive)
-        arrival = Arrival.of(request.url.query)
+        peer.drop = find_abort(request.scope, request.receive)
+        wanted = ConnectRequest.of(request.url.query)
         returning = request.headers.get("last-event-id") or request.query_params.get(
             "last_event_id"
         )
         identity: User | None = None
-        credentials = shown(self.hub, peer, arrival, request.headers.items())
+        credentials = credentials_of(self.hub, peer, wanted, request.headers.items())
         if credentials is not None:
             try:
                 identity = await self.hub.authenticate(peer, credentials)
             except ProtocolError as error:
                 await _refusal(error)(request.scope, request.receive, send)
                 return
-        events = self._events(peer, arrival.returned(returning), identity, request)
+        events = self._events(peer, wanted.with_positions(returning), identity, request)
         response = _Answer(peer, events, ping=self._heartbeat, drain=self._drain)
         with contextlib.suppress(TimeoutError):
             async with peer.limit:
                 await response(request.scope, request.receive, send)
 
     async def _events(
-        self, peer: StreamPeer, arrival: Arrival, identity: User | None, request: Request
+        self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None, request: Request
     ) -> AsyncGenerator[bytes, None]:
         # By now the answer has begun, so whoever counts it has a meter for it.
         peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
-        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival, identity))
+        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, wanted, identity))
         try:
             yield self._retry
             while (messages := await peer.round()) is not None:
@@ -251,9 +251,11 @@ class EventStreams:
                 self.hub.closed(peer.arrived.result())
             peer.arrived.cancel()
 
-    async def _arrive(self, peer: StreamPeer, arrival: Arrival, identity: User | None) -> None:
+    async def _arrive(
+        self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None
+    ) -> None:
         try:
-            peer.arrived.set_result(await arrive(self.hub, peer, arrival, identity=identity))
+            peer.arrived.set_result(await connect(self.hub, peer, wanted, identity=identity))
         except ProtocolError as error:
             peer.close(close_code(error), error.message)
         except Exception:

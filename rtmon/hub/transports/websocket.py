@@ -15,7 +15,7 @@ from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
-from .arriving import Arrival, shown
+from .connect_request import ConnectRequest, credentials_of
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
@@ -122,15 +122,15 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
-    arrival = Arrival.of(path.partition("?")[2])
+    wanted = ConnectRequest.of(path.partition("?")[2])
     headers = connection.request.headers.raw_items() if connection.request else ()
     try:
         return await hub.open(
             peer,
-            name=arrival.name,
-            user=arrival.user,
-            since=arrival.since,
-            credentials=shown(hub, peer, arrival, headers),
+            name=wanted.name,
+            user=wanted.user,
+            since=wanted.since,
+            credentials=credentials_of(hub, peer, wanted, headers),
         )
     except ProtocolError as error:
         code = hub.refuse(peer, error)

@@ -22,7 +22,7 @@ class Notes(BrokerEvents):
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, Any]] = []
 
-    def told(self, key: str, note: Any, count: int | None) -> None:
+    def note(self, key: str, note: Any, count: int | None) -> None:
         self.seen.append((key, note.type, note.payload))
 
     def take(self) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ class FailingBroker(MemoryBroker):
         """Tell the hub of a change."""
         assert self.events is not None
         self.away = away
-        self.events.condition(away)
+        self.events.availability_changed(away)
 
 
 def test_hub_reports_when_the_broker_goes_out_of_reach_and_is_back() -> None:

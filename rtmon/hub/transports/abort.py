@@ -1,4 +1,4 @@
-"""What is below an ASGI application, to be cut from this end."""
+"""Aborting the network connection below an ASGI application."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
-__all__ = ["Wire", "dropping"]
+__all__ = ["AbortableWebSocket", "find_abort"]
 
 T = TypeVar("T")
 
 _Message = MutableMapping[str, Any]
 
 
-def dropping(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | None:
-    """What drops the network connection at once, with all that waits in its buffer.
+def find_abort(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | None:
+    """Return what drops the network connection at once, with all that waits in its buffer.
 
-    ASGI has no word for it, so it is looked for where uvicorn has it: behind its ``receive``,
-    which middleware hands on as it is more often than ``send``.
+    ASGI has no message for it, so it is looked for where uvicorn has it: behind its ``receive``,
+    which middleware passes on unchanged more often than ``send``.
 
     Args:
         scope: of a connection or a request.
         receive: the server's, or a probe's in front of it.
 
     Returns:
-        None if it cannot be reached, or others share it.
+        None if the connection cannot be reached, or other requests share it.
     """
     if scope.get("http_version") == "2":
         return None
@@ -36,14 +36,14 @@ def dropping(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | Non
     return None
 
 
-class Wire:
-    """An ASGI WebSocket that can be cut, whoever reads and writes it.
+class AbortableWebSocket:
+    """An ASGI WebSocket that can be cut while other code reads and writes it.
 
-    It stands before the server's ``receive`` and ``send``.
+    It wraps the server's ``receive`` and ``send``.
 
     Args:
         receive, send: the server's.
-        drop: what drops the network connection, if that can be reached.
+        drop: drops the network connection; None if it cannot be reached.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Wire:
         self._is_cut = False
 
     def cut(self) -> None:
-        """From now on, and for those who wait, it is as if the peer were gone."""
+        """End all reads and writes, waiting and future ones, as if the peer were gone."""
         self._is_cut = True
         if self._drop is not None:
             self._drop()

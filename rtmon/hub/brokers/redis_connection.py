@@ -26,7 +26,7 @@ try:
 except ImportError:
     raise MissingExtra("The Redis broker", "redis", "redis") from None
 
-__all__ = ["Line", "Listener", "unavailable"]
+__all__ = ["ConnectionListener", "RedisConnection", "unavailable"]
 
 logger = logging.getLogger("rtmon.hub")
 
@@ -43,7 +43,7 @@ _DIGESTS = {
 """What Redis calls each script."""
 
 
-class Listener(Protocol):
+class ConnectionListener(Protocol):
     """What a line calls."""
 
     async def begin(self) -> None:
@@ -66,7 +66,7 @@ class _Command(NamedTuple):
     answer: asyncio.Future[Any]
 
 
-class Line:
+class RedisConnection:
     """Both connections, kept up by one task.
 
     Args:
@@ -96,7 +96,7 @@ class Line:
         timeout: float,
         interval: float,
         backoff: Backoff,
-        listener: Listener,
+        listener: ConnectionListener,
     ) -> None:
         try:
             self._pool = ConnectionPool.from_url(url, protocol=2, decode_responses=False)

@@ -1,4 +1,4 @@
-"""What a client says when it comes: in an address, or in Socket.IO's ``auth``."""
+"""What a client asks for when it connects: in its address, or in Socket.IO's ``auth``."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from ..hub import Hub
     from .base import Peer
 
-__all__ = ["Arrival", "arrive", "shown"]
+__all__ = ["ConnectRequest", "connect", "credentials_of"]
 
 _PLACES = limits.ROOMS_PER_CLIENT + limits.CHANNELS_PER_CLIENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """Who comes, and to which places.
+class ConnectRequest:
+    """A client's claims, and the places it asks to enter.
 
     Attributes:
-        name: what the client calls itself.
-        user: whose connection it says it is.
+        name: the display name that it claims.
+        user: the user id that it claims.
         since: the position in the chat that it returns with.
-        token: who it is; a hub looks at it only if its options say so.
-        places: rooms and channels, as keys of the hub's → the position it returns with.
-        returning: the positions as one text, see :mod:`.positions`; they win.
+        token: a token in the address; a hub uses it only if its options say so.
+        places: keys of rooms and channels → the position it returns with.
+        positions: the positions as one text, see :mod:`.positions`; they take precedence.
     """
 
     name: str | None = None
@@ -47,16 +47,16 @@ class Arrival:
     since: Position | None = None
     token: str | None = field(default=None, repr=False)
     places: dict[str, Position | None] = field(default_factory=dict)
-    returning: str = ""
+    positions: str = ""
 
     @classmethod
     def of(cls, query: str) -> Self:
-        """``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``, the last two repeatedly."""
+        """Parse ``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``; the last two may repeat."""
         if not query:
             return cls()
         try:
             asked = parse_qs(query, max_num_fields=2 * _PLACES)
-        except ValueError:  # so many are nobody's who means well
+        except ValueError:  # no honest client has so many fields
             asked = {}
         rooms = dict.fromkeys(room_key(name) for name in asked.get("room", ()))
         channels = dict.fromkeys(channel_key(name) for name in asked.get("channel", ()))
@@ -68,70 +68,70 @@ class Arrival:
             places={**rooms, **channels},
         )
 
-    def hinted(self, name: str) -> Self:
-        """The same for who did not give a name."""
+    def with_name(self, name: str) -> Self:
+        """Return a copy with this display name, unless the client claims one."""
         return self if self.name else replace(self, name=name)
 
-    def returned(self, positions: str | None) -> Self:
-        """The same for who was here before, with the positions it got last."""
-        return replace(self, returning=positions or "")
+    def with_positions(self, positions: str | None) -> Self:
+        """Return a copy with the positions that a returning client has."""
+        return replace(self, positions=positions or "")
 
 
-def shown(
+def credentials_of(
     hub: Hub,
     peer: Peer,
-    arrival: Arrival,
+    wanted: ConnectRequest,
     headers: Iterable[tuple[str, str]],
     *,
     said: str | None = None,
 ) -> Credentials | None:
-    """What a client shows of who it is; None where nobody asks.
+    """Return the credentials that a client presents; None if the hub does not authenticate.
 
-    The first token counts of those in ``Authorization``, in what is said beside the request, and,
-    only where the hub's options allow it, in the address.
+    The first token counts of those in ``Authorization``, beside the request, and, only if the
+    hub's options allow it, in the address.
 
     Args:
-        hub: where to.
-        peer: the connection.
-        arrival: what its address says.
+        hub: the hub.
+        peer: the transport's side of the connection.
+        wanted: parsed from its address.
         headers: of the request.
-        said: a token that came beside it.
+        said: a token beside the request.
     """
     if not hub.authenticates:
         return None
     token, by_name = bearer(headers)
     return Credentials(
-        token=token or said or (arrival.token if hub.options.token_in_query else None),
+        token=token or said or (wanted.token if hub.options.token_in_query else None),
         headers=by_name,
         address=peer.remote,
         transport=peer.transport,
     )
 
 
-async def arrive(
+async def connect(
     hub: Hub,
     peer: Peer,
-    arrival: Arrival,
+    wanted: ConnectRequest,
     *,
     credentials: Credentials | None = None,
     identity: User | None = None,
 ) -> Connection:
-    """Let a client into a hub and all the places it names; what cannot be done, it is told.
+    """Open a client's connection, and enter all places it asks for; failures are sent to it.
 
     Raises:
-        ProtocolError: it is not let in.
+        ProtocolError: the client is refused.
     """
     wrong: ProtocolError | None = None
     known: dict[str, Position | None] = {}
     try:
-        known = Positions.parse(arrival.returning)
+        known = Positions.parse(wanted.positions)
     except ProtocolError as error:
         wrong = error
-    since = known.pop(CHAT, None) or arrival.since
+    since = known.pop(CHAT, None) or wanted.since
     connection = await hub.open(
         peer,
-        name=arrival.name,
-        user=arrival.user,
+        name=wanted.name,
+        user=wanted.user,
         since=since,
         credentials=credentials,
         identity=identity,
@@ -139,7 +139,7 @@ async def arrive(
     if wrong is not None:
         connection.error(wrong)
     try:
-        for key, at in {**arrival.places, **known}.items():
+        for key, at in {**wanted.places, **known}.items():
             kind, _, name = key.partition(":")
             if kind in _ENTER:
                 payload = msgspec.json.encode({kind: name, **({} if at is None else {"since": at})})
