@@ -85,7 +85,7 @@ class Hub:
     def __repr__(self) -> str:
         return f"<Hub {self.options.name!r} {len(self.connections)} connections>"
 
-    # For those who write servers
+    # For applications
 
     @property
     def options(self) -> HubOptions:
