@@ -110,7 +110,7 @@ class Connection:
         known = self.identity
         return self.secret if known is None else f"{len(known.id)}:{known.id}:{self.secret}"
 
-    def put(
+    def send_encoded(
         self,
         data: str | bytes,
         *,
@@ -156,7 +156,7 @@ class Connection:
             False if the connection did not take it.
         """
         data = self.codec.encode(self._context.messages.message(kind, payload, reply_to=reply_to))
-        return (self.peer.send(data) if at_once else self.put(data)) is not False
+        return (self.peer.send(data) if at_once else self.send_encoded(data)) is not False
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
         """Acknowledge a message of the client."""
@@ -174,7 +174,7 @@ class Connection:
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> None:
         """Answer a message of the client with an error."""
         self.peer.errored()
-        self.put(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
+        self.send_encoded(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
 
     def batch(self, batching: Batch | None) -> None:
         """Send later messages in batches of this kind, or one by one if None."""

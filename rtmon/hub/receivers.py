@@ -51,7 +51,9 @@ def _deliver_one(connection: Connection, outgoing: Outgoing, stats: ChannelStats
     data, size = outgoing.encoded(connection.codec)
     settled = None if stats is None else partial(stats.settled, outgoing.count, size)
     try:
-        taken = connection.put(data, policy=outgoing.policy, key=outgoing.key, settled=settled)
+        taken = connection.send_encoded(
+            data, policy=outgoing.policy, key=outgoing.key, settled=settled
+        )
     except Exception:
         # A transport must not raise; one that does must not harm the other receivers.
         logger.exception("the transport of %r failed", connection)

@@ -101,7 +101,7 @@ async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, o
                 # The history may be far larger than the queue of one connection.
                 if not connection.peer.has_room(_SHARE):
                     await _room(connection)
-                connection.put(outgoing.encoded(connection.codec)[0])
+                connection.send_encoded(outgoing.encoded(connection.codec)[0])
             missed = held.take(offset)
     except (ProtocolError, TimeoutError):
         connection.peer.close(close.TRY_AGAIN_LATER, "you read too slowly")
