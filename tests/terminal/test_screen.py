@@ -30,7 +30,9 @@ def screen(feed: Any, choices: Choices | None = None, *, width: int = 80, height
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12), (80, 20)]
+)
 def test_a_screen_fits(width: int, height: int) -> None:
     """Nothing is wider or longer than the terminal, and the keys are told in the last line."""
     lines = screen(SyntheticFeed(ago=120), width=width, height=height).splitlines()
@@ -39,7 +41,7 @@ def test_a_screen_fits(width: int, height: int) -> None:
     assert lines[-1].startswith("q quit")
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 40), (220, 60)])
+@pytest.mark.parametrize(("width", "height"), [(80, 20), (80, 24), (100, 30), (140, 40), (220, 60)])
 def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> None:
     """Each series has a sparkline, event-loop lag and CPU among them, with its highest value."""
     shown = screen(SyntheticFeed(ago=300), width=width, height=height)
