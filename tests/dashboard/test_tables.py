@@ -151,7 +151,7 @@ def test_close_codes_are_named() -> None:
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
-    assert rows.look(4321) == "own"
+    assert rows.judge(4321) == "own"
     assert "No connection has closed yet" in closes.html({})
 
 
