@@ -30,8 +30,8 @@ from ..errors import OptionError, PortInUse
 from .conditions import Conditions, Direction, Faults, directions
 from .lifecycle import Startable
 from .link import Link
+from .pipe import Side
 from .sockets import dial, hang_up, narrow
-from .way import Side
 
 __all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
 

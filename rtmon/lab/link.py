@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from ..core.option_checks import one_of
 from .conditions import Conditions, Direction, Faults, directions
+from .pipe import Pipe, Side
 from .sockets import hang_up
-from .way import Side, Way
 
 __all__ = ["Link"]
 
@@ -58,8 +58,8 @@ class Link(Faults):
         for way in self._ways.values():
             way.turn()
 
-    def _way(self, name: str, source: Side, sink: Side, conditions: Conditions, seed: int) -> Way:
-        return Way(
+    def _way(self, name: str, source: Side, sink: Side, conditions: Conditions, seed: int) -> Pipe:
+        return Pipe(
             source,
             sink,
             conditions,

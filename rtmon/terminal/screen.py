@@ -105,7 +105,8 @@ def draw(
         parts.append(_tiles(some))
         used += 4
     if height >= 20:
-        lines = _charts(timeline, width, lines=height // 4)
+        # A blank line, the titles of the table and one row come after them.
+        lines = _charts(timeline, width, lines=height // 4, most=height - used - 3)
         parts += [*lines, Text()]
         used += len(lines) + 1
     events = min(_EVENTS, max(0, (height - used - 4) // 3))
@@ -149,15 +150,18 @@ def _tiles(row: Sequence[Tile]) -> Table:
     return grid
 
 
-def _charts(timeline: Timeline, width: int, *, lines: int) -> list[Text]:
-    """Draw each series of each chart as a sparkline, side by side until they fit the lines."""
+def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Text]:
+    """Draw each series of each chart as a sparkline.
+
+    They stand side by side until they fit ``lines``, or ``most`` where the screen is narrow.
+    """
     series = [(chart, each) for chart in CHARTS for each in chart.series]
     beside = min(math.ceil(len(series) / lines), max(1, width // _NARROWEST))
     cells = [
         _spark(chart, each, timeline, width // beside - 2 * (beside > 1)) for chart, each in series
     ]
     rows = [cells[at : at + beside] for at in range(0, len(cells), beside)]
-    return [Text("  ", no_wrap=True, overflow="ellipsis").join(row) for row in rows[:lines]]
+    return [Text("  ", no_wrap=True, overflow="ellipsis").join(row) for row in rows[:most]]
 
 
 def _spark(chart: Chart[Span], series: Series[Span], timeline: Timeline, width: int) -> Text:

@@ -43,7 +43,7 @@ CLOSE_CODES: Mapping[str, str] = {
     "close-bad": RED,
     "close-own": VIOLET,
 }
-"""Bars of close codes, by how :func:`~rtmon.views.rows.look` judges the code."""
+"""Bars of close codes, by how :func:`~rtmon.views.rows.judge` judges them."""
 
 LIGHT: Mapping[str, str] = {
     "ground": "#eef0f4",

@@ -17,7 +17,7 @@ __all__ = [
     "channel_row",
     "connection_row",
     "event_row",
-    "look",
+    "judge",
 ]
 
 Cell = str | list[str]
@@ -64,7 +64,7 @@ _GOOD = frozenset({1000, 1001, 1005})
 _ODD = frozenset({1006, 1012, 1013})
 
 
-def look(code: int) -> Literal["good", "odd", "bad", "own"]:
+def judge(code: int) -> Literal["good", "odd", "bad", "own"]:
     """Judge a close code: normal, odd, an error, or one of the application's own."""
     if code in _GOOD:
         return "good"
@@ -113,7 +113,7 @@ def _state(info: ConnectionInfo) -> Cell:
         return ["open", "good"]
     if info.close_code is None:
         return [info.cause or "closed", "soft" if info.cause in {None, "closed"} else "warn"]
-    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[look(info.close_code)]
+    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(info.close_code)]
     return [f"{info.close_code} {describe(info.close_code)}", mood]
 
 

@@ -42,8 +42,8 @@ class Crowd:
         self.story.append("left")
 
 
-async def test_a_cell_run_twice(shell: InteractiveShell) -> None:
-    """What was started under a name is closed when something else takes its name."""
+async def test_start_closes_the_server_of_the_same_name(shell: InteractiveShell) -> None:
+    """When a cell runs twice, the server that it started first is closed."""
     first = await start(echo, name="chat")
     async with connect(first.url) as connection:
         second = await start(echo, name="chat")
@@ -56,7 +56,7 @@ async def test_a_cell_run_twice(shell: InteractiveShell) -> None:
     assert second.monitor.closed
 
 
-async def test_names_are_apart(shell: InteractiveShell) -> None:
+async def test_stop_leaves_servers_of_other_names(shell: InteractiveShell) -> None:
     """Servers of other names go on."""
     one, two = await start(echo, name="one"), await start(echo, name="two")
     await stop("one")
@@ -65,8 +65,8 @@ async def test_names_are_apart(shell: InteractiveShell) -> None:
     assert two.monitor.closed
 
 
-async def test_a_monitor_given_stays(shell: InteractiveShell) -> None:
-    """A Monitor that the notebook made survives its server."""
+async def test_stop_keeps_a_given_monitor_open(shell: InteractiveShell) -> None:
+    """A Monitor made by the user survives its server."""
     with rtmon.Monitor() as monitor:
         await start(echo, monitor=monitor)
         await start(echo, monitor=monitor)
@@ -74,7 +74,7 @@ async def test_a_monitor_given_stays(shell: InteractiveShell) -> None:
         assert not monitor.closed
 
 
-async def test_anything_that_begins_and_ends(shell: InteractiveShell) -> None:
+async def test_start_accepts_any_async_context_manager(shell: InteractiveShell) -> None:
     """Any asynchronous context manager is entered, and left when its name is taken or stopped."""
     crowd = Crowd()
     assert await start(crowd, name="crowd") is crowd.story
@@ -85,8 +85,8 @@ async def test_anything_that_begins_and_ends(shell: InteractiveShell) -> None:
     assert crowd.story == ["entered", "left"]
 
 
-async def test_the_latest_is_stopped_first(shell: InteractiveShell) -> None:
-    """Users leave before their server ends."""
+async def test_stop_ends_the_latest_first(shell: InteractiveShell) -> None:
+    """Users are stopped before their server."""
     order: list[str] = []
 
     class Named(Crowd):
@@ -105,7 +105,7 @@ async def test_the_latest_is_stopped_first(shell: InteractiveShell) -> None:
     assert order == ["Users", "Server"]
 
 
-async def test_outside_of_a_notebook() -> None:
-    """Where there is no notebook, the error says what to write instead."""
+async def test_start_fails_outside_of_a_notebook() -> None:
+    """Outside of a notebook the error says what to write instead."""
     with pytest.raises(MonitorError, match=r"async with rtmon\.serve"):
         await start(echo)

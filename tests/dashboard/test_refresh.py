@@ -13,8 +13,8 @@ from rtmon.metrics.records import SocketIOInfo
 from tests.synthetic import SyntheticFeed
 
 
-def test_what_changed_before_a_page_was_drawn_is_said_again() -> None:
-    """A notebook's page that draws slowly shows how everything is, not how it was at first."""
+def test_notebook_page_gets_changes_made_before_it_was_drawn() -> None:
+    """A notebook's page that draws late shows the present state, not the first one."""
     feed = SyntheticFeed(ago=0, users=0)
     live, feed.state = feed.state, replace(feed.state, state="connecting")
     view = Overview(feed, notebook=True)

@@ -28,8 +28,8 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
         {"sort": ["name"], "state": None, "contains": None, "offset": "0"},
     ],
 )
-def test_a_browser_can_say_anything(asked: dict[str, object]) -> None:
-    """Whatever a browser asks for becomes a question that makes sense."""
+def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
+    """Whatever a browser asks for becomes a valid query."""
     query = tables.connection_query(asked)
     assert query.sort == "opened"
     assert (query.contains, query.offset, query.limit) == ("", 0, tables.PAGE_SIZE)
@@ -113,7 +113,7 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
     assert ["2", "warn"] in page["rows"][1]
 
 
-def test_a_page_past_the_end() -> None:
+def test_page_past_the_end_becomes_the_last() -> None:
     """When connections have gone, a page past the end becomes the last page."""
     feed = SyntheticFeed(ago=1, users=25)
     page = tables.connections_page(feed, ConnectionQuery(offset=500, limit=tables.PAGE_SIZE))
@@ -121,8 +121,8 @@ def test_a_page_past_the_end() -> None:
     assert page["rows"]
 
 
-def test_an_empty_table_says_why() -> None:
-    """An empty table tells: nothing received, nobody came, nothing matches."""
+def test_empty_table_says_why() -> None:
+    """An empty table says why: nothing received, no connection yet, or no match."""
     everything = ConnectionQuery()
     assert "Waiting" in tables.connections_page(SyntheticFeed(ago=0), everything)["empty"]
     nobody = tables.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
@@ -131,8 +131,8 @@ def test_an_empty_table_says_why() -> None:
     assert "zzz" in tables.connections_page(SyntheticFeed(ago=1), query)["empty"]
 
 
-def test_events_newest_first() -> None:
-    """The event log begins with what happened last, and names who it is about."""
+def test_events_are_newest_first() -> None:
+    """The event log begins with the latest Event, and names its connection."""
     events = [
         Event(seq=1, time=0.0, kind="opened", connection="c1", name=HOSTILE),
         Event(seq=2, time=1.0, kind="closed", connection="c1", code=1001, detail="going"),
@@ -151,7 +151,7 @@ def test_close_codes_are_named() -> None:
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
-    assert rows.look(4321) == "own"
+    assert rows.judge(4321) == "own"
     assert "No connection has closed yet" in closes.html({})
 
 

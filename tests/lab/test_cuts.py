@@ -17,8 +17,8 @@ from rtmon.testing import FaultProxy, until
 from tests.lab.bench import Bench
 
 
-async def test_a_reset(bench: Bench) -> None:
-    """A cut by reset ends both ends with an error, another just ends the stream."""
+async def test_proxy_cuts_with_reset_or_end_of_stream(bench: Bench) -> None:
+    """A cut with reset ends both ends with an error; one without ends the stream."""
     client, server = await bench.pair()
     bench.proxy.cut()
     for end in (client, server):
@@ -29,8 +29,8 @@ async def test_a_reset(bench: Bench) -> None:
     assert await client.rest() == await server.rest() == b""
 
 
-async def test_a_peers_reset_is_handed_on(bench: Bench) -> None:
-    """When one end resets the connection, the other one gets a reset, not a good end."""
+async def test_proxy_passes_on_a_reset(bench: Bench) -> None:
+    """When one end resets the connection, the other end gets a reset, not an end of stream."""
     client, server = await bench.pair()
     linger = b"\1\0\0\0\0\0\0\0"
     client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -41,8 +41,10 @@ async def test_a_peers_reset_is_handed_on(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("gone", ["server", "client"])
-async def test_half_open(bench: Bench, gone: Any) -> None:
-    """Half open: one end is gone, the other's words vanish, and nobody says so."""
+async def test_half_open_link_loses_bytes_silently(bench: Bench, gone: Any) -> None:
+    """When a link is half-open, one end is gone, and bytes of the other end vanish without an
+    error.
+    """
     client, server = await bench.pair()
     left, lost = (client, server) if gone == "server" else (server, client)
     bench.proxy.half_open(gone)
@@ -55,8 +57,8 @@ async def test_half_open(bench: Bench, gone: Any) -> None:
     await until(lambda: not bench.proxy.links)
 
 
-async def test_cut_after(bench: Bench) -> None:
-    """A connection is cut after exactly so many bytes, the handshake's included."""
+async def test_proxy_cuts_after_exact_number_of_bytes(bench: Bench) -> None:
+    """A connection is cut after exactly ``cut_after`` bytes, including the handshake."""
     bench.proxy.set("down", cut_after=1_000)
     client, server = await bench.pair()
     await server.send(b"x" * 600)
@@ -66,8 +68,8 @@ async def test_cut_after(bench: Bench) -> None:
     await until(lambda: not bench.proxy.links)
 
 
-async def test_refusing(bench: Bench) -> None:
-    """While it refuses, new connections are reset, open ones go on, and all are counted."""
+async def test_proxy_resets_new_connections_when_refusing(bench: Bench) -> None:
+    """When the proxy refuses, new connections are reset, open ones go on, and all are counted."""
     client, server = await bench.pair()
     bench.proxy.refusing = True
     with pytest.raises(ConnectionResetError):
@@ -80,8 +82,8 @@ async def test_refusing(bench: Bench) -> None:
     assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
 
 
-async def test_no_server(reserve_port: Callable[[], int]) -> None:
-    """A server that is not there looks like one that refuses."""
+async def test_proxy_refuses_when_server_is_unreachable(reserve_port: Callable[[], int]) -> None:
+    """When the server is unreachable, the proxy resets the connection as if it refused."""
     port = reserve_port()
     async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
         with pytest.raises((OSError, InvalidMessage)):
@@ -89,8 +91,10 @@ async def test_no_server(reserve_port: Callable[[], int]) -> None:
         assert proxy.refused == 1
 
 
-async def test_small_buffers_find_the_address() -> None:
-    """Who has several addresses is reached at the one where somebody listens, else nowhere."""
+async def test_dial_tries_every_address_when_buffers_are_small() -> None:
+    """A host with several addresses is reached at the one that listens; if none does, dialling
+    fails.
+    """
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -105,8 +109,8 @@ async def test_small_buffers_find_the_address() -> None:
         FaultProxy("ws://x", buffer=0)
 
 
-async def test_stopping_ends_everything() -> None:
-    """A proxy that is stopped ends its connections, however stuck, and can be started again."""
+async def test_proxy_ends_all_connections_when_stopped() -> None:
+    """A stopped proxy ends its connections, even stuck ones, and can be started again."""
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -131,8 +135,8 @@ async def test_stopping_ends_everything() -> None:
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_stopping_while_somebody_comes(turns: int) -> None:
-    """Who comes just as the proxy stops is turned away, however far the loop had let them in."""
+async def test_proxy_ends_arriving_connections_when_stopped(turns: int) -> None:
+    """A connection that arrives while the proxy stops is refused, however far it was accepted."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         async with FaultProxy("ws://{}:{}".format(*server.getsockname())) as proxy:
             with socket.create_connection(("127.0.0.1", proxy.port)) as client:

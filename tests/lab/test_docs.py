@@ -17,14 +17,14 @@ EXAMPLES = [
 ]
 
 
-def test_there_are_examples() -> None:
+def test_lab_page_has_examples() -> None:
     """The page has examples, and each of its pytest blocks is Python."""
     assert len(EXAMPLES) >= 4
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         compile(block, "docs/lab.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-async def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lab_page_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples of docs/lab.md run as they stand, one after the other, against a hub."""
     monkeypatch.chdir(tmp_path)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:

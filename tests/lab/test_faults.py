@@ -12,13 +12,15 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosedError
 
 from rtmon.errors import OptionError
-from rtmon.lab.way import BUFFER
+from rtmon.lab.pipe import BUFFER
 from rtmon.testing import FaultProxy, until
 from tests.lab.bench import LOOK, Bench, End, set_up
 
 
-async def test_it_is_transparent(bench: Bench) -> None:
-    """Without faults each byte passes, both ways, and each end hears when the other has ended."""
+async def test_proxy_is_transparent_without_faults(bench: Bench) -> None:
+    """Without faults each byte passes in both directions, and each end sees the end of the
+    other.
+    """
     client, server = await bench.pair()
     assert bench.proxy.url == f"ws://127.0.0.1:{bench.proxy.port}/path?x=1"
     data = bytes(range(256)) * 20_000
@@ -37,7 +39,7 @@ async def test_it_is_transparent(bench: Bench) -> None:
     await until(lambda: not bench.proxy.links)
 
 
-async def test_a_websocket_through_it() -> None:
+async def test_websocket_works_through_proxy() -> None:
     """A WebSocket works through the proxy, and a cut one ends with 1006 at both ends."""
     ended = asyncio.Event()
 
@@ -61,8 +63,8 @@ async def test_a_websocket_through_it() -> None:
             await asyncio.wait_for(ended.wait(), 60)
 
 
-async def test_latency_and_jitter(bench: Bench) -> None:
-    """What passes comes later by the latency at least, and in order however much it jitters."""
+async def test_latency_delays_and_jitter_keeps_order(bench: Bench) -> None:
+    """Bytes arrive later by at least the latency, and in order whatever the jitter."""
     client, server = await bench.pair()
     bench.proxy.set("up", latency=0.05, jitter=0.05)
     clock = asyncio.get_running_loop().time
@@ -80,8 +82,8 @@ async def test_latency_and_jitter(bench: Bench) -> None:
     assert await client.get(5) == b"never"
 
 
-async def test_bandwidth(bench: Bench) -> None:
-    """A bandwidth in bytes a second holds on average, and bytes come bit by bit."""
+async def test_bandwidth_is_limited_on_average(bench: Bench) -> None:
+    """A bandwidth in bytes per second holds on average, and bytes arrive in small pieces."""
     client, server = await bench.pair()
     [link] = bench.proxy.links
     bench.proxy.bandwidth = 100_000
@@ -99,7 +101,9 @@ async def test_bandwidth(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_freeze_one_way(bench: Bench, direction: Any) -> None:
+async def test_frozen_direction_passes_nothing_and_loses_nothing(
+    bench: Bench, direction: Any
+) -> None:
     """A frozen direction passes nothing and loses nothing; the other one goes on."""
     client, server = await bench.pair()
     held, free = (client, server) if direction == "up" else (server, client)
@@ -115,7 +119,7 @@ async def test_freeze_one_way(bench: Bench, direction: Any) -> None:
     assert await free.rest() == b""
 
 
-async def test_what_is_under_way_freezes_too(bench: Bench) -> None:
+async def test_freeze_holds_delayed_bytes(bench: Bench) -> None:
     """Bytes that are still delayed when the link is frozen do not pass before it thaws."""
     client, server = await bench.pair()
     [link] = bench.proxy.links
@@ -146,15 +150,15 @@ async def taken(end: End, limit: int = 64 * BUFFER) -> int:
     return count
 
 
-async def test_a_frozen_link_holds_up_its_sender(bench: Bench) -> None:
-    """Behind a frozen link buffers are bounded: a sender who goes on has to wait."""
+async def test_frozen_link_blocks_its_sender(bench: Bench) -> None:
+    """Buffers behind a frozen link are bounded: the sender has to wait."""
     client, _ = await bench.pair()
     bench.proxy.freeze()
     assert await taken(client) < 64 * BUFFER
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_small_buffers(direction: Any) -> None:
+async def test_small_buffers_block_the_sender_earlier(direction: Any) -> None:
     """With small buffers a frozen link takes far fewer bytes before its sender has to wait, and
     loses none of them.
     """
@@ -171,8 +175,8 @@ async def test_small_buffers(direction: Any) -> None:
     assert small < wide / 2
 
 
-async def test_one_connection_only(bench: Bench) -> None:
-    """What is done to one connection leaves the others alone."""
+async def test_fault_of_one_link_leaves_others_alone(bench: Bench) -> None:
+    """A fault set on one connection does not change the others."""
     (ada, ada_there), (bo, bo_there) = await bench.pair(), await bench.pair()
     first, second = bench.proxy.links
     first.freeze()
@@ -191,14 +195,14 @@ async def test_one_connection_only(bench: Bench) -> None:
     "wrong",
     [{"latency": -1}, {"jitter": 1e9}, {"bandwidth": 0}, {"cut_after": -1}, {"lag": 1}],
 )
-async def test_faults_that_make_no_sense(bench: Bench, wrong: dict[str, Any]) -> None:
-    """A wrong fault is named, and nothing is changed."""
+async def test_proxy_rejects_invalid_faults(bench: Bench, wrong: dict[str, Any]) -> None:
+    """An invalid fault is named in the error, and nothing is changed."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         bench.proxy.set(frozen=True, **wrong)
     assert not bench.proxy.frozen
 
 
-def test_what_cannot_be_proxied() -> None:
+def test_proxy_rejects_invalid_targets_and_directions() -> None:
     """Only what has a host and a port can be proxied, and directions are up, down or both."""
     for wrong in ("127.0.0.1:80", "ws://", "ws://x:y", None):
         with pytest.raises(OptionError, match="cannot be proxied"):

@@ -68,8 +68,8 @@ def check_connections(server: rtmon.Server, report: LoadReport) -> None:
             )
 
 
-async def test_counts_equal_the_servers(server: rtmon.Server) -> None:
-    """When all is quiet, each open connection's counts equal the server's own, to the byte."""
+async def test_users_count_the_same_as_the_server(server: rtmon.Server) -> None:
+    """When all is quiet, the counts of each open connection equal the server's, to the byte."""
     reports: list[LoadReport] = []
     release = asyncio.Event()
 
@@ -96,8 +96,8 @@ async def test_counts_equal_the_servers(server: rtmon.Server) -> None:
     assert set(last.close_codes) == {1000, 1001}
 
 
-async def test_some_end_without_a_close_frame(server: rtmon.Server) -> None:
-    """Users told to abort leave the server with 1006, and the report says how many did."""
+async def test_aborting_users_leave_the_server_with_1006(server: rtmon.Server) -> None:
+    """Users told to abort leave the server with 1006, and the report counts them."""
     options = LoadOptions(
         users=6, rate=5.0, duration=0.8, ramp=0.0, churn=1.0, stay=0.1, aborts=0.7
     )
@@ -107,8 +107,8 @@ async def test_some_end_without_a_close_frame(server: rtmon.Server) -> None:
     assert report.lost == 0
 
 
-async def test_users_above_their_rate_become_quiet_too() -> None:
-    """Users that send more than the hub takes are refused, and still all is counted alike."""
+async def test_load_becomes_quiet_when_the_hub_limits_its_rate() -> None:
+    """Users that exceed the hub's rate limit are refused, and both ends still count the same."""
     options = LoadOptions(users=2, rate=200.0, duration=0.4, ramp=0.0, churn=0.0)
     reports: list[LoadReport] = []
     async with serve_hub(rate=1.0, burst=5) as server:
@@ -126,8 +126,8 @@ async def test_users_above_their_rate_become_quiet_too() -> None:
 
 
 @pytest.mark.parametrize("kind", ["chat", "text", "binary"])
-async def test_any_server_will_do(echo: str, kind: Any) -> None:
-    """A server that is no hub is loaded too; what it echoes comes back, and gives latency."""
+async def test_load_measures_a_server_that_is_no_hub(echo: str, kind: Any) -> None:
+    """A server that is no hub is loaded too, and its echoes are measured as answers."""
     options = LoadOptions(users=3, rate=50.0, duration=0.5, ramp=0.0, churn=0.0, mix={kind: 1})
     reports: list[LoadReport] = []
     await run_load(echo, options, on_quiet=reports.append)
@@ -140,8 +140,8 @@ async def test_any_server_will_do(echo: str, kind: Any) -> None:
     assert report.unanswered == 0
 
 
-async def test_rooms_and_channels(server: rtmon.Server) -> None:
-    """A mix of chat, room messages and publications: each comes back to whom sent it."""
+async def test_load_mixes_chat_rooms_and_channels(server: rtmon.Server) -> None:
+    """A mix of chat, room messages and publications: each comes back to its sender."""
     mix: dict[Any, float] = {"chat": 1, "room": 2, "publish": 3}
     options = LoadOptions(
         users=6, rate=20.0, duration=0.8, ramp=0.0, churn=0.0, mix=mix, group=2, aborts=0.0
@@ -155,7 +155,7 @@ async def test_rooms_and_channels(server: rtmon.Server) -> None:
     assert used >= {"channel:load.0", "channel:load.2", "room:load.0", "room:load.2"}
 
 
-async def test_latency_counts_from_when_it_was_due() -> None:
+async def test_latency_is_measured_from_the_due_time() -> None:
     """A message that was sent late has a latency from when it should have been sent."""
     tally = Tally()
     user, other = (User(number, LoadOptions(), tally) for number in (1, 11))
@@ -172,8 +172,8 @@ async def test_latency_counts_from_when_it_was_due() -> None:
     assert (tally.unanswered, tally.received) == (1, 2)
 
 
-async def test_an_open_loop_does_not_wait(echo: str) -> None:
-    """While the server is frozen an open loop goes on; its latency tells of the whole wait."""
+async def test_open_loop_goes_on_when_the_server_is_frozen(echo: str) -> None:
+    """When the server is frozen, an open loop goes on, and its latency includes the whole wait."""
     options = LoadOptions(users=2, rate=50.0, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
         await until(lambda: load.tally.answered > 10)
@@ -189,8 +189,8 @@ async def test_an_open_loop_does_not_wait(echo: str) -> None:
     assert (report.latency.quantile(0.9) or 0) > 0.1
 
 
-async def test_a_closed_loop_waits(echo: str) -> None:
-    """While the server is frozen a closed loop asks nothing more."""
+async def test_closed_loop_waits_when_the_server_is_frozen(echo: str) -> None:
+    """When the server is frozen, a closed loop sends nothing more."""
     options = LoadOptions(users=2, rate=200.0, ramp=0.0, churn=0.0, loop="closed")
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
         await until(lambda: load.tally.answered > 10)
@@ -203,8 +203,8 @@ async def test_a_closed_loop_waits(echo: str) -> None:
         await until(lambda: load.tally.asked > asked + 10)
 
 
-async def test_storms(echo: str) -> None:
-    """In a storm all users drop their connections and come back at once, again and again."""
+async def test_users_reconnect_in_storms(echo: str) -> None:
+    """In a storm all users drop their connections and reconnect at once, again and again."""
     options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
     async with Load(echo, options) as load:
         await until(lambda: load.tally.connected >= 15)
@@ -212,8 +212,8 @@ async def test_storms(echo: str) -> None:
     assert load.report().close_codes[1006] >= 10
 
 
-async def test_the_seconds_add_up(echo: str) -> None:
-    """The rows of the seconds together are the totals, histograms included."""
+async def test_seconds_add_up_to_the_totals(echo: str) -> None:
+    """The rows of all seconds add up to the totals, including histograms."""
     options = LoadOptions(users=3, rate=30.0, duration=1.3, ramp=0.0, churn=0.0)
     report = await run_load(echo, options)
     assert len(report.seconds) >= 2
@@ -237,8 +237,12 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
     time=st.floats(0, 30),
     gap=st.floats(1e-6, 100),
 )
-def test_a_rate_that_moves(rate: float, rate_to: float, time: float, gap: float) -> None:
-    """Between two messages the rate adds up to their gap, while it rises or falls and after."""
+def test_messages_are_due_when_the_rate_changes(
+    rate: float, rate_to: float, time: float, gap: float
+) -> None:
+    """While a rate rises, falls or is steady, the rate between two messages adds up to their
+    gap.
+    """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)
     if moment == math.inf:
@@ -254,8 +258,8 @@ def test_a_rate_that_moves(rate: float, rate_to: float, time: float, gap: float)
     assert area == pytest.approx(gap, abs=slack)
 
 
-async def test_a_server_that_is_not_there_is_counted(reserve_port: Callable[[], int]) -> None:
-    """Attempts that fail are counted and tried again, and stopping does not wait for them."""
+async def test_load_counts_failed_connections(reserve_port: Callable[[], int]) -> None:
+    """Failed attempts are counted and retried, and stopping does not wait for them."""
     address = f"ws://127.0.0.1:{reserve_port()}"
     async with Load(address, LoadOptions(users=2, ramp=0.0)) as load:
         await until(lambda: load.report().failed >= 3)
@@ -265,9 +269,9 @@ async def test_a_server_that_is_not_there_is_counted(reserve_port: Callable[[], 
     assert str(address.rpartition(":")[2]) in report.problem, "and why is said"
 
 
-async def test_closing_waits_for_nobody(echo: str) -> None:
-    """Where nothing comes any more, those who connect give up, and those who are there leave
-    without an answer to their goodbye.
+async def test_load_closes_when_the_server_is_frozen(echo: str) -> None:
+    """When nothing arrives any more, connecting users give up, and connected ones leave without
+    an answer to their close frame.
     """
     options = LoadOptions(users=2, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as there:
@@ -281,8 +285,8 @@ async def test_closing_waits_for_nobody(echo: str) -> None:
         assert there.report().close_codes == {1006: 2}
 
 
-async def test_connections_lost_are_told_apart(server: rtmon.Server) -> None:
-    """A connection that the server ends is counted as lost, with the code that it was given."""
+async def test_load_counts_lost_connections(server: rtmon.Server) -> None:
+    """A connection ended by the server counts as lost, with the close code it got."""
     async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
         await until(lambda: load.report().open == 4)
         server.close()
@@ -290,8 +294,8 @@ async def test_connections_lost_are_told_apart(server: rtmon.Server) -> None:
         assert load.report().close_codes == {1001: 4}
 
 
-def test_the_same_seed_does_the_same() -> None:
-    """What users do depends on the options and the seed only."""
+def test_same_seed_gives_the_same_schedule() -> None:
+    """The schedule of users depends on the options and the seed only."""
 
     def plan(seed: int) -> list[Any]:
         options = LoadOptions(users=5, seed=seed, churn=1.0)
@@ -323,7 +327,7 @@ def test_the_same_seed_does_the_same() -> None:
         {"mix": {"chat": -1}},
     ],
 )
-def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    """Each wrong option is named in the error."""
+def test_invalid_options_are_rejected(wrong: dict[str, Any]) -> None:
+    """Each invalid option is named in the error."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         LoadOptions(**wrong)

@@ -41,8 +41,8 @@ def seen(scenario: Scenario, key: str) -> float:
 
 
 @pytest.mark.parametrize("kind", ALL)
-async def test_start_and_stop(kind: type[Scenario], server: rtmon.Server) -> None:
-    """Each scenario starts, moves numbers under all names it draws, stops, and leaves nothing."""
+async def test_scenario_starts_and_stops(kind: type[Scenario], server: rtmon.Server) -> None:
+    """Each scenario starts, has numbers for all its series, stops, and leaves nothing behind."""
     before = asyncio.all_tasks()
     scenario = kind(server, period=QUICK)
     await scenario.start()
@@ -64,8 +64,8 @@ async def test_start_and_stop(kind: type[Scenario], server: rtmon.Server) -> Non
     await scenario.stop()
 
 
-async def test_chat_fan_out(server: rtmon.Server) -> None:
-    """What is said is heard by everybody; more people can come while it goes on."""
+async def test_chat_room_fans_out(server: rtmon.Server) -> None:
+    """Each message is received by all clients of the room; more clients can join meanwhile."""
     async with ChatRoom(
         server, period=QUICK, people=3, rate=5, typing=1, also={"two": lambda: 2}
     ) as chat:
@@ -87,8 +87,8 @@ def few(rows: list[dict[str, float]]) -> bool:
     return published > 0 and sum(row["delivered"] for row in rows) < 0.5 * published
 
 
-async def test_ticker_subscriptions(server: rtmon.Server) -> None:
-    """Subscribers get the symbols that they take, and only those."""
+async def test_ticker_delivers_subscribed_symbols_only(server: rtmon.Server) -> None:
+    """Subscribers get the symbols that they subscribe to, and only those."""
     async with MarketTicker(server, period=QUICK, subscribers=2, each=20, rate=50) as market:
         await until(lambda: seen(market, "delivered") > 0)
         market.each = 1
@@ -99,7 +99,7 @@ async def test_ticker_subscriptions(server: rtmon.Server) -> None:
     assert any(price != 100 for price in market.prices.values())
 
 
-async def test_batches(server: rtmon.Server) -> None:
+async def test_batching_sends_fewer_frames_later(server: rtmon.Server) -> None:
     """The batched reader gets the same messages in fewer frames, later; knobs are obeyed."""
     async with BatchingComparison(server, period=QUICK, rate=100, size=20, delay=150) as batching:
         await until(lambda: seen(batching, "batched_messages") > 0)
@@ -122,8 +122,8 @@ async def test_batches(server: rtmon.Server) -> None:
         )
 
 
-async def test_storm(server: rtmon.Server) -> None:
-    """Clients that were cut off all come back; without jitter they try at the same moments."""
+async def test_storm_clients_all_reconnect(server: rtmon.Server) -> None:
+    """All cut clients reconnect; without jitter they try at the same moments."""
     async with ReconnectStorm(
         server, period=QUICK, clients=20, base=0.1, longest=0.4, away=1
     ) as storm:
@@ -139,7 +139,7 @@ async def test_storm(server: rtmon.Server) -> None:
     assert storm.proxy.refused >= 20
 
 
-def test_storms_are_the_same_for_the_same_seed() -> None:
+def test_storm_waits_depend_on_the_seed() -> None:
     """The waits of each client depend on the seed and its number only."""
 
     def waits(seed: int) -> list[float]:
@@ -151,8 +151,8 @@ def test_storms_are_the_same_for_the_same_seed() -> None:
     assert len(set(waits(1))) == 5
 
 
-async def test_slow_reader(server: rtmon.Server) -> None:
-    """The others keep up while the slow one falls behind; it reads again when it may."""
+async def test_slow_reader_falls_behind(server: rtmon.Server) -> None:
+    """The others keep up while the slow consumer falls behind; it catches up when it may read."""
     async with SlowReader(server, period=QUICK, readers=3, rate=50, size=2_000) as slow:
         await until(lambda: seen(slow, "behind") > 20)
         assert seen(slow, "each") > 0
@@ -160,8 +160,8 @@ async def test_slow_reader(server: rtmon.Server) -> None:
         await until(lambda: slow.latest("behind") < 10)
 
 
-async def test_they_survive_a_cut(server: rtmon.Server) -> None:
-    """When a scenario's connections are cut, its clients come back and it goes on."""
+async def test_scenario_goes_on_after_a_cut(server: rtmon.Server) -> None:
+    """When a scenario's connections are cut, its clients reconnect and it goes on."""
     options = {"period": QUICK, "subscribers": 2, "rate": 50}
     async with FaultProxy(server) as proxy, MarketTicker(proxy, **options) as market:
         await until(lambda: seen(market, "delivered") > 0)
@@ -172,7 +172,7 @@ async def test_they_survive_a_cut(server: rtmon.Server) -> None:
         await until(lambda: seen(market, "delivered") > 0)
 
 
-async def test_they_stop_on_a_frozen_link(
+async def test_scenario_stops_when_its_link_is_frozen(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scenario whose link is frozen can be stopped, and its connections are gone."""
@@ -187,8 +187,8 @@ async def test_they_stop_on_a_frozen_link(
         await until(lambda: not proxy.links)
 
 
-async def test_no_server() -> None:
-    """A scenario without a server says so at once, and is stopped."""
+async def test_scenario_fails_when_the_server_is_unreachable() -> None:
+    """A scenario without a server raises at once, and is stopped."""
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
         for kind in ALL:
             scenario = kind(proxy)
@@ -197,8 +197,8 @@ async def test_no_server() -> None:
             assert scenario.stopped.is_set()
 
 
-async def test_one_who_cannot_connect(server: rtmon.Server) -> None:
-    """A scenario of whom one cannot connect says so, and the others say goodbye."""
+async def test_scenario_fails_when_one_client_cannot_connect(server: rtmon.Server) -> None:
+    """If one client of a scenario cannot connect, start raises, and the others disconnect."""
 
     class Storm(ReconnectStorm):
         async def _connect(self, number: int) -> Connection:
@@ -216,8 +216,8 @@ async def test_one_who_cannot_connect(server: rtmon.Server) -> None:
     ("knobs", "said"),
     [({"people": 0}, "people"), ({"people": 1.5}, "whole"), ({"peple": 1}, "has no 'peple'")],
 )
-def test_knobs_that_make_no_sense(knobs: dict[str, Any], said: str) -> None:
-    """A wrong knob is named, when it is set and when it is given."""
+def test_scenario_rejects_invalid_knobs(knobs: dict[str, Any], said: str) -> None:
+    """An invalid knob is named in the error, when it is set and when it is given."""
     with pytest.raises(OptionError, match=said):
         ChatRoom("ws://x", **knobs)
     chat = ChatRoom("ws://x")
@@ -225,8 +225,10 @@ def test_knobs_that_make_no_sense(knobs: dict[str, Any], said: str) -> None:
         chat.rate = 1000
 
 
-async def test_pictures(server: rtmon.Server) -> None:
-    """Each scenario draws itself; who moves a slider moves the knob, and the other way round."""
+async def test_picture_and_knobs_follow_each_other(server: rtmon.Server) -> None:
+    """Each scenario draws itself; a moved slider changes the knob, and a changed knob the
+    slider.
+    """
     for kind in ALL:
         async with kind(server) as scenario:
             root = scenario.picture()
@@ -244,8 +246,8 @@ async def test_pictures(server: rtmon.Server) -> None:
         assert bundle["text/plain"] == repr(chat)
 
 
-async def test_clicks_from_another_thread(server: rtmon.Server) -> None:
-    """What is heard on a thread of its own, as JupyterLab has it, is done on the loop."""
+async def test_click_on_another_thread_acts_on_the_loop(server: rtmon.Server) -> None:
+    """A message that arrives on another thread, as in JupyterLab, is handled on the loop."""
     there = threading.get_ident()
     threads: list[int] = []
 
@@ -263,8 +265,8 @@ async def test_clicks_from_another_thread(server: rtmon.Server) -> None:
     assert set(threads) == {there}
 
 
-async def test_controls() -> None:
-    """A proxy's sliders and buttons do what they say, and follow what code does."""
+async def test_proxy_controls_follow_the_proxy() -> None:
+    """A proxy's sliders and buttons change it, and follow changes made in code."""
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
         root = proxy.controls()
         by_name = {each.label: each for row in root[:3] for each in row}

@@ -67,7 +67,7 @@ async def talk(url: str, messages: int) -> None:
             received += '"pong"' in str(await client.recv())
 
 
-async def test_what_happened_meanwhile(tmp_path: Path) -> None:
+async def test_report_counts_the_block_only(tmp_path: Path) -> None:
     """A report holds what was counted within the block, and nothing from before."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
@@ -86,8 +86,8 @@ async def test_what_happened_meanwhile(tmp_path: Path) -> None:
     assert len(text) < 100_000
 
 
-async def test_from_elsewhere(tmp_path: Path) -> None:
-    """The report of a server elsewhere is written by `async with`, from its admin address."""
+async def test_report_reads_a_remote_server(tmp_path: Path) -> None:
+    """A remote server's report is written by `async with`, from its admin address."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
@@ -106,8 +106,8 @@ async def test_from_elsewhere(tmp_path: Path) -> None:
             pass
 
 
-def test_it_is_written_when_the_block_raises(tmp_path: Path) -> None:
-    """An exception in the block goes on its way, and stands in the report."""
+def test_report_is_written_when_the_block_raises(tmp_path: Path) -> None:
+    """An exception in the block is passed on, and stands in the report."""
     monitor = rtmon.Monitor()
     with pytest.raises(ValueError, match="broken"), rtmon.report(tmp_path / "a.html", monitor):
         raise ValueError("broken <b>")

@@ -34,13 +34,13 @@ def pressed(text: str, choices: Choices | None = None) -> Choices:
         ("\x1b[B/", "offset", 0),
     ],
 )
-def test_a_key_does_what_the_help_says(typed: str, field: str, value: object) -> None:
+def test_key_changes_one_choice(typed: str, field: str, value: object) -> None:
     """Each key changes one thing; the arrows scroll, and never above the first row."""
     assert getattr(pressed(typed), field) == value
 
 
-def test_finding() -> None:
-    """What is typed after / is looked for at once; then keys are keys again."""
+def test_slash_filters_while_typing() -> None:
+    """Text typed after / filters at once; after Enter, keys are commands again."""
     choices = pressed("/ádq\x7fa")
     assert (choices.contains, choices.finding, choices.done) == ("áda", True, False)
     assert choices.query(5).contains == "áda"
@@ -48,15 +48,15 @@ def test_finding() -> None:
     assert choices.contains == "áda"
 
 
-def test_escape_ends_the_search() -> None:
-    """Esc shows everything again."""
+def test_escape_clears_the_filter() -> None:
+    """Esc shows all connections again."""
     choices = pressed("/ada\x1b")
     assert (choices.contains, choices.finding) == ("", False)
 
 
 @given(st.text())
-def test_whatever_is_typed_makes_a_question(typed: str) -> None:
-    """No key, and nothing that a terminal sends by itself, makes a query that has no answer."""
+def test_any_typing_makes_a_valid_query(typed: str) -> None:
+    """No key, and nothing that a terminal sends by itself, makes an invalid query."""
     query = pressed(typed).query(3)
     assert query.sort in SORTS
     assert query.state in {"open", "closed", None}

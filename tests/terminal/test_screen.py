@@ -30,9 +30,11 @@ def screen(feed: Any, choices: Choices | None = None, *, width: int = 80, height
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12)])
-def test_a_screen_fits(width: int, height: int) -> None:
-    """Nothing is wider or longer than the terminal, and the keys are told in the last line."""
+@pytest.mark.parametrize(
+    ("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12), (80, 20)]
+)
+def test_screen_fits_the_terminal(width: int, height: int) -> None:
+    """Nothing is wider or longer than the terminal, and the last line lists the keys."""
     lines = screen(SyntheticFeed(ago=120), width=width, height=height).splitlines()
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
@@ -51,8 +53,8 @@ def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> No
     assert re.search(r"lag p99 +[▁▂▃▄▅▆▇█]+ max [\d.]+ ms", shown)
 
 
-def test_the_numbers_are_those_of_the_feed() -> None:
-    """Rows, how many there are, and where from: all as the feed says, in the order asked for."""
+def test_screen_shows_rows_in_the_chosen_order() -> None:
+    """Rows, their number and their source are the feed's, in the chosen order."""
     feed = SyntheticFeed(ago=5, users=0)
     for number in range(30):
         name = f"user-{number:02}"
@@ -65,8 +67,8 @@ def test_the_numbers_are_those_of_the_feed() -> None:
     assert feed.status.source in shown
 
 
-def test_no_key_leads_past_the_end() -> None:
-    """Whoever scrolls too far sees the last rows."""
+def test_scrolling_past_the_end_shows_the_last_rows() -> None:
+    """Scrolling past the end shows the last rows."""
     feed = SyntheticFeed(ago=5, users=30)
     choices = Choices(offset=1000)
     shown = screen(feed, choices)
@@ -74,15 +76,15 @@ def test_no_key_leads_past_the_end() -> None:
     assert f"–{total} of {total} open" in shown
 
 
-def test_a_feed_without_numbers_can_be_drawn() -> None:
-    """Before the first numbers the screen says that it waits, and shows no number made up."""
+def test_screen_is_drawn_before_the_first_sample() -> None:
+    """Before the first Sample the screen says that it connects, and shows no invented number."""
     shown = screen(SyntheticFeed(ago=0, users=0))
     assert "Connecting" in shown
     assert "–" in shown
 
 
 @given(name=st.text(max_size=40), path=st.text(max_size=40))
-def test_nothing_from_outside_reaches_the_terminal_as_a_command(name: str, path: str) -> None:
+def test_client_text_is_no_terminal_command(name: str, path: str) -> None:
     """Names and paths cannot move the cursor, change colours or turn the direction of writing."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", name=name, path=path, opened=feed.now()))
@@ -90,13 +92,13 @@ def test_nothing_from_outside_reaches_the_terminal_as_a_command(name: str, path:
     assert all(line.isprintable() for line in shown.split("\n"))
 
 
-def test_what_is_unprintable_is_seen() -> None:
+def test_unprintable_characters_are_marked() -> None:
     """An escape sequence is shown as text with a mark where it began."""
     assert printable("a\x1b[2Jb\u202ec") == "a�[2Jb�c"
 
 
-def test_a_sparkline_is_as_high_as_its_values() -> None:
-    """The largest value is a full bar, none is a low one, and what is not known is a gap."""
+def test_sparkline_scales_to_the_largest_value() -> None:
+    """The largest value is a full bar, 0 the lowest one, and unknown a gap."""
     assert sparkline([0.0, math.nan, 4.0, 8.0], 6) == "  ▁ ▅█"
     assert sparkline([1.0, 0.0, 0.0], 2) == "▁▁"
     assert sparkline([], 3) == "   "

@@ -12,8 +12,8 @@ def feed(**options: Any) -> SyntheticFeed:
     return SyntheticFeed(start=1_700_000_000.0, **{"ago": 3, **options})
 
 
-def test_before_the_first_numbers() -> None:
-    """A view that has received nothing says that it is connecting, to what, and why not yet."""
+def test_freshness_is_connecting_before_the_first_sample() -> None:
+    """A view without numbers says that it is connecting, to what, and why not yet."""
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
     found = FreshnessTracker().assess(source)
@@ -22,18 +22,18 @@ def test_before_the_first_numbers() -> None:
     assert "connection refused" in found.banner
 
 
-def test_live() -> None:
-    """While all is well nothing is said and nothing is grey."""
+def test_freshness_is_live_without_a_banner() -> None:
+    """While all is well there is no banner, and nothing is grey."""
     assert FreshnessTracker().assess(feed()) == Freshness(kind="live", pill="Live")
 
 
-def test_empty() -> None:
-    """A server to which nobody has connected yet is told apart."""
+def test_freshness_is_empty_before_the_first_connection() -> None:
+    """A server without any connection yet is told apart."""
     assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 
-def test_disconnected_and_back() -> None:
-    """A lost server greys the numbers and says since when and why; its return is said as well."""
+def test_freshness_reports_disconnection_and_recovery() -> None:
+    """A lost server greys the numbers, with time and reason; its return is reported, too."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -52,8 +52,8 @@ def test_disconnected_and_back() -> None:
     assert tracker.assess(source).kind == "live"
 
 
-def test_a_restart_is_said() -> None:
-    """When the server that is back has begun to count anew, the view says so."""
+def test_freshness_reports_a_restart() -> None:
+    """When the server has restarted, and counts from 0, the view says so."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -65,16 +65,16 @@ def test_a_restart_is_said() -> None:
     assert "counting began at 0" in tracker.assess(source).banner
 
 
-def test_stalled() -> None:
-    """A connection that stands but brings no numbers is told apart from a lost one."""
+def test_freshness_is_stalled_when_samples_stop() -> None:
+    """A connection that is open but brings no numbers is told apart from a lost one."""
     source = feed()
     source._time += 6
     found = FreshnessTracker().assess(source)
     assert (found.kind, found.stale) == ("stalled", True)
 
 
-def test_ended() -> None:
-    """A source that is closed for good shows its last numbers, grey, and says so."""
+def test_freshness_is_ended_when_the_feed_is_closed() -> None:
+    """A closed source shows its last numbers, grey, and says so."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
     found = FreshnessTracker().assess(source)
@@ -82,8 +82,8 @@ def test_ended() -> None:
     assert "the Monitor is closed" in found.banner
 
 
-def test_paused() -> None:
-    """A paused view says of when it is, also while the server is away."""
+def test_freshness_is_paused_with_its_time() -> None:
+    """A paused view shows the time of its numbers, even while the server is disconnected."""
     source = feed()
     tracker = FreshnessTracker()
     held = tracker.assess(source, paused_at=1_700_000_000.0)

@@ -29,8 +29,8 @@ def slow(seconds: float) -> dict[str, object]:
     return {"rtt": recorder.take()}
 
 
-def test_before_the_first_sample() -> None:
-    """Before anything is known every tile says so instead of 0."""
+def test_tiles_are_unknown_before_the_first_sample() -> None:
+    """Before the first Sample every tile shows unknown instead of 0."""
     assert {tile.value for tile in tiles([], None)} == {"–"}
 
 
@@ -64,7 +64,7 @@ def test_change_is_against_a_minute_ago() -> None:
     assert by_key(rows[30:])["messages_in"].change == ""
 
 
-def test_more_is_not_always_bad() -> None:
+def test_tiles_judge_only_errors_and_delay() -> None:
     """More connections or messages is neither good nor bad; more errors and delay is bad."""
     calm = [sample(seq, open=10, messages_in=100, **slow(0.01)) for seq in range(1, 61)]
     busy = [sample(seq, open=99, messages_in=900, errors=1, **slow(0.02)) for seq in range(61, 121)]
@@ -91,8 +91,10 @@ def test_more_is_not_always_bad() -> None:
         ("open", {"rejected": 2}, "warning"),
     ],
 )
-def test_alerts(key: str, values: dict[str, object], alert: str) -> None:
-    """A tile is alarmed by slowness, errors and refusals, and then says by what."""
+def test_tile_alerts_on_slowness_errors_and_refusals(
+    key: str, values: dict[str, object], alert: str
+) -> None:
+    """A tile alerts on slowness, errors and refused handshakes, with the reason."""
     tile = by_key([sample(1, **values)])[key]
     assert tile.alert == alert
     assert bool(tile.reason) == bool(alert)

@@ -7,7 +7,7 @@ from html import escape
 
 from ...protocol.close import describe
 from ...views.numbers import exact
-from ...views.rows import look
+from ...views.rows import judge
 
 __all__ = ["html"]
 
@@ -26,7 +26,7 @@ def html(codes: Mapping[int, int]) -> str:
     most = shown[0][1]
     bars = "".join(
         f"<dt><b>{code}</b> {escape(describe(code))}</dt>"
-        f'<dd><i class="{look(code)}" style="--share:{count / most:.3f}"></i>{exact(count)}</dd>'
+        f'<dd><i class="{judge(code)}" style="--share:{count / most:.3f}"></i>{exact(count)}</dd>'
         for code, count in shown
     )
     if rest:
