@@ -119,9 +119,8 @@ test("what the server refuses for its rate is sent again", async () => {
 test("refused messages are sent again in their order, also when one is refused twice", async () => {
   const client = await open();
   const refusals = [];
-  hub.instead.chat_message = (_, answer) => {
-    refusals.push(() => answer("error", { code: "unavailable", message: "Later.", retry: true }));
-  };
+  const refusal = { code: "unavailable", message: "Later.", retry: true, retry_after: 0.05 };
+  hub.instead.chat_message = (_, answer) => refusals.push(() => answer("error", refusal));
   for (const text of ["0", "1", "2"]) await client.send("chat_message", { text });
   await clock.advance(100);
   refusals[0]();
