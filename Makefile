@@ -27,9 +27,9 @@ test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 		--numprocesses 3 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
-test-matrix: $(INSTALLED) ## Run the whole matrices of cases, of which make test runs one of each kind
+test-matrix: $(INSTALLED) ## Test whole matrices of cases, of which `make test` has one of each kind
 	@sh scripts/programs.sh
-	$(BIN)/pytest tests -m matrix --numprocesses 3 --dist load $(ARGS)
+	$(BIN)/pytest tests -m matrix --numprocesses 2 --dist loadfile $(ARGS)
 
 test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
 	@sh scripts/programs.sh
@@ -38,9 +38,9 @@ test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered w
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16
 	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/servers/fanout tests/feeds tests/servers/test_websockets.py \
-		$(patsubst %,tests/probes/test_%.py,websockets deaths failing truth fast pair) $(ARGS)
-	RTMON_STRICT= PYTHONPATH=$(OLDEST)/16 $(OLDEST)/bin/python -m pytest \
-		$(patsubst %,tests/probes/test_%.py,websockets deaths failing truth) $(ARGS)
+		tests/servers/test_admin_access.py \
+		tests/probes/websockets tests/servers/turbo/test_fast_path.py $(ARGS)
+	RTMON_STRICT= PYTHONPATH=$(OLDEST)/16 $(OLDEST)/bin/python -m pytest tests/probes/websockets $(ARGS)
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
@@ -75,9 +75,10 @@ format: $(INSTALLED) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## Write the tables in docs/ anew
+docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client
 	$(BIN)/python scripts/columns.py
 	$(BIN)/python scripts/metrics.py
+	$(BIN)/python scripts/message_types.py
 
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py

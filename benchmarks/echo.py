@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from websockets.asyncio.server import ServerConnection
 
 from rtmon import Monitor, probe
-from rtmon.probes.websockets.connection_class import probed
+from rtmon.probes.websockets import probed
 
 __all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
 

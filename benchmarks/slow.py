@@ -62,7 +62,7 @@ async def _serve(kind: str, pipe: Connection) -> None:
                 if asked["publish"]:
                     await hub.publish("c", {"at": due, "pad": "x" * SIZE})
                 peak = max(peak, memory() or 0)
-                waiting = [each.peer.waiting for each in hub.audience.sessions.values()]
+                waiting = [each.peer.waiting for each in hub.connections.values()]
                 worst = max([worst, *waiting])
                 if gone is None and len(serving.websockets.connections) < asked["connections"]:
                     gone = time.monotonic() - began

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .monitor import Monitor
     from .probes.asgi import ASGIProbe
-    from .probes.websockets.connection_class import probe
+    from .probes.websockets import probe
     from .reporting import report
     from .servers.admin import Admin, serve_admin
     from .servers.fanout import broadcast
@@ -76,7 +76,7 @@ _HOMES = {
     "connect": "client",
     "export": "exporting",
     "open_feed": "feeds",
-    "probe": "probes.websockets.connection_class",
+    "probe": "probes.websockets",
     "read_csv": "sinks.csv",
     "report": "reporting",
     "serve": "servers.websockets",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .servers.asgi import ASGIServer, measured, serve
+from .servers.guarded_uvicorn import GuardedHTTP, GuardedWebSocket, guarded
 
-__all__ = ["ASGIServer", "measured", "serve"]
+__all__ = ["ASGIServer", "GuardedHTTP", "GuardedWebSocket", "guarded", "measured", "serve"]

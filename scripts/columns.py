@@ -1,13 +1,29 @@
-"""Write docs/columns.md from the table of columns, or with --check say whether it is current."""
+"""Write what follows from the table of columns, or with --check report what is stale.
+
+That is docs/columns.md, the records in rtmon/metrics/records.py, and in rtmon/metrics/fields.py the
+counters of a server, a ledger and a meter.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rtmon.metrics.columns import TABLES, Column
+from rtmon.metrics.columns import (
+    ENDING,
+    LEDGER_COUNTERS,
+    MESSAGE_HISTOGRAMS,
+    METER_COUNTERS,
+    METER_FIELDS,
+    SERVER_COUNTERS,
+    SHARED,
+    SNAPSHOT,
+    TABLES,
+    Column,
+)
 
-PAGE = Path(__file__).parents[1] / "docs" / "columns.md"
+ROOT = Path(__file__).parents[1]
 
 INTRODUCTION = """\
 # What is measured
@@ -28,20 +44,61 @@ TITLES = {
     "clients": "One row a client that reports to the Monitor: `monitor.clients()`",
 }
 
+RECORDS = '''\
+"""The records of each table: frozen, with times in Unix seconds.
 
-def page() -> str:
-    """The page as it should be."""
-    parts = [INTRODUCTION]
+Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines the fields; do not edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .causes import Cause
+from .derived import ConnectionValues, SampleValues, SnapshotText
+from .histogram import EMPTY, NO_SIZES, Histogram
+
+__all__ = [
+    "ChannelInfo",
+    "ConnectionInfo",
+    "Ending",
+    "Event",
+    "Sample",
+    "Snapshot",
+    "SocketIOInfo",
+]
+'''
+
+FIELDS = '''\
+"""The attributes that a server's totals, a ledger and a meter have because of their columns.
+
+Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines them; do not edit.
+"""
+
+from __future__ import annotations
+
+from .columns import LEDGER_COUNTERS, MESSAGE_HISTOGRAMS, METER_COUNTERS, METER_FIELDS, SHARED
+from .histogram import BYTE, HistogramRecorder
+
+__all__ = ["LedgerFields", "MeterFields", "ServerFields"]
+
+_OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTERS)
+'''
+
+
+def page() -> Iterator[str]:
+    """Yield the lines of docs/columns.md."""
+    yield INTRODUCTION
     for table, columns in TABLES.items():
-        parts.append(f"\n## {table}\n\n{TITLES[table]}\n")
-        parts.append("| column | kind | unit | dtype | what it is | known to |")
-        parts.append("|---|---|---|---|---|---|")
-        parts.extend(row(column) for column in columns)
-    return "\n".join(parts) + "\n"
+        yield f"\n## {table}\n\n{TITLES[table]}\n"
+        yield "| column | kind | unit | dtype | what it is | known to |"
+        yield "|---|---|---|---|---|---|"
+        yield from map(row, columns)
 
 
 def row(column: Column) -> str:
-    """A column's line."""
+    """Return a column's line in docs/columns.md."""
     cells = (
         f"`{column.name}`",
         column.kind,
@@ -53,14 +110,140 @@ def row(column: Column) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def records() -> Iterator[str]:
+    """Yield the lines of rtmon/metrics/records.py."""
+    yield RECORDS
+    ending = (column for column in TABLES["connections"] if column.name in ENDING)
+    for name, columns, about in (
+        (
+            "Sample(SampleValues)",
+            TABLES["samples"],
+            "What happened between two ticks: counter deltas, gauges and histograms.",
+        ),
+        (
+            "ConnectionInfo(ConnectionValues)",
+            TABLES["connections"],
+            "One connection as of the last tick, open or closed.",
+        ),
+        ("Ending", ending, "How a connection ended: columns of the connections table."),
+        ("Event", TABLES["events"], "Something that happened once."),
+        ("ChannelInfo", TABLES["channels"], "One channel of a hub, totals since its first use."),
+        (
+            "SocketIOInfo",
+            TABLES["socketio"],
+            "Totals of a Socket.IO namespace, event and so on; null where that makes no sense.",
+        ),
+        (
+            "Snapshot(SnapshotText)",
+            SNAPSHOT,
+            "Totals since the Monitor began; ``rates`` has each counter's increase per second.",
+        ),
+    ):
+        yield "\n@dataclass(frozen=True, slots=True, kw_only=True)"
+        yield f'class {name}:\n    """{about}"""\n'
+        yield from (record_field(column, name) for column in columns if not column.derived)
+        if columns is SNAPSHOT:
+            yield "    rates: Mapping[str, float] = field(default_factory=dict)"
+        yield ""
+
+
+def record_field(column: Column, record: str) -> str:
+    """Return a record's field as a line of Python."""
+    if column.kind == "histogram":
+        return f"    {column.name}: Histogram | None = {empty(column)}"
+    if column.kind == "tally":
+        return f"    {column.name}: Mapping[int, int] = field(default_factory=dict)"
+    kind = "Cause" if (record, column.name) == ("Ending", "cause") else python_type(column)
+    if not column.required:
+        return f"    {column.name}: {kind} | None = {value(column.initial)}"
+    default = "" if column.initial is None else f" = {value(column.initial)}"
+    return f"    {column.name}: {kind}{default}"
+
+
+def fields() -> Iterator[str]:
+    """Yield the lines of rtmon/metrics/fields.py."""
+    yield FIELDS
+    yield from class_of_fields(
+        "ServerFields", "Counters of a server.", None, (f"{name} = 0" for name in SERVER_COUNTERS)
+    )
+    yield from class_of_fields(
+        "LedgerFields",
+        "Counters and histograms of all connections of one role together.",
+        "(*LEDGER_COUNTERS, *(column.name for column in MESSAGE_HISTOGRAMS))",
+        (
+            *(f"{name} = 0" for name in LEDGER_COUNTERS),
+            *(
+                f"{column.name} = HistogramRecorder({'BYTE' if column.unit == 'B' else ''})"
+                for column in MESSAGE_HISTOGRAMS
+            ),
+        ),
+    )
+    yield from class_of_fields(
+        "MeterFields",
+        "Counters of one connection, ``own_`` without what is shared, and columns that probes set.",
+        "(*_OWN, *(column.name for column in METER_FIELDS))",
+        (
+            *(f"{'own_' if name in SHARED else ''}{name} = 0" for name in METER_COUNTERS),
+            *map(meter_field, METER_FIELDS),
+        ),
+    )
+
+
+def class_of_fields(
+    name: str, about: str, slots: str | None, lines: Iterable[str]
+) -> Iterator[str]:
+    """Yield a class that sets its attributes to what they begin with."""
+    yield f'\nclass {name}:\n    """{about}"""\n'
+    if slots is not None:
+        yield f"    __slots__ = {slots}\n"
+    yield "    def __init__(self) -> None:"
+    yield from (f"        self.{line}" for line in lines)
+    yield ""
+
+
+def meter_field(column: Column) -> str:
+    """Return an attribute of a meter and its first value."""
+    if column.initial is not None:
+        return f"{column.name} = {value(column.initial)}"
+    return f"{column.name}: {python_type(column)} | None = None"
+
+
+def python_type(column: Column) -> str:
+    """Return the type of a column's values that are not null."""
+    if column.kind == "text":
+        return "str"
+    return "int" if column.dtype == "Int64" else "float"
+
+
+def value(initial: float | str | None) -> str:
+    """Return a value as it stands in Python."""
+    return f'"{initial}"' if isinstance(initial, str) else repr(initial)
+
+
+def empty(column: Column) -> str:
+    """Return the histogram of no values of a column."""
+    return "NO_SIZES" if column.unit == "B" else "EMPTY"
+
+
+FILES = {
+    "docs/columns.md": page,
+    "rtmon/metrics/records.py": records,
+    "rtmon/metrics/fields.py": fields,
+}
+
+
 def main() -> int:
-    """Write the page, or check it."""
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text(encoding="utf-8") == page():
-            return 0
-        print(f"{PAGE.name} is not current: run make docs")
+    """Write the files, or check them."""
+    stale = []
+    for name, lines in FILES.items():
+        path, text = ROOT / name, "\n".join(lines()).rstrip("\n") + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv[1:]:
+                path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv[1:] and stale:
+        print(f"{', '.join(stale)}: not current, run make docs")
         return 1
-    PAGE.write_text(page(), encoding="utf-8")
     return 0
 
 

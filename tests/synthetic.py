@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from rtmon.feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from rtmon.metrics.histogram import Histogram, Recorder
+from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import (
     ChannelInfo,
     ConnectionInfo,
@@ -61,9 +61,12 @@ class SyntheticFeed(Feed):
         self._time += 1
         wave = 1 + 0.35 * math.sin(self._time / 38)
         open_ = round(self._users * (0.9 + 0.1 * wave)) + rng.randrange(-3, 4) if self._users else 0
-        rtts = Recorder()
+        rtts = HistogramRecorder()
         for _ in range(open_ // 4):
             rtts.record(abs(rng.lognormvariate(-6.0, 0.8)))
+        lags = HistogramRecorder()
+        for _ in range(10):
+            lags.record(abs(rng.lognormvariate(-7.5, 0.9)))
         incoming = int(open_ * 8 * wave * rng.uniform(0.9, 1.1))
         code = rng.choices((1000, 1001, 1006, 1008, 1009, 1011), (40, 20, 8, 1, 2, 1))[0]
         ended = 1 if rng.random() < 0.5 and open_ else 0
@@ -80,6 +83,8 @@ class SyntheticFeed(Feed):
             "wire_out": int(incoming * 2.7 * 444),
             "errors": rng.choices((0, 1, 2, 5), (70, 6, 3, 1))[0] if open_ else 0,
             "rtt": rtts.take(),
+            "lag": lags.take(),
+            "cpu": 0.22 * wave * rng.uniform(0.9, 1.1),
             "close_codes": {code: ended} if ended else {},
         }
         sample = Sample(

@@ -54,7 +54,13 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 LATE = {
     # A Monitor shows itself in a notebook.
     ("rtmon.monitor.monitor", "rtmon.dashboard"),
-    ("rtmon.monitor.monitor", "rtmon.feeds"),
+    ("rtmon.monitor.monitor", "rtmon.feeds.local"),
+    # A client counts itself.
+    ("rtmon.client.reporting", "rtmon.probes.websockets"),
+    # The WebSocket transport shares frames, from its first connection on.
+    ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
+    # The fast path is asked for by name: probe(monitor, fast=True).
+    ("rtmon.probes.websockets.connection_class", "rtmon.servers.turbo.fast_path"),
 }
 """Module → module: imports inside a function that go against the rules above."""
 
@@ -96,6 +102,7 @@ NEEDS_EXTRA = (
     "rtmon.hub.brokers.redis",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
+    "rtmon.hub.transports.socketio_packets",
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
@@ -103,6 +110,9 @@ NEEDS_EXTRA = (
     "rtmon.lab.views.controls",
     "rtmon.lab.views.picture",
     "rtmon.servers.asgi",
+    "rtmon.servers.guarded_uvicorn",
+    "rtmon.servers.uvicorn_http",
+    "rtmon.servers.uvicorn_websocket",
     "rtmon.sinks.prometheus",
 )
 """Modules that need an extra as a whole; they say so when it is missing."""
@@ -270,7 +280,7 @@ def test_late_edges_are_needed() -> None:
             "if TYPE_CHECKING:\n    from ..dashboard import view",
             "rtmon.metrics.meter",
         ),
-        ("rtmon.core.clock", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
+        ("rtmon.core.timers", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
         ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
     ],
 )

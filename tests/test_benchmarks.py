@@ -147,10 +147,10 @@ async def test_a_crowd_that_waits_goes_on_polling(harness: Any) -> None:
 
     async with serve_asgi(hub, port=0) as server:
         done = asyncio.create_task(asyncio.to_thread(load, server.port))
-        await until(lambda: len(hub.audience.channels.receivers("bench")) == 3)
+        await until(lambda: len(hub.registry.subscriptions.receivers("bench")) == 3)
         for number in range(3):
             await hub.publish("bench", number)
-            sessions = hub.audience.sessions.values()
+            sessions = hub.connections.values()
             await until(lambda s=sessions: all(not each.peer.waiting for each in s))
         ours.send("go")
         assert (await done)["deliveries"] == 2 * 3

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from ..core.child_processes import announce
+from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ..servers import listening
+from . import exposure
 from .options import PORT_MAX, Browser, require
 from .shipped import shipped
 
@@ -62,18 +64,46 @@ def dashboard(
     with listening.binding("the dashboard", host, port):
         port = port or _free_port(host)
         address = listening.address(host, port)
+        allowed = [address, f"localhost:{port}", *map(_compared, origin or [])]
         # A script, because Bokeh may run a function on another thread than the event loop's.
         server = pn.io.server.get_server(
             shipped("dashboards") / "live.py",
             port=port,
             address=host,
-            websocket_origin=[address, f"localhost:{port}", *(origin or [])],
+            websocket_origin=[each for each in allowed if not each.startswith("[")],
         )
+    # It compares IPv6 addresses rightly, yet its option refuses them.
+    server._tornado.websocket_origins.update(allowed)  # noqa: SLF001
     server.start()
     place = f"http://{address}/"
+    exposure.warn(exposure.open_dashboard(host, port))
     if announce(f"The dashboard of {url} is at {place}\nCtrl-C ends it.", url=place) and browser:
         open_browser(place)
     server.io_loop.start()
+
+
+def _compared(origin: str) -> str:
+    """What Bokeh compares the address of a page with: host and port, 80 for any default port.
+
+    Raises:
+        BadParameter: it is no address.
+    """
+    if "*" in origin:  # Bokeh's patterns
+        return origin
+    page: Authority | WebOrigin | None
+    try:
+        text = ascii_form(origin)
+        page = WebOrigin.parse(text) if "://" in text else Authority.parse(text)
+    except ValueError:
+        page = None
+    if page is None or not page.host or getattr(page, "scheme", "http") not in DEFAULT_PORTS:
+        raise typer.BadParameter(
+            f"{origin!r} is no address of a page, such as chat.example.org:5006",
+            param_hint="'--origin'",
+        )
+    if page.port is not None and page.port not in DEFAULT_PORTS.values():
+        return f"{page.host}:{page.port}"
+    return page.host if page.host.startswith("[") else f"{page.host}:80"
 
 
 def _free_port(host: str) -> int:

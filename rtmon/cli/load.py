@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 FAILURES = 3
-"""Failed attempts to connect, with no success, after which there is nobody to talk to."""
+"""Failed attempts to connect, with no success, after which the load gives up."""
 
 LOOK = 0.05
 """Seconds between looks at whether the first user has connected."""
@@ -43,11 +43,11 @@ SPARE = 100
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
         report: what the users counted.
-        server: what the server did meanwhile; None if nobody asked.
+        server: the server's own numbers; None without its admin address.
         to_person: whether a person is to be told, not a parent process.
     """
 
@@ -164,7 +164,7 @@ def load(
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
     outcome = asyncio.run(_run(url, options, admin=admin, quietly=as_json))
-    # First to the person: a disk may be full.
+    # First to the terminal: a disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
         typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
@@ -182,7 +182,7 @@ def _say(outcome: _Outcome, as_json: bool, text: str) -> None:  # noqa: FBT001 -
 
 
 def _mix(text: str) -> Any:
-    """``room=9,chat=1`` → kinds and their shares.
+    """Parse ``room=9,chat=1`` into kinds and their shares.
 
     Raises:
         BadParameter: it is not of this form.
@@ -199,7 +199,7 @@ def _mix(text: str) -> Any:
 
 
 def _all_matter(context: typer.Context, options: LoadOptions) -> None:
-    """See that nothing was asked for that would never happen.
+    """Refuse options that would have no effect.
 
     Raises:
         BadParameter: something was.
@@ -213,7 +213,7 @@ def _all_matter(context: typer.Context, options: LoadOptions) -> None:
 
 
 def _room_for(users: int) -> None:
-    """Have the system allow as many open files as there are users.
+    """Raise the limit of open files to the number of users.
 
     Raises:
         OptionError: it allows fewer.
@@ -276,7 +276,7 @@ async def _connected(load: Load) -> None:
     """Wait for the first user.
 
     Raises:
-        RtmonError: nobody answers.
+        RtmonError: the server does not answer.
     """
     clock = asyncio.get_running_loop().time
     tell_at = clock() + SILENCE
@@ -293,7 +293,7 @@ async def _connected(load: Load) -> None:
 
 
 async def _wait(load: Load) -> None:
-    """Let the duration pass, with a progress bar where somebody looks at a terminal."""
+    """Let the duration pass, with a progress bar on a terminal."""
     from .progress import progress
 
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What came of ``rtmon load``: as a table, as CSV files, and as a page with charts."""
+"""The results of ``rtmon load``: as a table, as CSV files, and as a page with charts."""
 
 from __future__ import annotations
 
@@ -14,19 +14,12 @@ from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.script import rate_at
 from ..metrics.histogram import Histogram
 from ..reporting.page import Note, Part, Section, Table, Tiles, page
-from ..reporting.sections import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    VIOLET,
-    YELLOW,
-    measured,
-    milliseconds,
-)
-from ..reporting.svg import Chart, Line
+from ..reporting.sections import measured
+from ..reporting.svg import Drawing
 from ..sinks.csv import write_csv as write_table
+from ..views.chart import Chart, Series
+from ..views.numbers import UNKNOWN, delay
+from ..views.palette import AMBER, BLUE, GREEN, GREY, ORANGE, RED, VIOLET
 from .watching import Server
 
 __all__ = ["table", "write_csv", "write_page"]
@@ -37,11 +30,11 @@ _LATE = 0.05
 """Seconds of the users' own lateness (p99) from which on it is said."""
 
 _POINTS = 300
-"""Points of a line in the page."""
+"""Points of a chart in the page."""
 
 
 def table(report: LoadReport, options: LoadOptions, server: Server | None) -> str:
-    """What was asked and what was reached, for a terminal."""
+    """Format what was asked for and what was reached, for a terminal."""
     totals = report.totals
     most = max((second.open for second in report.seconds), default=0)
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
@@ -69,7 +62,7 @@ def table(report: LoadReport, options: LoadOptions, server: Server | None) -> st
 
 
 def write_csv(folder: Path, report: LoadReport, server: Server | None) -> list[Path]:
-    """``load.csv``, a row a second; durations in seconds. And the server's tables, if known.
+    """Write ``load.csv``, a row a second, and the server's tables if known; durations in seconds.
 
     Raises:
         OSError: a file cannot be written.
@@ -101,7 +94,7 @@ def write_csv(folder: Path, report: LoadReport, server: Server | None) -> list[P
 
 
 def write_page(path: Path, report: LoadReport, options: LoadOptions, server: Server | None) -> None:
-    """A self-contained page.
+    """Write a self-contained page.
 
     Raises:
         OSError: it cannot be written.
@@ -126,8 +119,8 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
                 ("sent", f"{report.sent:,}"),
                 ("answered", f"{report.answered:,}"),
                 ("unanswered", f"{report.unanswered:,}"),
-                ("latency p50", milliseconds(report.latency.quantile(0.5))),
-                ("latency p99", milliseconds(report.latency.quantile(0.99))),
+                ("latency p50", delay(report.latency.quantile(0.5))),
+                ("latency p99", delay(report.latency.quantile(0.99))),
                 ("failed to connect", f"{report.failed:,}"),
                 ("connections lost", f"{report.lost:,}"),
                 ("errors", f"{report.errors:,}"),
@@ -139,7 +132,7 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
         parts.append(Note(f"The last attempt to connect that failed: {report.problem}"))
     if reproach := _reproach(report):
         parts.append(Note(reproach.lstrip(" ;").capitalize() + "."))
-    parts += _charts(report, options)
+    parts += _drawings(report, options)
     parts.append(
         Table(
             "Percentiles, ms",
@@ -164,69 +157,78 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
     return parts
 
 
-def _charts(report: LoadReport, options: LoadOptions) -> list[Chart]:
+Group = Sequence[Second]
+"""Seconds that follow each other, drawn as one point."""
+
+
+def _drawings(report: LoadReport, options: LoadOptions) -> list[Drawing]:
     size = max(1, math.ceil(len(report.seconds) / _POINTS))
     groups = [report.seconds[n : n + size] for n in range(0, len(report.seconds), size)]
+    points = [(group[-1].time, group) for group in groups]
+    return [Drawing.of(chart, points) for chart in _charts(options)]
 
+
+def _charts(options: LoadOptions) -> list[Chart[Group]]:
     def line(
-        label: str,
-        color: str,
-        value: Callable[[Sequence[Second]], float | None],
-        width: float = 1.7,
-    ) -> Line:
-        return Line(label, color, [(group[-1].time, value(group)) for group in groups], width)
+        label: str, color: str, value: Callable[[Group], float | None], width: float = 1.8
+    ) -> Series[Group]:
+        return Series(key=label, label=label, color=color, value=value, width=width)
 
-    def rate(name: str) -> Callable[[Sequence[Second]], float | None]:
+    def chart(key: str, title: str, unit: str, *series: Series[Group]) -> Chart[Group]:
+        return Chart(key=key, title=title, unit=unit, series=series)
+
+    def rate(name: str) -> Callable[[Group], float | None]:
         return lambda group: sum(getattr(s, name) for s in group) / sum(s.elapsed for s in group)
 
-    def quantile(name: str, q: float) -> Callable[[Sequence[Second]], float | None]:
+    def quantile(name: str, q: float) -> Callable[[Group], float | None]:
         return lambda group: _scaled(
             Histogram.merged(getattr(second, name) for second in group).quantile(q)
         )
 
-    def planned(group: Sequence[Second]) -> float | None:
+    def planned(group: Group) -> float | None:
         return _planned(options, (group[0].time - group[0].elapsed + group[-1].time) / 2)
 
     return [
-        Chart(
+        chart(
+            "messages",
             "Messages",
-            "a second",
-            [
-                *([line("planned", VIOLET, planned)] if options.loop == "open" else []),
-                line("due", GREY, rate("asked"), width=6),
-                line("sent", BLUE, rate("sent"), width=3.5),
-                line("answered", ORANGE, rate("answered")),
-            ],
+            "/s",
+            *([line("planned", VIOLET, planned)] if options.loop == "open" else []),
+            line("due", GREY, rate("asked"), width=6),
+            line("sent", BLUE, rate("sent"), width=3.5),
+            line("answered", ORANGE, rate("answered")),
         ),
-        Chart(
+        chart(
+            "latency",
             "Latency, from when a message was due",
             "ms",
-            [
-                line("p50", GREEN, quantile("latency", 0.5)),
-                line("p95", YELLOW, quantile("latency", 0.95)),
-                line("p99", RED, quantile("latency", 0.99)),
-            ],
+            line("p50", GREEN, quantile("latency", 0.5)),
+            line("p95", AMBER, quantile("latency", 0.95)),
+            line("p99", RED, quantile("latency", 0.99)),
         ),
-        Chart("Users connected", "", [line("open", VIOLET, lambda group: group[-1].open)]),
-        Chart(
+        chart("open", "Users connected", "", line("open", VIOLET, lambda group: group[-1].open)),
+        chart(
+            "trouble",
             "Trouble",
-            "a second",
-            [
-                line("failed to connect", YELLOW, rate("failed")),
-                line("lost", ORANGE, rate("lost")),
-                line("errors", RED, rate("errors")),
-            ],
+            "/s",
+            line("failed to connect", AMBER, rate("failed")),
+            line("lost", ORANGE, rate("lost")),
+            line("errors", RED, rate("errors")),
         ),
-        Chart("Received by all users", "messages a second", [line("in", BLUE, rate("received"))]),
-        Chart("The users' own lateness, p99", "ms", [line("late", RED, quantile("late", 0.99))]),
+        chart(
+            "received", "Messages received by all users", "/s", line("in", BLUE, rate("received"))
+        ),
+        chart(
+            "late", "The users' own lateness, p99", "ms", line("late", RED, quantile("late", 0.99))
+        ),
     ]
 
 
 def _planned(options: LoadOptions, time: float) -> float | None:
-    """Messages a second that all users together would send if nobody were away.
+    """Return the messages a second that all users together would send if all were connected.
 
     Args:
-        options: what was asked for.
+        options: of the load.
         time: seconds since the start.
     """
     if options.duration is not None and time > options.duration:
@@ -236,7 +238,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
 
 
 def _both_ends(report: LoadReport, server: Server) -> Table:
-    """The same counted at both ends."""
+    """Compare what users and server counted."""
     totals = report.totals
     return Table(
         "Counted at both ends",
@@ -254,12 +256,12 @@ def _both_ends(report: LoadReport, server: Server) -> Table:
 def _quantiles(histogram: Histogram) -> str:
     if not histogram.count:
         return "nothing came back: no answers to measure"
-    quantiles = "  ".join(f"p{100 * q:g} {milliseconds(histogram.quantile(q))}" for q in _QUANTILES)
-    return f"{quantiles}  max {milliseconds(histogram.quantile(1.0))}"
+    quantiles = "  ".join(f"p{100 * q:g} {delay(histogram.quantile(q))}" for q in _QUANTILES)
+    return f"{quantiles}  max {delay(histogram.quantile(1.0))}"
 
 
 def _reproach(report: LoadReport) -> str:
-    """What to say if the users could not keep their own schedule."""
+    """Explain why users did not keep their own schedule; empty if they did."""
     late = report.late.quantile(0.99)
     if late is None or late < _LATE:
         return ""
@@ -271,7 +273,7 @@ def _reproach(report: LoadReport) -> str:
 
 def _known(server: Server | None, what: str, way: str) -> str:
     count = None if server is None else server.total(f"{what}_{way}")
-    return "–" if count is None else f"{count:,}"
+    return UNKNOWN if count is None else f"{count:,}"
 
 
 def _scaled(seconds: float | None) -> float | None:

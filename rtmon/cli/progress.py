@@ -1,4 +1,4 @@
-"""How ``rtmon load`` goes, for somebody who looks at a terminal."""
+"""The progress bar of ``rtmon load``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..reporting.sections import milliseconds
+from ..views.numbers import delay
 
 if TYPE_CHECKING:
     from ..lab.load import Load
@@ -19,11 +19,10 @@ __all__ = ["progress"]
 
 @contextlib.contextmanager
 def progress(load: Load) -> Iterator[Callable[[], None]]:
-    """A bar that shows how a load goes; what it yields is to be called to bring it up to date."""
+    """Show a progress bar of a load; yields a function that updates it."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
-    # Typer brings it along.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -44,12 +43,12 @@ def progress(load: Load) -> Iterator[Callable[[], None]]:
 
 
 def _state(tally: Tally) -> str:
-    """How it goes, in a line."""
+    """Format the latest second in one line."""
     last = tally.seconds[-1] if tally.seconds else None
     if last is None:
         return f"{tally.connected:,} connected"
     return (
         f"{last.open:,} open · {last.sent / last.elapsed:,.0f} sent/s · "
         f"{last.answered / last.elapsed:,.0f} answered/s · "
-        f"p99 {milliseconds(last.latency.quantile(0.99))}"
+        f"p99 {delay(last.latency.quantile(0.99))}"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..protocol import limits
-from . import security
+from . import exposure, security
 from .options import AdminPort, Port, admin_port, refuse_idle, require
 
 if TYPE_CHECKING:
@@ -181,6 +182,13 @@ def serve(
                 ping_interval=ping_interval,
                 max_size=max_size,
                 asgi=asgi and not echo,
+                warning=functools.partial(
+                    exposure.open_server,
+                    hub=not echo,
+                    auth=auth is not None,
+                    files=files,
+                    origins=origins,
+                ),
                 **({} if echo else {"page": page, "origins": origins}),
             )
         )
@@ -194,6 +202,7 @@ async def _serve(
     hub: dict[str, Any] | None,
     asgi: bool,
     max_size: int,
+    warning: Callable[..., str | None],
     **options: Any,
 ) -> None:
     from ..hub import Hub
@@ -210,8 +219,10 @@ async def _serve(
     async with _ending(target), serving as server:
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
+        exposure.warn(warning(host, server.port, admin=admin is not None))
+        where = exposure.listening_on(host, server.port)
         announce(
-            f"Serving on {server.url}\n{watch}{chat}Ctrl-C ends it.",
+            f"Serving on ws://{where}\n{watch}{chat}Ctrl-C ends it.",
             url=server.url,
             admin=server.admin_url,
             page=server.page_url,

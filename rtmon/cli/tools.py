@@ -70,8 +70,7 @@ def protocol(
       rtmon protocol
       rtmon protocol --schema > rtmon.schema.json
     """
-    from ..protocol.incoming import INCOMING
-    from ..protocol.outgoing import OUTGOING
+    from ..protocol.catalog import INCOMING, OUTGOING
     from ..protocol.schema import catalog_schema
 
     if schema:

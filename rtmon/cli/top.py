@@ -14,8 +14,8 @@ import typer
 from ..feeds.feed import Feed
 from ..feeds.paused import Still
 from ..feeds.remote import RemoteFeed
-from ..views.condition import Observer
-from ..views.series import Series
+from ..views.freshness import FreshnessTracker
+from ..views.points import Timeline
 from .options import refuse_idle
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def top(
 
 
 async def _print(feed: RemoteFeed, choices: Choices, console: Console, timeout: float) -> None:
-    """One screen.
+    """Print one screen.
 
     Raises:
         FeedError: the server does not answer in time.
@@ -93,22 +93,22 @@ async def _print(feed: RemoteFeed, choices: Choices, console: Console, timeout: 
                 # A feed is read, and does not call.
                 while feed.latest() is None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOKS)
-        series = Series()
-        series.extend(feed.samples())
+        timeline = Timeline()
+        timeline.extend(feed.samples())
         width, height = console.size
-        condition = Observer().look(feed)
-        console.print(draw(feed, condition, choices, series, width=width, height=height))
+        freshness = FreshnessTracker().assess(feed)
+        console.print(draw(feed, freshness, choices, timeline, width=width, height=height))
     finally:
         await feed.aclose()
 
 
 async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
-    """Screen after screen, until somebody has seen enough."""
+    """Draw screen after screen until the user quits."""
     from rich.live import Live
 
     from ..terminal.screen import draw
 
-    observer, series = Observer(), Series()
+    tracker, timeline = FreshnessTracker(), Timeline()
     reading: Feed = feed
     drawn: object = None
     await feed.start()
@@ -121,15 +121,15 @@ async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
                 if choices.paused is (reading is feed):
                     reading = Still(feed) if choices.paused else feed
                 paused_at = reading.now() if choices.paused else None
-                condition = observer.look(feed, paused_at=paused_at)
-                state = (reading.now() // 1, repr(choices), console.size, condition)
+                freshness = tracker.assess(feed, paused_at=paused_at)
+                state = (reading.now() // 1, repr(choices), console.size, freshness)
                 if state != drawn:
                     drawn = state
                     latest = reading.latest()
-                    series.follow(None if latest is None else latest.epoch)
-                    series.extend(reading.samples(series.seq))
+                    timeline.follow(None if latest is None else latest.epoch)
+                    timeline.extend(reading.samples(timeline.seq))
                     width, height = console.size
-                    screen = draw(reading, condition, choices, series, width=width, height=height)
+                    screen = draw(reading, freshness, choices, timeline, width=width, height=height)
                     live.update(screen, refresh=True)
                 await asyncio.sleep(LOOKS)
     finally:
@@ -138,7 +138,7 @@ async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
 
 @contextlib.contextmanager
 def _typed(choices: Choices) -> Iterator[None]:
-    """Have each key that is pressed change the choices, where the system can tell single keys."""
+    """Let each pressed key change the choices, on systems that report single keys."""
     try:
         import termios
         import tty

@@ -1,8 +1,9 @@
-"""A client of a hub that reconnects, and goes on where it was."""
+"""A client of a hub that reconnects and resumes from its positions."""
 
 from __future__ import annotations
 
 from ..core.batching import Batch
+from ..protocol.catalog import Position
 from .client import Client
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .opening import connect
@@ -22,6 +23,7 @@ __all__ = [
     "ConnectionLost",
     "Message",
     "MessageExpired",
+    "Position",
     "QueueFull",
     "Subscription",
     "connect",

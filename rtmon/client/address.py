@@ -1,4 +1,4 @@
-"""Where the server is, and how a connection to it is opened."""
+"""The address of a server, and how a connection to it is opened."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _KNOWN = {
 
 
 class NotSpoken(OptionError):
-    """The server does not speak what the client speaks."""
+    """The server does not speak the client's codec."""
 
 
 class _Connect(websockets_connect):
-    """As the library's, which up to version 16 shows a token to whomever a server points at."""
+    """Keeps the token from servers of other origins, to which `websockets` up to 16 sends it."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         where = super().process_redirect(exc)
@@ -53,8 +53,8 @@ class Address:
     """A server, and everything that `websockets` needs to connect to it.
 
     Args:
-        url: ``ws://`` or ``wss://``; what its query says is kept.
-        codec: what is spoken.
+        url: ``ws://`` or ``wss://``; its query is kept.
+        codec: of the connection.
         options: keyword arguments of ``websockets.asyncio.client.connect``.
 
     Raises:
@@ -88,11 +88,11 @@ class Address:
 
         Args:
             query: to be added to the address.
-            token: to be shown in a header, which no log keeps as they keep addresses.
+            token: sent in a header, since logs keep addresses.
 
         Raises:
             OSError, TimeoutError, WebSocketException: as `websockets` does.
-            NotSpoken: the server chose no subprotocol, and JSON is not what is spoken here.
+            NotSpoken: the server chose no subprotocol, and the codec is not JSON.
         """
         connection = await self._connect(query, token)
         if self._codec.binary and connection.subprotocol != self._codec.subprotocol:

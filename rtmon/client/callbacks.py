@@ -1,4 +1,4 @@
-"""What a user's functions are called with, in order, and never in the way of the connection."""
+"""Calls a user's functions in order, from a queue of its own, so that they do not block reading."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Handler:
 
 
 class Callbacks:
-    """The functions that a user registered, and what they are still to be called with.
+    """The functions that a user registered, and the calls that wait.
 
     Functions and coroutine functions are called one at a time, in the order in which things
     happened: a message comes after the ``open`` of its connection. What they raise is logged.
@@ -56,7 +56,7 @@ class Callbacks:
         self._changes.setdefault(what, []).append(call)
 
     def message(self, message: Message) -> int:
-        """A message has come. Returns how many calls were dropped for it."""
+        """Queue the calls for a message. Returns how many were dropped for them."""
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):
@@ -64,7 +64,7 @@ class Callbacks:
         return self.dropped - dropped
 
     def change(self, change: Change) -> None:
-        """Something has happened to the client."""
+        """Queue the calls for a change of state."""
         for call in self._changes.get(change.what, ()):
             self._add(call, change)
 
@@ -97,7 +97,7 @@ class Callbacks:
                 logger.exception("a callback failed")
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """End once all queued calls are done."""
         self._ended = True
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""A client that survives: it reconnects, and goes on where it was."""
+"""The public face of a client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
-from ..protocol.incoming import Position
+from ..protocol.catalog import ACKNOWLEDGED, Position
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
@@ -18,9 +18,6 @@ from .subscription import Subscription
 __all__ = ["Client"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ACKED = frozenset({"publish", "chat_message", "room_message", "private_message"})
-"""Message types that are answered if asked to: docs/protocol.md."""
 
 
 class Client:
@@ -49,7 +46,7 @@ class Client:
 
     @property
     def client_id(self) -> str | None:
-        """What the server calls this client, for as long as one connection lives."""
+        """Id that the server gave this client, for as long as one connection lives."""
         return self._session.client_id
 
     @property
@@ -76,8 +73,8 @@ class Client:
         """End it for good. Idempotent.
 
         While it is connected, what is still to be sent is given ``close_timeout`` to arrive. What
-        cannot, since there is no connection or not the time, is dropped: whoever waits for an
-        answer gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
+        cannot, since there is no connection or not the time, is dropped: a request that
+        waits gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
         :meth:`on_error`.
         """
         await self._engine.close()
@@ -133,7 +130,7 @@ class Client:
             QueueFull: so much waits already, and the policy is not to wait.
         """
         payload = {} if payload is None else payload
-        if kind in _ACKED:
+        if kind in ACKNOWLEDGED:
             if not isinstance(payload, dict):
                 raise OptionError(f"The payload of {kind!r} is {payload!r}: give a dict.")
             payload = {**payload, "ack": True}
@@ -183,7 +180,7 @@ class Client:
         Args:
             kind: such as ``chat_message``.
             payload: what the message's payload is converted to, such as a dataclass, or one of
-                :mod:`rtmon.protocol.outgoing`; a dict if None.
+                :mod:`rtmon.protocol.catalog`; a dict if None.
         """
 
         def decorate(function: F) -> F:
@@ -201,7 +198,7 @@ class Client:
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """The same for attempts that failed, and for what went wrong and nobody else is told."""
+        """The same for failed attempts, and for errors that no caller is told of."""
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:
@@ -231,7 +228,13 @@ class Client:
             channel: ``async with client.subscribe("news") as news: async for message in news``.
             since: a position to return to, of a message got earlier.
         """
-        return Subscription(self._engine.attendance, channel, since, self.publish)
+        return Subscription(
+            self._engine.membership,
+            channel,
+            since,
+            publish=self.publish,
+            buffer=self.options.buffer,
+        )
 
     async def join(self, room: str, *, since: Position | None = None) -> None:
         """Be in a room from now on, over all connections; what is said there comes to handlers.
@@ -240,11 +243,11 @@ class Client:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
         """
-        await self._engine.attendance.join(room, since)
+        await self._engine.membership.join(room, since)
 
     async def leave(self, room: str) -> None:
         """Be in a room no more."""
-        self._engine.attendance.leave(room)
+        self._engine.membership.leave(room)
 
     # Files
 

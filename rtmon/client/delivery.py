@@ -1,4 +1,4 @@
-"""Who is told what comes from the server, and what becomes of the client."""
+"""Passes messages and changes of state to everything that follows a client."""
 
 from __future__ import annotations
 
@@ -6,45 +6,49 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..protocol.close import NORMAL
-from .attendance import Attendance
+from .buffer import Buffer
 from .callbacks import Callbacks
-from .receiving import Chunk, Replayed
+from .events import Chunk, Replayed
+from .membership import Membership
 from .records import Change, Message
 from .reporting import Reporting
-from .subscription import Buffer
+from .session import Session
 
 __all__ = ["Delivery"]
 
 _UNREAD = 1_000
-"""Messages held until somebody iterates over the client, who may come late or never."""
+"""Messages held before a reader iterates over the client, which may be late or never."""
 
 
 class Delivery:
-    """Passes on what a session tells, in order, to all who want it.
+    """Passes on the events of a session, in order: to subscriptions, callbacks, readers and taps.
 
     Args:
-        attendance: the subscriptions and rooms, and the session that tells.
-        reporting: tells a Monitor of changes; None where there is none.
+        session: has the events.
+        membership: the subscriptions.
+        reporting: reports changes to a Monitor; None where there is none.
 
     Attributes:
         callbacks: the user's functions.
         on_chunk: called with each piece of a file.
-        taps: called with each message and change, before anybody else.
+        taps: called with each message and change, before everything else.
     """
 
-    def __init__(self, attendance: Attendance, reporting: Reporting | None) -> None:
+    def __init__(
+        self, session: Session, membership: Membership, reporting: Reporting | None
+    ) -> None:
         self.callbacks = Callbacks()
         self.on_chunk: Callable[[Chunk], None] = lambda _: None
         self.taps: list[Callable[[Message | Change], None]] = []
-        self._attendance = attendance
-        self._session = attendance.session
+        self._session = session
+        self._membership = membership
         self._reporting = reporting
         self._size = self._session.options.buffer
         self._messages: Buffer[Message] = Buffer(min(_UNREAD, self._size))
         self._read = self._missed = False
 
     async def read(self) -> Message:
-        """The next message, for who iterates; with a gap if those before it had to go.
+        """Wait for the next message of an iteration; it has a gap if older ones were dropped.
 
         Raises:
             StopAsyncIteration, ClientClosed: as :meth:`Buffer.get`.
@@ -55,13 +59,13 @@ class Delivery:
         return replace(message, gap=True) if missed else message
 
     def pass_on(self) -> None:
-        """Tell of what has happened since the last call."""
+        """Pass on all events since the last call."""
         for event in self._session.take_events():
             if isinstance(event, Chunk):
                 self.on_chunk(event)
                 continue
             if isinstance(event, Replayed):
-                self._session.dropped += self._attendance.publication(event.message)
+                self._session.dropped += self._membership.publication(event.message)
                 continue
             for tap in self.taps:
                 tap(event)
@@ -74,20 +78,20 @@ class Delivery:
 
     def _message(self, message: Message) -> None:
         if message.type == "publication":
-            self._session.dropped += self._attendance.publication(message)
+            self._session.dropped += self._membership.publication(message)
         self._session.dropped += self.callbacks.message(message)
         if self._messages.put(message):
             self._missed = True
-            # Nobody misses what goes from here before they have begun to read.
+            # Before an iteration begins, nothing that is dropped here is missed.
             self._session.dropped += self._read
 
     def end(self) -> None:
-        """The client has ended: nothing more will come."""
+        """End everything that follows the client."""
         ended = self._session.lifecycle.ended
-        # The end that the server wished for in good order is no error.
+        # An orderly close by the server is no error.
         error = None if ended is None or ended.code == NORMAL else self._session.gone()
         self._messages.end(error)
-        self._attendance.end(error)
+        self._membership.end(error)
         self.callbacks.end()
         if self._reporting is not None:
             self._reporting.ended()

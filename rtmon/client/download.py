@@ -1,4 +1,4 @@
-"""One file on its way here: written beside its place, and put there when it is as offered."""
+"""A download: written beside its path, and moved there when it is as offered."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Download:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """True if nothing more will come."""
         return self._done is not None or self._error is not None
 
     @property
     def complete(self) -> bool:
-        """Whether the server has sent all, and so has nothing to stop."""
+        """True if the server has sent all, and so has nothing to stop."""
         return self._done is not None
 
     @property
@@ -73,12 +73,12 @@ class Download:
         return self._received - self._told
 
     def tell(self) -> int:
-        """How far it is, to tell the server."""
+        """Return the bytes received, to tell the server."""
         self._told = self._received
         return self._told
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Take a piece; one that does not continue what is here is left alone."""
+        """Take a chunk; one that does not continue what is here is ignored."""
         if offset != self._received or self.ended:
             return
         if self._received + len(data) > self._size:
@@ -94,16 +94,16 @@ class Download:
             self.fail(error)
 
     def write_encoded(self, payload: dict[str, Any]) -> None:
-        """The same for a piece that came as base64."""
+        """Take a chunk that came as base64."""
         with contextlib.suppress(TypeError, ValueError):
             self.write(int(payload.get("offset", 0)), base64.b64decode(payload.get("data", "")))
 
     def done(self, message: Message) -> None:
-        """The server has sent all."""
+        """Note that the server has sent all."""
         self._done = message
 
     def fail(self, error: Exception) -> None:
-        """It will not be complete."""
+        """End with an error."""
         self._error = self._error or error
 
     def finish(self) -> Message:

@@ -1,4 +1,4 @@
-"""From what a user hands over to a message on the wire. Pure."""
+"""Encodes the messages of a client. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
+from ..protocol.catalog import BINARY
 from ..protocol.codecs import Codec
 from ..protocol.envelope import VERSION, Message, Metadata
-from ..protocol.incoming import INCOMING, Carrier
 from ..protocol.values import check_data
 
 __all__ = ["encode", "encode_batch"]
 
-_CARRIERS = {kind for kind, payload in INCOMING.items() if issubclass(payload, Carrier)}
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 
@@ -29,10 +28,10 @@ def encode(
     reply_to: str | None = None,
     attach: bool = True,
 ) -> str | bytes:
-    """A message as it goes on the wire.
+    """Encode a message.
 
     Args:
-        codec: what the connection speaks.
+        codec: of the connection.
         kind: the message type.
         payload: an object; ``data``, where the type carries some, may be bytes.
         key: the message's id.
@@ -49,9 +48,9 @@ def encode(
         data = bytes(data)
         if codec.binary:
             payload = {**payload, "data": data}
-        elif kind not in _CARRIERS:
+        elif kind not in BINARY:
             raise OptionError(
-                f"The data of {kind!r} is bytes, which only {', '.join(sorted(_CARRIERS))} carry: "
+                f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
                 "use base64 text."
             )
         elif attach:
@@ -85,7 +84,7 @@ def encode(
 def encode_batch(
     codec: Codec, parts: list[str | bytes], *, key: str, timestamp: int
 ) -> str | bytes:
-    """Encoded messages as one, no more than :data:`rtmon.protocol.limits.BATCH_MAX_MESSAGES`."""
+    """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` encoded messages to a batch."""
     if len(parts) == 1:
         return parts[0]
     assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it

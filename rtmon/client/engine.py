@@ -1,4 +1,4 @@
-"""What keeps a client going: connects, waits, connects again."""
+"""Runs a client: connects, waits, connects again."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ except ImportError:  # up to version 15 it stands elsewhere
 from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
 from .address import Address, NotSpoken
-from .attendance import Attendance
+from .connect_errors import is_fatal, retry_after
 from .delivery import Delivery
 from .errors import ClientClosed, QueueFull
-from .link import Link
+from .membership import Membership
 from .options import ClientOptions
 from .outbox import Entry
 from .records import Change, ClientStats, Message
-from .refusals import is_fatal, retry_after
 from .reporting import Reporting
 from .session import Session
 from .token import fresh
+from .transport_link import TransportLink
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["Engine"]
 
@@ -41,10 +41,10 @@ class Engine:
     """Runs a session over one connection after the other.
 
     Attributes:
-        session: what decides.
-        address: where to.
-        attendance: the subscriptions and rooms.
-        delivery: who is told what comes.
+        session: decides what is sent, and when to reconnect.
+        address: of the server.
+        membership: subscriptions and rooms.
+        delivery: passes on what comes.
         link: the open connection; None while there is none.
         generation: the number of the connection.
     """
@@ -55,7 +55,7 @@ class Engine:
         options: ClientOptions,
         connection: dict[str, Any],
         *,
-        monitor: Monitor | None = None,
+        monitor: Recorder | None = None,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -70,9 +70,9 @@ class Engine:
             counting = self._reporting.counting(connection.get("create_connection"))
             connection["create_connection"] = counting
         self.address = Address(url, self.session.sender.codec, connection)
-        self.attendance = Attendance(self.session, now=self.now, wake=self.wake)
-        self.delivery = Delivery(self.attendance, self._reporting)
-        self.link: Link | None = None
+        self.membership = Membership(self.session, now=self.now, wake=self.wake)
+        self.delivery = Delivery(self.session, self.membership, self._reporting)
+        self.link: TransportLink | None = None
         self._problem = "still under way"
         self._runner: asyncio.Task[None] | None = None
         self._caller: asyncio.Task[None] | None = None
@@ -83,11 +83,11 @@ class Engine:
         self.delivery.taps.append(self._heard)
 
     def now(self) -> float:
-        """Seconds that only grow."""
+        """Return the monotonic time, in seconds."""
         return self._clock.monotonic()
 
     def stats(self) -> ClientStats:
-        """The client's own numbers, as of now."""
+        """Return the client's own numbers, as of now."""
         return self.session.stats(self.now(), url=str(self.address))
 
     @property
@@ -137,7 +137,7 @@ class Engine:
                         if self.link is not None:
                             await self.link.connection.close()
             finally:
-                # Also if who closes it is cancelled: it is not left half closed.
+                # Also if the caller is cancelled, so that the client is not left half closed.
                 if self._runner is not None:
                     self._runner.cancel()
         if self._runner is not None:
@@ -172,7 +172,7 @@ class Engine:
         Raises:
             ClientClosed, OptionError, QueueFull: as :meth:`Session.send`.
         """
-        # Who comes when there is room again stands behind those who wait for it.
+        # A caller that comes when there is room again stands behind those that wait for it.
         async with self._line:
             while True:
                 try:
@@ -195,7 +195,7 @@ class Engine:
         Args:
             kind: the message type.
             payload: its payload.
-            late: called with an answer that comes when nobody waits any more.
+            late: called with an answer that comes after the caller has stopped waiting.
 
         Raises:
             RtmonError: as :meth:`Client.request`.
@@ -232,7 +232,7 @@ class Engine:
             await self.change()
 
     def wake(self) -> None:
-        """There may be something to write."""
+        """Write what the session has to send."""
         if self.link is not None:
             self.link.wake()
 
@@ -267,7 +267,9 @@ class Engine:
             else:
                 if self._reporting is not None:
                     self._reporting.opened(connection)
-                self.link = Link(session, connection, clock=self._clock, passed=self._pass_on)
+                self.link = TransportLink(
+                    session, connection, clock=self._clock, passed=self._pass_on
+                )
                 left = max(0.1, self._options.open_timeout - (self.now() - began))
                 try:
                     code, reason = await self.link.run(welcome_within=left)
@@ -278,7 +280,7 @@ class Engine:
                     connection.transport.abort()
                     self.link = None
                 if session.lifecycle.state == "closing":
-                    session.connected = False
+                    session.sender.stop()
                     self._changed.set()
                     return
                 delay = session.lost(self.now(), code, reason)

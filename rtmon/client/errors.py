@@ -1,4 +1,4 @@
-"""What a client raises on purpose, beside ProtocolError for what the server refused.
+"""Errors that a client raises, beside ProtocolError for what the server refused.
 
 The hierarchy::
 
@@ -17,7 +17,7 @@ __all__ = ["ClientClosed", "ClientError", "ConnectionLost", "MessageExpired", "Q
 
 
 class ClientError(RtmonError):
-    """The root of all errors that a client raises on purpose."""
+    """Base of all errors that a client raises."""
 
 
 class ClientClosed(ClientError):

@@ -1,4 +1,4 @@
-"""Files sent and received, in pieces, over as many connections as it takes."""
+"""Sends and receives files in chunks, over as many connections as it takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .records import Change, Message
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .receiving import Chunk
+    from .events import Chunk
 
 __all__ = ["Files", "Progress"]
 
@@ -166,11 +166,11 @@ class Files:
             await engine.change()
 
     def _too_late(self, answer: Message) -> None:
-        """The server has taken an offer that nobody makes any more."""
+        """Abort a transfer that the server accepted after the caller had given up."""
         self._abort(answer.payload.get("file"))
 
     def _abort(self, file: str | None) -> None:
-        """Tell the server that a transfer will not go on."""
+        """Abort a transfer at the server."""
         if file is not None:
             self._engine.session.take_back("file_abort", {"file": file}, self._engine.now())
             self._engine.wake()

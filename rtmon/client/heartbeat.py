@@ -1,4 +1,4 @@
-"""Whether the link is alive, as seen from here. Pure: time is passed in."""
+"""Heartbeats by which a client notices a dead connection. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["Heartbeat"]
 
 
 class Heartbeat:
-    """Says when to send a ``ping``, and when nothing came back for too long.
+    """Decides when to send a ``ping``, and when the connection is dead.
 
     However a link dies, the next ``ping`` goes out within ``interval``, and is given ``timeout``.
 
@@ -23,29 +23,29 @@ class Heartbeat:
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
-        """The connection is open."""
+        """Begin a connection."""
         self._heard = self._pinged = now
         self._waiting = None
 
     def heard(self, now: float) -> None:
-        """Something came."""
+        """Note that something came from the server."""
         self._heard = now
 
     @property
     def free(self) -> bool:
-        """Whether no ``ping`` is under way; there is one at a time."""
+        """True if no ``ping`` is under way; there is one at a time."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:
-        """Whether it is time to send a ``ping``."""
+        """Return whether it is time to send a ``ping``."""
         return self.free and now - self._pinged >= self._interval
 
     def pinged(self, key: str, now: float) -> None:
-        """A ``ping`` with this id was sent."""
+        """Note that a ``ping`` with this id was sent."""
         self._waiting, self._pinged = key, now
 
     def answered(self, key: str | None, now: float) -> bool:
-        """A ``pong`` came. Returns whether it answers the ``ping`` that is under way."""
+        """Take a ``pong``. Returns whether it answers the ``ping`` that is under way."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -53,18 +53,18 @@ class Heartbeat:
         return True
 
     def refused(self, key: str | None) -> bool:
-        """The server was asked too much; it is alive, though. Returns whether by a ``ping``."""
+        """Take a refusal for rate. Returns whether it answers the ``ping`` that is under way."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
         return True
 
     def dead(self, now: float) -> bool:
-        """Whether the link has to be taken for dead."""
+        """Return whether the connection is dead."""
         return now >= self._due_dead()
 
     def due(self, now: float) -> float:
-        """When to look again: :meth:`wants_ping` or :meth:`dead` may have changed."""
+        """Return when :meth:`wants_ping` or :meth:`dead` may change."""
         ping = self._pinged + self._interval
         return ping if self.free and now < ping else self._due_dead()
 

@@ -1,35 +1,39 @@
-"""Whether a client is connected, and if not, when it tries again. Pure: time is passed in."""
+"""Decides when and whether a client reconnects. Pure: time is passed in.
+
+What a failed HTTP response says of that is read in :mod:`.connect_errors`.
+"""
 
 from __future__ import annotations
 
 import random
 
-from ..protocol.close import NORMAL, describe, may_reconnect
+from ..protocol.close import NO_TOKEN, NORMAL, TOKEN_EXPIRED, describe, may_reconnect
 from .options import ClientOptions
 from .records import Change, ClientState
 
 __all__ = ["LONGEST_WAIT", "Lifecycle"]
 
 LONGEST_WAIT = 3_600.0
-"""Seconds that a server's word on when to come back counts for at most: a slip of a few digits
-must not send clients away for good."""
+"""Most seconds that a server can ask clients to wait, so that a slip of a few digits does not send
+them away for good."""
 
 
 class Lifecycle:
-    """The states of a client, and the ways from one to the next.
+    """The state of a client, and the transitions between states.
 
     Attributes:
         state: of the client.
         attempts: to connect so far.
         connections: opened so far.
         failures: in a row so far.
-        ended: once closed for good without having been asked to: why.
+        ended: why the client gave up; None if it did not.
     """
 
     def __init__(self, options: ClientOptions, rng: random.Random) -> None:
         self._backoff = options.backoff
         self._stable_after = options.stable_after
         self._rng = rng
+        self._token = options.token
         self._opened: float | None = None
         self._away: float | None = None
         self._downtime = 0.0
@@ -38,15 +42,15 @@ class Lifecycle:
         self.ended: Change | None = None
 
     def downtime(self, now: float) -> float:
-        """Seconds without a connection after the first one, up to now."""
+        """Return the seconds without a connection after the first one, up to now."""
         return self._downtime + (0.0 if self._away is None else now - self._away)
 
     def attempt(self) -> None:
-        """A connection is being attempted."""
+        """Count an attempt to connect."""
         self.attempts += 1
 
     def opened(self, now: float) -> Change:
-        """The server has welcomed the client."""
+        """Take the server's welcome."""
         self.connections += 1
         self._opened = now
         self.state = "open"
@@ -60,13 +64,13 @@ class Lifecycle:
     def failed(
         self, now: float, error: Exception, *, fatal: bool = False, retry_after: float | None = None
     ) -> list[Change]:
-        """An attempt has failed.
+        """Take a failed attempt.
 
         Args:
             now: the time.
             error: why.
-            fatal: the next attempt would fail like this one.
-            retry_after: how long the server wants to be left alone.
+            fatal: true if the next attempt would fail like this one.
+            retry_after: seconds that the server asked to wait.
 
         Returns:
             What to tell; the last one's ``delay`` says when to try again, if ever.
@@ -93,14 +97,14 @@ class Lifecycle:
         retry: bool | None = None,
         retry_after: float | None = None,
     ) -> list[Change]:
-        """The connection has ended, without having been asked to.
+        """Take the end of a connection that the user did not ask for.
 
         Args:
             now: the time.
             code: the close code.
             reason: its reason.
-            retry: whether the server said to come back; None if it only said by the code.
-            retry_after: when it said to.
+            retry: whether the server said to reconnect; None if only the code says so.
+            retry_after: seconds that the server asked to wait.
 
         Returns:
             As :meth:`failed`.
@@ -112,7 +116,7 @@ class Lifecycle:
             self.state = "reconnecting"
         self.failures += 1
         back = may_reconnect(code) if retry is None else retry
-        delay = self._delay(retry_after) if back else None
+        delay = self._delay(retry_after) if back and self._has_token(code) else None
         reason = reason or describe(code)
         change = Change(
             what="close",
@@ -125,16 +129,22 @@ class Lifecycle:
         return [change] if delay is not None else [change, self._give_up(now, code, reason, None)]
 
     def closing(self) -> None:
-        """Somebody wants the client closed."""
+        """Begin to close, as the user asked."""
         if self.state != "closed":
             self.state = "closing"
 
     def closed(self, now: float) -> Change | None:
-        """It is closed, as somebody wanted; None if it was already."""
+        """Close, as the user asked; returns None if it was closed already."""
         if self.state == "closed":
             return None
         self._end(now)
         return Change(what="close", state="closed", code=NORMAL, reason="closed here")
+
+    def _has_token(self, code: int) -> bool:
+        """Return whether the client has another token than the one it was closed for."""
+        if code == TOKEN_EXPIRED:
+            return callable(self._token)
+        return code != NO_TOKEN or self._token is not None
 
     def _delay(self, retry_after: float | None) -> float | None:
         delay = self._backoff.delay(self.failures, self._rng)

@@ -11,7 +11,7 @@ from .engine import Engine
 from .options import ClientOptions
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["connect"]
 
@@ -20,12 +20,12 @@ def connect(
     url: str,
     *,
     options: ClientOptions | None = None,
-    monitor: Monitor | None = None,
+    monitor: Recorder | None = None,
     clock: Clock = SYSTEM_CLOCK,
     rng: random.Random | None = None,
     **changes: Any,
 ) -> Client:
-    """A client of a hub that reconnects, and goes on where it was.
+    """Connect to a hub, with a client that reconnects and resumes from its positions.
 
     ``async with rtmon.connect("ws://localhost:8765", name="ada") as client: …``
 

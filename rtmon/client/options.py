@@ -1,4 +1,4 @@
-"""How a client behaves: one frozen record."""
+"""The options of a client."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["ClientOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """Everything about a client that can be chosen; times are in seconds.
+    """The options of a client; times are in seconds.
 
     Attributes:
         name: what the client calls itself.
         user: whose connection this is.
-        token: who the client is, for servers that ask: a text, or a function, also a coroutine
-            function, that is called before each connection, and again before its token expires.
+        token: authenticates the client: a text, or a function, also a coroutine function, that is
+            called before each connection, and again before its token expires.
         info: anything that others may know, JSON of up to 2,048 bytes.
         codec: ``json``, or ``msgpack``.
         backoff: how long to wait before each attempt to come back, and when to give up. The
@@ -46,7 +46,7 @@ class ClientOptions:
         server_batch: ask the server to collect what it sends here.
         buffer: messages that a subscription holds for its reader. Past it, it lets go of new
             ones, and gets them from the server's history when the reader has caught up. Also what
-            is held for who iterates over the client; past it the oldest go.
+            is held for an iteration over the client; past it the oldest are dropped.
     """
 
     name: str | None = None

@@ -1,4 +1,4 @@
-"""What is to be sent, and what was sent but may not have arrived. Pure: time is passed in."""
+"""Queues messages until the server is known to have them. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..protocol import limits
+from ..protocol.catalog import EPHEMERAL, REPEATABLE
 from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
 from .records import Message
 
-__all__ = ["EPHEMERAL", "REPEATABLE", "Entry", "Outbox"]
-
-REPEATABLE: Final = frozenset({"publish", "chat_message", "room_message", "presence", "history"})
-"""Message types that do no harm when they come twice under one id: docs/protocol.md."""
-
-EPHEMERAL: Final = frozenset({"typing_start", "typing_end"})
-"""Message types that mean nothing later."""
+__all__ = ["Entry", "Outbox"]
 
 _REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
 """Seconds after which a message is not sent again: the server might take it for a new one."""
@@ -33,8 +28,8 @@ class Entry:
         kind: its type.
         data: the message, encoded.
         created: when it was handed over.
-        settle: called once with the answer, or with what went wrong; None if nobody waits.
-        asks: whether an answer comes even if all went well.
+        settle: called once with the answer or an error; None if no caller waits.
+        asks: true if an answer comes even if all went well.
         control: the session's own, which each connection makes anew.
         size: bytes of ``data``; not told of the session's own.
         first_sent: when it was first sent; None before.
@@ -55,7 +50,7 @@ class Entry:
     order: int = 0
 
     def fail(self, error: Exception) -> bool:
-        """It will not be done. Returns whether anybody was told."""
+        """Settle with an error. Returns whether a caller waited."""
         if self.settle is None:
             return False
         self.settle(error)
@@ -94,7 +89,7 @@ class Outbox:
 
     @property
     def full(self) -> bool:
-        """Whether one more is one too many."""
+        """True if one more message would be too many."""
         return len(self._waiting) + len(self._sent) >= self._size
 
     @property
@@ -104,7 +99,7 @@ class Outbox:
 
     @property
     def oldest(self) -> float | None:
-        """When the message that is next was handed over."""
+        """Time at which the next message was queued; None if there is none."""
         return self._waiting[0].created if self._waiting else None
 
     def put(self, entry: Entry) -> Entry | None:
@@ -183,11 +178,11 @@ class Outbox:
         return self._order
 
     def answered(self, key: str | None) -> Entry | None:
-        """An answer came: the message has arrived. Returns it, if it was waited for."""
+        """Take an answer, which says that the message has arrived. Returns the message."""
         return self._sent.pop(key or "", None) or self._sent_control.pop(key or "", None)
 
     def confirm(self, order: int) -> None:
-        """All that was sent up to here has arrived: the server takes messages in order."""
+        """Note that all up to this order has arrived, since the server takes messages in order."""
         for sent in (self._sent, self._sent_control):
             for key, entry in list(sent.items()):
                 if entry.order > order:
@@ -204,7 +199,7 @@ class Outbox:
         queue.insert(place, entry)
 
     def forget(self, key: str) -> None:
-        """Nobody waits for the answer any more; what was not sent is not sent."""
+        """Ignore the answer to a message; if it was not sent, drop it."""
         for entry in self._waiting:
             if entry.key == key:
                 self._waiting.remove(entry)
@@ -214,10 +209,10 @@ class Outbox:
             sent.settle, sent.asks = None, False
 
     def lost(self) -> list[Entry]:
-        """The connection is lost. What may be sent again is queued again, in front.
+        """Queue again, in front, what may be repeated after the connection was lost.
 
         Returns:
-            What may not: whether it arrived is not known.
+            Messages that may not be repeated, and for which no caller waits.
         """
         again = [entry for entry in self._sent.values() if entry.kind in REPEATABLE]
         gone = [entry for entry in self._sent.values() if entry.kind not in REPEATABLE]
@@ -228,7 +223,7 @@ class Outbox:
         return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in EPHEMERAL]
 
     def expire(self, now: float) -> list[Entry]:
-        """Drop what has waited too long. Returns what nobody waits for, for somebody to be told."""
+        """Drop what has waited too long. Returns the messages for which no caller waits."""
         untold: list[Entry] = []
         # In the order in which they were handed over, so the first is the first to be too old.
         while self._waiting and now >= self.expires():
@@ -239,7 +234,7 @@ class Outbox:
         return untold
 
     def expires(self) -> float:
-        """When the next message will have waited too long."""
+        """Return when the next message will have waited too long."""
         return self._ends(self._waiting[0]) if self._waiting else float("inf")
 
     def _ends(self, entry: Entry) -> float:
@@ -247,7 +242,7 @@ class Outbox:
         return ends if entry.first_sent is None else min(ends, entry.first_sent + _REMEMBERED)
 
     def end(self, error: Exception) -> list[Entry]:
-        """Nothing will be sent any more. Returns as :meth:`expire`."""
+        """Drop everything, as the client is closed. Returns as :meth:`expire`."""
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
             queue.clear()

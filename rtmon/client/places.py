@@ -1,137 +1,35 @@
-"""Where in which history a client is. Pure.
-
-Channels, rooms and the chat count what is published there. Who knows the last number it got can
-tell what is new, what comes again and what is missing.
-"""
+"""The channels, rooms and the chat that a client is in, over all connections. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Literal
+from typing import Any, Final
 
-from ..protocol.incoming import Position
+import msgspec
 
-__all__ = ["CHAT", "Cursor", "Cursors", "Place", "PlaceKind", "matches"]
+from ..errors import ProtocolError
+from ..protocol.catalog import Position
+from ..protocol.message_type import PlaceKind
+from .positions import Cursor
+from .records import Message
+from .sender import Sender
 
-PlaceKind = Literal["chat", "room", "channel"]
+__all__ = ["Place", "Places", "position_of"]
 
-CHAT = ("chat", "")
-
-_CURSORS = 1_000
-"""Channels that one pattern keeps a position of; past it the one longest quiet is forgotten."""
-
-
-class Cursor:
-    """A position in one history.
-
-    Args:
-        dense: whether every number is delivered here, so that a missing one is a loss. What one
-            says oneself in a room need not come back, but has a number.
-    """
-
-    __slots__ = ("dense", "lost", "position")
-
-    def __init__(self, *, dense: bool, position: Position | None = None) -> None:
-        self.dense = dense
-        self.position = position
-        self.lost = False
-
-    def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
-        """The server has said where the history is, and whether what follows is complete.
-
-        Returns:
-            Whether something was lost.
-        """
-        mine = self.position
-        if mine is None or position is None:
-            self.position = position
-            # Without a position to return to, nobody knows what was said meanwhile.
-            lost = position is None and recovered is False
-        else:
-            lost = not recovered and mine != position
-            if recovered is None or mine.epoch != position.epoch:
-                # Nothing of what was missed follows.
-                self.position = position
-        self.lost = self.lost or lost
-        return lost
-
-    def take(self, at: Position) -> bool | None:
-        """Something with this position came.
-
-        Returns:
-            Whether something before it was lost; None if it came before.
-        """
-        mine = self.position
-        if mine is not None and mine.epoch == at.epoch:
-            if at.offset <= mine.offset:
-                return None
-            hole = self.dense and at.offset != mine.offset + 1
-        else:
-            hole = mine is not None
-        gap = self.lost or hole
-        self.position, self.lost = at, False
-        return gap
-
-
-class Cursors:
-    """The positions in all channels that one subscription stands for.
-
-    Args:
-        name: the channel, or a pattern.
-    """
-
-    def __init__(self, name: str, position: Position | None) -> None:
-        self._pattern = "*" in name
-        self._first = Cursor(dense=True, position=position)
-        self._channels: OrderedDict[str, Cursor] = OrderedDict()
-        self._lost = False
-
-    @property
-    def position(self) -> Position | None:
-        """Of the last message; a pattern has none."""
-        return None if self._pattern else self._first.position
-
-    def lost(self) -> None:
-        """History was lost: the next message says so."""
-        self._lost = True
-
-    def begin(self, position: Position | None) -> None:
-        """The subscription begins here, unless it is further already.
-
-        None if where it was is no place to return to.
-        """
-        if self._first.position is None or position is None:
-            self._first.position = position
-
-    def take(self, channel: str, at: Position) -> bool | None:
-        """As :meth:`Cursor.take`."""
-        if not self._pattern:
-            cursor = self._first
-        else:
-            cursor = self._channels.setdefault(channel, Cursor(dense=False))
-            self._channels.move_to_end(channel)
-            if len(self._channels) > _CURSORS:
-                self._channels.popitem(last=False)
-        gap = cursor.take(at)
-        if gap is None:
-            return None
-        gap, self._lost = gap or self._lost, False
-        return gap
+_CHAT: Final = ("chat", "")
 
 
 class Place:
     """A channel, a pattern, a room or the chat that the client is in, over all connections.
 
     Attributes:
-        entered: whether the server has let the client in, on this connection.
-        been: whether it ever was.
+        cursor: position of the last message received.
+        entered: true if the server has let the client in, on this connection.
+        been: true if it ever has.
         asked: how often the client asked to be let in.
-        told: the furthest position that was passed on; behind it after a rewind.
-        on_entered: called each time it is let in, with whether history was lost.
-        on_refused: called when it is not, with the reason.
+        told: the furthest position that was passed on; the cursor is behind it after a rewind.
+        on_entered: called each time the client is let in, with true if history was lost.
+        on_refused: called with the error if it is not.
     """
 
     def __init__(self, kind: PlaceKind, name: str, position: Position | None = None) -> None:
@@ -146,11 +44,11 @@ class Place:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from other places."""
+        """Kind and name."""
         return (self.kind, self.name)
 
     def again(self, at: Position) -> bool:
-        """Whether something was passed on before; notes that it is now."""
+        """Return whether a position was passed on before, and note that it is now."""
         told = self.told
         if told is not None and told.epoch == at.epoch and at.offset <= told.offset:
             return True
@@ -159,20 +57,166 @@ class Place:
 
     @property
     def pattern(self) -> bool:
-        """Whether it stands for several channels, and so has no position."""
+        """True if it stands for several channels, and so has no position."""
         return self.kind == "channel" and "*" in self.name
 
 
-def matches(pattern: str, channel: str) -> bool:
-    """Whether a subscription to ``pattern`` gets what is published to ``channel``.
+class Places:
+    """All places of a client. They are entered again, from their positions, on each connection.
 
-    ``*`` stands for one segment between dots, ``**`` at the end for one or more.
+    Args:
+        sender: sends what asks the server to be let in, and out.
+
+    Attributes:
+        gaps: times that history was lost.
+        duplicates: messages that came again, and are not passed on.
     """
-    return pattern == channel or ("*" in pattern and bool(_compiled(pattern).fullmatch(channel)))
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._places: dict[tuple[str, str], Place] = {_CHAT: Place("chat", "")}
+        self.gaps = self.duplicates = 0
+
+    @property
+    def chat(self) -> Place:
+        """The chat with everybody, which every client is in."""
+        return self._places[_CHAT]
+
+    def get(self, kind: PlaceKind, name: str) -> Place | None:
+        """Return a place; None if the client is not there."""
+        return self._places.get((kind, name))
+
+    # Entering and leaving
+
+    def enter(self, kind: PlaceKind, name: str, now: float, since: Position | None = None) -> Place:
+        """Be in a place from now on; returns the one that is there, if the client is in it."""
+        place = self._places.get((kind, name))
+        if place is None:
+            place = self._places[kind, name] = Place(kind, name, since)
+            self._ask(place, now)
+        return place
+
+    def leave(self, place: Place, now: float) -> None:
+        """Be in a place no more."""
+        if self._places.pop(place.key, None) is not place or not self._sender.connected:
+            return
+        if place.kind == "channel":
+            self._sender.control("unsubscribe", {"channel": place.name}, now, lambda _: None)
+        else:
+            # After the messages that were sent there before.
+            self._sender.take_back("leave_room", {"room": place.name}, now)
+
+    def rewind(self, place: Place, position: Position, now: float) -> None:
+        """Get the messages after a position again."""
+        place.cursor.position, place.entered = position, False
+        if self._sender.connected:
+            self._sender.control("unsubscribe", {"channel": place.name}, now, lambda _: None)
+            self._ask(place, now)
+
+    def reenter(self, now: float) -> None:
+        """Ask to be let into all places, on a new connection."""
+        for place in self._places.values():
+            place.entered = place.key == _CHAT
+            self._ask(place, now)
+
+    def end(self, error: Exception) -> None:
+        """Leave all places, as the client is closed."""
+        for place in self._places.values():
+            for refuse in place.on_refused:
+                refuse(error)
+        self._places = {_CHAT: self.chat}
+
+    def _ask(self, place: Place, now: float) -> None:
+        if place.key == _CHAT or not self._sender.connected:
+            return
+        position = place.cursor.position
+        payload: dict[str, Any] = {place.kind: place.name}
+        if position is not None and not place.pattern:
+            payload["since"] = {"epoch": position.epoch, "offset": position.offset}
+        kind = "join_room" if place.kind == "room" else "subscribe"
+        place.asked += 1
+        asked = place.asked
+
+        def settle(answer: Message | Exception) -> None:
+            # Only the latest answer counts: what follows an earlier one begins somewhere else.
+            if asked == place.asked:
+                self._answered(place, answer, now)
+
+        self._sender.control(kind, payload, now, settle)
+
+    def _answered(self, place: Place, answer: Message | Exception, now: float) -> None:
+        """Take the server's answer to a request to be let in."""
+        if self._places.get(place.key) is not place:
+            return
+        if isinstance(answer, Message):
+            place.entered = True
+            self.located(place, answer.payload)
+        elif isinstance(answer, ProtocolError) and answer.code == "invalid_position":
+            place.cursor.lost, place.cursor.position = True, None
+            self.gaps += 1
+            for enter in list(place.on_entered):
+                enter(True)
+            self._ask(place, now)
+        elif isinstance(answer, ProtocolError):
+            del self._places[place.key]
+            for refuse in list(place.on_refused):
+                refuse(answer)
+
+    # Receiving
+
+    def located(self, place: Place, payload: dict[str, Any]) -> None:
+        """Take the server's word on where a place's history is."""
+        recovered = payload.get("recovered")
+        if place.pattern:
+            # A pattern has no history to return to.
+            lost = place.cursor.entered(None, None if not place.been else False)
+        else:
+            lost = place.cursor.entered(position_of(payload), recovered)
+        place.been = True
+        self.gaps += lost
+        for enter in list(place.on_entered):
+            enter(lost)
+
+    def gap(self, payload: dict[str, Any]) -> None:
+        """Take the server's word that history of a place was lost."""
+        kind = next((kind for kind in ("room", "channel") if kind in payload), None)
+        key = _CHAT if kind is None else (kind, str(payload[kind]))
+        place = self._places.get(key)
+        if place is not None and place.entered:
+            self.located(place, payload)
+
+    def take(
+        self, kind: PlaceKind, payload: dict[str, Any], position: Position | None
+    ) -> tuple[bool, bool] | None:
+        """Take a publication.
+
+        Returns:
+            Whether something before it was lost, and whether it was passed on before a rewind;
+            None if it is not to be passed on now.
+        """
+        key = _CHAT if kind == "chat" else (kind, str(payload.get(kind)))
+        place = self._places.get(key)
+        if place is None:
+            return False, False
+        if not place.entered:
+            # Of a place that the client returns to, it comes again, in its order.
+            return None if place.been else (False, False)
+        if position is None:
+            return False, False
+        known = place.cursor.lost
+        gap = place.cursor.take(position)
+        if gap is None:
+            self.duplicates += 1
+            return None
+        self.gaps += gap and not known
+        return gap, place.again(position)
 
 
-@lru_cache(maxsize=1_000)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    stars = {"*": r"[^.]*", "**": r".+"}
-    parts = [stars.get(segment, re.escape(segment)) for segment in pattern.split(".")]
-    return re.compile(r"\.".join(parts), re.DOTALL)
+def position_of(payload: dict[str, Any]) -> Position | None:
+    """Return the position that a payload names; None if it names none."""
+    try:
+        return msgspec.convert(
+            {"epoch": payload.get("epoch"), "offset": payload.get("offset")}, Position
+        )
+    except msgspec.ValidationError:
+        return None

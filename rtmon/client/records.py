@@ -1,11 +1,11 @@
-"""What a client hands out: messages, changes of its state, its numbers."""
+"""Records that a client returns: messages, changes of its state, its numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
 
 __all__ = ["Change", "ClientState", "ClientStats", "Message", "What"]
 
@@ -25,9 +25,9 @@ class Message:
         id: the message's.
         timestamp: milliseconds since 1970 by the server's clock.
         channel: where it was published.
-        client_id, name: who published it; None if the server did.
+        client_id, name: of the publisher; None if it is the server.
         position: its place in the history of its channel, its room or the chat.
-        gap: something before it was lost: the server no longer has it, or who iterates over the
+        gap: something before it was lost: the server no longer has it, or an iteration over the
             client was too slow for it.
     """
 
@@ -44,7 +44,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What happened to a client; each callback gets one.
+    """A change of a client's state; each callback gets one.
 
     Attributes:
         what: which of the callbacks it is for.

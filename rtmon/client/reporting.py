@@ -1,4 +1,4 @@
-"""A client's numbers in a Monitor, where they stand beside a server's and never in them."""
+"""Reports a client to a Monitor, whose totals of a server do not include it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from websockets.asyncio.client import ClientConnection
 from .records import Change, ClientStats
 
 if TYPE_CHECKING:
-    from ..monitor import Monitor
+    from ..metrics.interfaces import Recorder
 
 __all__ = ["Reporting"]
 
 
 class Reporting:
-    """Tells a Monitor of a client: its connections, what became of them, and its own numbers.
+    """Reports a client to a Monitor: its connections, their ends, and its own numbers.
 
     Args:
-        monitor: who is told.
-        name: what the client's connections are called there.
+        monitor: the Monitor.
+        name: of the client's connections there.
         stats: the client's numbers as of now.
     """
 
     def __init__(
-        self, monitor: Monitor, *, name: str | None, stats: Callable[[], ClientStats]
+        self, monitor: Recorder, *, name: str | None, stats: Callable[[], ClientStats]
     ) -> None:
         self._monitor = monitor
         self._name = name
@@ -37,29 +37,29 @@ class Reporting:
         return self._stats()
 
     def ended(self) -> None:
-        """The client has ended: what it was is kept, and not the client."""
+        """Keep the last numbers of the client, and forget the client."""
         last = self._stats()
         self._stats = lambda: last
 
     def counting(self, base: Any = None) -> Any:
-        """The connection class that counts, for ``create_connection=``."""
-        from ..probes.websockets.connection_class import probe
+        """Return the connection class that counts, for ``create_connection=``."""
+        from ..probes.websockets import probe
 
         return probe(self._monitor, base=ClientConnection if base is None else base)
 
     def opened(self, connection: Any) -> None:
-        """A connection is there."""
+        """Name a new connection."""
         connection.meter.name = self._name
         self._rtt = None
 
     def measured(self, connection: Any, rtt: float | None) -> None:
-        """What the latest heartbeat took; the library's own are off."""
+        """Report the latest round trip of a heartbeat; the library's own pings are off."""
         if rtt is not None and rtt != self._rtt and self._monitor.arm("probe"):
             self._rtt = rtt
             self._monitor.collector.rtt(connection.meter, rtt)
 
     def changed(self, change: Change) -> None:
-        """Something happened to the client."""
+        """Report a change of the client's state."""
         if self._monitor.arm("probe"):
             self._monitor.event(f"client {change.what}", _in_words(self._name, change))
 

@@ -1,4 +1,4 @@
-"""What a client shows of who it is: a text, or what a function gives each time it is asked."""
+"""The token that authenticates a client: a text, or a function that returns a fresh one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from ..errors import OptionError
-from ..protocol import close, limits
+from ..protocol import limits
 
-__all__ = ["Token", "fresh", "is_token", "may_return"]
+__all__ = ["Token", "fresh", "is_token"]
 
 Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
 """A token, or a function, also a coroutine function, that is called before each connection."""
 
 
 def is_token(value: Any) -> bool:
-    """Whether this can be shown: printable ASCII, as fits into a header."""
+    """Return whether a value is a token: printable ASCII, as fits into a header."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= limits.TOKEN_LENGTH
@@ -27,7 +27,7 @@ def is_token(value: Any) -> bool:
 
 
 async def fresh(token: Token | None) -> str | None:
-    """The token to show now.
+    """Return the token for the next connection, or for ``refresh``.
 
     Raises:
         OptionError: the function gave none.
@@ -45,10 +45,3 @@ async def fresh(token: Token | None) -> str | None:
             "characters without spaces."
         )
     return str(value)
-
-
-def may_return(token: Token | None, code: int) -> bool:
-    """Whether there is something else to show than what a connection was closed for."""
-    if code == close.TOKEN_EXPIRED:
-        return callable(token)
-    return code != close.NO_TOKEN or token is not None

@@ -1,23 +1,44 @@
-"""Which addresses are one customer's. Pure."""
+"""Addresses of clients and hosts: rate-limit keys, and which are loopback. Pure."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
-__all__ = ["network"]
+__all__ = ["is_loopback", "network"]
 
 _PREFIX = 64
-"""Bits of an IPv6 address that name a network: whoever has one has all its addresses (RFC 6177)."""
+"""Bits of an IPv6 address that name a network: its holder has all its addresses (RFC 6177)."""
 
 
 def network(remote: str | None) -> str | None:
-    """What stands for all that come from where somebody does; None if that is not known.
+    """Return the rate-limit key of a client address: the IPv4 address, or the IPv6 /64 network.
 
     Args:
         remote: ``127.0.0.1:5000`` or ``[::1]:5000``.
+
+    Returns:
+        The key; None if the address is not known.
     """
     return _of((remote or "").rpartition(":")[0].strip("[]").partition("%")[0])
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host names this machine itself, so that no other can be meant.
+
+    Args:
+        host: a name or an address without port: ``localhost``, a name below it (RFC 6761, 6.3), an
+            IPv4 or IPv6 loopback address, also one mapped into IPv6, in brackets or without.
+    """
+    name = (host or "").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:  # another name: what it resolves to is up to whoever answers for it
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 @lru_cache(maxsize=1024)  # a crowd comes from few

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..errors import OptionError
-from ..protocol import limits
 from .option_checks import within
 
-__all__ = ["Batch", "Batcher"]
+__all__ = ["MAX_DELAY", "MAX_SIZE", "Batch", "Batcher"]
 
 T = TypeVar("T")
+
+MAX_SIZE = 100
+"""Messages of the largest batch."""
+
+MAX_DELAY = 5.0
+"""Seconds that a message may wait for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +32,8 @@ class Batch:
     delay: float = 0.1
 
     def __post_init__(self) -> None:
-        within("size of a batch", self.size, 1, limits.BATCH_MAX_MESSAGES)
-        within("delay of a batch", self.delay, 0.001, limits.BATCH_MAX_DELAY)
+        within("size of a batch", self.size, 1, MAX_SIZE)
+        within("delay of a batch", self.delay, 0.001, MAX_DELAY)
 
 
 class Batcher(Generic[T]):

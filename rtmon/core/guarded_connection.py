@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import InvalidMessage
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
+from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
 
@@ -25,7 +27,9 @@ __all__ = [
     "Guarded",
     "GuardedServerConnection",
     "Listener",
+    "answer_unreadable_request",
     "waiting",
+    "what_was_wrong",
 ]
 
 PONGS_ABOVE = 65_536
@@ -51,6 +55,28 @@ def waiting(transport: Any) -> int:
     size: int = transport.get_write_buffer_size()
     below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
     return size if below is None else size + int(below.get_write_buffer_size())
+
+
+def answer_unreadable_request(protocol: Any) -> None:
+    """Put a 400 response before the end of the stream, where `websockets` gives none.
+
+    It answers a request that is too large, and leaves one with a body or a malformed one without
+    a word, so that a client or proxy tries again.
+
+    Args:
+        protocol: of a connection that could not complete its handshake.
+    """
+    problem = protocol.handshake_exc
+    if not isinstance(problem, InvalidMessage) or protocol.writes != [b""]:
+        return
+    if protocol.side is SERVER and not isinstance(problem.__cause__, EOFError):
+        words = f"Failed to open a WebSocket connection: {what_was_wrong(problem)}.\n"
+        protocol.writes.insert(0, protocol.reject(HTTPStatus.BAD_REQUEST, words).serialize())
+
+
+def what_was_wrong(problem: Exception) -> str:
+    """What was wrong with a handshake, without what the client sent, which may be anything."""
+    return str(problem.__cause__ or problem).partition(":")[0]
 
 
 class Listener(Protocol):

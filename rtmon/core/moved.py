@@ -22,9 +22,11 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.fanout": "rtmon.servers.fanout",
     "rtmon.frames": "rtmon.monitor.dataframes",
     "rtmon.hub.access": "rtmon.hub.admission.permissions",
-    "rtmon.hub.auth": "rtmon.hub.admission.authentication",
+    "rtmon.hub.auth": "rtmon.hub",
     "rtmon.hub.origins": "rtmon.hub.admission.origins",
-    "rtmon.hub.session": "rtmon.hub.connection",
+    "rtmon.hub.session": "rtmon.hub",
+    "rtmon.protocol.incoming": "rtmon.protocol.catalog",
+    "rtmon.protocol.outgoing": "rtmon.protocol.catalog",
     "rtmon.server": "rtmon.servers.websockets",
 }
 """Old module or package → new one; modules inside a package move with it."""
@@ -42,8 +44,8 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system passes it
+        target: ModuleType | None = None,  # noqa: ARG002 - the same
     ) -> ModuleSpec | None:
         new = _new_path(fullname) if fullname.startswith("rtmon.") else None
         if new is None:
@@ -63,7 +65,7 @@ class _Alias(Loader):
         self._new = new
         self._spec: ModuleSpec | None = None
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - the same
         module = importlib.import_module(self._new)
         self._spec = module.__spec__
         return module

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..errors import OptionError
 
-__all__ = ["one_of", "within"]
+__all__ = ["bearer_token", "one_of", "within"]
+
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 def within(what: str, value: Any, low: float, high: float) -> None:
@@ -32,3 +35,16 @@ def one_of(what: str, value: Any, *choices: str) -> None:
     if value not in choices:
         *others, last = map(repr, choices)
         raise OptionError(f"{what} is {value!r}: give {', '.join(others)} or {last}.")
+
+
+def bearer_token(what: str, value: Any) -> None:
+    """Refuse what no ``Authorization: Bearer`` header carries unchanged; without repeating it.
+
+    Raises:
+        OptionError: it is no text, is empty, or has other characters than visible ASCII.
+    """
+    if not (isinstance(value, str) and _VISIBLE.fullmatch(value)):
+        raise OptionError(
+            f"{what} is empty or has other characters than visible ASCII, which no header carries "
+            "unchanged: give letters, digits and marks, as secrets.token_urlsafe() makes them."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from .lru import LRU
 
 __all__ = ["Bucket", "Buckets"]
 
@@ -20,10 +20,15 @@ class Bucket:
 
     __slots__ = ("_burst", "_left", "_rate", "_when")
 
-    def __init__(self, *, rate: float, burst: int, now: float) -> None:
+    def __init__(self, *, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = self._left = float(burst)
         self._when = now
+
+    def available(self, now: float) -> int:
+        """Return how many tokens there are."""
+        self.wait(now)
+        return int(self._left + _ROUNDING)
 
     def wait(self, now: float) -> float:
         """Seconds until there is a token; 0.0 if there is one."""
@@ -31,9 +36,13 @@ class Bucket:
         self._when = now
         return 0.0 if self._left >= 1.0 - _ROUNDING else (1.0 - self._left) / self._rate
 
-    def take(self) -> None:
-        """Take the token that there is."""
-        self._left -= 1.0
+    def take(self, tokens: int = 1) -> None:
+        """Take tokens that there are."""
+        self._left -= tokens
+
+    def drain(self) -> None:
+        """Take all tokens that there are."""
+        self._left = min(self._left, 0.0)
 
     def put_back(self) -> None:
         """A token taken was not needed."""
@@ -59,19 +68,15 @@ class Buckets:
     def __init__(self, *, rate: float, burst: int, capacity: int) -> None:
         self._rate = rate
         self._burst = burst
-        self._capacity = capacity
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: LRU[str, Bucket] = LRU(capacity)
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def get(self, key: str, now: float) -> Bucket:
-        """The bucket of a key; do not keep it."""
+        """Return the bucket of a key; do not keep it."""
         bucket = self._buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= self._capacity:
-                self._buckets.popitem(last=False)
-            bucket = self._buckets[key] = Bucket(rate=self._rate, burst=self._burst, now=now)
-        else:
-            self._buckets.move_to_end(key)
+            bucket = Bucket(rate=self._rate, burst=self._burst, now=now)
+            self._buckets.put(key, bucket)
         return bucket

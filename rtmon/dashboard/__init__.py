@@ -9,6 +9,6 @@ try:
 except ImportError:
     raise MissingExtra("The dashboard", "panel", "dashboard") from None
 
-from .display import Dashboard, notebook_view
+from .notebook import Dashboard, notebook_view
 
 __all__ = ["Dashboard", "notebook_view"]

@@ -8,15 +8,17 @@ import logging
 from collections.abc import Callable
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import panel as pn
 from panel.io.resources import LOCAL_DIST
 
 from ..errors import RtmonError
 from ..feeds.feed import Feed
-from .components import html
+from ..views.palette import BAR
+from .components.component import html
+from .pages.overview import Overview
 from .theme import asset, tokens
-from .view import View
 
 __all__ = ["page"]
 
@@ -29,7 +31,7 @@ GONE = "The dashboard's own server has gone away; the page comes back by itself 
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
-    """A page for one browser tab; call it in what ``panel serve`` runs for each of them.
+    """Make the page of one browser tab; call it in the script that ``panel serve`` runs.
 
     If there is no feed, the page says why.
 
@@ -46,6 +48,8 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     template: Any = pn.Template(asset("page.html"))
     template.add_variable("tokens", tokens(notebook=False))
+    for name in ("bar", "brand"):
+        template.add_variable(name, quote(BAR[name]))
     try:
         feed = pn.state.as_cached("rtmon.feed", lambda: _started(make_feed()))
     except RtmonError as exc:
@@ -53,7 +57,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         failure = f'<p role="alert">{escape(str(exc))}</p>'
         template.add_panel("view", html("failure.css", failure))
         return template.servable(title="rtmon")
-    view = View(feed)
+    view = Overview(feed)
     template.add_panel("view", view.root)
 
     def update() -> None:

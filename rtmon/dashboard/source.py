@@ -1,4 +1,4 @@
-"""What a served dashboard watches: what the environment names, else a demo."""
+"""The feed of a served dashboard: the server that the environment names, else a demo."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ URL_VARIABLE = "RTMON_URL"
 
 
 def from_environment() -> Feed:
-    """The feed of the server that ``RTMON_URL`` names.
+    """Open the feed of the server that ``RTMON_URL`` names.
 
-    With none named it starts a server with simulated users in processes of their own, which
+    Without it, start a server with simulated users in processes of their own, which
     end with this one.
 
     Raises:

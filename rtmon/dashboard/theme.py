@@ -1,4 +1,4 @@
-"""Colours, fonts and styles: every meaning has one colour, in light and in dark."""
+"""Assets, colours and figure styles of the dashboard."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["COLORS", "FONT", "asset", "style_figure", "tokens"]
+from ..views import palette
+
+__all__ = ["FONT", "asset", "style_figure", "tokens"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 """Fonts that come with the machine: the dashboard asks no other host for anything."""
 
-COLORS = {
-    "open": "#8b5cf6",
-    "in": "#3b82f6",
-    "out": "#ea6a0c",
-    "p50": "#0f9f6e",
-    "p95": "#c88200",
-    "p99": "#ef4444",
-    "errors": "#ef4444",
-}
-"""Meaning → colour of lines. Each has a contrast of 3:1 or more against light and dark cards."""
+_AXES = "--bk-major-label-text-color: var(--rt-soft); --bk-grid-line-color: var(--rt-line);"
 
 
 @cache
 def asset(name: str) -> str:
-    """A text file from this package's ``assets``."""
+    """Read a text file from this package's ``assets``."""
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def tokens(*, notebook: bool) -> str:
-    """The style sheet that gives the colours their values.
+    """Write the style sheet that defines the colours as CSS custom properties.
 
     Args:
         notebook: take light and dark from the notebook rather than from the page.
     """
-    return asset("notebook.css" if notebook else "page.css")
+    common = f"{palette.css(palette.BAR)} {palette.css(palette.CLOSE_CODES)} {_AXES}"
+    if notebook:
+        return f":host {{ {palette.css(palette.NOTEBOOK)} {common} }}"
+    return (
+        f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
+        f':root[data-theme="dark"] {{ color-scheme: dark; {palette.css(palette.DARK)} }}\n'
+        f"{asset('page.css')}"
+    )
 
 
 def style_figure(figure: Any) -> None:

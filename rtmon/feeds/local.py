@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 
 if TYPE_CHECKING:
+    from ..metrics.interfaces import TickSource
     from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
-    from ..monitor import Monitor
 
 __all__ = ["LocalFeed"]
 
@@ -20,7 +20,7 @@ class LocalFeed(Feed):
         monitor: what to read.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: TickSource) -> None:
         self._monitor = monitor
         self._collector = monitor.collector
         self._started = False

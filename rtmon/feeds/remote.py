@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from ..core import option_checks
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FeedError, OptionError
@@ -74,7 +75,7 @@ class RemoteFeed(Feed):
         clock: where time comes from.
 
     Raises:
-        OptionError: the address is none.
+        OptionError: the address is none, or the token has other characters than visible ASCII.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class RemoteFeed(Feed):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.url = admin_url(address)
+        if token:
+            option_checks.bearer_token("the token of the admin listener", token)
         self._token = token
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock

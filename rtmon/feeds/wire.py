@@ -165,10 +165,15 @@ def _totals(snapshot: Snapshot | None) -> dict[str, Any] | None:
     return totals
 
 
+_DIGITS = 20
+"""Of a sequence number; int() raises for thousands."""
+
+
 def parse_since(text: str) -> tuple[str, int]:
     """The epoch and sequence number of a ``since``; ``("", 0)`` for one that is none."""
     epoch, _, seq = text.rpartition(":")
-    return (epoch, int(seq)) if epoch and seq.isascii() and seq.isdigit() else ("", 0)
+    known = epoch and len(seq) < _DIGITS and seq.isascii() and seq.isdigit()
+    return (epoch, int(seq)) if known else ("", 0)
 
 
 class _Hello(msgspec.Struct):

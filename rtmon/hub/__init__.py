@@ -5,8 +5,9 @@ It never sees a socket: see :mod:`rtmon.hub.transports`.
 
 from __future__ import annotations
 
-from .admission.authentication import JWT, Credentials, User
-from .connection import Session
+from .admission.authentication import Credentials, User
+from .admission.jwt import JWT
+from .connection import Connection
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
 from .stats import ChannelStats
@@ -15,9 +16,13 @@ __all__ = [
     "JWT",
     "ChannelOptions",
     "ChannelStats",
+    "Connection",
     "Credentials",
     "Hub",
     "HubOptions",
     "Session",
     "User",
 ]
+
+Session = Connection
+"""The former name of :class:`Connection`; it goes with the next release."""

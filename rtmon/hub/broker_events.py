@@ -1,90 +1,103 @@
-"""What comes from the broker and is no publication: what other nodes tell, and its own troubles."""
+"""What the broker delivers beside publications: notes of other nodes, gaps, its own condition."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import msgspec
 
-from ..protocol import outgoing
+from ..protocol import catalog
+from .broadcast import Broadcast
 from .brokers.base import BrokerEvents, Note, client_key, user_key
-from .encoding import Outgoing, deliver
-from .lifecycle import USERS
-from .places import CHAT
+from .context import HubContext
+from .encoding import Outgoing
+from .join_leave import Change, JoinLeave
+from .places import CHAT, USERS
+from .receivers import deliver
+from .registry import Registry
 
-if TYPE_CHECKING:
-    from .hub import Hub
-
-__all__ = ["Exchange"]
+__all__ = ["BrokerEventHandler"]
 
 logger = logging.getLogger("rtmon.hub")
 
 
-class Exchange(BrokerEvents):
-    """Hands on to those who are here what the broker has for them.
+class BrokerEventHandler(BrokerEvents):
+    """Passes events of the broker on to the clients of this node.
+
+    Args:
+        context: of the hub.
+        registry: the connections of this node.
+        broadcast: delivers notes to places.
+        join_leave: announces members of nodes that are given up, or are back.
 
     Attributes:
-        report: called with a few words and a sentence when the broker goes away, and when it is
-            back; None for nobody.
+        report: called with a few words and a sentence when the broker goes out of reach and when
+            it is back; None if the operator asked for no reports.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(
+        self,
+        context: HubContext,
+        registry: Registry,
+        broadcast: Broadcast,
+        join_leave: JoinLeave,
+    ) -> None:
         self.report: Callable[[str, str], object] | None = None
-        self._hub = hub
+        self._context = context
+        self._registry = registry
+        self._broadcast = broadcast
+        self._join_leave = join_leave
 
-    def told(self, key: str, note: Note, count: int | None) -> None:
-        hub, payload = self._hub, note.payload
+    def note(self, key: str, note: Note, count: int | None) -> None:
+        payload, connections = note.payload, self._registry.connections
         if key.startswith(client_key("")):
-            target = hub.audience.sessions.get(key.removeprefix(client_key("")))
+            target = connections.get(key.removeprefix(client_key("")))
             if target is not None and target.id != note.skip:
                 target.send(note.type, payload)
             return
         if key.startswith(user_key("")):
-            if note.skip != hub.node:
+            if note.skip != self._context.node:
                 self.notify(key.removeprefix(user_key("")), payload)
             return
-        if isinstance(payload, outgoing.People):
-            here = len(hub.reception.users) if key == USERS else hub.audience.count(key)
-            payload = msgspec.structs.replace(payload, user_count=here if count is None else count)
-        skip = hub.audience.sessions.get(note.skip or "")
+        if isinstance(payload, catalog.People):
+            local = len(self._registry.users) if key == USERS else self._registry.count(key)
+            payload = msgspec.structs.replace(payload, user_count=local if count is None else count)
+        message = self._context.messages.message(note.type, payload)
         place = CHAT if key == USERS else key
-        hub.audience.tell(place, hub.message(note.type, payload), skip=skip)
+        self._broadcast.announce(place, message, skip=connections.get(note.skip or ""))
 
     def notify(self, user: str, payload: Any) -> int:
-        """Tell a user something on the connections that are here. Returns how many."""
-        hub = self._hub
-        sessions = [hub.audience.sessions[id_] for id_ in hub.reception.users.connections(user)]
-        return deliver(sessions, Outgoing(hub.message("notification", payload)))
+        """Send a notification to a user's connections on this node. Returns how many took it."""
+        message = self._context.messages.message("notification", payload)
+        return deliver(self._registry.user_connections(user), Outgoing(message))
 
-    def lost(self, key: str | None, epoch: str, offset: int) -> None:
-        audience = self._hub.audience
+    def gap(self, key: str | None, epoch: str, offset: int) -> None:
         if key is None:
-            for session, pattern in audience.channels.patterns():
-                session.send("gap", outgoing.Gap(channel=pattern, recovered=False))
+            for connection, pattern in self._registry.subscriptions.patterns():
+                connection.send("gap", catalog.Gap(channel=pattern, recovered=False))
             return
         kind, _, name = key.partition(":")
-        gap = outgoing.Gap(
+        gap = catalog.Gap(
             channel=name if kind == "channel" else None,
             room=name if kind == "room" else None,
             epoch=epoch,
             offset=offset,
             recovered=False,
         )
-        audience.flush(key)
-        audience.tell(key, self._hub.message("gap", gap))
+        self._broadcast.flush(key)
+        self._broadcast.announce(key, self._context.messages.message("gap", gap))
 
-    def moved(
-        self, change: Literal["came", "went"], key: str, member: outgoing.Member, remaining: int
+    def member_changed(
+        self, change: Change, key: str, member: catalog.Member, remaining: int
     ) -> None:
-        arrivals = self._hub.reception.arrivals
         if key == CHAT or key.startswith("room:"):
-            arrivals.add(key, change, member.client_id, member)
-        elif key.startswith(user_key("")) and remaining == (change == "came"):
-            arrivals.add(USERS, change, key.removeprefix(user_key("")), member)
+            self._join_leave.add(key, change, member.client_id, member)
+        elif key.startswith(user_key("")) and remaining == (change == "joined"):
+            self._join_leave.add(USERS, change, key.removeprefix(user_key("")), member)
 
-    def condition(self, away: str | None) -> None:
+    def availability_changed(self, away: str | None) -> None:
         if away is None:
             what, detail = "broker back", "Other nodes can be reached again."
             logger.info(detail)
@@ -95,4 +108,4 @@ class Exchange(BrokerEvents):
             try:
                 self.report(what, detail)
             except Exception:
-                logger.exception("who is told of the broker failed")
+                logger.exception("the report of the broker's condition failed")

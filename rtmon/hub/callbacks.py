@@ -1,4 +1,4 @@
-"""Subscribers inside the server: functions that get what is published."""
+"""Functions of the server that are called with each publication."""
 
 from __future__ import annotations
 
@@ -9,30 +9,35 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from ..protocol import limits
-from ..protocol.outgoing import Publication
+from ..protocol.catalog import Publication
 
-__all__ = ["Callback", "Listener"]
+__all__ = ["Callback", "CallbackSubscription"]
 
 Callback: TypeAlias = Callable[[Publication], Awaitable[None] | None]
 
-_FAILED = "a listener of %r failed"
+_FAILED = "a callback of %r failed"
 
 logger = logging.getLogger("rtmon.hub")
 
 
-class Listener:
-    """One subscription of a function.
+class CallbackSubscription:
+    """Subscription of a function.
 
-    What it raises is logged and disturbs nobody. What a coroutine function returns is awaited,
-    one after the other; what it cannot take in time is dropped and counted.
+    An exception of the function is logged. Awaitables that it returns are awaited one after the
+    other; past the bound of the queue they are dropped and counted.
+
+    Args:
+        channel: the channel or pattern.
+        callback: called with each publication.
+        forget: called with this subscription when it is canceled.
 
     Attributes:
         channel: the channel or pattern.
-        dropped: publications that found its queue full.
+        dropped: publications dropped because the queue was full.
     """
 
     def __init__(
-        self, channel: str, callback: Callback, forget: Callable[[Listener], object]
+        self, channel: str, callback: Callback, forget: Callable[[CallbackSubscription], object]
     ) -> None:
         self.channel = channel
         self.dropped = 0
@@ -42,7 +47,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Get nothing more."""
+        """End the subscription."""
         self._forget(self)
         if self._task is not None:
             self._task.cancel()
@@ -51,13 +56,13 @@ class Listener:
             _give_up(self._queue.get_nowait())
 
     def notify(self, publication: Publication) -> None:
-        """Something was published."""
+        """Call the function with a publication."""
         try:
             result = self._callback(publication)
         except Exception:
             logger.exception(_FAILED, self.channel)
             return
-        # Only the result tells: a lambda or an object may return a coroutine, too.
+        # Only the result shows it: a lambda or an object may return a coroutine, too.
         if not inspect.isawaitable(result):
             return
         if self._queue is None or self._task is None or self._task.done():
@@ -79,6 +84,6 @@ class Listener:
 
 
 def _give_up(result: Awaitable[None]) -> None:
-    """Do not wait for something; a coroutine that never runs must be told."""
+    """Drop an awaitable; a coroutine that never runs must be closed."""
     if inspect.iscoroutine(result):
         result.close()

@@ -1,57 +1,60 @@
-"""``ping`` messages for clients that cannot see the protocol's own pings."""
+"""``ping`` messages for clients that cannot see the WebSocket protocol's own pings."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..core.timers import Alarm
-from ..protocol import close, limits, outgoing
-
-if TYPE_CHECKING:
-    from .connection import Session
+from ..core.timers import Timer
+from ..protocol import catalog, close, limits
+from .context import HubContext
+from .transports.base import Peer
 
 __all__ = ["Heartbeat"]
 
 
 class Heartbeat:
-    """Asks a client for signs of life, and measures how long they take."""
+    """Sends ``ping`` messages to one client, measures round trips, closes it when none is answered.
 
-    __slots__ = ("_alarm", "_interval", "_pings", "_session")
+    Args:
+        context: of the hub.
+        peer: the client's connection.
+    """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    __slots__ = ("_context", "_interval", "_peer", "_sent", "_timer")
+
+    def __init__(self, context: HubContext, peer: Peer) -> None:
+        self._context = context
+        self._peer = peer
         self._interval: float | None = None
-        self._alarm = Alarm(self._beat)
-        self._pings: dict[str, float] = {}
+        self._timer = Timer(self._beat)
+        self._sent: dict[str, float] = {}
 
     def start(self, interval: float) -> None:
-        """Send a ``ping`` every so many seconds from now on."""
-        self._alarm.cancel()
+        """Send a ``ping`` every ``interval`` seconds from now on."""
+        self._timer.cancel()
         self._interval = interval
-        self._pings.clear()
-        self._alarm.set(interval)
+        self._sent.clear()
+        self._timer.set(interval)
 
     def stop(self) -> None:
-        """Send no more."""
-        self._alarm.cancel()
+        """Send no more pings."""
+        self._timer.cancel()
         self._interval = None
 
     def answered(self, ping: str | None) -> None:
-        """The client has sent a ``pong``, for the ``ping`` with this id."""
-        sent = self._pings.pop(ping or "", None)
+        """Take a ``pong`` for the ``ping`` with this id."""
+        sent = self._sent.pop(ping or "", None)
         if sent is not None:
-            # It is alive: earlier ones that it left out do not count any more.
-            self._pings.clear()
-            self._session.peer.measured(self._session.hub.clock() - sent)
+            # The client is alive: earlier pings that it left unanswered no longer count.
+            self._sent.clear()
+            self._peer.measured(self._context.clock() - sent)
 
     def _beat(self) -> None:
-        session, hub = self._session, self._session.hub
         if self._interval is None:
             return
-        if len(self._pings) >= limits.PINGS_UNANSWERED:
-            session.peer.close(close.NO_HEARTBEAT, "you do not answer ping messages")
+        if len(self._sent) >= limits.PINGS_UNANSWERED:
+            self._peer.close(close.NO_HEARTBEAT, "you do not answer ping messages")
             return
-        message = hub.message("ping", outgoing.Time(timestamp=hub.milliseconds()))
-        self._pings[message.id] = hub.clock()
-        session.peer.send(session.codec.encode(message))
-        self._alarm.set(self._interval)
+        messages = self._context.messages
+        message = messages.message("ping", catalog.Time(timestamp=messages.milliseconds()))
+        self._sent[message.id] = self._context.clock()
+        self._peer.send(self._peer.codec.encode(message))
+        self._timer.set(self._interval)

@@ -1,45 +1,39 @@
-"""The hub: who is connected, and what reaches whom."""
+"""The hub's public face."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
-import secrets
 import time
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from ..core.backpressure import Policy, checked_policy
+from ..core.frame_sharing import FrameGroupFactory
 from ..errors import OptionError, ProtocolError
-from ..metrics.histogram import Recorder
+from ..metrics.histogram import HistogramRecorder
 from ..metrics.records import ChannelInfo
-from ..protocol import close, outgoing
-from ..protocol.envelope import Message
-from ..protocol.incoming import Position
+from ..protocol import catalog, close
+from ..protocol.catalog import Position
+from ..protocol.channels import checked_channel
+from ..protocol.codecs import Codec
+from ..protocol.envelope import Envelope
 from ..protocol.values import Name, check_data
 from .admission.authentication import Auth, Credentials, User
-from .admission.limits import Door
-from .admission.permissions import Access, Allow
-from .broadcast import Audience
-from .broker_events import Exchange
-from .brokers.base import Broker, Draft, Note, Receipt, user_key
+from .admission.permissions import Allow
+from .brokers.base import Broker, Note, Receipt, user_key
 from .brokers.memory import MemoryBroker
-from .callbacks import Callback, Listener
-from .channels import checked_channel
-from .connection import Session
-from .files.store import FileStore
-from .files.uploads import Transfers
-from .handlers import custom
-from .lifecycle import Reception
+from .callbacks import Callback, CallbackSubscription
+from .connection import Connection
+from .context import HubContext
+from .handlers.custom import HandlerFunction, custom_handler
 from .options import CHANGEABLE, HubOptions
+from .parts import HubParts
 from .places import channel_key
 from .stats import ChannelStats
 from .transports.base import Peer
-from .typing_indicator import TypingPlaces
 
 __all__ = ["Hub"]
 
@@ -48,20 +42,19 @@ class Hub:
     """A real-time server without a socket: give it to ``rtmon.serve``.
 
     Args:
-        options: how it behaves; the default options if None.
-        auth: says who clients are, such as :class:`rtmon.hub.JWT`; None takes their word.
+        options: the options; the defaults if None.
+        auth: authenticates clients, such as :class:`rtmon.hub.JWT`; None accepts what they claim.
         allow: decides what a client may do, beside :class:`ChannelOptions`: see
             :mod:`rtmon.hub.admission.permissions`.
-        broker: what carries publications; memory if None.
-        clock: seconds that only grow.
+        broker: carries publications; in memory if None.
+        clock: monotonic seconds.
         wall: Unix seconds, for timestamps.
         changes: fields of :class:`HubOptions` that differ from ``options``:
             ``Hub(history=100)``.
 
     Attributes:
-        audience: who is here, and gets what.
-        door: who is let in.
-        node: what tells this hub from others that share its broker.
+        context: what the parts of the hub share; for transports.
+        registry: the connections, their rooms and subscriptions; read it, do not change it.
 
     Raises:
         OptionError: an option makes no sense.
@@ -78,33 +71,44 @@ class Hub:
         wall: Callable[[], float] = time.time,
         **changes: Any,
     ) -> None:
-        self.options = HubOptions.of(options, changes)
-        self.clock = clock
-        self.broker = MemoryBroker(clock=clock) if broker is None else broker
-        self.audience = Audience(self.options)
-        self.wall = wall
-        self.door = Door(self, auth)
-        self.access = Access(self, allow)
-        self.reception = Reception(self)
-        self.typing = TypingPlaces(self)
-        self.exchange = Exchange(self)
-        files = self.options.files
-        self.transfers = Transfers(
-            self,
-            None
-            if files is None
-            else FileStore(Path(files), size=self.options.file_size, quota=self.options.file_quota),
+        self.context = context = HubContext(
+            options=HubOptions.of(options, changes),
+            broker=MemoryBroker(clock=clock) if broker is None else broker,
+            clock=clock,
+            wall=wall,
         )
-        self.application: dict[str, custom.Handler] = {}
-        self._ids = itertools.count(1)
-        self.node = secrets.token_hex(4)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.broker.attach(self.audience.deliver, events=self.exchange)
+        self._parts = parts = HubParts(context, auth=auth, allow=allow)
+        self.registry = parts.registry
+        self._dispatcher = parts.dispatcher
+        context.broker.attach(parts.broadcast.deliver, events=parts.events)
 
     def __repr__(self) -> str:
-        return f"<Hub {self.options.name!r} {len(self.audience.sessions)} connections>"
+        return f"<Hub {self.options.name!r} {len(self.connections)} connections>"
 
-    # For those who write servers
+    # For programs that run a hub
+
+    @property
+    def options(self) -> HubOptions:
+        """The options; :meth:`change` replaces them."""
+        return self.context.options
+
+    @property
+    def node(self) -> str:
+        """Id of this hub among those that share its broker."""
+        return self.context.node
+
+    @property
+    def connections(self) -> Mapping[str, Connection]:
+        """Client id → connection of each welcomed client, live and read-only."""
+        return MappingProxyType(self.registry.connections)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Error code → clients that were not let in, live and read-only.
+
+        Error codes of an application's own are counted together, as ``other``.
+        """
+        return MappingProxyType(self._parts.refusals.counts)
 
     async def publish(
         self,
@@ -119,11 +123,11 @@ class Hub:
 
         Args:
             channel: a name, not a pattern.
-            data: what is published; bytes, or anything JSON can hold.
+            data: bytes, or anything JSON can hold.
             message_id: a new id if None.
-            slow: what is given up for subscribers that read too slowly, if not what the channel
-                or the hub has; see :data:`rtmon.core.backpressure.Policy`. With ``block`` this
-                waits until all subscribers here have room.
+            slow: policy for slow consumers, if not the channel's or the hub's; see
+                :data:`rtmon.core.backpressure.Policy`. With ``block`` this waits until all
+                subscribers on this node have room.
             key: with ``keep_latest``, what of the channel this is the latest of, such as the
                 symbol of a price.
 
@@ -145,21 +149,23 @@ class Hub:
         except (ProtocolError, TypeError, ValueError) as error:
             raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
         place = channel_key(channel)
-        waits = self.audience.policy(place, policy) == "block"
-        async with self.audience.room(place) if waits else contextlib.nullcontext():
-            draft = self.draft(
-                "publication", channel=channel, data=data, own_id=message_id, slow=policy, key=key
+        blocks = self.context.slow_policy(place, policy) == "block"
+        async with (
+            self._parts.broadcast.wait_for_room(place) if blocks else contextlib.nullcontext()
+        ):
+            draft = self.context.messages.draft(
+                "publication", own_id=message_id, channel=channel, data=data, slow=slow, key=key
             )
-            return await self.put(place, draft)
+            return await self._parts.publisher.publish(place, draft)
 
     def change(self, **changes: Any) -> None:
-        """Change how the hub behaves while it runs, at once and for everybody connected.
+        """Change options while the hub runs, at once and for all connections.
 
         Args:
-            changes: fields of :class:`HubOptions`; those that say what becomes of slow
-                receivers (``slow``, ``max_waiting…``, ``stalled``), ``channels``, ``history``,
-                ``history_age``, ``max_connections``, ``connections_per_address``, ``at_limit``,
-                ``auth_timeout``, ``expiry_notice``.
+            changes: fields of :class:`HubOptions`: those for slow consumers (``slow``,
+                ``max_waiting…``, ``stalled``), ``channels``, ``history``, ``history_age``,
+                ``max_connections``, ``connections_per_address``, ``at_limit``, ``auth_timeout``,
+                ``expiry_notice``.
 
         Raises:
             OptionError: a field cannot be changed while the hub runs, or makes no sense.
@@ -170,21 +176,21 @@ class Hub:
                 f"{fixed[0]!r} cannot be changed while a hub runs; "
                 f"what can is {', '.join(sorted(CHANGEABLE))}."
             )
-        self.options = self.audience.options = HubOptions.of(self.options, changes)
+        self.context.options = HubOptions.of(self.options, changes)
 
-    def subscribe(self, channel: str, callback: Callback) -> Listener:
-        """Have a function, or a coroutine function, called with each publication.
+    def subscribe(self, channel: str, callback: Callback) -> CallbackSubscription:
+        """Call a function, or a coroutine function, with each publication.
 
         Args:
             channel: a channel, or a pattern such as ``news.*``.
-            callback: what it raises is logged and disturbs nobody.
+            callback: what it raises is logged.
 
         Returns:
             The subscription; ``cancel()`` ends it.
         """
-        return self.audience.listen(channel, callback)
+        return self._parts.broadcast.subscribe(channel, callback)
 
-    def on(self, kind: str) -> Callable[[custom.Function], custom.Function]:
+    def on(self, kind: str) -> Callable[[HandlerFunction], HandlerFunction]:
         """Decorate the handler of a message type of your own.
 
         ``async def handler(session, payload: T)``: the payload is decoded as T, for example a
@@ -195,8 +201,9 @@ class Hub:
             OptionError: the type is one of the protocol's own.
         """
 
-        def decorate(function: custom.Function) -> custom.Function:
-            self.application[kind] = custom.handler(kind, function)
+        def decorate(function: HandlerFunction) -> HandlerFunction:
+            reserved = self._dispatcher.protocol_types
+            self._parts.custom[kind] = custom_handler(kind, function, reserved=reserved)
             return function
 
         return decorate
@@ -204,7 +211,7 @@ class Hub:
     def notify(
         self, user: str, title: str, text: str = "", *, level: str = "info", data: Any = None
     ) -> int:
-        """Tell a user something on all their connections. Returns how many there are here.
+        """Send a notification to all connections of a user. Returns how many are on this node.
 
         Raises:
             OptionError: the data is not one that every client can be sent.
@@ -213,73 +220,72 @@ class Hub:
             check_data(data)
         except (TypeError, ValueError) as error:
             raise OptionError(f"This cannot be told to {user!r}: {error}") from None
-        payload = outgoing.Notification(title=title, text=text, level=level, data=data)
-        # Here at once, and on other nodes, if there are any.
+        payload = catalog.Notification(title=title, text=text, level=level, data=data)
+        # On this node at once; other nodes get it from the broker.
         note = Note(type="notification", payload=payload, skip=self.node)
-        self.broker.tell(user_key(user), note)
-        return self.exchange.notify(user, payload)
+        self.context.broker.send_note(user_key(user), note)
+        return self._parts.events.notify(user, payload)
 
     def channel_stats(self) -> dict[str, ChannelStats]:
         """Channel → its counters, live.
 
         Names begin with ``channel:`` or ``room:``; the chat with everybody is ``chat``.
         """
-        return self.audience.counted()
+        return self._parts.broadcast.counted()
 
     @property
-    def fanout(self) -> Recorder:
-        """How long each fan-out took, for a Monitor to take."""
-        return self.audience.stats.fanout
+    def fanout(self) -> HistogramRecorder:
+        """Duration of each fan-out, for a Monitor."""
+        return self._parts.broadcast.stats.fanout
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
-        """The same counters as :meth:`channel_stats`, as records.
+        """Return the same counters as :meth:`channel_stats`, as records.
 
         Args:
-            limit: give only so many, those with the most deliveries.
+            limit: return only so many, those with the most deliveries.
         """
-        counted = self.audience.counted(limit)
+        counted = self._parts.broadcast.counted(limit)
         return [stats.info(channel) for channel, stats in counted.items()]
 
     def channel_series(self) -> list[ChannelInfo]:
-        """The first channels, and what all others have done together as ``other``.
+        """Return the counters of the first channels, and of all others together as ``other``.
 
-        Their number is bounded, whatever clients make up, and no counter ever falls.
+        Their number is bounded, whatever clients subscribe to, and no counter ever falls.
         """
-        self.audience.counted()
-        return self.audience.stats.series()
+        self._parts.broadcast.counted()
+        return self._parts.broadcast.stats.series()
 
     @property
     def away(self) -> str | None:
-        """Why what the hub shares with other nodes cannot be reached; None if all is well."""
-        return self.broker.away
+        """Why the broker, and so other nodes, cannot be reached; None if it can."""
+        return self.context.broker.away
 
     @property
     def health(self) -> tuple[int, str]:
-        """An HTTP status and a line for load balancers, which say nothing of the inside."""
+        """HTTP status and body for load balancers; they reveal nothing of the inside."""
         return (200, "ok\n") if self.away is None else (503, "the other nodes are out of reach\n")
 
     def report_to(self, report: Callable[[str, str], object]) -> None:
-        """Have somebody told when other nodes go out of reach and when they are back.
+        """Report when other nodes go out of reach and when they are back.
 
         Args:
-            report: called with a few words and a sentence; who is given here first is told no
-                more.
+            report: called with a few words and a sentence; it replaces the one given before.
         """
-        self.exchange.report = report
+        self._parts.events.report = report
 
     async def start(self) -> None:
         """Begin to reach other nodes, if there are any; servers do this."""
-        await self.broker.start()
+        await self.context.broker.start()
 
     async def aclose(self) -> None:
-        """End all connections with 1001, and what is still going on."""
-        for session in self.door:
-            session.peer.close(close.GOING_AWAY, "the server stops")
-            session.closed()
-        await asyncio.gather(*self._tasks)
-        self.reception.arrivals.flush()
-        self.transfers.close()
-        await self.broker.aclose()
+        """Close all connections with 1001, and finish background work."""
+        for connection in list(self._parts.connection_limits.connections):
+            connection.peer.close(close.GOING_AWAY, "the server stops")
+            self.closed(connection)
+        await self.context.tasks.wait()
+        self._parts.join_leave.flush()
+        self._parts.uploads.close()
+        await self.context.broker.aclose()
 
     # For transports
 
@@ -292,85 +298,65 @@ class Hub:
         since: Position | None = None,
         credentials: Credentials | None = None,
         identity: User | None = None,
-    ) -> Session:
-        """Take a connection from a transport; it is welcomed at once.
+    ) -> Connection:
+        """Take a connection from a transport, and welcome the client.
 
-        Where the hub asks who somebody is, and that was not shown yet, it waits for the first
-        message to say it, and welcomes then.
+        If the hub authenticates clients and this one has presented nothing yet, it is welcomed
+        after its first message, which must authenticate it.
 
         Args:
-            peer: the connection.
-            name: what the client calls itself, if the transport knows.
-            user: whose connection it says it is, if the transport knows.
+            peer: the transport's side of the connection.
+            name: the display name that the client claims, if the transport knows.
+            user: the user id that the client claims, if the transport knows.
             since: the position in the chat that the client returns with.
-            credentials: what the client shows, if the transport knows.
-            identity: who it is, if the transport has knocked at :attr:`door` and asked already.
+            credentials: what the client presents, if the transport knows.
+            identity: the user, if :meth:`authenticate` was called before.
 
         Raises:
-            ProtocolError: it is not let in; :meth:`Door.turn_away` says so to who can be told.
+            ProtocolError: the client is refused; :meth:`refuse` tells it so.
         """
-        return await self.reception.open(
+        return await self._parts.lifecycle.connect(
             peer, name=name, user=user, since=since, credentials=credentials, identity=identity
         )
 
-    # For handlers
+    def receive(self, connection: Connection, data: str | bytes) -> Coroutine[Any, Any, None]:
+        """Take a message from a connection; await it before the next one.
 
-    async def put(self, key: str, draft: Draft, *, sender: str | None = None) -> Receipt:
-        """Publish under a key: stored and delivered in one step."""
-        if draft.client_id is not None:
-            # Nobody speaks before they are told as here.
-            self.reception.arrivals.introduce(key, draft.client_id)
-        size, age = self.keep(key)
-        return await self.broker.publish(key, draft, size=size, age=age, sender=sender)
+        It never raises for what the message contains.
+        """
+        return self._dispatcher.receive(connection, data)
 
-    def keep(self, key: str) -> tuple[int, float]:
-        """How many publications of a place are kept, and for how many seconds."""
-        rule = self.audience.rule(key)
-        size = None if rule is None else rule.history
-        age = None if rule is None else rule.history_age
-        return (
-            self.options.history if size is None else size,
-            self.options.history_age if age is None else age,
-        )
+    def handle(
+        self, connection: Connection, envelope: Envelope, codec: Codec
+    ) -> Coroutine[Any, Any, None]:
+        """Handle a message that a transport has made itself; the rate limit does not apply."""
+        return self._dispatcher.handle(connection, envelope, codec)
 
-    def draft(
-        self,
-        kind: str,
-        *,
-        own_id: str | None = None,
-        session: Session | None = None,
-        **fields: Any,
-    ) -> Draft:
-        """Something to publish; by the server, or by a client."""
-        return Draft(
-            type=kind,
-            id=own_id or self.new_id(),
-            timestamp=self.milliseconds(),
-            client_id=None if session is None else session.id,
-            name=None if session is None else session.name,
-            **fields,
-        )
+    def closed(self, connection: Connection) -> None:
+        """Take note that a connection has ended. Idempotent."""
+        self._parts.lifecycle.disconnect(connection)
 
-    def milliseconds(self) -> int:
-        """The server's time, as messages carry it."""
-        return int(self.wall() * 1000)
+    @property
+    def authenticates(self) -> bool:
+        """Whether clients must authenticate."""
+        return self._parts.authentication.required
 
-    def new_id(self) -> str:
-        """An id that no other message of this hub has."""
-        return f"{self.node}-{next(self._ids):x}"
+    async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
+        """Authenticate a client before its connection is opened.
 
-    def message(self, kind: str, payload: Any, *, reply_to: str | None = None) -> Message:
-        """A message of the server, with an id and the time."""
-        return Message(
-            id=self.new_id(),
-            type=kind,
-            timestamp=self.milliseconds(),
-            payload=payload,
-            reply_to=reply_to,
-        )
+        Raises:
+            ProtocolError: the client is refused.
+        """
+        return await self._parts.lifecycle.authenticate(peer, credentials)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside; :meth:`aclose` waits for it."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def refuse(self, peer: Peer, error: ProtocolError) -> int:
+        """Send a client the reason of its refusal. Returns the code to close with."""
+        return self._parts.refusals.answer(peer, error)
+
+    def share_frames(self, group: FrameGroupFactory) -> None:
+        """Frame messages once for all connections of a transport that can share frames.
+
+        Args:
+            group: makes groups of ``Peer.connection`` objects.
+        """
+        self._parts.broadcast.receivers.frame_group = group

@@ -1,54 +1,90 @@
-"""Comings and goings: who is welcomed, what they are called, who is told."""
+"""Connecting, welcoming and disconnecting clients."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from ..core.timers import Alarm
+from ..core.addresses import network
+from ..core.timers import Timer
 from ..errors import ProtocolError
-from ..protocol import close, limits, outgoing
+from ..protocol import close
+from ..protocol.catalog import Connect, Position
 from ..protocol.codecs import JSON
-from ..protocol.envelope import VERSION
-from ..protocol.incoming import Connect, Position
 from ..protocol.values import Name
-from .admission.authentication import Credentials, User, left
-from .brokers.base import Note, Recovery, user_key
-from .connection import Session
-from .handlers import HANDLERS
-from .join_leave import Arrivals
-from .join_leave_batch import Change
+from .admission.authentication import Authentication, Credentials, User
+from .admission.expiry import Expiry
+from .admission.limits import ConnectionLimits, RateLimits
+from .admission.refusals import Refusals
+from .broadcast import Broadcast
+from .brokers.base import Recovery
+from .connection import Connection
+from .context import HubContext
+from .files.uploads import Uploads
+from .introduction import Introductions
+from .join_leave import JoinLeave
 from .places import CHAT, room_key
-from .presence import Users
-from .recovery import enter
+from .presence import Presence
+from .recovery import HistoryReplay
+from .registry import Registry
 from .transports.base import Peer
+from .typing_indicator import TypingIndicators
 
-if TYPE_CHECKING:
-    from .hub import Hub
-
-__all__ = ["USERS", "Reception"]
-
-USERS = "users"
-"""The place of users who come and go; those in the chat are told."""
+__all__ = ["Lifecycle"]
 
 
-class Reception:
-    """Lets clients in and out of a hub.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lifecycle:
+    """Takes connections into a hub and out of it, and tells all parts that keep something of them.
 
     Attributes:
-        users: whose connections there are.
-        arrivals: what is still to be told about who came and went.
+        context: of the hub.
+        registry: the welcomed connections.
+        broadcast: has their receivers.
+        replay: sends the chat's history to those that return.
+        presence: records where clients are.
+        join_leave: announces joins and leaves.
+        typing: ends typing indicators.
+        uploads: ends downloads.
+        authentication: identifies clients.
+        connection_limits: limits how many connections there are.
+        rate_limits: limits how often an address connects.
+        refusals: counts and answers refused clients.
+        expiry: closes connections in time.
+        introductions: takes the first ``connect``, and builds the welcome.
     """
 
-    def __init__(self, hub: Hub) -> None:
-        self.users = Users()
-        self.arrivals = Arrivals(interval=hub.options.announce, tell=self._tell)
-        self._hub = hub
-        self._audience = hub.audience
+    context: HubContext
+    registry: Registry
+    broadcast: Broadcast
+    replay: HistoryReplay
+    presence: Presence
+    join_leave: JoinLeave
+    typing: TypingIndicators
+    uploads: Uploads
+    authentication: Authentication
+    connection_limits: ConnectionLimits
+    rate_limits: RateLimits
+    refusals: Refusals
+    expiry: Expiry
+    introductions: Introductions
 
-    async def open(
+    async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
+        """Authenticate a client for a transport that has no connection yet; see :meth:`connect`.
+
+        Raises:
+            ProtocolError: the client is refused, which is counted.
+        """
+        try:
+            self.rate_limits.check_address(peer.remote)
+            with self.connection_limits.reserve():
+                return await self.authentication.identify(credentials)
+        except ProtocolError as error:
+            self.refusals.count(peer, error)
+            raise
+
+    async def connect(
         self,
         peer: Peer,
         *,
@@ -57,73 +93,103 @@ class Reception:
         since: Position | None = None,
         credentials: Credentials | None = None,
         identity: User | None = None,
-    ) -> Session:
-        """See :meth:`rtmon.hub.Hub.open`."""
-        door, session = self._hub.door, Session(self._hub, peer)
+    ) -> Connection:
+        """Take a connection from a transport; see :meth:`rtmon.hub.Hub.open`."""
+        connection = Connection(self.context, peer)
         try:
             if identity is None:
-                door.knock(peer.remote)
-            door.come(session)
-            if door.auth is None:
-                await self._let_in(session, since, name=name, user=user)
-                return session
+                self.rate_limits.check_address(peer.remote)
+            connection.address = network(peer.remote)
+            self.connection_limits.add(connection)
+            if not self.authentication.required:
+                await self._welcome(connection, since, name=name, user=user)
+                return connection
             shown = credentials or Credentials(address=peer.remote, transport=peer.transport)
             try:
-                known = identity or await door.identify(shown)
+                known = identity or await self.authentication.identify(shown)
             except ProtocolError as error:
-                if shown.token is not None or error.code != "unauthorized" or not peer.asks_later:
+                waits = error.code == "unauthorized" and shown.token is None
+                if not (waits and peer.authenticates_later):
                     raise
-                self._ask(session, since, shown)
+                self._await_token(connection, since, shown)
             else:
-                _still_wanted(session)
-                await self._let_in(session, since, known)
+                _check_wanted(connection)
+                await self._welcome(connection, since, known)
         except BaseException as error:
-            session.closed()
-            if isinstance(error, ProtocolError) and not peer.shown_out:
-                door.note(peer, error)
+            self.disconnect(connection)
+            if isinstance(error, ProtocolError) and not peer.closing:
+                self.refusals.count(peer, error)
             raise
-        return session
+        return connection
 
-    def _ask(self, session: Session, since: Position | None, shown: Credentials) -> None:
-        """Wait for the first message of a client, which is to say who it is."""
-        timeout = self._hub.options.auth_timeout
+    def disconnect(self, connection: Connection) -> None:
+        """Take a connection that has ended out of all parts. Idempotent."""
+        if not connection.open:
+            return
+        connection.end()
+        self.expiry.stop(connection)
+        self.connection_limits.remove(connection)
+        if not connection.welcomed:
+            return
+        self.broadcast.receivers.forget(connection)
+        places = self.registry.places(connection)
+        del self.registry.connections[connection.id]
+        self.typing.drop(connection)
+        self.uploads.drop(connection)
+        for room in self.registry.rooms.leave_all(connection):
+            self.join_leave.add(room_key(room), "left", connection.id, connection.member)
+        self.registry.subscriptions.drop(connection)
+        self.registry.users.leave_all(connection.id)
+        self.join_leave.add(CHAT, "left", connection.id, connection.member)
+        for place in places:
+            self.broadcast.changed(place)
+        self.context.tasks.spawn(self.presence.leave(connection, places))
+
+    def _await_token(
+        self, connection: Connection, since: Position | None, shown: Credentials
+    ) -> None:
+        """Wait for the first message of a client, which must be ``connect`` with a token."""
+        timeout, peer = self.context.options.auth_timeout, connection.peer
         words = f"you did not say who you are within {timeout:g} s"
-        deadline = Alarm(lambda: session.peer.close(close.NO_TOKEN, words))
+        deadline = Timer(lambda: peer.close(close.NO_TOKEN, words))
 
-        async def first(data: str | bytes) -> None:
-            session.first = _unheard
+        async def first_message(data: str | bytes) -> None:
+            connection.intercept = _ignore
             deadline.cancel()
             try:
-                await self._introduced(session, since, shown, data)
+                await self._take_token(connection, since, shown, data)
             except ProtocolError as error:
-                self._hub.door.note(session.peer, error)
-                code = self._hub.door.turn_away(session.peer, error)
-                session.peer.close(code, error.message)
+                self.refusals.count(peer, error)
+                peer.close(self.refusals.answer(peer, error), error.message)
 
-        session.first, session.deadline = first, deadline
+        connection.intercept, connection.auth_deadline = first_message, deadline
         deadline.set(timeout)
 
-    async def _introduced(
-        self, session: Session, since: Position | None, shown: Credentials, data: str | bytes
+    async def _take_token(
+        self,
+        connection: Connection,
+        since: Position | None,
+        shown: Credentials,
+        data: str | bytes,
     ) -> None:
-        codec = JSON if isinstance(data, str) else session.codec
+        codec = JSON if isinstance(data, str) else connection.codec
         envelope = codec.decode(data)
         if envelope.type != "connect":
             raise ProtocolError("unauthorized", "Say who you are first: send connect with a token.")
         payload = codec.payload(envelope.payload, Connect, of="connect")
         if payload.token is None:
             raise ProtocolError("unauthorized", "Say who you are: this connect has no token.")
-        known = await self._hub.door.identify(replace(shown, token=payload.token))
-        if not session.open or not session.peer.open:
+        known = await self.authentication.identify(replace(shown, token=payload.token))
+        if not connection.open or not connection.peer.open:
             return
-        session.first = None
-        await self._let_in(session, since, known)
+        connection.intercept = None
+        await self._welcome(connection, since, known)
         rest = msgspec.structs.replace(payload, token=None)
-        await HANDLERS["connect"][1](session, rest, envelope, codec)
+        await self.introductions.introduce(connection, rest, envelope)
 
-    async def _let_in(
+    async def _welcome(
         self,
-        session: Session,
+        connection: Connection,
         since: Position | None,
         known: User | None = None,
         *,
@@ -132,146 +198,49 @@ class Reception:
     ) -> None:
         wrong: ProtocolError | None = None
         if known is not None:
-            self._hub.door.know(session, known)
+            self.connection_limits.add_user(connection, known)
+            connection.identity = known
             name, user = known.shown, known.id
         try:
-            session.name = _checked(name, "name") or session.name
-            session.user = _checked(user, "user")
+            connection.name = _checked(name, "name") or connection.name
+            connection.user = _checked(user, "user")
         except ProtocolError as error:
             wrong = error
-        session.peer.named(session.name)
+        connection.peer.named(connection.name)
 
         def add() -> None:
-            session.here = True
-            self._audience.sessions[session.id] = session
+            connection.welcomed = True
+            self.registry.connections[connection.id] = connection
 
         def answer(recovery: Recovery) -> None:
-            session.position = (recovery.epoch, recovery.offset)
-            count = len(self._audience.sessions) + 1 + recovery.elsewhere
-            session.send("welcome", self.welcome(session, count, recovered=recovery.recovered))
+            connection.position = (recovery.epoch, recovery.offset)
+            count = len(self.registry.connections) + 1 + recovery.elsewhere
+            payload = self.introductions.welcome(connection, count, recovered=recovery.recovered)
+            connection.send("welcome", payload)
 
         try:
-            await enter(session, CHAT, since, add=add, answer=answer)
+            await self.replay.enter(connection, CHAT, since, add=add, answer=answer)
         except ProtocolError as error:
             if error.code == "unavailable":
-                raise  # without its position it would not get what it missed
-            # Bad input closes nothing: welcomed as if it had no position, and told why.
+                raise  # welcomed without its position, the client would miss publications
+            # Bad input closes nothing: the client is welcomed as if it had no position.
             wrong = error
-            await enter(session, CHAT, None, add=add, answer=answer)
-        self.arrivals.add(CHAT, "came", session.id, session.member)
-        await self.join(CHAT, session)
-        await self._user(session)
+            await self.replay.enter(connection, CHAT, None, add=add, answer=answer)
+        self.join_leave.add(CHAT, "joined", connection.id, connection.member)
+        await self.presence.join(CHAT, connection)
+        await self.presence.add_user(connection)
         if wrong is not None:
-            session.error(wrong)
-        if known is not None or self._hub.options.idle_timeout is not None:
-            session.stay.begin()
-
-    def forget(self, session: Session) -> None:
-        """A connection has ended."""
-        places = self._audience.places(session)
-        del self._audience.sessions[session.id]
-        self._hub.typing.drop(session)
-        self._hub.transfers.drop(session)
-        for room in self._audience.rooms.leave_all(session):
-            self.arrivals.add(room_key(room), "went", session.id, session.member)
-        self._audience.channels.drop(session)
-        if session.user is not None:
-            self.users.disconnected(session.user, session.id)
-        self.arrivals.add(CHAT, "went", session.id, session.member)
-        for place in places:
-            self._audience.changed(place)
-        self._hub.spawn(self._farewell(session, places))
-
-    async def join(self, key: str, session: Session) -> int:
-        """Have a client known to be in a place. Returns how many are."""
-        count = await self._hub.broker.join(key, session.member)
-        if not session.open:
-            await self._hub.broker.leave(key, session.id)  # it has ended meanwhile
-        return count
-
-    def welcome(
-        self, session: Session, user_count: int, *, recovered: bool | None = None
-    ) -> outgoing.Welcome:
-        """What a client is told first, and when it introduced itself."""
-        epoch, offset = session.position
-        return outgoing.Welcome(
-            client_id=session.id,
-            name=session.name,
-            user=session.user,
-            session=session.secret,
-            user_count=user_count,
-            protocol=VERSION,
-            server=self._hub.options.name,
-            epoch=epoch,
-            offset=offset,
-            recovered=recovered,
-            ttl=left(session.identity, self._hub.wall()),
-            limits=outgoing.Limits(
-                message_size=self._hub.options.max_size,
-                file_chunk=limits.FILE_CHUNK_MAX,
-                rate=self._hub.options.rate,
-                burst=self._hub.options.burst,
-            ),
-        )
-
-    async def introduce(
-        self, session: Session, *, name: str | None, user: str | None, info: Any
-    ) -> None:
-        """A client says who it is; what it leaves out stays as it is.
-
-        Where the hub knows who it is, only what it says of itself beside that counts.
-        """
-        if session.identity is not None:
-            name = user = None
-        before, session.user = session.user, user or session.user
-        if before != session.user:
-            if before is not None:
-                self.users.disconnected(before, session.id)
-                await self._user_gone(session, before)
-            await self._user(session)
-        session.name = name or session.name
-        session.info = session.info if info is None else info
-        session.peer.named(session.name)
-        for place in self._audience.places(session):
-            self.arrivals.rename(place, session.id, session.member)
-            await self.join(place, session)
-
-    def _tell(self, place: str, change: Change, payload: outgoing.People) -> None:
-        if place == USERS:
-            kind = "user_online" if change == "came" else "user_offline"
-        else:
-            kind = "user_joined" if change == "came" else "user_left"
-        self._hub.broker.tell(place, Note(type=kind, payload=payload))
-
-    async def _user(self, session: Session) -> None:
-        """A connection is its user's; others are told if it is the first anywhere."""
-        user = session.user
-        if user is None:
-            return
-        self.users.connected(user, session.id)
-        if await self.join(user_key(user), session) == 1 and session.open:
-            self.arrivals.add(USERS, "came", user, session.member)
-
-    async def _user_gone(self, session: Session, user: str) -> None:
-        """A connection is no longer a user's; others are told if it was the last anywhere."""
-        if await self._hub.broker.leave(user_key(user), session.id) == 0:
-            member = msgspec.structs.replace(session.member, user=user)
-            self.arrivals.add(USERS, "went", user, member)
-
-    async def _farewell(self, session: Session, places: list[str]) -> None:
-        if session.user is not None:
-            await self._user_gone(session, session.user)
-        for place in places:
-            await self._hub.broker.leave(place, session.id)
-            await self._hub.broker.release(place)
+            connection.error(wrong)
+        if known is not None or self.context.options.idle_timeout is not None:
+            self.expiry.check(connection)
 
 
-async def _unheard(_: str | bytes) -> None:
-    """While it is found out who somebody is, and when they are shown out, nothing is heard."""
+async def _ignore(_: str | bytes) -> None:
+    """Ignore messages that arrive while the client is being authenticated or refused."""
 
 
-def _still_wanted(session: Session) -> None:
-    if session.peer.shown_out or not session.open:
+def _check_wanted(connection: Connection) -> None:
+    if connection.peer.closing or not connection.open:
         raise ProtocolError("unknown_client", "The connection was closed meanwhile.")
 
 

@@ -11,7 +11,7 @@ from ..core.batching import Batch
 from ..core.option_checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from .channels import is_pattern
+from ..protocol.channels import is_pattern
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
@@ -45,7 +45,7 @@ class ChannelOptions:
         subscribe: the permission that clients need to hear what is published, and its history;
             None for none. Who subscribes to a pattern needs it for all channels it may match.
         publish: the one they need to publish; the server itself needs none.
-        presence: the one they need to ask who is there.
+        presence: the one they need to ask for presence.
         batch: send what is published in batches.
         slow: what is given up for receivers that read too slowly.
     """
@@ -82,9 +82,9 @@ class HubOptions:
         name: what the server calls itself in ``welcome``.
         history: publications kept per channel, room and for the chat; 0 keeps none.
         history_age: seconds for which they are kept.
-        echo: whether who speaks in a chat or a room hears it too, unless the message says.
+        echo: whether a client gets its own chat and room messages, unless the message says.
         announce: seconds for which joins and leaves are collected into one message.
-        typing_timeout: seconds after which somebody who no longer says so stops typing.
+        typing_timeout: seconds after which a client that does not repeat it stops typing.
         rate: messages a second that one connection may send, lastingly.
         burst: messages that it may send at once before.
         max_size: bytes of the largest message taken; the server is started with the same.
@@ -99,7 +99,7 @@ class HubOptions:
             its connection is cut, whatever the policy.
         max_connections: connections at once; further ones are closed with 1013.
         connections_per_user: connections at once of one user; None for any number. It needs
-            ``auth``, as ``user_rate`` does: anybody can say that they are somebody else.
+            ``auth``, as ``user_rate`` does: without it, any client can claim to be any user.
         connections_per_address: the same of one address; of IPv6, of one /64 network.
         at_limit: whether one more than that is refused with 1013 (``refuse``), or has the oldest
             of them closed with 4501 (``close_oldest``).
@@ -107,7 +107,7 @@ class HubOptions:
             None for no such bound.
         user_burst: messages that they may send at once before.
         address_rate, address_burst: the same of one address; to connect counts as a message.
-        auth_timeout: seconds in which a client must have said who it is, where the hub asks.
+        auth_timeout: seconds in which a client must authenticate, where the hub asks for it.
         expiry_notice: seconds before a token expires in which its client is told.
         token_in_query: whether a token is taken from the address, too (``?token=…``), which ends
             up in logs.

@@ -1,40 +1,42 @@
-"""From what was published to the message that carries it, and the names of places."""
+"""Keys of places, and the message that delivers a publication."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..protocol import outgoing
+from ..protocol import catalog
 from ..protocol.envelope import Message
 from .brokers.base import Published, client_key
 
-__all__ = ["CHAT", "FILES", "channel_key", "client_key", "room_key", "to_message"]
+__all__ = ["CHAT", "FILES", "USERS", "channel_key", "client_key", "room_key", "to_message"]
 
 CHAT = "chat"
 """The key of the chat with everybody."""
 
-
 FILES = "files"
-"""Where files go that are for the server."""
+"""The key of uploads that are for the server itself."""
+
+USERS = "users"
+"""The key of users that come online or go offline, announced in the chat."""
 
 
 def room_key(room: str) -> str:
-    """The key of a room; rooms and channels of one name are two things."""
+    """Return the key of a room; a room and a channel of the same name are two places."""
     return f"room:{room}"
 
 
 def channel_key(channel: str) -> str:
-    """The key of a channel."""
+    """Return the key of a channel."""
     return f"channel:{channel}"
 
 
 def to_message(published: Published) -> Message:
-    """The message, the same for all who get it."""
+    """Return the message that delivers a publication, the same for all receivers."""
     draft = published.draft
     position: dict[str, Any] = {"epoch": published.epoch, "offset": published.offset}
     payload: Any
     if draft.type == "publication":
-        payload = outgoing.Publication(
+        payload = catalog.Publication(
             channel=draft.channel,
             data=draft.data,
             client_id=draft.client_id,
@@ -49,9 +51,9 @@ def to_message(published: Published) -> Message:
             **position,
         }
         if draft.type == "room_message":
-            payload = outgoing.RoomMessage(
+            payload = catalog.RoomMessage(
                 room=draft.channel, text=draft.text, data=draft.data, **common
             )
         else:
-            payload = outgoing.ChatMessage(text=draft.text or "", **common)
+            payload = catalog.ChatMessage(text=draft.text or "", **common)
     return Message(id=draft.id, type=draft.type, timestamp=draft.timestamp, payload=payload)

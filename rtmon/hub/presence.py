@@ -1,74 +1,61 @@
-"""Who is here. Pure."""
+"""Presence of clients in places and of users, on all nodes that share a broker."""
 
 from __future__ import annotations
 
-from itertools import islice
+import msgspec
 
-from ..protocol.outgoing import Member
+from .brokers.base import user_key
+from .connection import Connection
+from .context import HubContext
+from .join_leave import JoinLeave
+from .places import USERS
+from .registry import Registry
 
-__all__ = ["Presence", "Users"]
+__all__ = ["Presence"]
 
 
 class Presence:
-    """Channel → who is in it; a channel that nobody is in does not exist."""
+    """Keeps the broker's record of which clients are in which places, and which users are online.
 
-    def __init__(self) -> None:
-        self._channels: dict[str, dict[str, Member]] = {}
+    Args:
+        context: of the hub.
+        registry: the connections of this node.
+        join_leave: announces users that come online or go offline.
+    """
 
-    def __len__(self) -> int:
-        return len(self._channels)
+    def __init__(self, context: HubContext, registry: Registry, join_leave: JoinLeave) -> None:
+        self._context = context
+        self._registry = registry
+        self._join_leave = join_leave
 
-    def join(self, channel: str, member: Member) -> int:
-        """Somebody is in the channel, or has other info now. Returns how many are."""
-        members = self._channels.setdefault(channel, {})
-        members[member.client_id] = member
-        return len(members)
+    async def join(self, key: str, connection: Connection) -> int:
+        """Record that a client is in a place. Returns the number of members on all nodes."""
+        broker = self._context.broker
+        count = await broker.join(key, connection.member)
+        if not connection.open:
+            await broker.leave(key, connection.id)  # it has ended meanwhile
+        return count
 
-    def leave(self, channel: str, client_id: str) -> int:
-        """Somebody is no longer in the channel. Returns how many are."""
-        members = self._channels.get(channel)
-        if members is None:
-            return 0
-        members.pop(client_id, None)
-        if not members:
-            del self._channels[channel]
-        return len(members)
+    async def leave(self, connection: Connection, places: list[str]) -> None:
+        """Record that a connection that has ended is in none of these places any more."""
+        broker = self._context.broker
+        if connection.user is not None:
+            await self.remove_user(connection, connection.user)
+        for place in places:
+            await broker.leave(place, connection.id)
+            await broker.release(place)
 
-    def count(self, channel: str) -> int:
-        """How many are in the channel."""
-        return len(self._channels.get(channel, ()))
+    async def add_user(self, connection: Connection) -> None:
+        """Record a connection as its user's; the user's first one on any node is announced."""
+        user = connection.user
+        if user is None or not connection.open:
+            return
+        self._registry.users.join(connection.id, user)
+        if await self.join(user_key(user), connection) == 1 and connection.open:
+            self._join_leave.add(USERS, "joined", user, connection.member)
 
-    def members(self, channel: str, *, limit: int) -> list[Member]:
-        """The first of those who are in the channel, in the order in which they came."""
-        return list(islice(self._channels.get(channel, {}).values(), limit))
-
-
-class Users:
-    """User → how many connections they have."""
-
-    def __init__(self) -> None:
-        self._connections: dict[str, set[str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def connected(self, user: str, client_id: str) -> bool:
-        """A connection is this user's. Returns whether it is the user's first."""
-        connections = self._connections.setdefault(user, set())
-        connections.add(client_id)
-        return len(connections) == 1
-
-    def disconnected(self, user: str, client_id: str) -> bool:
-        """A connection is no longer this user's. Returns whether it was the last."""
-        connections = self._connections.get(user)
-        if connections is None:
-            return False
-        connections.discard(client_id)
-        if connections:
-            return False
-        del self._connections[user]
-        return True
-
-    def connections(self, user: str) -> list[str]:
-        """The ids of a user's connections."""
-        return sorted(self._connections.get(user, ()))
+    async def remove_user(self, connection: Connection, user: str) -> None:
+        """Record that a connection is no longer a user's; the last one on any node is announced."""
+        if await self._context.broker.leave(user_key(user), connection.id) == 0:
+            member = msgspec.structs.replace(connection.member, user=user)
+            self._join_leave.add(USERS, "left", user, member)

@@ -1,193 +1,258 @@
-"""Those who get what is published in one place: in groups where they can be sent the same bytes."""
+"""The receivers of each place, grouped so that one frame serves many WebSocket connections."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
+from ..core.frame_sharing import FrameGroup, FrameGroupFactory, Written
 from ..protocol.codecs import Codec
-from ..servers.fanout import Flushed, Group
-from .encoding import Outgoing, deliver
+from .connection import Connection
+from .encoding import Outgoing
 from .places import CHAT
 from .stats import ChannelStats, StatsTable
 
-if TYPE_CHECKING:
-    from .connection import Session
+__all__ = ["Receivers", "ReceiversCache", "deliver"]
 
-__all__ = ["Outlet", "Outlets"]
+logger = logging.getLogger("rtmon.hub")
 
 
-class Outlet:
-    """One place's receivers.
+def deliver(
+    connections: Iterable[Connection],
+    outgoing: Outgoing,
+    *,
+    stats: ChannelStats | None = None,
+) -> int:
+    """Send a message to connections one by one; those that are closing are not counted as drops.
 
-    Connections of ``websockets`` are in a group for each codec, where each message is framed
-    once; sessions that collect batches of their own, and those of other transports, are handed
-    it one by one.
+    Args:
+        connections: the receivers; a copy is walked, so the original may change meanwhile.
+        outgoing: the message.
+        stats: counts deliveries and drops, those of messages that wait once it is certain.
+
+    Returns:
+        How many connections took it.
+    """
+    took = 0
+    for connection in list(connections):
+        if not connection.peer.open:
+            continue
+        # A connection with batches of its own collects single messages.
+        parts = outgoing.parts if connection.batching else [outgoing]
+        taken = [_deliver_one(connection, part, stats) for part in parts]
+        took += all(taken)
+    return took
+
+
+def _deliver_one(connection: Connection, outgoing: Outgoing, stats: ChannelStats | None) -> bool:
+    data, size = outgoing.encoded(connection.codec)
+    settled = None if stats is None else partial(stats.settled, outgoing.count, size)
+    try:
+        taken = connection.send_encoded(
+            data, policy=outgoing.policy, key=outgoing.key, settled=settled
+        )
+    except Exception:
+        # A transport must not raise; one that does must not harm the other receivers.
+        logger.exception("the transport of %r failed", connection)
+        taken = False
+    if settled is not None and taken is not None:
+        settled(taken)
+    return taken is not False
+
+
+class Receivers:
+    """The receivers of one place.
+
+    WebSocket connections that can share frames form a group for each codec, where each message is
+    framed once. Connections with batches of their own, and those of other transports, are sent
+    each message one by one.
 
     Args:
         key: the place.
-        stats: finds where the place is counted.
+        stats: finds the counters of the place.
+        frame_group: finds what makes groups that share frames; without it, connections are sent
+            each message one by one.
 
     Attributes:
-        version: as of which version of the receivers it is; None if they have changed.
+        version: of the registry's receivers that these are; None if they have changed since.
     """
 
-    def __init__(self, key: str, stats: Callable[[], ChannelStats]) -> None:
+    def __init__(
+        self,
+        key: str,
+        stats: Callable[[], ChannelStats],
+        frame_group: Callable[[], FrameGroupFactory | None],
+    ) -> None:
         self.key = key
         self.version: int | None = None
         self._stats = stats
-        self._members: dict[Session, Any] = {}
-        self._alone: dict[Session, None] = {}
-        self._groups: dict[Codec, Group] = {}
-        self._sessions: dict[Any, Session] = {}
+        self._frame_group = frame_group
+        # Connection → the transport's connection in a group; None if it is in no group.
+        self._members: dict[Connection, Any] = {}
+        self._single: dict[Connection, None] = {}
+        self._groups: dict[Codec, FrameGroup] = {}
+        self._grouped: dict[Any, Connection] = {}
         self._weight = 1
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def __contains__(self, session: Session) -> bool:
-        return session in self._members
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._members
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._members))
 
-    def add(self, session: Session) -> None:
-        """Somebody gets what is published from now on."""
-        connection = None if session.batching else session.peer.connection
-        self._members[session] = connection
-        if connection is None:
-            self._alone[session] = None
-            return
-        group = self._groups.get(session.codec)
+    def add(self, connection: Connection) -> None:
+        """Send a connection what is published from now on."""
+        shared = None if connection.batching else connection.peer.connection
+        group = None if shared is None else self._group(connection.codec)
         if group is None:
-            group = self._groups[session.codec] = Group(on_flushed=self._flushed)
-        self._sessions[connection] = session
-        group.add(connection)
-
-    def drop(self, session: Session) -> None:
-        """Somebody gets nothing more, after what was published before."""
-        connection = self._members.pop(session)
-        if connection is None:
-            del self._alone[session]
+            self._members[connection] = None
+            self._single[connection] = None
             return
-        self._groups[session.codec].discard(connection)
-        del self._sessions[connection]
+        self._members[connection] = shared
+        self._grouped[shared] = connection
+        group.add(shared)
 
-    def deliver(self, outgoing: Outgoing, *, skip: Session | None = None) -> None:
-        """Hand a message to all of them, but for one who does not get it."""
+    def remove(self, connection: Connection) -> None:
+        """Send a connection nothing more, after what was published before."""
+        shared = self._members.pop(connection)
+        if shared is None:
+            del self._single[connection]
+            return
+        self._groups[connection.codec].discard(shared)
+        del self._grouped[shared]
+
+    def deliver(self, outgoing: Outgoing, *, skip: Connection | None = None) -> None:
+        """Send a message to all receivers but ``skip``."""
         began = time.perf_counter()
         stats = self._stats()
         stats.published += outgoing.count
         if outgoing.count != self._weight:
             self.flush()
             self._weight = outgoing.count
-        if self._alone:
-            alone = [session for session in self._alone if session is not skip]
-            deliver(alone, outgoing, stats=stats if outgoing.count else None)
+        if self._single:
+            single = [connection for connection in self._single if connection is not skip]
+            deliver(single, outgoing, stats=stats if outgoing.count else None)
         if outgoing.count and not self._groups:
             stats.took(time.perf_counter() - began)
-        silent = None if skip is None else self._members.get(skip)
+        skipped = None if skip is None else self._members.get(skip)
 
         def blocked(connection: Any, _: object) -> None:
             self._blocked(connection, outgoing)
 
         for codec, group in list(self._groups.items()):
             message, _ = outgoing.encoded(codec)
-            group.publish(message, skip=() if silent is None else (silent,), on_blocked=blocked)
+            group.publish(message, skip=() if skipped is None else (skipped,), on_blocked=blocked)
 
     def flush(self) -> None:
-        """Write what waits for the end of the turn."""
+        """Write what the groups collect until the end of the event loop's turn."""
         for group in list(self._groups.values()):
             group.flush()
 
-    def _flushed(self, flushed: Flushed) -> None:
+    def _group(self, codec: Codec) -> FrameGroup | None:
+        group = self._groups.get(codec)
+        if group is None:
+            make = self._frame_group()
+            if make is not None:
+                group = self._groups[codec] = make(on_flushed=self._flushed)
+        return group
+
+    def _flushed(self, written: Written) -> None:
         stats = self._stats()
         if not self._weight:
-            return  # what was not published is not counted among what was
-        stats.delivered += self._weight * flushed.delivered
-        stats.bytes += flushed.bytes
-        for seconds in flushed.waited:
+            return  # joins, leaves and typing indicators are not counted as publications
+        stats.delivered += self._weight * written.delivered
+        stats.bytes += written.bytes
+        for seconds in written.waited:
             stats.took(seconds)
 
-    def _blocked(self, connection: Any, outgoing: Outgoing) -> None:
-        """A connection cannot be written to: what becomes of the message, its peer decides."""
-        session = self._sessions.get(connection)
-        if session is not None:
-            deliver((session,), outgoing, stats=self._stats() if outgoing.count else None)
+    def _blocked(self, shared: Any, outgoing: Outgoing) -> None:
+        """Leave the message to the peer's queue: its transport cannot be written to."""
+        connection = self._grouped.get(shared)
+        if connection is not None:
+            deliver((connection,), outgoing, stats=self._stats() if outgoing.count else None)
 
 
-class Outlets:
-    """Place → its outlet, of those where something was published lately.
+class ReceiversCache:
+    """Place → its receivers, for the places with the latest publications.
 
     Args:
-        stats: where places are counted.
-        capacity: how many to keep; the one longest unused goes first.
+        stats: counters of all places.
+        capacity: places to keep; past it the one longest unused is dropped.
+
+    Attributes:
+        frame_group: makes groups of connections that share frames; None until a transport has
+            such connections.
     """
 
     def __init__(self, stats: StatsTable, *, capacity: int) -> None:
+        self.frame_group: FrameGroupFactory | None = None
         self._stats = stats
         self._capacity = capacity
-        self._outlets: dict[str, Outlet] = {}
-        # Where somebody is beside the chat: that is noted of nobody, because all are there.
-        self._places: dict[Session, dict[str, None]] = {}
+        self._receivers: dict[str, Receivers] = {}
+        # Connection → cached places other than the chat, which has all connections.
+        self._places: dict[Connection, dict[str, None]] = {}
 
-    def of(self, key: str, receivers: Collection[Session], version: int) -> Outlet:
-        """The outlet of a place.
+    def get(self, key: str, wanted: Collection[Connection], version: int) -> Receivers:
+        """Return the receivers of a place, brought up to date.
 
         Args:
             key: the place.
-            receivers: who gets what is published there.
-            version: another one when they may have changed in a way that :meth:`changed` was
-                not told of.
+            wanted: the connections that get publications to it.
+            version: changes when ``wanted`` may have changed without a call of :meth:`changed`.
         """
-        outlet = self._outlets.pop(key, None)
-        if outlet is None:
-            outlet = Outlet(key, lambda: self._stats[key])
-        if outlet.version != version:
-            outlet.version = version
-            self._bring_up_to_date(outlet, receivers)
-        if outlet:
-            self._outlets[key] = outlet
-            if len(self._outlets) > self._capacity:
-                self._bring_up_to_date(self._outlets.pop(next(iter(self._outlets))), ())
-        return outlet
+        receivers = self._receivers.pop(key, None)
+        if receivers is None:
+            receivers = Receivers(key, lambda: self._stats[key], lambda: self.frame_group)
+        if receivers.version != version:
+            receivers.version = version
+            self._update(receivers, wanted)
+        if receivers:
+            self._receivers[key] = receivers
+            if len(self._receivers) > self._capacity:
+                self._update(self._receivers.pop(next(iter(self._receivers))), ())
+        return receivers
 
     def changed(self, key: str) -> None:
-        """Somebody came to a place, or went."""
-        if key in self._outlets:
-            self._outlets[key].version = None
+        """Note that the receivers of a place have changed."""
+        if key in self._receivers:
+            self._receivers[key].version = None
 
-    def forget(self, session: Session) -> None:
-        """Somebody is gone."""
-        for outlet in self._holding(session):
-            outlet.drop(session)
-            if not outlet:
-                del self._outlets[outlet.key]
-        self._places.pop(session, None)
+    def forget(self, connection: Connection) -> None:
+        """Remove a connection that has ended from all places."""
+        for receivers in self._holding(connection):
+            receivers.remove(connection)
+            if not receivers:
+                del self._receivers[receivers.key]
+        self._places.pop(connection, None)
 
-    def regroup(self, session: Session) -> None:
-        """Somebody gets messages in another way, after what was published before."""
-        for outlet in self._holding(session):
-            outlet.drop(session)
-            outlet.add(session)
+    def regroup(self, connection: Connection) -> None:
+        """Move a connection into or out of the groups, after its batching has changed."""
+        for receivers in self._holding(connection):
+            receivers.remove(connection)
+            receivers.add(connection)
 
-    def _holding(self, session: Session) -> list[Outlet]:
-        found = [self._outlets[key] for key in self._places.get(session, ())]
-        chat = self._outlets.get(CHAT)
-        return [chat, *found] if chat is not None and session in chat else found
+    def _holding(self, connection: Connection) -> list[Receivers]:
+        found = [self._receivers[key] for key in self._places.get(connection, ())]
+        chat = self._receivers.get(CHAT)
+        return [chat, *found] if chat is not None and connection in chat else found
 
-    def _bring_up_to_date(self, outlet: Outlet, receivers: Iterable[Session]) -> None:
-        wanted = dict.fromkeys(receivers)
-        for session in outlet:
-            if session not in wanted:
-                outlet.drop(session)
-                places = self._places.get(session, {})
-                places.pop(outlet.key, None)
+    def _update(self, receivers: Receivers, wanted: Iterable[Connection]) -> None:
+        wanted = dict.fromkeys(wanted)
+        for connection in receivers:
+            if connection not in wanted:
+                receivers.remove(connection)
+                places = self._places.get(connection, {})
+                places.pop(receivers.key, None)
                 if not places:
-                    self._places.pop(session, None)
-        for session in wanted:
-            if session not in outlet:
-                outlet.add(session)
-                if outlet.key != CHAT:
-                    self._places.setdefault(session, {})[outlet.key] = None
+                    self._places.pop(connection, None)
+        for connection in wanted:
+            if connection not in receivers:
+                receivers.add(connection)
+                if receivers.key != CHAT:
+                    self._places.setdefault(connection, {})[receivers.key] = None

@@ -1,124 +1,138 @@
-"""Coming to a place: what was missed, then what happens, nothing lost and nothing twice."""
+"""Adding a client to a place: first what it missed, then live; nothing lost and nothing twice."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError
 from ..protocol import close
-from ..protocol.incoming import Position
+from ..protocol.catalog import Position
+from .broadcast import Broadcast
 from .brokers.base import Recovery
+from .catch_up import CatchUp
+from .connection import Connection
+from .context import HubContext
 from .encoding import Outgoing
 from .places import to_message
 
-if TYPE_CHECKING:
-    from .broadcast import CatchUp
-    from .connection import Session
+__all__ = ["HistoryReplay"]
 
-__all__ = ["enter"]
-
-_AGAIN = 0.02
-"""Seconds until it is looked again whether a receiver has taken what waits for it."""
+_POLL = 0.02
+"""Seconds between two looks whether a receiver has taken what waits for it."""
 
 _SHARE = 0.25
-"""Of what may wait for a receiver, how much of what it missed does: the last of that must not
-wait too long either."""
+"""Share of a receiver's queue that missed publications may fill: the last of them must not wait
+too long either."""
 
 _PATIENCE = 20.0
 """Seconds for which a receiver may take nothing of what it missed."""
 
 
-async def enter(
-    session: Session,
-    key: str,
-    since: Position | None,
-    *,
-    add: Callable[[], object],
-    answer: Callable[[Recovery], object],
-) -> None:
-    """Let a client into a place.
-
-    What is published while the history is fetched and sent is held back. The client is answered
-    and gets what it missed, no faster than it reads; then, in one step of the loop, the last of
-    what was held back, and it is added to those who get what is published.
+class HistoryReplay:
+    """Sends clients the publications that they missed, then adds them to the live receivers.
 
     Args:
-        session: who.
-        key: where.
-        since: the position that the client returns with.
-        add: adds it to the place.
-        answer: tells it that it is there, and where that is.
-
-    Raises:
-        ProtocolError: the position was never reached, or too much was published meanwhile.
+        context: of the hub.
+        broadcast: holds live publications back meanwhile.
     """
-    hub, audience = session.hub, session.hub.audience
-    await hub.broker.hold(key)
-    held = audience.catch_up(key)
-    try:
-        asked = None if since is None else (since.epoch, since.offset)
-        recovery = await hub.broker.recover(key, since=asked, age=hub.keep(key)[1])
-        _check(since, recovery)
-        missed = [Outgoing(to_message(published)) for published in recovery.published]
-        missed += held.take(recovery.offset)
-        session.peer.entered(key, _beginning(since, recovery), recovered=recovery.recovered)
-        answer(recovery)
-        await _send(session, missed, held, recovery.offset)
-        # What is collected for a batch is part of what was missed, or older.
-        audience.flush(key)
-        _still_there(session)
-        add()
-        audience.changed(key)
-    except BaseException:
-        session.peer.left(key)
-        await hub.broker.release(key)
-        raise
-    finally:
-        audience.caught_up(key, held)
+
+    def __init__(self, context: HubContext, broadcast: Broadcast) -> None:
+        self._context = context
+        self._broadcast = broadcast
+
+    async def enter(
+        self,
+        connection: Connection,
+        key: str,
+        since: Position | None,
+        *,
+        add: Callable[[], object],
+        answer: Callable[[Recovery], object],
+    ) -> None:
+        """Add a client to a place.
+
+        Publications are held back while the history is fetched and sent. The client is answered
+        and gets what it missed, no faster than it reads; then, in one step of the event loop, it
+        gets the last publications held back and is added to the receivers.
+
+        Args:
+            connection: the client's.
+            key: the place.
+            since: the position that the client returns with; None to begin with live publications.
+            add: adds the connection to the receivers of the place.
+            answer: sends the client its answer, with the position of the place.
+
+        Raises:
+            ProtocolError: the position was never reached, or too much was published meanwhile.
+        """
+        broker, broadcast = self._context.broker, self._broadcast
+        await broker.hold(key)
+        held = broadcast.begin_catch_up(key)
+        try:
+            asked = None if since is None else (since.epoch, since.offset)
+            age = self._context.history_bounds(key)[1]
+            recovery = await broker.recover(key, since=asked, age=age)
+            _check(since, recovery)
+            missed = [Outgoing(to_message(published)) for published in recovery.published]
+            missed += held.take(recovery.offset)
+            start = _start(since, recovery)
+            connection.peer.entered(key, start, recovered=recovery.recovered)
+            answer(recovery)
+            await _send(connection, missed, held, recovery.offset)
+            # What a batch has collected was sent as missed, or is older.
+            broadcast.flush(key)
+            _check_open(connection)
+            add()
+            broadcast.changed(key)
+        except BaseException:
+            connection.peer.left(key)
+            await broker.release(key)
+            raise
+        finally:
+            broadcast.end_catch_up(key, held)
 
 
-def _still_there(session: Session) -> None:
-    if not session.open:
-        raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
-
-
-async def _send(session: Session, missed: list[Outgoing], held: CatchUp, offset: int) -> None:
-    """Send what was missed, and what is published meanwhile; who takes too little is let go."""
+async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, offset: int) -> None:
+    """Send what was missed and what is published meanwhile; close a receiver that is too slow."""
     try:
         while missed:
             for outgoing in missed:
-                # History may be far larger than what may wait for one connection.
-                if not session.peer.has_room(_SHARE):
-                    await _taken(session)
-                session.put(outgoing.encoded(session.codec)[0])
+                # The history may be far larger than the queue of one connection.
+                if not connection.peer.has_room(_SHARE):
+                    await _room(connection)
+                connection.send_encoded(outgoing.encoded(connection.codec)[0])
             missed = held.take(offset)
     except (ProtocolError, TimeoutError):
-        session.peer.close(close.TRY_AGAIN_LATER, "you read too slowly")
+        connection.peer.close(close.TRY_AGAIN_LATER, "you read too slowly")
 
 
-async def _taken(session: Session) -> None:
-    """Wait until little enough waits for a connection.
+async def _room(connection: Connection) -> None:
+    """Wait until a connection's queue has room.
 
     Raises:
-        TimeoutError: it takes nothing.
+        TimeoutError: the receiver reads nothing.
     """
     loop = asyncio.get_running_loop()
-    least, when = session.peer.waiting, loop.time()
-    while not session.peer.has_room(_SHARE):
-        await asyncio.sleep(_AGAIN)
-        if session.peer.waiting < least:
-            least, when = session.peer.waiting, loop.time()
+    least, when = connection.peer.waiting, loop.time()
+    while not connection.peer.has_room(_SHARE):
+        await asyncio.sleep(_POLL)
+        if connection.peer.waiting < least:
+            least, when = connection.peer.waiting, loop.time()
         elif loop.time() - when > _PATIENCE:
             raise TimeoutError
 
 
-def _beginning(since: Position | None, recovery: Recovery) -> Position:
-    """Where the client is before it gets what it missed."""
+def _start(since: Position | None, recovery: Recovery) -> Position:
+    """Return the client's position before it gets what it missed."""
     if since is not None and since.epoch == recovery.epoch:
         return since
     return Position(epoch=recovery.epoch, offset=recovery.offset)
+
+
+def _check_open(connection: Connection) -> None:
+    if not connection.open:
+        raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
 
 
 def _check(since: Position | None, recovery: Recovery) -> None:

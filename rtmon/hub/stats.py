@@ -9,7 +9,7 @@ from collections.abc import Collection
 from operator import attrgetter
 
 from ..metrics.columns import CHANNEL, LABELS
-from ..metrics.histogram import Recorder
+from ..metrics.histogram import HistogramRecorder
 from ..metrics.records import ChannelInfo
 
 __all__ = ["ChannelStats", "StatsTable"]
@@ -43,7 +43,7 @@ class ChannelStats:
         "subscribers",
     )
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: HistogramRecorder) -> None:
         self._recorder = recorder
         self.subscribers = 0
         self.published = 0
@@ -98,7 +98,7 @@ class StatsTable:
     """
 
     def __init__(self, capacity: int, *, labels: int = LABELS) -> None:
-        self.fanout = Recorder()
+        self.fanout = HistogramRecorder()
         self._capacity = capacity
         self._labels = labels
         self._stats: OrderedDict[str, ChannelStats] = OrderedDict()
@@ -148,5 +148,5 @@ class StatsTable:
             if stats.subscribers == 0 and name not in self._first
         ]
         gone = idle[: max(1, self._capacity // 10)]
-        with self._lock:  # whoever scrapes on another thread must not find it in neither place
+        with self._lock:  # a scrape on another thread must find it in one of the two places
             self._forgotten.add([self._stats.pop(name) for name in gone])

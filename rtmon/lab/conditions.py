@@ -1,4 +1,4 @@
-"""What a connection may suffer, and how that is said: the same for one of them and for all."""
+"""Network faults of one direction of a connection, for one connection or all of a proxy's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """The directions that are meant.
+    """Split a direction into single ones.
 
     Raises:
-        OptionError: it is none.
+        OptionError: there is no such direction.
     """
     if direction == "both":
         return ("up", "down")
@@ -29,14 +29,14 @@ def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
 
 @dataclass(slots=True, kw_only=True)
 class Conditions:
-    """What one direction of a connection is like.
+    """Network conditions of one direction of a connection.
 
     Attributes:
-        latency: seconds that everything takes longer.
-        jitter: up to so many seconds are added by chance, evenly; order stays, as TCP has it.
-        bandwidth: bytes a second; None is without a bound.
-        frozen: whether nothing passes, and nobody is told.
-        cut_after: bytes of a connection that pass before it is cut; None never cuts.
+        latency: seconds by which every byte is delayed.
+        jitter: seconds added at most, at random and evenly; order is kept, as in TCP.
+        bandwidth: bytes per second; None is unlimited.
+        frozen: True if nothing passes, while both connections stay open.
+        cut_after: bytes after which the connection is cut; None never cuts.
     """
 
     latency: float = 0.0
@@ -46,7 +46,7 @@ class Conditions:
     cut_after: int | None = None
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Change some; nothing is changed if one of them is wrong.
+        """Change several at once; if one is invalid, nothing is changed.
 
         Raises:
             OptionError: there is no such fault, or its value makes no sense.
@@ -65,11 +65,11 @@ class Conditions:
 
 
 class Faults(abc.ABC):
-    """What can be done to one connection, or to all of a proxy's."""
+    """Faults that can be injected into one connection, or into all of a proxy's."""
 
     @abc.abstractmethod
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the conditions of a direction; see :class:`Conditions` for what there is.
+        """Change the conditions of a direction; :class:`Conditions` lists them.
 
         Raises:
             OptionError: there is no such fault, or its value makes no sense.
@@ -77,41 +77,41 @@ class Faults(abc.ABC):
 
     @abc.abstractmethod
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """What a direction is like now. Change it by :meth:`set`."""
+        """Return the conditions of a direction; change them by :meth:`set`."""
 
     @abc.abstractmethod
     def cut(self, *, reset: bool = True) -> None:
-        """End connections without a close frame, whatever is under way.
+        """End connections without a close frame, and drop bytes under way.
 
         Args:
-            reset: by a TCP reset, as a peer that restarted does; else by the end of the stream,
-                as a process does that was killed.
+            reset: end with a TCP reset, as after a peer's restart; else with the end of the
+                stream, as after a killed process.
         """
 
     @abc.abstractmethod
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        """One end is gone and the other is not told: what it sends vanishes, nothing comes.
+        """Make connections half-open: one end is gone, and the other end does not learn of it.
 
         Args:
-            gone: who is gone; its own end is reset.
+            gone: the end that is gone; its own side is reset.
         """
 
     def freeze(self, direction: Direction = "both") -> None:
-        """Let nothing pass, and tell nobody; buffers fill up, then the sender has to wait."""
+        """Let nothing pass; buffers fill up, then the sender has to wait."""
         self.set(direction, frozen=True)
 
     def thaw(self, direction: Direction = "both") -> None:
-        """Let pass again; what has waited goes first."""
+        """Let bytes pass again, the waiting ones first."""
         self.set(direction, frozen=False)
 
     @property
     def frozen(self) -> bool:
-        """Whether anything is frozen."""
+        """True if a direction is frozen."""
         return any(self.conditions(each).frozen for each in ("up", "down"))
 
     @property
     def latency(self) -> float:
-        """Seconds added each way; where the ways differ, those upwards."""
+        """Seconds added in each direction; if the directions differ, upwards."""
         return self.conditions("up").latency
 
     @latency.setter
@@ -120,7 +120,7 @@ class Faults(abc.ABC):
 
     @property
     def jitter(self) -> float:
-        """Seconds added by chance at most, each way."""
+        """Seconds added at random at most, in each direction."""
         return self.conditions("up").jitter
 
     @jitter.setter
@@ -129,7 +129,7 @@ class Faults(abc.ABC):
 
     @property
     def bandwidth(self) -> float | None:
-        """Bytes a second and way; None is without a bound."""
+        """Bytes per second in each direction; None is unlimited."""
         return self.conditions("up").bandwidth
 
     @bandwidth.setter
@@ -138,7 +138,7 @@ class Faults(abc.ABC):
 
     @property
     def cut_after(self) -> int | None:
-        """Bytes each way after which a connection is cut; None never cuts."""
+        """Bytes in each direction after which a connection is cut; None never cuts."""
         return self.conditions("up").cut_after
 
     @cut_after.setter

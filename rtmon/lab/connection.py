@@ -1,4 +1,4 @@
-"""One connection of a simulated user, which counts what it sends and receives."""
+"""A connection of a simulated user that counts messages and bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Hear = Callable[[bytes], None]
 
 
 class _Socket(ClientConnection):
-    """Counts what comes over the wire.
+    """Counts the bytes received on the wire.
 
     Attributes:
         wire_in: bytes received, of the handshake and of frame headers too; under TLS, those
@@ -114,12 +114,12 @@ class Connection:
 
     @property
     def ended(self) -> bool:
-        """Whether the connection has ended."""
+        """True once the connection has ended."""
         return self.lost.is_set()
 
     @property
     def close_code(self) -> int:
-        """How it ended; 1006 while it has not."""
+        """The close code; 1006 while the connection is open."""
         protocol = self._socket.protocol
         sent, received = protocol.close_sent, protocol.close_rcvd
         return effective_code(
@@ -128,12 +128,12 @@ class Connection:
 
     @property
     def wire_in(self) -> int:
-        """Bytes that came over the wire for it."""
+        """Bytes received on the wire, of the handshake and of frame headers too."""
         return getattr(self._socket, "wire_in", 0)
 
     @property
     def pace(self) -> float:
-        """Seconds that the reader waits after each message; 0 reads all that comes."""
+        """Seconds that the reader waits after each message; 0 never waits."""
         return self._pace
 
     @pace.setter
@@ -142,7 +142,7 @@ class Connection:
         self._paced.set()
 
     async def _rest(self) -> None:
-        """Wait for the pace, which may change meanwhile."""
+        """Wait for the pace, which may change while waiting."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while (rest := began + self._pace - clock()) > 0:
@@ -152,13 +152,13 @@ class Connection:
                     await self._paced.wait()
 
     def on_end(self, callback: Callable[[Connection], None]) -> None:
-        """Call this when the connection ends, also if it has ended already."""
+        """Register a callback for the end of the connection; called at once if it has ended."""
         self._on_end = callback
         if self.ended:
             callback(self)
 
     def report(self) -> ConnectionReport:
-        """What was counted so far."""
+        """Return the counts so far."""
         return ConnectionReport(
             name=self._name,
             local=self._local,
@@ -192,7 +192,7 @@ class Connection:
         await self._send({"type": kind, "payload": payload})
 
     async def round_trip(self) -> None:
-        """Wait for an answer to a question asked behind all that was sent before.
+        """Send a question behind everything sent before, and wait for the answer.
 
         A hub is asked by a ``ping`` message, which it takes in its turn; another server by a
         ping of the WebSocket protocol, which is all that it is sure to answer.
@@ -207,11 +207,11 @@ class Connection:
         while not answered and not self.ended:
             answered = await self._ask()
             if not answered:
-                # So much was sent before that the hub wants a pause.
+                # The hub's rate limit is exceeded by the messages before: wait.
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self) -> bool:
-        """One ``ping`` message. Returns whether it was answered, not refused."""
+        """Send one ``ping`` message; return True if it was answered, not refused."""
         self._pings += 1
         key = f"ping-{self._pings}"
         answer = self._answers[key] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""A TCP proxy between clients and a server, which makes the network bad while it runs.
+"""A TCP proxy between clients and a server that injects network faults.
 
 ::
 
@@ -6,7 +6,7 @@
         client = await connect(proxy.url)
         proxy.latency = 0.2                     # seconds, each way
         proxy.set("down", bandwidth=10_000)     # bytes a second, from the server only
-        proxy.freeze("up")                      # nothing passes, nobody is told
+        proxy.freeze("up")                      # nothing passes, connections stay open
         proxy.links[0].cut()                    # one connection; proxy.cut() is all
 
 In a notebook a proxy shows itself as sliders and buttons. As a fixture for pytest::
@@ -39,11 +39,11 @@ _BACKLOG = 4096
 """Connections that may wait to be accepted: a storm of them is what this is for."""
 
 _REMEMBERED = 100_000
-"""Arrivals whose times are kept, the latest."""
+"""Latest arrivals whose times are kept."""
 
 
 class FaultProxy(Faults, Startable):
-    """Passes bytes between clients and a server, and does what networks do to them.
+    """Pass bytes between clients and a server, with faults as networks have them.
 
     What is set on it holds for all connections, the open ones and those to come; what is set on
     one of :attr:`links` holds for that one. A connection to the proxy is accepted by the kernel
@@ -108,10 +108,10 @@ class FaultProxy(Faults, Startable):
         return f"<FaultProxy to {self._upstream}, {where}: {len(self.links)} connections>"
 
     async def start(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
-            PortInUse: somebody else listens there.
+            PortInUse: another process listens there.
             OSError: the address cannot be bound.
         """
         if self._server is not None:
@@ -139,17 +139,17 @@ class FaultProxy(Faults, Startable):
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Cut everything and listen no more; idempotent."""
+        """Cut all connections and stop to listen; idempotent."""
         server = self._server
         if server is None:
             return
-        if not self._listening:  # somebody else is stopping it
+        if not self._listening:  # another task is stopping it
             await self.stopped.wait()
             return
         self._listening = False
         for listener in server.sockets:
-            # A server that is closed forgets those whom it is just accepting, and they would
-            # wait for ever: first nobody new, then let those in, to be turned away.
+            # A closed asyncio server drops connections that it is just accepting, and their
+            # clients would wait for ever: stop accepting first, then refuse the accepted ones.
             with contextlib.suppress(NotImplementedError, RuntimeError):  # not every loop can
                 asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(0)
@@ -168,12 +168,12 @@ class FaultProxy(Faults, Startable):
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port the proxy listens on."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Where clients connect to: the server's URL with the proxy's host and port."""
+        """The URL for clients: the server's, with the proxy's host and port."""
         parts = urlsplit(self._upstream)
         host = f"[{self._host}]" if ":" in self._host else self._host
         return parts._replace(netloc=f"{host}:{self._port}").geturl()
@@ -201,12 +201,12 @@ class FaultProxy(Faults, Startable):
             link.half_open(gone)
 
     def calm(self) -> None:
-        """A good network again: no faults, nothing frozen, nobody refused."""
+        """End all faults: nothing is delayed, frozen or refused."""
         self.refusing = False
         self.set(**dataclasses.asdict(Conditions()))
 
     def controls(self) -> Any:
-        """Sliders and buttons for a notebook, as a Panel object.
+        """Make sliders and buttons for a notebook, as a Panel object.
 
         Raises:
             MissingExtra: Panel is not installed.
@@ -269,7 +269,7 @@ class FaultProxy(Faults, Startable):
 
 
 def _target(url: str) -> tuple[str, int]:
-    """Host and port of a URL.
+    """Return host and port of a URL.
 
     Raises:
         OptionError: it has none.

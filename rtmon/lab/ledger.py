@@ -1,4 +1,4 @@
-"""The connections of a load: which are open, and what came of those that have ended."""
+"""The connections of a load: the open ones, and the counts of those that have ended."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _REMEMBERED = 10_000
 
 
 class Ledger:
-    """Who is connected, and the sums of what their connections have counted.
+    """The connected users, and the sums of what their connections have counted.
 
     Args:
         tally: where arrivals and losses are counted.
 
     Attributes:
-        open: the open connections, and whose they are.
+        open: the open connections, with the user of each.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -33,7 +33,7 @@ class Ledger:
         self._close_codes: dict[int, int] = {}
 
     def enter(self, connection: Connection, user: User) -> None:
-        """Somebody has connected; when the connection ends without their doing, they are lost."""
+        """Add the connection of a user; if it ends before the user leaves, it counts as lost."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
@@ -41,10 +41,10 @@ class Ledger:
     async def leave(
         self, connection: Connection, how: str, *, within: float = CLOSE_TIMEOUT
     ) -> None:
-        """Have somebody leave; nothing happens if the connection has ended.
+        """End a user's connection; nothing happens if it has ended.
 
         Args:
-            connection: whose.
+            connection: of the user.
             how: as for :meth:`Connection.leave`.
             within: seconds that the server has to answer.
         """
@@ -72,7 +72,7 @@ class Ledger:
         self._close_codes[code] = self._close_codes.get(code, 0) + 1
 
     def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
-        """All that was counted so far.
+        """Return all counts so far.
 
         Args:
             url: of the server.

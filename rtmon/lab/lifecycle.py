@@ -1,4 +1,4 @@
-"""What is started and stopped, by calls or by ``async with``."""
+"""Base of objects that are started and stopped, by calls or by ``async with``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["Startable"]
 
 
 class Startable(abc.ABC):
-    """Something that runs from :meth:`start` to :meth:`stop`; ``async with`` calls both."""
+    """An object that runs from :meth:`start` to :meth:`stop`; ``async with`` calls both."""
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Begin; idempotent."""
+        """Start; idempotent."""
 
     @abc.abstractmethod
     async def stop(self) -> None:

@@ -73,17 +73,17 @@ class Link(Faults):
 
     @property
     def bytes_up(self) -> int:
-        """Bytes passed from the client to the server, of the handshake too."""
+        """Bytes passed from the client to the server, including the handshake."""
         return self._ways["up"].passed
 
     @property
     def bytes_down(self) -> int:
-        """Bytes passed from the server to the client."""
+        """Bytes passed from the server to the client, including the handshake."""
         return self._ways["down"].passed
 
     @property
     def under_way(self) -> int:
-        """Bytes that wait in the proxy, both ways together."""
+        """Bytes waiting in the proxy, both directions together."""
         return sum(way.held for way in self._ways.values())
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
@@ -115,7 +115,7 @@ class Link(Faults):
         hang_up(side.transport, reset=True)
 
     def _way_ended(self, sink: Side) -> None:
-        """A direction has come to its end; with the second one all is over."""
+        """Handle the end of a direction; the link ends with the second one."""
         if all(way.ended for way in self._ways.values()):
             for side in (self._client, self._server):
                 side.transport.close()
@@ -125,7 +125,7 @@ class Link(Faults):
                 sink.transport.write_eof()
 
     def abort(self) -> None:
-        """End it, and give up what is still being written to a receiver that does not read."""
+        """End the link, and drop bytes still being written to a receiver that does not read."""
         self._end()
         for side in self._live:
             side.transport.abort()
@@ -133,7 +133,7 @@ class Link(Faults):
     def _lost(self, side: Side, exc: Exception | None) -> None:
         self._live.discard(side)
         if self.open and not (self._swallows and self._live):
-            # Who was reset hands that on; whoever closed in good order ended both ways before.
+            # A reset of one side is passed on; an orderly close ended both directions before.
             self.cut(reset=exc is not None)
         if not self._live:
             self._gone(self)
@@ -145,6 +145,6 @@ class Link(Faults):
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:
-    """As a Monitor writes it."""
+    """Format an address as a Monitor does."""
     host, port = transport.get_extra_info(which)[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -41,7 +41,7 @@ _SETTLE = 0.25
 """Seconds between two looks at whether all is quiet; a hub collects joins for 0.1 s."""
 
 _RETRY = Backoff(base=0.5, max=5.0)
-"""Waits of a user whom the server did not let in."""
+"""Waits of a user after a refused or failed connection."""
 
 _PATIENCE = 5.0
 """Seconds that users have to finish what they are at when the load is closed."""
@@ -93,16 +93,16 @@ class Load:
         await self.close()
 
     def stop(self) -> None:
-        """Have the users stop speaking, coming and going; connections stay open."""
+        """Stop messages, arrivals and departures; connections stay open."""
         self._stopped = True
         for user in self._users:
             user.wake()
 
     async def quiet(self, *, within: float = 60.0) -> bool:
-        """Stop speaking, coming and going, and wait until all is delivered.
+        """Stop messages, arrivals and departures, and wait until everything is delivered.
 
         Each connection makes a round trip behind everything that was sent before; it is quiet
-        when between two rounds nobody received anything else.
+        when no user received anything else between two rounds.
 
         Args:
             within: seconds to wait at most.
@@ -129,7 +129,7 @@ class Load:
         return self._quiet
 
     def report(self) -> LoadReport:
-        """What the users have counted so far."""
+        """Return what the users have counted so far."""
         return self._ledger.report(self.url, elapsed=self._elapsed(), quiet=self._quiet)
 
     async def close(self, *, within: float = CLOSE_TIMEOUT) -> None:
@@ -141,7 +141,7 @@ class Load:
         self.stop()
         for user in self._users:
             user.give_up()
-        # A server that takes nothing any more may hold a user in the middle of a word.
+        # A server that no longer reads may block a user in the middle of a send.
         _, stuck = await asyncio.wait(self._tasks, timeout=min(within, _PATIENCE))
         for task in stuck:
             task.cancel()
@@ -154,7 +154,7 @@ class Load:
             await asyncio.wait([self._ticking])
 
     def _elapsed(self) -> float:
-        """Seconds since the start; those after the last tick are no longer counted."""
+        """Return seconds since the start, up to the last tick."""
         if self._ended_at is not None:
             return self._ended_at
         return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
@@ -173,7 +173,7 @@ class Load:
             self._ended_at = now
 
     async def _live(self, user: User) -> None:
-        """One user's life: returns when told to stop, an open connection stays open."""
+        """Run one user until told to stop; an open connection stays open."""
         for visit in visits(self.options, user.number):
             if not self._stopped:
                 await user.pause(visit.after)
@@ -186,7 +186,7 @@ class Load:
                 await self._ledger.leave(connection, "abort" if storming else visit.leaving)
 
     async def _arrive(self, user: User) -> Connection | None:
-        """Connects, again and again if need be; None if all are stopped before."""
+        """Connect, with retries; return None if all users are stopped before."""
         rng = random.Random(user.name)
         failures = 0
         while not self._stopped:
@@ -208,7 +208,7 @@ class Load:
         return None
 
     async def _speak(self, connection: Connection, user: User, visit: Visit) -> bool:
-        """Says what is due until the visit is over, the connection lost, or all are stopped.
+        """Send due messages until the visit ends, the connection is lost, or all are stopped.
 
         Returns:
             Whether a storm has ended it.
@@ -240,7 +240,7 @@ class Load:
         return until == storm and not self._stopped and not connection.ended
 
     async def _answer(self, connection: Connection, user: User) -> None:
-        """Wait until all that a user has said has come back; after a while, no longer."""
+        """Wait until all messages of a user have come back, with a timeout."""
         patience = self._elapsed() + _ANSWER
         user.expecting = True
         while user.waiting and not self._stopped and not connection.ended:
@@ -253,7 +253,7 @@ class Load:
 
 
 def _in_words(problem: BaseException) -> str:
-    """What was wrong, in a line; part of it may be a server's own words."""
+    """Describe an error in one line; part of it may be text of the server."""
     text = " ".join(str(problem).split()) or type(problem).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
 

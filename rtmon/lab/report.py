@@ -1,4 +1,4 @@
-"""What simulated users counted, all together and second by second."""
+"""Counts of simulated users, in total and per second."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..metrics.histogram import EMPTY, Histogram, Recorder
+from ..metrics.histogram import EMPTY, Histogram, HistogramRecorder
 
 __all__ = ["ConnectionReport", "LoadReport", "Second", "Tally", "Totals"]
 
@@ -16,10 +16,10 @@ _SECONDS = 7_200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionReport:
-    """What one connection has counted.
+    """Counts of one connection.
 
     Attributes:
-        name: what the user calls itself; a hub's server shows it as the connection's name.
+        name: of the user; a hub's server shows it as the connection's name.
         local: this end's address, which is the server's ``remote``.
         messages_out, messages_in: whole messages.
         bytes_out, bytes_in: their payload.
@@ -54,7 +54,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """What happened within about a second.
+    """Counts of about one second.
 
     Attributes:
         time: seconds since the start, at its end.
@@ -62,7 +62,7 @@ class Second:
         open: connections open at its end.
         asked: messages that were due.
         sent: messages sent.
-        answered: messages that came back to whom sent them.
+        answered: messages that came back to their sender.
         received: messages received, by all users.
         connected, failed, lost: connections made, attempts that failed, connections that ended
             without the user's doing.
@@ -93,11 +93,11 @@ _COUNTS = (
 
 
 class Tally:
-    """Counts as they come, in all and by the second.
+    """Running counts, in total and per second.
 
     Attributes:
         latency, late: of the present second; see :class:`Second`.
-        seconds: the latest of those that are over.
+        seconds: the latest finished seconds.
         problem: why the last attempt to connect that failed did, in words; empty if none has.
     """
 
@@ -116,17 +116,17 @@ class Tally:
         for name in _COUNTS:
             setattr(self, name, 0)
         self.problem = ""
-        self.latency, self.late = Recorder(), Recorder()
+        self.latency, self.late = HistogramRecorder(), HistogramRecorder()
         self.seconds: deque[Second] = deque(maxlen=_SECONDS)
         self._before = dict.fromkeys(_COUNTS, 0)
         self._latency = self._late = EMPTY
 
     def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
-        """Those of the counts that are fields of such a record."""
+        """Return the counts that are fields of a record class."""
         return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
 
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
-        """A second is over, with so many connections open."""
+        """Finish a second, with the number of open connections."""
         counts = self.counts(Second)
         increase = {name: count - self._before[name] for name, count in counts.items()}
         self._before = counts
@@ -138,7 +138,7 @@ class Tally:
         )
 
     def histograms(self) -> tuple[Histogram, Histogram]:
-        """Latency and lateness since the start."""
+        """Return latency and lateness since the start."""
         return (
             Histogram.merged((self._latency, self.latency.peek())),
             Histogram.merged((self._late, self.late.peek())),
@@ -147,7 +147,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What the users counted themselves.
+    """Counts of all users.
 
     Attributes:
         url: where.
@@ -162,7 +162,7 @@ class LoadReport:
             may never have arrived, so the totals are exact only where this is 0.
         asked: messages that were due, up to when the users stopped.
         sent: of these, messages sent.
-        answered: of these, messages that came back to whom sent them.
+        answered: of these, messages that came back to their sender.
         unanswered: messages sent that did not come back, and no longer can.
         errors: ``error`` messages that a hub sent.
         latency: from when a message was due until it came back to its sender.
@@ -198,7 +198,7 @@ class LoadReport:
     connections: list[ConnectionReport] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain lists and dictionaries.
+        """Return the report as plain lists and dictionaries.
 
         Of a histogram these are ``count``, quantiles in seconds (null if nothing was recorded),
         and ``buckets``, its sparse form, which :meth:`Histogram.parse` reads.

@@ -1,4 +1,4 @@
-"""What a simulated user does and when: pure, the same for the same seed."""
+"""The schedule of a simulated user: pure, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Leaving = Literal["normal", "going away", "abort"]
 Kind = Literal["chat", "room", "publish", "text", "binary"]
 """What a message is.
 
-* ``chat``: a hub's ``chat_message``, which everybody gets; any other server gets it as JSON.
+* ``chat``: a hub's ``chat_message``, which all clients get; any other server gets it as JSON.
 * ``room``: a ``room_message`` in a room of :attr:`LoadOptions.group` users.
 * ``publish``: a ``publish`` on a channel that as many users subscribe to.
 * ``text``, ``binary``: bare words in a text or binary message, for servers that echo.
@@ -41,7 +41,7 @@ KINDS: tuple[Kind, ...] = ("chat", "room", "publish", "text", "binary")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """How many users there are and what they do.
+    """Number and behaviour of the simulated users.
 
     Attributes:
         users: how many.
@@ -58,7 +58,7 @@ class LoadOptions:
         size: a typical message's text in characters; a few are much longer.
         mix: kind of message → its share, as any positive numbers.
         group: users in one room or channel.
-        churn: share of the users who come and go, from 0 to 1.
+        churn: share of users that leave and return, from 0 to 1.
         stay: seconds that these stay, and half of which they stay away, on average.
         going_away: share of leavings with close code 1001, as a closed browser tab has it.
         aborts: share of leavings without a close frame; the others close with 1000.
@@ -148,7 +148,7 @@ class Visit:
 
 
 def rate_at(options: LoadOptions, time: float) -> float:
-    """The rate (messages a second and user) so many seconds after the start."""
+    """Return the messages per second and user at a time after the start."""
     if options.rate_to is None or not options.duration:
         return options.rate
     share = min(1.0, max(0.0, time / options.duration))
@@ -156,7 +156,7 @@ def rate_at(options: LoadOptions, time: float) -> float:
 
 
 def due(options: LoadOptions, time: float, gap: float) -> float:
-    """When the rate since ``time`` has amounted to ``gap`` messages; infinity if never.
+    """Return the time by which ``gap`` messages are due since ``time``; infinity if never.
 
     Args:
         options: which rate.
@@ -178,7 +178,7 @@ def due(options: LoadOptions, time: float, gap: float) -> float:
 
 
 def visits(options: LoadOptions, user: int) -> Iterator[Visit]:
-    """What a user does: one stay without end, or one after the other.
+    """Yield the visits of a user: one without end, or one after another.
 
     Args:
         options: as for all users.
@@ -201,7 +201,7 @@ def _leaving(options: LoadOptions, rng: random.Random) -> Leaving:
 
 
 def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
-    # A generator of its own: how much is said during one stay does not change the next one.
+    # A generator of its own: messages of one visit do not change the next one.
     rng = random.Random(seed)
     kinds, shares = list(options.mix), list(options.mix.values())
     while options.rate > 0 or options.rate_to:
@@ -212,6 +212,6 @@ def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
 
 
 def words(rng: random.Random, length: int) -> str:
-    """So many characters of something that looks like talk; of very much, it repeats itself."""
+    """Return text like talk of a given length; long texts repeat themselves."""
     begin = rng.randrange(len(_TALK) - length) if length < len(_TALK) else 0
     return (_TALK * (1 + length // len(_TALK)))[begin : begin + length]

@@ -1,4 +1,4 @@
-"""TCP sockets: with small buffers, connected, hung up."""
+"""TCP sockets: make buffers small, connect, hang up."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Connected = TypeVar("Connected", bound=asyncio.Protocol)
 
 
 def narrow(sock: Any, buffer: int | None) -> None:
-    """Have the kernel buffer little for a socket that is not connected yet.
+    """Make the kernel's buffers small for a socket that is not connected yet.
 
     Args:
-        sock: the socket; those that it accepts are narrow, too.
+        sock: the socket; sockets that it accepts get small buffers, too.
         buffer: bytes; None leaves it to the kernel.
     """
     if buffer is None:
@@ -73,7 +73,7 @@ async def dial(
 
 
 def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a socket: by a reset, or in good order but without waiting for the receiver."""
+    """Close a socket: by a reset, or in order but without waiting for the receiver."""
     if transport.is_closing():
         return
     if reset:

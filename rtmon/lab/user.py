@@ -1,4 +1,4 @@
-"""How a simulated user knows its own messages when they come back."""
+"""A simulated user that recognizes its own messages when they come back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OUTSTANDING = 1_000
 
 
 class User:
-    """One user: what it has sent that has not come back yet, and the pause that it makes.
+    """One user: its unanswered messages, and its pauses.
 
     Args:
         number: which, from 0.
@@ -43,16 +43,16 @@ class User:
 
     @property
     def waiting(self) -> bool:
-        """Whether something has not come back."""
+        """True if a message has not come back."""
         return bool(self._outstanding)
 
     def wake(self) -> None:
-        """End the pause that it makes now."""
+        """End the user's present pause."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def give_up(self) -> None:
-        """End its attempt to connect, if it is at one, by a ``TimeoutError``."""
+        """End a running attempt to connect with a ``TimeoutError``."""
         if self._connecting is not None:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
@@ -71,9 +71,9 @@ class User:
             self._connecting = None
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait so long (None: without end), or until woken."""
+        """Wait for some seconds (None: without end), or until woken."""
         if seconds is not None and seconds <= 0:
-            # Who is late must not keep the loop to themselves: nobody else would read, or stop.
+            # A late user must not block the loop: other users have to read, or to stop.
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ class User:
                 timer.cancel()
 
     def marked(self, text: str, due: float) -> str:
-        """A text that is known when it comes back."""
+        """Mark a text so that it is recognized when it comes back."""
         self._said += 1
         self._outstanding[self._said] = due
         if len(self._outstanding) > _OUTSTANDING:
@@ -98,12 +98,12 @@ class User:
         return f"#{self.number}.{self._said}# {text}"
 
     def forget(self) -> None:
-        """What is outstanding will not come any more."""
+        """Forget unanswered messages: they will not come back any more."""
         self._tally.unanswered += len(self._outstanding)
         self._outstanding.clear()
 
     def hear(self, data: bytes) -> None:
-        """Something came."""
+        """Find own messages in received data."""
         tally = self._tally
         tally.received += 1
         if b'"type":"error"' in data:

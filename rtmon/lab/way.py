@@ -20,7 +20,7 @@ _SLICE = 0.02
 
 
 class Side(asyncio.Protocol):
-    """One of the two sockets of a link; what it hears it tells.
+    """One of the two sockets of a link; passes on what it receives.
 
     Attributes:
         transport: its socket; set once it is connected.
@@ -67,7 +67,7 @@ class Side(asyncio.Protocol):
 
 
 class Way:
-    """One direction: takes bytes from one side, gives them to the other when they are due.
+    """One direction: take bytes from one side, and write them to the other when they are due.
 
     Args:
         source: where bytes come from.
@@ -110,25 +110,25 @@ class Way:
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Take bytes from the sender."""
         self._waiting.append((self._loop.time(), self._rng.random(), data))
         self.held += len(data)
         self.turn()
 
     def end(self) -> None:
-        """The sender has ended; the receiver hears of it behind all that was sent before."""
+        """End the stream of the receiver, behind all bytes sent before."""
         self._over = True
         self.turn()
 
     def stop(self) -> None:
-        """Nothing passes any more."""
+        """Let nothing pass any more."""
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
         self.held = 0
 
     def turn(self) -> None:
-        """Give what is due, and see to it that there will be a next time."""
+        """Write what is due, and schedule the next turn."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,7 +147,7 @@ class Way:
         self._read_on()
 
     def _next(self, now: float) -> tuple[float, int]:
-        """When the next piece is due, and how many bytes it has."""
+        """Return when the next piece is due, and how many bytes it has."""
         arrived, chance, data = self._waiting[0]
         due = arrived + self.conditions.latency + self.conditions.jitter * chance
         bandwidth = self.conditions.bandwidth
@@ -159,7 +159,7 @@ class Way:
         return begin + size / bandwidth, size
 
     def _give(self, size: int) -> bool:
-        """Pass a piece on. Returns whether the connection was cut by it."""
+        """Write a piece; return True if that cut the connection."""
         arrived, chance, data = self._waiting.popleft()
         if size < len(data):
             self._waiting.appendleft((arrived, chance, data[size:]))

@@ -11,10 +11,9 @@ from .backlog import Backlogs
 from .causes import NORMAL
 from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
-from .histogram import EMPTY, Histogram, Recorder
+from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
-from .ledger import Ledger
-from .meter import Ending, Meter
+from .meter import Ending, Ledger, Meter
 from .records import ConnectionInfo, Event, Sample, Snapshot
 from .sources import Sources
 from .totals import LedgerTotals, ServerTotals
@@ -75,7 +74,7 @@ class Collector(Sources):
         self.epoch = epoch
         self.events = EventLog()
         self.history = History()
-        self.lag = Recorder()
+        self.lag = HistogramRecorder()
         self.backlogs = Backlogs()
         self._lock = threading.Lock()
         self._started = now
@@ -88,8 +87,8 @@ class Collector(Sources):
         self._open: dict[str, Meter] = {}
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
-        self._rtt = Recorder()
-        self._lifetime = {"rtt": EMPTY, "fanout": EMPTY, "lag": EMPTY}
+        self._rtt = HistogramRecorder()
+        self._lifetime = dict.fromkeys(self._recorders(), EMPTY)
         self._published: Snapshot | None = None
 
     def expect(self, probe: str) -> None:
@@ -210,7 +209,7 @@ class Collector(Sources):
             gone = self._move()
             self._seq += 1
             elapsed, self._ticked = now - self._ticked, now
-            times = {"rtt": self._rtt.take(), "fanout": self.fanout.take(), "lag": self.lag.take()}
+            times = {name: recorder.take() for name, recorder in self._recorders().items()}
             for name, gained in times.items():
                 if gained.counts:
                     self._lifetime[name] = Histogram.merged((self._lifetime[name], gained))
@@ -242,6 +241,10 @@ class Collector(Sources):
         """There are no more ticks: keep nothing that connections which go on would add to."""
         for ledger in self._ledgers.values():
             ledger.stop()
+
+    def _recorders(self) -> dict[str, HistogramRecorder]:
+        """Histograms of a Sample that are not counted message by message."""
+        return {"rtt": self._rtt, "fanout": self.fanout, "lag": self.lag}
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
         moved = [meter for ledger in self._ledgers.values() for meter in ledger.dirty]
@@ -295,8 +298,10 @@ class Collector(Sources):
             node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
         )
         current = self._snapshot(now, replace(last, time=time))
-        new = {"rtt": self._rtt.peek(), "fanout": self.fanout.peek(), "lag": self.lag.peek()}
-        merged = {name: Histogram.merged((self._lifetime[name], new[name])) for name in new}
+        merged = {
+            name: Histogram.merged((self._lifetime[name], recorder.peek()))
+            for name, recorder in self._recorders().items()
+        }
         return replace(current, **self._known(merged))
 
     def _knows(self, column: Column) -> bool:

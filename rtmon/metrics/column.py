@@ -1,8 +1,8 @@
-"""What a column of a table is, and short ways of writing one down."""
+"""One column of a table, and short functions that define one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "counter",
     "histogram",
     "integer",
+    "required",
     "seconds",
+    "sparse",
     "text",
     "time",
 ]
@@ -55,11 +57,15 @@ class Column:
     Attributes:
         name: its name in every record, file and feed.
         kind: see :data:`Kind`.
-        unit: ``s``, ``B``, or what is counted; empty for text and times.
+        unit: ``s``, ``B``, or the things counted; empty for text and times.
         dtype: the pandas dtype in DataFrames.
         definition: what exactly is measured, one sentence.
         probes: the probes that know it; the others leave it null.
         derived: computed from another column where it is read, so never sent.
+        required: never null.
+        initial: value of a record's field that is not given, and of a meter that has counted
+            nothing; None for null, or, if ``required``, for a field that has to be given.
+        external: text chosen by the peer or the application; its length is bounded.
     """
 
     name: str
@@ -69,26 +75,55 @@ class Column:
     definition: str
     probes: tuple[str, ...] = EVERY
     derived: bool = False
+    required: bool = False
+    initial: int | float | str | None = None
+    external: bool = False
 
 
-def text(name: str, definition: str, *, probes: tuple[str, ...] = EVERY) -> Column:
-    """Text, null where unknown."""
-    return Column(name, "text", "", "string", definition, probes)
+def required(*columns: Column) -> tuple[Column, ...]:
+    """Define columns that are never null."""
+    return tuple(replace(column, required=True) for column in columns)
 
 
-def time(name: str, definition: str) -> Column:
-    """A point in time."""
-    return Column(name, "time", "", "datetime64[us, UTC]", definition)
+def sparse(*columns: Column) -> tuple[Column, ...]:
+    """Define columns that make no sense in every row: null where they are not given."""
+    return tuple(replace(column, initial=None) for column in columns)
+
+
+def text(
+    name: str,
+    definition: str,
+    *,
+    probes: tuple[str, ...] = EVERY,
+    initial: str | None = None,
+    external: bool = False,
+) -> Column:
+    """Define a text, null where unknown."""
+    return Column(
+        name, "text", "", "string", definition, probes, initial=initial, external=external
+    )
+
+
+def time(name: str, definition: str, *, initial: float | None = None) -> Column:
+    """Define a point in time."""
+    return Column(name, "time", "", "datetime64[us, UTC]", definition, initial=initial)
 
 
 def counter(name: str, unit: str, definition: str, *, probes: tuple[str, ...] = EVERY) -> Column:
-    """An integer that only grows."""
-    return Column(name, "counter", unit, "Int64", definition, probes)
+    """Define an integer that only grows."""
+    return Column(name, "counter", unit, "Int64", definition, probes, initial=0)
 
 
-def integer(name: str, unit: str, definition: str, *, probes: tuple[str, ...] = EVERY) -> Column:
-    """A whole number that is the case now."""
-    return Column(name, "gauge", unit, "Int64", definition, probes)
+def integer(
+    name: str,
+    unit: str,
+    definition: str,
+    *,
+    probes: tuple[str, ...] = EVERY,
+    initial: int | None = None,
+) -> Column:
+    """Define a whole number that is the case now."""
+    return Column(name, "gauge", unit, "Int64", definition, probes, initial=initial)
 
 
 def histogram(
@@ -99,7 +134,7 @@ def histogram(
     *,
     probes: tuple[str, ...] = EVERY,
 ) -> tuple[Column, ...]:
-    """A histogram and its quantiles, which are derived from it."""
+    """Define a histogram and its quantiles, which are derived from it."""
     quantiles = (
         Column(
             f"{name}_p{percent}",
@@ -115,6 +150,12 @@ def histogram(
     return Column(name, "histogram", unit, "string", definition, probes), *quantiles
 
 
-def seconds(name: str, definition: str, *, probes: tuple[str, ...] = EVERY) -> Column:
-    """A duration that is the case now."""
-    return Column(name, "gauge", "s", "Float64", definition, probes)
+def seconds(
+    name: str,
+    definition: str,
+    *,
+    probes: tuple[str, ...] = EVERY,
+    initial: float | None = None,
+) -> Column:
+    """Define a duration that is the case now."""
+    return Column(name, "gauge", "s", "Float64", definition, probes, initial=initial)

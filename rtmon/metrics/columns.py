@@ -1,8 +1,9 @@
-"""The table of everything rtmon records: THE place where a number is defined.
+"""The columns of all tables: the one place where a number is defined.
 
-Records, DataFrames, CSV files, the feed and the documentation all follow this table, so a
-name means the same everywhere. Adding a column means adding a line here and a field of the
-same name to its record in :mod:`rtmon.metrics.records`.
+Records, meters, DataFrames, CSV files, the feed, Prometheus and the documentation all follow this
+table, so a name means the same everywhere. To add a column, add a line here, run ``make docs``,
+and count it in a probe: a counter with :meth:`rtmon.metrics.meter.Meter.bump`, other columns of a
+connection by setting the meter's attribute of that name.
 
 Conventions (Prometheus): base units (seconds, bytes), counters only grow, gauges are what is
 the case now. In a Sample a counter is the *increase* since the Sample before; in a
@@ -22,7 +23,9 @@ from .column import (
     counter,
     histogram,
     integer,
+    required,
     seconds,
+    sparse,
     text,
     time,
 )
@@ -31,12 +34,19 @@ __all__ = [
     "CHANNEL",
     "CLIENT",
     "CONNECTION",
+    "ENDING",
     "EVENT",
     "EVERY",
     "HISTOGRAMS",
     "LABELS",
+    "LEDGER_COUNTERS",
+    "MESSAGE_HISTOGRAMS",
     "METER_COUNTERS",
+    "METER_FIELDS",
     "SAMPLE",
+    "SERVER_COUNTERS",
+    "SHARED",
+    "SNAPSHOT",
     "SOCKETIO",
     "TABLES",
     "Column",
@@ -77,13 +87,15 @@ _METERED = (
         "compression included; under TLS before encryption.",
         probes=WIRE,
     ),
-    counter(
-        "errors",
-        "errors",
-        "Exceptions that left a handler, protocol violations by the peer, and requests that "
-        "the hub answered with an error.",
+    *required(
+        counter(
+            "errors",
+            "errors",
+            "Exceptions that left a handler, protocol violations by the peer, and requests that "
+            "the hub answered with an error.",
+        ),
+        counter("dropped", "messages", "Messages not sent because the peer reads too slowly."),
     ),
-    counter("dropped", "messages", "Messages not sent because the peer reads too slowly."),
     counter(
         "fragmented_in",
         "messages",
@@ -105,43 +117,13 @@ _METERED = (
 METER_COUNTERS: tuple[str, ...] = tuple(column.name for column in _METERED)
 """The counters that every connection has."""
 
-SAMPLE: tuple[Column, ...] = (
-    text("node", "The server process that was measured."),
-    text("epoch", "One life of that server's Monitor; a new one means that counting began anew."),
-    integer("seq", "ticks", "Number of the Sample within its epoch, from 1; it orders Samples."),
-    time("time", "When the Sample was taken, by the wall clock: a label, not a measure."),
-    seconds("elapsed", "Time since the Sample before, by the monotonic clock: rates divide by it."),
-    integer("open", "connections", "Connections open at the end of the Sample."),
-    integer("peak", "connections", "Most connections open at once during the Sample."),
-    counter("opened", "connections", "Handshakes completed."),
-    counter("closed", "connections", "Open connections that ended, however they ended."),
-    counter(
-        "rejected",
-        "connections",
-        "WebSocket handshakes that failed or were refused.",
-        probes=HTTP,
-    ),
-    counter(
-        "http_requests",
-        "requests",
-        "Plain HTTP requests answered on the WebSocket port.",
-        probes=HTTP,
-    ),
-    *_METERED,
-    integer(
-        "slow",
-        "connections",
-        "Connections whose oldest unsent byte waits for over a second.",
-        probes=WIRE,
-    ),
-    integer("send_queue", "B", "Bytes that wait to be sent, on all connections.", probes=WIRE),
-    *histogram(
-        "rtt",
-        "s",
-        "Round-trip times of pings answered during the Sample, the hub's own included.",
-        (50, 95, 99),
-        probes=PINGS,
-    ),
+SHARED = ("messages_out", "bytes_out", "binary_out", "wire_out")
+"""Those of them that can be counted once for several connections that were sent the same."""
+
+LEDGER_COUNTERS = tuple(n for n in METER_COUNTERS if not n.startswith(("messages_", "bytes_")))
+"""Those of them that a ledger counts; its histograms of sizes give the others."""
+
+_PER_MESSAGE = (
     *histogram("size_in", "B", "Payload of each message received.", (50, 95)),
     *histogram("size_out", "B", "Payload of each message sent.", (50, 95)),
     *histogram(
@@ -159,6 +141,71 @@ SAMPLE: tuple[Column, ...] = (
         (95,),
         probes=WIRE,
     ),
+)
+
+MESSAGE_HISTOGRAMS: tuple[Column, ...] = tuple(c for c in _PER_MESSAGE if c.kind == "histogram")
+"""The histograms that probes add to with each message."""
+
+_SERVER = (
+    *required(
+        counter("opened", "connections", "Handshakes completed."),
+        counter("closed", "connections", "Open connections that ended, however they ended."),
+    ),
+    counter(
+        "rejected",
+        "connections",
+        "WebSocket handshakes that failed or were refused.",
+        probes=HTTP,
+    ),
+    counter(
+        "http_requests",
+        "requests",
+        "Plain HTTP requests answered on the WebSocket port.",
+        probes=HTTP,
+    ),
+)
+
+SERVER_COUNTERS: tuple[str, ...] = tuple(column.name for column in _SERVER)
+"""The counters that belong to a server rather than to one of its connections."""
+
+SAMPLE: tuple[Column, ...] = (
+    *required(
+        text("node", "The server process that was measured."),
+        text(
+            "epoch", "One life of that server's Monitor; a new one means that counting began anew."
+        ),
+        integer(
+            "seq", "ticks", "Number of the Sample within its epoch, from 1; it orders Samples."
+        ),
+        time("time", "When the Sample was taken, by the wall clock: a label, not a measure."),
+        seconds(
+            "elapsed", "Time since the Sample before, by the monotonic clock: rates divide by it."
+        ),
+        integer("open", "connections", "Connections open at the end of the Sample.", initial=0),
+        integer(
+            "peak", "connections", "Most connections open at once during the Sample.", initial=0
+        ),
+    ),
+    *_SERVER,
+    *_METERED,
+    integer(
+        "slow",
+        "connections",
+        "Connections whose oldest unsent byte waits for over a second.",
+        probes=WIRE,
+        initial=0,
+    ),
+    integer(
+        "send_queue", "B", "Bytes that wait to be sent, on all connections.", probes=WIRE, initial=0
+    ),
+    *histogram(
+        "rtt",
+        "s",
+        "Round-trip times of pings answered during the Sample, the hub's own included.",
+        (50, 95, 99),
+        probes=PINGS,
+    ),
+    *_PER_MESSAGE,
     *histogram(
         "fanout",
         "s",
@@ -166,40 +213,90 @@ SAMPLE: tuple[Column, ...] = (
         (50, 95, 99),
     ),
     *histogram("lag", "s", "Lateness of the event loop, asked ten times a second.", (50, 95, 99)),
-    Column(
-        "close_codes",
-        "tally",
-        "connections",
-        "string",
-        "Connections closed during the Sample by close code; those of transports without such "
-        "codes are not in it.",
+    *required(
+        Column(
+            "close_codes",
+            "tally",
+            "connections",
+            "string",
+            "Connections closed during the Sample by close code; those of transports without such "
+            "codes are not in it.",
+        )
     ),
     Column("cpu", "gauge", "cores", "Float64", "CPU time of the process, per second of time."),
     integer("memory", "B", "Resident memory of the process; null where the system does not tell."),
     seconds("own", "Time the Monitor itself took for the tick before, watchers included."),
 )
 
-CONNECTION: tuple[Column, ...] = (
-    text("id", "The connection's id, unique within the epoch."),
-    text("name", "What the application calls the connection; the peer's word, not to be trusted."),
-    text("role", "server or client: which end of the connection was measured."),
-    text("state", "open or closed."),
-    text(
-        "transport", "How messages travel: websocket, sse, socketio-websocket or socketio-polling."
+SNAPSHOT: tuple[Column, ...] = (
+    *SAMPLE[:4],
+    *required(
+        seconds("uptime", "Time since the Monitor began to count, by the monotonic clock."),
+        integer("open", "connections", "Connections open now.", initial=0),
+        integer("peak", "connections", "Most connections open at once since the start.", initial=0),
     ),
-    text("remote", "Address and port of the peer."),
-    text("path", "Path of the opening request, without the query, which may hold secrets."),
-    text("subprotocol", "Subprotocol agreed on; null if none."),
-    text("user_agent", "User-Agent of the opening request; null if none was sent."),
+    *(c for c in SAMPLE if c.kind in {"counter", "histogram", "tally"}),
+)
+"""The totals since the Monitor began; no table of their own."""
+
+_ENDING = (
+    integer(
+        "close_code",
+        "",
+        "The code that the connection ended with: the peer's; if it sent none, this side's where "
+        "that failed the connection (1002, 1007 and so on) or no answer is told (ASGI); else 1006. "
+        "Null on transports without such codes.",
+    ),
+    integer("code_sent", "", "Close code sent; null if none was."),
+    text("reason_sent", "Close reason sent; null if no close frame was."),
+    integer(
+        "code_received", "", "Close code received; 1005 for a frame without one; null if none was."
+    ),
+    text("reason_received", "Close reason received; null if no close frame was."),
+    text("initiator", "Who sent the first close frame: local, remote, or null if nobody did."),
+    text(
+        "cause", "Why the connection ended, in a word: docs/probes.md lists them; null if unknown."
+    ),
+)
+
+ENDING: tuple[str, ...] = tuple(column.name for column in _ENDING)
+"""The columns that say how a connection ended."""
+
+CONNECTION: tuple[Column, ...] = (
+    *required(text("id", "The connection's id, unique within the epoch.")),
+    text(
+        "name",
+        "What the application calls the connection; the peer's word, not to be trusted.",
+        external=True,
+    ),
+    *required(
+        text(
+            "role", "server or client: which end of the connection was measured.", initial="server"
+        ),
+        text("state", "open or closed.", initial="open"),
+        text(
+            "transport",
+            "How messages travel: websocket, sse, socketio-websocket or socketio-polling.",
+            initial="websocket",
+        ),
+    ),
+    text("remote", "Address and port of the peer.", external=True),
+    text(
+        "path",
+        "Path of the opening request, without the query, which may hold secrets.",
+        external=True,
+    ),
+    text("subprotocol", "Subprotocol agreed on; null if none.", external=True),
+    text("user_agent", "User-Agent of the opening request; null if none was sent.", external=True),
     text("tls", "Version of TLS, such as TLSv1.3; null without TLS.", probes=WIRE),
-    time("opened", "When the handshake was completed."),
+    *required(time("opened", "When the handshake was completed.", initial=0.0)),
     time("last_activity", "When bytes last came from or went to the peer."),
     *_METERED,
     seconds(
         "rtt",
         "Latest round-trip time of a ping, be it the hub's own; null before the first answer.",
     ),
-    integer("send_queue", "B", "Bytes that wait to be sent.", probes=WIRE),
+    integer("send_queue", "B", "Bytes that wait to be sent.", probes=WIRE, initial=0),
     seconds(
         "queue_age",
         "How long the oldest of them has waited, at least; null if none does.",
@@ -209,6 +306,7 @@ CONNECTION: tuple[Column, ...] = (
         "paused",
         "Time during which writing was paused, because the peer reads too slowly.",
         probes=WIRE,
+        initial=0.0,
     ),
     Column(
         "ratio_in",
@@ -229,23 +327,7 @@ CONNECTION: tuple[Column, ...] = (
         derived=True,
     ),
     time("closed", "When the connection ended; null while it is open."),
-    integer(
-        "close_code",
-        "",
-        "The code that the connection ended with: the peer's; if it sent none, this side's where "
-        "that failed the connection (1002, 1007 and so on) or no answer is told (ASGI); else 1006. "
-        "Null on transports without such codes.",
-    ),
-    integer("code_sent", "", "Close code sent; null if none was."),
-    text("reason_sent", "Close reason sent; null if no close frame was."),
-    integer(
-        "code_received", "", "Close code received; 1005 for a frame without one; null if none was."
-    ),
-    text("reason_received", "Close reason received; null if no close frame was."),
-    text("initiator", "Who sent the first close frame: local, remote, or null if nobody did."),
-    text(
-        "cause", "Why the connection ended, in a word: docs/probes.md lists them; null if unknown."
-    ),
+    *_ENDING,
     text("traceback", "Traceback of the exception that ended the handler; null if none did."),
     text(
         "last_frames",
@@ -255,47 +337,64 @@ CONNECTION: tuple[Column, ...] = (
 )
 
 EVENT: tuple[Column, ...] = (
-    integer("seq", "events", "Number of the Event within its epoch, from 1."),
-    time("time", "When it happened."),
-    text("kind", "opened, closed, rejected, error, and what else rtmon has to say."),
+    *required(
+        integer("seq", "events", "Number of the Event within its epoch, from 1."),
+        time("time", "When it happened."),
+        text("kind", "opened, closed, rejected, error, and what else rtmon has to say."),
+    ),
     text("connection", "Id of the connection it is about; null if it is about none."),
-    text("name", "Name of that connection at the time."),
-    text("remote", "Address of the peer."),
+    text("name", "Name of that connection at the time.", external=True),
+    text("remote", "Address of the peer.", external=True),
     integer("code", "", "Close code or HTTP status; null if there is none."),
-    text("detail", "What happened, in words; parts of it may come from the peer."),
+    text("detail", "What happened, in words; parts of it may come from the peer.", external=True),
 )
 
 CHANNEL: tuple[Column, ...] = (
-    text("channel", "The channel: channel:NAME, room:NAME, or chat for everybody."),
-    integer("subscribers", "subscribers", "Connections that receive it now."),
-    counter("published", "messages", "Messages published to it."),
-    counter("delivered", "messages", "Messages handed to the transports of those who receive it."),
-    counter("dropped", "messages", "Messages that somebody should have had and did not get."),
-    counter("bytes", "B", "Payload handed to transports: encoded messages, without framing."),
-    Column(
-        "fanout",
-        "counter",
-        "s",
-        "Float64",
-        "Time from publishing until the last transport had it, in sum.",
+    *required(
+        text("channel", "The channel: channel:NAME, room:NAME, or chat for everybody."),
+        integer("subscribers", "subscribers", "Connections that receive it now.", initial=0),
+        counter("published", "messages", "Messages published to it."),
+        counter(
+            "delivered", "messages", "Messages handed to the transports of those who receive it."
+        ),
+        counter("dropped", "messages", "Messages that somebody should have had and did not get."),
+        counter("bytes", "B", "Payload handed to transports: encoded messages, without framing."),
+        Column(
+            "fanout",
+            "counter",
+            "s",
+            "Float64",
+            "Time from publishing until the last transport had it, in sum.",
+            initial=0.0,
+        ),
+        seconds(
+            "fanout_max",
+            "The longest time from publishing until the last transport had it.",
+            initial=0.0,
+        ),
     ),
-    seconds("fanout_max", "The longest time from publishing until the last transport had it."),
 )
 
 SOCKETIO: tuple[Column, ...] = (
-    text("kind", "namespace, event, room, reason (why clients left), acknowledgement or handler."),
+    *required(
+        text(
+            "kind", "namespace, event, room, reason (why clients left), acknowledgement or handler."
+        )
+    ),
     text("namespace", "The namespace; null where a row is about all of them."),
     text("name", "The event, the room or the reason; other for all that are not told apart."),
-    integer("clients", "clients", "Clients in the namespace or the room now."),
-    counter("connected", "clients", "Clients ever let into the namespace."),
-    counter("refused", "clients", "Clients turned away by the namespace's connect handler."),
-    counter("left", "clients", "Clients that left the namespace, or left for this reason."),
-    counter("received", "events", "How often clients sent the event to a handler."),
-    counter("emitted", "events", "How often the event was emitted, to however many clients."),
-    counter("errors", "errors", "How often the event's handler raised."),
-    counter("timed", "times", "Acknowledgements received, or events handled."),
-    seconds("p50", "What 50 % of their times do not exceed."),
-    seconds("p95", "What 95 % of their times do not exceed."),
+    *sparse(
+        integer("clients", "clients", "Clients in the namespace or the room now."),
+        counter("connected", "clients", "Clients ever let into the namespace."),
+        counter("refused", "clients", "Clients turned away by the namespace's connect handler."),
+        counter("left", "clients", "Clients that left the namespace, or left for this reason."),
+        counter("received", "events", "How often clients sent the event to a handler."),
+        counter("emitted", "events", "How often the event was emitted, to however many clients."),
+        counter("errors", "errors", "How often the event's handler raised."),
+        counter("timed", "times", "Acknowledgements received, or events handled."),
+        seconds("p50", "What 50 % of their times do not exceed."),
+        seconds("p95", "What 95 % of their times do not exceed."),
+    ),
 )
 
 CLIENT: tuple[Column, ...] = (
@@ -331,6 +430,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 """Table name → its columns, in order."""
 
+METER_FIELDS: tuple[Column, ...] = tuple(
+    column
+    for column in CONNECTION
+    if column.kind in {"text", "gauge"}
+    and not (column.required or column.derived or column.name in ENDING)
+)
+"""The columns of a connection, its counters aside, that a meter holds as they are."""
 
 HISTOGRAMS: tuple[Column, ...] = tuple(c for c in SAMPLE if c.kind == "histogram")
 """The histograms of a Sample."""

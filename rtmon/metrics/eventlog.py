@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .meter import safe_text
 from .records import Event
+from .text import safe_text
 
 if TYPE_CHECKING:
     from .meter import Meter

@@ -22,7 +22,7 @@ __all__ = [
     "MICROSECOND",
     "NO_SIZES",
     "Histogram",
-    "Recorder",
+    "HistogramRecorder",
     "bucket",
     "bucket_bounds",
     "format_tally",
@@ -147,7 +147,7 @@ NO_SIZES = Histogram(resolution=BYTE)
 """The histogram of no sizes."""
 
 UNSORTED = 4096
-"""Different values that a Recorder is told one by one before it sorts them into buckets."""
+"""Distinct values that a HistogramRecorder keeps one by one before it sorts them into buckets."""
 
 
 class _Forgotten(defaultdict[int, int]):
@@ -160,7 +160,7 @@ class _Forgotten(defaultdict[int, int]):
         pass
 
 
-class Recorder:
+class HistogramRecorder:
     """Collects values until :meth:`take` hands out the histogram of them and starts anew.
 
     Attributes:

@@ -1,54 +1,36 @@
-"""What one connection has done: plain integers that a probe adds to."""
+"""Plain integers that probes add to: a Meter for each connection, a Ledger for all of one role."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Protocol
 
 from .blackbox import BlackBox
-from .causes import Cause
-from .columns import CONNECTION, EVERY, METER_COUNTERS, names
-from .ledger import Ledger
-from .records import ConnectionInfo
-from .share import SHARED, Ended, Share
+from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
+from .fields import LedgerFields, MeterFields
+from .records import ConnectionInfo, Ending
+from .text import safe_text
 
-__all__ = ["Ending", "Held", "Meter", "safe_text"]
-
-TEXT_LENGTH = 256
-"""Characters kept of any text that came from outside."""
-
-OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTERS)
-"""The counters as the meter holds them."""
+__all__ = ["Ending", "Held", "Ledger", "Meter", "Part"]
 
 
-def safe_text(text: object, length: int = TEXT_LENGTH) -> str | None:
-    """Text from outside as records hold it: of bounded length, and valid Unicode.
+class Part(Protocol):
+    """A meter's part in what several connections were sent alike; see :mod:`.share`."""
 
-    An application may name a connection after anything, such as the number of a user. What the
-    text means to HTML or a spreadsheet is up to whoever writes those.
-    """
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        text = str(text)
-    if len(text) <= length and text.isascii():
-        return text
-    return text[:length].encode("utf-8", "replace").decode()
+    @property
+    def last(self) -> float | None:
+        """When the connection was last sent some of it, monotonic seconds."""
+
+    def count(self, index: int) -> int:
+        """Return how much it is of one of :data:`rtmon.metrics.columns.SHARED`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a connection ended; the fields are those of the connections table."""
+class Marks(Protocol):
+    """Totals shared by several meters."""
 
-    close_code: int | None = None
-    code_sent: int | None = None
-    reason_sent: str | None = None
-    code_received: int | None = None
-    reason_received: str | None = None
-    initiator: str | None = None
-    cause: Cause | None = None
+    def mark(self) -> None:
+        """Mark the rows of all its meters as changed."""
 
 
 class Held(Protocol):
@@ -59,6 +41,43 @@ class Held(Protocol):
     @property
     def oldest(self) -> float | None:
         """Since when the first waits, monotonic seconds; None if there is none."""
+
+
+class Ledger(LedgerFields):
+    """Sums over all connections of one role, counted as messages move.
+
+    The histograms of sizes hold the number of messages and their bytes too, so that a hot path
+    writes each once. A tick reads the sums in time that does not depend on how many connections
+    there are; the dirty list only names the rows that changed.
+
+    Attributes:
+        partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
+        partial_out: the same for what is sent.
+        dirty: the meters that changed since the last tick.
+        moved: what was sent to several connections alike since the last tick.
+        probes: the kinds of probe that have made a meter here.
+    """
+
+    __slots__ = ("dirty", "moved", "partial_in", "partial_out", "probes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.partial_in = 0
+        self.partial_out = 0
+        self.dirty: list[Meter] = []
+        self.moved: list[Marks] = []
+        self.probes: set[str] = set()
+
+    def fold(self) -> None:
+        """Mark the rows that changed by what was sent to several connections alike."""
+        moved, self.moved = self.moved, []
+        for shared in moved:
+            shared.mark()
+
+    def stop(self) -> None:
+        """Keep nothing that grows of what is added from now on."""
+        for column in MESSAGE_HISTOGRAMS:
+            getattr(self, column.name).stop()
 
 
 def _shared(index: int) -> property:
@@ -77,38 +96,31 @@ def _shared(index: int) -> property:
     return property(read, write)
 
 
-class Meter:
+class Meter(MeterFields):
     """What one connection has done so far.
 
     Probes with little to do per message use :meth:`received`, :meth:`sent` and :meth:`bump`;
-    a hot path does the same additions in line. Counter attributes are those of
-    :data:`rtmon.metrics.columns.METER_COUNTERS`; of those in :data:`rtmon.metrics.share.SHARED`,
-    ``own_…`` is the part that was sent to this connection alone.
+    a hot path does the same additions in line. Of the counters in
+    :data:`rtmon.metrics.columns.SHARED`, ``own_…`` is the part that was sent to this connection
+    alone. The other attributes that the connections table has, too, are defined in
+    :data:`rtmon.metrics.columns.CONNECTION`.
 
     Attributes:
-        name: what the application calls the connection; may be set at any time.
         last: when bytes last moved, monotonic seconds.
-        rtt: latest round-trip time in seconds, None before the first.
         opened: when the handshake was completed, monotonic seconds; None before.
         opened_time: the same by the wall clock, Unix seconds: the one label that the other
             times of this connection are counted from, so that durations stay true when the
             wall clock jumps.
         closed: when the connection ended, monotonic seconds; None before.
         ending: how it ended; None before.
-        queue: asks the transport how many bytes wait to be sent; None where nobody knows.
-        held: what waits before the transport; None if nothing ever has.
-        send_queue: how much waited in both at the last tick.
-        queue_age: how long the oldest of them has waited, seconds.
-        drops_said: messages dropped when that was last said, and when, monotonic seconds.
-        paused: seconds during which writing was paused.
-        traceback: of the exception that ended the handler.
+        queue: returns how many bytes wait in the transport; None where that is not known.
+        held: messages that wait before the transport; None if none ever has.
+        drops_said: messages dropped when that was last reported, and when, monotonic seconds.
         box: the last frames, None before the first.
         shares: parts in what several connections were sent alike.
-        last_frames: the same as text, once the connection has ended abnormally.
     """
 
     __slots__ = (
-        *OWN,
         "box",
         "closed",
         "dirty",
@@ -117,39 +129,18 @@ class Meter:
         "held",
         "id",
         "last",
-        "last_frames",
         "ledger",
-        "name",
         "opened",
         "opened_time",
-        "path",
-        "paused",
         "probe",
         "queue",
-        "queue_age",
-        "remote",
         "role",
-        "rtt",
-        "send_queue",
         "shares",
-        "subprotocol",
-        "tls",
-        "traceback",
         "transport",
-        "user_agent",
     )
 
-    messages_in: int
-    own_messages_out: int
-    bytes_in: int
-    own_bytes_out: int
-    binary_in: int
-    own_binary_out: int
-    wire_in: int
-    own_wire_out: int
-    errors: int
-    dropped: int
-    pings_in: int
+    # What a row holds while the connection is open.
+    _open, _null = "open", None
 
     messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
 
@@ -162,35 +153,22 @@ class Meter:
         transport: str = "websocket",
         probe: str = "websockets",
     ) -> None:
+        super().__init__()
         self.ledger = ledger
         self.id = id
         self.role = role
         self.transport = transport
         self.probe = probe
-        for counter in OWN:
-            setattr(self, counter, 0)
-        self.shares: tuple[Share | Ended, ...] = ()
-        self.name: str | None = None
-        self.remote: str | None = None
-        self.path: str | None = None
-        self.subprotocol: str | None = None
-        self.user_agent: str | None = None
-        self.tls: str | None = None
+        self.shares: tuple[Part, ...] = ()
         self.opened: float | None = None
         self.opened_time = 0.0
         self.closed: float | None = None
         self.ending: Ending | None = None
         self.last: float | None = None
-        self.rtt: float | None = None
         self.queue: Callable[[], int] | None = None
         self.held: Held | None = None
-        self.send_queue = 0
-        self.queue_age: float | None = None
         self.drops_said: tuple[int, float] | None = None
-        self.paused = 0.0
-        self.traceback: str | None = None
         self.box: BlackBox | None = None
-        self.last_frames: str | None = None
         self.dirty = False
         ledger.probes.add(probe)
 
@@ -204,7 +182,7 @@ class Meter:
         """Count a whole message received, of so many bytes of payload."""
         self.messages_in += 1
         self.bytes_in += size
-        self.ledger.sizes_in.steps[size] += 1
+        self.ledger.size_in.steps[size] += 1
         if binary:
             self.bump("binary_in")
         self.mark()
@@ -213,7 +191,7 @@ class Meter:
         """Count a whole message sent, of so many bytes of payload."""
         self.own_messages_out += 1
         self.own_bytes_out += size
-        self.ledger.sizes_out.steps[size] += 1
+        self.ledger.size_out.steps[size] += 1
         if binary:
             self.bump("binary_out")
         self.mark()
@@ -230,7 +208,7 @@ class Meter:
         self.mark()
 
     def row(self) -> list[Any]:
-        """The connection as it is now: the values of the table's columns, in their order.
+        """Return the connection's row as of now: the values of the columns, in their order.
 
         What its probe cannot know is null.
         """
@@ -239,42 +217,30 @@ class Meter:
             if share.last is not None:
                 last = share.last if last is None else max(last, share.last)
         offset = self.opened_time - (self.opened or 0.0)
-        row = [
-            self.id,
-            safe_text(self.name),
-            self.role,
-            "open" if closed is None else "closed",
-            self.transport,
-            safe_text(self.remote),
-            safe_text(self.path),
-            safe_text(self.subprotocol),
-            safe_text(self.user_agent),
-            self.tls,
-            self.opened_time,
-            None if last is None else offset + last,
-            *_COUNTERS(self),
-            self.rtt,
-            self.send_queue,
-            self.queue_age,
-            self.paused,
-            None if closed is None else offset + closed,
-            *(_NOT_ENDED if self.ending is None else _ENDING(self.ending)),
-            self.traceback,
-            self.last_frames,
-        ]
+        row: list[Any] = list(_VALUES(self) if self.shares else _UNSHARED(self))
+        if last is not None:
+            row[_LAST] = offset + last
+        if closed is not None:
+            row[_STATE], row[_CLOSED] = "closed", offset + closed
+        if self.ending is not None:
+            row[_ENDED] = _ENDING(self.ending)
+        for index in _EXTERNAL:
+            if row[index] is not None:
+                row[index] = safe_text(row[index])
         for index in _UNKNOWN[self.probe]:
             row[index] = None
         return row
 
     def info(self) -> ConnectionInfo:
-        """The same as a record."""
+        """Return the same as a record."""
         return ConnectionInfo(**dict(zip(_ROW, self.row(), strict=True)))
 
 
-_COUNTERS = attrgetter(*METER_COUNTERS)
-_ENDING = attrgetter(*Ending.__dataclass_fields__)
-_NOT_ENDED = (None,) * len(Ending.__dataclass_fields__)
 _ROW = names(CONNECTION, derived=False)
+_STATE, _LAST, _CLOSED = map(_ROW.index, ("state", "last_activity", "closed"))
+_ENDED = slice(_ROW.index(ENDING[0]), _ROW.index(ENDING[-1]) + 1)
+_ENDING = attrgetter(*ENDING)
+_EXTERNAL = [_ROW.index(column.name) for column in CONNECTION if column.external]
 _UNKNOWN = {
     probe: tuple(
         _ROW.index(column.name)
@@ -283,3 +249,11 @@ _UNKNOWN = {
     )
     for probe in EVERY
 }
+
+_ATTRIBUTE = {"state": "_open", "opened": "opened_time", "last_activity": "last"} | dict.fromkeys(
+    ENDING, "_null"
+)
+_VALUES = attrgetter(*(_ATTRIBUTE.get(name, name) for name in _ROW))
+_UNSHARED = attrgetter(
+    *(f"own_{name}" if name in SHARED else _ATTRIBUTE.get(name, name) for name in _ROW)
+)

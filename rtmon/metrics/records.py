@@ -1,26 +1,30 @@
-"""The records that rtmon hands on: what was measured, frozen.
+"""The records of each table: frozen, with times in Unix seconds.
 
-Fields are defined, with units, in :mod:`rtmon.metrics.columns`; a test holds both together.
-Times are Unix seconds.
+Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines the fields; do not edit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from .columns import HISTOGRAMS
+from .causes import Cause
+from .derived import ConnectionValues, SampleValues, SnapshotText
 from .histogram import EMPTY, NO_SIZES, Histogram
 
-__all__ = ["ChannelInfo", "ConnectionInfo", "Event", "Sample", "Snapshot", "SocketIOInfo"]
-
-_HISTOGRAMS = frozenset(column.name for column in HISTOGRAMS)
-_NO_CODES: Mapping[int, int] = MappingProxyType({})
+__all__ = [
+    "ChannelInfo",
+    "ConnectionInfo",
+    "Ending",
+    "Event",
+    "Sample",
+    "Snapshot",
+    "SocketIOInfo",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(SampleValues):
     """What happened between two ticks: counter deltas, gauges and histograms."""
 
     node: str
@@ -59,32 +63,14 @@ class Sample:
     receive: Histogram | None = EMPTY
     fanout: Histogram | None = EMPTY
     lag: Histogram | None = EMPTY
-    close_codes: Mapping[int, int] = field(default_factory=lambda: _NO_CODES)
+    close_codes: Mapping[int, int] = field(default_factory=dict)
     cpu: float | None = None
     memory: int | None = None
     own: float | None = None
 
-    def __getattr__(self, name: str) -> float | None:
-        """The derived columns, such as ``rtt_p95``: quantiles of the histograms."""
-        histogram, _, percent = name.rpartition("_p")
-        if histogram in _HISTOGRAMS and percent.isdigit():
-            value: Histogram | None = getattr(self, histogram)
-            return None if value is None else value.quantile(int(percent) / 100)
-        raise AttributeError(name)
-
-    @property
-    def net(self) -> int:
-        """By how many connections the number of open ones has changed."""
-        return self.opened - self.closed
-
-    def rate(self, counter: str) -> float | None:
-        """A counter's increase per second during this Sample; None where it is not known."""
-        value: int | None = getattr(self, counter)
-        return None if value is None or self.elapsed <= 0 else value / self.elapsed
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionInfo:
+class ConnectionInfo(ConnectionValues):
     """One connection as of the last tick, open or closed."""
 
     id: str
@@ -130,15 +116,18 @@ class ConnectionInfo:
     traceback: str | None = None
     last_frames: str | None = None
 
-    @property
-    def ratio_in(self) -> float | None:
-        """Payload received per byte on the wire; None where either is not known, or nothing."""
-        return _ratio(self.bytes_in, self.wire_in)
 
-    @property
-    def ratio_out(self) -> float | None:
-        """Payload sent per byte on the wire; None where either is not known, or nothing."""
-        return _ratio(self.bytes_out, self.wire_out)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a connection ended: columns of the connections table."""
+
+    close_code: int | None = None
+    code_sent: int | None = None
+    reason_sent: str | None = None
+    code_received: int | None = None
+    reason_received: str | None = None
+    initiator: str | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +146,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelInfo:
-    """One channel of a hub, totals since it was first used."""
+    """One channel of a hub, totals since its first use."""
 
     channel: str
     subscribers: int = 0
@@ -171,10 +160,7 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketIOInfo:
-    """What a Socket.IO server did in one namespace, for one event and so on; totals.
-
-    What makes no sense for a kind of row is None.
-    """
+    """Totals of a Socket.IO namespace, event and so on; null where that makes no sense."""
 
     kind: str
     namespace: str | None = None
@@ -192,17 +178,8 @@ class SocketIOInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Totals since the Monitor began, and the rates of the last Sample.
-
-    Attributes:
-        uptime: seconds since the Monitor began, by the monotonic clock.
-        open: connections open now; ``peak`` is the most there ever were at once.
-        rates: counter → increase per second during the last Sample.
-        close_codes: close code → connections that ended so.
-
-    The other attributes are the totals of the Sample columns of the same name.
-    """
+class Snapshot(SnapshotText):
+    """Totals since the Monitor began; ``rates`` has each counter's increase per second."""
 
     node: str
     epoch: str
@@ -238,33 +215,5 @@ class Snapshot:
     receive: Histogram | None = EMPTY
     fanout: Histogram | None = EMPTY
     lag: Histogram | None = EMPTY
-    close_codes: Mapping[int, int] = field(default_factory=lambda: _NO_CODES)
+    close_codes: Mapping[int, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        rate = self.rates.get
-        parts = [
-            f"{self.open:,} open",
-            f"{rate('messages_in', 0.0):,.0f} msg/s in",
-            f"{rate('messages_out', 0.0):,.0f} msg/s out",
-            f"{_bytes(rate('bytes_in', 0.0))}/s in",
-            f"{_bytes(rate('bytes_out', 0.0))}/s out",
-        ]
-        p95 = None if self.rtt is None else self.rtt.quantile(0.95)
-        if p95 is not None:
-            parts.append(f"RTT p95 {p95 * 1e3:.1f} ms")
-        if self.errors:
-            parts.append(f"{self.errors:,} errors")
-        return " · ".join(parts)
-
-
-def _ratio(payload: int | None, wire: int | None) -> float | None:
-    return payload / wire if payload is not None and wire else None
-
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

@@ -8,20 +8,15 @@ its total now, less the total when the connection joined, less what it was not s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from .blackbox import FRAMES, BlackBox
+from .meter import Ledger, Meter
 
-if TYPE_CHECKING:
-    from .ledger import Ledger
-    from .meter import Meter
-
-__all__ = ["SHARED", "Counts", "Ended", "Share", "Shared"]
+__all__ = ["Counts", "Ended", "Share", "Shared"]
 
 Counts: TypeAlias = tuple[int, int, int, int]
-
-SHARED = ("messages_out", "bytes_out", "binary_out", "wire_out")
-"""The counters that can be shared, in the order in which :data:`Counts` holds them."""
+"""Counters in the order of :data:`rtmon.metrics.columns.SHARED`."""
 
 _NONE: Counts = (0, 0, 0, 0)
 
@@ -73,7 +68,7 @@ class Shared:
             return
         self.last = now
         ledger = self.ledger
-        steps = ledger.sizes_out.steps
+        steps = ledger.size_out.steps
         box = self.box
         for opcode, size in messages:
             steps[size] += receivers
@@ -114,7 +109,7 @@ class Ended:
         self._counts = counts
 
     def count(self, index: int) -> int:
-        """How much it is of one of :data:`SHARED`."""
+        """Return how much it is of one of the shared counters."""
         return self._counts[index]
 
 
@@ -133,7 +128,7 @@ class Share:
         self._state: tuple[Counts, Counts] = (_NONE, shared.totals)
 
     def count(self, index: int) -> int:
-        """How much it is of one of :data:`SHARED`; it never falls."""
+        """Return how much it is of one of the shared counters; it never falls."""
         had, since = self._state
         return had[index] + max(0, self.shared.totals[index] - since[index])
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Protocol
 
-from .histogram import Recorder
+from .histogram import HistogramRecorder
 from .records import ChannelInfo, SocketIOInfo
 from .socketio import Stats
 
@@ -17,7 +17,7 @@ class Measurable(Protocol):
     """What a hub offers to be measured; it is asked only where somebody looks."""
 
     @property
-    def fanout(self) -> Recorder:
+    def fanout(self) -> HistogramRecorder:
         """Where it records how long each fan-out took."""
 
     def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
@@ -45,7 +45,7 @@ class Sources:
     """
 
     def __init__(self) -> None:
-        self.fanout = Recorder()
+        self.fanout = HistogramRecorder()
         self._hub: Measurable | None = None
         self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
 

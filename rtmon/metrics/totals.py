@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .histogram import Histogram, merge_tallies
-from .ledger import DIRECT, Ledger
+from .columns import LEDGER_COUNTERS, MESSAGE_HISTOGRAMS, SERVER_COUNTERS
+from .fields import ServerFields
+from .histogram import Histogram, HistogramRecorder, merge_tallies
+from .meter import Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]
 
@@ -15,16 +17,13 @@ class LedgerTotals:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._recorders = {
-            "size_in": ledger.sizes_in,
-            "size_out": ledger.sizes_out,
-            "handler": ledger.handler,
-            "receive": ledger.receive,
+        self._recorders: dict[str, HistogramRecorder] = {
+            column.name: getattr(ledger, column.name) for column in MESSAGE_HISTOGRAMS
         }
         self._histograms = {
             name: Histogram.empty(recorder.resolution) for name, recorder in self._recorders.items()
         }
-        self._taken = dict.fromkeys((*DIRECT, "partial_in", "partial_out"), 0)
+        self._taken = dict.fromkeys((*LEDGER_COUNTERS, "partial_in", "partial_out"), 0)
         self._sized = dict.fromkeys(("messages_in", "messages_out", "bytes_in", "bytes_out"), 0)
 
     def take(self) -> dict[str, Any]:
@@ -33,7 +32,7 @@ class LedgerTotals:
         self._histograms = self._with(gained)
         sized = self._by_size(gained)
         self._sized = {name: self._sized[name] + count for name, count in sized.items()}
-        counted = {name: getattr(self.ledger, name) - self._taken[name] for name in DIRECT}
+        counted = {name: getattr(self.ledger, name) - self._taken[name] for name in LEDGER_COUNTERS}
         self._taken = {name: getattr(self.ledger, name) for name in self._taken}
         return {**gained, **counted, **sized}
 
@@ -41,7 +40,7 @@ class LedgerTotals:
         """The totals as they are now, what has not been taken yet included."""
         new = {name: recorder.peek() for name, recorder in self._recorders.items()}
         sized = {name: self._sized[name] + count for name, count in self._by_size(new).items()}
-        counted = {name: getattr(self.ledger, name) for name in DIRECT}
+        counted = {name: getattr(self.ledger, name) for name in LEDGER_COUNTERS}
         return {**self._with(new), **counted, **sized}
 
     def _with(self, new: dict[str, Histogram]) -> dict[str, Histogram]:
@@ -62,23 +61,18 @@ class LedgerTotals:
         return counts
 
 
-class ServerTotals:
+class ServerTotals(ServerFields):
     """Counters that belong to the server rather than to one of its connections."""
 
-    _NAMES = ("opened", "closed", "rejected", "http_requests")
-
     def __init__(self) -> None:
+        super().__init__()
         self.open = 0
         self.peak = 0
-        self.opened = 0
-        self.closed = 0
-        self.rejected = 0
-        self.http_requests = 0
         self.close_codes: dict[int, int] = {}
         self.close_causes: dict[str, int] = {}
         self._peak_before = 0
         self._codes_before: dict[int, int] = {}
-        self._taken = dict.fromkeys(self._NAMES, 0)
+        self._taken = dict.fromkeys(SERVER_COUNTERS, 0)
 
     def arrived(self) -> None:
         """A connection was opened."""
@@ -98,11 +92,11 @@ class ServerTotals:
     def take(self) -> dict[str, Any]:
         """What a Sample holds of it; the next one counts from here."""
         gains: dict[str, Any] = {
-            name: getattr(self, name) - self._taken[name] for name in self._NAMES
+            name: getattr(self, name) - self._taken[name] for name in SERVER_COUNTERS
         }
         gains.update(open=self.open, peak=self.peak, close_codes=self.close_codes)
         self._codes_before = self._all_codes()
-        self._taken = {name: getattr(self, name) for name in self._NAMES}
+        self._taken = {name: getattr(self, name) for name in SERVER_COUNTERS}
         self.close_codes = {}
         self._peak_before = max(self._peak_before, self.peak)
         self.peak = self.open
@@ -110,7 +104,7 @@ class ServerTotals:
 
     def current(self) -> dict[str, Any]:
         """The totals as they are now."""
-        totals: dict[str, Any] = {name: getattr(self, name) for name in self._NAMES}
+        totals: dict[str, Any] = {name: getattr(self, name) for name in SERVER_COUNTERS}
         totals.update(
             open=self.open,
             peak=max(self._peak_before, self.peak),

@@ -1,58 +1,55 @@
-"""How a sink is fed: a thread of its own and a bounded queue, so that it can slow nobody."""
+"""Feed a sink: on a thread of its own, from a bounded queue, so that it cannot slow a server."""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import weakref
 
     from ..metrics.collector import Tick
+    from ..metrics.interfaces import Sink
     from ..metrics.records import ConnectionInfo
-    from . import Monitor
 
-__all__ = ["Attachment", "Sink"]
+__all__ = ["Attachment", "Owner"]
 
 logger = logging.getLogger("rtmon")
 
 WAITING_TICKS = 60
-"""Ticks that may wait for a sink; more are dropped, counted and said."""
+"""Ticks that may wait for a sink; further ones are dropped, counted and reported as an event."""
 
 FINISH_SECONDS = 10.0
 """How long to wait for a sink to finish before going on without it."""
 
 
-class Sink(Protocol):
-    """A place where ticks go. ``write`` and ``close`` run on the sink's own thread."""
+class Owner(Protocol):
+    """The part of a Monitor that a sink is attached to."""
 
-    def open(self, node: str, epoch: str) -> None:
-        """Get ready; what it raises is raised by ``Monitor.attach``."""
+    def event(self, kind: str, detail: str) -> None:
+        """Add a line to the event log."""
 
-    def write(self, tick: Tick) -> None:
-        """Take one tick. What it raises detaches the sink."""
-
-    def close(self, connections: Sequence[ConnectionInfo]) -> None:
-        """Finish; ``connections`` is the table at that moment."""
+    def detach(self, sink: Sink) -> None:
+        """Let a sink write what is waiting, and finish it."""
 
 
 class Attachment:
-    """A sink that is attached to a Monitor; a context manager that detaches it at the end.
+    """A sink attached to a Monitor; as a context manager, it detaches the sink at the end.
 
     Attributes:
         sink: the sink.
-        dropped: ticks that the sink was too slow for.
-        failed: what the sink raised, None while it is well.
+        dropped: ticks dropped because the sink was too slow.
+        failed: exception that the sink raised; None if it raised none.
     """
 
-    def __init__(self, sink: Sink, monitor: weakref.ref[Monitor]) -> None:
+    def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
         self.sink = sink
         self.dropped = 0
         self.failed: Exception | None = None
-        self._monitor = monitor
+        self._owner = owner
         self._queue: queue.Queue[Tick | None] = queue.Queue(WAITING_TICKS)
         self._last: Iterable[ConnectionInfo] = ()
         self._thread = threading.Thread(
@@ -66,12 +63,12 @@ class Attachment:
             self._queue.put_nowait(tick)
         except queue.Full:
             self.dropped += 1
-            monitor = self._monitor()
-            if monitor is not None and self.dropped == 1:
-                monitor.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
+            owner = self._owner()
+            if owner is not None and self.dropped == 1:
+                owner.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
 
     def finish(self, connections: Iterable[ConnectionInfo]) -> None:
-        """Have the sink take what is waiting, close it, and wait for that."""
+        """Let the sink write the waiting ticks, close it, and wait until it has."""
         if self.failed is not None:
             return
         self._last = connections
@@ -83,10 +80,10 @@ class Attachment:
         self._thread.join(FINISH_SECONDS)
 
     def close(self) -> None:
-        """Detach the sink and have it finish."""
-        monitor = self._monitor()
-        if monitor is not None:
-            monitor.detach(self.sink)
+        """Detach the sink and finish it."""
+        owner = self._owner()
+        if owner is not None:
+            owner.detach(self.sink)
 
     def __enter__(self) -> Self:
         return self

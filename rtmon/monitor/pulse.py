@@ -6,16 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Literal
 
 from ..errors import MonitorError
+from ..metrics.interfaces import Purpose
 
-__all__ = ["Pulse", "Purpose"]
+__all__ = ["Pulse"]
 
 logger = logging.getLogger("rtmon")
-
-Purpose = Literal["serve", "probe", "display"]
-"""Who asks for ticks: a server or a probe decides the loop, a display borrows one until then."""
 
 
 class Pulse:

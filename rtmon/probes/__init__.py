@@ -1,1 +1,1 @@
-"""Where numbers come from: one module a library that moves WebSocket messages."""
+"""Probes: one module or folder for each library whose connections are counted."""

@@ -1,4 +1,4 @@
-"""Binary messages that are no envelopes, told apart by their first byte.
+"""Binary messages that are not envelopes; their first byte tells which kind they are.
 
 Neither a JSON object nor a MessagePack map begins with one of these.
 """
@@ -20,23 +20,23 @@ __all__ = [
 ]
 
 CHUNK: Final = 0x01
-"""A piece of a file: length of the file id, the file id, offset (u64), data."""
+"""Chunk of a file: length of the file id, the file id, offset (u64), data."""
 
 ATTACHED: Final = 0x02
-"""An envelope and its data: length of the envelope (u32), the envelope, data."""
+"""Envelope and its data: length of the envelope (u32), the envelope, data."""
 
 _OFFSET = struct.Struct(">Q")
 _LENGTH = struct.Struct(">I")
 
 
 def encode_chunk(file: str, offset: int, data: bytes | memoryview) -> bytes:
-    """A piece of a file as a binary message."""
+    """Encode a chunk of a file as a binary message."""
     key = file.encode("ascii")
     return b"".join((bytes((CHUNK, len(key))), key, _OFFSET.pack(offset), data))
 
 
 def decode_chunk(message: bytes) -> tuple[str, int, memoryview]:
-    """File id, offset and data of a piece of a file.
+    """Decode a chunk of a file: file id, offset and data.
 
     Raises:
         ProtocolError: it is cut short, or the id is not ASCII.
@@ -55,12 +55,12 @@ def decode_chunk(message: bytes) -> tuple[str, int, memoryview]:
 
 
 def encode_attached(envelope: bytes, data: bytes) -> bytes:
-    """An envelope and the data that belongs into it, as one binary message."""
+    """Encode an envelope and its data as one binary message."""
     return b"".join((bytes((ATTACHED,)), _LENGTH.pack(len(envelope)), envelope, data))
 
 
 def decode_attached(message: bytes) -> tuple[bytes, bytes]:
-    """The envelope, still encoded, and its data.
+    """Split a binary message into the envelope, still encoded, and its data.
 
     Raises:
         ProtocolError: it is cut short.

@@ -1,4 +1,4 @@
-"""Close codes: what each means, and whether to come back after it.
+"""Close codes: their meaning, and whether a client reconnects after them.
 
 Codes below 3000 are the registry of RFC 6455 (section 7.4.1 and IANA's "WebSocket Close Code
 Number Registry"). Of the private range, 4000 to 4499 mean "come back", 4500 to 4999 "do not".
@@ -53,7 +53,7 @@ class CloseCode:
         code: the number.
         name: a few words, as shown on a dashboard.
         meaning: one sentence; for codes that the hub sends, when it does.
-        reconnect: whether a client should try again by itself.
+        reconnect: true if a client should reconnect by itself.
     """
 
     code: int
@@ -110,7 +110,7 @@ drop TCP without waiting for an answer, so the code sent is what the connection 
 
 
 def effective_code(sent: int | None, received: int | None) -> int:
-    """The one code that a connection ended with, from the close frames seen at one end.
+    """Return the code that a connection ended with, from the close frames seen at one end.
 
     Args:
         sent: code of the close frame sent, None if none was.
@@ -128,7 +128,7 @@ def effective_code(sent: int | None, received: int | None) -> int:
 
 
 def describe(code: int) -> str:
-    """A few words for a close code, such as "going away"."""
+    """Return a short name for a close code, such as "going away"."""
     known = CODES.get(code)
     if known is not None:
         return known.name
@@ -142,7 +142,7 @@ def describe(code: int) -> str:
 
 
 def may_reconnect(code: int) -> bool:
-    """Whether a client should try again by itself after this close code."""
+    """Return whether a client should reconnect by itself after a close code."""
     known = CODES.get(code)
     if known is not None:
         return known.reconnect

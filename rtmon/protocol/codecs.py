@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import ProtocolError
 from .envelope import VERSION, Envelope, Message
-from .outgoing import Carrier
+from .payload import DataOut
 from .values import explain
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
@@ -20,11 +20,11 @@ __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subp
 T = TypeVar("T")
 
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError, TypeError)
-"""What decoding raises for bad input, as found by trying: see tests/protocol."""
+"""Exceptions that decoding raises for bad input; tests/protocol looks for others."""
 
 
 _WHY = 300
-"""Most characters of what the decoder says that an error repeats."""
+"""Most characters of the decoder's explanation in an error message."""
 
 
 class _OnlyId(msgspec.Struct):
@@ -32,12 +32,12 @@ class _OnlyId(msgspec.Struct):
 
 
 class Codec:
-    """Bytes to envelopes and back.
+    """Encodes and decodes messages.
 
     Attributes:
         name: ``json`` or ``msgpack``.
-        subprotocol: what a client offers to speak it.
-        binary: whether encoded messages are binary rather than text.
+        subprotocol: name by which a client offers it.
+        binary: true if encoded messages are binary rather than text.
     """
 
     def __init__(self, name: str, module: Any, *, binary: bool) -> None:
@@ -54,7 +54,7 @@ class Codec:
         return f"<Codec {self.subprotocol}>"
 
     def decode(self, data: str | bytes | msgspec.Raw) -> Envelope:
-        """The envelope of a message, its payload still encoded.
+        """Decode a message to its envelope, with the payload still encoded.
 
         Raises:
             ProtocolError: it is not a message; the code is ``invalid_message``, or
@@ -78,7 +78,7 @@ class Codec:
         return envelope
 
     def salvage_id(self, data: str | bytes | msgspec.Raw) -> str | None:
-        """The id of a message that could not be decoded otherwise, so that an error names it."""
+        """Return the id of a message that cannot be decoded, so that an error can name it."""
         try:
             found: str | None = self._ids.decode(data).id
         except _BROKEN:
@@ -86,11 +86,11 @@ class Codec:
         return found
 
     def payload(self, raw: msgspec.Raw, kind: type[T], *, of: str) -> T:
-        """Decode a payload as what its type says.
+        """Decode a payload.
 
         Args:
             raw: the payload as it came; nothing at all is an empty object.
-            kind: what it must be.
+            kind: type of the payload.
             of: the message type, for the error.
 
         Raises:
@@ -105,7 +105,7 @@ class Codec:
         return decoded
 
     def convert(self, value: Any, kind: type[T], *, of: str) -> T:
-        """The same for a payload that is decoded already.
+        """Convert a payload that is decoded already.
 
         Raises:
             ProtocolError: as for :meth:`payload`.
@@ -113,9 +113,9 @@ class Codec:
         return self.payload(msgspec.Raw(self._encoder.encode(value)), kind, of=of)
 
     def encode(self, message: Message) -> str | bytes:
-        """A message as it goes on the wire: text for JSON, bytes for MessagePack."""
+        """Encode a message: as text in JSON, as bytes in MessagePack."""
         payload = message.payload
-        if not self.binary and isinstance(payload, Carrier) and isinstance(payload.data, bytes):
+        if not self.binary and isinstance(payload, DataOut) and isinstance(payload.data, bytes):
             # JSON carries bytes as base64, which a reader cannot tell from text unless told.
             payload = msgspec.structs.replace(payload, encoding="base64")
             message = msgspec.structs.replace(message, payload=payload)
@@ -123,7 +123,7 @@ class Codec:
         return encoded if self.binary else encoded.decode()
 
     def raw(self, encoded: str | bytes) -> msgspec.Raw:
-        """An encoded message, to stand inside another one."""
+        """Wrap an encoded message, to stand inside another one."""
         return msgspec.Raw(encoded)
 
 
@@ -146,10 +146,10 @@ CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (JSON, 
 
 
 def for_subprotocol(subprotocol: str | None) -> Codec:
-    """The codec that a connection speaks; JSON where no subprotocol was agreed on."""
+    """Return the codec of a connection: JSON if no subprotocol was agreed on."""
     return CODECS.get(subprotocol or "", JSON)
 
 
 def select_subprotocol(offered: Sequence[str]) -> str | None:
-    """The first of the client's subprotocols that is spoken here; None if none is."""
+    """Return the first of the client's subprotocols that has a codec; None if none has."""
     return next((name for name in offered if name in CODECS), None)

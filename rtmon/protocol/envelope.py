@@ -1,4 +1,4 @@
-"""The one envelope that every message travels in, both ways."""
+"""The envelope of every message, in both directions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TYPE_LENGTH)
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Who speaks which version.
+    """Version of the protocol, and the program that speaks it.
 
     Attributes:
         version: of the protocol.
-        source: what kind of program it came from, in its own words.
+        source: name of the program that sends, of its own choice.
     """
 
     version: Annotated[str, msgspec.Meta(max_length=limits.VERSION_LENGTH)] | int | None = None
@@ -33,7 +33,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A message as a client sends it: the payload still encoded, its type not yet known.
 
     Attributes:
-        type: what the payload is, see :mod:`rtmon.protocol.incoming`.
+        type: of the payload, see :mod:`rtmon.protocol.catalog`.
         payload: the encoded payload.
         id: the client's own id for the message; answers name it in ``reply_to``.
         timestamp: taken but not used: the server's clock is the one that counts.

@@ -1,12 +1,14 @@
 """Every limit of the protocol and the hub, in one place.
 
-docs/protocol.md lists them for people who write clients; a test holds both together. Lengths
+docs/protocol.md lists them for authors of clients; a test compares both. Lengths
 of names and texts are in characters, sizes in bytes, times in seconds.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from ..core import batching
 
 __all__ = [
     "BATCH_MAX_DELAY",
@@ -84,10 +86,11 @@ TEXT_LENGTH: Final = 16_384
 """The ``text`` of a chat, private, room or notification message."""
 
 INFO_SIZE: Final = 2_048
-"""A client's own ``info``, encoded as JSON: it is shown to everybody who asks who is here."""
+"""A client's own ``info``, encoded as JSON: it is shown to every client that asks for presence."""
 
-TOKEN_LENGTH: Final = 8_192
-"""A token that says who a client is: what servers commonly take as one header."""
+TOKEN_LENGTH: Final = 7_168
+"""A token that authenticates a client: servers and proxies commonly take 8 KiB as one header or
+request line, and a name, or the rest of the address, needs its room there."""
 
 KEYS_LIMITED: Final = 10_000
 """Users, and addresses, whose rate is kept; past it the one longest unused is forgotten."""
@@ -123,11 +126,11 @@ CATCHING_UP: Final = 10_000
 """Publications held back for one subscriber while its history is fetched."""
 
 BROKER_QUEUE: Final = 10_000
-"""What may wait for a broker at once; further publications are refused as ``overloaded``."""
+"""Publications that may wait for a broker at once; more are refused as ``overloaded``."""
 
 BROKER_NOTES: Final = 10_000
-"""Who came, went or types, and other things to be told, kept while a broker is away; then the
-oldest goes."""
+"""Announcements (joins, leaves, typing and others) kept while a broker is away; past it the oldest
+is dropped."""
 
 PINGS_UNANSWERED: Final = 3
 """``ping`` messages of the server in a row without an answer, after which it closes."""
@@ -138,10 +141,10 @@ LISTENER_QUEUE: Final = 1_000
 TYPING_PER_CLIENT: Final = 20
 """Places where one client may be typing at once."""
 
-BATCH_MAX_MESSAGES: Final = 100
+BATCH_MAX_MESSAGES: Final = batching.MAX_SIZE
 """Messages in one batch, either way."""
 
-BATCH_MAX_DELAY: Final = 5.0
+BATCH_MAX_DELAY: Final = batching.MAX_DELAY
 """Longest that a client may ask the server to hold messages back for a batch."""
 
 DEDUPE_SECONDS: Final = 300.0
@@ -191,7 +194,7 @@ FILE_PROGRESS: Final = 262_144
 """Bytes of a file after which progress is acknowledged."""
 
 FILE_IDLE: Final = 600.0
-"""How long an upload that nobody goes on with is kept for resuming."""
+"""How long an upload that is not continued is kept for resuming."""
 
 FILE_SIZE: Final = 100 << 20
 """Largest file, by default."""
@@ -207,7 +210,7 @@ FILES_OFFERED: Final = 1_000
 
 FILES_UNDER_WAY: Final = 256
 """Uploads of all clients together; each is an open file, and systems give a process 1,024 or more.
-Those that nobody goes on with count until they are forgotten."""
+Those that are not continued count until they are forgotten."""
 
 FILES_PER_CLIENT: Final = 8
 """Transfers that one connection may have under way at once, each way."""

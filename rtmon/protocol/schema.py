@@ -1,4 +1,4 @@
-"""The protocol as JSON Schema, for people who write clients."""
+"""The protocol as JSON Schema, for authors of clients."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 
+from .catalog import INCOMING, OUTGOING
 from .envelope import VERSION, Metadata
-from .incoming import INCOMING
-from .outgoing import OUTGOING
 
 __all__ = ["catalog_schema"]
 
@@ -16,7 +15,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def catalog_schema() -> dict[str, Any]:
-    """Everything that may travel, as one JSON Schema document.
+    """Return the schema of all messages as one JSON Schema document.
 
     Returns:
         ``fromClient`` and ``fromServer`` describe whole messages of each type; payloads stand in
@@ -70,5 +69,5 @@ def _message(
 
 
 def _needs(payload: type[msgspec.Struct]) -> bool:
-    """Whether a payload has fields that must be there."""
+    """Return whether a payload has required fields."""
     return any(field.required for field in msgspec.structs.fields(payload))

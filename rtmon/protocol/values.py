@@ -1,4 +1,4 @@
-"""What may stand in the free parts of a message: ``data`` and ``info``.
+"""Types of fields, and the check of the free parts of a message: ``data`` and ``info``.
 
 A value must survive every codec: a number that one cannot carry, or a browser cannot parse,
 is refused where it comes in, so that no receiver can be hurt by it.
@@ -34,7 +34,7 @@ _WORDS = {
     f"matching regex {_NO_CONTROLS!r}": "without control characters",
     f"matching regex {_HEX_256!r}": "of 64 hexadecimal digits, a to f in lower case",
 }
-"""What patterns mean to people."""
+"""Pattern → its meaning in words."""
 
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=limits.NAME_LENGTH, pattern=_NO_CONTROLS)
@@ -48,19 +48,19 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=_HEX_256, max_length=64)]
 """The SHA-256 of a file, in hexadecimal."""
 
 Text = Annotated[str, msgspec.Meta(max_length=limits.TEXT_LENGTH)]
-"""What people write."""
+"""Text written by a user."""
 
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TOKEN_LENGTH)]
-"""What says who a client is, to whoever can check it."""
+"""A token that authenticates a client."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A number of things, or a place in their order: what JavaScript holds exactly."""
+"""A count or an offset, within the integers that JavaScript holds exactly."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
 def explain(error: Exception) -> str:
-    """What a decoder found wrong, without the patterns that it was given."""
+    """Return the problem that a decoder found, without the patterns that it was given."""
     text = str(error)
     for pattern, words in _WORDS.items():
         text = text.replace(pattern, words)

@@ -1,6 +1,6 @@
 """A self-contained HTML page of tiles, charts and tables: no script, nothing from elsewhere.
 
-Texts may come from strangers: whatever is put in is escaped here, and nowhere else.
+Texts may come from clients: everything is escaped here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,39 +9,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .svg import Chart, svg
+from ..views.palette import DARK, LIGHT, css
+from .svg import Drawing, svg
 
 __all__ = ["Note", "Section", "Table", "Tiles", "page"]
 
+_COLORS = f"""
+:root {{ color-scheme: light dark; {css(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {css(DARK)} }} }}
+"""
+
 _STYLE = """
-:root { color-scheme: light dark; --text: #1f2430; --dim: #6a7282; --card: #fff; --back: #f5f6f8;
-  --line: #dfe2e8 }
-@media (prefers-color-scheme: dark) { :root { --text: #e6e8ee; --dim: #9aa3b2; --card: #1b1f28;
-  --back: #12151b; --line: #313743 } }
-body { margin: 0 auto; max-width: 1180px; padding: 24px 16px; background: var(--back);
-  color: var(--text); font: 15px/1.45 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif }
+body { margin: 0 auto; max-width: 1180px; padding: 24px 16px; background: var(--rt-ground);
+  color: var(--rt-text); font: 15px/1.45 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif }
 h1 { font-size: 24px; margin: 0 } h2 { font-size: 18px; margin: 28px 0 10px }
-h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 } h3 small { color: var(--dim) }
-.about { color: var(--dim); margin: 2px 0 16px; overflow-wrap: anywhere }
+h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 } h3 small { color: var(--rt-soft) }
+.about { color: var(--rt-soft); margin: 2px 0 16px; overflow-wrap: anywhere }
 section > * + * { margin-top: 12px }
 .tiles, .charts { display: grid; gap: 12px }
 .tiles { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) }
 .charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)) }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+.card { background: var(--rt-card); border: 1px solid var(--rt-line); border-radius: 10px;
   padding: 12px 14px; min-width: 0 }
-.tiles .card { font-size: 13px; color: var(--dim) }
-.tiles b { display: block; font-size: 21px; color: var(--text); font-variant-numeric: tabular-nums;
+.tiles .card { font-size: 13px; color: var(--rt-soft) }
+.tiles b { display: block; font-size: 21px; color: var(--rt-text);
+  font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere }
-.legend { float: right; color: var(--dim); font-size: 12px }
+.legend { float: right; color: var(--rt-soft); font-size: 12px }
 .legend i { display: inline-block; width: 10px; height: 3px; margin: 0 5px 3px 10px }
-svg { width: 100%; height: auto; display: block } svg text { fill: var(--dim); font-size: 11px }
-svg .grid { stroke: var(--line); stroke-dasharray: 3 4 }
+svg { width: 100%; height: auto; display: block } svg text { fill: var(--rt-soft); font-size: 11px }
+svg .grid { stroke: var(--rt-line); stroke-dasharray: 3 4 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 13px }
-th { text-align: left; color: var(--dim); font-weight: 500 }
-td, th { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th { text-align: left; color: var(--rt-soft); font-weight: 500 }
+td, th { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--rt-line); vertical-align: top }
 td { font-variant-numeric: tabular-nums; overflow-wrap: break-word; max-width: 420px }
 td.number, th.number { text-align: right; white-space: nowrap }
-.note { color: var(--dim); margin: 6px 0; overflow-wrap: anywhere }
+.note { color: var(--rt-soft); margin: 6px 0; overflow-wrap: anywhere }
 @media (max-width: 600px) { svg text { font-size: 16px } }
 """
 
@@ -72,7 +75,7 @@ class Note:
     text: str
 
 
-Part = Tiles | Table | Note | Chart
+Part = Tiles | Table | Note | Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +87,19 @@ class Section:
 
 
 def page(title: str, about: str, sections: Sequence[Section]) -> str:
-    """The whole page.
+    """Write the whole page.
 
     Args:
-        title: its heading.
+        title: the heading.
         about: a line below it.
-        sections: what it shows.
+        sections: the rest.
     """
     body = "\n".join(_section(section) for section in sections)
     text = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{_COLORS}{_STYLE}</style>\n</head>\n<body>\n"
         f'<h1>{escape(title)}</h1>\n<p class="about">{escape(about)}</p>\n'
         f"{body}\n</body>\n</html>\n"
     )
@@ -107,7 +110,7 @@ def _section(section: Section) -> str:
     parts: list[str] = []
     charts: list[str] = []
     for part in (*section.parts, None):
-        if isinstance(part, Chart):
+        if isinstance(part, Drawing):
             charts.append(_chart(part))
             continue
         if charts:
@@ -130,15 +133,16 @@ def _tiles(tiles: Tiles) -> str:
     return f'<div class="tiles">{"".join(cards)}</div>'
 
 
-def _chart(chart: Chart) -> str:
+def _chart(drawing: Drawing) -> str:
+    chart = drawing.chart
     legend = "".join(
-        f'<i style="background:{escape(line.color)}"></i>{escape(line.label)}'
-        for line in chart.lines
-        if len(chart.lines) > 1
+        f'<i style="background:{escape(series.color)}"></i>{escape(series.label)}'
+        for series in chart.series
+        if len(chart.series) > 1
     )
     return (
         f'<div class="card"><span class="legend">{legend}</span>'
-        f"<h3>{escape(chart.title)} <small>{escape(chart.unit)}</small></h3>{svg(chart)}</div>"
+        f"<h3>{escape(chart.title)} <small>{escape(chart.unit)}</small></h3>{svg(drawing)}</div>"
     )
 
 

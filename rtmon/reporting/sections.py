@@ -1,25 +1,24 @@
-"""What a feed knows of a span of time, as parts of a page."""
+"""The sections of a report: tiles, charts and tables of a span of time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from ..feeds import ConnectionQuery, Feed
 from ..metrics.history import merge
 from ..metrics.records import Event, Sample
 from ..protocol.close import CODES
+from ..views.charts import CHARTS
+from ..views.numbers import delay, short
+from ..views.span import Span
 from .page import Note, Part, Table, Tiles
-from .svg import Chart, Line, short
+from .svg import Drawing
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "VIOLET", "YELLOW", "measured", "milliseconds"]
-
-VIOLET, BLUE, ORANGE = "#8b5cf6", "#3b82f6", "#ea6a0c"
-GREEN, YELLOW, RED = "#0f9f6e", "#c88200", "#ef4444"
-GREY = "#94a3b8"
+__all__ = ["measured"]
 
 _POINTS = 300
-"""Points of a line; of more Samples, several are one point."""
+"""Points of a chart; longer spans merge several Samples into one point."""
 
 _CONNECTIONS = (
     *("name", "remote", "transport", "messages in", "messages out", "bytes in", "bytes out"),
@@ -30,18 +29,11 @@ _ROWS = 100
 """Rows of a table at most."""
 
 
-def milliseconds(seconds: float | None) -> str:
-    """A duration as text, in seconds from one second on."""
-    if seconds is None:
-        return "–"
-    return f"{seconds:,.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
-
-
 def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:
-    """Tiles, charts and tables of what a feed measured.
+    """Make the tiles, charts and tables of what a feed measured.
 
     Args:
-        feed: what was measured.
+        feed: the source.
         since: the last Sample before, 0 for none.
         events_since: the last Event before.
     """
@@ -56,7 +48,7 @@ def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:
     return [
         *parts,
         _tiles(whole),
-        *_charts(samples, begin),
+        *_drawings(samples, begin),
         *_tables(feed, whole.close_codes, begin, feed.events(events_since)),
     ]
 
@@ -76,61 +68,19 @@ def _tiles(whole: Sample) -> Tiles:
             ("messages out", total("messages_out")),
             ("bytes in", total("bytes_in")),
             ("bytes out", total("bytes_out")),
-            ("RTT p50", milliseconds(whole.rtt_p50)),
-            ("RTT p99", milliseconds(whole.rtt_p99)),
+            ("RTT p50", delay(whole.rtt_p50)),
+            ("RTT p99", delay(whole.rtt_p99)),
             ("errors", total("errors")),
             ("dropped", total("dropped")),
         ]
     )
 
 
-def _charts(samples: Sequence[Sample], begin: float) -> list[Chart]:
+def _drawings(samples: Sequence[Sample], begin: float) -> list[Drawing]:
     size = -(-len(samples) // _POINTS)
     groups = [samples[n : n + size] for n in range(0, len(samples), size)]
-    merged = [merge(group) for group in groups]
-
-    def line(label: str, color: str, values: Iterable[float | None]) -> Line:
-        times = [sample.time - begin for sample in merged]
-        return Line(label, color, list(zip(times, values, strict=True)))
-
-    def rate(counter: str) -> list[float | None]:
-        return [sample.rate(counter) for sample in merged]
-
-    def in_ms(quantile: str) -> list[float | None]:
-        values = [getattr(sample, quantile) for sample in merged]
-        return [None if seconds is None else seconds * 1e3 for seconds in values]
-
-    def busiest(group: Sequence[Sample]) -> float | None:
-        known = [sample.cpu for sample in group if sample.cpu is not None]
-        return 100 * max(known) if known else None
-
-    def both(title: str, unit: str, kind: str) -> Chart:
-        return Chart(
-            title,
-            unit,
-            [
-                line("in", BLUE, rate(f"{kind}_in")),
-                line("out", ORANGE, rate(f"{kind}_out")),
-            ],
-        )
-
-    return [
-        Chart("Open connections", "", [line("open", VIOLET, [s.peak for s in merged])]),
-        both("Messages", "a second", "messages"),
-        both("Payload", "bytes a second", "bytes"),
-        Chart(
-            "Round-trip time",
-            "ms",
-            [
-                line("p50", GREEN, in_ms("rtt_p50")),
-                line("p95", YELLOW, in_ms("rtt_p95")),
-                line("p99", RED, in_ms("rtt_p99")),
-            ],
-        ),
-        Chart("Event-loop lag, p99", "ms", [line("lag", VIOLET, in_ms("lag_p99"))]),
-        Chart("CPU of the server", "% of a core", [line("CPU", VIOLET, map(busiest, groups))]),
-        Chart("Errors", "a second", [line("errors", RED, rate("errors"))]),
-    ]
+    points = [(group[-1].time - begin, Span(group)) for group in groups]
+    return [Drawing.of(chart, points) for chart in CHARTS]
 
 
 def _tables(

@@ -1,47 +1,65 @@
-"""Line charts as SVG, written by hand: a few kilobytes each, and they need no script."""
+"""Charts as SVG, written by hand: a few kilobytes each, and they need no script."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeGuard
+from itertools import pairwise
+from typing import Any, TypeGuard, TypeVar
 
-__all__ = ["Chart", "Line", "short", "svg"]
+from ..views.chart import Chart, Form, Series
+from ..views.numbers import short
+
+__all__ = ["Drawing", "svg"]
 
 _WIDTH, _HEIGHT = 520, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 8, 22
 _MOST = 1e200
-"""Beyond this there is no scale."""
-_PREFIXES = ("", "k", "M", "G", "T")
+"""Larger values are not drawn."""
+
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line: points of seconds and values; a gap where a value is None.
+class Drawing:
+    """A chart with its data.
 
-    A ``width`` (in pixels) above that of the lines after it keeps it in sight where they agree.
+    Attributes:
+        chart: describes it.
+        times: seconds, of each point.
+        values: of each series, by its key, the value of each point; a gap where it is None.
     """
 
-    label: str
-    color: str
-    points: Sequence[tuple[float, float | None]]
-    width: float = 1.7
+    chart: Chart[Any]
+    times: Sequence[float]
+    values: Mapping[str, Sequence[float | None]]
+
+    @classmethod
+    def of(cls, chart: Chart[S], points: Sequence[tuple[float, S]]) -> Drawing:
+        """Compute the values of a chart.
+
+        Args:
+            chart: describes how.
+            points: seconds, and what the values are computed from.
+        """
+        return cls(
+            chart,
+            [time for time, _ in points],
+            {each.key: [each.value(source) for _, source in points] for each in chart.series},
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Lines over the same time, from zero up."""
-
-    title: str
-    unit: str
-    lines: Sequence[Line]
-
-
-def svg(chart: Chart) -> str:
-    """The chart as an ``svg`` element."""
-    known = [(x, y) for line in chart.lines for x, y in line.points if _drawn(y)]
+def svg(drawing: Drawing) -> str:
+    """Write a chart as an ``svg`` element."""
+    chart = drawing.chart
+    lines = [
+        (series, list(zip(drawing.times, drawing.values[series.key], strict=True)))
+        for series in chart.series
+    ]
+    known = [(x, y) for _, points in lines for x, y in points if _drawn(y)]
     begin = min((x for x, _ in known), default=0.0)
     end = max((x for x, _ in known), default=1.0)
     if end <= begin:
@@ -70,7 +88,8 @@ def svg(chart: Chart) -> str:
             f'<text x="{across}" y="{_HEIGHT - 6}" text-anchor="middle">{_time(at, step)}</text>'
         )
         at += step
-    parts += [_path(line, place) for line in chart.lines]
+    for series, points in lines:
+        parts += _paths(chart.form, series, points, place)
     label = escape(f"{chart.title}, as a chart over time", quote=True)
     if not known:
         middle = f'x="{_WIDTH // 2}" y="{_HEIGHT // 2}" text-anchor="middle"'
@@ -81,37 +100,50 @@ def svg(chart: Chart) -> str:
     )
 
 
-def short(value: float) -> str:
-    """A number in three digits or so, with a prefix: ``1.25k``."""
-    step = 0
-    while abs(value) >= 1000 and step < len(_PREFIXES) - 1:
-        value /= 1000
-        step += 1
-    return f"{value:.3g}{_PREFIXES[step]}"
-
-
 def _drawn(value: float | None) -> TypeGuard[float]:
     return value is not None and abs(value) < _MOST  # false for NaN
 
 
-def _path(line: Line, place: Callable[[float, float], str]) -> str:
-    steps: list[str] = []
-    down = False
-    for x, y in line.points:
-        if not _drawn(y):
-            down = False
-            continue
-        steps.append(f"{'L' if down else 'M'}{place(x, max(0.0, y))}")
-        down = True
-    color = escape(line.color, quote=True)
-    return (
-        f'<path d="{" ".join(steps)}" fill="none" stroke="{color}" stroke-width="{line.width:g}"'
+def _paths(
+    form: Form,
+    series: Series[Any],
+    points: Sequence[tuple[float, float | None]],
+    place: Callable[[float, float], str],
+) -> list[str]:
+    color = escape(series.color, quote=True)
+    lines: list[str] = []
+    grounds: list[str] = []
+    for run in _runs(points):
+        corners = run
+        if form == "step":  # a point tells what happened in the time before it
+            pairs = pairwise(run)
+            corners = [run[0], *(at for (x, _), (z, y) in pairs for at in ((x, y), (z, y)))]
+        line = "L".join(place(x, y) for x, y in corners)
+        lines.append(f"M{line}")
+        if form == "area":
+            grounds.append(f"M{place(run[0][0], 0)}L{line}L{place(run[-1][0], 0)}Z")
+    drawn = (
+        f'<path d="{" ".join(lines)}" fill="none" stroke="{color}" stroke-width="{series.width:g}"'
         ' stroke-linejoin="round" stroke-linecap="round"/>'
     )
+    if not grounds:
+        return [drawn]
+    return [f'<path d="{" ".join(grounds)}" fill="{color}" fill-opacity="0.16"/>', drawn]
+
+
+def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """Split points where a value is unknown."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in points:
+        if _drawn(y):
+            runs[-1].append((x, max(0.0, y)))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
 
 
 def _ticks(most: float, about: int = 4) -> list[float]:
-    """Round numbers from 0 to at least ``most``: steps of 1, 2 or 5 times a power of ten."""
+    """Return round numbers from 0 to at least ``most``: steps of 1, 2 or 5 times a power of ten."""
     if most < 1e-9:
         most = 1.0
     rough = most / about

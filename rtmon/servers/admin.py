@@ -20,7 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
+from ..core import option_checks
+from ..core.addresses import is_loopback
 from ..core.guarded_connection import waiting
+from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire
 from . import listening
@@ -66,11 +69,13 @@ class Admin(listening.Serving):
         *,
         token: str | None = None,
     ) -> None:
-        if token is None and not listening.is_loopback(host):
+        if token is None and not is_loopback(host):
             raise OptionError(
                 f"the admin listener on {host!r} could be reached by other machines: give it a "
                 "token=, or keep it on 127.0.0.1"
             )
+        if token is not None:
+            option_checks.bearer_token("the token= of the admin listener", token)
         self.monitor = monitor
         self._host = host
         self._port = port
@@ -128,15 +133,21 @@ class Admin(listening.Serving):
     def _answer(
         self, connection: ServerConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
-        url = urlsplit(request.path)
-        refused = self._refused(request, parse_qs(url.query))
+        # Not urlsplit, which raises for some targets, before the token has been looked at.
+        refused = self._refused(request, parse_qs(request.path.partition("?")[2]))
         if refused is not None:
             return connection.respond(*refused)
-        if url.path == "/healthz":
+        try:
+            path = urlsplit(request.path).path
+        except ValueError:
+            return connection.respond(
+                http.HTTPStatus.BAD_REQUEST, "the target of this request is not a URL\n"
+            )
+        if path == "/healthz":
             return self._health(connection)
-        if url.path == "/metrics":
+        if path == "/metrics":
             return self._metrics(connection, request)
-        if url.path not in {"/", "/feed"}:
+        if path not in {"/", "/feed"}:
             return connection.respond(
                 http.HTTPStatus.NOT_FOUND, "there are /feed (a WebSocket), /metrics and /healthz\n"
             )
@@ -162,11 +173,16 @@ class Admin(listening.Serving):
         return http.HTTPStatus.FORBIDDEN, _BY_ANOTHER_NAME
 
     def _shown(self, request: Request, query: dict[str, list[str]]) -> bool:
-        assert self._token is not None  # noqa: S101 - for the type checker
-        given = [
-            value.removeprefix("Bearer ") for value in request.headers.get_all("Authorization")
-        ] + query.get("token", [])
-        return any(hmac.compare_digest(text.encode(), self._token.encode()) for text in given)
+        given = query.get("token", [])
+        for value in request.headers.get_all("Authorization"):
+            scheme, _, token = value.partition(" ")
+            if scheme.lower() == "bearer":
+                given.append(token.strip())
+        expected = (self._token or "").encode()
+        # Up to version 16, websockets makes lone surrogates of bytes outside ASCII.
+        return any(
+            hmac.compare_digest(text.encode(errors="surrogatepass"), expected) for text in given
+        )
 
     def _health(self, connection: ServerConnection) -> Response:
         snapshot = self.monitor.snapshot()
@@ -284,11 +300,9 @@ _BY_ANOTHER_NAME = (
 
 
 def _is_here(host: str) -> bool:
-    """Whether a Host header names this machine."""
-    try:
-        return listening.is_loopback(urlsplit(f"//{host}").hostname)
-    except ValueError:
-        return False
+    """Return True if a Host header names this machine."""
+    named = Authority.parse(host)
+    return named is not None and is_loopback(named.host)
 
 
 def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:
@@ -308,11 +322,12 @@ def serve_admin(
         monitor: what to tell of.
         host: the interface to listen on.
         port: the port; 0 for any that is free.
-        token: what a reader has to show, as ``Authorization: Bearer TOKEN`` or ``?token=``.
-            Needed on any address but a loopback one.
+        token: what a reader has to show, as ``Authorization: Bearer TOKEN`` or ``?token=``, in
+            visible ASCII. Needed on any address but a loopback one.
 
     Raises:
-        OptionError: other machines could reach the address and there is no token.
+        OptionError: other machines could reach the address and there is no token, or the token is
+            empty or has other characters.
         PortInUse: somebody else listens there.
         MonitorError: the Monitor ticks on another live loop.
     """

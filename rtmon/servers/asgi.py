@@ -22,15 +22,12 @@ except ImportError:
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
+from .guarded_uvicorn import HEADER_TIMEOUT, guarded
+
 __all__ = ["ASGIServer", "measured", "serve"]
 
 BACKLOG = 4096
 """Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
-
-KEEP_ALIVE = 75
-"""Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
-closed before those that proxies keep (nginx: 60), and their next request, a poll or a POST, be lost
-in between."""
 
 GRACE = 0.7
 """Seconds that clients have to take their farewell when the server stops."""
@@ -70,6 +67,7 @@ class ASGIServer(listening.Serving):
         page: bool,
         origins: OriginsOption,
         ping_interval: float | None,
+        header_timeout: float,
     ) -> None:
         self.hub = hub
         self._owns_monitor = monitor is None
@@ -79,14 +77,13 @@ class ASGIServer(listening.Serving):
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
             measured(self._app, self.monitor),
-            ws="websockets-sansio",
+            **guarded(header_timeout=header_timeout, monitor=self.monitor),
             ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
             ws_ping_interval=ping_interval,
             lifespan="off",
             log_config=None,
             access_log=False,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=1,
         )
         config.load()
@@ -175,6 +172,7 @@ def serve(
     page: bool = True,
     origins: OriginsOption = None,
     ping_interval: float | None = 20.0,
+    header_timeout: float = HEADER_TIMEOUT,
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
 
@@ -190,9 +188,11 @@ def serve(
         page: whether browsers find a chat page of the hub at ``/``.
         origins: web pages of other origins that may use the hub; ``"*"`` for all.
         ping_interval: seconds between a WebSocket's keepalive pings; None for none.
+        header_timeout: seconds until a connection must have sent a request's line and headers.
 
     Raises:
         PortInUse: somebody else listens there.
+        OptionError: an argument is wrong, or this version of uvicorn is another one inside.
         MonitorError: the Monitor ticks on another live loop.
     """
     return ASGIServer(
@@ -204,4 +204,5 @@ def serve(
         page=page,
         origins=origins,
         ping_interval=ping_interval,
+        header_timeout=header_timeout,
     )

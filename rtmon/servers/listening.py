@@ -10,7 +10,6 @@ import errno
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from ipaddress import ip_address
 from typing import Any, Self
 
 from websockets.asyncio.server import Server
@@ -18,7 +17,7 @@ from websockets.protocol import State
 
 from ..errors import OptionError, PortInUse
 
-__all__ = ["Clients", "Serving", "address", "binding", "is_loopback", "port_of"]
+__all__ = ["Clients", "Serving", "address", "binding", "port_of"]
 
 
 _FEW = 64
@@ -106,16 +105,6 @@ def address(host: str | None, port: int) -> str:
     name = "127.0.0.1" if host in (None, "", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
     assert name is not None  # noqa: S101 - for the type checker
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether only this machine can reach a listener on that host."""
-    if host is None:
-        return False
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name, and who says what that is cannot be told from it
-        return False
 
 
 def port_of(server: Server) -> int:

@@ -20,12 +20,12 @@ from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
-from ..probes.rush import Rush
-from ..probes.websockets.connection_class import probe
+from ..probes.websockets import probe
 from ..probes.websockets.counting import Counting
 from ..web import pages
 from . import listening
 from .admin import Admin
+from .turbo.gc_pause import GCPause
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -106,7 +106,7 @@ class Server(listening.Serving):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        self._clients = listening.Clients(Rush(probed) if pause_gc else probed)
+        self._clients = listening.Clients(GCPause(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
@@ -261,7 +261,7 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
             if request.path == "/healthz":
                 status, text = hub.health
                 return connection.respond(http.HTTPStatus(status), text)
-        elif not origins.allows(request.headers.get_all):
+        elif not origins.allows(request.headers.get_all, secure=_is_encrypted(connection)):
             return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
         # What the user's own function refuses, a password say, is refused for the page too.
         asked = given(connection, request) if given is not None else None
@@ -270,6 +270,10 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
         return asked or answer(connection, request)
 
     return {**hub_transport.serve_arguments(hub), **options, "process_request": process_request}
+
+
+def _is_encrypted(connection: ServerConnection) -> bool:
+    return connection.transport.get_extra_info("sslcontext") is not None
 
 
 def _page(connection: ServerConnection, request: Request) -> Response:

@@ -1,1 +1,1 @@
-"""A feed in a terminal: what ``rtmon top`` shows."""
+"""A feed in a terminal: the screen of ``rtmon top``."""

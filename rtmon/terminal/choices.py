@@ -1,4 +1,4 @@
-"""What somebody at a terminal has chosen to see, key by key."""
+"""The choices of the user of ``rtmon top``, changed key by key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["HELP", "SORTS", "Choices", "keys"]
 HELP = "q quit   s sort   r reverse   o open/closed/all   / find   ↑↓ scroll   p pause"
 
 SORTS = tuple(key for key, _, _ in CONNECTION_COLUMNS)
-"""What connections can be sorted by."""
+"""Columns that connections can be sorted by."""
 
 _STATES = ("open", "closed", None)
 
@@ -23,23 +23,23 @@ _MOVES = {"A": -1, "B": 1, "5~": -10, "6~": 10}
 
 
 def keys(text: str) -> list[str]:
-    """What was typed, key by key: characters, and escape sequences whole."""
+    """Split what was typed into keys: characters, and escape sequences whole."""
     return _KEY.findall(text)
 
 
 @dataclass(slots=True, kw_only=True)
 class Choices:
-    """Which connections, in which order, from where on; and whether all stands still.
+    """Which connections are shown, in which order, from which row on; and whether all is paused.
 
     Attributes:
         sort: a column of the connections table.
         descending: the order.
         state: ``open``, ``closed``, or None for both.
-        contains: what the name, id, address or path contains.
-        offset: how many rows are above the screen.
-        paused: whether the screen keeps what it shows.
-        finding: whether what is typed is looked for.
-        done: whether there is nothing more to be shown.
+        contains: text that the name, id, address or path contains.
+        offset: rows above the screen.
+        paused: True if the screen keeps showing the same.
+        finding: True if typed characters extend ``contains``.
+        done: True once the user has quit.
     """
 
     sort: str = "opened"
@@ -52,7 +52,7 @@ class Choices:
     done: bool = False
 
     def query(self, rows: int) -> ConnectionQuery:
-        """The connections that so many rows have place for."""
+        """Return the query for as many connections as there are rows."""
         return ConnectionQuery(
             state=self.state,
             contains=self.contains.strip(),
@@ -63,7 +63,7 @@ class Choices:
         )
 
     def press(self, key: str) -> None:
-        """A key was pressed; one that means nothing changes nothing."""
+        """Obey a key; one without a meaning changes nothing."""
         if len(key) > 1:
             self.offset = max(0, self.offset + _MOVES.get(key[2:], 0))
         elif self.finding:

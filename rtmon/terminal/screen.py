@@ -1,29 +1,45 @@
-"""A feed drawn for a terminal: pure, from what the feed says and how large the screen is."""
+"""Draw a feed for a terminal: pure, from the feed's numbers and the size of the screen."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..feeds.feed import Feed
-from ..views.condition import Condition
-from ..views.numbers import UNKNOWN, clock, duration, exact, scaled
+from ..views.chart import Chart, Series
+from ..views.charts import CHARTS
+from ..views.freshness import Freshness
+from ..views.numbers import UNKNOWN, clock, duration, exact
+from ..views.points import Timeline
 from ..views.rows import CONNECTION_COLUMNS, EVENT_COLUMNS, Cell, Columns, connection_row, event_row
-from ..views.series import Series
+from ..views.span import Span
 from ..views.tiles import Tile, tiles
 from .choices import HELP, Choices
 
 __all__ = ["draw", "printable", "sparkline"]
 
 WIDE = 120
-"""Columns of a screen that has all tiles in one row, and most of the table."""
+"""Columns of a screen from which on all tiles stand in one row, with most of the table."""
 
 RECENT = 125
-"""Samples that the tiles look at: two minutes and some."""
+"""Samples that the tiles are computed from: two minutes and some."""
+
+_LABEL = 13
+"""Characters of a sparkline's label."""
+
+_MOST = 13
+"""Characters of the text behind a sparkline."""
+
+_NARROWEST = 36
+"""Characters of a sparkline with label and text at least, if there are several in a line."""
+
+_SHOWN = 60
+"""Points that a sparkline shows at least."""
 
 _EVENTS = 5
 _BARS = "▁▂▃▄▅▆▇█"
@@ -35,11 +51,11 @@ _LIGHTS = {"live": "green", "empty": "green", "recovered": "green", "paused": "y
 _TITLES = {key: title for key, title, _ in CONNECTION_COLUMNS}
 _LEFT_OUT = ((150, ()), (WIDE, ("path", "bytes_in", "bytes_out")))
 _NARROW = ("path", "bytes_in", "bytes_out", "transport", "errors", "opened")
-"""Columns that go first where there is little place."""
+"""Columns that are left out first on a narrow screen."""
 
 
 def printable(text: str) -> str:
-    """Text from outside, as a terminal may be given it.
+    """Make text from clients safe for a terminal.
 
     Escape sequences would be obeyed, and marks that turn the direction of writing would turn
     what stands behind them.
@@ -48,7 +64,7 @@ def printable(text: str) -> str:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The last values as bars, the largest full; NaN is a gap."""
+    """Draw the last values as bars, the largest full; NaN is a gap."""
     shown = values[-width:]
     most = max((value for value in shown if not math.isnan(value)), default=0.0)
     return "".join([_bar(value, most) for value in shown]).rjust(width)
@@ -62,37 +78,36 @@ def _bar(value: float, most: float) -> str:
 
 def draw(
     feed: Feed,
-    condition: Condition,
+    freshness: Freshness,
     choices: Choices,
-    series: Series,
+    timeline: Timeline,
     *,
     width: int,
     height: int,
 ) -> RenderableType:
-    """The whole screen.
+    """Draw the whole screen.
 
     Args:
-        feed: what is shown.
-        condition: how fresh that is.
-        choices: which connections are to be seen.
-        series: what the lines draw.
+        feed: the source.
+        freshness: of its numbers.
+        choices: which connections the user wants to see.
+        timeline: the points of the charts.
         width: characters in a line.
         height: lines.
     """
-    parts: list[RenderableType] = [_head(feed, condition, width)]
+    parts: list[RenderableType] = [_head(feed, freshness, width)]
     used = 3  # the head, the connections' heading, the help
-    if condition.banner:
-        parts.append(Text(printable(condition.banner), style="yellow", no_wrap=True))
+    if freshness.banner:
+        parts.append(Text(printable(freshness.banner), style="yellow", no_wrap=True))
         used += 1
     row = tiles(feed.samples()[-RECENT:], feed.snapshot())
     for some in [row] if width >= WIDE else [row[:4], row[4:]]:
         parts.append(_tiles(some))
         used += 4
     if height >= 20:
-        for key, title in (("messages_in", "in "), ("messages_out", "out")):
-            parts.append(_line(series, key, title, width))
-        parts.append(Text())
-        used += 3
+        lines = _charts(timeline, width, lines=height // 4)
+        parts += [*lines, Text()]
+        used += len(lines) + 1
     events = min(_EVENTS, max(0, (height - used - 4) // 3))
     rows = max(1, height - used - 1 - (events + 2 if events else 0))
     parts += _connections(feed, choices, width=width, rows=rows)
@@ -104,11 +119,11 @@ def draw(
     return Group(*parts)
 
 
-def _head(feed: Feed, condition: Condition, width: int) -> Text:
+def _head(feed: Feed, freshness: Freshness, width: int) -> Text:
     status, snapshot = feed.status, feed.snapshot()
     head = Text("rtmon top ", style="bold", no_wrap=True, overflow="ellipsis")
-    head.append("● ", style=_LIGHTS.get(condition.kind, "red"))
-    head.append(condition.pill, style="default not bold")
+    head.append("● ", style=_LIGHTS.get(freshness.kind, "red"))
+    head.append(freshness.pill, style="default not bold")
     head.append(f"  {printable(status.node)}", style="not bold")
     head.append(f"  {printable(status.source)}", style="dim not bold")
     up = "" if snapshot is None else f"up {duration(snapshot.uptime)} · "
@@ -134,15 +149,42 @@ def _tiles(row: Sequence[Tile]) -> Table:
     return grid
 
 
-def _line(series: Series, key: str, title: str, width: int) -> Text:
-    values = [getattr(point, key) for point in series.points]
-    known = [value for value in values[-width:] if not math.isnan(value)]
-    label = " at most {} {}".format(*scaled(max(known) if known else None, "/s"))
-    line = Text(f"{title} ", style="dim", no_wrap=True)
-    place = max(1, width - len(title) - 1 - len(label))
-    line.append(sparkline(values, place), style="cyan not dim")
-    line.append(label)
+def _charts(timeline: Timeline, width: int, *, lines: int) -> list[Text]:
+    """Draw each series of each chart as a sparkline, side by side until they fit the lines."""
+    series = [(chart, each) for chart in CHARTS for each in chart.series]
+    beside = min(math.ceil(len(series) / lines), max(1, width // _NARROWEST))
+    cells = [
+        _spark(chart, each, timeline, width // beside - 2 * (beside > 1)) for chart, each in series
+    ]
+    rows = [cells[at : at + beside] for at in range(0, len(cells), beside)]
+    return [Text("  ", no_wrap=True, overflow="ellipsis").join(row) for row in rows[:lines]]
+
+
+def _spark(chart: Chart[Span], series: Series[Span], timeline: Timeline, width: int) -> Text:
+    label = chart.key if len(chart.series) == 1 else f"{chart.key} {series.label}"
+    bars = max(1, width - _LABEL - _MOST - 2)
+    values = _bars(timeline, series.key, bars)
+    most = max((value for value in values if not math.isnan(value)), default=None)
+    line = Text(f"{label[:_LABEL]:<{_LABEL}} ", style="dim", no_wrap=True)
+    line.append(sparkline(values, bars), style="cyan not dim")
+    line.append(f" max {chart.text(most)}".ljust(_MOST + 1))
     return line
+
+
+def _bars(timeline: Timeline, key: str, bars: int) -> list[float]:
+    """Return the values of a series, the highest of several points if bars are few.
+
+    So the bars show the latest minute, or more.
+    """
+    each = math.ceil(_SHOWN / bars)
+    groups: dict[int, float] = {}
+    for point in islice(reversed(timeline.points), bars * each):
+        group, value = point.seq // each, point[key]
+        if not math.isnan(value):
+            groups[group] = max(value, groups.get(group, value))
+        else:
+            groups.setdefault(group, value)
+    return list(groups.values())[::-1]
 
 
 def _connections(
@@ -169,7 +211,7 @@ def _connections(
 
 
 def _table(columns: Columns, rows: Sequence[Sequence[Cell]], *, lines: int) -> Table:
-    """A table that always takes so many lines, and one for its titles."""
+    """Draw a table that always has ``lines`` rows, and one for its titles."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for _, title, side in columns:
         table.add_column(

@@ -1,19 +1,34 @@
-"""Numbers and times as people read them."""
+"""Format numbers and times for people to read."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["UNKNOWN", "bytes_text", "change", "clock", "duration", "exact", "scaled", "seconds"]
+from ..core.si import scale
+
+__all__ = [
+    "UNKNOWN",
+    "bytes_text",
+    "change",
+    "clock",
+    "delay",
+    "duration",
+    "exact",
+    "scaled",
+    "seconds",
+    "short",
+    "three",
+]
 
 UNKNOWN = "–"
-"""Stands for what is not known: null is never shown as 0."""
+"""Stands for an unknown value: null is never shown as 0."""
 
-_PREFIXES = ("", "k", "M", "G", "T", "P")
+_ROUNDS_TO_1000 = 999.5
+"""From here on, three significant digits would read ``1000``."""
 
 
 def scaled(value: float | None, unit: str) -> tuple[str, str]:
-    """Three significant digits, and the unit with its decimal prefix.
+    """Split a value into three significant digits and its unit with a decimal prefix.
 
     Args:
         value: a number in base units, None where it is not known.
@@ -24,14 +39,18 @@ def scaled(value: float | None, unit: str) -> tuple[str, str]:
     """
     if value is None:
         return UNKNOWN, unit
-    step = 0
-    while abs(value) >= 999.5 and step < len(_PREFIXES) - 1:
-        value /= 1000
-        step += 1
-    return _three(value), _PREFIXES[step] + unit
+    size, prefix = scale(value, limit=_ROUNDS_TO_1000)
+    return three(size), prefix + unit
 
 
-def _three(value: float) -> str:
+def short(value: float) -> str:
+    """Format the number of an axis, without zeros that say nothing: ``1.25k``."""
+    size, prefix = scale(value, limit=_ROUNDS_TO_1000)
+    return f"{size:.3g}{prefix}"
+
+
+def three(value: float) -> str:
+    """Format a value in three significant digits."""
     size = abs(value)
     if value == 0 or size >= 99.95:
         return f"{value:.0f}"
@@ -39,24 +58,29 @@ def _three(value: float) -> str:
 
 
 def seconds(value: float | None) -> tuple[str, str]:
-    """A short duration such as a round-trip time, in ms below one second."""
+    """Split a short duration such as a round-trip time into number and unit, ms below 1 s."""
     if value is None:
         return UNKNOWN, "ms"
-    return (_three(value), "s") if value >= 0.9995 else (_three(value * 1e3), "ms")
+    return (three(value), "s") if value >= 0.9995 else (three(value * 1e3), "ms")
+
+
+def delay(value: float | None) -> str:
+    """Format a short duration such as a round-trip time, with its unit."""
+    return UNKNOWN if value is None else "{} {}".format(*seconds(value))
 
 
 def exact(value: int | None) -> str:
-    """A whole number, every digit of it, with thousands separators."""
+    """Format a whole number with all its digits and thousands separators."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def bytes_text(value: int | None) -> str:
-    """An exact number of bytes."""
+    """Format an exact number of bytes."""
     return UNKNOWN if value is None else f"{value:,} B"
 
 
 def duration(value: float) -> str:
-    """How long something lasted, in its two largest units."""
+    """Format a duration in its two largest units."""
     whole = max(0, int(value))
     minutes, secs = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -69,12 +93,12 @@ def duration(value: float) -> str:
 
 
 def clock(time: float) -> str:
-    """Unix seconds as the time of day, UTC."""
+    """Format Unix seconds as the time of day, UTC."""
     return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
 
 
 def change(now: float | None, before: float | None) -> tuple[str, int]:
-    """How a number differs from what it was.
+    """Compare a number with an earlier one.
 
     Returns:
         The change in words, and its sign: 1, -1, or 0 if it is not known or below half a

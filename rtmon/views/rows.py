@@ -1,4 +1,4 @@
-"""Rows of the tables: connections, channels and events, cell by cell, as text with a mood."""
+"""Rows of the tables of connections, channels and events: cells of text and status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event
 from ..protocol.close import describe
-from .numbers import UNKNOWN, clock, duration, exact, scaled, seconds
+from .numbers import UNKNOWN, clock, delay, duration, exact, scaled
 
 __all__ = [
     "CHANNEL_COLUMNS",
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 Cell = str | list[str]
-"""Text; or text and how it is: ``good``, ``warn``, ``bad``, or ``soft`` for what matters less."""
+"""Text; or text and its status: ``good``, ``warn``, ``bad``, or ``soft`` if it matters less."""
 
 Columns = tuple[tuple[str, str, str], ...]
-"""Of each column its key, its title, its side."""
+"""Key, title and alignment of each column."""
 
 CHANNEL_COLUMNS: Columns = (
     ("channel", "Channel", "left"),
@@ -34,7 +34,7 @@ CHANNEL_COLUMNS: Columns = (
     ("dropped", "Dropped", "right"),
     ("fanout", "Fan-out", "right"),
 )
-"""The fan-out is the mean of all."""
+"""Columns of the channels table; fan-out is the mean time of all its messages."""
 
 EVENT_COLUMNS: Columns = (
     ("time", "UTC", "left"),
@@ -58,14 +58,14 @@ CONNECTION_COLUMNS: Columns = (
     ("opened", "Opened", "right"),
     ("close_code", "State", "left"),
 )
-"""The key is what is sorted by."""
+"""Columns of the connections table; the key is what a query sorts by."""
 
 _GOOD = frozenset({1000, 1001, 1005})
 _ODD = frozenset({1006, 1012, 1013})
 
 
 def look(code: int) -> Literal["good", "odd", "bad", "own"]:
-    """The colour of a close code: went well, odd, went wrong, or the application's own."""
+    """Judge a close code: normal, odd, an error, or one of the application's own."""
     if code in _GOOD:
         return "good"
     if code in _ODD:
@@ -74,8 +74,7 @@ def look(code: int) -> Literal["good", "odd", "bad", "own"]:
 
 
 def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
-    """The cells of CONNECTION_COLUMNS, at some time by the server's wall clock."""
-    rtt, unit = seconds(info.rtt)
+    """Return the cells of CONNECTION_COLUMNS at a time of the server's wall clock."""
     return [
         [info.name, ""] if info.name is not None else [info.id, "soft"],
         info.transport,
@@ -85,7 +84,7 @@ def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
         exact(info.messages_out),
         exact(info.bytes_in),
         exact(info.bytes_out),
-        f"{rtt} {unit}" if info.rtt is not None else UNKNOWN,
+        delay(info.rtt),
         _waiting(info),
         [exact(info.errors), "bad" if info.errors else "soft"],
         _since(info.opened, now),
@@ -94,7 +93,7 @@ def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
 
 
 def _waiting(info: ConnectionInfo) -> Cell:
-    """What its peer has not read: how much, and for how long at least."""
+    """Format what the peer has not read yet: bytes, and the age of the oldest."""
     if info.send_queue is None:
         return UNKNOWN
     if not info.send_queue:
@@ -102,8 +101,7 @@ def _waiting(info: ConnectionInfo) -> Cell:
     number, unit = scaled(info.send_queue, "B")
     if info.queue_age is None:
         return f"{number} {unit}"
-    age, aged = seconds(info.queue_age)
-    return [f"{number} {unit} · {age} {aged}", "warn"]
+    return [f"{number} {unit} · {delay(info.queue_age)}", "warn"]
 
 
 def _since(time: float, now: float) -> str:
@@ -120,15 +118,14 @@ def _state(info: ConnectionInfo) -> Cell:
 
 
 def channel_row(info: ChannelInfo) -> list[Cell]:
-    """The cells of CHANNEL_COLUMNS."""
-    mean, unit = seconds(info.fanout / info.published if info.published else None)
+    """Return the cells of CHANNEL_COLUMNS."""
     return [
         info.channel,
         exact(info.subscribers),
         exact(info.published),
         exact(info.delivered),
         [exact(info.dropped), "warn" if info.dropped else "soft"],
-        UNKNOWN if mean == UNKNOWN else f"{mean} {unit}",
+        delay(info.fanout / info.published if info.published else None),
     ]
 
 
@@ -136,7 +133,7 @@ _KINDS = {"opened": "good", "closed": "soft", "error": "bad", "rejected": "bad"}
 
 
 def event_row(event: Event) -> list[Cell]:
-    """The cells of EVENT_COLUMNS."""
+    """Return the cells of EVENT_COLUMNS."""
     code = "" if event.code is None else str(event.code)
     what = " · ".join(filter(None, (code, event.detail)))
     return [

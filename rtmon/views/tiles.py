@@ -1,4 +1,4 @@
-"""The tiles at the top: one number each, its exact total, its change, and whether it is well."""
+"""Tiles at the top of a view: a number, its exact total, its change, and an alert if any."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..metrics.histogram import Histogram
 from ..metrics.records import Sample, Snapshot
-from .numbers import bytes_text, change, exact, scaled, seconds
-from .series import RTT_WINDOW, total
+from .charts import RTT_WINDOW
+from .numbers import bytes_text, change, delay, exact, scaled, seconds
+from .span import Span, latest
 
 __all__ = ["Tile", "tiles"]
 
@@ -32,19 +32,19 @@ ERRORS_CRITICAL = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One number.
+    """A number with its label, total, change and alert.
 
     Attributes:
         key: its name, for styles and tests.
         label: what it is.
         value: three digits of it.
         unit: the unit of the value.
-        total: the exact total, in words.
-        change: against a minute ago, in words; empty if that is not known.
-        sign: 1 if it rose, -1 if it fell, 0 otherwise.
+        total: the exact total since counting began, in words.
+        change: against a minute ago, in words; empty if not known.
+        sign: 1 if the value rose, -1 if it fell, 0 otherwise.
         mood: whether that change is good, bad, or neither.
-        alert: how bad things are.
-        reason: why, in words.
+        alert: the severity; empty if there is none.
+        reason: of the alert, in words.
     """
 
     key: str
@@ -60,14 +60,14 @@ class Tile:
 
 
 def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
-    """The tiles, from the latest two minutes of Samples and the totals."""
-    now = _last(samples, 0.0, RATE_SECONDS)
-    ago = _last(samples, AGO_SECONDS, RATE_SECONDS)
-    minute = _last(samples, 0.0, AGO_SECONDS)
-    before = _last(samples, AGO_SECONDS, AGO_SECONDS)
+    """Return the tiles, from the latest two minutes of Samples and the totals."""
+    now = Span(latest(samples, RATE_SECONDS))
+    ago = latest(samples, RATE_SECONDS, skip=AGO_SECONDS)
+    minute = Span(latest(samples, AGO_SECONDS))
+    before = Span(latest(samples, AGO_SECONDS, skip=AGO_SECONDS))
 
     def rate(key: str, label: str, unit: str, words: Callable[[int | None], str]) -> Tile:
-        value, old = _mean(now, key), _mean(ago, key)
+        value, old = now.rate(key), Span(ago).rate(key)
         number, prefixed = scaled(value, unit)
         text, sign = change(value, old)
         amount = words(getattr(snapshot, key) if snapshot else None)
@@ -92,34 +92,16 @@ def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
     ]
 
 
-def _last(samples: Sequence[Sample], skip: float, span: float) -> list[Sample]:
-    """The Samples of ``span`` seconds that ended ``skip`` seconds ago; empty if unknown."""
-    kept: list[Sample] = []
-    age = 0.0
-    for sample in reversed(samples):
-        if age >= skip + span - 1e-9:
-            break
-        if age >= skip - 1e-9:
-            kept.append(sample)
-        age += sample.elapsed
-    return kept[::-1]
-
-
-def _mean(samples: Sequence[Sample], counter: str) -> float | None:
-    known = total(samples, counter)
-    return None if known is None or known[1] <= 0 else known[0] / known[1]
-
-
 def _connections(
     samples: Sequence[Sample],
     ago: Sequence[Sample],
-    minute: Sequence[Sample],
+    minute: Span,
     snapshot: Snapshot | None,
 ) -> Tile:
     value = samples[-1].open if samples else None
     old = ago[-1].open if ago else None
     text, sign = change(value, old)
-    refused = total(minute, "rejected")
+    refused = minute.total("rejected")
     alert: Alert = "warning" if refused and refused[0] else ""
     return Tile(
         key="open",
@@ -136,8 +118,7 @@ def _connections(
 
 def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
     def p95(skip: float) -> float | None:
-        rows = _last(samples, skip, RTT_WINDOW)
-        return Histogram.merged(row.rtt for row in rows).quantile(0.95)
+        return Span(latest(samples, RTT_WINDOW, skip=skip)).quantile("rtt", 0.95)
 
     value = p95(0.0)
     number, unit = seconds(value)
@@ -147,7 +128,7 @@ def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
     if value is not None and value >= RTT_WARNING:
         alert = "critical" if value >= RTT_CRITICAL else "warning"
         limit = RTT_CRITICAL if value >= RTT_CRITICAL else RTT_WARNING
-        reason = "slow: over {} {}".format(*seconds(limit))
+        reason = f"slow: over {delay(limit)}"
     return Tile(
         key="rtt",
         label="RTT p95",
@@ -162,9 +143,9 @@ def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
     )
 
 
-def _errors(minute: Sequence[Sample], before: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
-    recent, old = total(minute, "errors"), total(before, "errors")
-    received = total(minute, "messages_in")
+def _errors(minute: Span, before: Span, snapshot: Snapshot | None) -> Tile:
+    recent, old = minute.total("errors"), before.total("errors")
+    received = minute.total("messages_in")
     count = recent[0] if recent else None
     text, sign = change(count, old[0] if old else None)
     alert: Alert = ""
@@ -188,5 +169,5 @@ def _errors(minute: Sequence[Sample], before: Sequence[Sample], snapshot: Snapsh
 
 
 def _mood(sign: int) -> Mood:
-    """For numbers of which less is better."""
+    """Judge a change of a number of which less is better."""
     return "bad" if sign > 0 else "good" if sign < 0 else "neutral"

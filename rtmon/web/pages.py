@@ -19,7 +19,7 @@ from typing import NamedTuple
 __all__ = ["Reply", "not_found", "respond"]
 
 INDEX = "chat.html"
-"""What is served at ``/``."""
+"""File that is served at ``/``."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -27,10 +27,10 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served, by the end of its name; everything else in the folder is for developers."""
+"""Suffix → content type of the files that are served; the others are for developers."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:\d{1,5})?")
-"""What a ``Host`` header may be to be repeated in a policy."""
+"""``Host`` headers that are safe to repeat in a policy."""
 
 
 class Reply(NamedTuple):
@@ -53,7 +53,7 @@ class _File:
 def respond(
     method: str, path: str, *, host: str | None = None, if_none_match: str | None = None
 ) -> Reply | None:
-    """The answer to a request for a part of the page; None for a path that is none of its own.
+    """Return the response to a request for a file of the page; None for any other path.
 
     Args:
         method: of the request.
@@ -77,14 +77,14 @@ def respond(
 
 
 def not_found(method: str = "GET") -> Reply:
-    """The answer where nothing is: it repeats nothing of what was asked for."""
+    """Return the 404 response, which repeats nothing of the request."""
     body = b"There is nothing here.\n"
     described = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
     return Reply(404, described + _safety(None), b"" if method == "HEAD" else body)
 
 
 def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
-    """What every answer says about what browsers may do with it."""
+    """Return the security headers of every response."""
     sockets = f" ws://{host} wss://{host}" if host and _HOST.fullmatch(host) else ""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -100,14 +100,14 @@ def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _matches(etag: str, asked: str) -> bool:
-    """Whether ``If-None-Match`` names this version (RFC 9110, 13.1.2: weak comparison)."""
+    """Return whether ``If-None-Match`` names this version (RFC 9110, 13.1.2: weak comparison)."""
     tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
     return "*" in tags or etag in tags
 
 
 @cache
 def _files() -> Mapping[str, _File]:
-    """All that can be asked for: path → file."""
+    """Return path → file of everything that is served."""
     found = {f"/{path}": file for path, file in _walk(files(__package__), "")}
     found["/"] = found[f"/{INDEX}"]
     return found

@@ -5,6 +5,10 @@
  * in milliseconds. Payloads have the protocol's own field names.
  */
 
+import type { Messages } from "./client/catalog.js";
+
+export type { Messages, Member as Person } from "./client/catalog.js";
+
 export type State = "connecting" | "open" | "reconnecting" | "closing" | "closed";
 
 /** A place in the history of a channel, a room or the chat. */
@@ -186,86 +190,6 @@ export interface Clock {
   wall(): number;
   setTimeout(call: () => void, delay: number): unknown;
   clearTimeout(timer: unknown): void;
-}
-
-export interface Person {
-  client_id: string;
-  name: string;
-  user?: string;
-  info?: unknown;
-}
-
-interface Coming extends Person {
-  user_count: number;
-  /** How many came or went; `users` names up to 100 of them. */
-  count: number;
-  users: Person[];
-  room?: string;
-}
-
-interface Typing {
-  client_id: string;
-  name: string;
-  room?: string;
-  to?: string;
-}
-
-/** Message types that come by themselves, with their payloads: docs/protocol.md. */
-export interface Messages {
-  welcome: {
-    client_id: string;
-    name: string;
-    user?: string;
-    user_count: number;
-    protocol: string;
-    server: string;
-    recovered?: boolean;
-    limits: { message_size: number; file_chunk: number; rate: number };
-    /** Seconds until the token expires that was shown. */
-    ttl?: number;
-  };
-  /** In `ttl` seconds; a `token` that is a function is asked for another one. */
-  token_expiring: { ttl: number };
-  chat_message: { client_id?: string; name?: string; text: string; timestamp: number };
-  room_message: {
-    room: string;
-    client_id?: string;
-    name?: string;
-    text?: string;
-    data?: any;
-    timestamp: number;
-  };
-  private_message: {
-    from: string;
-    name: string;
-    user?: string;
-    to: string;
-    text?: string;
-    data?: any;
-    timestamp: number;
-  };
-  /** Of several subscriptions at once; `payload.data` is what was published. */
-  publication: { channel: string; data: any; client_id?: string; name?: string };
-  user_joined: Coming;
-  user_left: Coming;
-  user_online: Coming;
-  user_offline: Coming;
-  typing_start: Typing;
-  typing_end: Typing;
-  /** Something is lost: the next message there says so, too. */
-  gap: { channel?: string; room?: string; epoch?: string; offset?: number; recovered: false };
-  notification: { title: string; text?: string; level: string; data?: any };
-  file_offer: {
-    file: string;
-    from?: string;
-    name: string;
-    size: number;
-    sha256: string;
-    mime?: string;
-    room?: string;
-  };
-  file_abort: { file: string; reason?: string };
-  disconnect: { code: number; reason: string; retry?: boolean; retry_after?: number };
 }
 
 /** What a client raises on purpose. */

@@ -3,14 +3,15 @@
  * cannot. One import, no build step. Its types and their documentation are in rtmon.d.ts.
  */
 
-import { NORMAL } from "./client/closes.js";
+import { ACKNOWLEDGED } from "./client/catalog.js";
+import { NORMAL } from "./client/close_codes.js";
 import { Engine, SYSTEM_CLOCK } from "./client/engine.js";
 import { OptionError, RequestTimeout } from "./client/errors.js";
 import { withFallback } from "./client/fallback.js";
 import { Files } from "./client/files.js";
 import { complete } from "./client/options.js";
 import { eventStreamTransport } from "./client/sse.js";
-import { Attendance, Buffer, Subscription } from "./client/subscription.js";
+import { Membership, Buffer, Subscription } from "./client/subscription.js";
 import { webSocketTransport } from "./client/websocket.js";
 
 export {
@@ -26,9 +27,6 @@ export {
 
 /** Messages held until somebody iterates over the client, who may come late or never. */
 const UNREAD = 1_000;
-
-/** Message types that are answered if asked to: docs/protocol.md. */
-const ACKED = new Set(["publish", "chat_message", "room_message", "private_message"]);
 
 export function connect(url, given = {}) {
   const { WebSocket, fetch, fallback = true, transport, clock, random, ...options } = given;
@@ -46,7 +44,7 @@ export class Client {
   #engine;
   #options;
   #clock;
-  #attendance;
+  #membership;
   #files;
   #handlers = new Map();
   #messages = new Buffer(UNREAD);
@@ -59,7 +57,7 @@ export class Client {
     this.#clock = clock;
     this.#engine = new Engine(transport, options, { clock, random });
     this.#files = new Files(this.#engine, clock);
-    this.#attendance = new Attendance(this.#engine, {
+    this.#membership = new Membership(this.#engine, {
       call,
       publish: async (channel, data) => {
         await this.publish(channel, data);
@@ -125,7 +123,7 @@ export class Client {
   }
 
   async request(type, payload = {}, { timeout = this.#options.requestTimeout } = {}) {
-    if (ACKED.has(type)) payload = { ...payload, ack: true };
+    if (ACKNOWLEDGED.has(type)) payload = { ...payload, ack: true };
     return this.#engine.request(type, payload, timeout);
   }
 
@@ -190,17 +188,17 @@ export class Client {
     const handler = typeof rest[0] === "function" ? rest.shift() : null;
     const { since = null } = rest[0] ?? {};
     const { buffer } = this.#options;
-    const subscription = new Subscription(this.#attendance, channel, handler, since, buffer);
-    this.#attendance.subscribe(subscription);
+    const subscription = new Subscription(this.#membership, channel, handler, since, buffer);
+    this.#membership.subscribe(subscription);
     return subscription;
   }
 
   join(room, { since = null } = {}) {
-    return this.#attendance.join(room, since);
+    return this.#membership.join(room, since);
   }
 
   leave(room) {
-    this.#attendance.leave(room);
+    this.#membership.leave(room);
   }
 
   // Files
@@ -237,7 +235,7 @@ export class Client {
 
   #message({ message, again }) {
     const { session } = this.#engine;
-    if (message.type === "publication") session.dropped += this.#attendance.publication(message);
+    if (message.type === "publication") session.dropped += this.#membership.publication(message);
     // Passed on before, and now once more for a reader who was behind.
     if (again) return;
     this.#call(`message ${message.type}`, message);
@@ -262,7 +260,7 @@ export class Client {
     const error = ended === null || ended.code === NORMAL ? null : session.gone();
     this.#unwatch();
     this.#messages.end(error);
-    this.#attendance.end(error);
+    this.#membership.end(error);
   }
 }
 

@@ -243,7 +243,7 @@ async def test_a_hostile_reason(open_tab: Open) -> None:
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:
         ada = await Visitor(await open_tab(str(server.page_url))).enters("ada", "lobby")
-        for session in hub.audience.sessions.values():
+        for session in hub.connections.values():
             session.peer.close(4500, HOSTILE)
         await expect(ada.page.locator("#banner-why")).to_contain_text(HOSTILE)
         assert await ada.page.locator("img").count() == 0

@@ -48,11 +48,11 @@ async def test_the_browser_returns_by_itself(open_tab: Open) -> None:
         tab = await open_tab(f"{url}/healthz")
         await tab.page.evaluate(LISTEN, "/events?name=es&channel=news")
         hub = server.hub
-        await holds(lambda: hub.audience.channels.receivers("news"))
+        await holds(lambda: hub.registry.subscriptions.receivers("news"))
         await hub.publish("news", 0)
         await tab.page.wait_for_function("got.length === 1")
         proxy.cut()
-        await holds(lambda: not hub.audience.sessions)
+        await holds(lambda: not hub.connections)
         for number in range(1, 4):
             await hub.publish("news", number)
         await tab.page.wait_for_function("got.length >= 4")
@@ -90,7 +90,7 @@ async def test_the_chat_without_websockets(open_tab: Open, chromium: Browser) ->
         await expect(rows).to_have_text([HOSTILE], use_inner_text=True)
 
         proxy.cut()
-        await holds(lambda: len(server.hub.audience.sessions) == 1)
+        await holds(lambda: len(server.hub.connections) == 1)
         texts = [f"while ada was away {number}" for number in range(3)]
         for text in texts:
             await friend.request("room_message", {"room": "tea", "text": text})

@@ -112,7 +112,7 @@ async def test_close_in_a_callback(place: Place) -> None:
 async def test_when_it_gives_up_everybody_is_told(place: Place) -> None:
     """A close code that says to stay away ends iterating, requests and subscriptions with it."""
     client = await place.connect()
-    session = next(iter(place.hub.audience.sessions.values()))
+    session = next(iter(place.hub.connections.values()))
     async with client.subscribe("news") as news:
         session.peer.close(4500, "banned")
         with pytest.raises(ClientClosed, match="banned") as ended:

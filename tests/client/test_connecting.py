@@ -132,7 +132,7 @@ async def test_arguments_go_to_websockets(start: Any) -> None:
     """What connect() does not know itself is an argument of the library's connect, or an error."""
     place = await start()
     client = await place.connect(additional_headers={"X-Mine": "1"}, name="ada", user="u")
-    connection = next(iter(place.hub.audience.sessions.values())).peer.connection
+    connection = next(iter(place.hub.connections.values())).peer.connection
     assert connection.request.headers["X-Mine"] == "1"
     (member,) = (await client.request("presence")).payload["members"]
     assert (member["name"], member["user"]) == ("ada", "u")

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.protocol.incoming import Position
-from rtmon.protocol.outgoing import ChatMessage
+from rtmon.protocol.catalog import ChatMessage, Position
 from rtmon.testing import until
 
 Place = Any
@@ -146,7 +145,7 @@ async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
     client.on("tick")(lambda message: last.append(message.payload["data"]))
     reader = aiter(client)
     assert (await anext(reader)).type == "welcome"
-    session = next(iter(place.hub.audience.sessions.values()))
+    session = next(iter(place.hub.connections.values()))
 
     async def hear(first: int, number: int) -> list[Any]:
         """What a reader who is away for so many messages finds."""

@@ -15,7 +15,7 @@ def test_ten_minutes_of_outage() -> None:
     """Ten minutes without a server take a moment to simulate; what is kept goes out in order."""
     wire = Wire(queue_age=900.0, queue_size=700)
     wire.open()
-    place = wire.session.enter("channel", "news", wire.now)
+    place = wire.session.places.enter("channel", "news", wire.now)
     subscribe = wire.said()[0]
     wire.say("ack", {"epoch": "e", "offset": 4}, reply_to=subscribe["id"])
     assert place.entered

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from rtmon.client.membership import Membership
 from rtmon.client.options import ClientOptions
-from rtmon.client.places import Cursor, matches
+from rtmon.client.positions import Cursor
 from rtmon.client.records import Message
+from rtmon.client.subscription import Subscription
 from rtmon.errors import OptionError
-from rtmon.hub.channels import matches as hub_matches
-from rtmon.protocol.incoming import Position
+from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
 
 
@@ -60,9 +59,9 @@ def test_an_answer_that_is_too_old() -> None:
     wire = Wire()
     wire.open()
     session, channel = wire.session, {"channel": "news", "epoch": "e"}
-    place = session.enter("channel", "news", wire.now, Position(epoch="e", offset=5))
+    place = session.places.enter("channel", "news", wire.now, Position(epoch="e", offset=5))
     (first,) = wire.said()
-    session.rewind(place, Position(epoch="e", offset=2), wire.now)
+    session.places.rewind(place, Position(epoch="e", offset=2), wire.now)
     *_, second = wire.said()
     wire.say("ack", {**channel, "offset": 6, "recovered": True}, reply_to=first["id"])
     assert not place.entered
@@ -82,7 +81,7 @@ def test_a_gap_that_the_server_tells() -> None:
     wire = Wire()
     wire.open()
     room = {"room": "tea", "epoch": "e"}
-    wire.session.enter("room", "tea", wire.now)
+    wire.session.places.enter("room", "tea", wire.now)
     (asked,) = wire.said()
     wire.say("ack", {**room, "offset": 1}, reply_to=asked["id"])
     wire.say("gap", {**room, "offset": 9, "recovered": False})
@@ -91,19 +90,22 @@ def test_a_gap_that_the_server_tells() -> None:
         wire.say("room_message", {**room, "offset": offset, "text": "hi"})
     told = [e for e in wire.events if getattr(e, "type", "") == "room_message"]
     assert [message.gap for message in told] == [True, False, False]
-    assert wire.session.gaps == 1
+    assert wire.session.places.gaps == 1
 
 
-_names = st.lists(st.sampled_from(["", "a", "aab", "a+", "a b", "\n"]), min_size=1, max_size=3)
+async def _publish(*_: Any) -> None:
+    """Publish nothing."""
 
 
-@given(_names, st.lists(st.integers(0, 2)), st.booleans(), _names)
-def test_patterns(segments: list[str], stars: list[int], further: bool, channel: list[str]) -> None:  # noqa: FBT001
-    """Patterns mean here what they mean to the hub."""
-    for place in stars:
-        segments[place % len(segments)] = "*"
-    pattern, name = ".".join([*segments, "**"] if further else segments), ".".join(channel)
-    assert matches(pattern, name) is (name == pattern or hub_matches(pattern, name))
+@pytest.mark.parametrize(
+    ("channel", "gets"),
+    [("news", True), ("*", True), ("**", True), ("news.*", False), ("n*", False), ("**.s", False)],
+)
+def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, gets: bool) -> None:  # noqa: FBT001
+    """A malformed pattern, which the server will refuse, matches nothing and raises nothing."""
+    membership = Membership(Wire().session, now=lambda: 0.0, wake=lambda: None)
+    subscription = Subscription(membership, channel, None, publish=_publish, buffer=10)
+    assert subscription.wants("news") is gets
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ async def _flood(client: rtmon.Client) -> None:
 async def test_the_server_notices_too(place: Place) -> None:
     """The hub is asked for heartbeats of its own, which the client answers."""
     client = await place.connect(heartbeat_interval=1.0)
-    session = next(iter(place.hub.audience.sessions.values()))
+    session = next(iter(place.hub.connections.values()))
     rtts: list[float] = []
     session.peer.measured = rtts.append
     await until(lambda: rtts)

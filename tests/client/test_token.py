@@ -26,11 +26,11 @@ Start = Callable[..., Awaitable[Place]]
 
 def expire(place: Place, seconds: float) -> None:
     """All tokens expire so soon."""
-    for session in place.hub.door:
+    for session in place.hub._parts.connection_limits.connections:
         assert session.identity is not None
-        expires = place.hub.wall() + seconds
+        expires = place.hub.context.wall() + seconds
         session.identity = dataclasses.replace(session.identity, expires=expires)
-        session.stay.look()
+        place.hub._parts.expiry.check(session)
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
@@ -49,8 +49,8 @@ async def test_a_function_is_asked_each_time(start: Start, codec: Any) -> None:
     async with client.subscribe("news") as news:
         await news.publish(1)
         expire(place, 20)
-        (session,) = place.hub.door
-        await until(lambda: (session.identity.expires or 0) > place.hub.wall() + 100)
+        (session,) = place.hub._parts.connection_limits.connections
+        await until(lambda: (session.identity.expires or 0) > place.hub.context.wall() + 100)
         assert (len(shown), client.stats.reconnects) == (2, 0)
         await news.publish(2)
         expire(place, 0)
@@ -58,7 +58,7 @@ async def test_a_function_is_asked_each_time(start: Start, codec: Any) -> None:
         await news.publish(3)
         got = [(await anext(aiter(news))).payload for _ in range(3)]
     assert (got, len(shown)) == ([1, 2, 3], 3)
-    (session,) = place.hub.door
+    (session,) = place.hub._parts.connection_limits.connections
     assert (session.user, session.name) == ("ada", "Ada 2")
 
 
@@ -166,7 +166,7 @@ async def test_a_token_is_kept_to_itself(start: Start, caplog: pytest.LogCapture
     with rtmon.Monitor(interval=1000) as monitor:
         headers = {"Authorization": "Bearer nonsense"}
         client = await place.connect(token=shown, additional_headers=headers, monitor=monitor)
-        (session,) = place.hub.door
+        (session,) = place.hub._parts.connection_limits.connections
         assert session.user == "ada"
         printed = [repr(client), repr(client.options), repr(client.stats), repr(monitor)]
         printed += [str(event) for event in monitor.tick().events]

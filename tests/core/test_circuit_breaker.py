@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from rtmon.core.backoff import Backoff
@@ -18,7 +20,7 @@ def test_breaker_lets_one_request_through_after_each_growing_wait() -> None:
             asked.append(now)
             breaker.failed(now)
     assert len(asked) == 12
-    waits = [after - before for before, after in zip(asked, asked[1:], strict=False)]
+    waits = [after - before for before, after in pairwise(asked)]
     assert waits[:4] == pytest.approx([0.2, 0.4, 0.8, 1.0], abs=0.01)
     assert waits[4:] == pytest.approx([1.0] * 7, abs=0.01)
 

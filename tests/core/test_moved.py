@@ -39,6 +39,7 @@ def test_no_old_path_is_a_module_again() -> None:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh process in which warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
@@ -56,3 +57,22 @@ def test_public_names_warn_of_nothing() -> None:
     """With ``-W error`` every public name of rtmon can be had."""
     done = run("import rtmon\nfor name in rtmon.__all__: getattr(rtmon, name)")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "names"),
+    [
+        ("rtmon.backpressure", ["POLICIES"]),
+        ("rtmon.fanout", ["Group", "broadcast"]),
+        ("rtmon.hub.access", ["Allow"]),
+        ("rtmon.hub.auth", ["JWT", "Credentials", "User"]),
+        ("rtmon.hub.session", ["Session"]),
+        ("rtmon.protocol.incoming", ["Position"]),
+    ],
+)
+def test_old_path_has_the_names_that_were_documented(old: str, names: list[str]) -> None:
+    """An old import path has every name that docs, notebooks and examples imported from it."""
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match=f"{old} is now"):
+        module = importlib.import_module(old)
+    assert all(hasattr(module, name) for name in names)

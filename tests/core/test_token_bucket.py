@@ -11,8 +11,23 @@ from hypothesis import strategies as st
 from rtmon.core.addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
-from rtmon.hub.admission.flood import Limiter
-from rtmon.hub.channels import covers, is_pattern, matches, overlaps
+from rtmon.hub.admission.rate_limiter import RateLimiter
+from rtmon.protocol.channels import covers, is_pattern, matches, overlaps
+
+
+def test_bucket_gives_several_tokens_and_can_be_drained() -> None:
+    """A bucket counts whole tokens, gives several at once, and is empty when it is drained."""
+    bucket = Bucket(rate=2.0, burst=5, now=0.0)
+    assert bucket.available(0.0) == 5
+    bucket.take(3)
+    assert bucket.available(0.25) == 2
+    assert bucket.available(0.5) == 3
+    bucket.drain()
+    assert bucket.available(0.5) == 0
+    assert bucket.wait(0.5) == 0.5
+    bucket.drain()
+    assert bucket.available(1.0) == 1
+
 
 PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
 """Milliseconds between one try and the next."""
@@ -77,7 +92,7 @@ def test_memory_is_bounded() -> None:
 
 def test_a_message_needs_a_token_of_each() -> None:
     """What one bucket refuses is taken from none of the others; the longest wait is told."""
-    mine, shared = Limiter(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
+    mine, shared = RateLimiter(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
     assert mine.take(0.0, [shared]) == 0.0
     assert mine.take(0.0, [shared]) == pytest.approx(2.0)
     assert mine.take(0.0) == 0.0

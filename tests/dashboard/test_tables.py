@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.dashboard import closes, socketio, tables
+from rtmon.dashboard.components import closes, socketio, tables
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.feeds.paused import Still
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from rtmon.dashboard.theme import COLORS, asset
+import rtmon
+from rtmon.dashboard.theme import tokens
+from rtmon.views.charts import CHARTS
+from rtmon.views.palette import DARK, HUES, LIGHT
+
+PACKAGE = Path(rtmon.__file__).parent
 
 
 def luminance(color: str) -> float:
@@ -17,31 +24,50 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """How well one colour can be told from another, from 1 to 21."""
+    """Contrast ratio of two colours, from 1 to 21."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
-def palettes() -> dict[str, dict[str, str]]:
-    """The colours of the page, light and dark."""
-    light, dark = re.findall(r"\{\s*color-scheme[^}]*\}", asset("page.css"))
-    return {
-        name: dict(re.findall(r"--rt-(\w+): (#\w{6});", block))
-        for name, block in (("light", light), ("dark", dark))
-    }
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("text", ["text", "soft", "good", "bad", "warn", "accent"])
-def test_text_can_be_read(theme: str, text: str) -> None:
+def test_text_is_readable_on_every_surface(theme: Mapping[str, str], text: str) -> None:
     """Every colour of text stands out by 4.5:1 (WCAG AA) from cards, ground and hovered rows."""
-    colors = palettes()[theme]
     for ground in ("card", "ground", "hover"):
-        assert contrast(colors[text], colors[ground]) >= 4.5, ground
+        assert contrast(theme[text], theme[ground]) >= 4.5, ground
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_lines_can_be_seen(theme: str) -> None:
-    """The lines of the charts stand out from their cards by 3:1 (WCAG AA, 1.4.11)."""
-    for meaning, color in COLORS.items():
-        assert contrast(color, palettes()[theme]["card"]) >= 3.0, meaning
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_series_are_visible_on_cards(theme: Mapping[str, str]) -> None:
+    """The hues of the charts stand out from their cards by 3:1 (WCAG AA, 1.4.11)."""
+    for hue in HUES:
+        assert contrast(hue, theme["card"]) >= 3.0, hue
+
+
+def test_charts_use_hues_of_the_palette() -> None:
+    """Each series has one of the hues that were checked for contrast."""
+    assert {series.color for chart in CHARTS for series in chart.series} <= set(HUES)
+
+
+COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b|%23[0-9a-fA-F]{6}\b|\brgba?\(|\bhsla?\(")
+
+
+def test_colors_are_written_in_the_palette_only() -> None:
+    """No style sheet, script or module of a view has a colour of its own."""
+    rooms = ("views", "dashboard", "reporting", "terminal", "lab", "cli")
+    files = [path for room in rooms for path in (PACKAGE / room).rglob("*.*")]
+    texts = {
+        path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8")
+        for path in files
+        if path.suffix in {".py", ".css", ".js", ".html"}
+    }
+    assert [name for name, text in texts.items() if COLOR.search(text)] == ["views/palette.py"]
+
+
+@pytest.mark.parametrize("notebook", [False, True])
+def test_every_custom_property_has_a_value(notebook: bool) -> None:  # noqa: FBT001
+    """Each colour that a style sheet names is defined, on the page and in a notebook."""
+    sheets = "".join(path.read_text("utf-8") for path in (PACKAGE / "dashboard").rglob("*.css"))
+    used = set(re.findall(r"var\((--rt-[\w-]+)\)", sheets + tokens(notebook=notebook)))
+    defined = set(re.findall(r"(--rt-[\w-]+):", tokens(notebook=notebook)))
+    assert used - defined == {"--rt-font"}

@@ -12,7 +12,7 @@ from rtmon import Hub, Monitor, open_feed, serve_admin
 from rtmon.feeds import ConnectionQuery, Feed
 from rtmon.feeds.local import LocalFeed
 from rtmon.feeds.remote import RemoteFeed
-from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.meter import Ending, Meter
 from rtmon.testing import until
 
@@ -130,7 +130,11 @@ async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
     assert latest == rig.monitor.collector.history.latest()
     assert snapshot == rig.monitor.collector.published()
     assert (latest.wire_in, latest.send_queue, latest.rtt, latest.receive) == (None,) * 4
-    assert (snapshot.wire_in, snapshot.rtt, latest.handler) == (None, None, Recorder().take())
+    assert (snapshot.wire_in, snapshot.rtt, latest.handler) == (
+        None,
+        None,
+        HistogramRecorder().take(),
+    )
 
 
 async def test_since_gives_only_what_is_new(rig: Rig) -> None:
@@ -210,7 +214,7 @@ async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
     """What the hub says of its channels is there with the next tick, as it is."""
     hub = Hub()
     rig.monitor.measure(hub)
-    stats = hub.audience.stats["room:<b>"]
+    stats = hub._parts.broadcast.stats["room:<b>"]
     stats.published = 3
     stats.took(0.25)
     await _ready(rig)

@@ -150,10 +150,10 @@ async def test_nobody_watching_costs_nothing_per_tick() -> None:
     """Frames for watchers are made only while there is one."""
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
-        assert monitor._listeners == {}
+        assert not monitor._measurement.outputs.listening
         async with connect(f"{admin.url}/feed"):
-            await until(lambda: monitor._listeners)
-        await until(lambda: not monitor._listeners)
+            await until(lambda: monitor._measurement.outputs.listening)
+        await until(lambda: not monitor._measurement.outputs.listening)
 
 
 async def test_a_page_in_a_browser_is_refused() -> None:

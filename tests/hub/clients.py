@@ -1,4 +1,4 @@
-"""Who speaks to a hub in a test, over each transport and in each codec."""
+"""Clients of a hub in tests, over each transport and in each codec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.hub import Session
+from rtmon.hub import Connection, Hub
 from rtmon.hub.transports.base import Peer
 from rtmon.protocol.codecs import JSON, MSGPACK, Codec
 from tests.transports.links import SocketIOLink, Stream
@@ -167,14 +167,15 @@ class SocketClient(Client):
 class MemoryClient(Client):
     """A client without a socket."""
 
-    def __init__(self, peer: MemoryPeer) -> None:
+    def __init__(self, hub: Hub, peer: MemoryPeer) -> None:
         super().__init__(JSON)
+        self.hub = hub
         self.peer = peer
-        self.session: Session | None = None
+        self.connection: Connection | None = None
 
     async def raw(self, data: str | bytes) -> None:
-        assert self.session is not None
-        await self.session.receive(data)
+        assert self.connection is not None
+        await self.hub.receive(self.connection, data)
 
     async def receive(self) -> str | bytes:
         data = await self.peer.inbox.get()
@@ -182,8 +183,8 @@ class MemoryClient(Client):
         return data
 
     async def leave(self) -> None:
-        assert self.session is not None
-        self.session.closed()
+        assert self.connection is not None
+        self.hub.closed(self.connection)
 
     async def close_code(self) -> int:
         async with asyncio.timeout(60):

@@ -15,8 +15,8 @@ from rtmon.hub import Hub
 from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.transports.asgi import App, app
 from rtmon.hub.transports.websocket import handler, serve_arguments
+from rtmon.protocol.catalog import Position
 from rtmon.protocol.codecs import JSON, MSGPACK
-from rtmon.protocol.incoming import Position
 from tests.hub.clients import (
     Client,
     MemoryClient,
@@ -108,10 +108,10 @@ class Place:
     async def _in_memory(
         self, name: str | None, user: str | None, since: dict[str, Any] | None, token: str | None
     ) -> MemoryClient:
-        client = MemoryClient(MemoryPeer())
+        client = MemoryClient(self.hub, MemoryPeer())
         position = None if since is None else Position(**since)
         shown = Credentials(token=token, address="192.0.2.1:5000", transport="memory")
-        client.session = await self.hub.open(
+        client.connection = await self.hub.open(
             client.peer, name=name, user=user, since=position, credentials=shown
         )
         return client

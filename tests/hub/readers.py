@@ -80,7 +80,7 @@ def row(server: Server, name: str = "slow") -> Any:
 
 async def fill(hub: Hub) -> Any:
     """Publish what may be dropped until the only client takes nothing more. Returns its peer."""
-    peer = next(iter(hub.audience.sessions.values())).peer
+    peer = next(iter(hub.connections.values())).peer
     assert peer.meter is not None
     refused = 0
     while refused < 20:

@@ -1,4 +1,4 @@
-"""Bad input gets a typed error, and the connection stays."""
+"""Malformed messages: each is answered with an error code, and the connection stays."""
 
 from __future__ import annotations
 
@@ -91,8 +91,10 @@ BAD_TEXT = {
 
 
 @pytest.mark.parametrize("what", BAD_TEXT)
-async def test_bad_text(place: Place, what: str) -> None:
-    """Each is answered by its error, and the next message is taken."""
+async def test_hub_answers_malformed_text_and_takes_the_next_message(
+    place: Place, what: str
+) -> None:
+    """Each malformed message is answered with its error, and the next message is handled."""
     ada = await place.connect("ada", max_size=None)
     text, code = BAD_TEXT[what]
     if text is None:
@@ -146,8 +148,10 @@ BAD_BINARY = {
 
 
 @pytest.mark.parametrize("what", BAD_BINARY)
-async def test_bad_binary(place: Place, what: str) -> None:
-    """The same in MessagePack."""
+async def test_hub_answers_malformed_messagepack_and_takes_the_next_message(
+    place: Place, what: str
+) -> None:
+    """Each malformed MessagePack message is answered with its error, and the next is handled."""
     ada = await place.connect("ada", over="websocket-msgpack")
     data, code = BAD_BINARY[what]
     await ada.raw(data)
@@ -157,8 +161,8 @@ async def test_bad_binary(place: Place, what: str) -> None:
     assert (await ada.ask("history", {"channel": "c"}))["payload"]["messages"] == []
 
 
-async def test_binary_from_a_json_client(place: Place) -> None:
-    """UTF-8 JSON in a binary message is an envelope; what is not UTF-8 is an error."""
+async def test_hub_reads_json_in_a_binary_message(place: Place) -> None:
+    """UTF-8 JSON in a binary message is an envelope; bytes that are not UTF-8 are an error."""
     ada = await place.connect("ada")
     await ada.raw(b'{"type": "ping", "id": "b"}')
     assert (await ada.next("pong"))["reply_to"] == "b"
@@ -168,7 +172,7 @@ async def test_binary_from_a_json_client(place: Place) -> None:
     assert (await ada.next("error"))["payload"]["code"] == "invalid_message"
 
 
-async def test_the_last_of_two_keys_wins(place: Place) -> None:
+async def test_codec_takes_the_last_of_two_equal_keys(place: Place) -> None:
     """Where a key stands twice, the last one counts, in the envelope and in the data."""
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "c"})
@@ -179,8 +183,8 @@ async def test_the_last_of_two_keys_wins(place: Place) -> None:
     assert (await ada.next("publication"))["payload"]["data"] == {"a": 2}
 
 
-async def test_hostile_names_arrive_as_text(place: Place) -> None:
-    """Names and texts are text: they come out as they came in, whatever they contain."""
+async def test_hostile_names_and_texts_arrive_unchanged(place: Place) -> None:
+    """Names and texts arrive as they were sent, whatever they contain."""
     ada = await place.connect("ada")
     name = "<img src=x onerror=alert(1)>\u202e'\""
     await ada.ask("connect", {"name": name})
@@ -189,22 +193,24 @@ async def test_hostile_names_arrive_as_text(place: Place) -> None:
     assert (said["name"], said["text"]) == (name, "</script>\u2028")
 
 
-async def test_a_bad_name_in_the_address(place: Place) -> None:
-    """A name that is none is an error, and its bearer a guest."""
+async def test_client_with_an_invalid_name_in_the_address_is_a_guest(place: Place) -> None:
+    """An invalid name in the address is answered with an error, and the client stays a guest."""
     ada = await place.connect("x" * 200)
     assert (await ada.next("error"))["payload"]["code"] == "invalid_name"
     assert ada.welcome["payload"]["name"].startswith("guest-")
 
 
-async def test_a_strange_address(place: Place) -> None:
-    """An address that is no URL to all parsers is taken for what stands after its question mark."""
+async def test_hub_reads_the_query_of_an_address_that_parsers_disagree_on(place: Place) -> None:
+    """Of an address that not all parsers take for a URL, the text after the question
+    mark counts.
+    """
     async with connect(f"{place.url}/[?name=ada") as client:
         welcome = json.loads(await client.recv())
     assert (welcome["type"], welcome["payload"]["name"]) == ("welcome", "ada")
 
 
-async def test_errors_are_counted(start: Any) -> None:
-    """Each error answered is told to the connection's meter."""
+async def test_meter_counts_each_error_answered(start: Any) -> None:
+    """Each error answered is counted on the connection's meter."""
     place = await start()
     ada = await place.connect("ada", over="memory")
     for _ in range(3):
@@ -212,8 +218,8 @@ async def test_errors_are_counted(start: Any) -> None:
     assert ada.peer.errors == 3
 
 
-async def test_more_than_the_rate_is_refused_then_closed(start: Any) -> None:
-    """Above its rate a client is told to wait; one that goes on and on is closed with 1008."""
+async def test_hub_refuses_messages_above_the_rate_then_closes_a_flood(start: Any) -> None:
+    """Above its rate a client is told to wait; one that never pauses is closed with 1008."""
     place = await start(rate=0.1, burst=5)
     ada = await place.connect("ada")
     for number in range(7):
@@ -233,15 +239,17 @@ async def test_more_than_the_rate_is_refused_then_closed(start: Any) -> None:
     assert await ada.close_code() == 1008
 
 
-async def test_a_message_too_large_closes_with_1009(place: Place) -> None:
-    """What is larger than the server takes closes the connection, as the protocol has it."""
+async def test_server_closes_with_1009_when_a_message_is_too_large(place: Place) -> None:
+    """A message larger than the server's limit closes the connection with 1009."""
     ada = await place.connect("ada")
     await ada.raw("x" * (limits.MESSAGE_SIZE + 1))
     assert await ada.close_code() == 1009
 
 
-async def test_the_largest_message_fits_everywhere(place: Place) -> None:
-    """What grows most when encoded anew still fits into what libraries take by default."""
+async def test_largest_message_stays_below_a_mebibyte_in_every_codec(place: Place) -> None:
+    """The message that grows most between codecs stays below the 1 MiB that libraries take by
+    default.
+    """
     ada = await place.connect("ada", over="websocket-msgpack")
     bo = await place.connect("bo")
     await bo.ask("subscribe", {"channel": "c"})
@@ -250,8 +258,10 @@ async def test_the_largest_message_fits_everywhere(place: Place) -> None:
     assert (await bo.next("publication"))["payload"]["data"] == data
 
 
-async def test_a_slow_reader_is_let_go(start: Any) -> None:
-    """A client that reads nothing is closed when too much waits for it; the others get it all."""
+async def test_hub_disconnects_a_slow_consumer_and_the_others_miss_nothing(start: Any) -> None:
+    """A client that reads nothing is disconnected when too much waits for it; the others get every
+    message.
+    """
     place = await start(max_waiting=262_144, max_size=131_072, history=0)
     slow, ada = await place.connect("slow", compression=None), await place.connect("ada")
     for client in (slow, ada):

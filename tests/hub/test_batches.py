@@ -1,4 +1,4 @@
-"""Several messages in one: a client's, a channel's, and both."""
+"""Batches: of a client, of a channel, and of both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtmon.hub import ChannelOptions
 Place = Any
 
 
-async def test_a_client_asks_for_batches(place: Place) -> None:
+async def test_client_receives_batches_of_its_size_and_delay(place: Place) -> None:
     """Messages are collected up to the size, or for the delay, in order; one alone is no batch."""
     ada = await place.connect("ada")
     await ada.next("user_joined")
@@ -36,9 +36,9 @@ async def test_a_client_asks_for_batches(place: Place) -> None:
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack"])
-async def test_a_channel_is_set_up_for_batches(start: Any, over: str) -> None:
-    """A channel's batches hold whole messages, the same for all; who comes in between gets
-    only what comes after.
+async def test_channel_with_batches_sends_whole_messages_in_one(start: Any, over: str) -> None:
+    """A channel's batches are the same for all subscribers; a new subscriber gets only later
+    messages.
     """
     rules = {"ticks.*": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
@@ -61,7 +61,7 @@ async def test_a_channel_is_set_up_for_batches(start: Any, over: str) -> None:
     assert place.hub.channel_stats()["channel:ticks.a"].published == 5
 
 
-async def test_a_batch_never_holds_a_batch(start: Any) -> None:
+async def test_batch_never_holds_a_batch(start: Any) -> None:
     """Where both a channel and a client have batches, the client's hold messages only."""
     rules = {"ticks": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
@@ -79,8 +79,8 @@ async def test_a_batch_never_holds_a_batch(start: Any) -> None:
     assert (stats.published, stats.delivered) == (6, 6)
 
 
-async def test_a_client_sends_a_batch(place: Place) -> None:
-    """Each message of a batch is taken and answered alone; a batch inside one is refused."""
+async def test_hub_answers_each_message_of_a_client_batch(place: Place) -> None:
+    """Each message of a batch is handled and answered by itself; a batch inside one is refused."""
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "c"})
     inner = [

@@ -1,4 +1,4 @@
-"""Publishers that wait for room at a slow reader: ``slow="block"``."""
+"""Publishers that wait for room at a slow consumer: ``slow="block"``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.hub.readers import (
 )
 
 
-async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> None:
-    """With ``block``, publish() waits for room, and nobody loses anything."""
+async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> None:
+    """With ``block``, publish() waits for room, and no subscriber misses a message."""
     hub = Hub(max_waiting_messages=10, channels={"c": ChannelOptions(slow="block")})
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -38,7 +38,7 @@ async def test_a_publisher_that_blocks_is_as_fast_as_its_slowest_reader() -> Non
                 published.append(n)
 
         task = asyncio.create_task(publish())
-        peer = next(iter(hub.audience.sessions.values())).peer
+        peer = next(iter(hub.connections.values())).peer
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
@@ -62,15 +62,15 @@ class FarBroker(MemoryBroker):
 
 
 @pytest.mark.parametrize("broker", [MemoryBroker, FarBroker])
-async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]) -> None:
-    """However many publishers wait when room comes, they go on as it lasts, also where publishing
-    takes a while: the reader stays and gets everything in order.
+async def test_many_blocking_publishers_share_the_room_in_order(broker: type[MemoryBroker]) -> None:
+    """However many publishers wait, they go on as room comes: the subscriber stays and gets
+    everything in order.
     """
     hub = Hub(max_waiting_messages=10, slow="block", announce=60.0, broker=broker())
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
-        peer = next(iter(hub.audience.sessions.values())).peer
+        peer = next(iter(hub.connections.values())).peer
         publishing = asyncio.gather(
             *[hub.publish("c", {"n": n, "pad": PAD}) for n in range(3 * COUNT)]
         )
@@ -84,8 +84,8 @@ async def test_many_publishers_wait_for_the_same_room(broker: type[MemoryBroker]
         assert row(server).dropped == 0
 
 
-async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
-    """A publisher that waits for a reader goes on when the reader leaves, or is cut."""
+async def test_blocking_publisher_goes_on_when_the_subscriber_leaves() -> None:
+    """A publisher that waits for a subscriber goes on when that one leaves, or is cut."""
     hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2, max_waiting_age=3_600.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -93,5 +93,5 @@ async def test_a_publisher_does_not_wait_for_somebody_who_is_gone() -> None:
         async with asyncio.timeout(LONG):
             for _ in range(COUNT):
                 await hub.publish("c", {"pad": PAD})
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         client.transport.abort()

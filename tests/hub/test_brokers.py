@@ -1,4 +1,4 @@
-"""What every broker must do: the contract suite."""
+"""The contract that every broker keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from rtmon.hub.brokers.base import Broker, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 from tests.hub.redis_server import RedisServer
 
 KEEP = {"size": 5, "age": 60.0}
@@ -71,9 +71,9 @@ def data(published: list[Published]) -> list[Any]:
     return [each.draft.data for each in published]
 
 
-async def test_publishing_stores_and_delivers(broker: Broker) -> None:
-    """What is published is delivered in order with the position that the publisher is told,
-    and is in the history.
+async def test_broker_stores_and_delivers_publications_in_order(broker: Broker) -> None:
+    """A publication is delivered in order with the position of its receipt, and is in
+    the history.
     """
     delivered: list[tuple[str, Published]] = []
     broker.attach(lambda key, published: delivered.append((key, published)))
@@ -90,7 +90,7 @@ async def test_publishing_stores_and_delivers(broker: Broker) -> None:
     assert recovery.recovered is True
 
 
-async def test_many_publishers_at_once(broker: Broker) -> None:
+async def test_broker_gives_dense_offsets_to_concurrent_publishers(broker: Broker) -> None:
     """Offsets are dense and deliveries in their order, however many publish at once."""
     offsets: list[int] = []
     broker.attach(lambda key, published: offsets.append(published.offset))
@@ -99,8 +99,8 @@ async def test_many_publishers_at_once(broker: Broker) -> None:
     assert sorted(r.offset for r in receipts) == offsets
 
 
-async def test_channels_count_for_themselves(broker: Broker) -> None:
-    """Each channel has offsets of its own, which grow by one whatever is published elsewhere."""
+async def test_broker_counts_each_channel_by_itself(broker: Broker) -> None:
+    """Each channel has its own offsets, which grow by one whatever is published elsewhere."""
     first = await broker.publish("a", draft(0), **KEEP)
     other = await broker.publish("b", draft(0), **KEEP)
     second = await broker.publish("a", draft(0), **KEEP)
@@ -108,8 +108,8 @@ async def test_channels_count_for_themselves(broker: Broker) -> None:
     assert (await broker.recover("b", since=None, age=60.0)).offset == other.offset
 
 
-async def test_size_bounds_the_history(broker: Broker) -> None:
-    """Beyond the size the oldest go, and whoever missed them is told."""
+async def test_history_drops_the_oldest_beyond_its_size(broker: Broker) -> None:
+    """Beyond the size the oldest publications go, and a subscriber that missed them is told so."""
     for number in range(8):
         receipt = await broker.publish("a", draft(number), **KEEP)
     epoch = receipt.epoch
@@ -121,8 +121,8 @@ async def test_size_bounds_the_history(broker: Broker) -> None:
     assert (none.published, none.recovered, none.offset) == ([], True, 8)
 
 
-async def test_age_bounds_the_history(broker: Broker, clock: Clock) -> None:
-    """What is too old is gone, and whoever missed it is told; who missed nothing is not."""
+async def test_history_drops_publications_beyond_their_age(broker: Broker, clock: Clock) -> None:
+    """Publications that are too old go, and only subscribers that missed them are told so."""
     receipt = await broker.publish("a", draft(0), **KEEP)
     clock.now += 61
     late = await broker.recover("a", since=(receipt.epoch, 0), age=60.0)
@@ -130,25 +130,27 @@ async def test_age_bounds_the_history(broker: Broker, clock: Clock) -> None:
     assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
 
 
-async def test_another_epoch_is_not_recovered(broker: Broker) -> None:
-    """A position of another life means nothing here."""
+async def test_broker_does_not_recover_a_position_of_another_epoch(broker: Broker) -> None:
+    """A position of another epoch is not recovered."""
     await broker.publish("a", draft(0), **KEEP)
     strange = await broker.recover("a", since=("another", 1), age=60.0)
     assert (strange.published, strange.recovered, strange.offset) == ([], False, 1)
     assert (await broker.recover("a", since=None, age=60.0)).recovered is None
 
 
-async def test_without_history(broker: Broker) -> None:
-    """A channel that keeps nothing still counts, and says what it cannot give."""
+async def test_channel_without_history_still_counts_offsets(broker: Broker) -> None:
+    """A channel that keeps nothing counts offsets, and says that it cannot recover."""
     receipt = await broker.publish("a", draft(0), size=0, age=60.0)
     assert receipt.offset == 1
     assert (await broker.recover("a", since=(receipt.epoch, 0), age=60.0)).recovered is False
     assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
 
 
-async def test_held_channels_are_not_forgotten(broker: Broker, redis: RedisServer) -> None:
-    """A channel that nobody holds may be forgotten, and never one that somebody does; one that
-    was forgotten comes back with offsets that mislead nobody.
+async def test_broker_never_forgets_a_channel_that_is_held(
+    broker: Broker, redis: RedisServer
+) -> None:
+    """Only a channel without subscribers may be forgotten; when it comes back, its offsets are
+    higher than before.
     """
     first = await broker.publish("held", draft(0), **KEEP)
     missed = await broker.publish("idle", draft(0), **KEEP)
@@ -169,8 +171,10 @@ async def test_held_channels_are_not_forgotten(broker: Broker, redis: RedisServe
         assert held.recovered is False
 
 
-async def test_repeats_are_published_once(broker: Broker, clock: Clock) -> None:
-    """One sender's id counts once within five minutes; ids of others, and later, are new."""
+async def test_broker_publishes_a_repeated_id_once(broker: Broker, clock: Clock) -> None:
+    """A sender's id is published once within five minutes; ids of other senders, and later ones,
+    are new.
+    """
     delivered: list[str] = []
     broker.attach(lambda key, published: delivered.append(key))
     first = await broker.publish("a", draft(0, "x"), sender="ada", **KEEP)
@@ -186,8 +190,10 @@ async def test_repeats_are_published_once(broker: Broker, clock: Clock) -> None:
     assert not (await broker.publish("a", draft(0, "x"), **KEEP)).duplicate, "has no sender"
 
 
-async def test_presence(broker: Broker) -> None:
-    """Who is in a channel is counted and named, in order, with the latest that they said."""
+async def test_broker_lists_the_clients_present_in_a_channel(broker: Broker) -> None:
+    """Clients in a channel are counted and listed in order, with the latest they said of
+    themselves.
+    """
     ada, bo = Member(client_id="1", name="ada"), Member(client_id="2", name="bo")
     assert await broker.join("a", ada) == 1
     assert await broker.join("a", bo) == 2

@@ -10,8 +10,8 @@ from rtmon.errors import OptionError
 Place = Any
 
 
-async def test_echo_is_a_choice(place: Place) -> None:
-    """The speaker hears itself unless the message, or else the hub, says otherwise."""
+async def test_publisher_hears_itself_unless_echo_is_off(place: Place) -> None:
+    """A client gets its own message unless the message, or else the hub, says otherwise."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.send("chat_message", {"text": "not to me", "echo": False})
     await ada.send("chat_message", {"text": "to all"})
@@ -19,8 +19,8 @@ async def test_echo_is_a_choice(place: Place) -> None:
     assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
 
 
-async def test_last_words(place: Place) -> None:
-    """A message is heard although its sender's close frame came with it."""
+async def test_hub_handles_a_message_that_came_with_the_close_frame(place: Place) -> None:
+    """A message is published although its sender's close frame came in the same read."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     protocol = ada.connection.protocol
     protocol.send_text(b'{"type": "chat_message", "payload": {"text": "bye"}}')
@@ -29,7 +29,7 @@ async def test_last_words(place: Place) -> None:
     assert (await bo.next("chat_message"))["payload"]["text"] == "bye"
 
 
-async def test_a_hub_without_echo(start: Any) -> None:
+async def test_message_asks_for_echo_where_the_hub_has_none(start: Any) -> None:
     """With echo off by default, a message can still ask for it."""
     place = await start(echo=False)
     ada = await place.connect("ada")
@@ -38,8 +38,8 @@ async def test_a_hub_without_echo(start: Any) -> None:
     assert (await ada.next("chat_message"))["payload"]["text"] == "loud"
 
 
-async def test_private_messages_reach_one(place: Place) -> None:
-    """A private message reaches its target with its sender, and nobody else."""
+async def test_private_message_reaches_only_its_target(place: Place) -> None:
+    """A private message reaches its target with its sender, and no other client."""
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     answer = await ada.ask("private_message", {"to": bo.id, "text": "psst", "ack": True})
     assert answer["type"] == "ack"
@@ -50,8 +50,8 @@ async def test_private_messages_reach_one(place: Place) -> None:
     assert unknown["payload"]["code"] == "unknown_client"
 
 
-async def test_typing_ends_by_itself(start: Any) -> None:
-    """Typing is told once, however often it is said, and ends after the timeout."""
+async def test_typing_ends_after_the_timeout(start: Any) -> None:
+    """Typing is announced once, however often it is sent, and ends after the timeout."""
     place = await start(typing_timeout=0.3)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     for _ in range(4):
@@ -62,8 +62,8 @@ async def test_typing_ends_by_itself(start: Any) -> None:
     assert [m for m in await ada.quiet() if m["type"].startswith("typing")] == []
 
 
-async def test_speaking_ends_typing(place: Place) -> None:
-    """With the message that was typed, typing has ended; and so it has when one leaves."""
+async def test_typing_ends_with_the_message_and_with_the_client(place: Place) -> None:
+    """The message that was typed ends the indicator, and so does a client that leaves."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.send("typing_start")
     await ada.send("chat_message", {"text": "done"})
@@ -76,8 +76,8 @@ async def test_speaking_ends_typing(place: Place) -> None:
     await bo.next("typing_end")
 
 
-async def test_typing_in_a_room_stays_there(place: Place) -> None:
-    """Only the room's members see who is typing in it."""
+async def test_typing_in_a_room_is_announced_to_its_members_only(place: Place) -> None:
+    """Only the room's members are told that a client types in it."""
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     for client in (ada, bo):
         await client.ask("join_room", {"room": "r"})
@@ -94,7 +94,7 @@ async def test_typing_in_a_room_stays_there(place: Place) -> None:
     assert answer["payload"]["code"] == "not_in_room"
 
 
-async def test_notifications_reach_all_connections_of_a_user(place: Place) -> None:
+async def test_notification_reaches_all_connections_of_its_user(place: Place) -> None:
     """A notification reaches each connection of its user, and no other."""
     one = await place.connect("phone", user="ada")
     two = await place.connect("desk")
@@ -110,8 +110,8 @@ async def test_notifications_reach_all_connections_of_a_user(place: Place) -> No
         place.hub.notify("ada", "Hello", data=[float("nan")])
 
 
-async def test_users_come_online_once(place: Place) -> None:
-    """A user is online with the first connection, and offline with the last one."""
+async def test_user_is_announced_online_and_offline_once(place: Place) -> None:
+    """A user is online with its first connection, and offline with its last."""
     watcher = await place.connect("watcher")
     first = await place.connect("phone", user="ada")
     online = (await watcher.next("user_online"))["payload"]
@@ -124,10 +124,12 @@ async def test_users_come_online_once(place: Place) -> None:
     assert (await watcher.next("user_offline"))["payload"]["user_count"] == 0
 
 
-async def test_many_joins_are_few_messages(start: Any) -> None:
-    """Who come at once are told in one message, which has their number and names a hundred."""
+async def test_joins_of_one_interval_are_one_message(start: Any) -> None:
+    """Clients that connect at once are announced in one message, with their number and a hundred
+    names.
+    """
     place = await start(announce=60.0)
-    tell_all = place.hub.reception.arrivals.flush
+    tell_all = place.hub._parts.join_leave.flush
     watcher = await place.connect("watcher")
     tell_all()
     await watcher.next("user_joined")
@@ -140,12 +142,12 @@ async def test_many_joins_are_few_messages(start: Any) -> None:
     assert joined["users"][0]["name"] == joined["name"]
 
 
-async def test_a_thousand_joins_are_not_a_million_frames(start: Any) -> None:
-    """When a thousand come at once, what each is told is a few messages, not one for each other;
-    the same when they leave.
+async def test_thousand_joins_cost_each_client_a_few_messages(start: Any) -> None:
+    """When a thousand clients connect at once, each is sent a few messages, and again when they
+    leave.
     """
     place = await start(history=0, announce=60.0)
-    tell_all = place.hub.reception.arrivals.flush
+    tell_all = place.hub._parts.join_leave.flush
     crowd = [await place.connect(f"user{number}", over="memory") for number in range(1_000)]
     tell_all()
     told = sum(client.peer.inbox.qsize() for client in crowd)
@@ -157,8 +159,8 @@ async def test_a_thousand_joins_are_not_a_million_frames(start: Any) -> None:
     assert 0 < ada.peer.inbox.qsize() < 30
 
 
-async def test_nobody_speaks_before_being_told_as_here(start: Any) -> None:
-    """Who speaks at once after coming is announced first."""
+async def test_client_is_announced_before_its_first_message(start: Any) -> None:
+    """A client that publishes right after connecting is announced first."""
     place = await start(announce=60.0)
     watcher, ada = await place.connect("watcher"), await place.connect("ada")
     await ada.send("chat_message", {"text": "hi"})
@@ -166,8 +168,8 @@ async def test_nobody_speaks_before_being_told_as_here(start: Any) -> None:
     assert "ada" in [u["name"] for u in watcher.heard[-1]["payload"]["users"]]
 
 
-async def test_who_speaks_announces_nobody_else(start: Any) -> None:
-    """In a place with much talk, comings are collected as they are in a quiet one."""
+async def test_publisher_announces_no_other_client_early(start: Any) -> None:
+    """In a busy room, joins of other clients are still collected for the interval."""
     place = await start(announce=60.0)
     ada = await place.connect("ada")
     await ada.send("chat_message", {"text": "hi"})
@@ -178,7 +180,7 @@ async def test_who_speaks_announces_nobody_else(start: Any) -> None:
     assert [m for m in await ada.quiet() if m["type"] == "user_joined"] == []
 
 
-async def test_connect_changes_who_one_is(place: Place) -> None:
+async def test_connect_changes_name_and_info_at_any_time(place: Place) -> None:
     """Name and info can be changed at any time; what is left out stays."""
     ada = await place.connect("ada")
     answer = await ada.ask("connect", {"info": {"mood": "fine"}})
@@ -191,7 +193,7 @@ async def test_connect_changes_who_one_is(place: Place) -> None:
     ]
 
 
-async def test_a_full_hub_says_so(start: Any) -> None:
+async def test_hub_closes_with_1013_when_full(start: Any) -> None:
     """Beyond max_connections a connection is closed with 1013."""
     from websockets.asyncio.client import connect
 
@@ -203,8 +205,8 @@ async def test_a_full_hub_says_so(start: Any) -> None:
         assert "full" in late.close_reason
 
 
-async def test_application_messages(place: Place) -> None:
-    """A message type of one's own has a typed payload, an answer, and errors like all others."""
+async def test_custom_message_type_has_payload_answer_and_errors(place: Place) -> None:
+    """A custom message type has a typed payload, an answer, and errors like all others."""
     import msgspec
 
     from rtmon.errors import ProtocolError
@@ -238,8 +240,8 @@ async def test_application_messages(place: Place) -> None:
 
 
 @pytest.mark.parametrize("payload", [Any, dict[str, list[float]]])
-async def test_application_messages_hold_finite_numbers(place: Place, payload: Any) -> None:
-    """NaN and infinities are refused in messages of one's own, too, whatever their type."""
+async def test_custom_message_refuses_nan_and_infinity(place: Place, payload: Any) -> None:
+    """NaN and infinities are refused in custom messages, too, whatever their type."""
 
     async def mean(session: Any, payload: Any) -> float:
         return sum(payload["of"]) / len(payload["of"])

@@ -71,8 +71,8 @@ def visible(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack"])
-async def test_a_file_goes_to_a_room(start: Any, folder: Path, over: str) -> None:
-    """A file of megabytes, sent in binary chunks, reaches the others byte for byte."""
+async def test_file_reaches_the_members_of_a_room(start: Any, folder: Path, over: str) -> None:
+    """A file of megabytes, sent in binary chunks, reaches the other members byte for byte."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=over)
     for client in (ada, bo):
@@ -95,8 +95,10 @@ async def test_a_file_goes_to_a_room(start: Any, folder: Path, over: str) -> Non
     assert [m for m in await ada.quiet() if m["type"] == "file_offer"] == []
 
 
-async def test_an_upload_resumes(start: Any, folder: Path) -> None:
-    """After a reconnect a transfer goes on where it was, and nothing shows before it is whole."""
+async def test_upload_resumes_after_a_reconnect(start: Any, folder: Path) -> None:
+    """After a reconnect an upload goes on where it was, and the file appears only
+    when it is whole.
+    """
     place = await start(files=folder)
     ada = await place.connect("ada")
     data = os.urandom(100_000)
@@ -115,8 +117,8 @@ async def test_an_upload_resumes(start: Any, folder: Path) -> None:
     assert (folder / "a.bin").read_bytes() == data
 
 
-async def test_a_download_resumes(start: Any, folder: Path) -> None:
-    """Who comes back takes the rest of a file."""
+async def test_download_resumes_after_a_reconnect(start: Any, folder: Path) -> None:
+    """A client that reconnects gets the rest of a file."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     data = os.urandom(200_000)
@@ -128,7 +130,7 @@ async def test_a_download_resumes(start: Any, folder: Path) -> None:
     assert await download(bo, file, len(data), have=part) == data
 
 
-async def test_no_faster_than_the_receiver(start: Any, folder: Path) -> None:
+async def test_download_stays_within_the_window_of_its_receiver(start: Any, folder: Path) -> None:
     """The server is never more than its window ahead of what was acknowledged."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
@@ -143,8 +145,8 @@ async def test_no_faster_than_the_receiver(start: Any, folder: Path) -> None:
     assert (await bo.next("file_done"))["payload"]["size"] == len(data)
 
 
-async def test_what_is_not_as_offered_is_gone(start: Any, folder: Path) -> None:
-    """A wrong hash, too few or too many bytes end the transfer; nothing of it stays."""
+async def test_upload_that_differs_from_its_offer_is_removed(start: Any, folder: Path) -> None:
+    """A wrong hash, too few or too many bytes end the upload, and nothing of it stays."""
     place = await start(files=folder)
     ada = await place.connect("ada")
     answer = await ada.ask("file_offer", {"name": "a", "size": 4, "sha256": "0" * 64})
@@ -163,8 +165,8 @@ async def test_what_is_not_as_offered_is_gone(start: Any, folder: Path) -> None:
     assert list((folder / ".partial").iterdir()) == []
 
 
-async def test_a_transfer_is_cancelled(start: Any, folder: Path) -> None:
-    """Aborting forgets what came and gives its space back."""
+async def test_aborted_upload_gives_its_space_back(start: Any, folder: Path) -> None:
+    """Aborting removes what came and frees its share of the quota."""
     place = await start(files=folder, file_quota=100)
     ada = await place.connect("ada")
     for _ in range(3):
@@ -174,8 +176,10 @@ async def test_a_transfer_is_cancelled(start: Any, folder: Path) -> None:
     assert list((folder / ".partial").iterdir()) == []
 
 
-async def test_limits(start: Any, folder: Path) -> None:
-    """One file, all files and the number of transfers have limits; without a folder none go."""
+async def test_files_are_bounded_in_size_number_and_quota(start: Any, folder: Path) -> None:
+    """One file, all files and the number of transfers are bounded; without a folder files are
+    refused.
+    """
     place = await start(files=folder, file_size=50, file_quota=100)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     refused = await ada.ask("file_offer", {"name": "a", "size": 51})
@@ -193,9 +197,9 @@ async def test_limits(start: Any, folder: Path) -> None:
     assert refused["payload"]["code"] == "files_refused"
 
 
-async def test_whoever_sends_them_files_under_way_are_bounded(start: Any, folder: Path) -> None:
-    """Who says to be another sender for each file does not use up the files that the server's
-    process may have open; what has ended makes room.
+async def test_uploads_are_bounded_over_all_senders(start: Any, folder: Path) -> None:
+    """A client that claims to be another sender for each file is bounded all the same; transfers
+    that end make room.
     """
     place = await start(files=folder, rate=1e6, burst=10_000)
     ada = await place.connect("ada")
@@ -213,9 +217,11 @@ async def test_whoever_sends_them_files_under_way_are_bounded(start: Any, folder
     assert (await ada.ask("file_offer", {"name": "a", "size": 0}))["type"] == "ack"
 
 
-async def test_pieces_are_free_while_they_are_pieces(start: Any, folder: Path) -> None:
-    """A file's pieces do not count against what its sender, all of its user's connections or its
-    address may say; empty ones, of which a file may have any number, do.
+async def test_chunks_of_a_file_cost_no_rate_unless_they_are_empty(
+    start: Any, folder: Path
+) -> None:
+    """A file's chunks do not count against the rates of client, user or address;
+    empty chunks do.
     """
     clock = FakeClock()
     place = await start(
@@ -236,8 +242,8 @@ async def test_pieces_are_free_while_they_are_pieces(start: Any, folder: Path) -
     assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
 
 
-async def test_transfers_are_ones_own(start: Any, folder: Path) -> None:
-    """Nobody can add to, finish or abort somebody else's transfer."""
+async def test_client_cannot_touch_a_transfer_of_another(start: Any, folder: Path) -> None:
+    """A client can neither add to, finish nor abort another client's transfer."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     file = (await ada.ask("file_offer", {"name": "a", "size": 2}))["payload"]["file"]
@@ -251,8 +257,8 @@ async def test_transfers_are_ones_own(start: Any, folder: Path) -> None:
     assert (await ada.next("error"))["payload"]["code"] == "too_large"
 
 
-async def test_base64_chunks(start: Any, folder: Path) -> None:
-    """Where binary cannot be sent, chunks travel as base64 in an envelope."""
+async def test_chunks_travel_as_base64_where_binary_cannot(start: Any, folder: Path) -> None:
+    """Over a text transport, chunks travel as base64 in an envelope."""
     place = await start(files=folder)
     ada = await place.connect("ada")
     file = (await ada.ask("file_offer", {"name": "a", "size": 4}))["payload"]["file"]
@@ -262,8 +268,8 @@ async def test_base64_chunks(start: Any, folder: Path) -> None:
     assert (folder / "a").read_bytes() == bytes(range(4))
 
 
-async def test_two_files_of_one_name(start: Any, folder: Path) -> None:
-    """A name that is taken gets a number, also when both arrive at once."""
+async def test_second_file_of_a_name_gets_a_number(start: Any, folder: Path) -> None:
+    """A name that is taken gets a number, also when two uploads finish at once."""
     place = await start(files=folder)
     people = [await place.connect(str(number)) for number in range(3)]
     done = await asyncio.gather(*[upload(c, "n.tar.gz", c.id.encode()) for c in people])
@@ -290,14 +296,16 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names(name: str) -> None:
-    """Whatever a name tries, it becomes the name of one plain file."""
+def test_hostile_name_becomes_one_plain_file(name: str) -> None:
+    """Whatever a name contains, it becomes the name of one plain file."""
     assert safe_name(name) == HOSTILE[name]
 
 
 @given(st.text(max_size=300))
-def test_names_never_lead_outside(name: str) -> None:
-    """Any text becomes one name in the folder that is seen, and stays what it is."""
+def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
+    """Any text becomes one visible name in the folder, and stays what it is when made
+    safe again.
+    """
     safe = safe_name(name)
     path = Path("/folder") / safe
     assert path.parent == Path("/folder")
@@ -307,8 +315,8 @@ def test_names_never_lead_outside(name: str) -> None:
     assert safe_name(safe) == safe
 
 
-def test_a_new_store_starts_clean(tmp_path: Path) -> None:
-    """Leftovers of an earlier life are removed, and what is there counts against the quota."""
+def test_store_removes_leftovers_and_counts_what_is_there(tmp_path: Path) -> None:
+    """Partial files of an earlier run are removed, and complete ones count against the quota."""
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "old").write_bytes(b"x")
     (tmp_path / "kept").write_bytes(b"x" * 60)

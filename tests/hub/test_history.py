@@ -1,4 +1,4 @@
-"""What was published before: read page by page, and by who returns."""
+"""History: read page by page, and replayed to clients that return."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAITING = 1_048_576
 """Bytes that may wait for one: with a quarter of them, no more is sent of what it missed."""
 
 
-async def test_history_in_pages(place: Place) -> None:
+async def test_client_reads_history_in_pages_without_subscribing(place: Place) -> None:
     """History is read without subscribing, page by page, as whole messages."""
     ada = await place.connect("ada")
     for number in range(7):
@@ -35,9 +35,11 @@ async def test_history_in_pages(place: Place) -> None:
 
 
 @pytest.mark.parametrize("batching", [None, Batch(size=3, delay=0.05)])
-async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -> None:
-    """Who missed more than may wait for one connection gets all of it, as fast as it reads, and
-    what is published meanwhile after it, once.
+async def test_returning_client_gets_more_history_than_may_wait_for_it(
+    start: Any, batching: Batch | None
+) -> None:
+    """A client that missed more than may wait for one connection gets all of it as fast as it
+    reads, then what was published meanwhile, once.
     """
     rules = {"c": ChannelOptions(batch=batching)}
     place = await start(max_waiting=WAITING, channels=rules)
@@ -48,7 +50,7 @@ async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -
     ada.connection.transport.pause_reading()
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since}, id="s")
-    session = place.hub.audience.sessions[ada.id]
+    session = place.hub.connections[ada.id]
     await until(lambda: session.peer.waiting > WAITING / 4)
     for number in range(60, 70):
         await place.hub.publish("c", [number, ""])
@@ -63,10 +65,10 @@ async def test_what_was_missed_may_be_much(start: Any, batching: Batch | None) -
     assert [d[0] for d in await ada.published(1)] == [70]
 
 
-async def test_who_takes_nothing_of_it_is_let_go(
+async def test_hub_closes_client_that_does_not_read_its_history(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who asks for what was missed and then reads nothing is closed, and holds up nobody."""
+    """A client that asks for history and reads nothing is closed, and holds up no other client."""
     monkeypatch.setattr("rtmon.hub.recovery._PATIENCE", 0.2)
     place = await start(max_waiting=WAITING)
     first = await place.hub.publish("c", 0)
@@ -76,7 +78,7 @@ async def test_who_takes_nothing_of_it_is_let_go(
     ada.connection.transport.pause_reading()
     since = {"epoch": first.epoch, "offset": first.offset}
     await ada.send("subscribe", {"channel": "c", "since": since})
-    peer = place.hub.audience.sessions[ada.id].peer
+    peer = place.hub.connections[ada.id].peer
     await until(lambda: peer.waiting > WAITING / 4)
     bo = await place.connect("bo")
     assert (await bo.ask("publish", {"channel": "c", "data": 1, "ack": True}))["type"] == "ack"

@@ -1,4 +1,4 @@
-"""How many may be here, and how much they may say: refused with words, over every transport."""
+"""Connection and rate limits over every transport."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def turned_away(place: Place, over: str, **options: Any) -> str | int:
     try:
         client = await place.come(over=over, **options)
     except (ProtocolError, socketio.exceptions.ConnectionError):
-        (found,) = place.hub.door.refused
+        (found,) = place.hub.refused
         return found
     if isinstance(client, StreamClient):
         return await client.close_code()
@@ -34,9 +34,9 @@ async def turned_away(place: Place, over: str, **options: Any) -> str | int:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_connections_of_one_user(start: Start, over: str) -> None:
-    """Over each transport, one connection too many of a user is refused, other users are not; and
-    one that ended makes room.
+async def test_hub_refuses_one_connection_too_many_of_a_user(start: Start, over: str) -> None:
+    """Over each transport, one connection too many of a user is refused, other users are not; a
+    connection that ends makes room.
     """
     place = await start(auth=login(), connections_per_user=2)
     first = await place.connect(token=token("ada"))
@@ -45,29 +45,31 @@ async def test_connections_of_one_user(start: Start, over: str) -> None:
     assert found in {"too_many_connections", 1013}
     await place.connect(over=over, token=token("bo"))
     await first.leave()
-    await until(lambda: len(list(place.hub.door)) <= 2 + (over == "memory"))
+    await until(
+        lambda: len(place.hub._parts.connection_limits.connections) <= 2 + (over == "memory")
+    )
     await place.connect(over=over, token=token("ada"))
 
 
-async def test_connections_of_one_address(start: Start) -> None:
-    """Of one address so many may be here, whoever they say they are, those included who did not
-    say it yet.
+async def test_hub_counts_connections_of_an_address_before_authentication(start: Start) -> None:
+    """Connections of one address are bounded whatever user they claim, those not yet authenticated
+    included.
     """
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
     nobody = await place.come()
-    await until(lambda: len(list(place.hub.door)) == 2)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
     await place.connect(over="memory", token=token("bo"))  # from elsewhere
     await nobody.leave()
-    await until(lambda: len(list(place.hub.door)) == 2)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     await place.connect(token=token("bo"))
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_the_oldest_may_go_instead(start: Start, over: str) -> None:
-    """Where the hub is told so, the oldest connection of the user goes for a new one, and does not
-    come back by itself, or two would chase each other away for ever.
+async def test_hub_closes_the_oldest_connection_where_told_so(start: Start, over: str) -> None:
+    """With close_oldest, the user's oldest connection is closed with a code that keeps it from
+    reconnecting.
     """
     place = await start(auth=login(), connections_per_user=2, at_limit="close_oldest")
     oldest = await place.connect(over=over, token=token("ada"))
@@ -77,8 +79,8 @@ async def test_the_oldest_may_go_instead(start: Start, over: str) -> None:
         await each.ask("ping")
 
 
-async def test_who_says_nothing_takes_nobodys_place(start: Start) -> None:
-    """Of one address, connections that have not said who they are go before those that have."""
+async def test_unauthenticated_connections_are_closed_first(start: Start) -> None:
+    """Of one address, connections that have not authenticated are closed before those that have."""
     place = await start(
         auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
     )
@@ -89,9 +91,9 @@ async def test_who_says_nothing_takes_nobodys_place(start: Start) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_all_connections_of_one_user_together(start: Start, over: str) -> None:
-    """What one user says over several connections is counted together, and no more is taken of it
-    than of one; the answer says when to try again, and then it is taken.
+async def test_rate_limit_of_a_user_counts_all_its_connections(start: Start, over: str) -> None:
+    """Messages of a user's connections share one limit; the answer says when to try again, and then
+    the message is taken.
     """
     clock = FakeClock()
     place = await start(auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic, rate=1_000)
@@ -109,10 +111,8 @@ async def test_all_connections_of_one_user_together(start: Start, over: str) -> 
     assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
 
 
-async def test_a_reconnect_is_no_fresh_start(start: Start) -> None:
-    """Who comes anew has what is left of its address's messages, and coming takes one: nobody gets
-    around a limit by coming often.
-    """
+async def test_reconnect_does_not_reset_the_rate_limit_of_an_address(start: Start) -> None:
+    """A new connection has what is left of its address's rate, and costs one message of it."""
     clock = FakeClock()
     place = await start(address_rate=1, address_burst=3, clock=clock.monotonic)
     for _ in range(3):
@@ -126,9 +126,11 @@ async def test_a_reconnect_is_no_fresh_start(start: Start) -> None:
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "sse"])
-async def test_trying_tokens_is_bounded_by_address(start: Start, over: str) -> None:
-    """Who shows token after token is soon not asked any more, over streams too, and whom nobody
-    asked costs no more than that.
+async def test_hub_stops_checking_tokens_of_an_address_above_its_rate(
+    start: Start, over: str
+) -> None:
+    """An address that shows token after token is soon refused unchecked, over streams too, and
+    unchecked attempts cost no more.
     """
     asked: list[Any] = []
     clock = FakeClock()
@@ -137,12 +139,12 @@ async def test_trying_tokens_is_bounded_by_address(start: Start, over: str) -> N
         client = await place.come(over=over, token="guess")  # noqa: S106 - it is none
         await client.leave()
     assert len(asked) == 3
-    assert place.hub.door.refused == {"invalid_token": 3, "rate_limited": 2}
+    assert place.hub.refused == {"invalid_token": 3, "rate_limited": 2}
 
 
-async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
-    """Who makes room for others while it is found out who they are does not come in after all, and
-    nobody hears of them.
+async def test_client_closed_during_authentication_is_never_welcomed(start: Start) -> None:
+    """A client that is closed to make room while it is being authenticated is neither welcomed nor
+    announced.
     """
     known = asyncio.Event()
 
@@ -153,19 +155,19 @@ async def test_who_is_shown_out_while_asked_is_never_in(start: Start) -> None:
 
     place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
     eve = await place.come(token="slow")  # noqa: S106 - it is none
-    await until(lambda: len(list(place.hub.door)) == 1)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
     ada = await place.connect(token="ada")  # noqa: S106 - it is none
     assert await eve.close_code() == 4501
     known.set()
-    await until(lambda: len(list(place.hub.door)) == 1)
+    await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
     heard = [message for message in await ada.quiet() if "slow" in str(message)]
     assert heard == []
-    assert place.hub.door.refused == {}
+    assert place.hub.refused == {}
 
 
-async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
-    """What stands in a batch behind what one is closed for is not done, nor is what was still being
-    asked about when the time was up.
+async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start: Start) -> None:
+    """The rest of a batch behind the message that closes a client is ignored, and so is what was
+    still being checked.
     """
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -185,15 +187,17 @@ async def test_who_is_shown_out_is_not_heard_on(start: Start) -> None:
     slow = await place.connect(token=token("slow"))
     await slow.send("chat_message", {"text": "hi"})
     await asked.wait()
-    (session,) = [each for each in place.hub.door if each.user == "slow"]
+    (session,) = [
+        each for each in place.hub._parts.connection_limits.connections if each.user == "slow"
+    ]
     session.peer.close(4001, "over")
     answer.set()
     assert await slow.close_code() == 4001
     assert not [message for message in await bo.quiet() if message["type"] == "chat_message"]
 
 
-async def test_streams_that_are_being_asked_are_bounded(start: Start) -> None:
-    """Over streams, no more are asked at once who they are than may be connected."""
+async def test_streams_being_authenticated_count_against_max_connections(start: Start) -> None:
+    """Over event streams, no more clients are being authenticated at once than may be connected."""
     asked, answer = 0, asyncio.Event()
 
     async def check(_: Credentials) -> User:
@@ -205,15 +209,15 @@ async def test_streams_that_are_being_asked_are_bounded(start: Start) -> None:
     place = await start(auth=check, max_connections=2, auth_timeout=60)
     await place.asgi()
     coming = [asyncio.create_task(place.come(over="sse", token="x")) for _ in range(6)]  # noqa: S106
-    await until(lambda: place.hub.door.refused == {"full": 4})
+    await until(lambda: place.hub.refused == {"full": 4})
     assert asked == 2
     answer.set()
     await asyncio.gather(*coming)
-    await until(lambda: len(place.hub.audience.sessions) == 2)
+    await until(lambda: len(place.hub.connections) == 2)
 
 
-async def test_nothing_is_left_of_who_went(start: Start) -> None:
-    """Hundreds of comings and goings, refused ones and unsaid ones too, leave nothing behind."""
+async def test_limits_keep_nothing_of_connections_that_ended(start: Start) -> None:
+    """Hundreds of connections, refused and unauthenticated ones too, leave nothing behind."""
     place = await start(
         auth=login(), connections_per_user=50, connections_per_address=50, user_rate=1e6
     )
@@ -227,14 +231,14 @@ async def test_nothing_is_left_of_who_went(start: Start) -> None:
         place.clients.clear()
         with pytest.raises(ProtocolError):
             await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
-    assert not list(hub.door)
-    assert not len(hub.door._here)
-    assert len(hub.door._by_user or ()) <= 3
+    assert not hub._parts.connection_limits.connections
+    assert not len(hub._parts.connection_limits._groups)
+    assert len(hub._parts.rate_limits._by_user or ()) <= 3
 
 
-async def test_crowds_do_not_slip_in(start: Start) -> None:
-    """Of many that come at once, while it takes time to find out who they are, no more get in than
-    may.
+async def test_limits_hold_when_many_clients_authenticate_at_once(start: Start) -> None:
+    """Of many clients that connect at once while authentication takes time, no more are welcomed
+    than may be.
     """
     check = login()
 
@@ -246,11 +250,11 @@ async def test_crowds_do_not_slip_in(start: Start) -> None:
     coming = [place.come(over="memory", token=token("ada")) for _ in range(20)]
     done = await asyncio.gather(*coming, return_exceptions=True)
     refused = [each for each in done if isinstance(each, ProtocolError)]
-    assert (len(refused), len(place.hub.audience.sessions)) == (17, 3)
+    assert (len(refused), len(place.hub.connections)) == (17, 3)
 
 
-def test_options_that_make_no_sense() -> None:
-    """A bound that is none is an error at once."""
+def test_hub_options_refuse_limits_that_make_no_sense() -> None:
+    """A limit out of range is an OptionError at once."""
     for wrong in (
         {"at_limit": "refuse_all"},
         {"connections_per_address": 0},

@@ -1,4 +1,4 @@
-"""A hub and event loops: notebooks end one and begin another."""
+"""A hub over several event loops: notebooks end one and begin another."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rtmon.hub import Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 
 
-def test_a_hub_goes_on_with_another_loop() -> None:
-    """Announcements, history and listeners go on when the loop ended and another one begins."""
+def test_hub_goes_on_when_another_loop_begins() -> None:
+    """Announcements, history and callbacks go on when the loop ended and another one begins."""
     hub = Hub(announce=0.02)
     heard: list[Any] = []
 
@@ -41,5 +41,5 @@ def test_a_hub_goes_on_with_another_loop() -> None:
         kinds = asyncio.run(once(number))
         assert kinds[0] == "welcome"
     assert heard == [0, 1]
-    assert hub.audience.sessions == {}
-    assert len(hub.audience.rooms) == 0
+    assert hub.connections == {}
+    assert len(hub.registry.rooms) == 0

@@ -1,4 +1,4 @@
-"""A hub's connections as a Monitor sees them."""
+"""A hub's connections as a Monitor shows them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 def beat(hub: Hub) -> None:
     """Ask the only client for a sign of life."""
-    (session,) = hub.audience.sessions.values()
+    (session,) = hub.connections.values()
     session.heartbeat.start(3_600)
     session.heartbeat._beat()
 
 
-async def test_names_errors_and_round_trips_are_measured() -> None:
-    """The monitor shows a client under its own name, counts the errors that it was answered, and
-    measures round trips by ping messages.
+async def test_monitor_shows_names_errors_and_round_trips_of_clients() -> None:
+    """A Monitor shows a client under its name, counts its error answers, and measures round trips
+    by ping messages.
     """
     hub = Hub()
     async with (
@@ -59,8 +59,8 @@ async def test_names_errors_and_round_trips_are_measured() -> None:
         assert 0 < row()["rtt"] < 60
 
 
-async def test_round_trips_are_measured_under_an_asgi_server_too() -> None:
-    """Where the server's pings are hidden, those of the hub show in row, Sample and totals."""
+async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
+    """Where the server hides its own pings, those of the hub show in row, Sample and totals."""
     monitor = rtmon.Monitor(interval=1000)
     hub = Hub()
     # A probe of Socket.IO would know of round trips, too.

@@ -45,7 +45,7 @@ async def arrived(*clients: Any) -> None:
 @contextlib.asynccontextmanager
 async def beating(place: Place) -> AsyncIterator[None]:
     """Have a node look for dead ones, more often than it does by itself."""
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
 
     async def beat() -> None:
@@ -64,9 +64,11 @@ def said(message: dict[str, Any]) -> tuple[int, Any]:
     return payload["offset"], payload.get("data", payload.get("text"))
 
 
-async def test_each_node_has_all_in_one_order(two: tuple[Place, Place]) -> None:
-    """What clients of two nodes publish at once reaches the subscribers of both, each once, in
-    one order without holes.
+async def test_subscribers_of_all_nodes_get_publications_in_one_order(
+    two: tuple[Place, Place],
+) -> None:
+    """What clients of two nodes publish at once reaches the subscribers of both, once, in one order
+    without holes.
     """
     readers = [await subscribed(place, "news") for place in two]
     writers = [await place.connect() for place in two]
@@ -85,8 +87,8 @@ async def test_each_node_has_all_in_one_order(two: tuple[Place, Place]) -> None:
 
 
 async def test_chat_rooms_and_patterns_span_nodes(two: tuple[Place, Place]) -> None:
-    """The chat, rooms, and patterns are one over all nodes; who speaks without echo is the only
-    one who does not hear it.
+    """The chat, rooms and patterns span all nodes; only a publisher without echo does not get its
+    own message.
     """
     ada, bo = await two[0].connect("ada"), await two[1].connect("bo")
     await bo.ask("subscribe", {"channel": "news.*"})
@@ -103,9 +105,9 @@ async def test_chat_rooms_and_patterns_span_nodes(two: tuple[Place, Place]) -> N
     assert not [each for each in ada.heard if each["type"] == "chat_message"]
 
 
-async def test_everybody_is_counted(two: tuple[Place, Place]) -> None:
-    """Who is here is counted and named over all nodes: in the welcome, when somebody joins or
-    leaves, in rooms, and by presence.
+async def test_clients_are_counted_and_listed_over_all_nodes(two: tuple[Place, Place]) -> None:
+    """Clients of all nodes are counted and listed in the welcome, in joins and leaves, in rooms,
+    and by presence.
     """
     ada = await two[0].connect("ada")
     await arrived(ada)
@@ -140,9 +142,9 @@ def people(message: dict[str, Any]) -> list[dict[str, Any]]:
     return users
 
 
-async def test_a_user_on_two_nodes_is_one_user(two: tuple[Place, Place]) -> None:
-    """However many connections a user opens on both nodes at once, they come online once, and go
-    offline once, when the last has gone.
+async def test_user_on_two_nodes_is_online_once(two: tuple[Place, Place]) -> None:
+    """However many connections a user opens on both nodes, it comes online once, and goes offline
+    with the last.
     """
     watcher = await two[0].connect()
     mine = await asyncio.gather(*[two[n % 2].connect(f"c{n}", user="ada") for n in range(6)])
@@ -164,9 +166,9 @@ async def test_a_user_on_two_nodes_is_one_user(two: tuple[Place, Place]) -> None
     assert sorted(came) == sorted([watcher.id, *left])
 
 
-async def test_one_client_is_reached_on_another_node(two: tuple[Place, Place]) -> None:
-    """Private messages, typing and notifications find a client on whichever node it is; a client
-    that is on none is said not to be there.
+async def test_private_message_finds_a_client_on_another_node(two: tuple[Place, Place]) -> None:
+    """Private messages, typing and notifications reach a client on any node; a client on none is
+    unknown_client.
     """
     ada, bo = await two[0].connect("ada"), await two[1].connect("bo", user="bo")
     await arrived(ada, bo)
@@ -187,8 +189,10 @@ async def test_one_client_is_reached_on_another_node(two: tuple[Place, Place]) -
         assert refused["payload"]["code"] == "unknown_client"
 
 
-async def test_nobody_speaks_before_they_are_told_as_here(nodes: Nodes, redis: RedisServer) -> None:
-    """Also on other nodes, who speaks at once has been told as joined before."""
+async def test_client_is_announced_on_other_nodes_before_its_first_message(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """A client that publishes right after connecting is announced first on other nodes, too."""
     places = [await nodes.open(redis.url, announce=5.0) for _ in range(2)]
     watcher = await places[0].connect()
     ada = await places[1].connect("ada")
@@ -198,9 +202,9 @@ async def test_nobody_speaks_before_they_are_told_as_here(nodes: Nodes, redis: R
     assert ada.id in [user["client_id"] for message in joined for user in people(message)]
 
 
-async def test_coming_back_to_another_node(two: tuple[Place, Place]) -> None:
-    """Who returns to another node gets what it missed, and what it sends again there under the
-    same id is published once.
+async def test_client_recovers_on_another_node(two: tuple[Place, Place]) -> None:
+    """A client that reconnects to another node gets what it missed, and what it sends again under
+    the same id is published once.
     """
     ada = await subscribed(two[0], "news")
     session = ada.welcome["payload"]["session"]
@@ -220,12 +224,16 @@ async def test_coming_back_to_another_node(two: tuple[Place, Place]) -> None:
     assert not [each for each in await again.quiet() if each["type"] == "publication"]
 
 
-async def test_newcomers_miss_nothing_and_get_nothing_twice(two: tuple[Place, Place]) -> None:
-    """Who subscribes while another node publishes gets each publication after its position."""
+async def test_subscriber_misses_nothing_while_another_node_publishes(
+    two: tuple[Place, Place],
+) -> None:
+    """A client that subscribes while another node publishes gets each publication after its
+    position, once.
+    """
     writer = asyncio.create_task(publishing(two[0], 200))
     readers = [await subscribed(two[1], "news") for _ in range(5)]
     await writer
-    last = (await two[1].hub.broker.recover("channel:news", since=None, age=60.0)).offset
+    last = (await two[1].hub.context.broker.recover("channel:news", since=None, age=60.0)).offset
     for reader in readers:
         heard = [said(await reader.next("publication"))[0]]
         while heard[-1] < last:
@@ -239,9 +247,11 @@ async def publishing(place: Place, count: int) -> None:
         await place.hub.publish("news", number)
 
 
-async def test_a_dead_node_is_given_up(nodes: Nodes, redis: RedisServer) -> None:
-    """Those who were connected to a node that died are told as gone, once, and are counted no
-    more; when the node was only cut off for long and comes back, they are told as here again.
+async def test_clients_of_a_dead_node_are_announced_as_left(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Clients of a node that died are announced as left, once, and no longer counted; if it was
+    only cut off, they are announced again.
     """
     alive = await nodes.open(redis.url)
     dead = await nodes.open(redis.url)
@@ -249,7 +259,7 @@ async def test_a_dead_node_is_given_up(nodes: Nodes, redis: RedisServer) -> None
     await bo.ask("join_room", {"room": "tea"})
     await ada.ask("join_room", {"room": "tea"})
     await arrived(ada, bo)
-    broker = dead.hub.broker
+    broker = dead.hub.context.broker
     assert isinstance(broker, RedisBroker)
     redis.ask("ZADD", f"{broker.prefix}nodes", 0, broker.node)
     async with beating(alive):
@@ -267,8 +277,8 @@ async def test_a_dead_node_is_given_up(nodes: Nodes, redis: RedisServer) -> None
     assert (await bo.ask("presence"))["payload"]["count"] == 2
 
 
-async def test_nodes_of_another_hub_are_strangers(redis: RedisServer) -> None:
-    """Two prefixes in one Redis, or two databases, are hubs that know nothing of each other."""
+async def test_hubs_with_other_prefixes_share_nothing(redis: RedisServer) -> None:
+    """Two prefixes in one Redis, or two databases, are hubs that share nothing."""
     async with Nodes.opened() as mine, Nodes.opened() as others:
         here, there = await mine.open(redis.url), await others.open(redis.url)
         await (await mine.open(redis.url.replace("/0", "/1"))).hub.publish("news", 1)
@@ -278,11 +288,13 @@ async def test_nodes_of_another_hub_are_strangers(redis: RedisServer) -> None:
         assert not [m for m in await ada.quiet() if m["type"] == "publication"]
 
 
-async def test_a_node_that_ends_leaves_nothing(nodes: Nodes, redis: RedisServer) -> None:
-    """When a node stops, its clients are told as gone at once, and Redis has nothing of it."""
+async def test_node_that_stops_leaves_nothing_in_redis(nodes: Nodes, redis: RedisServer) -> None:
+    """When a node stops, its clients are announced as left at once, and Redis holds
+    nothing of it.
+    """
     here, there = await nodes.open(redis.url), await nodes.open(redis.url)
     ada, bo = await here.connect("ada"), await there.connect("bo")
-    broker = there.hub.broker
+    broker = there.hub.context.broker
     assert isinstance(broker, RedisBroker)
     await there.hub.aclose()
     left = await ada.wait(lambda m: m["type"] == "user_left")
@@ -291,8 +303,12 @@ async def test_a_node_that_ends_leaves_nothing(nodes: Nodes, redis: RedisServer)
     assert not redis.ask("SMEMBERS", f"{broker.prefix}mine:{broker.node}")
 
 
-async def test_a_node_that_is_killed(nodes: Nodes, redis: RedisServer) -> None:
-    """When a node's process is killed, others are told that its clients have gone."""
+async def test_clients_of_a_killed_node_are_announced_as_left(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """When a node's process is killed, clients of other nodes are told that its
+    clients have left.
+    """
     here = await nodes.open(redis.url)
     ada = await here.connect("ada")
     program = [sys.executable, "-m", "tests.hub.one_node", redis.url, nodes.prefix]

@@ -1,4 +1,4 @@
-"""Which web pages may use a hub: the rule, and every door of it."""
+"""Origins: the rule, and each transport that keeps it."""
 
 from __future__ import annotations
 
@@ -60,13 +60,15 @@ def allows(others: Any = None, **headers: str) -> bool:
         ({"Host": "chat.example", "Sec_Fetch_Site": "none"}, True),
     ],
 )  # fmt: skip
-def test_the_rule(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a case's
-    """Programs, a server's own pages and this machine's may come; pages of elsewhere may not."""
+def test_origins_allow_own_pages_loopback_and_programs(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a case's
+    """Programs, the server's own pages and this machine's are allowed; pages of other origins are
+    not.
+    """
     assert allows(**headers) is fine
 
 
-def test_who_is_named_may_come() -> None:
-    """Origins that are named, by a pattern too, may come beside the server's own, and no others."""
+def test_origins_allow_what_the_option_names() -> None:
+    """Named origins, by a pattern too, are allowed beside the server's own, and no others."""
     named = [FOREIGN, re.compile(r"https://\w+\.sub\.example"), "null", None]
     for origin in (FOREIGN, "https://a.sub.example", "null", "http://chat.example"):
         assert allows(named, Host="chat.example", Origin=origin)
@@ -76,9 +78,15 @@ def test_who_is_named_may_come() -> None:
     assert allows(FOREIGN, Host="chat.example", Origin=FOREIGN)
 
 
-@pytest.mark.parametrize("wrong", ["chat.example", "https://chat.example/", "HTTPS://A", "", 5, []])
-def test_what_is_no_origin_is_said_at_once(wrong: Any) -> None:
-    """A name that no browser's Origin could ever equal is an error, not a page that is refused."""
+@pytest.mark.parametrize("wrong", [
+    "chat.example", "https://chat.example/", "HTTPS://A", "", 5, [], "https://", "file://:1",
+    "https://chat.example:port", "https://chat.example:65536", "https://a@chat.example",
+    "https://*.chat.example", "https://[::1", "https://[chat]", "https://münchen.example/",
+    # Browsers and Python's codec differ on these.
+    "https://straße.example", "https://λόγος.example", "https://a\u200db.example",
+])  # fmt: skip
+def test_origins_option_refuses_what_is_no_origin(wrong: Any) -> None:
+    """A name that no browser's Origin could equal is an OptionError."""
     with pytest.raises(OptionError, match="origins has"):
         Origins([wrong])
 
@@ -110,9 +118,9 @@ async def statuses(where: str, origin: str | None, site: str | None = None) -> d
 DOORS = ["ws /", "ws /ws/", "ws /soc", "events", "post", "poll", "jsonp"]
 
 
-async def test_every_door_is_guarded() -> None:
-    """A page of elsewhere gets through no door of the application, not even by an image's address,
-    while its links to the chat page work; the server's own page, and programs, get through all.
+async def test_application_refuses_pages_of_other_origins_over_every_transport() -> None:
+    """A page of another origin is refused everywhere, even an image's address, while links to the
+    chat page work; the server's own page, and programs, are allowed.
     """
     async with serve(rtmon.Hub(), port=0) as server:
         where = f"127.0.0.1:{server.port}"
@@ -130,9 +138,9 @@ async def test_every_door_is_guarded() -> None:
             assert "access-control-allow-origin" not in words.headers
 
 
-async def test_who_is_named_gets_through_every_door() -> None:
-    """An origin that the application names gets through all doors, and browsers are told so for
-    what they ask about before and after: streams, what is posted to them, and polls.
+async def test_named_origin_is_allowed_over_every_transport() -> None:
+    """A named origin is allowed over all transports, and browsers get the CORS headers they ask
+    for.
     """
     async with serve(rtmon.Hub(), port=0, origins=[FOREIGN]) as server:
         where = f"127.0.0.1:{server.port}"
@@ -159,9 +167,9 @@ async def test_who_is_named_gets_through_every_door() -> None:
             assert before.status_code == 403
 
 
-async def test_the_native_server_has_the_same_rule() -> None:
-    """A hub behind rtmon.serve() is guarded the same way, by the same option; a handler is the
-    library's affair.
+async def test_native_server_keeps_the_same_rule_of_origins() -> None:
+    """A hub behind rtmon.serve() keeps the rule by the same option; a handler's origins are the
+    library's.
     """
 
     async def handler(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Publishing and subscribing: who gets what, once, and in order."""
+"""Publish and subscribe: deliveries, patterns, and repeats."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rtmon.protocol.binary import encode_attached
 Place = Any
 
 
-async def test_subscribers_get_what_is_published(place: Place) -> None:
-    """A publication reaches its channel's subscribers, and no others, with who published."""
+async def test_subscribers_receive_publications_with_their_publisher(place: Place) -> None:
+    """A publication reaches its channel's subscribers, and no other client, with its publisher."""
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     await ada.ask("subscribe", {"channel": "news"})
     await cy.ask("subscribe", {"channel": "other"})
@@ -32,7 +32,7 @@ async def test_subscribers_get_what_is_published(place: Place) -> None:
     assert [m for m in await cy.quiet() if m["type"] == "publication"] == []
 
 
-async def test_unsubscribing_ends_it(place: Place) -> None:
+async def test_client_receives_nothing_after_it_unsubscribes(place: Place) -> None:
     """After unsubscribing nothing more comes; unsubscribing twice is an error."""
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "news"})
@@ -43,7 +43,7 @@ async def test_unsubscribing_ends_it(place: Place) -> None:
     assert again["payload"]["code"] == "not_subscribed"
 
 
-async def test_patterns(place: Place) -> None:
+async def test_pattern_matches_segments(place: Place) -> None:
     """One star stands for one segment, two at the end for all; each publication comes once."""
     ada = await place.connect("ada")
     for channel in ("news.*", "news.**", "news.sport"):
@@ -61,7 +61,7 @@ async def test_patterns(place: Place) -> None:
     assert published["payload"]["code"] == "invalid_channel"
 
 
-async def test_subscriptions_are_bounded(place: Place) -> None:
+async def test_client_has_a_bounded_number_of_subscriptions(place: Place) -> None:
     """One client has a hundred subscriptions at most."""
     ada = await place.connect("ada")
     for number in range(100):
@@ -70,7 +70,7 @@ async def test_subscriptions_are_bounded(place: Place) -> None:
     assert answer["payload"]["code"] == "too_many_channels"
 
 
-async def test_a_dead_subscriber_disturbs_nobody(place: Place) -> None:
+async def test_failing_subscriber_does_not_affect_others(place: Place) -> None:
     """A peer whose transport fails is left out; the others get everything."""
     bo, cy = [await place.connect(name, over="memory") for name in ("bo", "cy")]
     ada = await place.connect("ada")
@@ -88,9 +88,9 @@ async def test_a_dead_subscriber_disturbs_nobody(place: Place) -> None:
     assert stats.fanout >= stats.fanout_max > 0
 
 
-async def test_a_repeated_id_is_delivered_once(place: Place) -> None:
-    """A sender's repeat is acknowledged with the first position, even after a reconnect; the
-    same id of another sender is another message.
+async def test_repeated_message_id_is_published_once(place: Place) -> None:
+    """A sender's repeat is acknowledged with the first position, even after a reconnect; the same
+    id of another sender is another message.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await bo.ask("subscribe", {"channel": "news"})
@@ -110,9 +110,9 @@ async def test_a_repeated_id_is_delivered_once(place: Place) -> None:
     assert [m for m in await bo.quiet() if m["type"] == "publication"] == []
 
 
-async def test_a_session_goes_on_over_many_reconnects(place: Place) -> None:
-    """The session that the answer to ``connect`` names is the one that was given, so the same
-    sender comes back however often.
+async def test_session_secret_stays_over_many_reconnects(place: Place) -> None:
+    """The answer to ``connect`` names the session that was sent, so the same sender returns however
+    often.
     """
     ada = await place.connect("ada")
     first = ada.welcome["payload"]["session"]
@@ -135,7 +135,9 @@ async def test_a_session_goes_on_over_many_reconnects(place: Place) -> None:
         ("private_message", "to", "private_message"),
     ],
 )
-async def test_binary_beside_the_envelope(place: Place, kind: str, field: str, came: str) -> None:
+async def test_binary_data_travels_beside_the_envelope(
+    place: Place, kind: str, field: str, came: str
+) -> None:
     """One binary message carries an envelope and its data, without base64."""
     ada, bo = await place.connect("ada"), await place.connect("bo", over="websocket-msgpack")
     await bo.ask("subscribe", {"channel": "raw"})
@@ -147,8 +149,8 @@ async def test_binary_beside_the_envelope(place: Place, kind: str, field: str, c
     assert (await bo.next(came))["payload"]["data"] == b"\x00\xff" * 100
 
 
-async def test_no_data_beside_an_envelope_that_has_none(place: Place) -> None:
-    """Bytes beside a message that carries no data are refused, and the connection stays."""
+async def test_hub_refuses_data_beside_a_message_without_data(place: Place) -> None:
+    """Bytes beside a message type that carries no data are refused, and the connection stays."""
     ada = await place.connect("ada")
     await ada.raw(encode_attached(b'{"type": "ping", "id": "p"}', b"x"))
     assert (await ada.next("error"))["payload"]["code"] == "invalid_message"

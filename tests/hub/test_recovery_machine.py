@@ -151,7 +151,7 @@ class RecoveryMachine(RuleBasedStateMachine):
         if reader.session is not None:
 
             async def cut() -> None:
-                reader.session.closed()
+                self.hub.closed(reader.session)
 
             self.run(cut())
             reader.session = None
@@ -167,7 +167,7 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.broker.meanwhile = [self.put() for _ in range(during)]
         payload = {"channel": "c", **({"since": reader.since} if reader.since else {})}
         message = {"type": "subscribe", "id": "s", "payload": payload}
-        self.run(reader.session.receive(json.dumps(message)))
+        self.run(self.hub.receive(reader.session, json.dumps(message)))
         answer = next(m for m in reader.peer.sent if m.get("reply_to") == "s")["payload"]
 
         # What was published before the history was fetched is missed, what came after is new.
@@ -209,8 +209,8 @@ TestRecovery = RecoveryMachine.TestCase
 TestRecovery.settings = settings(max_examples=60, stateful_step_count=30)
 
 
-def test_published_is_what_a_broker_carries() -> None:
-    """What was published can be encoded and decoded, so a broker may carry it as bytes."""
+def test_publication_survives_encoding_for_a_broker() -> None:
+    """A publication can be encoded and decoded, so a broker may carry it as bytes."""
     draft = Draft(type="publication", id="1", timestamp=2, channel="c", data={"a": [1, None]})
     published = Published(epoch="e", offset=3, draft=draft)
     encoded = msgspec.msgpack.encode(published)

@@ -75,7 +75,7 @@ def offsets(messages: list[dict[str, Any]], kind: str = "publication") -> list[i
     return [m["payload"]["offset"] for m in messages if m["type"] == kind]
 
 
-async def test_what_a_node_missed_comes_out_of_history(cut: Cut) -> None:
+async def test_node_delivers_from_history_what_it_missed(cut: Cut) -> None:
     """A node that was cut off delivers what was published meanwhile, in order, each once, and its
     clients notice nothing else.
     """
@@ -100,9 +100,9 @@ async def test_what_a_node_missed_comes_out_of_history(cut: Cut) -> None:
     assert not offsets(await bo.quiet())
 
 
-async def test_what_history_has_no_more_is_said_to_be_lost(cut: Cut) -> None:
-    """Where more was published than is kept, clients are told that there is a gap, then get what
-    is left; those of other places are told nothing.
+async def test_clients_are_told_of_a_gap_when_history_is_too_short(cut: Cut) -> None:
+    """Where more was published than is kept, clients get ``gap``, then what is left; clients of
+    other places get nothing.
     """
     bo = await joined(cut.there)
     await cut.here.hub.publish("news", -1)
@@ -119,9 +119,9 @@ async def test_what_history_has_no_more_is_said_to_be_lost(cut: Cut) -> None:
     assert gaps in ([], ["more.*"])
 
 
-async def test_patterns_are_told_of_what_nobody_can_fill(cut: Cut) -> None:
-    """A pattern has no position: if anything was published that its node cannot account for,
-    its subscribers are told so, and otherwise they are not.
+async def test_pattern_subscribers_are_told_of_a_gap(cut: Cut) -> None:
+    """A pattern has no position: its subscribers get ``gap`` if anything was published that their
+    node cannot account for.
     """
     bo = await joined(cut.there)
     await cut.here.hub.publish("news", 0)
@@ -137,7 +137,7 @@ async def test_patterns_are_told_of_what_nobody_can_fill(cut: Cut) -> None:
     assert (await bo.next("gap"))["payload"] == {"channel": "more.*", "recovered": False}
 
 
-async def test_the_client_says_gap(cut: Cut) -> None:
+async def test_python_client_reports_a_gap_once(cut: Cut) -> None:
     """The Python client stays connected, and the message after what was lost says so, once."""
     async with rtmon.connect(cut.there.url, proxy=None) as client:
         assert isinstance(client, Client)
@@ -154,11 +154,11 @@ async def test_the_client_says_gap(cut: Cut) -> None:
             assert client.stats.gaps == 1
 
 
-async def test_what_is_on_its_way_is_waited_for(cut: Cut) -> None:
-    """A node says where a channel is once it has delivered what came before, so that nobody who
-    subscribes gets twice what was still on its way.
+async def test_new_subscriber_waits_for_publications_on_their_way(cut: Cut) -> None:
+    """A node answers a subscription once it has delivered what came before, so that no subscriber
+    gets it twice.
     """
-    bo, broker = await joined(cut.there), cut.there.hub.broker
+    bo, broker = await joined(cut.there), cut.there.hub.context.broker
     link = cut.hold_up()
     receipt = await cut.here.hub.publish("news", 1)
     recovering = asyncio.create_task(broker.recover("channel:news", since=None, age=60.0))
@@ -173,9 +173,9 @@ async def test_what_is_on_its_way_is_waited_for(cut: Cut) -> None:
     assert await bo.published(2) == [1, 2]
 
 
-async def test_publishing_while_redis_is_away(cut: Cut) -> None:
-    """On a node that is cut off, publishing is refused with a word that says to try again; the
-    client does, and it arrives once when Redis is back. Newcomers are sent away for now.
+async def test_publishing_is_refused_and_repeated_while_redis_is_away(cut: Cut) -> None:
+    """On a node that is cut off, publishing is answered with ``unavailable``; the client repeats
+    it, and it arrives once. New clients are refused for now.
     """
     bo = await joined(cut.there)
     watcher = await joined(cut.here)
@@ -199,14 +199,16 @@ async def test_publishing_while_redis_is_away(cut: Cut) -> None:
     assert not offsets(await watcher.quiet())
 
 
-async def test_who_left_meanwhile_is_told_later(cut: Cut) -> None:
-    """Who goes from a node that is cut off is told as gone when it is back, and counted no more."""
+async def test_clients_that_left_a_cut_off_node_are_announced_later(cut: Cut) -> None:
+    """A client that leaves a node that is cut off is announced as left when the node is back, and
+    no longer counted.
+    """
     ada, bo = await cut.here.connect("ada"), await cut.there.connect("bo", user="bo")
     await ada.next("user_online")
     await cut.away()
     await bo.leave()
-    arrivals = cut.there.hub.reception.arrivals
-    await until(lambda: not cut.there.hub.audience.sessions and not arrivals._pending)
+    arrivals = cut.there.hub._parts.join_leave
+    await until(lambda: not cut.there.hub.connections and not arrivals._pending)
     await cut.back()
     gone = await ada.next("user_left")
     assert (gone["payload"]["client_id"], gone["payload"]["user_count"]) == (bo.id, 1)
@@ -214,9 +216,9 @@ async def test_who_left_meanwhile_is_told_later(cut: Cut) -> None:
     assert (await ada.ask("presence"))["payload"]["count"] == 1
 
 
-async def test_a_link_without_a_word(nodes: Nodes, redis: RedisServer) -> None:
-    """A node that hears nothing from Redis, not even answers to its pings, finds another way, and
-    what was published meanwhile comes out of the history.
+async def test_node_reconnects_when_redis_is_silent(nodes: Nodes, redis: RedisServer) -> None:
+    """A node that receives nothing from Redis, not even answers to its pings, connects anew, and
+    gets what it missed from the history.
     """
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", timeout=2.0)
@@ -232,9 +234,11 @@ async def test_a_link_without_a_word(nodes: Nodes, redis: RedisServer) -> None:
         await there.aclose()
 
 
-async def test_redis_that_says_nothing(nodes: Nodes, own_redis: RedisServer) -> None:
-    """While Redis hangs, publishing is refused in bounded time, /healthz and the Monitor say
-    that something is wrong, and connections stay; when it goes on, so does everything.
+async def test_hung_redis_refuses_publishing_in_bounded_time(
+    nodes: Nodes, own_redis: RedisServer
+) -> None:
+    """While Redis hangs, publishing is refused in bounded time, /healthz and the Monitor say so,
+    and connections stay; then everything goes on.
     """
     broker = RedisBroker(own_redis.url, timeout=3.0, backoff=QUICK)
     hub = Hub(broker=broker)
@@ -262,9 +266,9 @@ async def test_redis_that_says_nothing(nodes: Nodes, own_redis: RedisServer) -> 
     await hub.aclose()
 
 
-async def test_redis_restarted_empty(nodes: Nodes, own_redis: RedisServer) -> None:
-    """When Redis comes back with nothing, all are told of the gap, keep their connections, are
-    present as before, and a position from before is not recovered.
+async def test_clients_stay_when_redis_restarts_empty(nodes: Nodes, own_redis: RedisServer) -> None:
+    """When Redis comes back empty, clients get ``gap``, stay connected and present, and a position
+    from before is not recovered.
     """
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     ada, bo = await joined(here), await joined(there)
@@ -293,17 +297,19 @@ async def test_redis_restarted_empty(nodes: Nodes, own_redis: RedisServer) -> No
     assert answer["payload"]["recovered"] is False
 
 
-async def test_redis_restored_from_an_older_copy(nodes: Nodes, redis: RedisServer) -> None:
-    """When what Redis holds is older than what a node has delivered, as after a failover, a new
-    epoch begins, so that no new publication is mistaken for one that was delivered before.
+async def test_redis_restored_from_an_older_copy_begins_a_new_epoch(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """When Redis holds less than a node has delivered, as after a failover, a new epoch begins, so
+    that no new publication is mistaken for an old one.
     """
     place = await nodes.open(redis.url)
     bo = await joined(place)
     first = await place.hub.publish("news", 1)
     await place.hub.publish("news", 2)
     assert await bo.published(2) == [1, 2]
-    assert isinstance(place.hub.broker, RedisBroker)
-    prefix = place.hub.broker.prefix
+    assert isinstance(place.hub.context.broker, RedisBroker)
+    prefix = place.hub.context.broker.prefix
     redis.ask("HINCRBY", f"{prefix}life", "seq", -1)
     redis.ask("SET", f"{prefix}at:channel:news", first.offset)
     redis.ask("XTRIM", f"{prefix}past:channel:news", "MAXLEN", 1)
@@ -313,8 +319,10 @@ async def test_redis_restored_from_an_older_copy(nodes: Nodes, redis: RedisServe
     assert gap["payload"]["epoch"] == third.epoch
 
 
-async def test_scripts_that_redis_forgot(nodes: Nodes, redis: RedisServer) -> None:
-    """Redis may forget its scripts: they are given to it again, and nobody notices."""
+async def test_node_loads_scripts_again_when_redis_forgot_them(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Redis may forget its scripts: the node loads them again, and clients notice nothing."""
     place = await nodes.open(redis.url)
     await place.hub.publish("news", 1)
     redis.ask("SCRIPT", "FLUSH")
@@ -323,15 +331,15 @@ async def test_scripts_that_redis_forgot(nodes: Nodes, redis: RedisServer) -> No
     assert [receipt.offset for receipt in receipts] == list(range(first, first + 20))
 
 
-async def test_what_a_newer_server_tells_is_skipped(nodes: Nodes, redis: RedisServer) -> None:
-    """While servers are replaced one by one, what an older one does not know costs it nothing: its
-    line to Redis holds, and what comes next is heard.
+async def test_node_skips_notes_of_a_newer_server(nodes: Nodes, redis: RedisServer) -> None:
+    """While servers are replaced one by one, an older one skips what it does not know, and keeps
+    its line to Redis.
     """
     place = await nodes.open(redis.url)
     bo = await joined(place)
     said: list[str] = []
     place.hub.report_to(lambda kind, _: said.append(kind))
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     life = [each.decode() for each in redis.ask("HMGET", f"{broker.prefix}life", "epoch", "seq")]
     for note in ({"type": "not_yet", "payload": {}}, {"type": "user_left", "payload": {"name": 1}}):
@@ -342,12 +350,12 @@ async def test_what_a_newer_server_tells_is_skipped(nodes: Nodes, redis: RedisSe
     assert said == []
 
 
-async def test_what_a_newer_server_publishes_is_a_gap(cut: Cut) -> None:
-    """A publication that a server cannot read is told as a gap, live and out of the history, and
-    neither keeps it from Redis nor from what comes next.
+async def test_node_reports_a_gap_for_publications_of_a_newer_server(cut: Cut) -> None:
+    """A publication that a node cannot read is a ``gap``, live and from the history, and the node
+    goes on.
     """
     bo = await joined(cut.there)
-    broker = cut.here.hub.broker
+    broker = cut.here.hub.context.broker
     assert isinstance(broker, RedisBroker)
     newer = {"type": "publication", "id": "1", "timestamp": 0, "slow": "not_yet"}
 
@@ -368,8 +376,8 @@ async def test_what_a_newer_server_publishes_is_a_gap(cut: Cut) -> None:
     assert await bo.published(1) == [3]
 
 
-async def test_who_is_told_that_redis_is_away_may_fail(cut: Cut) -> None:
-    """A function that is told of Redis and fails does not keep the node from coming back."""
+async def test_node_comes_back_when_its_report_function_fails(cut: Cut) -> None:
+    """A function of ``report_to`` that raises does not keep the node from coming back."""
 
     def fails(kind: str, detail: str) -> None:
         raise RuntimeError(kind)
@@ -380,8 +388,10 @@ async def test_who_is_told_that_redis_is_away_may_fail(cut: Cut) -> None:
     await cut.there.hub.publish("news", 1)
 
 
-async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) -> None:
-    """A password opens Redis; it stands in no log, no event and no representation."""
+async def test_redis_password_is_in_no_log_and_no_event(
+    tmp_path: Any, own_redis: RedisServer, caplog: Any
+) -> None:
+    """A password opens Redis, and stands in no log, event or representation."""
     own_redis.stop()
     own_redis.start("--requirepass", "s3cret-word")
     said: list[str] = []
@@ -392,7 +402,7 @@ async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) ->
         await hub.start()
         await until(lambda hub=hub: hub.away is None or said)
         assert (hub.away is None) == password.endswith("word")
-        assert "s3cret" not in repr(hub.broker)
+        assert "s3cret" not in repr(hub.context.broker)
         await hub.aclose()
     assert "s3cret" not in caplog.text + "".join(said)
     assert any("away" in each and "127.0.0.1" in each for each in said)
@@ -401,8 +411,8 @@ async def test_a_password(tmp_path: Any, own_redis: RedisServer, caplog: Any) ->
 @pytest.mark.parametrize(
     "url", ["localhost:6379", "http://h:1", "redis://:p4ss@host:nan/0", "", "redis://h?protocol=3"]
 )
-def test_an_address_that_is_none(url: str) -> None:
-    """What is no address of Redis is refused at once, and not repeated: it may hold a password."""
+def test_invalid_redis_address_is_refused_without_quoting_it(url: str) -> None:
+    """An address that is none is an OptionError, and not repeated: it may hold a password."""
     with pytest.raises(OptionError) as refused:
         RedisBroker(url)
     assert "address of Redis" in str(refused.value)

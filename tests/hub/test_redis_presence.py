@@ -1,4 +1,4 @@
-"""Who is there, as Redis is told of it when it was away, emptied, or is full."""
+"""Presence in Redis after it was away, emptied, or full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from rtmon.errors import ProtocolError
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.protocol import limits
-from rtmon.protocol.outgoing import Member
+from rtmon.protocol.catalog import Member
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import Nodes
@@ -27,7 +27,7 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 def broker_of(place: Place) -> RedisBroker:
     """What a node has to do with Redis."""
-    broker = place.hub.broker
+    broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     return broker
 
@@ -37,8 +37,12 @@ async def present(place: Place, key: str = "chat") -> set[str]:
     return {each.name for each in (await broker_of(place).present(key, limit=1000)).members}
 
 
-async def test_redis_is_emptied_without_a_break(nodes: Nodes, own_redis: RedisServer) -> None:
-    """When somebody empties Redis and no connection ends, nodes tell it again who is there."""
+async def test_nodes_restore_presence_when_redis_is_emptied(
+    nodes: Nodes, own_redis: RedisServer
+) -> None:
+    """When Redis is emptied and no connection ends, nodes tell it again which clients
+    are present.
+    """
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     await here.connect("ada")
     await there.connect("bo")
@@ -50,11 +54,11 @@ async def test_redis_is_emptied_without_a_break(nodes: Nodes, own_redis: RedisSe
     assert await present(here) == {"ada", "bo"}
 
 
-async def test_a_full_redis_refuses_to_publish_and_no_more(
+async def test_full_redis_refuses_publishing_and_nothing_else(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis has no memory left, publishing is refused, but nobody is sent away, nodes count as
-    alive, and who comes meanwhile is counted once there is memory again, and told to others.
+    """When Redis has no memory left, publishing is refused, clients stay, nodes count as alive, and
+    new clients are counted once there is memory again.
     """
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     ada = await here.connect("ada")
@@ -72,8 +76,10 @@ async def test_a_full_redis_refuses_to_publish_and_no_more(
     await ada.wait(lambda m: m["type"] == "user_joined" and m["payload"]["name"] == "bo")
 
 
-async def test_a_new_name_while_redis_is_away(nodes: Nodes, redis: RedisServer) -> None:
-    """What somebody says of themselves while Redis is away is known to all when it is back."""
+async def test_name_changed_while_redis_is_away_is_known_later(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """What a client says of itself while Redis is away is known to all when it is back."""
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")
@@ -89,39 +95,42 @@ async def test_a_new_name_while_redis_is_away(nodes: Nodes, redis: RedisServer) 
         await nodes.places.pop().aclose()
 
 
-async def test_who_goes_while_redis_is_told_who_is_there(
+async def test_client_that_leaves_while_presence_is_restored_does_not_stay(
     nodes: Nodes, redis: RedisServer, monkeypatch: Any
 ) -> None:
-    """Who goes while a node that was away tells Redis of its clients, does not stay behind."""
+    """A client that leaves while its node restores presence in Redis does not stay behind."""
     broker = broker_of(await nodes.open(redis.url))
     everybody = [Member(client_id=f"c{n}", name=f"n{n}") for n in range(202)]
     await asyncio.gather(*[broker.join("chat", each) for each in everybody])
     redis.ask("DEL", *[f"{broker.prefix}{kind}:chat" for kind in ("who", "info", "here")])
     redis.ask("DEL", f"{broker.prefix}mine:{broker.node}")
-    ask, leaving = broker._line.ask, []
+    ask, leaving = broker._connection.ask, []
 
     def watched(script: str, *arguments: Any) -> asyncio.Future[Any]:
         if script == "join" and not leaving:
-            monkeypatch.setattr(broker._line, "state", "away")
+            monkeypatch.setattr(broker._connection, "state", "away")
             leaving.extend([asyncio.ensure_future(broker.leave("chat", f"c{n}")) for n in (0, 201)])
         return ask(script, *arguments)
 
-    monkeypatch.setattr(broker._line, "ask", watched)
+    monkeypatch.setattr(broker._connection, "ask", watched)
     await broker.begin()
     await asyncio.gather(*leaving)
     monkeypatch.undo()
     assert (await broker.present("chat", limit=0)).count == 200
 
 
-async def test_too_much_to_publish_does_not_end_the_line(nodes: Nodes, redis: RedisServer) -> None:
-    """While more is published than Redis takes, what comes on top is refused, and only that: a
-    node still says that it lives, and who goes is gone.
+async def test_overload_of_publications_keeps_the_line_to_redis(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """While more is published than Redis takes, the rest is refused, and only that: the node still
+    counts as alive, and clients that leave are gone.
     """
     place = await nodes.open(redis.url)
     broker = broker_of(place)
     await broker.join("chat", Member(client_id="c", name="bo"))
     waiting = [
-        broker._line.ask("sync", broker.prefix, -1, "", 0, "e") for _ in range(limits.BROKER_QUEUE)
+        broker._connection.ask("sync", broker.prefix, -1, "", 0, "e")
+        for _ in range(limits.BROKER_QUEUE)
     ]
     beat = asyncio.ensure_future(broker.beat())
     with pytest.raises(ProtocolError) as refused:

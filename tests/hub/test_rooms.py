@@ -7,7 +7,7 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_a_room_lives_while_somebody_is_in_it(place: Place) -> None:
+async def test_room_exists_while_it_has_members(place: Place) -> None:
     """Joining counts members; the room is gone when the last one is, and says so."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
@@ -17,24 +17,24 @@ async def test_a_room_lives_while_somebody_is_in_it(place: Place) -> None:
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "not_in_room"
     await bo.leave()
-    await until(lambda: "r" not in place.hub.audience.rooms)
+    await until(lambda: "r" not in place.hub.registry.rooms)
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "unknown_room"
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["code"] == "unknown_room"
 
 
-async def test_leave_without_a_name_leaves_all(place: Place) -> None:
+async def test_leave_without_a_room_leaves_all_rooms(place: Place) -> None:
     """Leaving without naming a room leaves all of them, and says which."""
     ada = await place.connect("ada")
     for room in ("a", "b", "c"):
         await ada.ask("join_room", {"room": room})
     answer = (await ada.ask("leave_room"))["payload"]
     assert answer == {"rooms": ["a", "b", "c"], "member_count": 0}
-    assert len(place.hub.audience.rooms) == 0
+    assert len(place.hub.registry.rooms) == 0
 
 
-async def test_joins_and_leaves_are_told_in_order(place: Place) -> None:
-    """Members hear of each joining and leaving once, in order, however quick they follow."""
+async def test_members_are_told_of_joins_and_leaves_in_order(place: Place) -> None:
+    """Members are told of each join and leave once, in order, however quickly they follow."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "r"})
     for _ in range(3):
@@ -52,8 +52,8 @@ async def test_joins_and_leaves_are_told_in_order(place: Place) -> None:
     assert told == ["user_joined", "user_left"] * 4
 
 
-async def test_only_members_hear_a_room(place: Place) -> None:
-    """What is said in a room reaches its members only, with its position in the room."""
+async def test_room_message_reaches_members_only(place: Place) -> None:
+    """A room message reaches its members only, with its position in the room."""
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     for client in (ada, bo):
         await client.ask("join_room", {"room": "r"})
@@ -64,7 +64,7 @@ async def test_only_members_hear_a_room(place: Place) -> None:
     assert [m for m in await cy.quiet() if m["type"] == "room_message"] == []
 
 
-async def test_who_returns_to_a_room_gets_what_was_missed(place: Place) -> None:
+async def test_returning_member_recovers_room_messages(place: Place) -> None:
     """A member that was away gets what was said meanwhile, in order, and nothing twice."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     position = (await bo.ask("join_room", {"room": "r"}))["payload"]
@@ -82,8 +82,8 @@ async def test_who_returns_to_a_room_gets_what_was_missed(place: Place) -> None:
     assert [h["text"] for h in heard] == ["0", "1", "2", "3", "4", "5"]
 
 
-async def test_a_rooms_history_is_for_its_members(place: Place) -> None:
-    """Who is not in a room cannot read what was said there."""
+async def test_room_history_is_refused_to_clients_outside(place: Place) -> None:
+    """A client that is not in a room cannot read its history."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "r"})
     await ada.ask("room_message", {"room": "r", "text": "secret", "ack": True})
@@ -92,8 +92,8 @@ async def test_a_rooms_history_is_for_its_members(place: Place) -> None:
     assert [m["payload"]["text"] for m in messages] == ["secret"]
 
 
-async def test_presence_of_a_room(place: Place) -> None:
-    """Presence names who is in a room, in the order in which they came."""
+async def test_presence_lists_the_members_of_a_room(place: Place) -> None:
+    """Presence lists the members of a room in the order in which they joined."""
     ada, bo = await place.connect("ada"), await place.connect("bo", user="b")
     await ada.ask("join_room", {"room": "r"})
     await bo.ask("connect", {"info": {"x": 1}})
@@ -112,7 +112,7 @@ async def test_presence_of_a_room(place: Place) -> None:
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["count"] == 1
 
 
-async def test_rooms_of_one_client_are_bounded(place: Place) -> None:
+async def test_client_is_in_a_bounded_number_of_rooms(place: Place) -> None:
     """One client is in a hundred rooms at most, and is told what to do."""
     ada = await place.connect("ada")
     for number in range(100):
@@ -122,7 +122,7 @@ async def test_rooms_of_one_client_are_bounded(place: Place) -> None:
     assert (await ada.ask("join_room", {"room": "r5"}))["type"] == "ack", "is in it already"
 
 
-async def test_rooms_and_channels_are_two_things(place: Place) -> None:
+async def test_room_and_channel_of_one_name_are_separate(place: Place) -> None:
     """A room and a channel of the same name have nothing to do with each other."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "x"})

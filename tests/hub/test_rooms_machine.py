@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rtmon.hub.channels import Rooms
+from rtmon.hub.memberships import Memberships
 
 members = st.integers(0, 5)
 rooms = st.sampled_from(["a", "b", "c", "d"])
@@ -15,7 +15,7 @@ class RoomsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rooms: Rooms[int] = Rooms()
+        self.rooms: Memberships[int] = Memberships()
         self.pairs: list[tuple[int, str]] = []
 
     def inside(self, room: str) -> list[int]:
@@ -54,7 +54,7 @@ class RoomsMachine(RuleBasedStateMachine):
             assert (room in self.rooms) == (room in known)
         for member in range(6):
             mine = [room for who, room in self.pairs if who == member]
-            assert self.rooms.rooms(member) == mine
+            assert self.rooms.groups(member) == mine
             assert all(self.rooms.has(member, room) for room in mine)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of messages for a reader that is slow, and of the reader, by each policy."""
+"""Slow consumers: what each policy keeps for them, and what it drops."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ KEYS = 3
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "keep_latest"])
-async def test_what_a_reader_that_was_slow_gets(policy: Any) -> None:
-    """A reader that stopped for a while stays, and gets in order what its policy kept: the newest,
-    the oldest, or the latest of each key. Its row and the channel's count all the others as
-    dropped, and as delivered just what it got.
+async def test_slow_consumer_gets_what_its_policy_kept(policy: Any) -> None:
+    """A subscriber that stopped reading for a while gets in order what its policy kept: the newest,
+    the oldest, or the latest of each key; all others are counted as dropped.
     """
     hub = Hub(max_waiting_messages=10, slow=policy, announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -59,9 +58,9 @@ async def test_what_a_reader_that_was_slow_gets(policy: Any) -> None:
         assert numbers == [*range(len(numbers) - kept), *range(COUNT - kept, COUNT)]
 
 
-async def test_a_channels_counts_say_what_became_of_each_message() -> None:
-    """Of what waits for somebody, alone or in a batch of the client's own, nothing is counted
-    until it was sent or given up; then it is, whichever it was, once.
+async def test_channel_counts_a_waiting_message_once_it_is_sent_or_dropped() -> None:
+    """A message that waits, alone or in a client's batch, is counted once, as delivered or as
+    dropped.
     """
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -75,19 +74,19 @@ async def test_a_channels_counts_say_what_became_of_each_message() -> None:
 
         assert 0 < unsettled() <= 10
         await client.send(json.dumps({"type": "connect", "payload": {"batch": {"size": 5}}}))
-        (session,) = hub.audience.sessions.values()
+        (session,) = hub.connections.values()
         await until(lambda: session.batching, timeout=LONG)
         before = unsettled()
         for n in range(3):
             await hub.publish("c", {"n": n})
         assert unsettled() == before + 3
         client.transport.abort()
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         assert unsettled() == 0
 
 
-async def test_answers_arrive_whatever_is_dropped() -> None:
-    """Only what was published may be dropped: a client that asks gets its answer."""
+async def test_answers_are_never_dropped() -> None:
+    """Only publications may be dropped: a client that asks gets its answer."""
     hub = Hub(max_waiting_messages=10, slow="drop_newest")
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -102,8 +101,8 @@ async def test_answers_arrive_whatever_is_dropped() -> None:
             await wait(client, lambda message, to=f"p{n}": message.get("reply_to") == to)
 
 
-async def test_the_policy_can_be_changed_while_running() -> None:
-    """What is given up is decided anew with each message: by the hub, the channel, the call."""
+async def test_policy_changes_while_the_hub_runs() -> None:
+    """The policy is chosen anew with each message: of the call, the channel, the hub."""
     hub = Hub(max_waiting_messages=5, slow="drop_newest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -130,8 +129,8 @@ async def test_the_policy_can_be_changed_while_running() -> None:
             hub.change(slow="forget")
 
 
-async def test_without_a_probe_too(start: Any) -> None:
-    """A hub behind the library's own serve() keeps messages for a reader that was slow."""
+async def test_hub_without_a_probe_keeps_messages_for_a_slow_consumer(start: Any) -> None:
+    """A hub behind the library's own serve() keeps messages for a slow consumer."""
     place = await start(slow="drop_oldest", max_waiting_messages=10, announce=60.0)
     async with await come(small(place.server)) as client:
         await subscribe(client)
@@ -144,9 +143,9 @@ async def test_without_a_probe_too(start: Any) -> None:
         assert len(got) < COUNT
 
 
-async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> None:
-    """By default, a reader for whom too much waits is closed with 1013, which is in its row with
-    the cause; nobody else misses anything, and no more than the bound has waited.
+async def test_slow_consumer_is_disconnected_and_the_others_miss_nothing() -> None:
+    """By default, a client for which too much waits is closed with 1013, with the cause in its row;
+    the others miss nothing, and no more than the bound has waited.
     """
     hub = Hub(max_waiting=262_144, history=0)
     async with (
@@ -157,7 +156,7 @@ async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> No
     ):
         for client in (slow, ada, bo):
             await subscribe(client)
-        peers = [session.peer for session in hub.audience.sessions.values()]
+        peers = [session.peer for session in hub.connections.values()]
         slow.transport.pause_reading()
         for n in range(60):
             await hub.publish("c", {"n": n, "pad": PAD * 5})
@@ -175,8 +174,8 @@ async def test_who_does_not_read_is_closed_and_the_others_get_everything() -> No
         assert {row(server, name).dropped for name in ("ada", "bo")} == {0}
 
 
-async def test_a_message_that_waited_too_long_ends_the_connection() -> None:
-    """By default, a reader is closed for a message that has waited too long, however few wait."""
+async def test_client_is_disconnected_when_a_message_waits_too_long() -> None:
+    """By default, a client is closed for a message that has waited too long, however few wait."""
     hub = Hub(max_waiting_age=0.2)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -191,9 +190,9 @@ async def test_a_message_that_waited_too_long_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
-async def test_a_reader_that_stalls_is_cut_though_nothing_more_comes(policy: Any) -> None:
-    """Whatever the policy, a reader that takes nothing of what waits for it is gone after the time
-    set for that, without a message more.
+async def test_stalled_client_is_cut_without_a_further_message(policy: Any) -> None:
+    """Whatever the policy, a client that takes nothing of what waits for it is cut after the time
+    set for that.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)
     async with serving(hub, ping_interval=None) as server, await come(server.url) as client:
@@ -203,12 +202,12 @@ async def test_a_reader_that_stalls_is_cut_though_nothing_more_comes(policy: Any
             await hub.publish("c", {"pad": PAD})
         await until(lambda: row(server).state == "closed", timeout=LONG)
         assert row(server).cause == "slow consumer"
-        await until(lambda: not hub.audience.sessions, timeout=LONG)
+        await until(lambda: not hub.connections, timeout=LONG)
         client.transport.abort()
 
 
-async def test_a_reader_that_stalls_is_cut_under_any_handler() -> None:
-    """A handler that waits in send() for a reader who has stalled learns that it is gone."""
+async def test_stalled_client_is_cut_under_any_handler() -> None:
+    """A handler that waits in send() for a stalled client is told that the connection has ended."""
     ended = asyncio.Event()
 
     async def handler(connection: ServerConnection) -> None:

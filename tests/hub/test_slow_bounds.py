@@ -1,4 +1,4 @@
-"""How much memory one slow reader can take, at most, whatever the server's options."""
+"""Memory that one slow consumer can take, whatever the server's options."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TURN = 65_536
 
 def only(hub: Hub) -> Any:
     """The peer of the only connection."""
-    (session,) = hub.audience.sessions.values()
+    (session,) = hub.connections.values()
     return session.peer
 
 
-async def test_a_large_buffer_of_the_transports_does_not_get_around_the_bound() -> None:
-    """However much the user has the library's transport take, what waits for a reader that does
-    not read stays within max_waiting, one turn's publications and a message.
+async def test_large_transport_buffer_stays_within_max_waiting() -> None:
+    """However large the library's write buffer may grow, what waits for a slow consumer stays
+    within max_waiting, one turn's publications and a message.
     """
     hub = Hub(announce=60.0, slow="drop_oldest", max_waiting=200_000, max_size=100_000)
     options = {**serve_arguments(hub), "write_limit": 50_000_000}
@@ -49,16 +49,18 @@ async def test_a_large_buffer_of_the_transports_does_not_get_around_the_bound() 
 
 
 @pytest.mark.parametrize("write_limit", [2_000_000, (2_000_000, 5)])
-def test_a_buffer_that_contradicts_the_hub_is_said(write_limit: Any) -> None:
-    """Where rtmon.serve() sees both, a write_limit above max_waiting is an error."""
+def test_serve_refuses_a_write_limit_above_max_waiting(write_limit: Any) -> None:
+    """A write_limit above max_waiting is an OptionError of rtmon.serve()."""
     with pytest.raises(OptionError, match="max_waiting"):
         rtmon.serve(Hub(), "127.0.0.1", 0, write_limit=write_limit)
     rtmon.serve(Hub(max_waiting=2_000_000), "127.0.0.1", 0, write_limit=write_limit)
 
 
-async def test_who_is_being_shown_out_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a reader that was too slow has time for its close frame, nothing more is kept for it,
-    what waited in the queue is gone, and it still counts among the connections that may be.
+async def test_client_that_is_being_closed_takes_no_more_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a slow consumer has time for its close frame, its queue is dropped, nothing more is
+    kept for it, and it still counts as a connection.
     """
     monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # it lasts
     hub = Hub(announce=60.0, max_connections=1)

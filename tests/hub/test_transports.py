@@ -1,4 +1,4 @@
-"""What every transport must do, in every codec: the contract suite."""
+"""The contract that every transport keeps, in every codec."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_welcome_comes_first(place: Place, over: str) -> None:
-    """The first message is the welcome, and it says who one is and what the limits are."""
+async def test_client_receives_welcome_first(place: Place, over: str) -> None:
+    """The first message is the welcome, with the client's id and the limits."""
     ada = await place.connect("ada", over=over)
     welcome = ada.welcome
     assert ada.heard == []
@@ -25,11 +25,11 @@ async def test_welcome_comes_first(place: Place, over: str) -> None:
     assert payload["user_count"] == 1
     assert payload["protocol"] == "1"
     assert payload["limits"]["message_size"] == 131_072
-    assert place.hub.audience.sessions[payload["client_id"]].name == "ada"
+    assert place.hub.connections[payload["client_id"]].name == "ada"
 
 
-async def test_chat_reaches_everybody_in_order(place: Place, over: str) -> None:
-    """What one says, all hear once and in order, the speaker included."""
+async def test_chat_reaches_all_clients_in_order(place: Place, over: str) -> None:
+    """A chat message reaches every client once and in order, its sender included."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     for number in range(20):
         await ada.send("chat_message", {"text": f"{number} ünïcode 🙂"})
@@ -41,8 +41,8 @@ async def test_chat_reaches_everybody_in_order(place: Place, over: str) -> None:
         assert {h["payload"]["name"] for h in heard} == {"ada"}
 
 
-async def test_what_was_said_before_leaving_is_heard(place: Place, over: str) -> None:
-    """Whoever says something and goes at once has said it."""
+async def test_message_sent_before_leaving_is_published(place: Place, over: str) -> None:
+    """A message that a client sends right before it disconnects is published."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     for number in range(20):
         await ada.send("chat_message", {"text": str(number)})
@@ -51,18 +51,18 @@ async def test_what_was_said_before_leaving_is_heard(place: Place, over: str) ->
     assert [h["payload"]["text"] for h in heard] == [str(number) for number in range(20)]
 
 
-async def test_leaving_is_noticed(place: Place, over: str) -> None:
-    """When a connection ends, the hub forgets it and the others are told."""
+async def test_hub_announces_clients_that_leave(place: Place, over: str) -> None:
+    """When a connection ends, the hub forgets it and tells the others."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await ada.leave()
     left = await bo.next("user_left")
     assert left["payload"]["client_id"] == ada.id
     assert left["payload"]["user_count"] == 1
-    assert ada.id not in place.hub.audience.sessions
+    assert ada.id not in place.hub.connections
 
 
-async def test_errors_answer_and_stay(place: Place, over: str) -> None:
-    """A message that is wrong is answered under its id, and the next one is taken."""
+async def test_error_names_its_message_and_the_connection_stays(place: Place, over: str) -> None:
+    """A message that is wrong is answered under its id, and the next one is handled."""
     ada = await place.connect(over=over)
     answer = await ada.ask("no_such_type", id="seven")
     assert answer["type"] == "error"
@@ -71,14 +71,14 @@ async def test_errors_answer_and_stay(place: Place, over: str) -> None:
     assert (await ada.ask("ping"))["type"] == "pong"
 
 
-async def test_disconnect_ends_with_1000(place: Place, over: str) -> None:
-    """Who asks for an orderly end gets one."""
+async def test_disconnect_message_closes_with_1000(place: Place, over: str) -> None:
+    """A client that sends ``disconnect`` is closed with 1000."""
     ada = await place.connect(over=over)
     await ada.send("disconnect")
     assert await ada.close_code() == 1000
 
 
-async def test_ping_gives_the_timestamp_back(place: Place, over: str) -> None:
+async def test_pong_returns_the_timestamp_of_its_ping(place: Place, over: str) -> None:
     """A pong carries the timestamp of its ping; without one, the server's time."""
     ada = await place.connect(over=over)
     assert (await ada.ask("ping", {"timestamp": 12.5}))["payload"] == {"timestamp": 12.5}
@@ -87,7 +87,9 @@ async def test_ping_gives_the_timestamp_back(place: Place, over: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["publish", "room_message", "private_message"])
-async def test_binary_data_arrives_as_it_was(place: Place, over: str, kind: str) -> None:
+async def test_binary_data_arrives_unchanged_over_every_transport(
+    place: Place, over: str, kind: str
+) -> None:
     """Bytes sent over one transport are the same bytes on every other one."""
     ada = await place.connect(over=over)
     readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]
@@ -112,7 +114,7 @@ async def test_binary_data_arrives_as_it_was(place: Place, over: str, kind: str)
             assert payload["encoding"] == "base64"
 
 
-async def test_who_returns_to_the_chat_gets_what_was_missed(place: Place, over: str) -> None:
+async def test_returning_client_recovers_the_chat(place: Place, over: str) -> None:
     """With the position of the last message, what was said since follows the welcome."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await bo.send("chat_message", {"text": "0"})
@@ -131,10 +133,12 @@ async def test_who_returns_to_the_chat_gets_what_was_missed(place: Place, over: 
     assert (await wrong.next("error"))["payload"]["code"] == "invalid_position"
 
 
-async def test_heartbeats_measure_and_miss(place: Place, over: str) -> None:
-    """Who asks for ping messages gets them; who answers none of three is closed with 4000."""
+async def test_client_that_answers_no_heartbeat_is_closed(place: Place, over: str) -> None:
+    """A client that asks for heartbeats gets them; one that answers none of three is closed with
+    4000.
+    """
     ada = await place.connect(over=over)
-    session = place.hub.audience.sessions[ada.id]
+    session = place.hub.connections[ada.id]
     measured: list[float] = []
     session.peer.measured = measured.append
     session.heartbeat.start(3600)
@@ -150,7 +154,7 @@ async def test_heartbeats_measure_and_miss(place: Place, over: str) -> None:
     assert await ada.close_code() == 4000
 
 
-async def test_the_servers_end_closes_with_1001(place: Place, over: str) -> None:
+async def test_hub_closes_all_connections_with_1001_when_it_ends(place: Place, over: str) -> None:
     """When the hub is closed, all connections end with 1001."""
     ada = await place.connect(over=over)
     closing = asyncio.ensure_future(place.hub.aclose())
@@ -159,8 +163,8 @@ async def test_the_servers_end_closes_with_1001(place: Place, over: str) -> None
 
 
 @pytest.mark.parametrize("other", ["websocket-json", "websocket-msgpack", "memory"])
-async def test_one_room_over_all_transports(place: Place, over: str, other: str) -> None:
-    """Members of one room hear the same, whatever they came over."""
+async def test_room_spans_all_transports(place: Place, over: str, other: str) -> None:
+    """Members of one room receive the same, whatever transport they use."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=other)
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
     assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2

@@ -1,4 +1,4 @@
-"""Tokens as somebody else's login makes them, and who shows them."""
+"""Tokens as a login service issues them, and the clients that show them."""
 
 from __future__ import annotations
 

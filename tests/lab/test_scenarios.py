@@ -49,7 +49,9 @@ async def test_start_and_stop(kind: type[Scenario], server: rtmon.Server) -> Non
     await scenario.start()  # nothing happens
     assert server.websockets.connections
     await until(lambda: len(scenario.rows) >= 2)
-    assert {curve.key for curve in scenario.curves} < set(scenario.rows[-1])
+    assert {series.key for chart in scenario.charts for series in chart.series} < set(
+        scenario.rows[-1]
+    )
     await scenario.stop()
     await scenario.stop()
     assert scenario.stopped.is_set()

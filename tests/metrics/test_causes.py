@@ -7,8 +7,7 @@ import pytest
 from rtmon.metrics.backlog import Backlogs
 from rtmon.metrics.blackbox import FRAMES, PAYLOAD_BYTES, BlackBox
 from rtmon.metrics.causes import cause
-from rtmon.metrics.ledger import Ledger
-from rtmon.metrics.meter import Meter
+from rtmon.metrics.meter import Ledger, Meter
 
 NOTHING: dict[str, Any] = {
     "code_sent": None,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, SAMPLE, names
 from rtmon.metrics.eventlog import EVENTS_PER_TICK
-from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.history import History, merge
 from rtmon.metrics.meter import Ending, Meter
 from rtmon.metrics.records import Event, Sample, Snapshot
@@ -360,7 +360,7 @@ def test_round_trips_that_a_hub_measures_are_known() -> None:
 
 def test_a_window_knows_what_part_of_it_knows() -> None:
     """Of Samples merged, what some did not know is what the others knew; null if all did not."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     recorder.record(0.5)
     merged = merge([replace(_sample(1), rtt=None), replace(_sample(2), rtt=recorder.take())])
     assert merged.rtt is not None

@@ -5,27 +5,54 @@ from typing import Any
 
 import pytest
 
-from rtmon.metrics.columns import CONNECTION, EVENT, METER_COUNTERS, SAMPLE, TABLES, Column, names
-from rtmon.metrics.records import ConnectionInfo, Event, Sample, Snapshot
-
-
-@pytest.mark.parametrize(
-    ("table", "record"), [(SAMPLE, Sample), (CONNECTION, ConnectionInfo), (EVENT, Event)]
+from rtmon.client.records import ClientStats
+from rtmon.metrics.collector import Collector
+from rtmon.metrics.columns import (
+    CONNECTION,
+    LEDGER_COUNTERS,
+    METER_COUNTERS,
+    METER_FIELDS,
+    SAMPLE,
+    TABLES,
+    Column,
+    names,
 )
-def test_a_record_has_the_columns_of_its_table(table: tuple[Column, ...], record: Any) -> None:
+from rtmon.metrics.meter import Ending
+from rtmon.metrics.records import (
+    ChannelInfo,
+    ConnectionInfo,
+    Event,
+    Sample,
+    Snapshot,
+    SocketIOInfo,
+)
+
+RECORDS = {
+    "samples": Sample,
+    "connections": ConnectionInfo,
+    "events": Event,
+    "channels": ChannelInfo,
+    "socketio": SocketIOInfo,
+    "clients": ClientStats,
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_record_has_the_columns_of_its_table(table: str) -> None:
     """A record's fields are its table's columns, in their order."""
-    assert tuple(field.name for field in fields(record)) == names(table, derived=False)
+    record: Any = RECORDS[table]
+    assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 
 
-def test_derived_columns_can_be_read_from_a_record() -> None:
-    """What a table derives, its record computes."""
+def test_record_computes_its_derived_columns() -> None:
+    """A Sample without messages has null for each derived column."""
     sample = Sample(node="n", epoch="e", seq=1, time=0.0, elapsed=1.0)
     assert [getattr(sample, column.name) for column in SAMPLE if column.derived] == [None] * sum(
         column.derived for column in SAMPLE
     )
 
 
-def test_a_snapshot_totals_every_counter_of_a_sample() -> None:
+def test_snapshot_totals_every_counter_of_a_sample() -> None:
     """Each counter of a Sample has its lifetime total in the Snapshot."""
     counters = {column.name for column in SAMPLE if column.kind == "counter"}
     assert counters <= {field.name for field in fields(Snapshot)}
@@ -39,7 +66,70 @@ def test_every_column_is_defined() -> None:
             assert column.unit, column.name
 
 
-def test_a_connection_has_the_counters_of_its_meter() -> None:
-    """What a meter counts, a connection's row and a Sample show under the same names."""
+def test_connection_has_the_counters_of_its_meter() -> None:
+    """A meter's counters have the same names in a connection's row and in a Sample."""
     for table in (SAMPLE, CONNECTION):
         assert [name for name in names(table) if name in METER_COUNTERS] == list(METER_COUNTERS)
+
+
+@pytest.mark.parametrize("counter", LEDGER_COUNTERS)
+def test_row_sample_and_snapshot_show_a_counter_when_a_probe_bumps_it(counter: str) -> None:
+    """A counter that a probe adds to stands in the row, the Sample and the totals."""
+    collector = Collector(node="n", epoch="e", now=0.0)
+    meter = collector.meter()
+    collector.opened(meter, 0.0, 0.0)
+    meter.bump(counter, 7)
+    sample = collector.tick(1.0, 1.0).sample
+    shown: list[Any] = [meter.info(), sample, collector.published()]
+    assert [getattr(record, counter) for record in shown] == [7, 7, 7]
+    others = set(LEDGER_COUNTERS) - {counter}
+    assert not any(getattr(record, name) for record in shown for name in others)
+
+
+@pytest.mark.parametrize("column", METER_FIELDS, ids=lambda column: column.name)
+def test_row_shows_a_column_when_a_probe_sets_it(column: Column) -> None:
+    """A meter's attribute stands in the column of its name, and nowhere else."""
+    collector = Collector(node="n", epoch="e", now=0.0)
+    meter = collector.meter()
+    before = meter.info()
+    value: Any = "some text" if column.kind == "text" else 7
+    setattr(meter, column.name, value)
+    after = meter.info()
+    changed = [f.name for f in fields(after) if getattr(before, f.name) != getattr(after, f.name)]
+    assert (changed, getattr(after, column.name)) == ([column.name], value)
+
+
+def test_row_holds_times_and_ending_when_a_connection_has_ended() -> None:
+    """A closed connection's row has its wall-clock times, its state, and how it ended."""
+    collector = Collector(node="n", epoch="e", now=0.0)
+    meter = collector.meter(role="client", transport="sse")
+    meter.last = 12.0
+    collector.opened(meter, 10.0, 1000.0)
+    ending = Ending(
+        close_code=1001,
+        code_sent=1000,
+        reason_sent="sent",
+        code_received=1001,
+        reason_received="received",
+        initiator="remote",
+        cause="closed",
+    )
+    collector.closed(meter, 15.0, 9.0, ending)
+    row = meter.info()
+    assert (row.role, row.transport, row.state) == ("client", "sse", "closed")
+    assert (row.opened, row.last_activity, row.closed) == (1000.0, 1002.0, 1005.0)
+    assert {f.name: getattr(row, f.name) for f in fields(ending)} == {
+        f.name: getattr(ending, f.name) for f in fields(ending)
+    }
+
+
+def test_row_bounds_every_text_from_outside() -> None:
+    """A text that the peer or the application chose is cut, made valid Unicode, and made text."""
+    meter = Collector(node="n", epoch="e", now=0.0).meter()
+    external = [column.name for column in CONNECTION if column.external]
+    assert external == ["name", "remote", "path", "subprotocol", "user_agent"]
+    for name in external:
+        setattr(meter, name, "\ud800" + "x" * 300)
+    assert {getattr(meter.info(), name) for name in external} == {"?" + "x" * 255}
+    setattr(meter, "name", 7)  # noqa: B010 - the wrong type, as applications may set it
+    assert meter.info().name == "7"

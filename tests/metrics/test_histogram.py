@@ -10,7 +10,7 @@ from rtmon.metrics.histogram import (
     EMPTY,
     UNSORTED,
     Histogram,
-    Recorder,
+    HistogramRecorder,
     bucket,
     bucket_bounds,
 )
@@ -19,7 +19,7 @@ seconds = st.lists(st.floats(min_value=0, max_value=3600), max_size=200)
 
 
 def _record(values: list[float]) -> Histogram:
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     for value in values:
         recorder.record(value)
     return recorder.take()
@@ -72,7 +72,7 @@ def test_no_values_have_no_quantile() -> None:
 
 def test_a_recorder_starts_anew_after_it_was_emptied() -> None:
     """What one Sample has counted is not in the next."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     recorder.record(0.5)
     assert recorder.peek().count == 1
     assert recorder.take().sum == 0.5
@@ -88,7 +88,7 @@ def test_a_recorder_that_nobody_takes_from_is_bounded(some: list[int], more: int
     """However many different values there are, it remembers a bounded number of numbers, and its
     histogram is that of all of them.
     """
-    recorder, plain = Recorder(BYTE), Recorder(BYTE)
+    recorder, plain = HistogramRecorder(BYTE), HistogramRecorder(BYTE)
     for value in [*some, *range(more)]:
         recorder.record(value)
         plain.steps[value] += 1
@@ -100,7 +100,7 @@ def test_a_recorder_that_nobody_takes_from_is_bounded(some: list[int], more: int
 
 def test_a_recorder_that_was_stopped_keeps_nothing() -> None:
     """What is added after that, directly or not, is gone."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     recorder.record(1.0)
     recorder.stop()
     for _ in range(2):

@@ -27,7 +27,7 @@ def _ticks(monitor: Monitor) -> int:
     return 0 if latest is None else latest.seq
 
 
-class Recorder:
+class KeepingSink:
     """A sink that keeps what it gets."""
 
     def __init__(self) -> None:
@@ -253,7 +253,7 @@ def test_it_can_be_closed_from_another_thread() -> None:
 async def test_a_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
     """The ticker keeps no Monitor alive; what was attached finishes when it goes."""
     monitor = Monitor(interval=FAST)
-    sink = Recorder()
+    sink = KeepingSink()
     monitor.attach(sink)
     monitor.arm("display")
     await until(lambda: sink.ticks)
@@ -293,7 +293,7 @@ def test_time_is_the_clocks() -> None:
 def test_a_sink_that_fails_is_detached_and_said() -> None:
     """A failing sink is taken off with an Event, and the ticks go on."""
 
-    class Broken(Recorder):
+    class Broken(KeepingSink):
         def write(self, tick: Tick) -> None:
             raise OSError("disk full")
 
@@ -312,7 +312,7 @@ def test_a_slow_sink_loses_ticks_and_slows_nobody() -> None:
     """What a sink cannot take is dropped and counted; ticking does not wait for it."""
     release = threading.Event()
 
-    class Slow(Recorder):
+    class Slow(KeepingSink):
         def write(self, tick: Tick) -> None:
             release.wait(30)
             super().write(tick)
@@ -331,14 +331,14 @@ def test_a_slow_sink_loses_ticks_and_slows_nobody() -> None:
 
 def test_a_sink_is_attached_once_and_not_to_a_closed_monitor() -> None:
     """Attaching a sink twice, or to a closed Monitor, is refused."""
-    monitor, sink = Monitor(), Recorder()
+    monitor, sink = Monitor(), KeepingSink()
     monitor.attach(sink)
     with pytest.raises(MonitorError, match="attached"):
         monitor.attach(sink)
     monitor.close()
     assert sink.connections is not None, "closing finishes what is attached"
     with pytest.raises(MonitorError, match="closed"):
-        monitor.attach(Recorder())
+        monitor.attach(KeepingSink())
 
 
 def test_a_failing_listener_stops_neither_ticks_nor_others() -> None:

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
 from rtmon.protocol import binary, close, limits
+from rtmon.protocol.catalog import INCOMING, OUTGOING, Publish
 from rtmon.protocol.codecs import CODECS, JSON, MSGPACK, Codec, for_subprotocol, select_subprotocol
 from rtmon.protocol.envelope import Message
-from rtmon.protocol.incoming import INCOMING, Publish
-from rtmon.protocol.outgoing import OUTGOING
 from rtmon.protocol.schema import catalog_schema
 from rtmon.protocol.values import check_data
 

@@ -12,8 +12,10 @@ from websockets.asyncio.client import connect
 import rtmon
 from rtmon.errors import FeedError, OptionError
 from rtmon.reporting.page import Note, Section, Table, Tiles, page
-from rtmon.reporting.svg import Chart, Line, short, svg
+from rtmon.reporting.svg import Drawing, svg
 from rtmon.testing import until
+from rtmon.views.chart import Chart, Form, Series
+from rtmon.views.charts import CHARTS
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
 
@@ -119,21 +121,59 @@ def test_it_is_written_when_the_block_raises(tmp_path: Path) -> None:
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
-@given(ANY_TEXT, st.lists(st.floats() | st.none(), max_size=20))
-def test_any_text_and_any_number(text: str, values: list[float | None]) -> None:
-    """Whatever is put into a page is text in it, and any numbers make a chart."""
-    chart = Chart(text, text, [Line(text, text, list(enumerate(values)))])
-    parts = [chart, Tiles([(text, text)]), Note(text), Table(text, (text,), [(text,), (None,)])]
+def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawing:
+    """Draw values with a text wherever a chart has one."""
+    series = Series[float | None](key="key", label=text, color=text, value=lambda value: value)
+    chart = Chart(key="chart", title=text, unit=text, series=(series,), form=form)
+    return Drawing.of(chart, list(enumerate(values)))
+
+
+@given(
+    ANY_TEXT,
+    st.lists(st.floats() | st.none(), max_size=20),
+    st.sampled_from(("line", "area", "step")),
+)
+def test_page_draws_any_text_and_any_number(
+    text: str, values: list[float | None], form: Form
+) -> None:
+    """Whatever is put into a page is text in it, and any numbers make a chart of any form."""
+    parts = [
+        drawing(text, values, form),
+        Tiles([(text, text)]),
+        Note(text),
+        Table(text, (text,), [(text,), (None,)]),
+    ]
     outline = harmless(page(text, text, [Section(text, parts)]))
     assert outline.text.count("\n") >= text.count("\n")
-    drawn = svg(Chart("title", "unit", [Line("line", "blue", list(enumerate(values)))]))
+    drawn = svg(drawing("blue", values, form))
     assert "nan" not in drawn
     assert "inf" not in drawn
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (999, "999"), (1250, "1.25k"), (3.2e6, "3.2M"), (0.05, "0.05")]
-)
-def test_short_numbers(value: float, text: str) -> None:
-    """Numbers on an axis are short."""
-    assert short(value) == text
+def paths(text: str) -> list[str]:
+    """Return the paths of a drawing."""
+    return re.findall(r'<path d="([^"]*)"', text)
+
+
+def test_chart_is_drawn_in_its_form() -> None:
+    """Steps hold before each point, areas are closed at the bottom, and unknown values are gaps."""
+    (line,) = paths(svg(drawing("a", [1.0, None, 1.0, 2.0])))
+    assert line.count("M") == 2
+    (steps,) = paths(svg(drawing("a", [1.0, 2.0], "step")))
+    (x0, _), (x1, y1), (x2, y2) = [corner.split() for corner in steps[1:].split("L")]
+    assert (x1, y1) == (x0, y2)
+    assert x2 != x1
+    ground, above = paths(svg(drawing("a", [1.0, 2.0], "area")))
+    assert above[1:] in ground
+    assert ground.endswith("Z")
+
+
+async def test_report_draws_every_chart_of_the_table(tmp_path: Path) -> None:
+    """A report has each chart that the page has, event-loop lag and CPU among them."""
+    path = tmp_path / "run.html"
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
+        with rtmon.report(path, server.monitor):
+            await talk(server.url, 1)
+    titles = re.findall(r"<h3>([^<]*) <small>", path.read_text("utf-8"))
+    assert titles == [chart.title for chart in CHARTS]
+    assert {"Event-loop lag", "CPU of the server"} < set(titles)

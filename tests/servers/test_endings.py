@@ -23,9 +23,9 @@ from websockets.server import ServerProtocol
 
 import rtmon
 from rtmon import Monitor, serve_admin
-from rtmon.asgi import GRACE
 from rtmon.cli.serve import CLOSE_TIMEOUT
 from rtmon.servers import admin, listening
+from rtmon.servers.asgi import GRACE
 from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rtmon import CSVSink, Monitor, read_csv
 from rtmon.errors import FileFormatError
 from rtmon.metrics.columns import TABLES
-from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import ConnectionInfo, Event, Sample
 from rtmon.monitor.dataframes import frame
@@ -30,7 +30,7 @@ time = st.integers(0, 4 * 10**15).map(lambda micros: micros / 1e6)
 
 
 def _histogram(values: list[float]) -> Any:
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     for value in values:
         recorder.record(value)
     return recorder.take()

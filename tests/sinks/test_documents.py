@@ -10,7 +10,7 @@ import pytest
 
 from rtmon import Hub, Monitor, serve_admin
 from rtmon.probes.socketio import instrument
-from tests.probes.sockets import chat
+from tests.probes.socketio.chat import chat
 from tests.sinks import scraping
 from tests.sinks.scraping import scrape
 

@@ -26,7 +26,7 @@ async def test_channels_have_a_bounded_number_of_series() -> None:
         assert "rtmon_channel_published_messages_total" in await scrape(admin.port)
         before: dict[Labels, float] = {}
         for turn in range(3):
-            hub.audience.stats[f"channel:{hostile}"].published += 1
+            hub._parts.broadcast.stats[f"channel:{hostile}"].published += 1
             for number in range(30):
                 await hub.publish(f"c{turn}.{number}", {"text": "hello"})
             said = (await scrape(admin.port))["rtmon_channel_published_messages_total"]

@@ -24,7 +24,7 @@ from rtmon import Monitor, serve_admin
 from rtmon.probes.socketio import instrument
 from rtmon.testing import until
 from tests.probes.serving import serving
-from tests.probes.sockets import chat, joined
+from tests.probes.socketio.chat import chat, joined
 from tests.sinks import scraping
 from tests.sinks.scraping import get, scrape
 

@@ -14,7 +14,7 @@ from rtmon.probes.socketio import instrument
 from rtmon.probes.socketio.stats import NAMES
 from rtmon.sinks import prometheus
 from rtmon.testing import until
-from tests.probes.sockets import chat, joined, watched
+from tests.probes.socketio.chat import chat, joined, watched
 from tests.sinks.scraping import NO_LABELS, Labels, get, label, scrape
 
 Said = Mapping[str, Mapping[Labels, float]]

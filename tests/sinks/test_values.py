@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from rtmon import Hub, Monitor, __version__, serve_admin
 from rtmon.metrics.columns import SAMPLE, Column
-from rtmon.metrics.histogram import BYTE, MICROSECOND, Recorder
+from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
 from rtmon.sinks.prometheus import buckets, naming
@@ -71,7 +71,8 @@ async def test_all_that_is_measured_is_told() -> None:
     monitor = Monitor(interval=1000)
     hub = Hub()
     monitor.measure(hub)
-    monitor.probe_failures = 3
+    for _ in range(3):
+        monitor.probe_failed(RuntimeError("a failure of a probe"))
     async with echoing(monitor) as url, connect(url) as client:
         await client.send(b"binary")
         await client.recv()
@@ -113,7 +114,7 @@ async def test_all_that_is_measured_is_told() -> None:
         told_of_it = {s.labels["channel"]: s.value for s in families.pop(name).samples}
         expected = {info.channel: getattr(info, column) for info in (news, other)}
         assert told_of_it == expected, name
-    assert families.pop("rtmon_cpu_seconds").samples[0].value == monitor.gauges.used > 0
+    assert families.pop("rtmon_cpu_seconds").samples[0].value == monitor.cpu_seconds > 0
     assert families.pop("rtmon_own_seconds").samples[0].value == monitor.own_seconds > 0
     assert families.keys() == {"rtmon", "rtmon_uptime_seconds", "rtmon_close_causes"}
 
@@ -211,7 +212,7 @@ def test_a_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_histograms_are_exact(steps: list[int], resolution: float) -> None:
     """Below each bound are counted exactly the values that do not exceed it."""
-    recorder = Recorder(resolution)
+    recorder = HistogramRecorder(resolution)
     for value in steps:
         recorder.record(value * resolution)
     for bound, (le, count) in zip(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from typing import Any
 
 import pytest
@@ -12,18 +13,19 @@ from rich.console import Console
 from rtmon.metrics.records import ConnectionInfo
 from rtmon.terminal.choices import Choices
 from rtmon.terminal.screen import draw, printable, sparkline
-from rtmon.views.condition import Observer
-from rtmon.views.series import Series
+from rtmon.views.charts import CHARTS
+from rtmon.views.freshness import FreshnessTracker
+from rtmon.views.points import Timeline
 from tests.synthetic import SyntheticFeed
 
 
 def screen(feed: Any, choices: Choices | None = None, *, width: int = 80, height: int = 24) -> str:
     """What a terminal of that size is given, without colours."""
-    series = Series()
-    series.extend(feed.samples())
+    timeline = Timeline()
+    timeline.extend(feed.samples())
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
-    condition = Observer().look(feed)
-    drawn = draw(feed, condition, choices or Choices(), series, width=width, height=height)
+    freshness = FreshnessTracker().assess(feed)
+    drawn = draw(feed, freshness, choices or Choices(), timeline, width=width, height=height)
     lines = console.render_lines(drawn, pad=False)
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
@@ -35,6 +37,18 @@ def test_a_screen_fits(width: int, height: int) -> None:
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     assert lines[-1].startswith("q quit")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 40), (220, 60)])
+def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> None:
+    """Each series has a sparkline, event-loop lag and CPU among them, with its highest value."""
+    shown = screen(SyntheticFeed(ago=300), width=width, height=height)
+    for chart in CHARTS:
+        for series in chart.series:
+            label = chart.key if len(chart.series) == 1 else f"{chart.key} {series.label}"
+            assert f"{label} " in shown
+    assert re.search(r"cpu +[▁▂▃▄▅▆▇█]+ max \d+\.\d %", shown)
+    assert re.search(r"lag p99 +[▁▂▃▄▅▆▇█]+ max [\d.]+ ms", shown)
 
 
 def test_the_numbers_are_those_of_the_feed() -> None:

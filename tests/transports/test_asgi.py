@@ -107,10 +107,12 @@ async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
     await ws.send(json.dumps(message))
     await until(lambda: len(heard) == 3)
 
-    house.hub.options = replace(house.hub.options, max_waiting=100_000_000, max_size=20_000_000)
+    house.hub.context.options = replace(
+        house.hub.options, max_waiting=100_000_000, max_size=20_000_000
+    )
     await house.hub.publish("big", "x" * 15_000_000)
     await until(lambda: house.unsent)
-    peers = {each.peer.transport: each.peer for each in house.hub.audience.sessions.values()}
+    peers = {each.peer.transport: each.peer for each in house.hub.connections.values()}
     for peer in peers.values():
         peer.close(1008, "no more")
     await ws.send(json.dumps(message))
@@ -142,10 +144,10 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
     url = f"ws://{house.where}/ws/eve"
     async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
         await eve.send('{"type": "subscribe", "payload": {"channel": "big"}}')
-        await until(lambda: house.hub.audience.channels.receivers("big"))
+        await until(lambda: house.hub.registry.subscriptions.receivers("big"))
         eve.transport.pause_reading()
         async with asyncio.timeout(60):
-            while house.hub.audience.sessions:
+            while house.hub.connections:
                 await house.hub.publish("big", "x" * 50_000)
                 await asyncio.sleep(0.001)
         await until(lambda: house.row("eve").state == "closed")
@@ -191,7 +193,7 @@ async def test_mounted_in_a_fastapi_application() -> None:
             assert (await next_of(ada, "chat_message"))["payload"]["name"] == "cy"
             async with httpx.AsyncClient(trust_env=False) as http:
                 assert (await http.get(f"http://{where}/live/healthz")).text == "ok\n"
-            assert len(hub.audience.sessions) == 3
+            assert len(hub.connections) == 3
             monitor.tick()
             open_now = {
                 info.name: info.transport.partition("-")[0]

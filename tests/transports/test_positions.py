@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
 from rtmon.hub.transports.positions import TEXT_LENGTH, Positions, moves
-from rtmon.protocol.incoming import Position
+from rtmon.protocol.catalog import Position
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128)
 KEYS = st.one_of(

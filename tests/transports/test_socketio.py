@@ -87,7 +87,7 @@ async def test_the_real_client(house: House, clients: Node) -> None:
     assert [row.messages_out, row.bytes_out] == end["counts"]["got"]
     assert [row.messages_in, row.bytes_in] == end["counts"]["said"]
     assert row.errors == 2
-    assert not house.hub.audience.sessions
+    assert not house.hub.connections
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
@@ -107,7 +107,7 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
         assert (await clients.next("ada", "#connect"))["recovered"] is False
         await house.hub.publish("news", 1)
         assert (await heard(clients, "ada", "publication"))["payload"]["data"] == 1
-        (session,) = house.hub.audience.sessions.values()
+        (session,) = house.hub.connections.values()
         sender = session.sender
         session.peer.close(1013, "you read too slowly")
         await house.hub.publish("news", 2)
@@ -116,9 +116,9 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
         assert end["active"] is True
         assert (await clients.next("ada", "#connect"))["recovered"] is True
         assert (await heard(clients, "ada", "publication"))["payload"]["data"] == 2
-        (session,) = house.hub.audience.sessions.values()
+        (session,) = house.hub.connections.values()
         assert session.sender == sender
-        assert house.hub.audience.rooms.has(session, "r")
+        assert house.hub.registry.rooms.has(session, "r")
 
         proxy.refusing = True
         proxy.cut()
@@ -129,7 +129,7 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
         assert (await clients.next("ada", "#connect"))["recovered"] is False
         clients.do("close", "ada")
         await clients.next("ada", "#disconnect")
-        await until(lambda: not house.hub.audience.sessions)
+        await until(lambda: not house.hub.connections)
 
 
 async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
@@ -142,10 +142,10 @@ async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
     come(clients, house, "bo", path="/staff", auth={"rooms": ["r"]})
     for name in ("ada", "bo"):
         await clients.next(name, "#connect")
-    await until(lambda: "r" in staff.audience.rooms and "r" in house.hub.audience.rooms)
+    await until(lambda: "r" in staff.registry.rooms and "r" in house.hub.registry.rooms)
     clients.do("emit", "bo", args=["room_message", {"room": "r", "text": "hi"}])
     assert (await heard(clients, "bo", "room_message"))["payload"]["text"] == "hi"
-    (alone,) = house.hub.audience.sessions.values()
+    (alone,) = house.hub.connections.values()
     assert alone.name == "ada-1"
     come(clients, house, "cy", path="/staff")
     assert "full" in (await clients.next("cy", "#refused"))["message"]
@@ -212,11 +212,11 @@ async def test_hostile_packets_hurt_nobody(house: House) -> None:
                 async with asyncio.timeout(60):
                     while not (await eve.recv()).startswith("431"):  # type: ignore[arg-type]
                         pass
-                assert len(house.hub.audience.sessions) == 2
+                assert len(house.hub.connections) == 2
             else:
                 async with asyncio.timeout(60):
                     await ended(eve)
-        await until(lambda: len(house.hub.audience.sessions) == 1)
+        await until(lambda: len(house.hub.connections) == 1)
     answer = await other.call("ping", {"timestamp": 5})
     assert answer["payload"] == {"timestamp": 5}
     assert json.dumps(answer)
@@ -231,10 +231,10 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
     async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
         await eve.recv()
         await eve.send("40")
-        await until(lambda: house.hub.audience.channels.receivers("big"))
+        await until(lambda: house.hub.registry.subscriptions.receivers("big"))
         eve.transport.pause_reading()
         sent = 0
-        while house.hub.audience.sessions:
+        while house.hub.connections:
             await house.hub.publish("big", "x" * 50_000)
             await asyncio.sleep(0)
             sent += 1

@@ -65,7 +65,7 @@ async def test_several_places_return_with_one_id(house: House) -> None:
     await house.hub.publish("news", 1)
     assert (await message(first, "publication"))["payload"]["data"] == 1
     await first.aclose()
-    await until(lambda: not house.hub.audience.sessions)
+    await until(lambda: not house.hub.connections)
 
     for channel, data in [("news", 2), ("late", 3), ("dull", 4), ("news", 5)]:
         await house.hub.publish(channel, data)
@@ -155,7 +155,7 @@ async def test_only_the_token_posts(house: House) -> None:
         put = await http.put(f"http://{house.where}/events")
         assert (put.status_code, put.headers["allow"]) == (405, "GET, POST")
         await stream.aclose()
-        await until(lambda: not house.hub.audience.sessions)
+        await until(lambda: not house.hub.connections)
         headers = {"Authorization": f"Bearer {welcome['session']}"}
         gone = await http.post(f"http://{house.where}/events", content=ping, headers=headers)
     assert gone.status_code == 401
@@ -216,9 +216,9 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
         await loop.sock_connect(stalled, (host, int(port)))
         request = b"GET /events?channel=big&name=stalled HTTP/1.1\r\nHost: x\r\n\r\n"
         await loop.sock_sendall(stalled, request)
-        await until(lambda: len(house.hub.audience.sessions) == 2)
+        await until(lambda: len(house.hub.connections) == 2)
         sent = 0
-        while len(house.hub.audience.sessions) == 2:
+        while len(house.hub.connections) == 2:
             await house.hub.publish("big", "x" * 50_000)
             sent += 1
             assert len((await message(reader, "publication"))["payload"]["data"]) == 50_000

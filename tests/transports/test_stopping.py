@@ -46,5 +46,5 @@ async def test_a_signal_is_not_heard_where_servers_share_a_process(
     monkeypatch.setattr(AppStatus, "should_exit", True)
     answer = await link.call("ping", {"timestamp": 5})
     assert answer["payload"] == {"timestamp": 5}
-    assert house.hub.audience.sessions
+    assert house.hub.connections
     assert not [one for one in asyncio.all_tasks() if "_part" in repr(one.get_coro())]

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 import rtmon
-from rtmon.hub.transports.wire import dropping
+from rtmon.hub.transports.abort import find_abort
 from tests.probes.serving import serving
 
 
@@ -22,8 +22,8 @@ async def test_a_connection_is_reached_through_middleware() -> None:
 
     async def application(scope: Any, receive: Any, _send: Any) -> None:
         asked.append(scope)
-        assert dropping({**scope, "http_version": "2"}, receive) is None
-        drop = dropping(scope, receive)
+        assert find_abort({**scope, "http_version": "2"}, receive) is None
+        drop = find_abort(scope, receive)
         assert drop is not None
         drop()
         await receive()
@@ -46,4 +46,4 @@ def test_what_is_not_there_is_not_found() -> None:
     async def receive() -> dict[str, Any]:
         return {}
 
-    assert dropping({"http_version": "1.1"}, receive) is None
+    assert find_abort({"http_version": "1.1"}, receive) is None

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.views.numbers import bytes_text, change, clock, duration, exact, scaled, seconds
+from rtmon.views.numbers import (
+    bytes_text,
+    change,
+    clock,
+    delay,
+    duration,
+    exact,
+    scaled,
+    seconds,
+    short,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,16 @@ def test_seconds() -> None:
     assert seconds(0.000_42) == ("0.42", "ms")
     assert seconds(0.0259) == ("25.9", "ms")
     assert seconds(0.9996) == ("1.00", "s")
+    assert (delay(0.0259), delay(None)) == ("25.9 ms", "–")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (999, "999"), (999.7, "1k"), (1250, "1.25k"), (3.2e6, "3.2M"), (0.05, "0.05")],
+)
+def test_short_numbers(value: float, text: str) -> None:
+    """Numbers of an axis have a decimal prefix and no superfluous zeros."""
+    assert short(value) == text
 
 
 def test_exact_keeps_every_digit() -> None:

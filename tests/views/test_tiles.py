@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtmon.metrics.histogram import Recorder
+from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.records import Sample, Snapshot
 from rtmon.views.tiles import Tile, tiles
 
@@ -24,7 +24,7 @@ def snapshot(**values: object) -> Snapshot:
 
 def slow(seconds: float) -> dict[str, object]:
     """One round trip of so many seconds."""
-    recorder = Recorder()
+    recorder = HistogramRecorder()
     recorder.record(seconds)
     return {"rtt": recorder.take()}
 

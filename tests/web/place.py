@@ -15,7 +15,7 @@ from typing import Any
 
 import rtmon
 import rtmon.asgi
-from rtmon.hub.admission.authentication import left
+from rtmon.hub.admission.authentication import seconds_left
 from rtmon.testing import FaultProxy
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -99,15 +99,17 @@ class Place:
 
     async def expire(self, seconds: float) -> None:
         """All tokens expire so soon."""
-        for session in self._hub.door:
-            expires = self._hub.wall() + seconds
+        for session in self._hub._parts.connection_limits.connections:
+            expires = self._hub.context.wall() + seconds
             session.identity = dataclasses.replace(session.identity, expires=expires)
-            session.stay.look()
+            self._hub._parts.expiry.check(session)
 
     async def here(self) -> list[tuple[str | None, float | None]]:
         """Who is here, and for how many seconds yet."""
-        sessions = self._hub.audience.sessions.values()
-        return [(each.user, left(each.identity, self._hub.wall())) for each in sessions]
+        sessions = self._hub.connections.values()
+        return [
+            (each.user, seconds_left(each.identity, self._hub.context.wall())) for each in sessions
+        ]
 
     async def publish(self, channel: str, data: Any) -> None:
         """Publish once."""

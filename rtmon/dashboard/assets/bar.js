@@ -1,5 +1,5 @@
-// The head of a view: what is watched, how it is, and what the reader may do about it.
-const MARK = '<svg viewBox="0 0 24 24" fill="none" stroke="#38bdf8" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 13h4l3-8 5 15 3.2-9 1.4 2H22"/></svg>'
+// The head of a view: its source, how fresh its numbers are, and the buttons.
+const MARK = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 13h4l3-8 5 15 3.2-9 1.4 2H22"/></svg>'
 const SUN = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true"><circle cx="12" cy="12" r="4"/><path d="M12 2v2m0 16v2M2 12h2m16 0h2M5 5l1.4 1.4m11.2 11.2L19 19M5 19l1.4-1.4M17.6 6.4L19 5"/></svg>'
 const MOON = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round" aria-hidden="true"><path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/></svg>'
 
@@ -56,8 +56,8 @@ export function render({model, el}) {
     })
   }
 
-  const drawCondition = () => {
-    const {kind, pill: text, banner: sentence} = model.condition
+  const drawFreshness = () => {
+    const {kind, pill: text, banner: sentence} = model.freshness
     pill.className = `pill ${kind}`
     pill.textContent = text
     banner.className = `banner ${kind}`
@@ -72,10 +72,10 @@ export function render({model, el}) {
   const drawWindow = () => {
     for (const [seconds, button] of spans) button.setAttribute("aria-pressed", String(seconds === model.window))
   }
-  model.on("condition", drawCondition)
+  model.on("freshness", drawFreshness)
   model.on("source", drawSource)
   model.on("paused", drawPaused)
   model.on("window", drawWindow)
   model.on("msg:custom", download)
-  drawCondition(); drawSource(); drawPaused(); drawWindow()
+  drawFreshness(); drawSource(); drawPaused(); drawWindow()
 }

@@ -1,4 +1,4 @@
-// A table whose rows, order and paging are decided by the server; texts are only ever text.
+// A table; the server decides rows, order and paging. Texts are never markup.
 export function render({model, el}) {
   const ask = (change) => { model.query = {...model.query, ...change} }
   const number = (value) => value.toLocaleString("en")

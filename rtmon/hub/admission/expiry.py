@@ -1,79 +1,80 @@
-"""How long a client may stay: while its token holds, and while it says something."""
+"""Expiry of connections: of their tokens, and for want of messages (idle timeout)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ...core.timers import Timer
+from ...protocol import catalog, close
+from ..connection import Connection
+from ..context import HubContext
+from .authentication import seconds_left
 
-from ...core.timers import Alarm
-from ...protocol import close, outgoing
-from .authentication import left
+__all__ = ["Expiry"]
 
-if TYPE_CHECKING:
-    from ..connection import Session
+_LONGEST = 60.0
+"""Longest time between two checks, in seconds: a wall clock may be set, a machine may sleep."""
 
-__all__ = ["Stay"]
-
-_LOOKS = 60.0
-"""Longest time between two looks, in seconds: a wall clock may be set, and a machine may sleep."""
-
-_SOON = 0.001
+_SHORTEST = 0.001
 
 
-class Stay:
-    """Warns and ends a connection whose token expires, and ends one that is idle.
+class Expiry:
+    """Warns and closes connections whose token expires, and closes idle ones.
 
     Args:
-        session: whose. Its ``identity`` and ``active`` may change at any time.
+        context: of the hub.
     """
 
-    __slots__ = ("_alarm", "_session", "_told")
+    def __init__(self, context: HubContext) -> None:
+        self._context = context
+        self._timers: dict[Connection, Timer] = {}
+        # Connection → the expiry that its client was warned of.
+        self._warned: dict[Connection, float | None] = {}
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._alarm = Alarm(self.look)
-        self._told: float | None = None
+    def stop(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        timer = self._timers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        self._warned.pop(connection, None)
 
-    def begin(self) -> None:
-        """Somebody has come, or shown another token."""
-        self.look()
+    def check(self, connection: Connection) -> None:
+        """Warn or close a connection if it is time, and set a timer for the next check.
 
-    def end(self) -> None:
-        """They are gone."""
-        self._alarm.cancel()
-
-    def look(self) -> None:
-        """Look what time it is, and set the alarm for the next look, if there is need for one."""
-        session = self._session
-        if not session.open:
+        Call it once the client is welcomed, and whenever its identity has changed.
+        """
+        if not connection.open:
             return
-        expiring, idle = self._expiring(), self._idle()
+        expiring, idle = self._until_expiry(connection), self._until_idle(connection)
         due = min((each for each in (expiring, idle) if each is not None), default=None)
-        if due is not None and session.peer.open:
-            self._alarm.set(min(max(due, _SOON), _LOOKS))
+        if due is not None and connection.peer.open:
+            timer = self._timers.get(connection)
+            if timer is None:
+                timer = self._timers[connection] = Timer(lambda: self.check(connection))
+            timer.set(min(max(due, _SHORTEST), _LONGEST))
 
-    def _expiring(self) -> float | None:
-        session, hub = self._session, self._session.hub
-        ttl = left(session.identity, hub.wall())
-        if session.identity is None or ttl is None:
+    def _until_expiry(self, connection: Connection) -> float | None:
+        identity = connection.identity
+        ttl = seconds_left(identity, self._context.wall())
+        if identity is None or ttl is None:
             return None
         if ttl <= 0:
-            session.peer.close(close.TOKEN_EXPIRED, "your token has expired: come with a fresh one")
+            connection.peer.close(
+                close.TOKEN_EXPIRED, "your token has expired: come with a fresh one"
+            )
             return None
-        notice = hub.options.expiry_notice
+        notice = self._context.options.expiry_notice
         if ttl > notice:
             return ttl - notice
-        if self._told != session.identity.expires:
-            self._told = session.identity.expires
-            session.send("token_expiring", outgoing.Expiring(ttl=ttl), at_once=True)
+        if self._warned.get(connection) != identity.expires:
+            self._warned[connection] = identity.expires
+            connection.send("token_expiring", catalog.Expiring(ttl=ttl), at_once=True)
         return ttl
 
-    def _idle(self) -> float | None:
-        session, hub = self._session, self._session.hub
-        timeout = hub.options.idle_timeout
+    def _until_idle(self, connection: Connection) -> float | None:
+        timeout = self._context.options.idle_timeout
         if timeout is None:
             return None
-        rest = session.active + timeout - hub.clock()
+        rest = connection.active + timeout - self._context.clock()
         if rest > 0:
             return rest
-        session.peer.close(close.IDLE, f"you said nothing for {timeout:g} s")
+        connection.peer.close(close.IDLE, f"you said nothing for {timeout:g} s")
         return None

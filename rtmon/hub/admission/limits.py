@@ -1,104 +1,140 @@
-"""Who is let in, how many at once, and how much they may say together."""
+"""Limits per user and per address: connections at once, and messages of all connections together.
+
+Without a limit nothing is kept. The rate limit of a single connection is its own
+:class:`~rtmon.hub.admission.rate_limiter.RateLimiter`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import inspect
-import logging
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from ...core.addresses import network
 from ...core.token_bucket import Bucket, Buckets
 from ...errors import OptionError, ProtocolError
-from ...protocol import close, limits, outgoing
-from ..channels import Rooms
-from .authentication import Auth, Credentials, User, checked, left
+from ...protocol import close, limits
+from ..connection import Connection
+from ..context import HubContext
+from ..memberships import Memberships
+from .authentication import User
 
-if TYPE_CHECKING:
-    from ..connection import Session
-    from ..hub import Hub
-    from ..transports.base import Peer
-
-__all__ = ["Door", "close_code"]
-
-logger = logging.getLogger("rtmon.hub")
-
-_CODES = {
-    "full": close.TRY_AGAIN_LATER,
-    "internal": close.INTERNAL_ERROR,
-    "overloaded": close.TRY_AGAIN_LATER,
-    "rate_limited": close.TRY_AGAIN_LATER,
-    "token_expired": close.TOKEN_EXPIRED,
-    "too_many_connections": close.TRY_AGAIN_LATER,
-    "unavailable": close.TRY_AGAIN_LATER,
-}
-"""Error code → the close code of who is not let in for it; for all others UNAUTHORIZED."""
+__all__ = ["ConnectionLimits", "RateLimits"]
 
 
-_COUNTED = frozenset(
-    {*_CODES, "forbidden", "invalid_message", "invalid_payload", "invalid_token", "unauthorized"}
-)
-"""Error codes that are counted each by itself."""
-
-
-def close_code(error: ProtocolError) -> int:
-    """The code that a connection is closed with which is not let in."""
-    return _CODES.get(error.code, close.UNAUTHORIZED)
-
-
-class Door:
-    """The one way into a hub.
+class ConnectionLimits:
+    """Limits how many connections there are: in total, of each user and of each address.
 
     Args:
-        hub: whose.
-        auth: says who somebody is; None takes their word.
+        context: of the hub.
 
     Attributes:
-        auth: the same.
-        shares: whether connections share :meth:`buckets`.
-        refused: error code → how many were not let in for it; codes of an application's own are
-            counted together, as ``other``.
-
-    Raises:
-        OptionError: what users may do is to be bounded, and nobody says who they are.
+        connections: all connections, those included that are not authenticated yet.
     """
 
-    def __init__(self, hub: Hub, auth: Auth | None) -> None:
-        options = hub.options
-        if auth is None and (options.connections_per_user or options.user_rate):
-            # A client's own word would bound others, and not those who choose another name.
+    def __init__(self, context: HubContext) -> None:
+        self.connections: set[Connection] = set()
+        self._context = context
+        # "user ID" or "address NETWORK" → connections.
+        self._groups: Memberships[Connection] = Memberships()
+        self._reserved = 0
+
+    @contextlib.contextmanager
+    def reserve(self) -> Iterator[None]:
+        """Keep room for a client that is being authenticated before it has a connection.
+
+        Raises:
+            ProtocolError: the server is full.
+        """
+        self._check_total(self._reserved)
+        self._reserved += 1
+        try:
+            yield
+        finally:
+            self._reserved -= 1
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection, before its client is authenticated.
+
+        Raises:
+            ProtocolError: the server is full, or the address has too many connections.
+        """
+        self._check_total()
+        address = connection.address
+        if address is not None:
+            most = self._context.options.connections_per_address
+            self._make_room(f"address {address}", most)
+            self._groups.join(connection, f"address {address}")
+        self.connections.add(connection)
+
+    def add_user(self, connection: Connection, user: User) -> None:
+        """Count a connection as its authenticated user's.
+
+        Raises:
+            ProtocolError: the user has too many connections.
+        """
+        self._make_room(f"user {user.id}", self._context.options.connections_per_user)
+        self._groups.join(connection, f"user {user.id}")
+
+    def remove(self, connection: Connection) -> None:
+        """Count a connection no more: it has ended or was refused."""
+        self.connections.discard(connection)
+        self._groups.leave_all(connection)
+
+    def _check_total(self, reserved: int = 0) -> None:
+        if len(self.connections) + reserved >= self._context.options.max_connections:
+            raise ProtocolError("full", "The server is full; come back later.", retry=True)
+
+    def _make_room(self, group: str, most: int | None) -> None:
+        members = self._groups.members(group)
+        if most is None or len(members) < most:
+            return
+        if self._context.options.at_limit == "refuse":
+            raise ProtocolError(
+                "too_many_connections",
+                f"Your {group.partition(' ')[0]} has {len(members)} connections, the most there "
+                "may be: close one first.",
+                retry=True,
+            )
+        # A client that is not authenticated must not push out one that is.
+        oldest = next((one for one in members if not one.welcomed), None) or next(iter(members))
+        self._groups.leave_all(oldest)
+        oldest.peer.close(close.REPLACED, "you have newer connections, the most there may be")
+
+
+class RateLimits:
+    """Limits the messages of each connection, and of all connections of a user or an address.
+
+    Args:
+        context: of the hub.
+        authenticated: whether clients must authenticate.
+
+    Raises:
+        OptionError: users are to be limited, but clients do not authenticate.
+    """
+
+    def __init__(self, context: HubContext, *, authenticated: bool) -> None:
+        options = context.options
+        if not authenticated and (options.connections_per_user or options.user_rate):
+            # A client could claim another user's id, and use up that user's limit.
             raise OptionError(
                 "connections_per_user and user_rate need auth: without it, who somebody is is only "
                 "their word."
             )
-        self.auth = auth
-        self.refused: dict[str, int] = {}
-        self._hub = hub
-        self._here: Rooms[Session] = Rooms()
-        self._all: set[Session] = set()
-        self._knocking = 0
+        self._context = context
         self._by_user = _buckets(options.user_rate, options.user_burst)
         self._by_address = _buckets(options.address_rate, options.address_burst)
-        self.shares = not (self._by_user is None and self._by_address is None)
+        self._shares = not (self._by_user is None and self._by_address is None)
 
-    def __iter__(self) -> Any:
-        return iter(list(self._all))
-
-    # In and out
-
-    def knock(self, remote: str | None) -> None:
-        """Somebody wants to come: before they are asked anything, which costs the server.
+    def check_address(self, remote: str | None) -> None:
+        """Take a token for a new connection, before authentication costs the server anything.
 
         Raises:
-            ProtocolError: too much comes from their address.
+            ProtocolError: the address sends too much.
         """
         address = network(remote)
         if address is None or self._by_address is None:
             return
-        now = self._hub.clock()
+        now = self._context.clock()
         bucket = self._by_address.get(address, now)
         if wait := bucket.wait(now):
             raise ProtocolError(
@@ -109,156 +145,28 @@ class Door:
             )
         bucket.take()
 
-    @contextlib.contextmanager
-    def knocking(self, remote: str | None) -> Iterator[None]:
-        """The same for a transport that has no connection yet while it asks who somebody is.
+    def take(self, connection: Connection, now: float) -> float:
+        """Take a token for a message.
 
-        Raises:
-            ProtocolError: too much comes from their address, or there is no room.
+        Returns:
+            0.0 if the message is accepted, else the seconds until it would be.
         """
-        self.knock(remote)
-        self._unless_full(self._knocking)
-        self._knocking += 1
-        try:
-            yield
-        finally:
-            self._knocking -= 1
+        shared = self._shared(connection, now) if self._shares else ()
+        return connection.limiter.take(now, shared)
 
-    def _unless_full(self, more: int = 0) -> None:
-        if len(self._all) + more >= self._hub.options.max_connections:
-            raise ProtocolError("full", "The server is full; come back later.", retry=True)
+    def refund(self, connection: Connection) -> None:
+        """Put back the token of the connection's latest message: something else bounds it."""
+        connection.limiter.refund()
+        if self._shares:
+            for bucket in self._shared(connection, connection.heard):
+                bucket.put_back()
 
-    def come(self, session: Session) -> None:
-        """A connection is here; who it is, is not known yet.
-
-        Raises:
-            ProtocolError: there is no room.
-        """
-        self._unless_full()
-        session.address = network(session.peer.remote)
-        if session.address is not None:
-            most = self._hub.options.connections_per_address
-            self._room(f"address {session.address}", most)
-            self._here.join(session, f"address {session.address}")
-        self._all.add(session)
-
-    def know(self, session: Session, user: User) -> None:
-        """It is known who somebody is.
-
-        Raises:
-            ProtocolError: there is no room.
-        """
-        self._room(f"user {user.id}", self._hub.options.connections_per_user)
-        self._here.join(session, f"user {user.id}")
-        session.identity = user
-
-    def go(self, session: Session) -> None:
-        """A connection has ended, or never began."""
-        self._all.discard(session)
-        self._here.leave_all(session)
-
-    def _room(self, key: str, most: int | None) -> None:
-        members = self._here.members(key)
-        if most is None or len(members) < most:
-            return
-        if self._hub.options.at_limit == "refuse":
-            raise ProtocolError(
-                "too_many_connections",
-                f"Your {key.partition(' ')[0]} has {len(members)} connections, the most there may "
-                "be: close one first.",
-                retry=True,
-            )
-        # Who has not said who they are does not take the place of who has.
-        oldest = next((one for one in members if not one.here), None) or next(iter(members))
-        self._here.leave_all(oldest)
-        oldest.peer.close(close.REPLACED, "you have newer connections, the most there may be")
-
-    # Who somebody is
-
-    async def identify(self, credentials: Credentials) -> User:
-        """Who shows this.
-
-        Raises:
-            ProtocolError: nobody who is known.
-        """
-        checked(credentials.token)
-        found: Any = None
-        try:
-            # What takes longer than a client has to say who it is would never let anybody in.
-            async with asyncio.timeout(self._hub.options.auth_timeout):
-                found = self.auth(credentials) if self.auth else None
-                if inspect.isawaitable(found):
-                    found = await found
-        except ProtocolError:
-            raise
-        except Exception as error:  # noqa: BLE001 - of anybody's function
-            # Without its words, which may quote what was shown.
-            _log(error)
-            raise ProtocolError(
-                "internal", "The server failed to find out who you are; come back.", retry=True
-            ) from None
-        if isinstance(found, User):
-            if left(found, self._hub.wall()) == 0:
-                raise ProtocolError("token_expired", "What you show has expired.")
-            return found
-        if credentials.token is None:
-            raise ProtocolError("unauthorized", "Say who you are: show a token.")
-        raise ProtocolError("invalid_token", "The token is not one that is taken here.")
-
-    async def refresh(self, session: Session, token: str) -> None:
-        """Somebody who is here shows another token; without ``auth`` nobody looks at it.
-
-        Raises:
-            ProtocolError: it is not taken; they stay for as long as the one before holds.
-        """
-        known = session.identity
-        if known is None:
-            return
-        shown = Credentials(
-            token=token, address=session.peer.remote, transport=session.peer.transport
-        )
-        user = await self.identify(shown)
-        if user.id != known.id:
-            raise ProtocolError(
-                "forbidden", "This token is somebody else's: open another connection for them."
-            )
-        if known.permissions - user.permissions:
-            # What was allowed before goes on otherwise: only who comes anew is asked everywhere.
-            session.peer.close(close.TOKEN_EXPIRED, "you may do less than before: come anew")
-            return
-        session.identity = replace(user, name=known.name)
-        session.stay.begin()
-
-    def turn_away(self, peer: Peer, error: ProtocolError) -> int:
-        """Tell somebody why they are not let in. Returns the code to close with.
-
-        A full server says so by that code alone.
-        """
-        if error.code != "full":
-            payload = outgoing.Error(
-                code=error.code,
-                message=error.message,
-                retry=error.retry,
-                retry_after=error.retry_after,
-            )
-            peer.send(peer.codec.encode(self._hub.message("error", payload)))
-        return close_code(error)
-
-    def note(self, peer: Peer, error: ProtocolError) -> None:
-        """Somebody is not let in: it is counted, and the Monitor told."""
-        reason = error.code if error.code in _COUNTED else "other"
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-        peer.refused(close_code(error), f"{error.code}: {error.message}")
-
-    # How much is said
-
-    def buckets(self, session: Session, now: float) -> tuple[Bucket, ...]:
-        """What a connection's messages are taken from, beside its own bucket."""
+    def _shared(self, connection: Connection, now: float) -> tuple[Bucket, ...]:
         found = []
-        if self._by_user is not None and session.identity is not None:
-            found.append(self._by_user.get(session.identity.id, now))
-        if self._by_address is not None and session.address is not None:
-            found.append(self._by_address.get(session.address, now))
+        if self._by_user is not None and connection.identity is not None:
+            found.append(self._by_user.get(connection.identity.id, now))
+        if self._by_address is not None and connection.address is not None:
+            found.append(self._by_address.get(connection.address, now))
         return tuple(found)
 
 
@@ -266,11 +174,3 @@ def _buckets(rate: float | None, burst: int) -> Buckets | None:
     if rate is None:
         return None
     return Buckets(rate=rate, burst=burst, capacity=limits.KEYS_LIMITED)
-
-
-def _log(error: BaseException) -> None:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = "" if frame is None else f" in {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
-    logger.error("auth raised %s%s; the client is not let in", type(error).__name__, where)

@@ -1,62 +1,65 @@
-"""Who may do what, once it is known who they are."""
+"""Permissions: what a client may do, and where."""
 
 from __future__ import annotations
 
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ...errors import ProtocolError
-from ..channels import covers, is_pattern, matches, overlaps
+from ...protocol.channels import covers, is_pattern, matches, overlaps
+from ..connection import Connection
+from ..context import HubContext
+from ..options import ChannelOptions
 
-if TYPE_CHECKING:
-    from ..connection import Session
-    from ..hub import Hub
-    from ..options import ChannelOptions
-
-__all__ = ["Access", "Action", "Allow"]
+__all__ = ["Action", "Allow", "Permissions"]
 
 logger = logging.getLogger("rtmon.hub")
 
 Action = Literal["subscribe", "publish", "join", "presence", "send", "upload"]
-"""What a client wants to do. ``publish`` is to speak in a room or the chat, too, and to be seen to
-type there; ``subscribe`` to ask for a channel's history, too."""
+"""What a client asks to do. ``publish`` includes messages and typing indicators in a room or the
+chat; ``subscribe`` includes a channel's history."""
 
-Allow: TypeAlias = Callable[["Session", Action, str], "bool | Awaitable[bool]"]
-"""Whether a client may do something in a place: ``channel:news.sport``, ``room:lobby``, ``chat``,
-``client:ID`` for what is for one client alone, ``files`` for a file for the server. The place of a
-subscription may be a pattern: all that it matches."""
+Allow: TypeAlias = Callable[[Connection, Action, str], "bool | Awaitable[bool]"]
+"""Returns whether a client may do something in a place: ``channel:news.sport``, ``room:lobby``,
+``chat``, ``client:ID`` for a message to one client, ``files`` for an upload to the server. The
+place of a subscription may be a pattern, which stands for all channels that it matches."""
 
 
-class Access:
-    """Asks the rules of :class:`~rtmon.hub.ChannelOptions`, then a function of the application.
+class Permissions:
+    """Checks the rules of :class:`~rtmon.hub.ChannelOptions`, then asks the application.
 
     Args:
-        hub: whose rules.
-        allow: the function; None allows what the rules do.
+        context: of the hub.
+        allow: a function of the application; None allows what the rules allow.
     """
 
-    def __init__(self, hub: Hub, allow: Allow | None) -> None:
-        self._hub = hub
+    def __init__(self, context: HubContext, allow: Allow | None) -> None:
+        self._context = context
         self._allow = allow
 
-    async def check(self, session: Session, action: Action, place: str) -> None:
-        """Whether a client may do something.
+    async def check(self, connection: Connection, action: Action, place: str) -> None:
+        """Check that a client may do something.
+
+        Args:
+            connection: the client's.
+            action: what it asks to do.
+            place: the key of the place.
 
         Raises:
-            ProtocolError: it may not.
+            ProtocolError: the client may not.
         """
         kind, _, name = place.partition(":")
-        if kind == "channel" and self._hub.options.channels:
-            self._rules(session, action, name)
+        if kind == "channel" and self._context.options.channels:
+            self._check_rules(connection, action, name)
         if self._allow is None:
             return
         try:
-            allowed: Any = self._allow(session, action, place)
+            allowed: Any = self._allow(connection, action, place)
             if inspect.isawaitable(allowed):
                 allowed = await allowed
-                if session.peer.shown_out or not session.open:  # it went while it was asked
+                if connection.peer.closing or not connection.open:  # it ended meanwhile
                     allowed = False
         except ProtocolError:
             raise
@@ -66,24 +69,25 @@ class Access:
         if allowed is not True:
             raise _forbidden(action, place)
 
-    def _rules(self, session: Session, action: Action, name: str) -> None:
-        for pattern, rule in self._hub.options.channels.items():
+    def _check_rules(self, connection: Connection, action: Action, name: str) -> None:
+        for pattern, rule in self._context.options.channels.items():
             if is_pattern(name):
-                # All that a pattern matches comes with it, so each rule that it touches counts;
-                # up to one that it lies within, as the first that matches a channel does.
+                # A subscription to a pattern gets all channels it matches, so each rule that
+                # overlaps it applies, up to the first rule that covers it entirely.
                 if overlaps(pattern, name):
-                    self._rule(session, action, name, rule)
+                    _check_rule(connection, action, name, rule)
                 if covers(pattern, name):
                     return
             elif matches(pattern, name):
-                self._rule(session, action, name, rule)
+                _check_rule(connection, action, name, rule)
                 return
 
-    def _rule(self, session: Session, action: Action, name: str, rule: ChannelOptions) -> None:
-        needed: str | None = getattr(rule, action, None)
-        known = session.identity
-        if needed is not None and (known is None or needed not in known.permissions):
-            raise _forbidden(action, f"channel:{name}")
+
+def _check_rule(connection: Connection, action: Action, name: str, rule: ChannelOptions) -> None:
+    needed: str | None = getattr(rule, action, None)
+    known = connection.identity
+    if needed is not None and (known is None or needed not in known.permissions):
+        raise _forbidden(action, f"channel:{name}")
 
 
 def _forbidden(action: str, place: str) -> ProtocolError:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ...core.backpressure import Policy
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 
 __all__ = [
     "Broker",
@@ -26,19 +26,17 @@ __all__ = [
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something to be published, before it has a position.
-
-    It can be encoded, so a broker may store and carry it as bytes.
+    """A publication before it has a position; a broker may store and carry it as bytes.
 
     Attributes:
         type: the message type it is delivered as.
         id: the message's id, the sender's own if it gave one.
         timestamp: milliseconds since the Unix epoch.
         channel: the channel's or room's name as clients know it; empty for the chat.
-        client_id, name: who sent it; None if the server did.
-        echo: whether who sent it gets it, too.
-        slow: what is given up for those who read too slowly; None for the channel's policy.
-        key: what of the channel it is the latest of, where only that is kept.
+        client_id, name: the publisher's; None for the server.
+        echo: whether the publisher gets it, too.
+        slow: policy for slow consumers; None for the channel's.
+        key: what it is the latest of, for the policy ``keep_latest``.
     """
 
     type: str
@@ -55,7 +53,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """A Draft that has its place in a channel's order."""
+    """A publication with its position in a channel."""
 
     epoch: str
     offset: int
@@ -63,12 +61,12 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something to be told that is not published: it has no position and is not kept.
+    """A message that is not a publication: it has no position and is not kept.
 
     Attributes:
         type: the message type.
         payload: of that type.
-        skip: the client id of somebody who is not told.
+        skip: id of a client that does not get it.
     """
 
     type: str
@@ -77,7 +75,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """Where something was published; for a duplicate, where the first one was."""
+    """The position of a publication; for a duplicate, of the first one."""
 
     epoch: str
     offset: int
@@ -85,13 +83,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel has to say to somebody who returns.
+    """A channel's position, and what a client that returns has missed.
 
     Attributes:
         epoch, offset: the channel's position now.
         published: what came after the position asked for, oldest first.
         recovered: whether that is all of it; None if no position was asked for.
-        elsewhere: how many are in the channel on other nodes.
+        elsewhere: members of the channel on other nodes.
     """
 
     epoch: str
@@ -102,47 +100,47 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is in a channel: all counted, some named."""
+    """Members of a channel: the count of all, and some of them."""
 
     count: int
     members: list[Member]
 
 
 class BrokerEvents(Protocol):
-    """What a broker calls when something else happens, on the event loop; none of it raises."""
+    """What a broker calls for all but publications, on the event loop; no method raises."""
 
-    def told(self, key: str, note: Note, count: int | None) -> None:
-        """Something is to be told to those who are here.
+    def note(self, key: str, note: Note, count: int | None) -> None:
+        """Deliver a note to the receivers on this node.
 
         Args:
             key: the channel, or :func:`client_key` or :func:`user_key`.
-            note: what.
-            count: how many are in the channel on all nodes; None if this is the only one.
+            note: the note.
+            count: members of the channel on all nodes; None if this is the only node.
         """
 
-    def lost(self, key: str | None, epoch: str, offset: int) -> None:
-        """What was published to a held channel before this position is lost, at least in part.
+    def gap(self, key: str | None, epoch: str, offset: int) -> None:
+        """Report that publications to a channel before this position are lost, at least some.
 
         Args:
-            key: the channel; None for all channels that nobody holds.
-            epoch: the channel's now.
-            offset: likewise.
+            key: the channel; None for all channels that are not held.
+            epoch: the channel's current epoch.
+            offset: the channel's current offset.
         """
 
-    def moved(
-        self, change: Literal["came", "went"], key: str, member: Member, remaining: int
+    def member_changed(
+        self, change: Literal["joined", "left"], key: str, member: Member, remaining: int
     ) -> None:
-        """Somebody's node was given up for dead, or has come back.
+        """Report a member whose node was given up for dead, or is back.
 
         Args:
-            change: which of the two.
-            key: where.
-            member: who.
-            remaining: how many are there now.
+            change: "left" or "joined".
+            key: the channel.
+            member: the member.
+            remaining: members of the channel now.
         """
 
-    def condition(self, away: str | None) -> None:
-        """The broker cannot be reached any more, and why; None when it can again."""
+    def availability_changed(self, away: str | None) -> None:
+        """Report why the broker cannot be reached any more; None when it can be again."""
 
 
 class Broker(abc.ABC):
@@ -186,11 +184,11 @@ class Broker(abc.ABC):
             draft: what is published.
             size: publications to keep for the channel.
             age: seconds to keep them.
-            sender: whose message it is; with it, an id published before is not published again.
+            sender: key of the sender; with it, an id published before is not published again.
 
         Raises:
             ProtocolError: the broker cannot be reached. It may have been published all the same;
-                who sends it again with the same id and sender has it published once.
+                sent again with the same id and sender, it is published once.
         """
 
     @abc.abstractmethod
@@ -205,36 +203,36 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def hold(self, key: str) -> None:
-        """Somebody listens to the channel: its position must not be forgotten."""
+        """Keep the position of a channel that has a receiver."""
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
-        """Once for each :meth:`hold`."""
+        """Undo one :meth:`hold`."""
 
     @abc.abstractmethod
     async def join(self, key: str, member: Member) -> int:
-        """Somebody is in the channel (again, with other info). Returns how many are.
+        """Add a member to a channel, or update its info. Returns the number of members.
 
-        While the broker cannot be reached, how many are here; the others learn of it later.
+        While the broker cannot be reached, the number on this node; it is made up for later.
         """
 
     @abc.abstractmethod
     async def leave(self, key: str, client_id: str) -> int | None:
-        """Somebody is no longer in the channel. Returns how many are.
+        """Remove a member from a channel. Returns the number of members.
 
-        None while the broker cannot be reached; the others learn of it later.
+        None while the broker cannot be reached; it is made up for later.
         """
 
     @abc.abstractmethod
     async def present(self, key: str, *, limit: int) -> Present:
-        """Who is in the channel.
+        """Return the members of a channel.
 
         Raises:
             ProtocolError: the broker cannot be reached.
         """
 
     async def elsewhere(self, key: str) -> int:  # noqa: ARG002 (of a hook)
-        """How many are in the channel on other nodes.
+        """Return the number of members of a channel on other nodes.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -242,14 +240,14 @@ class Broker(abc.ABC):
         return 0
 
     @abc.abstractmethod
-    def tell(self, key: str, note: Note) -> None:
-        """Have something told to all who are in a channel, in order with what is published.
+    def send_note(self, key: str, note: Note) -> None:
+        """Send a note to all receivers of a channel, in order with its publications.
 
-        While the broker cannot be reached it waits, and if too much does, the oldest goes.
+        While the broker cannot be reached it waits; if too many do, the oldest is dropped.
         """
 
-    async def knows(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
-        """Whether a client is connected to another node.
+    async def has_client(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+        """Return whether a client is connected to another node.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -257,7 +255,7 @@ class Broker(abc.ABC):
         return False
 
     async def send(self, client_id: str, note: Note) -> bool:  # noqa: ARG002 (of a hook)
-        """Have something told to a client on another node. Returns whether there is one.
+        """Send a note to a client on another node. Returns whether there is such a client.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -266,10 +264,10 @@ class Broker(abc.ABC):
 
 
 def client_key(client_id: str) -> str:
-    """What stands for one client, where it alone is told something, or who may do so is asked."""
+    """Return the key of a single client, for notes to it and permissions to send to it."""
     return f"client:{client_id}"
 
 
 def user_key(user: str) -> str:
-    """The channel of a user's connections."""
+    """Return the key of a user's connections."""
     return f"user:{user}"

@@ -13,7 +13,7 @@ T = TypeVar("T")
 class SeenIds(Generic[T]):
     """What each sender's recent messages led to.
 
-    An id means something only together with its sender, so nobody can take another's.
+    An id counts only together with its sender, so no sender can use up another's.
 
     Args:
         seconds: how long an id is remembered.

@@ -51,7 +51,7 @@ class HistoryStore(Generic[T]):
 
     Args:
         epoch: names the life of this store; positions of another one mean nothing here.
-        channels: how many channels that nobody holds are kept; past it, the one longest unused
+        channels: how many channels without subscribers are kept; past it, the one longest unused
             is forgotten. It is given higher offsets when it comes back, so that a position
             from before is never mistaken for a later one.
     """
@@ -98,7 +98,7 @@ class HistoryStore(Generic[T]):
         return Past(items, stream.offset, len(items) == stream.offset - offset)
 
     def pin(self, channel: str) -> None:
-        """Hold a channel: it is not forgotten while somebody listens."""
+        """Hold a channel: it is not forgotten while it has subscribers."""
         stream = self._use(channel)
         stream.pins += 1
         if stream.pins == 1:

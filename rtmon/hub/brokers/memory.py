@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from ...protocol import limits
-from ...protocol.outgoing import Member
-from ..presence import Presence
+from ...protocol.catalog import Member
 from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
 from .deduplication import SeenIds
 from .history import HistoryStore
+from .presence import PresenceStore
 
 __all__ = ["MemoryBroker"]
 
@@ -23,7 +23,7 @@ class MemoryBroker(Broker):
 
     Args:
         clock: seconds that only grow.
-        channels: how many channels nobody listens to keep their history.
+        channels: how many channels without subscribers keep their history.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class MemoryBroker(Broker):
         self._seen: SeenIds[int] = SeenIds(
             seconds=limits.DEDUPE_SECONDS, capacity=limits.DEDUPE_IDS
         )
-        self._presence = Presence()
+        self._presence = PresenceStore()
 
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
@@ -96,6 +96,6 @@ class MemoryBroker(Broker):
             count=self._presence.count(key), members=self._presence.members(key, limit=limit)
         )
 
-    def tell(self, key: str, note: Note) -> None:
+    def send_note(self, key: str, note: Note) -> None:
         if self._events is not None:
-            self._events.told(key, note, None)
+            self._events.note(key, note, None)

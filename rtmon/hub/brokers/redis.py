@@ -14,7 +14,7 @@ from ...core.backoff import Backoff
 from ...core.option_checks import within
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from .base import (
     Broker,
     BrokerEvents,
@@ -27,8 +27,8 @@ from .base import (
     client_key,
 )
 from .redis_address import Address
+from .redis_connection import RedisConnection, unavailable
 from .redis_delivery import Delivery, milliseconds
-from .redis_line import Line, unavailable
 from .redis_members import Members
 from .redis_notes import Notes, encode_note
 from .sender_order import SenderOrder
@@ -54,9 +54,9 @@ class RedisBroker(Broker):
         prefix: of all keys; nodes with the same one in the same database are one hub.
         timeout: seconds that an answer of Redis may take, and that it may be silent, until it
             counts as away.
-        expires: seconds after which this node, if it is not heard of, is given up by others, and
-            those who were connected to it are gone. It says that it lives three times as often.
-        forget: seconds for which the position of a channel is kept that nobody uses.
+        expires: seconds of silence after which other nodes give this node up, and announce its
+            clients as left. It reports three times as often that it is alive.
+        forget: seconds for which the position of an unused channel is kept.
         backoff: how long to wait between attempts to reach Redis again.
         clock: Unix seconds, the same on all nodes; Redis's own time if None.
 
@@ -93,7 +93,7 @@ class RedisBroker(Broker):
         self._next_touch = 0.0
         self._said_away = False
         self._order = SenderOrder(seconds=_SENT_AGAIN)
-        self._line = Line(
+        self._connection = RedisConnection(
             Address.parse(url),
             prefix=prefix,
             timeout=timeout,
@@ -101,12 +101,12 @@ class RedisBroker(Broker):
             backoff=backoff,
             listener=self,
         )
-        self.prefix = self._line.prefix
+        self.prefix = self._connection.prefix
         self._delivery = Delivery(
             self._call_alive,
             self.node,
             forget=forget,
-            unavailable=self._line.unavailable,
+            unavailable=self._connection.unavailable,
         )
         self._members = Members(self._call, self.node, expires=expires)
         self._notes = Notes(self._call_alive, self.node)
@@ -117,7 +117,7 @@ class RedisBroker(Broker):
         return self._delivery.ignored
 
     def __repr__(self) -> str:
-        return f"<RedisBroker {self._line.where} {self.prefix} {self._line.state}>"
+        return f"<RedisBroker {self._connection.where} {self.prefix} {self._connection.state}>"
 
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
@@ -126,14 +126,14 @@ class RedisBroker(Broker):
         self._delivery.deliver = deliver
 
     async def start(self) -> None:
-        self._line.start()
+        self._connection.start()
 
     async def aclose(self) -> None:
-        if self._line.state == "up":
+        if self._connection.state == "up":
             # What was asked before is done before.
             with contextlib.suppress(ProtocolError):
                 await self._members.depart()
-        await self._line.aclose()
+        await self._connection.aclose()
         self._delivery.fail_waiting()
 
     # Publishing
@@ -161,8 +161,8 @@ class RedisBroker(Broker):
         return receipt
 
     async def _publish(self, key: str, draft: Draft, size: int, age: float, seen: str) -> Receipt:
-        await self._line.ready()
-        wait = self._line.full.take(asyncio.get_running_loop().time())
+        await self._connection.ready()
+        wait = self._connection.full.take(asyncio.get_running_loop().time())
         if wait:
             raise unavailable(wait)
         epoch, seq, offset, duplicate = await self._call_alive(
@@ -182,15 +182,15 @@ class RedisBroker(Broker):
         return Receipt(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
-        await self._line.ready()
+        await self._connection.ready()
         seq, recovery = await self._delivery.history(key, since, age)
         await self._reach(recovery.epoch, seq)
         self._delivery.entered(key, recovery.offset, age)
         return recovery
 
     async def _reach(self, epoch: str, seq: int) -> None:
-        if self._line.state == "away":
-            raise self._line.unavailable()
+        if self._connection.state == "away":
+            raise self._connection.unavailable()
         await self._delivery.reach(epoch, seq)
 
     async def hold(self, key: str) -> None:
@@ -202,34 +202,34 @@ class RedisBroker(Broker):
     # Who is there
 
     async def join(self, key: str, member: Member) -> int:
-        self._line.ensure()
-        up = self._line.linked or self._line.state == "new"
+        self._connection.ensure()
+        up = self._connection.linked or self._connection.state == "new"
         return await self._members.join(key, member, up=up)
 
     async def leave(self, key: str, client_id: str) -> int | None:
-        return await self._members.leave(key, client_id, up=self._line.linked)
+        return await self._members.leave(key, client_id, up=self._connection.linked)
 
     async def present(self, key: str, *, limit: int) -> Present:
-        await self._line.ready()
+        await self._connection.ready()
         count, *members = await self._call("present", key, limit)
         decoded = [msgspec.msgpack.decode(each, type=Member) for each in members if each]
         return Present(count=count, members=decoded)
 
     async def elsewhere(self, key: str) -> int:
-        await self._line.ready()
+        await self._connection.ready()
         count: int = await self._call("elsewhere", key, self.node)
         return count
 
-    def tell(self, key: str, note: Note) -> None:
-        up = self._line.state == "up" and not self._line.full.open
-        self._notes.tell(key, note, up=up)
+    def send_note(self, key: str, note: Note) -> None:
+        up = self._connection.state == "up" and not self._connection.full.open
+        self._notes.send_note(key, note, up=up)
 
-    async def knows(self, client_id: str) -> bool:
-        await self._line.ready()
+    async def has_client(self, client_id: str) -> bool:
+        await self._connection.ready()
         return bool(await self._call("knows", client_id))
 
     async def send(self, client_id: str, note: Note) -> bool:
-        await self._line.ready()
+        await self._connection.ready()
         body = encode_note(note)
         return bool(await self._call_alive("send", client_id, client_key(client_id), body))
 
@@ -244,21 +244,21 @@ class RedisBroker(Broker):
         if self._said_away:
             self._said_away = False
             if self._events is not None:
-                self._events.condition(None)
+                self._events.availability_changed(None)
 
     def ended(self, reason: str) -> None:
         """The line is gone."""
         self._delivery.fail_waiting()
-        self.away = f"Redis at {self._line.where} is away: {reason}"
+        self.away = f"Redis at {self._connection.where} is away: {reason}"
         if not self._said_away:
             self._said_away = True
             if self._events is not None:
-                self._events.condition(self.away)
+                self._events.availability_changed(self.away)
 
     async def beat(self) -> None:
         """Say that this node lives, give up those that do not, keep what is held here."""
         await self._members.beat()
-        self._notes.resume(most=1 if self._line.full.open else None)
+        self._notes.resume(most=1 if self._connection.full.open else None)
         now = asyncio.get_running_loop().time()
         if now >= self._next_touch:
             self._next_touch = now + self._forget / 4
@@ -276,7 +276,7 @@ class RedisBroker(Broker):
 
     def _call(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         now = -1 if self._clock is None else int(self._clock() * 1000)
-        return self._line.ask(script, self.prefix, now, *arguments)
+        return self._connection.ask(script, self.prefix, now, *arguments)
 
     def _call_alive(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Call a script that looks whether Redis is as this node knows it."""

@@ -62,8 +62,8 @@ class Delivery:
     Args:
         call: runs a script that looks whether Redis is as this node knows it.
         node: the name of this node.
-        forget: seconds for which the position of a channel is kept that nobody uses.
-        unavailable: makes the error for those who wait when Redis goes away.
+        forget: seconds for which the position of an unused channel is kept.
+        unavailable: makes the error for calls that wait when Redis goes away.
 
     Attributes:
         deliver, events: see :meth:`.Broker.attach`.
@@ -157,7 +157,7 @@ class Delivery:
     def _tell(self, message: NodeMessage) -> None:
         note = decode_note(message.body)
         if self.events is not None:
-            self.events.told(message.key, note, message.number)
+            self.events.note(message.key, note, message.number)
 
     async def _publication(self, message: NodeMessage) -> None:
         if message.epoch != self.epoch or message.seq > self.seq + 1:
@@ -168,7 +168,7 @@ class Delivery:
         if held is None or offset is None:
             new = in_turn
         elif message.number > offset + 1:
-            # Offsets are dense. Redis is asked, because whoever can publish there can forge.
+            # Offsets are dense. Redis is asked, because any client of Redis can forge.
             past = await self._past(message.key, (self.epoch, offset), held.age)
             if past.recovery.offset < message.number:
                 self._ignore("A forged message", f"{message.key} has no such offset yet")
@@ -191,7 +191,7 @@ class Delivery:
         draft = self._decoded(message.body)
         if draft is None:
             if self.events is not None:
-                self.events.lost(key, epoch, offset)
+                self.events.gap(key, epoch, offset)
         elif self.deliver is not None:
             self.deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
@@ -255,7 +255,7 @@ class Delivery:
             self.fail_waiting()  # what they wait for may be among what was missed
             if before == epoch:
                 if await self._fill(epoch, last, seq) < seq - last and self.events is not None:
-                    self.events.lost(None, epoch, 0)
+                    self.events.gap(None, epoch, 0)
             else:
                 await self._begin_anew(epoch, base)
         self.epoch, self.seq = epoch, seq
@@ -287,7 +287,7 @@ class Delivery:
             base: publications of lives before it; a copy that was restored still has them.
         """
         if self.events is not None:
-            self.events.lost(None, epoch, 0)
+            self.events.gap(None, epoch, 0)
         for keys in _chunks(list(self._held)):
             known = [
                 (key, held.age)
@@ -312,7 +312,7 @@ class Delivery:
         if held is None:
             return
         if lost is not None and self.events is not None:
-            self.events.lost(key, recovery.epoch, lost)
+            self.events.gap(key, recovery.epoch, lost)
         for published in missed:
             if self.deliver is not None:
                 self.deliver(key, published)
@@ -333,7 +333,7 @@ class Delivery:
             raise self._unavailable()
 
     def fail_waiting(self) -> None:
-        """Tell those who wait that Redis has gone away."""
+        """Fail the calls that wait, because Redis has gone away."""
         self._waiting.fail()
 
 

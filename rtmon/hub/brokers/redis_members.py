@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...errors import ProtocolError
-from ...protocol.outgoing import Member
+from ...protocol.catalog import Member
 from .base import BrokerEvents, user_key
 
 __all__ = ["Members"]
@@ -23,7 +23,7 @@ _AT_ONCE = 200
 
 
 class Members:
-    """What this node says of those who are connected to it, and what becomes of dead nodes.
+    """What this node reports of its clients, and what becomes of dead nodes.
 
     What is here is noted here first, and made true in Redis now or when it is back.
 
@@ -33,7 +33,7 @@ class Members:
         expires: seconds after which this node is given up if it is not heard of.
 
     Attributes:
-        events: is told who comes and goes with a node.
+        events: is told of members that join and leave with a node.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Members:
         return len(self._mine.get(key, ()))
 
     async def leave(self, key: str, client_id: str, *, up: bool) -> int | None:
-        """Somebody is no longer in a channel. Returns how many are; None if nobody knows."""
+        """Remove a client from a channel. Returns how many are left; None if that is not known."""
         mine = self._mine.get(key, {})
         mine.pop(client_id, None)
         self._unconfirmed.discard((key, client_id))
@@ -71,7 +71,7 @@ class Members:
         return None
 
     async def reconcile(self) -> None:
-        """Have Redis know just those who are here."""
+        """Make Redis hold exactly the clients of this node."""
         self._beats = 0
         buried, _, _ = await self._beat()
         await self._restore(told=bool(buried))
@@ -92,7 +92,7 @@ class Members:
             await self._bury(node)
 
     async def depart(self) -> None:
-        """This node ends: nobody is here any more."""
+        """Remove all clients of this node, because it ends."""
         self._mine.clear()
         self._unconfirmed.clear()
         await self._restore(told=False)
@@ -123,24 +123,24 @@ class Members:
             for client_id, body in members.items()
         }
         gone = [each.decode().partition(" ") for each in known - wanted.keys()]
-        # Looked at again when it is asked for: who comes or goes meanwhile has said so.
+        # Read again for each request: joins and leaves meanwhile were sent by themselves.
         for some in _chunks(gone):
             left = [each for each in some if each[0] not in self._mine.get(each[2], ())]
             counts = await asyncio.gather(
                 *[self._call("leave", key, client_id, self._node) for client_id, _, key in left]
             )
             for (client_id, _, key), count in zip(left, counts, strict=True):
-                # Who goes while Redis is away is told by those who know them; of users nobody
-                # could say whether it was their last connection.
+                # A client that leaves while Redis is away is announced by the nodes that know it;
+                # whether it was its user's last connection is known only now.
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)
-                    self.events.moved("went", key, member, 0)
+                    self.events.member_changed("left", key, member, 0)
         await self._insist([wanted[each] for each in wanted.keys() - known], told=told)
         await self._insist([each for each in wanted.values() if each[:2] in self._unconfirmed])
 
     async def _insist(self, members: list[tuple[str, str, bytes]], *, told: bool = False) -> None:
-        """Have Redis know those who are still here and say the same of themselves."""
+        """Make Redis hold the clients that are still here with unchanged info."""
         for some in _chunks(members):
             here = [each for each in some if self._is_here(*each)]
             counts = await asyncio.gather(
@@ -155,14 +155,14 @@ class Members:
                 self._confirm(key, client_id, body)
                 if told and self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("came", key, member, count)
+                    self.events.member_changed("joined", key, member, count)
 
     async def _bury(self, node: bytes) -> None:
         while moved := await self._call("bury", node, _AT_ONCE):
             for key, body, remaining in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
                 if self.events is not None:
                     member = msgspec.msgpack.decode(body, type=Member)
-                    self.events.moved("went", key.decode(), member, remaining)
+                    self.events.member_changed("left", key.decode(), member, remaining)
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...protocol import limits
-from ...protocol.outgoing import OUTGOING
+from ...protocol.catalog import OUTGOING
 from .base import Note
 
 __all__ = ["Notes", "decode_note", "encode_note"]
@@ -33,7 +33,7 @@ class Notes:
         self._untold: dict[int, tuple[str, bytes]] = {}
         self._more = False
 
-    def tell(self, key: str, note: Note, *, up: bool) -> None:
+    def send_note(self, key: str, note: Note, *, up: bool) -> None:
         """Have something told; now, if Redis is up."""
         self._number += 1
         self._untold[self._number] = (key, encode_note(note))

@@ -5,14 +5,14 @@ The publishing is as in Centrifugo's Redis engine: a position, a history, and PU
 Keys, each after the prefix:
 
 - ``life``: hash of ``epoch``, of ``seq``, which counts all publications, of ``base``, its value
-  when the epoch began, and of ``order``, which counts all who came;
+  when the epoch began, and of ``order``, which counts all joins;
 - ``at:KEY``: the offset of a channel; where it was forgotten it goes on from ``seq``, which no
   offset exceeds, so that a position from before is never mistaken for a later one;
 - ``past:KEY``: stream of a channel's history, whose ids are offsets;
 - ``seen:SENDER:ID``: what an id was published as;
-- ``who:KEY``, ``info:KEY``, ``here:KEY``: who is in a channel in order, what they say of
-  themselves, and how many they are on each node;
-- ``nodes``: until when each node is believed to live; ``mine:NODE``: who is where on a node;
+- ``who:KEY``, ``info:KEY``, ``here:KEY``: the clients in a channel in order, their info, and how
+  many they are on each node;
+- ``nodes``: until when each node counts as alive; ``mine:NODE``: the channels of its clients;
   ``dying``, ``gone:NODE``: nodes that are being given up, and those that were.
 
 Everything is published on one channel, ``all``, for every node: ``p epoch seq offset length`` or
@@ -197,7 +197,7 @@ return elsewhere(ARGV[3], ARGV[4])
 _BEAT: Final = """
 local node, expires, judge = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
 -- A Redis that is full refuses what needs memory only as a script's first write: this is none,
--- for who is alive must be known then, too.
+-- because the nodes that are alive must be known then, too.
 redis.call('SREM', P .. 'dying', node)
 local buried = redis.call('DEL', P .. 'gone:' .. node)
 local unknown = redis.call('ZADD', P .. 'nodes', now + expires, node)

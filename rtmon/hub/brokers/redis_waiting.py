@@ -43,7 +43,7 @@ class Waiting:
                 reached.set_result(None)
 
     def fail(self) -> None:
-        """Tell those who wait that Redis has gone away."""
+        """Fail the calls that wait, because Redis has gone away."""
         waiting, self._waiting = self._waiting, []
         for *_, reached in waiting:
             if not reached.done():

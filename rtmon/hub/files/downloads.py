@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ...core.timers import Alarm
+from ...core.lru import LRU
+from ...core.timers import Timer
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.binary import encode_chunk
-from ...protocol.files import FileNote, FilePart
+from ...protocol.catalog import FileNote, FilePart
+from ..connection import Connection
 from .store import Stored
-
-if TYPE_CHECKING:
-    from ..connection import Session
 
 __all__ = ["Downloads"]
 
@@ -30,7 +27,7 @@ class _Download:
     """A file being sent to one client."""
 
     stored: Stored
-    alarm: Alarm
+    alarm: Timer
     sent: int
     taken: int
 
@@ -42,22 +39,20 @@ class Downloads:
     """
 
     def __init__(self) -> None:
-        self._offers: OrderedDict[str, Stored] = OrderedDict()
-        self._sessions: dict[Session, dict[str, _Download]] = {}
+        self._offers: LRU[str, Stored] = LRU(limits.FILES_OFFERED)
+        self._active: dict[Connection, dict[str, _Download]] = {}
 
     def offer(self, file: str, stored: Stored) -> None:
         """From now on the file can be taken."""
-        self._offers[file] = stored
-        if len(self._offers) > limits.FILES_OFFERED:
-            self._offers.popitem(last=False)
+        self._offers.put(file, stored)
 
-    def take(self, session: Session, file: str, offset: int) -> None:
+    def take(self, connection: Connection, file: str, offset: int) -> None:
         """A client takes a file, or says how far it is.
 
         Raises:
             ProtocolError: there is no such file, or not so far.
         """
-        downloads = self._sessions.setdefault(session, {})
+        downloads = self._active.setdefault(connection, {})
         download = downloads.get(file)
         if download is None:
             stored = self._offers.get(file)
@@ -71,55 +66,55 @@ class Downloads:
                     f"You are taking {len(downloads)} files, the most there may be.",
                     retry=True,
                 )
-            alarm = Alarm(lambda: self._send(session, file))
+            alarm = Timer(lambda: self._send(connection, file))
             download = downloads[file] = _Download(stored, alarm, sent=offset, taken=offset)
         download.taken = max(download.taken, min(offset, download.sent))
-        self._send(session, file)
+        self._send(connection, file)
 
-    def stop(self, session: Session, file: str) -> bool:
+    def stop(self, connection: Connection, file: str) -> bool:
         """A client wants no more of a file. Returns whether it was being sent."""
-        download = self._sessions.get(session, {}).pop(file, None)
+        download = self._active.get(connection, {}).pop(file, None)
         if download is None:
             return False
         download.alarm.cancel()
         return True
 
-    def drop(self, session: Session) -> None:
+    def drop(self, connection: Connection) -> None:
         """A client is gone."""
-        for download in self._sessions.pop(session, {}).values():
+        for download in self._active.pop(connection, {}).values():
             download.alarm.cancel()
 
-    def _send(self, session: Session, file: str) -> None:
+    def _send(self, connection: Connection, file: str) -> None:
         """Send as much as the client can take now."""
-        download = self._sessions.get(session, {}).get(file)
+        download = self._active.get(connection, {}).get(file)
         if download is None:
             return
         try:
-            self._send_chunks(session, file, download)
+            self._send_chunks(connection, file, download)
         except (OSError, EOFError):
-            self.stop(session, file)
-            self._offers.pop(file, None)
-            session.send("file_abort", FileNote(file=file, reason="the file is gone"))
+            self.stop(connection, file)
+            self._offers.pop(file)
+            connection.send("file_abort", FileNote(file=file, reason="the file is gone"))
             return
         if download.sent == download.stored.size:
-            self.stop(session, file)
-            session.send("file_done", download.stored.note(file))
+            self.stop(connection, file)
+            connection.send("file_done", download.stored.note(file))
 
     @staticmethod
-    def _send_chunks(session: Session, file: str, download: _Download) -> None:
+    def _send_chunks(connection: Connection, file: str, download: _Download) -> None:
         size = download.stored.size
         with download.stored.path.open("rb") as source:
             source.seek(download.sent)
             while download.sent < size and download.sent - download.taken < limits.FILE_WINDOW:
-                if session.peer.waiting > _WAITING:
+                if connection.peer.waiting > _WAITING:
                     download.alarm.set(_AGAIN)
                     return
                 data = source.read(min(limits.FILE_CHUNK, size - download.sent))
                 if not data:
                     raise EOFError
-                if session.peer.binary:
-                    session.peer.send(encode_chunk(file, download.sent, data))
+                if connection.peer.binary:
+                    connection.peer.send(encode_chunk(file, download.sent, data))
                 else:
                     part = FilePart(file=file, offset=download.sent, data=data)
-                    session.send("file_chunk", part, at_once=True)
+                    connection.send("file_chunk", part, at_once=True)
                 download.sent += len(data)

@@ -14,7 +14,7 @@ from typing import Final
 
 from ...errors import ProtocolError
 from ...protocol import limits
-from ...protocol.files import FileNote
+from ...protocol.catalog import FileNote
 
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 
@@ -177,7 +177,7 @@ class FileStore:
 
 
 def safe_name(name: str) -> str:
-    """A name that is one file inside the folder on every system, whatever somebody sent."""
+    """Return a name that is one file inside the folder on every system, whatever a client sent."""
     name = unicodedata.normalize("NFC", name)
     name = name.replace("\\", "/").rpartition("/")[2]
     # Control and format characters hide what a name is; the others mean something to Windows.

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ...protocol import limits, outgoing
-from ...protocol.files import FileNote, FileOffer, FileOffered
+from ...protocol import catalog, limits
+from ...protocol.catalog import FileNote, FileOffer, FileOffered
+from ..admission.limits import RateLimits
+from ..connection import Connection
+from ..context import HubContext
 from ..places import room_key
+from ..registry import Registry
 from .downloads import Downloads
 from .store import FileStore, Stored, Upload
 
-if TYPE_CHECKING:
-    from ..connection import Session
-    from ..hub import Hub
-
-__all__ = ["Transfers"]
+__all__ = ["Uploads"]
 
 
 _PIECE = 1_024
@@ -28,7 +27,7 @@ be any number of them."""
 
 @dataclass(slots=True)
 class _Up:
-    """An upload, and who it is from and for."""
+    """An upload with its sender and its receivers."""
 
     upload: Upload
     sender: str
@@ -40,22 +39,32 @@ class _Up:
     index: int = 0
 
 
-class Transfers:
-    """All transfers of a hub.
+class Uploads:
+    """All uploads of a hub.
 
     Args:
-        hub: whose.
-        store: where files go; None refuses them.
+        context: of the hub.
+        registry: the clients and rooms that files can be sent to.
+        rates: is given back the tokens of chunks, which the file's size bounds.
+        store: the folder that receives files; None refuses them.
 
     Attributes:
-        downloads: files on their way down.
+        downloads: complete files that clients can take.
     """
 
-    def __init__(self, hub: Hub, store: FileStore | None) -> None:
-        self._hub = hub
+    def __init__(
+        self,
+        context: HubContext,
+        registry: Registry,
+        rates: RateLimits,
+        store: FileStore | None,
+    ) -> None:
+        self._context = context
+        self._registry = registry
+        self._rates = rates
         self._store = store
         self._ups: dict[str, _Up] = {}
-        self._latest: dict[Session, str] = {}
+        self._latest: dict[Connection, str] = {}
         self.downloads = Downloads()
 
     def close(self) -> None:
@@ -66,20 +75,20 @@ class Transfers:
         if self._store is not None:
             self._store.close()
 
-    def drop(self, session: Session) -> None:
+    def drop(self, connection: Connection) -> None:
         """A client is gone; what it was sending is kept for a while, so that it can resume."""
-        self._latest.pop(session, None)
-        self.downloads.drop(session)
+        self._latest.pop(connection, None)
+        self.downloads.drop(connection)
 
     # Up
 
-    def offer(self, session: Session, offer: FileOffer) -> tuple[str, int]:
+    def offer(self, connection: Connection, offer: FileOffer) -> tuple[str, int]:
         """A client offers a file, or goes on with one. Returns its id, and what is here of it.
 
         Raises:
             ProtocolError: it is not taken.
         """
-        now = self._hub.clock()
+        now = self._context.clock()
         self._expire(now)
         if self._store is None:
             raise ProtocolError("files_refused", "This server takes no files.")
@@ -89,10 +98,10 @@ class Transfers:
                 raise ProtocolError(
                     "unknown_file", "There is no such transfer to resume: offer it without file."
                 )
-            # Who knows the id, which cannot be guessed, is who began.
-            up.sender, up.used = session.sender, now
+            # A client that knows the id, which cannot be guessed, is the one that began.
+            up.sender, up.used = connection.sender, now
             return offer.file, up.upload.received
-        mine = sum(up.sender == session.sender for up in self._ups.values())
+        mine = sum(up.sender == connection.sender for up in self._ups.values())
         if mine >= limits.FILES_PER_CLIENT:
             raise ProtocolError(
                 "files_refused",
@@ -100,107 +109,109 @@ class Transfers:
                 retry=True,
             )
         if len(self._ups) >= limits.FILES_UNDER_WAY:
-            # Each is an open file, and who comes anew is somebody else.
+            # Each is an open file, and a client that connects anew counts as another sender.
             raise ProtocolError(
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )
-        self._addressable(session, offer)
+        self._addressable(connection, offer)
         upload = self._store.begin(offer.name, offer.size, offer.sha256)
         file = secrets.token_hex(16)
-        self._ups[file] = _Up(upload, session.sender, now, offer.to, offer.room, offer.mime)
+        self._ups[file] = _Up(upload, connection.sender, now, offer.to, offer.room, offer.mime)
         return file, 0
 
-    def remember(self, session: Session, file: str) -> None:
+    def remember(self, connection: Connection, file: str) -> None:
         """The client will speak of this upload without its id."""
-        self._latest[session] = file
+        self._latest[connection] = file
 
     async def chunk(
-        self, session: Session, file: str, offset: int, data: bytes | memoryview
+        self, connection: Connection, file: str, offset: int, data: bytes | memoryview
     ) -> None:
         """A piece of a file has come.
 
         Raises:
             ProtocolError: it does not belong to a transfer of this client, or does not fit.
         """
-        up = self._mine(session, file)
+        up = self._mine(connection, file)
         if len(data) > limits.FILE_CHUNK_MAX:
             raise ProtocolError(
                 "too_large", f"A chunk carries up to {limits.FILE_CHUNK_MAX} bytes of data."
             )
         up.upload.write(offset, data)
-        up.used = self._hub.clock()
+        up.used = self._context.clock()
         received = up.upload.received
         if len(data) >= _PIECE or (data and received == up.upload.size):
             # The offer was counted as a message; its pieces are bounded by the file's size.
-            session.refund()
+            self._rates.refund(connection)
         if received - up.told >= limits.FILE_PROGRESS or received == up.upload.size:
             up.told = received
-            session.send("ack", outgoing.Ack(file=file, received=received))
+            connection.send("ack", catalog.Ack(file=file, received=received))
 
-    async def indexed(self, session: Session, index: int, total: int, data: bytes) -> str | None:
+    async def indexed(
+        self, connection: Connection, index: int, total: int, data: bytes
+    ) -> str | None:
         """The same for a piece that has a number. Returns the file's id with the last one."""
-        file = self._latest.get(session)
+        file = self._latest.get(connection)
         if file is None:
             raise ProtocolError("unknown_file", "Send file_metadata first.")
-        up = self._mine(session, file)
+        up = self._mine(connection, file)
         if index != up.index:
             raise ProtocolError("file_offset", f"The next chunkIndex is {up.index}, not {index}.")
-        await self.chunk(session, file, up.upload.received, data)
+        await self.chunk(connection, file, up.upload.received, data)
         up.index += 1
         return file if up.index == total else None
 
-    async def done(self, session: Session, file: str, sha256: str | None) -> FileNote:
+    async def done(self, connection: Connection, file: str, sha256: str | None) -> FileNote:
         """All has been sent: check it, let it appear, offer it on.
 
         Raises:
             ProtocolError: it is not as it was offered; the transfer is over.
         """
-        up = self._mine(session, file)
+        up = self._mine(connection, file)
         del self._ups[file]
         stored = await asyncio.to_thread(up.upload.finish, sha256)
         if up.to is not None or up.room is not None:
             self.downloads.offer(file, stored)
-            self._offer_on(session, up, file, stored)
+            self._offer_on(connection, up, file, stored)
         return stored.note(file)
 
-    def abort(self, session: Session, file: str) -> None:
+    def abort(self, connection: Connection, file: str) -> None:
         """A client ends a transfer, up or down.
 
         Raises:
             ProtocolError: there is no such transfer.
         """
-        if self.downloads.stop(session, file):
+        if self.downloads.stop(connection, file):
             return
-        up = self._mine(session, file)
+        up = self._mine(connection, file)
         up.upload.abort()
         del self._ups[file]
 
     # Inside
 
-    def _mine(self, session: Session, file: str) -> _Up:
+    def _mine(self, connection: Connection, file: str) -> _Up:
         up = self._ups.get(file)
-        if up is None or up.sender != session.sender:
+        if up is None or up.sender != connection.sender:
             raise ProtocolError("unknown_file", "There is no such transfer of yours: offer it.")
         return up
 
-    def _addressable(self, session: Session, offer: FileOffer) -> None:
-        audience = self._hub.audience
-        if offer.to is not None and offer.to not in audience.sessions:
+    def _addressable(self, connection: Connection, offer: FileOffer) -> None:
+        registry = self._registry
+        if offer.to is not None and offer.to not in registry.connections:
             raise ProtocolError("unknown_client", f"Nobody here has the client id {offer.to!r}.")
-        if offer.room is not None and not audience.rooms.has(session, offer.room):
+        if offer.room is not None and not registry.rooms.has(connection, offer.room):
             raise ProtocolError("not_in_room", f"You are not in the room {offer.room!r}.")
 
-    def _offer_on(self, session: Session, up: _Up, file: str, stored: Stored) -> None:
-        audience = self._hub.audience
-        receivers: set[Session] = set()
+    def _offer_on(self, connection: Connection, up: _Up, file: str, stored: Stored) -> None:
+        registry = self._registry
+        receivers: set[Connection] = set()
         if up.room is not None:
-            receivers.update(audience.receivers(room_key(up.room)))
-        if up.to is not None and up.to in audience.sessions:
-            receivers.add(audience.sessions[up.to])
-        receivers.discard(session)
+            receivers.update(registry.receivers(room_key(up.room)))
+        if up.to is not None and up.to in registry.connections:
+            receivers.add(registry.connections[up.to])
+        receivers.discard(connection)
         payload = FileOffered(
             file=file,
-            sender=session.id,
+            sender=connection.id,
             name=stored.path.name,
             size=stored.size,
             sha256=stored.sha256,

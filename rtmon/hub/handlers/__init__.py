@@ -1,34 +1,25 @@
-"""What the hub does with each message type.
+"""Handlers of the protocol's message types.
 
-A handler takes the session, the typed payload, the envelope, and the codec that the payload came
-in. It raises ProtocolError for what the client did wrong.
+A handler takes the connection, the typed payload, the envelope, and the codec of the payload. It
+raises ProtocolError for a mistake of the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from ...protocol.incoming import INCOMING
-from . import chat, connection, files, presence, pubsub, rooms
+from ...protocol.catalog import INCOMING
+from ...protocol.codecs import Codec
+from ...protocol.envelope import Envelope
+from ..connection import Connection
 
-__all__ = ["HANDLERS"]
+__all__ = ["Handler", "with_payload_types"]
 
-Handler: TypeAlias = Callable[[Any, Any, Any, Any], Awaitable[None]]
+Handler: TypeAlias = Callable[[Connection, Any, Envelope, Codec], Awaitable[None]]
 
-_MODULES: tuple[dict[str, Any], ...] = (
-    chat.HANDLERS,
-    connection.HANDLERS,
-    files.HANDLERS,
-    presence.HANDLERS,
-    pubsub.HANDLERS,
-    rooms.HANDLERS,
-)
 
-HANDLERS: dict[str, tuple[Any, Handler]] = {
-    # What is not in the catalog is another spelling of something in it, with any payload.
-    name: (INCOMING.get(name, Any), handler)
-    for handlers in _MODULES
-    for name, handler in handlers.items()
-}
-"""Message type → (payload, handler)."""
+def with_payload_types(handlers: Mapping[str, Handler]) -> dict[str, tuple[Any, Handler]]:
+    """Return message type → (payload type, handler)."""
+    # A type that is not in the catalog is another spelling of one that is, with any payload.
+    return {kind: (INCOMING.get(kind, Any), handler) for kind, handler in handlers.items()}

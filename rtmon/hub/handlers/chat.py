@@ -1,107 +1,132 @@
-"""Speaking to everybody or to one, and being seen to write."""
+"""Chat messages, private messages and typing indicators."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ...errors import ProtocolError
-from ...protocol import outgoing
+from ...protocol import catalog
+from ...protocol.catalog import ChatIn, PrivateIn, Typing
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import ChatIn, PrivateIn, Typing
+from ..admission.permissions import Permissions
 from ..brokers.base import Note
+from ..connection import Connection
+from ..context import HubContext
 from ..places import CHAT, client_key, room_key
-from .rooms import speak
+from ..publisher import Publisher
+from ..registry import Registry
+from ..typing_indicator import TypingIndicators
+from . import Handler
+from .rooms import RoomHandlers
 
-if TYPE_CHECKING:
-    from ..connection import Session
-
-__all__ = ["HANDLERS"]
-
-
-async def chat_message(session: Session, payload: ChatIn, envelope: Envelope, _: Codec) -> None:
-    hub = session.hub
-    if payload.where is not None:
-        await speak(session, payload.where, payload, envelope)
-        return
-    await hub.access.check(session, "publish", CHAT)
-    draft = hub.draft(
-        "chat_message",
-        own_id=envelope.id,
-        session=session,
-        text=payload.text,
-        echo=hub.options.echo if payload.echo is None else payload.echo,
-    )
-    hub.typing.stop(session, CHAT)
-    receipt = await hub.put(CHAT, draft, sender=session.sender if envelope.id else None)
-    if payload.ack:
-        session.published(envelope, receipt)
+__all__ = ["ChatHandlers"]
 
 
-async def private_message(
-    session: Session, payload: PrivateIn, envelope: Envelope, _: Codec
-) -> None:
-    hub, to = session.hub, payload.where or ""
-    # Before it is looked for: who may not speak to others does not learn who is here either.
-    await hub.access.check(session, "send", client_key(to))
-    message = outgoing.PrivateMessage(
-        sender=session.id,
-        name=session.name,
-        user=session.user,
-        to=to,
-        timestamp=hub.milliseconds(),
-        text=payload.text,
-        data=payload.content(),
-    )
-    hub.typing.stop(session, client_key(to))
-    target = hub.audience.sessions.get(to)
-    if target is not None:
-        target.send("private_message", message)
-    elif not await hub.broker.send(to, Note(type="private_message", payload=message)):
-        raise _unknown(to)
-    if payload.ack:
-        session.ack(envelope)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChatHandlers:
+    """Handles messages to the chat or to one client, and typing indicators."""
 
+    context: HubContext
+    registry: Registry
+    permissions: Permissions
+    publisher: Publisher
+    typing: TypingIndicators
+    rooms: RoomHandlers
 
-async def typing_start(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
-    place = await _place(session, payload)
-    if payload.to is None:
-        await session.hub.access.check(session, "publish", place)
-    session.hub.typing.start(session, place)
+    def handlers(self) -> dict[str, Handler]:
+        """Return message type → handler."""
+        return {
+            "chat_message": self.chat_message,
+            "private_message": self.private_message,
+            "typing_end": self.typing_end,
+            "typing_start": self.typing_start,
+        }
 
+    async def chat_message(
+        self, connection: Connection, payload: ChatIn, envelope: Envelope, _: Codec
+    ) -> None:
+        """Publish a message to the chat, or to the room it names."""
+        if payload.where is not None:
+            await self.rooms.publish(connection, payload.where, payload, envelope)
+            return
+        await self.permissions.check(connection, "publish", CHAT)
+        draft = self.context.messages.draft(
+            "chat_message",
+            own_id=envelope.id,
+            client_id=connection.id,
+            name=connection.name,
+            text=payload.text,
+            echo=self.context.options.echo if payload.echo is None else payload.echo,
+        )
+        self.typing.stop(connection, CHAT)
+        sender = connection.sender if envelope.id else None
+        receipt = await self.publisher.publish(CHAT, draft, sender=sender)
+        if payload.ack:
+            connection.published(envelope, receipt)
 
-async def typing_end(session: Session, payload: Typing, _: Envelope, __: Codec) -> None:
-    # Nobody is asked: where one does not type there is nothing to stop.
-    if payload.to is not None:
-        session.hub.typing.stop(session, client_key(payload.to))
-    else:
-        session.hub.typing.stop(session, await _place(session, payload))
+    async def private_message(
+        self, connection: Connection, payload: PrivateIn, envelope: Envelope, _: Codec
+    ) -> None:
+        """Send a message to one client, on this node or another one."""
+        to = payload.where or ""
+        # Before the lookup: a client that may not send learns nothing about who is connected.
+        await self.permissions.check(connection, "send", client_key(to))
+        message = catalog.PrivateMessage(
+            sender=connection.id,
+            name=connection.name,
+            user=connection.user,
+            to=to,
+            timestamp=self.context.messages.milliseconds(),
+            text=payload.text,
+            data=payload.content(),
+        )
+        self.typing.stop(connection, client_key(to))
+        target = self.registry.connections.get(to)
+        if target is not None:
+            target.send("private_message", message)
+        else:
+            note = Note(type="private_message", payload=message)
+            if not await self.context.broker.send(to, note):
+                raise _unknown(to)
+        if payload.ack:
+            connection.ack(envelope)
 
+    async def typing_start(
+        self, connection: Connection, payload: Typing, _: Envelope, __: Codec
+    ) -> None:
+        """Announce that the client is typing."""
+        place = await self._place(connection, payload)
+        if payload.to is None:
+            await self.permissions.check(connection, "publish", place)
+        self.typing.start(connection, place)
 
-async def _place(session: Session, payload: Typing) -> str:
-    to = payload.to
-    if to is not None:
-        await session.hub.access.check(session, "send", client_key(to))
-        if to not in session.hub.audience.sessions and not await session.hub.broker.knows(to):
-            raise _unknown(to)
-        return client_key(to)
-    room = payload.where
-    if room is None:
-        return CHAT
-    if not session.hub.audience.rooms.has(session, room):
-        raise ProtocolError("not_in_room", f"You are not in the room {room!r}: join it first.")
-    return room_key(room)
+    async def typing_end(
+        self, connection: Connection, payload: Typing, _: Envelope, __: Codec
+    ) -> None:
+        """Announce that the client stopped typing."""
+        # No permission is checked: where the client is not typing there is nothing to stop.
+        if payload.to is not None:
+            self.typing.stop(connection, client_key(payload.to))
+        else:
+            self.typing.stop(connection, await self._place(connection, payload))
+
+    async def _place(self, connection: Connection, payload: Typing) -> str:
+        to = payload.to
+        if to is not None:
+            await self.permissions.check(connection, "send", client_key(to))
+            if to not in self.registry.connections and not await self.context.broker.has_client(to):
+                raise _unknown(to)
+            return client_key(to)
+        room = payload.where
+        if room is None:
+            return CHAT
+        if not self.registry.rooms.has(connection, room):
+            raise ProtocolError("not_in_room", f"You are not in the room {room!r}: join it first.")
+        return room_key(room)
 
 
 def _unknown(client_id: str) -> ProtocolError:
     return ProtocolError(
         "unknown_client", f"Nobody here has the client id {client_id!r}: ask presence who is."
     )
-
-
-HANDLERS = {
-    "chat_message": chat_message,
-    "private_message": private_message,
-    "typing_end": typing_end,
-    "typing_start": typing_start,
-}

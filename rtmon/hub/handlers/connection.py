@@ -1,86 +1,70 @@
-"""Introductions, heartbeats, batches and goodbyes."""
+"""Introductions, token refreshes, heartbeats, batches and disconnects."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from ...core.batching import Batch
-from ...errors import ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import Connect, Disconnect, Ping, Pong, Refresh
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import BatchIn, BatchSpec, Connect, Disconnect, Ping, Pong, Refresh
-from ..admission.authentication import left
-from ..places import CHAT
+from ..admission.authentication import seconds_left
+from ..connection import Connection
+from ..context import HubContext
+from ..introduction import Introductions
+from . import Handler
 
-if TYPE_CHECKING:
-    from ..connection import Session
-
-__all__ = ["HANDLERS"]
-
-
-async def connect(session: Session, payload: Connect, envelope: Envelope, _: Codec) -> None:
-    hub = session.hub
-    elsewhere = await hub.broker.elsewhere(CHAT)
-    if payload.token is not None:
-        await hub.door.refresh(session, payload.token)
-    await hub.reception.introduce(session, name=payload.name, user=payload.user, info=payload.info)
-    if payload.session is not None:
-        session.secret = payload.session
-    if payload.heartbeat is not None:
-        session.heartbeat.start(payload.heartbeat)
-    welcome = hub.reception.welcome(session, len(hub.audience.sessions) + elsewhere)
-    session.send("welcome", welcome, reply_to=envelope.id)
-    if isinstance(payload.batch, BatchSpec):
-        session.batch(Batch(size=payload.batch.size, delay=payload.batch.delay))
-    elif payload.batch is not None:
-        session.batch(Batch() if payload.batch else None)
+__all__ = ["ConnectionHandlers"]
 
 
-async def refresh(session: Session, payload: Refresh, envelope: Envelope, _: Codec) -> None:
-    await session.hub.door.refresh(session, payload.token)
-    session.ack(envelope, ttl=left(session.identity, session.hub.wall()))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ConnectionHandlers:
+    """Handles messages about the connection itself."""
 
+    context: HubContext
+    introductions: Introductions
 
-async def disconnect(session: Session, payload: Disconnect, _: Envelope, __: Codec) -> None:
-    session.flush()
-    session.peer.close(close.NORMAL, payload.reason or "as you asked")
+    def handlers(self) -> dict[str, Handler]:
+        """Return message type → handler."""
+        return {
+            "connect": self.connect,
+            "disconnect": self.disconnect,
+            "ping": self.ping,
+            "pong": self.pong,
+            "refresh": self.refresh,
+        }
 
+    async def connect(
+        self, connection: Connection, payload: Connect, envelope: Envelope, _: Codec
+    ) -> None:
+        """Take the client's introduction, and welcome it again."""
+        await self.introductions.introduce(connection, payload, envelope)
 
-async def ping(session: Session, payload: Ping, envelope: Envelope, _: Codec) -> None:
-    asked = payload.timestamp
-    answer = outgoing.Time(timestamp=session.hub.milliseconds() if asked is None else asked)
-    session.send("pong", answer, reply_to=envelope.id, at_once=True)
+    async def refresh(
+        self, connection: Connection, payload: Refresh, envelope: Envelope, _: Codec
+    ) -> None:
+        """Take a fresh token."""
+        await self.introductions.refresh(connection, payload.token)
+        ttl = seconds_left(connection.identity, self.context.wall())
+        connection.ack(envelope, ttl=ttl)
 
+    async def disconnect(
+        self, connection: Connection, payload: Disconnect, _: Envelope, __: Codec
+    ) -> None:
+        """Close the connection at the client's request."""
+        connection.flush()
+        connection.peer.close(close.NORMAL, payload.reason or "as you asked")
 
-async def pong(session: Session, _: Pong, envelope: Envelope, __: Codec) -> None:
-    session.heartbeat.answered(envelope.reply_to)
+    async def ping(
+        self, connection: Connection, payload: Ping, envelope: Envelope, _: Codec
+    ) -> None:
+        """Answer a client's ping."""
+        sent = payload.timestamp
+        answer = catalog.Time(
+            timestamp=self.context.messages.milliseconds() if sent is None else sent
+        )
+        connection.send("pong", answer, reply_to=envelope.id, at_once=True)
 
-
-async def batch(session: Session, payload: BatchIn, _: Envelope, codec: Codec) -> None:
-    for number, raw in enumerate(payload.messages):
-        if session.peer.shown_out:
-            return
-        # The batch itself was counted as its first message.
-        if number and not session.admit(raw):
-            continue
-        try:
-            inner = codec.decode(raw)
-        except ProtocolError as error:
-            session.error(error, reply_to=codec.salvage_id(raw))
-            continue
-        if inner.type == "batch":
-            nested = ProtocolError("invalid_message", "A batch must not hold another batch.")
-            session.error(nested, reply_to=inner.id)
-        else:
-            await session.handle(inner, codec)
-
-
-HANDLERS = {
-    "batch": batch,
-    "connect": connect,
-    "disconnect": disconnect,
-    "ping": ping,
-    "pong": pong,
-    "refresh": refresh,
-}
+    async def pong(self, connection: Connection, _: Pong, envelope: Envelope, __: Codec) -> None:
+        """Take the answer to a ping of the server."""
+        connection.heartbeat.answered(envelope.reply_to)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, TypeAlias, get_type_hints
@@ -13,25 +13,24 @@ from ...errors import OptionError, ProtocolError
 from ...protocol.codecs import Codec
 from ...protocol.limits import TYPE_LENGTH
 from ...protocol.values import check_data, check_finite
-from . import HANDLERS
 
-__all__ = ["Function", "Handler", "handler"]
+__all__ = ["CustomHandler", "HandlerFunction", "custom_handler"]
 
-Function: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+HandlerFunction: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Handler:
-    """A function for a message type, and what it takes as payload."""
+class CustomHandler:
+    """The application's function for a message type, and the type of its payload."""
 
-    function: Function
+    function: HandlerFunction
     payload: Any
 
     def decode(self, codec: Codec, raw: msgspec.Raw, kind: str) -> Any:
-        """The payload of a message, as what the function takes.
+        """Decode the payload of a message as the function's type.
 
         Raises:
-            ProtocolError: it is something else, or one that not every codec can carry.
+            ProtocolError: the payload is of another type, or not every codec can carry it.
         """
         free = codec.payload(raw, Any, of=kind)
         try:
@@ -41,14 +40,21 @@ class Handler:
         return free if self.payload is Any else codec.payload(raw, self.payload, of=kind)
 
 
-def handler(kind: str, function: Function) -> Handler:
-    """A function as the handler of a message type; its second parameter says what it takes.
+def custom_handler(
+    kind: str, function: HandlerFunction, *, reserved: Collection[str]
+) -> CustomHandler:
+    """Make a function the handler of a message type; its second parameter's type is the payload's.
+
+    Args:
+        kind: the message type.
+        function: takes the connection and the payload.
+        reserved: message types of the protocol.
 
     Raises:
         OptionError: the type is one of the protocol's own, or the function takes no payload,
             or one of a type that cannot be found.
     """
-    if kind in HANDLERS or not 0 < len(kind) <= TYPE_LENGTH:
+    if kind in reserved or not 0 < len(kind) <= TYPE_LENGTH:
         raise OptionError(f"{kind!r} cannot be a message type of your own: choose another name.")
     parameters = list(signature(function).parameters)
     if len(parameters) != 2:
@@ -60,4 +66,4 @@ def handler(kind: str, function: Function) -> Handler:
             f"The handler of {kind!r} takes a payload of a type that is not found: {error}. Define "
             "the type at the top of a module."
         ) from None
-    return Handler(function, hints.get(parameters[1], Any))
+    return CustomHandler(function, hints.get(parameters[1], Any))

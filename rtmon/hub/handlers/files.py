@@ -1,89 +1,101 @@
-"""Files: offered, sent in pieces, done or given up; and taken."""
+"""File transfers: offers, chunks, completion and abort, and downloads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ...protocol import limits
+from ...protocol.catalog import Accept, FileAbort, FileChunk, FileDone, FileOffer
 from ...protocol.codecs import Codec
+from ...protocol.compat import FileMetadata
 from ...protocol.envelope import Envelope
-from ...protocol.files import (
-    Accept,
-    FileAbort,
-    FileChunk,
-    FileDone,
-    FileMetadata,
-    FileOffer,
-)
+from ..admission.permissions import Permissions
+from ..connection import Connection
+from ..files.uploads import Uploads
 from ..places import FILES, client_key, room_key
+from . import Handler
 
-if TYPE_CHECKING:
-    from ..connection import Session
-
-__all__ = ["HANDLERS"]
+__all__ = ["FileHandlers"]
 
 
-async def file_offer(session: Session, payload: FileOffer, envelope: Envelope, _: Codec) -> None:
-    await _allowed(session, payload)
-    file, received = session.hub.transfers.offer(session, payload)
-    session.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileHandlers:
+    """Handles file transfers."""
 
+    permissions: Permissions
+    uploads: Uploads
 
-async def _allowed(session: Session, offer: FileOffer) -> None:
-    access = session.hub.access
-    if offer.to is not None:
-        await access.check(session, "send", client_key(offer.to))
-    if offer.room is not None:
-        await access.check(session, "publish", room_key(offer.room))
-    if offer.to is None and offer.room is None:
-        await access.check(session, "upload", FILES)
+    def handlers(self) -> dict[str, Handler]:
+        """Return message type → handler."""
+        return {
+            "ack": self.ack,
+            "file_abort": self.file_abort,
+            "file_chunk": self.file_chunk,
+            "file_done": self.file_done,
+            "file_metadata": self.file_metadata,
+            "file_offer": self.file_offer,
+        }
 
+    async def file_offer(
+        self, connection: Connection, payload: FileOffer, envelope: Envelope, _: Codec
+    ) -> None:
+        """Begin or resume an upload."""
+        await self._check(connection, payload)
+        file, received = self.uploads.offer(connection, payload)
+        connection.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
 
-async def file_metadata(
-    session: Session, payload: FileMetadata, envelope: Envelope, _: Codec
-) -> None:
-    offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
-    await _allowed(session, offer)
-    file, received = session.hub.transfers.offer(session, offer)
-    session.hub.transfers.remember(session, file)
-    session.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
-    if payload.size == 0:
-        # Of an empty file there is no last chunk.
-        note = await session.hub.transfers.done(session, file, None)
-        session.send("file_done", note, reply_to=envelope.id)
+    async def file_metadata(
+        self, connection: Connection, payload: FileMetadata, envelope: Envelope, _: Codec
+    ) -> None:
+        """Begin an upload whose chunks are numbered and carry no file id."""
+        offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
+        await self._check(connection, offer)
+        file, received = self.uploads.offer(connection, offer)
+        self.uploads.remember(connection, file)
+        connection.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
+        if payload.size == 0:
+            # An empty file has no last chunk.
+            await self._finish(connection, file, None, envelope)
 
+    async def file_chunk(
+        self, connection: Connection, payload: FileChunk, envelope: Envelope, _: Codec
+    ) -> None:
+        """Store the next chunk of an upload."""
+        data = bytes(payload.data)
+        if payload.index is None:
+            await self.uploads.chunk(connection, payload.file or "", payload.offset, data)
+            return
+        complete = await self.uploads.indexed(connection, payload.index, payload.total or 0, data)
+        if complete is not None:
+            await self._finish(connection, complete, None, envelope)
 
-async def file_chunk(session: Session, payload: FileChunk, envelope: Envelope, _: Codec) -> None:
-    transfers = session.hub.transfers
-    data = bytes(payload.data)
-    if payload.index is None:
-        await transfers.chunk(session, payload.file or "", payload.offset, data)
-        return
-    complete = await transfers.indexed(session, payload.index, payload.total or 0, data)
-    if complete is not None:
-        note = await transfers.done(session, complete, None)
-        session.send("file_done", note, reply_to=envelope.id)
+    async def file_done(
+        self, connection: Connection, payload: FileDone, envelope: Envelope, _: Codec
+    ) -> None:
+        """Finish an upload."""
+        await self._finish(connection, payload.file, payload.sha256, envelope)
 
+    async def file_abort(
+        self, connection: Connection, payload: FileAbort, envelope: Envelope, _: Codec
+    ) -> None:
+        """Abort an upload or a download."""
+        self.uploads.abort(connection, payload.file)
+        connection.ack(envelope, file=payload.file)
 
-async def file_done(session: Session, payload: FileDone, envelope: Envelope, _: Codec) -> None:
-    note = await session.hub.transfers.done(session, payload.file, payload.sha256)
-    session.send("file_done", note, reply_to=envelope.id)
+    async def ack(self, connection: Connection, payload: Accept, _: Envelope, __: Codec) -> None:
+        """Begin a download, or take the client's progress in it."""
+        self.uploads.downloads.take(connection, payload.file, payload.offset)
 
+    async def _check(self, connection: Connection, offer: FileOffer) -> None:
+        if offer.to is not None:
+            await self.permissions.check(connection, "send", client_key(offer.to))
+        if offer.room is not None:
+            await self.permissions.check(connection, "publish", room_key(offer.room))
+        if offer.to is None and offer.room is None:
+            await self.permissions.check(connection, "upload", FILES)
 
-async def file_abort(session: Session, payload: FileAbort, envelope: Envelope, _: Codec) -> None:
-    session.hub.transfers.abort(session, payload.file)
-    session.ack(envelope, file=payload.file)
-
-
-async def ack(session: Session, payload: Accept, _: Envelope, __: Codec) -> None:
-    session.hub.transfers.downloads.take(session, payload.file, payload.offset)
-
-
-HANDLERS = {
-    "ack": ack,
-    "file_abort": file_abort,
-    "file_chunk": file_chunk,
-    "file_done": file_done,
-    "file_metadata": file_metadata,
-    "file_offer": file_offer,
-}
+    async def _finish(
+        self, connection: Connection, file: str, sha256: str | None, envelope: Envelope
+    ) -> None:
+        note = await self.uploads.done(connection, file, sha256)
+        connection.send("file_done", note, reply_to=envelope.id)

@@ -2,112 +2,148 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from ...errors import ProtocolError
 from ...protocol import limits
+from ...protocol.catalog import Publish, Subscribe, Unsubscribe
+from ...protocol.channels import checked_channel, is_pattern
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
-from ...protocol.incoming import Publish, Subscribe, Unsubscribe
+from ..admission.permissions import Permissions
+from ..broadcast import Broadcast
 from ..brokers.base import Recovery
-from ..channels import checked_channel, is_pattern
+from ..connection import Connection
+from ..context import HubContext
 from ..places import channel_key
-from ..recovery import enter
+from ..presence import Presence
+from ..publisher import Publisher
+from ..recovery import HistoryReplay
+from ..registry import Registry
+from . import Handler
 
-if TYPE_CHECKING:
-    from ..connection import Session
-
-__all__ = ["HANDLERS"]
-
-
-async def subscribe(session: Session, payload: Subscribe, envelope: Envelope, _: Codec) -> None:
-    hub, channels = session.hub, session.hub.audience.channels
-    channel = payload.channel
-    pattern = is_pattern(channel)
-    await hub.access.check(session, "subscribe", channel_key(channel))
-    new = not channels.has(session, channel)
-    if new and len(channels.names(session)) >= limits.CHANNELS_PER_CLIENT:
-        raise ProtocolError(
-            "too_many_channels",
-            f"You have {limits.CHANNELS_PER_CLIENT} subscriptions, the most there may be: "
-            "unsubscribe from one first.",
-        )
-    if pattern:
-        if payload.since is not None:
-            raise ProtocolError(
-                "invalid_position",
-                "A pattern has no position: subscribe to each channel to return to where you were.",
-            )
-        hub.audience.flush_matching(channel)
-        channels.add(session, channel)
-        session.peer.entered(channel_key(channel), None, recovered=None)
-        session.ack(envelope, channel=channel, recoverable=False)
-        return
-    key = channel_key(channel)
-
-    def answer(recovery: Recovery) -> None:
-        session.ack(
-            envelope,
-            channel=channel,
-            epoch=recovery.epoch,
-            offset=recovery.offset,
-            recovered=recovery.recovered,
-        )
-
-    if not new:
-        answer(await hub.broker.recover(key, since=None, age=hub.keep(key)[1]))
-        return
-    await enter(
-        session, key, payload.since, add=lambda: channels.add(session, channel), answer=answer
-    )
-    await hub.reception.join(key, session)
+__all__ = ["PubSubHandlers"]
 
 
-async def unsubscribe(session: Session, payload: Unsubscribe, envelope: Envelope, _: Codec) -> None:
-    hub = session.hub
-    channel = payload.channel
-    if not hub.audience.channels.has(session, channel):
-        raise ProtocolError("not_subscribed", f"You do not subscribe to {channel!r}.")
-    if is_pattern(channel):
-        hub.audience.flush_matching(channel)
-        hub.audience.channels.remove(session, channel)
-    else:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PubSubHandlers:
+    """Handles subscriptions to channels and patterns, and publications."""
+
+    context: HubContext
+    registry: Registry
+    permissions: Permissions
+    broadcast: Broadcast
+    replay: HistoryReplay
+    presence: Presence
+    publisher: Publisher
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return message type → handler."""
+        return {
+            "publish": self.publish,
+            "pubsub": self.pubsub,
+            "subscribe": self.subscribe,
+            "unsubscribe": self.unsubscribe,
+        }
+
+    async def subscribe(
+        self, connection: Connection, payload: Subscribe, envelope: Envelope, _: Codec
+    ) -> None:
+        """Subscribe a client to a channel or pattern."""
+        subscriptions = self.registry.subscriptions
+        channel = payload.channel
         key = channel_key(channel)
-        hub.audience.flush(key)
-        hub.audience.channels.remove(session, channel)
-        hub.audience.changed(key)
-        await hub.broker.leave(key, session.id)
-        await hub.broker.release(key)
-    session.peer.left(channel_key(channel))
-    session.ack(envelope, channel=channel)
+        pattern = is_pattern(channel)
+        await self.permissions.check(connection, "subscribe", key)
+        new = not subscriptions.has(connection, channel)
+        if new and len(subscriptions.names(connection)) >= limits.CHANNELS_PER_CLIENT:
+            raise ProtocolError(
+                "too_many_channels",
+                f"You have {limits.CHANNELS_PER_CLIENT} subscriptions, the most there may be: "
+                "unsubscribe from one first.",
+            )
+        if pattern:
+            if payload.since is not None:
+                raise ProtocolError(
+                    "invalid_position",
+                    "A pattern has no position: subscribe to each channel to return to where you "
+                    "were.",
+                )
+            self.broadcast.flush_matching(channel)
+            subscriptions.add(connection, channel)
+            connection.peer.entered(key, None, recovered=None)
+            connection.ack(envelope, channel=channel, recoverable=False)
+            return
 
+        def answer(recovery: Recovery) -> None:
+            connection.ack(
+                envelope,
+                channel=channel,
+                epoch=recovery.epoch,
+                offset=recovery.offset,
+                recovered=recovery.recovered,
+            )
 
-async def publish(session: Session, payload: Publish, envelope: Envelope, _: Codec) -> None:
-    hub = session.hub
-    channel = checked_channel(payload.channel)
-    await hub.access.check(session, "publish", channel_key(channel))
-    draft = hub.draft(
-        "publication",
-        own_id=envelope.id,
-        session=session,
-        channel=channel,
-        data=payload.content(),
-    )
-    sender = session.sender if envelope.id else None
-    receipt = await hub.put(channel_key(channel), draft, sender=sender)
-    if payload.ack:
-        session.published(envelope, receipt)
+        if not new:
+            age = self.context.history_bounds(key)[1]
+            answer(await self.context.broker.recover(key, since=None, age=age))
+            return
+        await self.replay.enter(
+            connection,
+            key,
+            payload.since,
+            add=lambda: subscriptions.add(connection, channel),
+            answer=answer,
+        )
+        await self.presence.join(key, connection)
 
+    async def unsubscribe(
+        self, connection: Connection, payload: Unsubscribe, envelope: Envelope, _: Codec
+    ) -> None:
+        """End a subscription."""
+        subscriptions, broker = self.registry.subscriptions, self.context.broker
+        channel = payload.channel
+        key = channel_key(channel)
+        if not subscriptions.has(connection, channel):
+            raise ProtocolError("not_subscribed", f"You do not subscribe to {channel!r}.")
+        if is_pattern(channel):
+            self.broadcast.flush_matching(channel)
+            subscriptions.remove(connection, channel)
+        else:
+            self.broadcast.flush(key)
+            subscriptions.remove(connection, channel)
+            self.broadcast.changed(key)
+            await broker.leave(key, connection.id)
+            await broker.release(key)
+        connection.peer.left(key)
+        connection.ack(envelope, channel=channel)
 
-async def pubsub(session: Session, payload: Any, envelope: Envelope, codec: Codec) -> None:
-    # The channel stands beside the payload: put it where publish has it, to be checked there.
-    shape = {"channel": envelope.channel, "data": payload}
-    await publish(session, codec.convert(shape, Publish, of="pubsub"), envelope, codec)
+    async def publish(
+        self, connection: Connection, payload: Publish, envelope: Envelope, _: Codec
+    ) -> None:
+        """Publish to a channel."""
+        channel = checked_channel(payload.channel)
+        key = channel_key(channel)
+        await self.permissions.check(connection, "publish", key)
+        draft = self.context.messages.draft(
+            "publication",
+            own_id=envelope.id,
+            client_id=connection.id,
+            name=connection.name,
+            channel=channel,
+            data=payload.content(),
+        )
+        sender = connection.sender if envelope.id else None
+        receipt = await self.publisher.publish(key, draft, sender=sender)
+        if payload.ack:
+            connection.published(envelope, receipt)
 
-
-HANDLERS = {
-    "publish": publish,
-    "pubsub": pubsub,
-    "subscribe": subscribe,
-    "unsubscribe": unsubscribe,
-}
+    async def pubsub(
+        self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
+    ) -> None:
+        """Publish to a channel that is named in the envelope."""
+        # The payload is checked in the shape that publish has.
+        shape = {"channel": envelope.channel, "data": payload}
+        publish = codec.convert(shape, Publish, of="pubsub")
+        await self.publish(connection, publish, envelope, codec)

@@ -17,11 +17,11 @@ from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...web import pages
 from ..admission.origins import REFUSAL, Origins, OriginsOption
 from ..encoding import size_of
-from .arriving import Arrival, shown
+from .abort import find_abort
+from .connect_request import ConnectRequest, credentials_of
 from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams, told_to_stop
-from .wire import dropping
 
 try:
     from starlette.datastructures import Headers
@@ -33,7 +33,7 @@ except ImportError:
     raise MissingExtra("The ASGI transport", "starlette", "asgi") from None
 
 if TYPE_CHECKING:
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["ASGIPeer", "App", "app"]
@@ -48,11 +48,11 @@ class ASGIPeer(SendingPeer):
         super().__init__(hub)
         self.codec = for_subprotocol(select_subprotocol(scope.get("subprotocols", ())))
         self._scope, self._receive, self._send = scope, receive, send
-        self.drop = dropping(scope, receive)
+        self.drop = find_abort(scope, receive)
         client = scope.get("client")
         self.remote = None if client is None else f"{client[0]}:{client[1]}"
 
-    async def run(self, arrival: Arrival) -> None:
+    async def run(self, wanted: ConnectRequest) -> None:
         """Take the connection, until it ends."""
         await self._receive()  # websocket.connect
         offered = self._scope.get("subprotocols", ())
@@ -61,7 +61,7 @@ class ASGIPeer(SendingPeer):
         sending = asyncio.get_running_loop().create_task(self._sending())
         try:
             async with self.limit:
-                await self._session(arrival)
+                await self._serve(wanted)
         except TimeoutError:
             pass  # cut: it did not end by itself
         finally:
@@ -70,39 +70,39 @@ class ASGIPeer(SendingPeer):
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
 
-    async def _session(self, arrival: Arrival) -> None:
+    async def _serve(self, wanted: ConnectRequest) -> None:
         headers = Headers(scope=self._scope).items()
         try:
-            session = await self._hub.open(
+            connection = await self._hub.open(
                 self,
-                name=arrival.name,
-                user=arrival.user,
-                since=arrival.since,
-                credentials=shown(self._hub, self, arrival, headers),
+                name=wanted.name,
+                user=wanted.user,
+                since=wanted.since,
+                credentials=credentials_of(self._hub, self, wanted, headers),
             )
         except ProtocolError as error:
-            self.close(self._hub.door.turn_away(self, error), error.message)
+            self.close(self._hub.refuse(self, error), error.message)
             await self._discarding()
             return
         try:
-            await self._receiving(session)
+            await self._receiving(connection)
         finally:
-            session.closed()
+            self._hub.closed(connection)
 
-    async def _receiving(self, session: Session) -> None:
+    async def _receiving(self, connection: Connection) -> None:
         while (message := await self._receive())["type"] == "websocket.receive":
             data = _data(message)
-            if size_of(data) > self._hub.options.max_size:
-                self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
+            if size_of(data) > self._context.options.max_size:
+                self.close(1009, f"a message may have {self._context.options.max_size} bytes")
             if self.open:
-                await session.receive(data)
+                await self._hub.receive(connection, data)
 
     async def _discarding(self) -> None:
         while (await self._receive())["type"] == "websocket.receive":
             pass
 
     async def _sending(self) -> None:
-        # The server raises OSError once the peer is gone, and tells the one who receives.
+        # The server raises OSError once the peer is gone, and reports it to receive().
         with contextlib.suppress(OSError):
             while (messages := await self.round()) is not None:
                 for data in messages:
@@ -135,7 +135,7 @@ class App:
         self.socketio = SocketIO({"/": hub, **namespaces})
         self._origins = Origins(origins)
         self._hubs = dict.fromkeys([hub, *namespaces.values()])
-        # Browsers want to be told what is let in here anyway; who is not does not come so far.
+        # Browsers need CORS headers for what is allowed; other origins were refused before.
         self._streams = CORSMiddleware(
             EventStreams(hub, heartbeat=heartbeat, drain=drain),
             allow_origin_regex=".*",
@@ -153,7 +153,8 @@ class App:
             return
         path = _below(scope)
         guarded = scope["type"] == "websocket" or path.startswith(("/socket.io", "/events"))
-        if guarded and not self._origins.allows(Headers(scope=scope).getlist):
+        secure = scope.get("scheme") in {"https", "wss"}
+        if guarded and not self._origins.allows(Headers(scope=scope).getlist, secure=secure):
             await _refused(scope, receive, send)
         elif path.startswith("/socket.io"):
             self._watch()
@@ -164,7 +165,7 @@ class App:
             await self._streams(scope, receive, send)
         else:
             if path == "/healthz":
-                await self.hub.start()  # where it is mounted, nobody else does
+                await self.hub.start()  # where the application is mounted, its lifespan is not run
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
@@ -190,12 +191,12 @@ class App:
             await receive()
             await send({"type": "websocket.close", "code": 1000})
             return
-        arrival = Arrival.of(scope.get("query_string", b"").decode("latin-1"))
+        wanted = ConnectRequest.of(scope.get("query_string", b"").decode("latin-1"))
         if hint:
-            # What a client calls itself; who it is, the hub decides.
-            arrival = arrival.hinted(hint)
+            # A display name that the client claims; its user is up to the hub.
+            wanted = wanted.with_name(hint)
             scope["path_params"] = {**scope.get("path_params", {}), "client_id": hint}
-        await ASGIPeer(self.hub, scope, receive, send).run(arrival)
+        await ASGIPeer(self.hub, scope, receive, send).run(wanted)
 
     def _plain(self, path: str, request: Request) -> Response:
         if path == "/healthz":
@@ -238,7 +239,7 @@ def app(
     (server-sent events), ``/socket.io``, ``/healthz``, and with the chat page at ``/``.
 
     Args:
-        hub: who is connected, and what reaches whom. It is closed when the server that runs the
+        hub: the hub to serve. It is closed when the server that runs the
             application ends; where it is mounted, close it yourself.
         namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
         origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
@@ -246,8 +247,8 @@ def app(
             :class:`rtmon.hub.admission.origins.Origins`.
         heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
         drain: whether event streams and polls are told and ended when a signal stops uvicorn,
-            which waits for them otherwise. False where several servers share a process, and for who
-            closes the application before the server, as :func:`rtmon.asgi.serve` does.
+            which waits for them otherwise. False where several servers share a process, or where
+            the application is closed before the server, as :func:`rtmon.asgi.serve` does.
         page: whether there is a chat page.
 
     Raises:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core.backpressure import Policy
+from ...protocol.catalog import Position
 from ...protocol.codecs import Codec
-from ...protocol.incoming import Position
 
 if TYPE_CHECKING:
     from ...metrics.meter import Meter
@@ -28,10 +28,9 @@ class Peer(abc.ABC):
     """One connection, as the hub sees it.
 
     A transport makes a Peer for each connection, gives it to :meth:`rtmon.hub.Hub.open`, then
-    awaits :meth:`~rtmon.hub.Session.receive` for each message, in order, and calls
-    :meth:`~rtmon.hub.Session.closed` once when the connection has ended. None of the methods
-    here blocks or raises: a peer in trouble must not trouble others. Only :meth:`room` may be
-    waited for.
+    awaits :meth:`~rtmon.hub.Hub.receive` for each message, in order, and calls
+    :meth:`~rtmon.hub.Hub.closed` once when the connection has ended. None of the methods here
+    blocks or raises: a failing peer must not affect others. Only :meth:`room` may be awaited.
 
     A transport that carries bytes over a network derives from
     :class:`~rtmon.hub.transports.queued.QueuedPeer`, which has all that concerns slow receivers.
@@ -41,18 +40,19 @@ class Peer(abc.ABC):
         codec: what the connection speaks.
         remote: address of the other end; None if there is none to know.
         binary: whether the transport can carry binary messages.
-        asks_later: whether a client can say who it is in its first message, before its welcome.
+        authenticates_later: whether a client can authenticate in its first message, before its
+            welcome.
         meter: what counts the connection; None if nothing does.
-        monitor: whose the meter is.
-        connection: of ``websockets``, if that is what it is: while it can be written to, it may
-            be sent frames that others are sent too (:class:`rtmon.servers.fanout.Group`).
+        monitor: the Monitor of the meter.
+        connection: of ``websockets``, if the transport is that: while it can be written to, it may
+            be sent frames that others are sent too (:mod:`rtmon.core.frame_sharing`).
     """
 
     transport: str
     codec: Codec
     remote: str | None = None
     binary: bool = True
-    asks_later: bool = True
+    authenticates_later: bool = True
     meter: Meter | None = None
     monitor: Any = None
     connection: Any = None
@@ -63,10 +63,10 @@ class Peer(abc.ABC):
         return True
 
     @property
-    def shown_out(self) -> bool:
-        """Whether the hub closes it, so that what it still says is not heard.
+    def closing(self) -> bool:
+        """True once the hub is closing the connection; further input is ignored.
 
-        What somebody said before leaving is.
+        Input that arrived before the client itself closed is not.
         """
         return False
 

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from ...errors import ProtocolError
-from ...protocol.incoming import Position
+from ...protocol.catalog import POSITIONED, Position
+from ...protocol.message_type import PlaceKind
 from ..places import CHAT, channel_key, room_key
 
 __all__ = ["TEXT_LENGTH", "Positions", "moves"]
@@ -32,10 +33,10 @@ class _Where(msgspec.Struct):
     channel: str = ""
 
 
-_PLACES: dict[str, Callable[[_Where], str]] = {
-    "chat_message": lambda _: CHAT,
-    "room_message": lambda where: room_key(where.room),
-    "publication": lambda where: channel_key(where.channel),
+_KEYS: dict[PlaceKind, Callable[[_Where], str]] = {
+    "chat": lambda _: CHAT,
+    "room": lambda where: room_key(where.room),
+    "channel": lambda where: channel_key(where.channel),
 }
 
 
@@ -44,10 +45,11 @@ def moves(message: dict[str, Any]) -> list[tuple[str, Position]]:
     kind, payload = message["type"], message["payload"]
     if kind == "batch":
         return [move for inner in payload["messages"] for move in moves(inner)]
-    if kind not in _PLACES:
+    place = POSITIONED.get(kind)
+    if place is None:
         return []
     where = msgspec.convert(payload, _Where)
-    return [(_PLACES[kind](where), Position(epoch=where.epoch, offset=where.offset))]
+    return [(_KEYS[place](where), Position(epoch=where.epoch, offset=where.offset))]
 
 
 class Positions:

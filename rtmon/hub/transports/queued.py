@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ...core.backpressure import Policy, Progress, SendQueue
-from ...core.timers import Alarm
+from ...core.timers import Timer
 from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
 from ..encoding import size_of
@@ -33,8 +33,8 @@ _Message: TypeAlias = tuple[str | bytes, Settled | None]
 class QueuedPeer(Peer):
     """A Peer with a bounded queue in front of a transport that cannot always take messages.
 
-    The queue is empty while the transport is :attr:`writable`, so whoever writes to a writable
-    transport directly overtakes nothing.
+    The queue is empty while the transport is :attr:`writable`, so a direct write to a writable
+    transport overtakes nothing.
 
     **What a transport provides**
 
@@ -52,17 +52,17 @@ class QueuedPeer(Peer):
     **What a transport calls**
 
     * :meth:`pump` whenever it has become writable again;
-    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when somebody
-      else writes to it too;
-    * :meth:`ended` once, when the connection is gone, beside :meth:`rtmon.hub.Session.closed`.
+    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when the program
+      writes to it, too;
+    * :meth:`ended` once, when the connection is gone, beside :meth:`rtmon.hub.Hub.closed`.
 
     Args:
-        hub: whose options bound the queue, as they are at any time, and whose clock is used.
+        hub: has the options that bound the queue, read anew each time, and the clock.
     """
 
     _queue: SendQueue[_Message] | None = None
     _progress: Progress | None = None
-    _alarm: Alarm | None = None
+    _alarm: Timer | None = None
     _cut: asyncio.TimerHandle | None = None
     _roomless: list[asyncio.Future[None]] | None = None
     _closing: tuple[int, str] | None = None
@@ -71,6 +71,7 @@ class QueuedPeer(Peer):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._context = hub.context
 
     # What a transport provides
 
@@ -109,7 +110,7 @@ class QueuedPeer(Peer):
         return self._closing is None and not self._over
 
     @property
-    def shown_out(self) -> bool:
+    def closing(self) -> bool:
         return self._closing is not None
 
     @property
@@ -137,8 +138,8 @@ class QueuedPeer(Peer):
         verdict = queue.offer(
             (data, settled),
             size_of(data),
-            bounds=self._hub.options.bounds,
-            now=self._hub.clock(),
+            bounds=self._context.options.bounds,
+            now=self._context.clock(),
             policy=policy,
             key=key,
             buffered=self.buffered,
@@ -164,8 +165,8 @@ class QueuedPeer(Peer):
 
     def has_room(self, share: float = 1.0) -> bool:
         if not self.open:
-            return True  # nobody waits for somebody who is gone
-        queue, bounds = self._queue, self._hub.options.bounds
+            return True  # a publisher does not wait for a connection that has ended
+        queue, bounds = self._queue, self._context.options.bounds
         if queue is None:
             return self.buffered < share * bounds.bytes
         return queue.has_room(bounds, buffered=self.buffered, share=share)
@@ -226,13 +227,13 @@ class QueuedPeer(Peer):
 
     def _watch(self) -> None:
         if self._progress is None and not self._over:
-            self._progress = Progress(self.taken, self._hub.clock())
+            self._progress = Progress(self.taken, self._context.clock())
             self._set_alarm()
 
     def _set_alarm(self) -> None:
         if self._alarm is None:
-            self._alarm = Alarm(self._look)
-        options = self._hub.options
+            self._alarm = Timer(self._look)
+        options = self._context.options
         self._alarm.set(min(options.stalled, options.max_waiting_age) / _LOOKS)
 
     def _look(self) -> None:
@@ -243,7 +244,7 @@ class QueuedPeer(Peer):
         if self.writable and not queue:
             self._progress = None
             return
-        options, now = self._hub.options, self._hub.clock()
+        options, now = self._context.options, self._context.clock()
         if progress.look(self.taken, now) >= options.stalled:
             self._give_up()
             self.abort()
@@ -268,7 +269,7 @@ class QueuedPeer(Peer):
             self.meter.bump("dropped")
 
     def _admit(self) -> None:
-        """Let those go on who wait for room."""
+        """Wake the publishers that wait for room."""
         waiting, self._roomless = self._roomless, None
         for waiter in waiting or ():
             if not waiter.done():

@@ -21,7 +21,7 @@ METER = "rtmon.meter"
 """ASGI scope key under which ``rtmon/probes/asgi`` leaves the connection's meter."""
 
 MONITOR = "rtmon.monitor"
-"""Where it leaves the Monitor whose meter that is."""
+"""ASGI scope key under which it leaves the Monitor of that meter."""
 
 _ROUND = 16_384
 """Bytes sent in one go: what has been taken by then cannot be dropped any more."""
@@ -66,7 +66,7 @@ class SendingPeer(QueuedPeer):
         self._wake = asyncio.Event()
 
     async def round(self) -> list[str | bytes] | None:
-        """Messages to send, in order; whoever asks again has sent those before.
+        """Messages to send, in order; asking again confirms that those before were sent.
 
         Returns:
             None when all is sent and the connection is to be closed.

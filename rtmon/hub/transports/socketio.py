@@ -2,7 +2,7 @@
 
 What the hub says is an event named after its type, with the whole message and the client's
 positions (:mod:`.positions`) as arguments; what a client emits is a message of the event's name,
-and a callback gets the answer. docs/transports.md says it for those who write clients.
+and a callback gets the answer. docs/transports.md describes it for authors of clients.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ import msgspec
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
-from ..admission.limits import close_code
+from ..admission.refusals import close_code
 from ..places import channel_key, room_key
-from .arriving import Arrival, arrive, shown
+from .abort import AbortableWebSocket, find_abort
+from .connect_request import ConnectRequest, connect, credentials_of
 from .sending import Latest
+from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
 from .socketio_peer import Event, SocketIOPeer
-from .socketio_server import Server, asked, logger
-from .wire import Wire, dropping
+from .socketio_server import PACKETS, Server, asked, logger
 
 try:
     import socketio  # type: ignore[import-untyped]
     from starlette.datastructures import Headers
+    from starlette.responses import PlainTextResponse
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketIO"]
 
-_WIRE = "rtmon.wire"
+_WEBSOCKET = "rtmon.websocket"
 """Scope key: the WebSocket below a connection, to cut it."""
 
 
@@ -53,16 +55,16 @@ class _Auth(msgspec.Struct):
     offset: str | None = None
     pid: str | None = None
 
-    def arrival(self, address: Arrival) -> Arrival:
+    def wanted(self, address: ConnectRequest) -> ConnectRequest:
         """The same with what stands in the address, too."""
         places = [*map(room_key, self.rooms), *map(channel_key, self.channels)]
-        return Arrival(
+        return ConnectRequest(
             name=self.name or address.name,
             user=self.user or address.user,
             since=address.since,
             token=address.token,
             places={**address.places, **dict.fromkeys(places)},
-            returning=self.offset or "",
+            positions=self.offset or "",
         )
 
 
@@ -83,7 +85,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             return None
         sid, *rest = args
         peer = self.peers.get(sid)
-        if peer is None or peer.session is None:
+        if peer is None or peer.member is None:
             return None
         return await peer.receive(event, rest, asked.get())
 
@@ -92,12 +94,12 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             said = msgspec.convert(auth or {}, _Auth)
         except msgspec.ValidationError as error:
             raise socketio.exceptions.ConnectionRefusedError(f"auth: {explain(error)}") from None
-        arrival = said.arrival(Arrival.of(environ.get("QUERY_STRING", "")))
+        wanted = said.wanted(ConnectRequest.of(environ.get("QUERY_STRING", "")))
         peer = self.peers[sid] = self._transport.peer(self, sid, environ)
         headers = Headers(scope=environ["asgi.scope"]).items()
-        credentials = shown(self.hub, peer, arrival, headers, said=said.token)
+        credentials = credentials_of(self.hub, peer, wanted, headers, said=said.token)
         try:
-            session = await arrive(self.hub, peer, arrival, credentials=credentials)
+            connection = await connect(self.hub, peer, wanted, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
             code = close_code(error)
@@ -106,10 +108,10 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         except BaseException:
             self._disconnect(sid)
             raise
-        if sid not in self.peers:  # it went while it came
-            session.closed()
+        if sid not in self.peers:  # it ended meanwhile
+            self.hub.closed(connection)
             return False
-        peer.welcomed(session, said.pid)
+        peer.welcomed(connection, said.pid)
         return True
 
     def _disconnect(self, sid: str, _reason: str = "") -> None:
@@ -129,7 +131,7 @@ class SocketIO:
 
     Attributes:
         server: python-socketio's.
-        meter: who counts a connection, by its sid and namespace; to be set by whoever measures.
+        meter: returns the meter of a connection, by its sid and namespace; set by a probe.
     """
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
@@ -140,7 +142,7 @@ class SocketIO:
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other
-            cors_allowed_origins="*",  # whoever is refused does not come so far
+            cors_allowed_origins="*",  # other origins were refused before
             # As JSON, and with base64, a message is larger than what it is taken as.
             max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),
             logger=logger,
@@ -148,21 +150,62 @@ class SocketIO:
         )
         for namespace, hub in hubs.items():
             self.server.register_namespace(_Namespace(namespace, hub, self))
-        self._upgraded: dict[str, Wire] = {}
+        self._upgraded: dict[str, AbortableWebSocket] = {}
         self._events = Latest(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "websocket":
-            await self.server.handle_request(scope, receive, send)
-            return
-        wire = scope[_WIRE] = Wire(receive, send, dropping(scope, receive))
         sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
-        self._upgraded[sid] = wire
+        if scope["type"] == "websocket":
+            await self._websocket(sid, scope, receive, send)
+        elif scope["method"] == "POST" and sid in self.server.eio.sockets:
+            await self._post(sid, scope, receive, send)
+        else:
+            await self.server.handle_request(scope, receive, send)
+
+    async def _websocket(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
+        websocket = AbortableWebSocket(receive, send, find_abort(scope, receive))
+        scope[_WEBSOCKET] = self._upgraded[sid] = websocket
+
+        async def receive_packet() -> Any:
+            message = await websocket.receive()
+            if message["type"] == "websocket.receive" and message.get("text") is not None:
+                checked(message["text"])
+            return message
+
         try:
-            await self.server.handle_request(scope, wire.receive, wire.send)
+            await self.server.handle_request(scope, receive_packet, websocket.send)
         finally:
-            if self._upgraded.get(sid) is wire:
+            if self._upgraded.get(sid) is websocket:
                 del self._upgraded[sid]
+            engine = self.server.eio.sockets.get(sid)
+            if engine is not None and not engine.upgraded:
+                engine.upgrading = False  # it goes on polling; python-engineio forgets to say so
+
+    async def _post(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
+        """Take packets that were posted: all of them before any, so that none is lost."""
+        most = self.server.eio.max_http_buffer_size
+        try:
+            body = await read_body(scope, receive, most)
+            if body is None:
+                return
+            scope[PACKETS] = read_packets(body)
+        except TooLargeError:
+            words = f"A POST may have {most} bytes: send less.\n"
+            await self._refuse(sid, PlainTextResponse(words, 413), scope, receive, send)
+            return
+        except PacketError as error:
+            await self._refuse(sid, PlainTextResponse(f"{error}\n", 400), scope, receive, send)
+            return
+        engine = self.server.eio.sockets.get(sid)
+        if engine is not None and engine.closed:
+            del self.server.eio.sockets[sid]  # python-engineio raises where it finds one
+        await self.server.handle_request(scope, _nothing_more, send)
+
+    async def _refuse(
+        self, sid: str, response: PlainTextResponse, scope: Any, receive: Any, send: Any
+    ) -> None:
+        await self.server.end(sid)
+        await response(scope, receive, send)
 
     def peer(self, namespace: _Namespace, sid: str, environ: dict[str, Any]) -> SocketIOPeer:
         """A connection to a namespace that is about to be let in."""
@@ -184,9 +227,9 @@ class SocketIO:
 
     def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
         scope = environ.get("asgi.scope", {})
-        for wire in (scope.get(_WIRE), self._upgraded.get(eio_sid)):
-            if wire is not None:
-                wire.cut()
+        for websocket in (scope.get(_WEBSOCKET), self._upgraded.get(eio_sid)):
+            if websocket is not None:
+                websocket.cut()
 
     def farewell(self) -> None:
         """Tell all clients that the server stops: a poll that waits is answered."""
@@ -199,3 +242,8 @@ class SocketIO:
         if self.server.eio.service_task_handle is not None:  # it stumbles over none
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()
+
+
+async def _nothing_more() -> dict[str, Any]:
+    """The rest of a request after its body was read."""
+    return {"type": "http.request", "body": b"", "more_body": False}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
-from ...protocol.incoming import Position
 from .positions import Positions, moves
 from .queued import CLOSE_TIMEOUT
 from .sending import Latest, SendingPeer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ...core.backpressure import Policy
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
     from .base import Settled
 
@@ -42,9 +42,6 @@ types come as ``message``, which holds any."""
 _ENVELOPE = "message"
 """The event that holds a whole message, of any type."""
 
-_PUBLISHING = frozenset({"chat_message", "private_message", "publish", "room_message"})
-"""Types that are answered if they ask for it, which a callback does."""
-
 _ACK = b"\x00"
 """The first byte of what answers a callback: no message in MessagePack begins so."""
 
@@ -55,7 +52,7 @@ _AT_ONCE = 12
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message as an event, and where it takes its reader; the same for all who get it."""
+    """A message as an event, with the position it takes its reader to; shared by all receivers."""
 
     text: str
     attachments: list[bytes]
@@ -107,13 +104,13 @@ class SocketIOPeer(SendingPeer):
         events: makes events of messages.
 
     Attributes:
-        session: once the client is let in.
+        member: the hub's connection, once the client is welcomed.
         pid: the secret that the client returns with; the one it showed if it has missed nothing.
     """
 
     transport = "socketio"
     codec = MSGPACK
-    asks_later = False  # what it says is in `auth`
+    authenticates_later = False  # what it says is in `auth`
     binary = False  # a piece of a file is an event like all others
 
     def __init__(
@@ -128,7 +125,7 @@ class SocketIOPeer(SendingPeer):
         events: Latest[bytes, Event],
     ) -> None:
         super().__init__(hub)
-        self.session: Session | None = None
+        self.member: Connection | None = None
         self.pid = ""
         self._server, self._sid, self._namespace = server, sid, namespace
         self._engine, self._cut_wire = engine, cut
@@ -143,20 +140,20 @@ class SocketIOPeer(SendingPeer):
         """Begin to send."""
         self._task = asyncio.get_running_loop().create_task(self._send_all())
 
-    def welcomed(self, session: Session, pid: str | None) -> None:
+    def welcomed(self, member: Connection, pid: str | None) -> None:
         """The client is let in; it showed a secret, perhaps."""
-        self.session = session
+        self.member = member
         if pid and self._recovered:
-            session.secret = pid[:128]
-        self.pid = session.secret
+            member.secret = pid[:128]
+        self.pid = member.secret
 
     def gone(self) -> None:
         """The connection has ended."""
         self.ended()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
-        if self.session is not None:
-            self.session.closed()
+        if self.member is not None:
+            self._hub.closed(self.member)
 
     # In
 
@@ -168,28 +165,29 @@ class SocketIOPeer(SendingPeer):
             arguments: the payload, if any.
             ack: the acknowledgement that the client asks for, if any.
         """
-        session = self.session
-        if session is None or not self.open:  # who is shown out does not go on speaking
+        member = self.member
+        if member is None or not self.open:  # messages after the close are ignored
             return
         first = arguments[0] if arguments else {}
         message = {"type": event, "payload": first}
         if event == _ENVELOPE and isinstance(first, dict):
             message = dict(first)
         if ack is not None:
-            message["id"] = message.get("id") or self._hub.new_id()
+            message["id"] = message.get("id") or self._context.messages.new_id()
             self._asked = (str(message["id"]), ack)
             payload = message.get("payload")
-            if message.get("type") in _PUBLISHING and isinstance(payload, dict):
+            # A callback asks for an answer.
+            if message.get("type") in ACKNOWLEDGED and isinstance(payload, dict):
                 message["payload"] = {**payload, "ack": True}
         try:
             data = msgspec.msgpack.encode(message)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            session.error(ProtocolError("invalid_message", f"This is not a message: {error}."))
+            member.error(ProtocolError("invalid_message", f"This is not a message: {error}."))
         else:
-            if len(data) > self._hub.options.max_size:
-                self.close(1009, f"a message may have {self._hub.options.max_size} bytes")
+            if len(data) > self._context.options.max_size:
+                self.close(1009, f"a message may have {self._context.options.max_size} bytes")
                 return
-            await session.receive(data)
+            await self._hub.receive(member, data)
         if self._asked is not None:
             ack, self._asked = self._asked[1], None
             self.send(_answer(ack))
@@ -224,7 +222,7 @@ class SocketIOPeer(SendingPeer):
         self._cut_wire()
         engine = self._engine
         reason = self._server.eio.reason.TRANSPORT_ERROR
-        self._hub.spawn(engine.close(wait=False, abort=True, reason=reason))
+        self._context.tasks.spawn(engine.close(wait=False, abort=True, reason=reason))
         engine.queue.put_nowait(None)  # for the poll that waits
 
     async def _send_all(self) -> None:
@@ -263,8 +261,10 @@ class SocketIOPeer(SendingPeer):
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         retry = close.may_reconnect(code)
-        payload = outgoing.Goodbye(code=code, reason=reason, retry=retry)
-        await self._hand_over(self.codec.encode(self._hub.message("disconnect", payload)))
+        payload = catalog.Goodbye(code=code, reason=reason, retry=retry)
+        await self._hand_over(
+            self.codec.encode(self._context.messages.message("disconnect", payload))
+        )
         await self._engine.queue.join()
         if not retry:
             await self._server.disconnect(self._sid, self._namespace)

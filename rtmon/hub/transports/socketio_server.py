@@ -13,15 +13,13 @@ from importlib.metadata import version
 from typing import Any
 
 from ...errors import MissingExtra, OptionError
-from ...protocol import limits
 
 try:
-    import engineio  # type: ignore[import-untyped]
     import socketio  # type: ignore[import-untyped]
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
-__all__ = ["Server", "asked", "logger"]
+__all__ = ["PACKETS", "Server", "asked", "logger"]
 
 logger = logging.getLogger("rtmon.hub.socketio")
 
@@ -52,7 +50,10 @@ _ATTACHMENTS = 16
 """Binary parts of one event; python-socketio itself would hold any number of them."""
 
 _LOOKS = 60.0
-"""Seconds between two looks whether a connection is still somebody's."""
+"""Seconds between two checks whether a connection still belongs to a client."""
+
+PACKETS = "rtmon.packets"
+"""Scope key: the packets that were posted with a request."""
 
 asked: ContextVar[int | None] = ContextVar("asked", default=None)
 """The acknowledgement that the client asked for with the event that is being handled."""
@@ -66,12 +67,6 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
         if count > _ATTACHMENTS:
             raise ValueError("too many attachments")
         return count
-
-
-class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
-    """What one POST carries: as many packets as a client may send at once, rather than 16."""
-
-    max_decode_packets = limits.BURST
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
@@ -121,16 +116,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
 
     async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
         """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
-        length = int(environ.get("CONTENT_LENGTH", "0"))
-        if length > self.eio.max_http_buffer_size:
-            raise engineio.exceptions.ContentTooLongError
-        try:
-            body = (await environ["wsgi.input"].read(length)).decode()
-            packets = _Payload(encoded_payload=body).packets
-        except (ValueError, IndexError):
-            raise engineio.exceptions.UnknownPacketError from None
-        for packet in packets:
+        for packet in environ["asgi.scope"][PACKETS]:
+            if engine.closed:
+                return
             await engine.receive(packet)
+
+    async def end(self, eio_sid: str) -> None:
+        """End a connection, without waiting for a poll to take the news."""
+        engine = self.eio.sockets.get(eio_sid)
+        if engine is not None and not engine.closed:
+            await self._end(engine)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         try:
@@ -138,9 +133,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             # What is no packet ends the connection, as in Socket.IO's own server.
             logger.info("%s sent what is no packet: %s", eio_sid, error)
-            engine = self.eio.sockets.get(eio_sid)
-            if engine is not None:
-                await self._end(engine)
+            await self.end(eio_sid)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)

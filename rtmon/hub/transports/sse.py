@@ -2,7 +2,7 @@
 
 An event's name is the message type, its data the message in JSON, and its id the client's
 positions in all places (:mod:`.positions`), which a browser sends back as ``Last-Event-ID`` when
-it returns. docs/transports.md says it for those who write clients.
+it returns. docs/transports.md describes it for authors of clients.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...protocol import close, outgoing
+from ...protocol import catalog, close
+from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
-from ...protocol.incoming import Position
-from ..admission.limits import close_code
-from .arriving import Arrival, arrive, shown
+from ..admission.refusals import close_code
+from .abort import find_abort
+from .connect_request import ConnectRequest, connect, credentials_of
 from .positions import Positions, moves
 from .sending import METER, MONITOR, Latest, SendingPeer
-from .wire import dropping
 
 try:
     import anyio
     from sse_starlette import EventSourceResponse, ServerSentEvent
     from starlette.exceptions import HTTPException
-    from starlette.requests import Request
+    from starlette.requests import ClientDisconnect, Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.types import Receive, Scope, Send
 except ImportError:
@@ -38,7 +38,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from ..admission.authentication import User
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["EventStreams", "StreamPeer", "told_to_stop"]
@@ -56,7 +56,7 @@ _RESERVED = frozenset({"error", "open"})
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A message as an event, and where it takes its reader; the same for all who get it."""
+    """A message as an event, with the position it takes its reader to; shared by all receivers."""
 
     encoded: bytes
     further: list[tuple[str, Position]]
@@ -74,19 +74,19 @@ class StreamPeer(SendingPeer):
     """A stream of events, and what is posted to it.
 
     Attributes:
-        arrived: the session, once the client is let in.
+        arrived: the connection, once the client is welcomed.
         token: a secret that the client shows when it posts; empty before its welcome.
     """
 
     transport = "sse"
     codec = JSON
     binary = False
-    asks_later = False  # it is told what to post with in its welcome
+    authenticates_later = False  # it is told what to post with in its welcome
 
     def __init__(self, streams: EventStreams, remote: str | None) -> None:
         super().__init__(streams.hub)
         self.remote = remote
-        self.arrived: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self.arrived: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.token = ""
         self._streams = streams
         self._positions = Positions()
@@ -121,8 +121,8 @@ class StreamPeer(SendingPeer):
     def farewell(self) -> bytes:
         """The last event: why the stream ends, and whether to come back."""
         code, reason = self.goodbye or (close.GOING_AWAY, "")
-        payload = outgoing.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
-        data = JSON.encode(self._hub.message("disconnect", payload))
+        payload = catalog.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
+        data = JSON.encode(self._context.messages.message("disconnect", payload))
         return _Event.of(data).encoded
 
 
@@ -130,7 +130,7 @@ class _Answer(EventSourceResponse):
     """The answer that a stream is: when uvicorn is told to stop, its reader is told before it ends.
 
     sse-starlette learns of that from uvicorn's signal handler, for all streams of the process and
-    for good: who serves several applications one after the other or side by side, as notebooks
+    for good: programs that serve several applications in turn or side by side, as notebooks
     and tests do, must not have their streams end by it.
     """
 
@@ -161,7 +161,7 @@ async def told_to_stop() -> None:
 def _refusal(error: ProtocolError) -> Response:
     """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
     code = close_code(error)
-    goodbye = outgoing.Goodbye(
+    goodbye = catalog.Goodbye(
         code=code,
         reason=error.message,
         retry=close.may_reconnect(code),
@@ -200,12 +200,14 @@ class EventStreams:
             return
         try:
             response = await self._post(request)
+        except ClientDisconnect:
+            return
         except HTTPException as error:
             response = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
         await response(scope, receive, send)
 
     def opened(self, peer: StreamPeer, token: str) -> None:
-        """A stream can be posted to by who knows its token."""
+        """A client that knows a stream's token can post to it."""
         self._open[token] = peer
 
     # GET
@@ -213,33 +215,31 @@ class EventStreams:
     async def _stream(self, request: Request, send: Send) -> None:
         client = request.client
         peer = StreamPeer(self, None if client is None else f"{client.host}:{client.port}")
-        peer.drop = dropping(request.scope, request.receive)
-        arrival = Arrival.of(request.url.query)
+        peer.drop = find_abort(request.scope, request.receive)
+        wanted = ConnectRequest.of(request.url.query)
         returning = request.headers.get("last-event-id") or request.query_params.get(
             "last_event_id"
         )
         identity: User | None = None
-        credentials = shown(self.hub, peer, arrival, request.headers.items())
+        credentials = credentials_of(self.hub, peer, wanted, request.headers.items())
         if credentials is not None:
             try:
-                with self.hub.door.knocking(peer.remote):
-                    identity = await self.hub.door.identify(credentials)
+                identity = await self.hub.authenticate(peer, credentials)
             except ProtocolError as error:
-                self.hub.door.note(peer, error)
                 await _refusal(error)(request.scope, request.receive, send)
                 return
-        events = self._events(peer, arrival.returned(returning), identity, request)
+        events = self._events(peer, wanted.with_positions(returning), identity, request)
         response = _Answer(peer, events, ping=self._heartbeat, drain=self._drain)
         with contextlib.suppress(TimeoutError):
             async with peer.limit:
                 await response(request.scope, request.receive, send)
 
     async def _events(
-        self, peer: StreamPeer, arrival: Arrival, identity: User | None, request: Request
+        self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None, request: Request
     ) -> AsyncGenerator[bytes, None]:
-        # By now the answer has begun, so whoever counts it has a meter for it.
+        # By now the response has begun, so a probe has a meter for it.
         peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
-        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, arrival, identity))
+        arriving = asyncio.get_running_loop().create_task(self._arrive(peer, wanted, identity))
         try:
             yield self._retry
             while (messages := await peer.round()) is not None:
@@ -250,12 +250,14 @@ class EventStreams:
             self._open.pop(peer.token, None)
             peer.ended()
             if peer.arrived.done() and not peer.arrived.cancelled():
-                peer.arrived.result().closed()
+                self.hub.closed(peer.arrived.result())
             peer.arrived.cancel()
 
-    async def _arrive(self, peer: StreamPeer, arrival: Arrival, identity: User | None) -> None:
+    async def _arrive(
+        self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None
+    ) -> None:
         try:
-            peer.arrived.set_result(await arrive(self.hub, peer, arrival, identity=identity))
+            peer.arrived.set_result(await connect(self.hub, peer, wanted, identity=identity))
         except ProtocolError as error:
             peer.close(close_code(error), error.message)
         except Exception:
@@ -282,14 +284,14 @@ class EventStreams:
         if peer.meter is not None:
             peer.meter.received(len(body))
         try:
-            session = await asyncio.shield(peer.arrived)
+            connection = await asyncio.shield(peer.arrived)
         except asyncio.CancelledError:
             if not peer.arrived.cancelled():
                 raise
             raise HTTPException(401, _ENDED) from None
-        if not peer.open:  # who is shown out does not go on speaking
+        if not peer.open:  # messages after the close are ignored
             raise HTTPException(401, _ENDED)
-        await session.receive(body)
+        await self.hub.receive(connection, body)
         return Response(status_code=202)
 
     async def _body(self, request: Request) -> bytes:

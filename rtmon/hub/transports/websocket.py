@@ -15,11 +15,11 @@ from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
-from .arriving import Arrival, shown
+from .connect_request import ConnectRequest, credentials_of
 from .queued import QueuedPeer
 
 if TYPE_CHECKING:
-    from ..connection import Session
+    from ..connection import Connection
     from ..hub import Hub
 
 __all__ = ["WebSocketPeer", "handler", "serve_arguments"]
@@ -57,13 +57,13 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # A class of somebody else's does not say when writing goes on, so nothing waits for it.
+        # A foreign connection class does not say when writing goes on, so nothing waits for it.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
         # The one call of the library that writes at once and never waits.
         broadcast((self.connection,), data)
-        if not self._guarded and self.buffered > self._hub.options.max_waiting:
+        if not self._guarded and self.buffered > self._context.options.max_waiting:
             self.too_slow()
 
     @property
@@ -72,7 +72,7 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def taken(self) -> int:
-        # While writing is paused nobody writes, but for what the connection itself counts.
+        # While writing is paused only the connection itself writes, and it counts that.
         written = self.connection.written() if isinstance(self.connection, Guarded) else 0
         return written - self.buffered
 
@@ -92,44 +92,48 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     Start the server with the arguments of :func:`serve_arguments`, too. A client may give its
     name and user in the address: ``ws://host:8765/?name=ada``.
     """
+    # Only servers of `websockets` need it, and it loads much that the hub itself does not.
+    from ...servers.fanout import Group
+
+    hub.share_frames(Group)
 
     async def handle(connection: ServerConnection) -> None:
         # One frame, and no generator: what is on the stack here, each idle connection holds.
         peer = WebSocketPeer(connection, hub=hub)
-        session = None
+        client = None
         try:
-            session = await _welcomed(hub, peer)
-            while session is not None:
+            client = await _opened(hub, peer)
+            while client is not None:
                 data = await connection.recv()
-                if not peer.shown_out:
-                    await session.receive(data)
+                if not peer.closing:
+                    await hub.receive(client, data)
         except ConnectionClosed:
             pass
         finally:
-            if session is not None:
-                session.closed()
+            if client is not None:
+                hub.closed(client)
             peer.ended()
 
     return handle
 
 
-async def _welcomed(hub: Hub, peer: WebSocketPeer) -> Session | None:
-    """Let a client in; None, and its connection closed, if it may not come."""
+async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
+    """Open a client's connection to the hub; None, and the socket closed, if it is refused."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
-    arrival = Arrival.of(path.partition("?")[2])
+    wanted = ConnectRequest.of(path.partition("?")[2])
     headers = connection.request.headers.raw_items() if connection.request else ()
     try:
         return await hub.open(
             peer,
-            name=arrival.name,
-            user=arrival.user,
-            since=arrival.since,
-            credentials=shown(hub, peer, arrival, headers),
+            name=wanted.name,
+            user=wanted.user,
+            since=wanted.since,
+            credentials=credentials_of(hub, peer, wanted, headers),
         )
     except ProtocolError as error:
-        code = hub.door.turn_away(peer, error)
+        code = hub.refuse(peer, error)
         await connection.close(code, _reason(error.message))
         return None
 
@@ -144,7 +148,7 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # The library's own choice refuses those who offer nothing; any bare client may join here.
+    # The library refuses clients that offer no subprotocol; here any bare client may connect.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)
 

@@ -1,4 +1,4 @@
-"""Things that happen on real-time servers, each to be started, turned by knobs, and watched.
+"""Scenarios of real-time servers: start one, turn its knobs, and watch its numbers.
 
 ::
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from .base import Scenario
 from .batching import BatchingComparison
 from .chat import ChatRoom
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .slow import SlowReader
 from .storm import ReconnectStorm, Recovery
 from .ticker import MarketTicker
@@ -23,7 +23,6 @@ from .ticker import MarketTicker
 __all__ = [
     "BatchingComparison",
     "ChatRoom",
-    "Curve",
     "Knob",
     "MarketTicker",
     "ReconnectStorm",

@@ -1,4 +1,4 @@
-"""What all scenarios have in common: a beginning and an end, knobs, numbers, a picture."""
+"""Base of all scenarios: start and stop, knobs, numbers, a picture."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
 from ...errors import OptionError
+from ...views.chart import Chart, Series
 from ..lifecycle import Startable
-from .knobs import Curve, Knob
+from .knobs import Adjustable
 from .measuring import Schedule
 
-__all__ = ["PERIOD", "ROWS", "Scenario"]
+__all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
 
 PERIOD = 0.5
 """Seconds between two rows of numbers."""
@@ -28,22 +29,36 @@ ROWS = 1200
 """Rows kept: ten minutes of half seconds; older ones go."""
 
 
-class Scenario(Startable):
-    """Clients that do one thing against a hub, and the numbers of it.
+Row = Mapping[str, float]
+"""The numbers of one moment; NaN where a number is not known."""
+
+
+def series(key: str, label: str, color: str) -> Series[Row]:
+    """Describe a number of :attr:`Scenario.rows` as a series of a chart."""
+    return Series(key=key, label=label, color=color, value=lambda row: row.get(key, math.nan))
+
+
+def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
+    """Describe a chart of a scenario; the title names the unit."""
+    return Chart(key=title, title=title, unit="", series=lines)
+
+
+class Scenario(Adjustable, Startable):
+    """Clients that show one behaviour of a hub, with numbers.
 
     Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
     with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
 
     Args:
         server: a running server, a proxy before it, or the URL of either.
-        seed: what happens by chance is the same for the same seed.
+        seed: of random numbers; the same seed gives the same run.
         also: further numbers to draw, a chart each: its title → a function that gives the number.
         period: seconds between two rows of numbers.
         **knobs: first values of the knobs.
 
     Attributes:
         rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
-            keys of :attr:`curves`; what is not known is NaN. The latest :data:`ROWS`.
+            keys of the series in :attr:`charts`; what is not known is NaN. The latest :data:`ROWS`.
         stopped: set when it has ended.
 
     Raises:
@@ -51,7 +66,7 @@ class Scenario(Startable):
     """
 
     title: ClassVar[str]
-    curves: ClassVar[tuple[Curve, ...]]
+    charts: ClassVar[tuple[Chart[Row], ...]]
     buttons: ClassVar[Mapping[str, str]] = {}
     """Label of a button → the method that it calls."""
 
@@ -86,18 +101,8 @@ class Scenario(Startable):
         state = "running" if self._running else "stopped"
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
 
-    @classmethod
-    def knobs(cls) -> dict[str, Knob]:
-        """Its knobs by name."""
-        return {
-            name: knob
-            for base in reversed(cls.__mro__)
-            for name, knob in vars(base).items()
-            if isinstance(knob, Knob)
-        }
-
     async def start(self) -> None:
-        """Connect the clients and begin; returns once all are there. Idempotent.
+        """Connect the clients and begin; return once all are connected. Idempotent.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -128,11 +133,11 @@ class Scenario(Startable):
         self.stopped.set()
 
     def latest(self, key: str) -> float:
-        """The newest value of a number; NaN before the first."""
+        """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
     def picture(self) -> Any:
-        """Sliders, buttons and charts, as a Panel object.
+        """Make sliders, buttons and charts, as a Panel object.
 
         Raises:
             MissingExtra: Panel is not installed.
@@ -151,15 +156,12 @@ class Scenario(Startable):
 
     @staticmethod
     def now() -> float:
-        """Seconds of the loop's clock."""
+        """Return seconds of the loop's clock."""
         return asyncio.get_running_loop().time()
-
-    def moved(self, knob: str) -> None:
-        """Called when a knob has a new value."""
 
     @abc.abstractmethod
     async def _begin(self) -> None:
-        """Connect the clients and have them do their thing."""
+        """Connect the clients and start what they do."""
 
     @abc.abstractmethod
     async def _end(self) -> None:
@@ -167,7 +169,7 @@ class Scenario(Startable):
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
-        """The numbers of the time since the last call.
+        """Return the numbers since the last call.
 
         Args:
             elapsed: how long that was, seconds.
@@ -184,7 +186,7 @@ class Scenario(Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Do something so often a second, for ever; it is told when it was due."""
+        """Call ``act`` at a rate per second, for ever, with the time when each call was due."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):

@@ -1,14 +1,16 @@
-"""The same messages to two readers: to one each by itself, to the other in batches."""
+"""Batching: two clients get the same messages, one each by itself, one in batches."""
 
 from __future__ import annotations
 
 import time
 from typing import Any, ClassVar
 
+from ...views.chart import Chart
+from ...views.palette import BLUE, ORANGE, VIOLET
 from ..connection import Connection
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import Crowd, Publisher, stamp, stamps
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["BatchingComparison"]
@@ -19,10 +21,11 @@ _EACH = 100.0
 _PUBLISHERS = 10
 
 
-def _pair(key: str, chart: str) -> tuple[Curve, Curve]:
-    return (
-        Curve(key=f"single_{key}", label="one by one", chart=chart, color="#3b82f6"),
-        Curve(key=f"batched_{key}", label="batched", chart=chart, color="#ea6a0c"),
+def _pair(key: str, title: str) -> Chart[Row]:
+    return chart(
+        title,
+        series(f"single_{key}", "one by one", BLUE),
+        series(f"batched_{key}", "batched", ORANGE),
     )
 
 
@@ -41,13 +44,13 @@ class BatchingComparison(Scenario):
     """
 
     title = "Batching"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        *_pair("frames", "Frames a second"),
-        *_pair("messages", "Messages a second"),
-        *_pair("payload", "Payload, bytes a second"),
-        *_pair("wire", "On the wire, bytes a second"),
-        *_pair("delay", "Median delay, ms"),
-        Curve(key="cpu", label="CPU", chart="CPU of this process, %", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        _pair("frames", "Frames a second"),
+        _pair("messages", "Messages a second"),
+        _pair("payload", "Payload, bytes a second"),
+        _pair("wire", "On the wire, bytes a second"),
+        _pair("delay", "Median delay, ms"),
+        chart("CPU of this process, %", series("cpu", "CPU", VIOLET)),
     )
     rate = Knob(100, 1, 1000, "messages a second", whole=True)
     size = Knob(10, 1, 100, "messages in a batch at most", whole=True)
@@ -103,7 +106,7 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: Connection) -> None:
-        """Ask for batches as the knobs have them."""
+        """Ask the hub for batches with the limits of the knobs."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:
@@ -127,7 +130,7 @@ class BatchingComparison(Scenario):
                 now = float(getattr(reader, counter, 0))
                 before = self._before.get((name, key), 0.0)
                 self._before[name, key] = now
-                # A reader that came back has begun anew.
+                # A client that reconnected counts from 0.
                 row[f"{name}_{key}"] = max(0.0, now - before) / elapsed
             row[f"{name}_messages"] = rate(f"{name}_messages")
             row[f"{name}_delay"] = quantile(f"{name}_delay", 0.5)

@@ -1,38 +1,43 @@
-"""People in a room who talk: what is said once is heard by all."""
+"""A chat room: each message of a client is sent to all clients of the room."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ...views.chart import Chart
+from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..connection import Connection
 from ..script import words
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import Crowd, stamp, stamps
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["ChatRoom"]
 
 
 class ChatRoom(Scenario):
-    """People in one room of a hub; each says something now and then.
+    """Clients in one room of a hub; each sends a message now and then.
 
-    Numbers: ``said`` and ``heard`` (messages a second; each is heard by everybody in the room),
-    ``typing`` (heard a second that somebody types), ``delay_p50``, ``delay_p95`` (milliseconds
-    from when somebody wants to say something until somebody hears it), ``here`` (people).
+    Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
+    all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
+    ``delay_p95`` (milliseconds from when a message was due until a client has it), ``here``
+    (clients).
 
     Args:
         room: its name.
     """
 
     title = "A chat room"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        Curve(key="said", label="said", chart="Messages a second", color="#3b82f6"),
-        Curve(key="heard", label="heard", chart="Messages a second", color="#ea6a0c"),
-        Curve(key="typing", label="typing", chart="Messages a second", color="#8b5cf6"),
-        Curve(key="delay_p50", label="p50", chart="Delay, ms", color="#0f9f6e"),
-        Curve(key="delay_p95", label="p95", chart="Delay, ms", color="#c88200"),
-        Curve(key="here", label="here", chart="People", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        chart(
+            "Messages a second",
+            series("said", "said", BLUE),
+            series("heard", "heard", ORANGE),
+            series("typing", "typing", VIOLET),
+        ),
+        chart("Delay, ms", series("delay_p50", "p50", GREEN), series("delay_p95", "p95", AMBER)),
+        chart("People", series("here", "here", VIOLET)),
     )
     people = Knob(8, 1, 100, "people", whole=True)
     rate = Knob(0.5, 0, 5, "messages a second, each person", step=0.1)

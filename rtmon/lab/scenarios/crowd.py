@@ -1,4 +1,4 @@
-"""Clients whose number follows a knob, and times that travel in messages."""
+"""Clients whose number follows a knob, and timestamps in messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNREACHABLE = (OSError, TimeoutError, WebSocketException)
 """What connecting raises."""
 
 _AGAIN = 1.0
-"""Seconds after which somebody who was lost comes back."""
+"""Seconds after which a lost client reconnects."""
 
 LEAVE = 3.0
 """Seconds that a server has to answer a goodbye: a scenario ends soon on a frozen link, too."""
@@ -30,26 +30,26 @@ _STAMP = re.compile(rb"@(\d{1,12}\.\d{1,6})@")
 
 
 def stamp(seconds: float) -> str:
-    """A time as text, to be put into a message."""
+    """Format a timestamp for a message."""
     return f"@{seconds:.6f}@"
 
 
 def stamps(data: bytes) -> Iterator[float]:
-    """The times that stand in what was received: one for each message of a batch."""
+    """Yield the timestamps in received data: one for each message of a batch."""
     for found in _STAMP.finditer(data):
         yield float(found[1])
 
 
 class Crowd:
-    """Clients, as many as there should be; who is lost comes back.
+    """A number of clients; lost ones reconnect.
 
     Args:
         join: connects one; gets its number, from 0.
-        size: how many there should be now.
+        size: returns the wanted number.
 
     Attributes:
-        members: those who are there.
-        changed: to be set when the size is another.
+        members: the connections.
+        changed: set it when the wanted number has changed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Crowd:
         self._next = 0
 
     async def fill(self) -> None:
-        """Have as many as there should be.
+        """Connect or disconnect clients until there is the wanted number.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -81,10 +81,10 @@ class Crowd:
                     raise problem
 
     async def keep(self, tell: Callable[[Connection], Awaitable[None]] | None = None) -> None:
-        """Follow the size, and bring back who is lost, until cancelled.
+        """Follow the wanted number, and reconnect lost clients, until cancelled.
 
         Args:
-            tell: what to tell those who are there when :attr:`changed` was set.
+            tell: called for each member when :attr:`changed` was set.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -99,17 +99,17 @@ class Crowd:
                     await tell(member)
 
     async def leave(self) -> None:
-        """All leave."""
+        """Disconnect all clients."""
         members, self.members = self.members, []
         await asyncio.gather(*[member.leave("normal", within=LEAVE) for member in members])
 
 
 class Publisher:
-    """Somebody who only publishes, and comes back when lost.
+    """A client that only publishes, and reconnects when lost.
 
     Args:
         url: of the server.
-        name: what it calls itself.
+        name: of the client.
     """
 
     def __init__(self, url: str, name: str) -> None:
@@ -126,7 +126,7 @@ class Publisher:
         self._connection = await Connection.open(self._url, self._name, compression=False)
 
     async def publish(self, channel: str, data: Any) -> bool:
-        """Publish, if there is a connection. Returns whether there was one."""
+        """Publish; return False if there is no connection."""
         now = asyncio.get_running_loop().time()
         if (self._connection is None or self._connection.ended) and now >= self._again:
             self._again = now + _AGAIN
@@ -140,7 +140,7 @@ class Publisher:
         return True
 
     async def close(self) -> None:
-        """Leave; idempotent."""
+        """Disconnect; idempotent."""
         if self._connection is not None:
             await self._connection.leave("normal", within=LEAVE)
             self._connection = None

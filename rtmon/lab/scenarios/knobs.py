@@ -1,45 +1,24 @@
-"""What can be turned on a scenario, and what can be seen of it."""
+"""Knobs: numbers of a scenario that can be changed while it runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import Any, Self, overload
 
 from ...errors import OptionError
 
-if TYPE_CHECKING:
-    from .base import Scenario
-
-__all__ = ["Curve", "Knob"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """A number over time, and where it is drawn.
-
-    Attributes:
-        key: its name in :attr:`Scenario.rows`.
-        label: what a legend calls it.
-        chart: the title of the chart that it is drawn in; curves of one chart have one unit.
-        color: how it is drawn.
-    """
-
-    key: str
-    label: str
-    chart: str
-    color: str = "#3b82f6"
+__all__ = ["Adjustable", "Knob"]
 
 
 class Knob:
-    """A number that can be moved while a scenario runs: an attribute, and a slider.
+    """A number that can be changed while a scenario runs: an attribute, and a slider.
 
     Args:
         default: its value unless one is given.
         low: the lowest value.
         high: the highest value.
-        label: what the slider says, with the unit.
+        label: of the slider, with the unit.
         step: of the slider.
-        whole: whether it is a whole number.
+        whole: True if only whole numbers are accepted.
     """
 
     name: str
@@ -61,22 +40,39 @@ class Knob:
         self.name = name
 
     @overload
-    def __get__(self, scenario: None, owner: type) -> Self: ...
+    def __get__(self, instance: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, scenario: Scenario, owner: type) -> Any: ...
+    def __get__(self, instance: Adjustable, owner: type) -> Any: ...
 
-    def __get__(self, scenario: Scenario | None, owner: type) -> Any:
-        if scenario is None:
+    def __get__(self, instance: Adjustable | None, owner: type) -> Any:
+        if instance is None:
             return self
-        return vars(scenario).get(self.name, self.default)
+        return vars(instance).get(self.name, self.default)
 
-    def __set__(self, scenario: Scenario, value: float) -> None:
+    def __set__(self, instance: Adjustable, value: float) -> None:
         if isinstance(value, bool) or not self.low <= value <= self.high:
             raise OptionError(
                 f"{self.name} is {value!r}: give a value from {self.low} to {self.high}."
             )
         if self.whole and value != int(value):
             raise OptionError(f"{self.name} is {value}: give a whole number.")
-        vars(scenario)[self.name] = int(value) if self.whole else float(value)
-        scenario.moved(self.name)
+        vars(instance)[self.name] = int(value) if self.whole else float(value)
+        instance.moved(self.name)
+
+
+class Adjustable:
+    """An object with knobs."""
+
+    @classmethod
+    def knobs(cls) -> dict[str, Knob]:
+        """Return its knobs by name."""
+        return {
+            name: knob
+            for base in reversed(cls.__mro__)
+            for name, knob in vars(base).items()
+            if isinstance(knob, Knob)
+        }
+
+    def moved(self, knob: str) -> None:
+        """Called when a knob has a new value."""

@@ -1,26 +1,26 @@
-"""When something is due, and what was counted since the last look."""
+"""Schedules of repeated calls, and rates and quantiles of what was counted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 
-from ...metrics.histogram import Histogram, Recorder
+from ...metrics.histogram import Histogram, HistogramRecorder
 
 __all__ = ["Rates", "Schedule"]
 
 
 class Schedule:
-    """When something is due that happens so often a second, at a rate that may change.
+    """Due times of calls at a rate per second that may change.
 
-    What is late is made up for, up to a second's worth, so that the rate holds.
+    Late calls are made up for, up to one second of them, so that the rate holds.
     """
 
     def __init__(self, now: float) -> None:
         self._next = now
 
     def due(self, rate: float, now: float) -> list[float]:
-        """The moments that have come since the last call, oldest first."""
+        """Return the due times since the last call, oldest first."""
         if rate <= 0:
             self._next = now
             return []
@@ -33,16 +33,16 @@ class Schedule:
         return moments
 
     def wait(self, now: float, *, at_most: float) -> float:
-        """Seconds until the next moment."""
+        """Return seconds until the next due time."""
         return min(max(0.0, self._next - now), at_most)
 
 
 class Rates:
-    """Counts and delays since the last look, as numbers a second and quantiles."""
+    """Counts and delays since the last :meth:`take`, as rates and quantiles."""
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
-        self._delays: dict[str, Recorder] = {}
+        self._delays: dict[str, HistogramRecorder] = {}
 
     def count(self, what: str, by: float = 1.0) -> None:
         """Count something."""
@@ -50,10 +50,10 @@ class Rates:
 
     def delay(self, what: str, seconds: float) -> None:
         """Record a delay."""
-        self._delays.setdefault(what, Recorder()).record(seconds)
+        self._delays.setdefault(what, HistogramRecorder()).record(seconds)
 
     def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
-        """Count what has come, and record how long after it was due.
+        """Count arrivals, and record their delays.
 
         Args:
             dues: when each was due.
@@ -66,7 +66,7 @@ class Rates:
             self.delay(delay, max(0.0, now - due))
 
     def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
-        """What was counted, as functions: of a count its rate, of a delay its quantile in ms.
+        """Return two functions: the rate of a count, and the quantile of a delay in ms.
 
         Args:
             elapsed: seconds since the last call.

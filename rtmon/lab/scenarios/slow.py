@@ -1,4 +1,4 @@
-"""One reader that cannot keep up, among others that can."""
+"""A slow consumer among clients that keep up."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from collections import Counter
 from typing import Any, ClassVar
 
+from ...views.chart import Chart
+from ...views.palette import BLUE, GREEN, ORANGE, RED, VIOLET
 from ..connection import Connection
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import Crowd, Publisher, stamp, stamps
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["SlowReader"]
@@ -19,7 +21,7 @@ _BUFFER = 16_384
 
 
 class SlowReader(Scenario):
-    """A channel with readers who keep up, and a slow one who reads ``speed`` messages a second.
+    """A channel with subscribers that keep up, and one that reads ``speed`` messages a second.
 
     Numbers: ``delay_p50``, ``delay_p99`` (of the others, milliseconds from when a message was
     due until they have it), ``each`` and ``slow`` (messages a second, of one of the others and of
@@ -36,13 +38,19 @@ class SlowReader(Scenario):
     """
 
     title = "A slow reader"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        Curve(key="delay_p50", label="p50", chart="Delay of the others, ms", color="#0f9f6e"),
-        Curve(key="delay_p99", label="p99", chart="Delay of the others, ms", color="#ef4444"),
-        Curve(key="each", label="others, each", chart="Received a second", color="#3b82f6"),
-        Curve(key="slow", label="slow one", chart="Received a second", color="#ea6a0c"),
-        Curve(key="behind", label="behind", chart="Messages it is behind", color="#8b5cf6"),
-        Curve(key="connected", label="connected", chart="Slow one connected", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        chart(
+            "Delay of the others, ms",
+            series("delay_p50", "p50", GREEN),
+            series("delay_p99", "p99", RED),
+        ),
+        chart(
+            "Received a second",
+            series("each", "others, each", BLUE),
+            series("slow", "slow one", ORANGE),
+        ),
+        chart("Messages it is behind", series("behind", "behind", VIOLET)),
+        chart("Slow one connected", series("connected", "connected", VIOLET)),
     )
     readers = Knob(10, 1, 100, "readers who keep up", whole=True)
     rate = Knob(20, 0, 150, "messages a second", whole=True)

@@ -1,4 +1,4 @@
-"""Clients that are all cut off at once, and how they come back."""
+"""A reconnect storm: all clients lose their connection at once, and reconnect."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...core.backoff import Backoff
+from ...views.chart import Chart
+from ...views.palette import ORANGE, RED, VIOLET
 from ..connection import Connection
 from ..faults import FaultProxy
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import AT_ONCE, LEAVE, UNREACHABLE
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]
@@ -60,10 +62,13 @@ class ReconnectStorm(Scenario):
     """
 
     title = "A reconnect storm"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        Curve(key="attempts", label="attempts", chart="Attempts a second", color="#ea6a0c"),
-        Curve(key="refused", label="refused", chart="Attempts a second", color="#ef4444"),
-        Curve(key="online", label="online", chart="Clients online", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        chart(
+            "Attempts a second",
+            series("attempts", "attempts", ORANGE),
+            series("refused", "refused", RED),
+        ),
+        chart("Clients online", series("online", "online", VIOLET)),
     )
     buttons: ClassVar[dict[str, str]] = {"Cut all": "cut"}
     away = Knob(2.0, 0, 30, "seconds that the server is away", step=0.5)
@@ -85,7 +90,7 @@ class ReconnectStorm(Scenario):
 
     @property
     def recovery(self) -> Recovery:
-        """How it went since the last cut."""
+        """Return how the clients have come back since the last cut."""
         cut, back = len(self._cut_off), self.back
         return Recovery(
             cut=cut,
@@ -97,7 +102,7 @@ class ReconnectStorm(Scenario):
         )
 
     def cut(self) -> None:
-        """Cut everybody off; the server is away for :attr:`away` seconds."""
+        """Cut all connections; the server is away for :attr:`away` seconds."""
         self._cut_at = self.now()
         self._cut_off = set(self._online)
         self.attempts.clear()
@@ -152,7 +157,7 @@ class ReconnectStorm(Scenario):
                 self.back.append(self.now() - self._cut_at)
 
     async def _return(self, number: int, rng: random.Random) -> Connection:
-        """Try until it is back."""
+        """Try to reconnect until it succeeds."""
         failures = 1
         while True:
             wait = self._backoff().delay(failures, rng)

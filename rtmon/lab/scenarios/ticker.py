@@ -1,14 +1,16 @@
-"""A market: prices are published on a channel each, and subscribers take those they want."""
+"""A market ticker: one channel for each price, and subscribers of some of them."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, ClassVar
 
+from ...views.chart import Chart
+from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..connection import Connection
-from .base import Scenario
+from .base import Row, Scenario, chart, series
 from .crowd import Crowd, Publisher, stamp, stamps
-from .knobs import Curve, Knob
+from .knobs import Knob
 from .measuring import Rates
 
 __all__ = ["MarketTicker"]
@@ -29,12 +31,14 @@ class MarketTicker(Scenario):
     """
 
     title = "A market ticker"
-    curves: ClassVar[tuple[Curve, ...]] = (
-        Curve(key="published", label="published", chart="Prices a second", color="#3b82f6"),
-        Curve(key="delivered", label="delivered", chart="Prices a second", color="#ea6a0c"),
-        Curve(key="delay_p50", label="p50", chart="Delay, ms", color="#0f9f6e"),
-        Curve(key="delay_p95", label="p95", chart="Delay, ms", color="#c88200"),
-        Curve(key="here", label="subscribers", chart="Subscribers", color="#8b5cf6"),
+    charts: ClassVar[tuple[Chart[Row], ...]] = (
+        chart(
+            "Prices a second",
+            series("published", "published", BLUE),
+            series("delivered", "delivered", ORANGE),
+        ),
+        chart("Delay, ms", series("delay_p50", "p50", GREEN), series("delay_p95", "p95", AMBER)),
+        chart("Subscribers", series("here", "subscribers", VIOLET)),
     )
     rate = Knob(20, 0, 150, "prices a second", whole=True)
     subscribers = Knob(10, 1, 100, "subscribers", whole=True)
@@ -78,7 +82,7 @@ class MarketTicker(Scenario):
         return member
 
     async def _take(self, member: Connection, first: int, had: int) -> None:
-        """Subscribe to as many as it should, or unsubscribe from some."""
+        """Subscribe to the wanted number of channels, or unsubscribe from some."""
         want = self.each
         for step in range(min(had, want), max(had, want)):
             symbol = self.symbols[(first + step) % len(self.symbols)]

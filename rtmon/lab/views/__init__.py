@@ -1,4 +1,4 @@
-"""How the lab's things show themselves in a notebook; drawing needs the extra ``dashboard``.
+"""Pictures of the lab in a notebook; drawing needs the extra ``dashboard``.
 
 What is shown lives as long as it stands on the page, and is updated by one task per picture.
 """
@@ -16,7 +16,7 @@ __all__ = ["bundle", "require_panel"]
 
 
 def require_panel() -> None:
-    """See that Panel is there.
+    """Check that Panel is installed.
 
     Raises:
         MissingExtra: it is not.
@@ -26,7 +26,7 @@ def require_panel() -> None:
 
 
 def bundle(owner: object, draw: Callable[[], Any], include: Any, exclude: Any) -> Any:
-    """What ``_repr_mimebundle_`` hands to the notebook.
+    """Make the result of ``_repr_mimebundle_``.
 
     Args:
         owner: what is shown; its ``repr`` stands where nothing can be drawn.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
 
 import panel as pn
 from bokeh.models import ColumnDataSource, NumeralTickFormatter
 from bokeh.plotting import figure
 
-from ..scenarios.knobs import Curve
+from ...views.chart import Chart, Series
+from ...views.palette import GREEN
+from ..scenarios.knobs import Knob
 from .picture import Binder, live
-
-if TYPE_CHECKING:
-    from ..scenarios.base import Scenario
-    from ..scenarios.knobs import Knob
 
 __all__ = ["picture"]
 
@@ -21,31 +23,39 @@ _HEIGHT = 190
 _WINDOW = 60.0
 """Seconds that the charts show."""
 
-_ALSO = "#0f9f6e"
-"""Colour of the user's own numbers."""
+
+class Pictured(Protocol):
+    """A scenario, as far as its picture reads and changes it."""
+
+    charts: ClassVar[tuple[Chart[Mapping[str, float]], ...]]
+    buttons: ClassVar[Mapping[str, str]]
+    also: dict[str, Callable[[], float]]
+    rows: deque[dict[str, float]]
+    stopped: asyncio.Event
+
+    def knobs(self) -> dict[str, Knob]:
+        """Return its knobs by name."""
 
 
-def picture(scenario: Scenario) -> Any:
-    """A Panel column that follows a scenario until it stops."""
+def picture(scenario: Pictured) -> Any:
+    """Draw a scenario: a Panel column that follows it until it stops."""
     binder = Binder()
-    curves = {curve.key: curve for curve in scenario.curves}
-    keys = ["time", *curves, *scenario.also]
-    source = ColumnDataSource(data={key: [] for key in keys})
-    charts: dict[str, list[Curve]] = {}
-    for curve in scenario.curves:
-        charts.setdefault(curve.chart, []).append(curve)
-    own = [Curve(key=title, label=title, chart=title, color=_ALSO) for title in scenario.also]
+    charts = [*scenario.charts, *map(_own, scenario.also)]
+    drawn = [series for chart in charts for series in chart.series]
+    source = ColumnDataSource(data={key: [] for key in ("time", *(each.key for each in drawn))})
     pane: Any = pn.pane.Bokeh
     box: Any = pn.FlexBox
-    figures = [_figure(title, drawn, source) for title, drawn in charts.items()]
-    figures += [_figure(curve.chart, [curve], source) for curve in own]
+    figures = [_figure(chart, source) for chart in charts]
 
     def update() -> None:
         binder.show()
         end = scenario.rows[-1]["time"] if scenario.rows else 0.0
         rows = [row for row in scenario.rows if row["time"] >= end - _WINDOW]
         # The whole data each time: points streamed before the page is ready come out of order.
-        source.data = {key: [row.get(key, float("nan")) for row in rows] for key in keys}
+        source.data = {
+            "time": [row["time"] for row in rows],
+            **{each.key: [each.value(row) for row in rows] for each in drawn},
+        }
 
     sliders = [_slider(scenario, name, knob, binder) for name, knob in scenario.knobs().items()]
     buttons = [
@@ -62,7 +72,7 @@ def picture(scenario: Scenario) -> Any:
     )
 
 
-def _slider(scenario: Scenario, name: str, knob: Knob, binder: Binder) -> Any:
+def _slider(scenario: Pictured, name: str, knob: Knob, binder: Binder) -> Any:
     widgets: Any = pn.widgets
     kind, number = (widgets.IntSlider, int) if knob.whole else (widgets.FloatSlider, float)
     slider = kind(
@@ -77,22 +87,30 @@ def _slider(scenario: Scenario, name: str, knob: Knob, binder: Binder) -> Any:
     )
 
 
-def _button(scenario: Scenario, label: str, method: str, binder: Binder) -> Any:
+def _button(scenario: Pictured, label: str, method: str, binder: Binder) -> Any:
     widgets: Any = pn.widgets
     button = widgets.Button(label=label, color="danger", align="end")
     button.on_click(lambda _: binder.act(getattr(scenario, method)))
     return button
 
 
-def _figure(title: str, curves: list[Curve], source: Any) -> Any:
+def _own(title: str) -> Chart[Mapping[str, float]]:
+    """Describe the chart of a number that the user gave."""
+    own = Series[Mapping[str, float]](
+        key=title, label=title, color=GREEN, value=lambda row: row.get(title, math.nan)
+    )
+    return Chart(key=title, title=title, unit="", series=(own,))
+
+
+def _figure(chart: Chart[Mapping[str, float]], source: Any) -> Any:
     plot: Any = figure(
-        title=title,
+        title=chart.title,
         width=400,
         height=_HEIGHT,
         tools="",
         toolbar_location=None,
         x_axis_label="seconds",
-        html_attributes={"role": "img", "aria-label": f"{title}, as a chart over time"},
+        html_attributes={"role": "img", "aria-label": f"{chart.title}, as a chart over time"},
     )
     plot.y_range.start = 0
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
@@ -104,12 +122,12 @@ def _figure(title: str, curves: list[Curve], source: Any) -> Any:
         axis.axis_line_color = None
         axis.major_tick_line_color = None
         axis.minor_tick_line_color = None
-    for curve in curves:
-        named = {"legend_label": curve.label} if len(curves) > 1 else {}
-        plot.line(
-            x="time", y=curve.key, source=source, line_color=curve.color, line_width=1.8, **named
-        )
-    if len(curves) > 1:
+    several = len(chart.series) > 1
+    for series in chart.series:
+        line = {"line_color": series.color, "line_width": series.width}
+        named = {"legend_label": series.label} if several else {}
+        plot.line(x="time", y=series.key, source=source, **line, **named)
+    if several:
         legend = plot.legend[0]
         legend.orientation = "horizontal"
         legend.padding = 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import panel as pn
 from bokeh.models.widgets import Div
 
+from ..conditions import Conditions, Direction
 from .picture import Binder, live
-
-if TYPE_CHECKING:
-    from ..faults import FaultProxy
 
 __all__ = ["controls"]
 
@@ -28,13 +27,45 @@ _BANDWIDTHS: dict[str, float | None] = {
 }
 
 
-def controls(proxy: FaultProxy) -> Any:
-    """What can be done to all connections of a proxy, and how many there are."""
+class Proxy(Protocol):
+    """A proxy that makes faults, as far as its controls read and change it."""
+
+    refusing: bool
+    accepted: int
+    refused: int
+    stopped: asyncio.Event
+
+    @property
+    def links(self) -> Sequence[object]:
+        """The open connections."""
+
+    @property
+    def bandwidth(self) -> float | None:
+        """Bytes a second, each way."""
+
+    def conditions(self, direction: Literal["up", "down"]) -> Conditions:
+        """Return the conditions of a direction."""
+
+    def set(self, direction: Direction = "both", **changes: Any) -> None:
+        """Change the conditions of a direction."""
+
+    def half_open(self) -> None:
+        """Let the server vanish without telling clients."""
+
+    def cut(self) -> None:
+        """End all connections."""
+
+    def calm(self) -> None:
+        """End all faults."""
+
+
+def controls(proxy: Proxy) -> Any:
+    """Make sliders and buttons for the faults of all connections of a proxy."""
     widgets: Any = pn.widgets
     binder = Binder()
 
     def milliseconds(name: str) -> int:
-        seconds: float = getattr(proxy, name)
+        seconds: float = getattr(proxy.conditions("up"), name)
         return min(_SLOWEST, round(seconds * 1e3))
 
     def slider(name: str, label: str) -> Any:
@@ -96,7 +127,7 @@ def controls(proxy: FaultProxy) -> Any:
 
 
 def _nearest(bandwidth: float | None) -> str:
-    """The choice that comes nearest to a bandwidth that code has set."""
+    """Return the choice nearest to a bandwidth that was set in code."""
     if bandwidth is None:
         return "no bound"
     bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}

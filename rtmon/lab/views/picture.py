@@ -23,10 +23,10 @@ _UNSEEN = 30.0
 
 
 class Binder:
-    """Widgets joined to values: who moves one changes the other.
+    """Widgets bound to values: a change of one changes the other.
 
-    What somebody does on the page may be heard on a thread of its own (JupyterLab gives those
-    messages a subshell of the kernel); it is done on the loop that was running here.
+    A user's action on the page may arrive on another thread (JupyterLab gives those messages a
+    subshell of the kernel); it is done on the loop that was running here.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Binder:
             return False
 
     def show(self) -> None:
-        """Have all widgets show what their values are now."""
+        """Update all widgets to their values."""
         self._showing = True
         try:
             for widget, read in self._bound:
@@ -84,7 +84,7 @@ class Binder:
 def live(
     children: Sequence[Any], update: Callable[[], None], *, stopped: asyncio.Event, name: str
 ) -> Any:
-    """A column of things, with a task that updates them while the column is on a page.
+    """Make a column with a task that updates it while it is on a page.
 
     Args:
         children: what it holds.
@@ -94,8 +94,7 @@ def live(
     """
     root: Any = pn.Column(*children, sizing_mode="stretch_width", margin=0)
     update()
-    # It outlives the cell, so it must not have the cell's context. Who holds the column holds
-    # the task.
+    # It outlives the cell, so it must not have the cell's context. The column keeps the task.
     root.updating = asyncio.get_running_loop().create_task(
         _run(root, update, stopped), name=name, context=contextvars.Context()
     )

@@ -1,31 +1,32 @@
 """One run of an ASGI application, with a probe on what passes in and out of it.
 
-The application and the server do their part first, so that nothing is counted which was
-refused. Nothing that goes wrong in the probe reaches them: it is swallowed, counted, and logged.
+The application and the server do their part first, so that nothing is counted which was refused.
+An exception in the probe never reaches them: it is counted and logged.
 """
 
 from __future__ import annotations
 
 import abc
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...metrics.causes import VIOLATIONS
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL, NO_STATUS
-from ..failing import failed
-from ..routes import template
-from ..websockets.counting import peer_address
+from ..base import ConnectionProbe, attempt, peer_address
+from ..handler_failure import failed
+from .routes import template
 
 if TYPE_CHECKING:
-    from ...metrics.meter import Meter
-    from ...monitor import Monitor
+    from ...metrics.interfaces import Recorder
 
 __all__ = [
     "CLAIMS",
     "METER",
     "MONITOR",
+    "ASGIConnection",
     "App",
     "Exchange",
     "Message",
@@ -33,7 +34,6 @@ __all__ = [
     "Scope",
     "Send",
     "ending",
-    "text_size",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -43,46 +43,58 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLAIMS = "rtmon.claims"
-"""Scope key: Monitor → the probe that counts this connection. One further in sets ``yielded`` of
-the one it finds there, so that every number is counted once."""
+"""Scope key: Monitor → the probe that counts this connection. A probe further in calls
+``stand_aside()`` of the one it finds there, so that every number is counted once."""
 
 METER = "rtmon.meter"
 """Scope key: the connection's meter, whose ``name`` an application may set."""
 
 MONITOR = "rtmon.monitor"
-"""Scope key: whose meter that is; for a hub, which measures round trips by itself."""
+"""Scope key: the Monitor of that meter; for a hub, which measures round trips by itself."""
 
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
-"""What frameworks raise in a handler because its peer has left: Starlette and with it FastAPI,
-Litestar, Falcon."""
+"""Exceptions that frameworks raise in a handler because its peer has left: Starlette and with it
+FastAPI, Litestar, Falcon."""
+
+
+class ASGIConnection(ConnectionProbe):
+    """Reports one connection of an ASGI application."""
+
+    __slots__ = ()
+
+    kind = "asgi"
 
 
 class Exchange(abc.ABC):
-    """One run of the application, and what passes in and out of it.
+    """One run of the application, and the messages in and out of it.
 
     Attributes:
-        yielded: a probe further in counts this.
-        gone: what the server raised because the peer is gone.
-        now: the monotonic clock.
+        asked: called when the application waits for a message.
+        attempt: calls a hook of the probe, of which no exception comes out.
+        gone: exception that the server raised because the peer is gone.
     """
 
     transport: ClassVar[str]
 
-    def __init__(self, monitor: Monitor, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, monitor: Recorder, scope: Scope, receive: Receive, send: Send) -> None:
         self.monitor = monitor
         self.scope = scope
-        self.yielded = False
         self._receive = receive
         self._send = send
-        self.now = monitor.clock.monotonic
         self.gone: OSError | None = None
+        self.asked: Callable[[], None] = _nothing
+        self.attempt: Callable[..., None] = functools.partial(attempt, monitor)
         claims = scope.setdefault(CLAIMS, {})
         if monitor in claims:
-            claims[monitor].yielded = True
+            claims[monitor].stand_aside()
         claims[monitor] = self
 
+    def stand_aside(self) -> None:
+        """Leave counting to a probe further in."""
+        self.attempt = _nothing
+
     async def run(self, app: App) -> None:
-        """Run the application; what it raises goes on unchanged."""
+        """Run the application; an exception of it goes on unchanged."""
         try:
             await app(self.scope, self.receive, self.send)
         except BaseException as exc:
@@ -112,66 +124,54 @@ class Exchange(abc.ABC):
             raise
         self.attempt(self.sent, message)
 
-    def attempt(self, hook: Callable[..., None], *args: Any) -> None:
-        """Do something of the probe's, of which nothing may come out."""
-        try:
-            if not self.yielded:
-                hook(*args)
-        except Exception as exc:
-            self.monitor.probe_failed(exc)
-
-    def asked(self) -> None:  # noqa: B027 (a hook: not every exchange waits for messages)
-        """The application waits for a message."""
-
     @abc.abstractmethod
     def received(self, message: Message) -> None:
-        """The application has been given a message."""
+        """Count a message that the application was given."""
 
     @abc.abstractmethod
     def sent(self, message: Message) -> None:
-        """The server has taken a message."""
+        """Count a message that the server has taken."""
 
     async def hear_the_server_out(self) -> None:  # noqa: B027 (a hook)
-        """Take what the server still has to say to an application that has ended."""
+        """Receive the messages that the server still has for an application that has ended."""
 
     @abc.abstractmethod
     def ended(self, exc: BaseException | None) -> None:
-        """The application has ended, with an exception or without."""
+        """Report that the application has ended, with an exception or without."""
 
-    def new_meter(self) -> Meter:
-        """A meter that knows who asks."""
-        meter = self.monitor.collector.meter(transport=self.transport, probe="asgi")
+    def new_probe(self) -> ASGIConnection:
+        """Make the connection's probe, and describe the client to it."""
+        probe = ASGIConnection(self.monitor, transport=self.transport)
+        meter = probe.meter
         self.scope[METER], self.scope[MONITOR] = meter, self.monitor
         client = self.scope.get("client")
         meter.remote = peer_address(tuple(client) if client else None)
         agents = [value for name, value in self.scope["headers"] if name.lower() == b"user-agent"]
         meter.user_agent = b", ".join(agents).decode("latin-1") or None
-        return meter
+        return probe
 
-    def open(self, meter: Meter) -> None:
-        """The connection stands; by now the application has chosen a route."""
-        meter.path = template(self.scope)
-        self.monitor.connection_opened(meter)
+    def open(self, probe: ASGIConnection) -> None:
+        """Report that the connection is open; by now the application has chosen a route."""
+        probe.meter.path = template(self.scope)
+        probe.opened()
 
     def failed(self, exc: BaseException | None) -> bool:
-        """Whether the application has failed, rather than been left by its peer or cancelled."""
+        """Return True if the application has failed, not merely been left or cancelled."""
         return failed(exc, left=self._left)
 
     def _left(self, exc: Exception) -> bool:
         return exc is self.gone or any(base.__name__ in _GONE for base in type(exc).__mro__)
 
 
-def text_size(text: str) -> int:
-    """Bytes of a text in UTF-8, as it travels."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def _nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 def ending(disconnect: Message) -> Ending:
-    """What a server's word about the end tells.
+    """Return how a connection ended, as far as ``websocket.disconnect`` tells.
 
-    A reason comes with a close frame only; without one, 1005 and 1012 are what uvicorn says of a
-    connection that broke, and of its own shutdown. Codes that say who broke the protocol do not
-    tell which side sent them.
+    A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
+    1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
     """
     code = int(disconnect.get("code") or NO_STATUS)
     reason = disconnect.get("reason")

@@ -15,19 +15,16 @@ from ...metrics.blackbox import BlackBox
 from ...metrics.causes import Cause
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..failing import cancelled
-from ..routes import template
-from .application_run import App, Exchange, Message, Receive, Scope, Send, ending, text_size
+from ..base import TEXT, text_size
+from ..handler_failure import cancelled
+from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send, ending
 from .event_stream import EventStream
+from .routes import template
 
 if TYPE_CHECKING:
-    from ...metrics.meter import Meter
-    from ...monitor import Monitor
+    from ...metrics.interfaces import Recorder
 
 __all__ = ["ASGIProbe"]
-
-_TEXT, _BINARY = 1, 2
-"""Opcodes of WebSocket frames."""
 
 
 class ASGIProbe:
@@ -37,10 +34,10 @@ class ASGIProbe:
 
     Args:
         app: the application.
-        monitor: what counts.
+        monitor: the Monitor.
     """
 
-    def __init__(self, app: App, *, monitor: Monitor) -> None:
+    def __init__(self, app: App, *, monitor: Recorder) -> None:
         self.app = app
         self.monitor = monitor
         monitor.collector.expect("asgi")
@@ -68,92 +65,78 @@ class _WebSocket(Exchange):
 
     transport = "websocket"
 
-    def __init__(self, monitor: Monitor, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, monitor: Recorder, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(monitor, scope, receive, send)
         self._refused = self._lost = False
-        self._handed_at: float | None = None
-        self._meter = self.new_meter()
-
-    def asked(self) -> None:
-        if self._handed_at is not None:
-            self._meter.ledger.handler.record(self.now() - self._handed_at)
-            self._handed_at = None
+        self._probe = self.new_probe()
+        self.asked = self._probe.asked
 
     def received(self, message: Message) -> None:
         if message["type"] == "websocket.receive":
-            self._handed_at = self._moved(message, sent=False)
+            text = message.get("text")
+            if text is None:
+                data = message.get("bytes") or b""
+                self._probe.received(len(data), binary=True, payload=data, handed=True)
+            else:
+                self._probe.received(text_size(text), payload=text, handed=True)
         elif message["type"] == "websocket.disconnect":
-            if self._meter.opened is None:
+            if self._probe.meter.opened is None:
                 self._lost = True
             else:
-                self.monitor.connection_closed(self._meter, ending(message))
+                self._probe.ended(ending(message))
 
     def sent(self, message: Message) -> None:
-        meter = self._meter
+        probe = self._probe
         match message["type"]:
+            case "websocket.send" if (text := message.get("text")) is not None:
+                probe.sent(text_size(text), payload=text)
             case "websocket.send":
-                self._moved(message, sent=True)
+                data = message.get("bytes") or b""
+                probe.sent(len(data), binary=True, payload=data)
             case "websocket.accept":
-                meter.subprotocol = message.get("subprotocol")
-                self.open(meter)
-            case "websocket.close" if meter.opened is None:
+                probe.meter.subprotocol = message.get("subprotocol")
+                self.open(probe)
+            case "websocket.close" if probe.meter.opened is None:
                 self._reject(403)
             case "websocket.close":
                 code = int(message.get("code") or 1000)  # of an Enum, the number
-                self.monitor.connection_closed(
-                    meter,
+                probe.ended(
                     Ending(
                         close_code=code,
                         code_sent=code,
                         reason_sent=message.get("reason") or "",
                         initiator="local",
                         cause="closed",
-                    ),
+                    )
                 )
             case "websocket.http.response.start":
                 self._reject(message["status"])
 
-    def _moved(self, message: Message, *, sent: bool) -> float:
-        meter = self._meter
-        text = message.get("text")
-        data = message.get("bytes")
-        size = len(data or b"") if text is None else text_size(text)
-        binary = text is None
-        (meter.sent if sent else meter.received)(size, binary=binary)
-        meter.last = now = self.now()
-        if meter.box is None:
-            meter.box = BlackBox()
-        meter.box.record(now, size, _BINARY if binary else _TEXT, sent=sent)
-        if self.monitor.capture_payload:
-            payload = text.encode("utf-8", "replace") if text is not None else data or b""
-            self.monitor.keep_payload(meter.box, payload)
-        return now
-
     def _reject(self, status: int | None, detail: str | None = None) -> None:
         self._refused = True
-        self._meter.path = template(self.scope)
+        self._probe.meter.path = template(self.scope)
         if detail is None:
             detail = f"refused with HTTP {status}"
-        self.monitor.connection_rejected(self._meter, status=status, detail=detail)
+        self._probe.rejected(status=status, detail=detail)
 
     def ended(self, exc: BaseException | None) -> None:
-        meter = self._meter
         failed = self.failed(exc)
         if failed:
             assert exc is not None  # noqa: S101 - for the type checker
-            self.monitor.handler_failed(meter, exc)
-        if meter.opened is None:
+            self._probe.handler_failed(exc)
+        if self._probe.meter.opened is None:
             if not self._refused:
                 self._never_opened(failed=failed)
             return
         cause: Cause = "peer vanished" if self.gone else "aborted"
         if failed or cancelled(exc):
             cause = "handler failed" if failed else "handler cancelled"
-        # Whoever leaves without a word has the server drop the connection, as uvicorn does.
-        self.monitor.connection_closed(meter, Ending(close_code=ABNORMAL, cause=cause))
+        # If an application returns without closing, the server drops the connection.
+        self._probe.ended(Ending(close_code=ABNORMAL, cause=cause))
 
     def _is_open(self) -> bool:
-        return self._meter.opened is not None and self._meter.closed is None
+        meter = self._probe.meter
+        return meter.opened is not None and meter.closed is None
 
     def _never_opened(self, *, failed: bool) -> None:
         if self._lost or self.gone is not None:
@@ -163,7 +146,7 @@ class _WebSocket(Exchange):
             self._reject(500, f"the application {why}")
 
     async def hear_the_server_out(self) -> None:
-        """Take what the server has ready: an application that only sends never asks for it."""
+        """Receive what the server has ready: an application that only sends never asks for it."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
                 message: Message = {"type": "websocket.receive"}
@@ -173,13 +156,13 @@ class _WebSocket(Exchange):
 
 
 class _Response(Exchange):
-    """An HTTP request, which is a connection if it is answered with an event stream."""
+    """An HTTP request; a connection if it is answered with an event stream."""
 
     transport = "sse"
 
-    def __init__(self, monitor: Monitor, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, monitor: Recorder, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(monitor, scope, receive, send)
-        self._meter: Meter | None = None
+        self._probe: ASGIConnection | None = None
         self._answered = False
         self._stream = EventStream()
 
@@ -188,22 +171,25 @@ class _Response(Exchange):
             self._close("remote", "closed")
 
     def sent(self, message: Message) -> None:
-        meter = self._meter
         if message["type"] == "http.response.start":
             self._answered = True
             if self._is_stream(message):
-                self._meter = self.new_meter()
-                self.open(self._meter)
+                self._probe = self.new_probe()
+                self.open(self._probe)
             else:
                 self.monitor.collector.http_request()
-        elif message["type"] == "http.response.body" and meter is not None and meter.closed is None:
-            meter.last = now = self.now()
+        elif (
+            message["type"] == "http.response.body"
+            and self._probe is not None
+            and (meter := self._probe.meter).closed is None
+        ):
+            meter.last = now = self._probe.now()
             meter.mark()
             for size in self._stream.feed(message.get("body", b"")):
                 meter.sent(size)
                 if meter.box is None:
                     meter.box = BlackBox()
-                meter.box.record(now, size, _TEXT, sent=True)
+                meter.box.record(now, size, TEXT, sent=True)
             if not message.get("more_body", False):
                 self._close("local", "closed")
 
@@ -217,17 +203,16 @@ class _Response(Exchange):
         )
 
     def _close(self, initiator: str, cause: Cause) -> None:
-        if self._meter is not None:
+        if self._probe is not None:
             # An event stream has no close frames, so no code either.
-            ending = Ending(initiator=initiator, cause=cause)
-            self.monitor.connection_closed(self._meter, ending)
+            self._probe.ended(Ending(initiator=initiator, cause=cause))
 
     def ended(self, exc: BaseException | None) -> None:
         failed = self.failed(exc)
-        if self._meter is not None:
+        if self._probe is not None:
             if failed:
                 assert exc is not None  # noqa: S101 - for the type checker
-                self.monitor.handler_failed(self._meter, exc)
+                self._probe.handler_failed(exc)
             initiator = "local" if self.gone is None else "remote"
             self._close(initiator, "handler failed" if failed else "closed")
         elif failed and not self._answered:  # the server answers in the application's place

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
+from ..base import attempt
 from .rows import rows
-from .sessions import Sessions
+from .sessions import Session, Sessions
 from .stats import Statistics
 
 if TYPE_CHECKING:
+    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
     from ...metrics.records import SocketIOInfo
-    from ...monitor import Monitor
 
 __all__ = [
     "EventStats",
@@ -62,7 +63,7 @@ _NO_EVENTS = frozenset({"connect", "disconnect", _ANY})
 """Names of handlers of something else than an event of that name."""
 
 
-def instrument(sio: Any, monitor: Monitor) -> Instrument:
+def instrument(sio: Any, monitor: Recorder) -> Instrument:
     """Count what a ``socketio.AsyncServer`` does, from its next connection on.
 
     Args:
@@ -92,13 +93,14 @@ class Instrument:
         monitor: what counts.
     """
 
-    def __init__(self, sio: Any, monitor: Monitor) -> None:
+    def __init__(self, sio: Any, monitor: Recorder) -> None:
         _check(sio)
         self.monitor = monitor
         self._sio = sio
         self._statistics = Statistics()
         self._sessions = Sessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
+        self._attempt = functools.partial(attempt, monitor)
         monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
         setattr(sio, _ATTRIBUTE, self)
@@ -115,8 +117,11 @@ class Instrument:
         Returns:
             The meter; None for a client that is gone or not counted.
         """
-        session = self._sessions.open.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
+        session = self._session(sid, namespace)
         return None if session is None else session.meter
+
+    def _session(self, sid: str, namespace: str) -> Session | None:
+        return self._sessions.open.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
 
     def stats(self) -> Stats:
         """Events, namespaces, rooms and acknowledgements, as of now."""
@@ -139,12 +144,6 @@ class Instrument:
         """The same as rows of a table."""
         totals = self.totals()
         return [] if totals is None else rows(totals)
-
-    def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
-        try:
-            hook(*args)
-        except Exception as exc:
-            self.monitor.probe_failed(exc)
 
     def _triggering(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def trigger_event(event: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:
@@ -197,9 +196,9 @@ class Instrument:
         else:
             statistics.received(namespace, event, named=self._names(event, namespace))
         statistics.failed(namespace, event)
-        meter = self.meter(args[0], namespace)
-        if meter is not None:
-            self.monitor.handler_failed(meter, exc)
+        session = self._session(args[0], namespace)
+        if session is not None:
+            session.handler_failed(exc)
 
     def _emitting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def emit(event: Any, data: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:

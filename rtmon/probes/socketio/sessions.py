@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ...metrics.meter import Ending, Meter
+from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..asgi.application_run import CLAIMS, Message, Receive, ending, text_size
-from ..websockets.counting import peer_address
+from ..asgi.application_run import CLAIMS, Message, Receive, ending
+from ..base import ConnectionProbe, attempt, peer_address, text_size
 
 if TYPE_CHECKING:
     from ...metrics.causes import Cause
-    from ...monitor import Monitor
+    from ...metrics.interfaces import Recorder
 
 __all__ = ["Sessions"]
 
@@ -39,22 +40,17 @@ class Sessions:
         upgrades: sessions that began by polling and went on over a WebSocket.
     """
 
-    def __init__(self, eio: Any, monitor: Monitor) -> None:
+    def __init__(self, eio: Any, monitor: Recorder) -> None:
         self.open: dict[str, Session] = {}
         self.upgrades = 0
         self._eio = eio
         self._monitor = monitor
         self._now = monitor.clock.monotonic
+        self._attempt = functools.partial(attempt, monitor)
         handlers = eio.handlers
         handlers["connect"] = self._connecting(handlers["connect"])
         handlers["disconnect"] = self._disconnecting(handlers["disconnect"])
         eio.handle_request = self._requesting(eio.handle_request)
-
-    def _attempt(self, hook: Callable[..., None], *args: Any) -> None:
-        try:
-            hook(*args)
-        except Exception as exc:
-            self._monitor.probe_failed(exc)
 
     def _connecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def connect(eio_sid: str, environ: dict[str, Any]) -> Any:
@@ -66,21 +62,21 @@ class Sessions:
         return connect
 
     def _opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        if not self._monitor.arm("probe"):
-            return
-        scope = environ.get("asgi.scope", {})
-        self._take_over(scope)
         transport = parse_qs(environ.get("QUERY_STRING", "")).get("transport", ["polling"])[0]
-        meter = self._monitor.collector.meter(transport=f"socketio-{transport}", probe="socketio")
+        session = Session(self._monitor, transport=f"socketio-{transport}")
+        if not session.counted:
+            return
+        self._take_over(environ.get("asgi.scope", {}))
+        meter = session.meter
         meter.remote = _remote(environ)
         meter.path = environ.get("PATH_INFO")
         meter.user_agent = environ.get("HTTP_USER_AGENT")
-        session = self.open[eio_sid] = Session(meter)
+        self.open[eio_sid] = session
         session.listen_to(environ.get("asgi.receive"))
         socket = self._eio.sockets[eio_sid]
         socket.poll = self._polling(socket.poll, eio_sid, session)
         socket.receive = self._receiving(socket.receive, session)
-        self._monitor.connection_opened(meter)
+        session.opened()
 
     def _disconnecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def disconnect(eio_sid: str, *reason: str) -> Any:
@@ -93,9 +89,8 @@ class Sessions:
 
     def _closed(self, eio_sid: str, reason: str = "") -> None:
         session = self.open.pop(eio_sid, None)
-        if session is None:
-            return
-        self._monitor.connection_closed(session.meter, self._ending(session, reason))
+        if session is not None:
+            session.ended(self._ending(session, reason))
 
     def _ending(self, session: Session, reason: str) -> Ending:
         """What is known of the end, for which Engine.IO has reasons but no close codes."""
@@ -138,7 +133,7 @@ class Sessions:
     def _take_over(self, scope: Mapping[str, Any]) -> None:
         outer = scope.get(CLAIMS, {}).get(self._monitor)
         if outer is not None:
-            outer.yielded = True
+            outer.stand_aside()
 
     def _polling(
         self, original: Callable[[], Awaitable[Any]], eio_sid: str, session: Session
@@ -190,7 +185,7 @@ class Sessions:
                 meter.received(whole, binary=session.incoming.binary)
         elif packet.packet_type == _PONG and session.pinged is not None:
             pinged, session.pinged = session.pinged, None
-            self._monitor.collector.rtt(meter, now - pinged)
+            session.round_trip(now - pinged)
 
 
 class _Listening:
@@ -217,18 +212,20 @@ class _Listening:
         return message
 
 
-class Session:
-    """An open connection.
+class Session(ConnectionProbe):
+    """Reports one connection, an Engine.IO session.
 
     Attributes:
         pinged: when the ping that is not answered yet was sent.
         receive: hears how the WebSocket ends, where it is ASGI's.
     """
 
-    __slots__ = ("incoming", "meter", "outgoing", "pinged", "receive")
+    __slots__ = ("incoming", "outgoing", "pinged", "receive")
 
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
+    kind = "socketio"
+
+    def __init__(self, monitor: Recorder, *, transport: str) -> None:
+        super().__init__(monitor, transport=transport)
         self.incoming = _Whole()
         self.outgoing = _Whole()
         self.pinged: float | None = None

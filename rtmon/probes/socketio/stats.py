@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ...metrics.histogram import Recorder
-from ...metrics.meter import safe_text
+from ...metrics.histogram import HistogramRecorder
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
+from ...metrics.text import safe_text
 
 if TYPE_CHECKING:
     from ...metrics.histogram import Histogram
@@ -162,7 +162,7 @@ class Durations:
     """A histogram over a lifetime, which another thread may read."""
 
     def __init__(self) -> None:
-        self._recorder = Recorder()
+        self._recorder = HistogramRecorder()
         self._lock = threading.Lock()
 
     def record(self, seconds: float) -> None:

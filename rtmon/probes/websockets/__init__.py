@@ -1,1 +1,7 @@
 """The probe for servers and clients made with ``websockets``."""
+
+from __future__ import annotations
+
+from .connection_class import probe, probed
+
+__all__ = ["probe", "probed"]

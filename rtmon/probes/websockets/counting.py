@@ -1,12 +1,12 @@
-"""What the probe for ``websockets`` counts at either end of a connection.
+"""Counting at either end of a connection of ``websockets``.
 
-It stands at the two places that everything passes. What an application or
+The probe stands at the two places that all data passes. A message that an application or
 ``websockets.broadcast()`` sends becomes a frame in ``Protocol.send_frame`` and leaves through
-``Connection.send_data``; what comes in enters through ``Connection.data_received`` and turns up
-as frames in ``Connection.process_event``.
+``Connection.send_data``; data received enters through ``Connection.data_received`` and becomes
+frames in ``Connection.process_event``.
 
-The library does its part first, so that nothing is counted which it refused. Nothing that goes
-wrong in a probe reaches a connection: it is swallowed, counted, and logged.
+The library does its part first, so that nothing is counted which it refused. An exception in the
+probe never reaches a connection: it is counted and logged.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN
 
-from ...core.guarded_connection import FLOOD_GRACE, Guarded, waiting
+from ...core.guarded_connection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
 from ...metrics.causes import VIOLATIONS, cause
-from ...metrics.collector import uncounted
 from ...metrics.meter import Ending
 from ...protocol.close import effective_code
+from ..base import peer_address
 from .read_size import READ_AT_ONCE, read_little, read_much
 from .tally import Tally
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
     from websockets.protocol import Event
 
+    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
-    from ...monitor import Monitor
 
-__all__ = ["Counting", "peer_address"]
+__all__ = ["Counting"]
 
 
 class Counting(Guarded):
-    """Put in front of a connection class: counts, whichever end of the connection it is."""
+    """Base of the counting classes, which stand in front of a connection class."""
 
-    monitor: ClassVar[Monitor]
+    monitor: ClassVar[Recorder]
     role: ClassVar[str]
     _times: ClassVar[bool]
     _base_data_received: Callable[[bytes], None]
@@ -60,15 +60,7 @@ class Counting(Guarded):
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
-        monitor = self.monitor
-        try:
-            counted = monitor.arm("probe")
-            # Where another thread ticks, this loop must not touch that thread's ledgers.
-            meter = monitor.collector.meter(role=self.role) if counted else uncounted()
-        except Exception as exc:
-            counted, meter = False, uncounted()
-            monitor.probe_failed(exc)
-        self._tally = Tally(meter, monitor, counted=counted, times=self._times)
+        self._tally = Tally(self.monitor, role=self.role, times=self._times)
         super().__init__(protocol, *args, **kwargs)
         # Its own class would be the tidier place to count, but a changed class makes every use
         # of an attribute slower in CPython, 0.6 microseconds a message all told.
@@ -78,7 +70,7 @@ class Counting(Guarded):
 
     @property
     def meter(self) -> Meter:
-        """What the connection has done; its ``name`` may be set."""
+        """Counters of the connection; an application may set ``name``."""
         return self._tally.meter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,7 +93,7 @@ class Counting(Guarded):
             self._receive_pings(data, self.pings_at_once)
 
     def _count_wire(self, size: int) -> None:
-        """Bytes came in."""
+        """Count bytes received."""
         try:
             tally = self._tally
             meter = tally.meter
@@ -116,7 +108,7 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Receive what may hold more pings than are answered at once."""
+        """Receive data that may hold more pings than are answered at once."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)
@@ -129,6 +121,8 @@ class Counting(Guarded):
 
     def send_data(self) -> None:
         if self.protocol.writes:
+            if self.protocol.handshake_exc is not None:
+                answer_unreadable_request(self.protocol)
             try:
                 size = 0
                 for data in self.protocol.writes:
@@ -146,7 +140,7 @@ class Counting(Guarded):
         self._base_process_event(event)
         try:
             if isinstance(event, Frame):
-                self._tally.received(event)
+                self._tally.frame_received(event)
             else:
                 self._handshake_received(event)
         except Exception as exc:
@@ -193,13 +187,13 @@ class Counting(Guarded):
             self.meter.queue = self._queue()
 
     def _queue(self) -> Callable[[], int]:
-        """What tells how much waits, asked at every tick in which something moved."""
+        """Return what tells how many bytes wait; called at each tick after traffic."""
         transport: Any = self.transport
         plain: Callable[[], int] = transport.get_write_buffer_size
         return plain if self.meter.tls is None else partial(waiting, transport)
 
     def _paused_queue(self) -> int:
-        """What waits, asked at every tick while writing is paused: the pause lasts until now."""
+        """Return the bytes that wait while writing is paused, and count the pause until now."""
         self._count_pause()
         return waiting(self.transport)
 
@@ -220,8 +214,8 @@ class Counting(Guarded):
         super().acknowledge_pings(data)
         try:
             if solicited and self._tally.counted:
-                seconds = self._tally.round_trip(data)
-                self.monitor.collector.rtt(self.meter, self.latency if seconds is None else seconds)
+                seconds = self._tally.since_ping(data)
+                self._tally.round_trip(self.latency if seconds is None else seconds)
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
@@ -237,11 +231,11 @@ class Counting(Guarded):
             self.monitor.probe_failed(failure)
 
     def _opened(self) -> None:
-        """The handshake was completed, if it was."""
+        """Report the connection as open, if the handshake was completed."""
         try:
-            if self._tally.counted and self.protocol.state is OPEN:
+            if self.protocol.state is OPEN:
                 self.meter.subprotocol = self.protocol.subprotocol
-                self.monitor.connection_opened(self.meter)
+                self._tally.opened()
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
@@ -250,14 +244,18 @@ class Counting(Guarded):
         self.meter.path = sys.intern(request.path.partition("?")[0])
         self.meter.user_agent = sys.intern(", ".join(request.headers.get_all("User-Agent"))) or None
 
+    def _ready(self) -> bool:
+        """Return False if what stands in front would not take the next message; self-tests ask."""
+        return True
+
     def _handshake_received(self, message: Any) -> None:
-        """The peer's half of the opening handshake has come."""
+        """Note the peer's half of the opening handshake."""
 
     def _shutting_down(self) -> bool:
         return False
 
     def _never_opened(self) -> None:
-        """The connection has ended before it was opened."""
+        """Report a connection that has ended before it was opened."""
 
     def _lost(self, exc: Exception | None, *, gone: bool) -> None:
         meter = self.meter
@@ -268,7 +266,7 @@ class Counting(Guarded):
         ending = self._ending(exc, gone=gone)
         if ending.initiator == "local" and ending.code_sent in VIOLATIONS:
             meter.bump("errors")
-        self.monitor.connection_closed(meter, ending)
+        self._tally.ended(ending)
 
     def _ending(self, exc: Exception | None, *, gone: bool) -> Ending:
         protocol = self.protocol
@@ -301,11 +299,3 @@ class Counting(Guarded):
                 exception=exc,
             ),
         )
-
-
-def peer_address(peer: Any) -> str | None:
-    """``host:port`` of a socket's peer name; None for a Unix socket, whose peers have no name."""
-    if not isinstance(peer, tuple):
-        return None
-    host, port = peer[0], peer[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,8 +1,7 @@
-"""What a probed connection does for almost every message, in fewer calls.
+"""The flat path: the library's own steps for ordinary messages, in fewer calls.
 
-The library's own steps, one after the other and none left out, but for what stands between them:
-what a probe adds is less than what is saved by going through fewer functions. So being counted
-costs nothing that could be measured beside the library's own work.
+No step is left out, but for the calls between them: counting adds less than fewer calls save, so
+that it costs nothing that could be measured beside the library's own work.
 
 This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
 was tested with, for connection classes that leave these methods alone, and after a self-test;
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from websockets.protocol import Event
 
-__all__ = ["TESTED", "Flat", "obstacle"]
+__all__ = ["FRONT", "TESTED", "Flat", "obstacle"]
 
 TESTED = frozenset({"17.4"})
 """The versions of ``websockets`` whose inside is known."""
@@ -40,7 +39,7 @@ _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 class Flat(Counting):
-    """Stands in front of a probed connection class, at either end of a connection."""
+    """Front of a counting class, at either end of a connection."""
 
     def data_received(self, data: bytes) -> None:
         protocol = self.protocol
@@ -57,7 +56,7 @@ class Flat(Counting):
         self._deliver(events)
 
     def _deliver(self, events: list[Event]) -> None:
-        """Have frames received, each as soon as the one before is counted."""
+        """Hand frames to the queue of messages, each after the one before is counted."""
         tally = self._tally
         messages = self.recv_messages
         queue = messages.frames
@@ -76,7 +75,7 @@ class Flat(Counting):
                 messages.paused = True
                 messages.pause()
             try:
-                tally.received(event)
+                tally.frame_received(event)
             except Exception as exc:
                 self.monitor.probe_failed(exc)
 
@@ -137,8 +136,12 @@ class Flat(Counting):
         return await (super().recv(decode) if times else self._base_recv(decode))
 
 
+FRONT = (Flat,)
+"""What stands in front of a counting class on this path."""
+
+
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
-    """The message that a frame is; None if it is not a whole one, or not valid UTF-8."""
+    """Return the message in a frame; None if it is not a whole one, or not valid UTF-8."""
     opcode = frame.opcode
     if not frame.fin or opcode is _CONT:
         return None
@@ -152,11 +155,13 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
 
 
 def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
-    """Why the library's steps cannot be taken for it, None if they can.
+    """Return why the library's steps cannot be taken for it, None if they can.
+
+    What only a run can tell is up to :mod:`~rtmon.probes.websockets.selftest`.
 
     Args:
-        base: the connection class that would be stood before.
-        replaced: the methods whose work would be done.
+        base: the connection class below.
+        replaced: methods whose work is done in other ways.
     """
     if installed_version not in TESTED:
         tested = ", ".join(sorted(TESTED))
@@ -168,13 +173,11 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
     foreign = [name for name in replaced if not _is_librarys(getattr(stock, name))]
     if foreign:
         return f"somebody has replaced methods of {stock.__name__}: {', '.join(foreign)}"
-    from .selftest import difference  # it uses probes itself
-
-    return difference()
+    return None
 
 
 def _is_librarys(member: Any) -> bool:
-    """Whether a method or property is as the library came, and no tracer's or test's."""
+    """Return True if a method or property is the library's own, not one of a tracer or test."""
     # What functools.wraps() copies does not tell; where a function's names come from does.
     function = member.fget if isinstance(member, property) else member
     scope = getattr(function, "__globals__", {})

@@ -1,8 +1,8 @@
-"""What a connection of ``websockets`` has sent and received, counted frame by frame.
+"""Count what a connection of ``websockets`` sends and receives, frame by frame.
 
 These lines run for every frame of every connection, so they are flat: no layers, no objects,
-every number written once. What is rare is made when it first happens: a connection that never
-spoke has no ring, and one whose messages are taken as they come has no queue.
+every number written once. Rare things are made when first needed: a connection without messages
+has no ring, and one whose messages never wait has no queue.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
 from ...metrics.blackbox import SLOTS, BlackBox
+from ..base import ConnectionProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...metrics.histogram import Recorder
-    from ...metrics.ledger import Ledger
-    from ...metrics.meter import Meter
-    from ...monitor import Monitor
+    from ...metrics.histogram import HistogramRecorder
+    from ...metrics.interfaces import Recorder
+    from ...metrics.meter import Ledger, Meter
 
 __all__ = ["Membership", "Tally"]
 
@@ -32,7 +32,7 @@ _LAST = SLOTS - 1
 _NONE_BEGUN: dict[str, tuple[bool, int]] = {}
 
 ARRIVALS = 1024
-"""Messages that may wait for their handler with their time of arrival known."""
+"""Waiting messages whose time of arrival is kept."""
 
 
 class Membership(Protocol):
@@ -42,74 +42,64 @@ class Membership(Protocol):
         """Write what waits for this connection.
 
         Args:
-            begins: whether what the connection sends next begins a message, so that none is
+            begins: True if the next frame of the connection begins a message, so that none is
                 under way.
         """
 
     def leave(self) -> None:
-        """The connection has ended."""
+        """Leave the group: the connection has ended."""
 
 
-class Tally:
-    """Counts one connection's frames into its meter.
+class Tally(ConnectionProbe):
+    """Counts one connection's frames into its meter, and reports the connection.
 
     Args:
-        meter: where it counts.
-        monitor: whose clock, hooks and failures these are.
-        counted: whether the meter's numbers go anywhere.
-        times: whether to keep the last frames, and how long messages wait and handlers take.
+        monitor: records what is reported.
+        role: ``server`` or ``client``: which end of the connection is measured.
+        times: True to keep the last frames, and how long messages wait and handlers take.
 
     Attributes:
-        between: for the fast path: whether the parser stands between two frames, outside any
+        between: for the fast path: True while the parser stands between two frames, outside any
             message, with nothing read.
         original_send_frame: the protocol's own.
         pongs_left: pings that may be answered of those being read; None for any number.
         groups: the groups that write to the connection; what waits there goes out before what
             the connection sends itself.
-        payloads: whether the beginnings of payloads are kept, too.
-        times: whether the last frames are kept, and how long messages wait and handlers take.
-        now: reads the monotonic clock.
+        payloads: True where the beginnings of payloads are kept, too.
+        times: True where the last frames are kept, and how long messages wait and handlers take.
     """
 
     __slots__ = (
         "_arrivals",
         "_arrived",
-        "_handed_at",
-        "_monitor",
         "_parts",
         "_pinged",
         "between",
-        "counted",
         "groups",
-        "meter",
-        "now",
         "original_send_frame",
         "payloads",
         "pongs_left",
         "times",
     )
 
+    kind = "websockets"
     original_send_frame: Callable[[Frame], None]
 
-    def __init__(self, meter: Meter, monitor: Monitor, *, counted: bool, times: bool) -> None:
-        self.meter = meter
-        self.now = monitor.clock.monotonic
-        self.counted = counted
+    def __init__(self, monitor: Recorder, *, role: str = "server", times: bool = True) -> None:
+        super().__init__(monitor, role=role)
         self.between = False
         self.pongs_left: int | None = None
         self.groups: tuple[Membership, ...] = ()
-        self._monitor = monitor
         self.times = times
         self.payloads = times and monitor.capture_payload
         # Of the message under way each way: whether it is binary, and its bytes so far.
         self._parts: dict[str, tuple[bool, int]] = _NONE_BEGUN
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
-        self._handed_at: float | None = None
         self._pinged: tuple[bytes, float] | None = None
 
-    def received(self, frame: Frame) -> None:
-        """A frame came in; when, the meter knows: ``meter.last``."""
+    def frame_received(self, frame: Frame) -> None:
+        """Count a frame that was received at ``meter.last``."""
         opcode = frame.opcode
         size = len(frame.data)
         meter = self.meter
@@ -123,12 +113,12 @@ class Tally:
             ring[at + 1] = size * 32 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                self._monitor.keep_payload(box, frame.data)
+                self.monitor.keep_payload(box, frame.data)
         if frame.fin and (opcode is _TEXT or opcode is _BINARY):
             meter.messages_in += 1
             meter.bytes_in += size
             ledger = meter.ledger
-            ledger.sizes_in.steps[size] += 1
+            ledger.size_in.steps[size] += 1
             if opcode is _BINARY:
                 meter.binary_in += 1
                 ledger.binary_in += 1
@@ -140,8 +130,8 @@ class Tally:
             else:
                 self._queue(meter.last)
 
-    def sent(self, opcode: Opcode, data: Any, fin: bool) -> None:  # noqa: FBT001 - a hot path
-        """A frame was sent."""
+    def frame_sent(self, opcode: Opcode, data: Any, fin: bool) -> None:  # noqa: FBT001 - a hot path
+        """Count a frame that was sent."""
         size = len(data)
         meter = self.meter
         meter.last = now = self.now()
@@ -155,12 +145,12 @@ class Tally:
             ring[at + 1] = size * 32 + 16 + opcode
             box.at = at + 2 & _LAST
             if self.payloads:
-                self._monitor.keep_payload(box, data)
+                self.monitor.keep_payload(box, data)
         if fin and (opcode is _TEXT or opcode is _BINARY):
             meter.own_messages_out += 1
             meter.own_bytes_out += size
             ledger = meter.ledger
-            ledger.sizes_out.steps[size] += 1
+            ledger.size_out.steps[size] += 1
             if opcode is _BINARY:
                 meter.own_binary_out += 1
                 ledger.binary_out += 1
@@ -169,8 +159,8 @@ class Tally:
                 self._pinged = bytes(data), now
             self._part("out", opcode, size, fin=fin)
 
-    def round_trip(self, data: bytes) -> float | None:
-        """Seconds since the latest ping, if this is its payload; None if it is another's.
+    def since_ping(self, data: bytes) -> float | None:
+        """Return the seconds since the latest ping if this is its payload, None otherwise.
 
         The library asks the event loop for the time, and uvloop's moves in whole milliseconds.
         """
@@ -180,15 +170,8 @@ class Tally:
         self._pinged = None
         return self.now() - pinged[1]
 
-    def asked(self) -> None:
-        """The handler asks for the next message: it is done with the one before."""
-        handed_at = self._handed_at
-        if handed_at is not None:
-            self._handed_at = None
-            self.meter.ledger.handler.steps[int((self.now() - handed_at) * 1e6)] += 1
-
     def handed(self) -> None:
-        """The handler was given a message."""
+        """Report that the handler was given a message."""
         self._handed_at = now = self.now()
         arrived = self._arrived
         if arrived is not None:
@@ -197,19 +180,18 @@ class Tally:
             self._arrived = arrivals.popleft() if arrivals else None
 
     def streamed(self) -> None:
-        """The handler has taken a message fragment by fragment, the first before the last came.
+        """Report that the handler has taken a message fragment by fragment, as they came.
 
-        So there is no time at which it was handed over; the next message's is another.
+        There is no time at which it was handed over; the next message has its own.
         """
         arrivals = self._arrivals
         self._arrived = arrivals.popleft() if arrivals else None
 
     def send_frame(self, frame: Frame) -> None:
-        """What becomes a protocol's ``send_frame``: it counts what the original has taken.
+        """Send a frame by the protocol's own ``send_frame``, then count it.
 
         Raises:
-            ProtocolError: too many pings were read at once; whoever reads them fails the
-                connection.
+            ProtocolError: too many pings were read at once; the library fails the connection.
         """
         opcode = frame.opcode
         if opcode is _PONG and self.pongs_left is not None:
@@ -220,17 +202,17 @@ class Tally:
             self.flush(begins=opcode is _TEXT or opcode is _BINARY)
         self.original_send_frame(frame)
         try:
-            self.sent(opcode, frame.data, frame.fin)
+            self.frame_sent(opcode, frame.data, frame.fin)
         except Exception as exc:
-            self._monitor.probe_failed(exc)
+            self.monitor.probe_failed(exc)
 
     def flush(self, *, begins: bool) -> None:
-        """Have written what groups hold for the connection; see :class:`Membership`."""
+        """Write what groups hold for the connection; see :class:`Membership`."""
         for membership in self.groups:
             membership.flush(begins=begins)
 
     def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
-        """Count a frame that is no whole message; returns whether it ends one."""
+        """Count a frame that is no whole message; return True if it ends one."""
         meter = self.meter
         if opcode is _TEXT or opcode is _BINARY:
             self._parts = {**self._parts, way: (opcode is _BINARY, 0)}
@@ -246,7 +228,7 @@ class Tally:
             return False
         _add(meter, f"messages_{way}", 1)
         _add(meter.ledger, f"partial_{way}", -before)
-        sizes: Recorder = getattr(meter.ledger, f"sizes_{way}")
+        sizes: HistogramRecorder = getattr(meter.ledger, f"size_{way}")
         sizes.steps[before + size] += 1
         if binary:
             meter.bump(f"binary_{way}")
@@ -254,7 +236,7 @@ class Tally:
         return True
 
     def _queue(self, arrived: float | None) -> None:
-        """Remember when a message came whose turn is not next."""
+        """Remember when a message came that has to wait for others."""
         if self._arrivals is None:
             self._arrivals = deque(maxlen=ARRIVALS)
         if arrived is not None:

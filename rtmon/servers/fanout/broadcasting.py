@@ -19,12 +19,12 @@ from .frames import (
     Setting,
     frame,
     kind_of,
-    obstacle,
     payload,
     setting,
     shareable,
     write_own,
 )
+from .selftest import obstacle
 
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 

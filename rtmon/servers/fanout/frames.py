@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,9 +12,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from ...probes import fast
 from ...probes.websockets.counting import Counting
-from . import selftest
 
 __all__ = [
     "Blocked",
@@ -27,14 +23,11 @@ __all__ = [
     "frame",
     "is_fragmenting",
     "kind_of",
-    "obstacle",
     "payload",
     "setting",
     "shareable",
     "write_own",
 ]
-
-logger = logging.getLogger("rtmon")
 
 Sendable: TypeAlias = str | bytes | bytearray | memoryview
 """What is sent as one message."""
@@ -66,15 +59,6 @@ class Piece(NamedTuple):
     frame: bytes
     message: Any
     on_blocked: Blocked | None
-
-
-@functools.cache
-def obstacle() -> str | None:
-    """Why frames cannot be shared here, None if they can; said once, in the log."""
-    found = fast.obstacle(ServerConnection) or selftest.difference()
-    if found is not None:
-        logger.warning("each message is framed for each connection: %s", found)
-    return found
 
 
 def kind_of(connection_class: type[Any]) -> Kind:
@@ -162,7 +146,7 @@ def write_own(connection: Any, pieces: Sequence[Piece]) -> None:
     connection.transport.write(data)
     try:
         for piece in pieces:
-            tally.sent(piece.opcode, piece.data, fin=True)
+            tally.frame_sent(piece.opcode, piece.data, fin=True)
         meter = tally.meter
         meter.own_wire_out += len(data)
         meter.ledger.wire_out += len(data)

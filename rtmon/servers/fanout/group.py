@@ -25,12 +25,12 @@ from .frames import (
     frame,
     is_fragmenting,
     kind_of,
-    obstacle,
     payload,
     setting,
     shareable,
 )
 from .lane import Lane, Tidings
+from .selftest import obstacle
 
 __all__ = ["JOINED_BYTES", "Flushed", "Group"]
 

@@ -1,9 +1,10 @@
-"""Whether the inside of ``websockets`` looks, here and now, as sharing a frame expects."""
+"""Decides if frames can be shared: does the inside of ``websockets`` look as that expects?"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,20 +16,30 @@ from websockets.extensions.permessage_deflate import (
 from websockets.frames import Opcode
 from websockets.protocol import CLOSING, OPEN
 
+from ...probes.websockets import selftest
 from ...probes.websockets.pair import Pair
-from ...probes.websockets.selftest import in_a_loop_of_its_own
+from ..turbo import fast_path
+from .frames import frame, setting
 
-__all__ = ["difference"]
+__all__ = ["obstacle"]
+
+logger = logging.getLogger("rtmon")
 
 
 @functools.cache
-def difference() -> str | None:
-    """Compare shared frames, and the guard before them, with the library's own; once in a process.
+def obstacle() -> str | None:
+    """Return why frames cannot be shared here, None if they can; logged once.
 
-    Returns:
-        What differs, None if nothing does.
+    Shared frames, and what is looked at before one is written, are compared with the library's own.
     """
-    return in_a_loop_of_its_own(_compare)
+    found = (
+        fast_path.obstacle(ServerConnection)
+        or selftest.difference(fast_path.FRONT)
+        or selftest.run_in_own_loop(_compare)
+    )
+    if found is not None:
+        logger.warning("each message is framed for each connection: %s", found)
+    return found
 
 
 async def _compare() -> str | None:
@@ -36,8 +47,6 @@ async def _compare() -> str | None:
 
 
 async def _compare_frames() -> str | None:
-    from .frames import frame, setting  # which asks for this test
-
     for takeover in (None, False, True):
         pair = Pair(ServerConnection, **_compressing(takeover))
         await pair.open()

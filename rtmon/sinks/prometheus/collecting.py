@@ -14,7 +14,7 @@ from ... import __version__
 from ...metrics.causes import Cause
 from ...metrics.columns import LABELS, Column
 from ...metrics.histogram import Histogram
-from ...metrics.meter import safe_text
+from ...metrics.text import safe_text
 from . import socketio
 from .buckets import cumulative
 from .naming import CAUSES, CHANNELS, family, measured
@@ -22,8 +22,8 @@ from .naming import CAUSES, CHANNELS, family, measured
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    from ...metrics.interfaces import TickSource
     from ...metrics.records import ChannelInfo
-    from ...monitor import Monitor
 
 __all__ = ["MonitorCollector", "exposition", "families", "registry"]
 
@@ -48,7 +48,7 @@ def families() -> Iterator[Metric]:
     yield from socketio.families()
 
 
-def registry(monitor: Monitor) -> CollectorRegistry:
+def registry(monitor: TickSource) -> CollectorRegistry:
     """A registry of one Monitor's metrics, to expose by means of your own.
 
     It holds no numbers itself: it reads them from the Monitor when it is collected, on any
@@ -62,7 +62,7 @@ def registry(monitor: Monitor) -> CollectorRegistry:
     return made
 
 
-async def exposition(monitor: Monitor, accept: str = "") -> tuple[bytes, str]:
+async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]:
     """One scrape of a Monitor, in which the event loop gets its turn after each metric.
 
     Args:
@@ -99,7 +99,7 @@ class _One:
 class MonitorCollector:
     """What prometheus_client asks for the metrics of a Monitor."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: TickSource) -> None:
         self._monitor = monitor
 
     def describe(self) -> Iterator[Metric]:
@@ -115,7 +115,7 @@ class MonitorCollector:
         yield _info({"node": node, "epoch": snapshot.epoch, "version": __version__})
         now = {
             "probe_failures": monitor.probe_failures,
-            "cpu": monitor.gauges.used,
+            "cpu": monitor.cpu_seconds,
             "own": monitor.own_seconds,
         }
         for column in measured():

@@ -14,19 +14,19 @@ from prometheus_client.metrics_core import (
 )
 
 from ...metrics.column import WIRE
-from ...metrics.columns import CHANNEL, SAMPLE, Column
+from ...metrics.columns import CHANNEL, SAMPLE, SNAPSHOT, Column
 
-__all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name"]
+__all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name", "prefixed"]
 
 _UNITS = {"s": "seconds", "B": "bytes"}
 
 _SKIPPED = frozenset({"seq", "elapsed"})
 """Gauges that describe a row of the samples table rather than the server."""
 
+_TOTAL = {column.name: column for column in SNAPSHOT}
+
 _ALSO = (
-    Column(
-        "peak", "gauge", "connections", "Int64", "Most connections open at once since the start."
-    ),
+    _TOTAL["peak"],
     # Of the last tick they would say little of what there was between two scrapes.
     Column("cpu", "counter", "s", "Float64", "CPU time that the process has used."),
     Column(
@@ -36,13 +36,7 @@ _ALSO = (
         "Float64",
         "Time that the Monitor itself has taken for its ticks, watchers included.",
     ),
-    Column(
-        "uptime",
-        "gauge",
-        "s",
-        "Float64",
-        "Time since the Monitor began to count, by the monotonic clock.",
-    ),
+    _TOTAL["uptime"],
     Column(
         "probe_failures",
         "counter",
@@ -51,7 +45,7 @@ _ALSO = (
         "Exceptions inside a probe: each may have left something uncounted.",
     ),
 )
-"""What is told besides the columns of a Sample, or in another sense than there."""
+"""Metrics that are no column of a Sample, or have another meaning there."""
 
 CAUSES = Column(
     "close_causes",
@@ -62,14 +56,15 @@ CAUSES = Column(
     "does not tell.",
 )
 
+
+def prefixed(column: Column, prefix: str, about: str) -> Column:
+    """Return a column of another table as a metric, its name and its definition prefixed."""
+    definition = f"{about}: {column.definition[0].lower()}{column.definition[1:]}"
+    return dataclasses.replace(column, name=f"{prefix}_{column.name}", definition=definition)
+
+
 CHANNELS = tuple(
-    dataclasses.replace(
-        column,
-        name=f"channel_{column.name}",
-        definition=f"Per channel: {column.definition[0].lower()}{column.definition[1:]}",
-    )
-    for column in CHANNEL
-    if column.name != "channel"
+    prefixed(column, "channel", "Per channel") for column in CHANNEL if column.name != "channel"
 )
 """What is told of channels, each with a label ``channel``."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...metrics.columns import Column
+from ...metrics.columns import SOCKETIO, Column
 from ...metrics.histogram import Histogram
 from .buckets import cumulative
-from .naming import family
+from .naming import family, prefixed
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ...metrics.socketio import Stats
 
 __all__ = ["families", "metrics"]
+
+
+_TABLE = {column.name: prefixed(column, "socketio", "Socket.IO") for column in SOCKETIO}
 
 
 def _counter(name: str, unit: str, definition: str) -> Column:
@@ -28,10 +31,8 @@ def _gauge(name: str, unit: str, definition: str) -> Column:
 
 _NAMESPACES = {
     "open": _gauge("clients", "clients", "clients in the namespace."),
-    "connected": _counter("connected", "clients", "clients that the namespace has let in."),
-    "refused": _counter(
-        "refused", "clients", "clients that the namespace's connect handler has turned away."
-    ),
+    "connected": _TABLE["connected"],
+    "refused": _TABLE["refused"],
     "disconnected": _counter("left", "clients", "clients that have left the namespace."),
     "rooms": _gauge("rooms", "rooms", "rooms of the namespace that the application has made."),
     "memberships": _gauge(
@@ -42,13 +43,7 @@ _NAMESPACES = {
 }
 """What is known of a namespace → the column that it becomes."""
 
-_EVENTS = {
-    "received": _counter("received", "events", "how often clients sent the event to a handler."),
-    "emitted": _counter(
-        "emitted", "events", "how often this server emitted the event, to however many clients."
-    ),
-    "errors": _counter("errors", "errors", "how often the event's handler raised."),
-}
+_EVENTS = {name: _TABLE[name] for name in ("received", "emitted", "errors")}
 """The same of an event."""
 
 _REASONS = Column(

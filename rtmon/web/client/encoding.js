@@ -1,13 +1,11 @@
 /** From what a user hands over to what goes on the wire, and back. Pure. */
 
+import { BINARY } from "./catalog.js";
 import { OptionError } from "./errors.js";
 
 const CHUNK = 0x01;
 const ATTACHED = 0x02;
 const METADATA = { version: "1", source: "rtmon-js" };
-
-/** Message types whose `data` may be bytes as a whole. */
-const CARRIERS = new Set(["publish", "room_message", "private_message"]);
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -26,9 +24,9 @@ export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
   }
   const bytes = bytesOf(payload.data);
   if (bytes !== null) {
-    if (!CARRIERS.has(type)) {
-      const carriers = [...CARRIERS].join(", ");
-      throw new OptionError(`The data of '${type}' is bytes, which only ${carriers} carry.`);
+    if (!BINARY.has(type)) {
+      const types = [...BINARY].join(", ");
+      throw new OptionError(`The data of '${type}' is bytes, which only ${types} carry.`);
     }
     payload = { ...payload, data: undefined };
   }

@@ -1,6 +1,6 @@
 /** What keeps a client going: connects, waits, connects again, and passes on what happens. */
 
-import { ABNORMAL, NORMAL } from "./closes.js";
+import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { ConnectionLost, RequestTimeout } from "./errors.js";
 import { checkToken } from "./options.js";
 import { Session } from "./session.js";

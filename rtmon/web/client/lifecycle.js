@@ -1,12 +1,12 @@
-/** Whether a client is connected, and if not, when it tries again. Pure: time is passed in. */
+/** Decides when and whether a client reconnects. Pure: time is passed in. */
 
-import { NORMAL, describe, mayReconnect } from "./closes.js";
+import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
 
-/** A server's word on when to come back counts for so long at most: a slip of a few digits must
- * not send clients away for good. */
+/** The longest that a server can ask clients to wait, so that a slip of a few digits does not send
+ * them away for good. */
 const LONGEST_WAIT = 3_600_000;
 
-/** The wait after so many failures in a row, from 1; null to give up. */
+/** Return the wait after a number of failures in a row, from 1; null to give up. */
 export function backoffDelay({ base, factor, max, jitter, attempts }, failures, random) {
   if (attempts !== null && failures > attempts) return null;
   const bound = Math.min(max, base * factor ** (failures - 1));
@@ -24,22 +24,24 @@ export class Lifecycle {
   connections = 0;
   /** In a row. */
   failures = 0;
-  /** Once closed for good without having been asked to: why. */
+  /** Why the client gave up; null if it did not. */
   ended = null;
   #backoff;
   #stableAfter;
   #random;
+  #token;
   #opened = null;
   #away = null;
   #downtime = 0;
 
-  constructor({ backoff, stableAfter }, random) {
+  constructor({ backoff, stableAfter, token }, random) {
     this.#backoff = backoff;
     this.#stableAfter = stableAfter;
     this.#random = random;
+    this.#token = token;
   }
 
-  /** Time without a connection after the first one, up to now. */
+  /** Return the time without a connection after the first one, up to now. */
   downtime(now) {
     return this.#downtime + (this.#away === null ? 0 : now - this.#away);
   }
@@ -49,7 +51,7 @@ export class Lifecycle {
     return change("connecting", this.state, { attempt: this.failures });
   }
 
-  /** The server has welcomed the client. */
+  /** Take the server's welcome. */
   opened(now) {
     this.connections += 1;
     this.#opened = now;
@@ -62,7 +64,7 @@ export class Lifecycle {
     return change("reconnect", "open", { attempt, downtime });
   }
 
-  /** An attempt has failed. Returns what to tell; the last one's delay says when to try again. */
+  /** Take a failed attempt. Returns the changes; the delay of the last says when to try again. */
   failed(now, error, retryAfter = null) {
     this.failures += 1;
     const delay = this.#delay(retryAfter);
@@ -76,7 +78,7 @@ export class Lifecycle {
     return delay === null ? [said, this.#giveUp(now, null, reason, error)] : [said];
   }
 
-  /** The connection has ended without having been asked to. Returns as `failed`. */
+  /** Take the end of a connection that the user did not ask for. Returns as `failed`. */
   lost(now, code, reason, { retry = null, retryAfter = null } = {}) {
     if (this.#opened !== null) {
       if (now - this.#opened >= this.#stableAfter) this.failures = 0;
@@ -86,7 +88,7 @@ export class Lifecycle {
     }
     this.failures += 1;
     const back = retry ?? mayReconnect(code);
-    const delay = back ? this.#delay(retryAfter) : null;
+    const delay = back && this.#hasToken(code) ? this.#delay(retryAfter) : null;
     reason ||= describe(code);
     const said = change("close", this.state, { code, reason, attempt: this.failures, delay });
     return delay === null ? [said, this.#giveUp(now, code, reason, null)] : [said];
@@ -97,10 +99,16 @@ export class Lifecycle {
     return change("closing", "closing");
   }
 
-  /** It is closed, as somebody wanted. */
+  /** Close, as the user asked. */
   closed(now) {
     this.#end(now);
     return change("close", "closed", { code: NORMAL, reason: "closed here" });
+  }
+
+  /** Whether the client has another token than the one it was closed for. */
+  #hasToken(code) {
+    if (code === TOKEN_EXPIRED) return typeof this.#token === "function";
+    return code !== NO_TOKEN || this.#token !== undefined;
   }
 
   #delay(retryAfter) {

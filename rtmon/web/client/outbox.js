@@ -1,13 +1,8 @@
 /** What is to be sent, and what was sent but may not have arrived. Pure: time is passed in. */
 
+import { EPHEMERAL, REPEATABLE } from "./catalog.js";
 import { ConnectionLost, MessageExpired, QueueFull } from "./errors.js";
 import { REMEMBERED } from "./limits.js";
-
-/** Message types that do no harm when they come twice under one id: docs/protocol.md. */
-const REPEATABLE = new Set(["publish", "chat_message", "room_message", "presence", "history"]);
-
-/** Message types that mean nothing later. */
-export const EPHEMERAL = new Set(["typing_start", "typing_end"]);
 
 /** One message on its way out. */
 export class Entry {

@@ -5,20 +5,13 @@
  * `tick` when `due` says so, and passes on what `takeEvents` gives.
  */
 
-import { NO_TOKEN, TOKEN_EXPIRED } from "./closes.js";
+import { EPHEMERAL } from "./catalog.js";
 import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
-import { EPHEMERAL } from "./outbox.js";
 import { CHAT, Place, placeKey } from "./places.js";
-import { Receiver } from "./receiving.js";
-import { Sender } from "./sending.js";
-
-/** Whether there is something else to show than what a connection was closed for. */
-function mayReturn(token, code) {
-  if (code === TOKEN_EXPIRED) return typeof token === "function";
-  return code !== NO_TOKEN || token !== undefined;
-}
+import { Receiver } from "./receiver.js";
+import { Sender } from "./sender.js";
 
 export class Session {
   /** Between the server's welcome and the end of the connection. */
@@ -102,8 +95,7 @@ export class Session {
     for (const { type } of this.outbox.lost()) {
       this.problem(`'${type}' was sent, but may not have arrived.`);
     }
-    const { retryAfter } = this;
-    const retry = mayReturn(this.options.token, code) ? this.retry : false;
+    const { retry, retryAfter } = this;
     const changes = this.lifecycle.lost(now, code, this.dead ?? reason, { retry, retryAfter });
     return this.#after(changes);
   }

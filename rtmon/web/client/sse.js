@@ -6,7 +6,7 @@
  * types that it was not told before, and would come back by itself.
  */
 
-import { ABNORMAL, NORMAL } from "./closes.js";
+import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { OptionError } from "./errors.js";
 import { addressOf, withQuery } from "./websocket.js";
 

@@ -68,7 +68,7 @@ export class Buffer {
 
 /** One channel, or a pattern: see rtmon.d.ts. */
 export class Subscription {
-  #attendance;
+  #membership;
   #handler;
   #since;
   #wants;
@@ -80,12 +80,12 @@ export class Subscription {
   #pattern;
 
   /** @param handler called with each message; null where somebody iterates */
-  constructor(attendance, channel, handler, since, buffer) {
+  constructor(membership, channel, handler, since, buffer) {
     if (typeof channel !== "string" || channel === "") {
       throw new OptionError(`'${channel}' is no channel: give a name, or a pattern.`);
     }
     this.channel = channel;
-    this.#attendance = attendance;
+    this.#membership = membership;
     this.#handler = handler;
     this.#since = since;
     this.#wants = matcher(channel);
@@ -105,11 +105,11 @@ export class Subscription {
   }
 
   publish(data) {
-    return this.#attendance.publish(this.channel, data);
+    return this.#membership.publish(this.channel, data);
   }
 
   close() {
-    this.#attendance.unsubscribe(this);
+    this.#membership.unsubscribe(this);
     this.#begun.reject(new ClientClosed("The subscription is closed."));
     this.#buffer.end();
   }
@@ -122,7 +122,7 @@ export class Subscription {
       next: () => {
         if (this.#behind && this.#buffer.length === 0) {
           this.#behind = false;
-          this.#attendance.rewind(this.#place, this.position);
+          this.#membership.rewind(this.#place, this.position);
         }
         return this.#buffer.next();
       },
@@ -178,7 +178,7 @@ export class Subscription {
     this.#buffer.end(error);
   }
 
-  /** A publication has come. Returns whether it was dropped for good. */
+  /** Take a publication. Returns true if it was dropped for good. */
   put(message) {
     const { channel, position } = message;
     if (!this.#pattern && !this.#place?.entered) return false;
@@ -197,13 +197,13 @@ export class Subscription {
     if (gap === null) return false;
     const mine = Object.freeze({ ...message, payload: message.payload.data ?? null, gap });
     if (reading) return this.#buffer.put(mine);
-    this.#attendance.call(this.#handler, mine);
+    this.#membership.call(this.#handler, mine);
     return false;
   }
 }
 
-/** Who of the user's subscriptions gets what, and which rooms the client is in. */
-export class Attendance {
+/** The user's subscriptions and rooms. */
+export class Membership {
   #engine;
   #subscriptions = new Set();
 
@@ -214,7 +214,7 @@ export class Attendance {
     this.publish = publish;
   }
 
-  /** Hand a publication to all who want it. Returns how many lost something for it. */
+  /** Pass a publication to its subscriptions. Returns how many dropped a message for it. */
   publication(message) {
     let lost = 0;
     for (const each of [...this.#subscriptions]) {

@@ -12,7 +12,7 @@ from websockets.extensions.permessage_deflate import (
 from websockets.protocol import State
 
 from rtmon import Monitor
-from rtmon.probes.websockets.connection_class import probed
+from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import Pair
 from tests.servers.fanout.receiver import Receiver
 
@@ -34,7 +34,7 @@ class Traced(ServerConnection):
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
     from rtmon.core.guarded_connection import GuardedServerConnection
-    from rtmon.servers.fanout.frames import obstacle
+    from rtmon.servers.fanout.selftest import obstacle
 
     if kind == "fast" and obstacle() is None:
         return probed(monitor, ServerConnection, way="fast")
@@ -69,6 +69,6 @@ def read(pair: Pair, receiver: Receiver) -> None:
 
 def shares(kind: str) -> bool:
     """Whether such connections are sent shared frames here."""
-    from rtmon.servers.fanout.frames import obstacle
+    from rtmon.servers.fanout.selftest import obstacle
 
     return obstacle() is None and kind != "traced"

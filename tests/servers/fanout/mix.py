@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 import rtmon
 from rtmon import Monitor
-from rtmon.metrics.histogram import BYTE, Recorder
+from rtmon.metrics.histogram import BYTE, HistogramRecorder
 from rtmon.probes.websockets.pair import frame_bytes
 from rtmon.servers.fanout import Group
 from rtmon.servers.fanout.frames import is_fragmenting
@@ -251,7 +251,7 @@ class Mix:
         """What the server has sent equals what clients have read, and so do the sizes."""
         counted = [member for member in self.members if member.meter is not None]
         snapshot = self.monitor.collector.snapshot(0.0, 0.0)
-        sizes = Recorder(BYTE)
+        sizes = HistogramRecorder(BYTE)
         for member in counted:
             for message in member.receiver.messages:
                 sizes.record(len(message.encode() if isinstance(message, str) else message))

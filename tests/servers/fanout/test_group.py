@@ -17,7 +17,7 @@ from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.probes.websockets import flat
 from rtmon.servers.fanout import Group, broadcasting
-from rtmon.servers.fanout.frames import obstacle
+from rtmon.servers.fanout.selftest import obstacle
 from tests.servers.fanout import mix
 from tests.servers.fanout.members import KINDS, open_pair, read, shares
 from tests.servers.fanout.receiver import Receiver

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import serve
 from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
 from rtmon.core.batching import Batch
 from rtmon.hub import ChannelOptions, Hub
+from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.flat import TESTED
 from rtmon.servers.fanout import group
 from rtmon.servers.fanout.frames import frame
@@ -97,7 +99,7 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
             await _ask(client, "subscribe", channel="news")
         (session,) = [
             one
-            for one in hub.audience.sessions.values()
+            for one in hub.connections.values()
             if one.peer.remote == f"127.0.0.1:{restless.local_address[1]}"
         ]
         ways = (
@@ -109,10 +111,10 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
         expected = []
         for number in range(200):
             await hub.publish("news", number)
-            if hub.audience.channels.has(session, "news"):
+            if hub.registry.subscriptions.has(session, "news"):
                 expected.append(("news", number))
             if number % 5 == 4:
-                await session.receive(json.dumps(ways[number // 5 % len(ways)]))
+                await hub.receive(session, json.dumps(ways[number // 5 % len(ways)]))
             if number % 3 == 2:
                 await asyncio.sleep(0)
         session.flush()
@@ -155,11 +157,11 @@ async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
             await _ask(ada, "ping")
             (name,) = {
                 session.name
-                for session in hub.audience.sessions.values()
+                for session in hub.connections.values()
                 if session.peer.remote == f"127.0.0.1:{ada.local_address[1]}"
             }
-        await until(lambda: len(hub.audience.sessions) == 6)
-        hub.reception.arrivals.flush()
+        await until(lambda: len(hub.connections) == 6)
+        hub._parts.join_leave.flush()
         for client in clients:
             about: list[str] = []
             async with asyncio.timeout(60):
@@ -196,12 +198,42 @@ async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch)
         AsyncExitStack() as stack,
     ):
         clients = [await stack.enter_async_context(connect(server.url)) for _ in range(20)]
-        hub.reception.arrivals.flush()
+        hub._parts.join_leave.flush()
         assert len(framed) == 1
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
             await _ask(clients[0], "ping")
             assert len(framed) == min(2 + 2 * number, 4)  # who speaks no longer types
+
+
+@pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
+async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the hub's handler alone, and no server of rtmon's, all subscribers get one frame."""
+    framed = []
+
+    def counted(*arguments: Any) -> bytes:
+        framed.append(arguments)
+        return frame(*arguments)
+
+    monkeypatch.setattr(group, "frame", counted)
+    hub = Hub(announce=60.0)
+    async with (
+        serve(handler(hub), "127.0.0.1", 0, compression=None, **serve_arguments(hub)) as server,
+        AsyncExitStack() as stack,
+    ):
+        host, port = next(iter(server.sockets)).getsockname()[:2]
+        url = f"ws://{host}:{port}"
+        clients = [await stack.enter_async_context(connect(url)) for _ in range(20)]
+        for client in clients:
+            await _ask(client, "subscribe", channel="news")
+        for number in range(3):
+            await hub.publish("news", number)
+            assert len(framed) == number + 1
+        expected = [("news", number) for number in range(3)]
+        assert [await _publications(client, 3) for client in clients] == [expected] * 20
+        await hub.aclose()
 
 
 async def test_people_come_and_go_while_much_is_published(
@@ -243,9 +275,9 @@ async def test_people_come_and_go_while_much_is_published(
             going_on = asyncio.create_task(_go_on(hub))
             await asyncio.gather(*visitors)
             going_on.cancel()
-        await until(lambda: len(hub.audience.sessions) == 1)
-        kept = hub.audience._outlets
-        kept_members = {key: len(outlet) for key, outlet in kept._outlets.items()}
+        await until(lambda: len(hub.connections) == 1)
+        kept = hub._parts.broadcast.receivers
+        kept_members = {key: len(one) for key, one in kept._receivers.items()}
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
         stats = hub.channel_stats()["channel:news"]

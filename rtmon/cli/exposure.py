@@ -1,0 +1,74 @@
+"""Warnings for the operator of a server that other machines can reach without authentication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from ..core.addresses import is_loopback
+
+__all__ = ["listening_on", "open_dashboard", "open_server", "warn"]
+
+
+def listening_on(host: str, port: int) -> str:
+    """Return the ``host:port`` that a listener is bound to; a wildcard stays one."""
+    name = host or "0.0.0.0"  # noqa: S104 - shown, not bound
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def open_server(
+    host: str,
+    port: int,
+    *,
+    hub: bool,
+    auth: bool,
+    files: Path | None,
+    origins: Iterable[str] | None,
+    admin: bool,
+) -> str | None:
+    """Describe what `rtmon serve` lets any client do.
+
+    None if clients have to authenticate, or only this machine can reach it.
+
+    Args:
+        host: the interface that it listens on.
+        port: the port that it listens on.
+        hub: False for ``--echo``.
+        auth: whether clients have to show a token.
+        files: the folder for files, if the hub takes any.
+        origins: other origins whose pages may use the hub.
+        admin: whether there is an admin listener.
+    """
+    if auth or is_loopback(host):
+        return None
+    where = f"no authentication, so any program that can reach {listening_on(host, port)} can"
+    if hub:
+        opened = f"The hub has {where} connect under any name, read and write in every room and "
+        opened += "channel, and see the names of all clients."
+        if files is not None:
+            opened += f" It can upload files into {files}."
+        if "*" in (origins or ()):
+            opened += " So can web pages of any origin, in the browsers of their visitors."
+        opened += " Ask for tokens (--jwt-key-file), or listen on 127.0.0.1."
+    else:
+        opened = f"The echo server has {where} connect and send. Listen on 127.0.0.1 otherwise."
+    return f"{opened} The admin listener is on 127.0.0.1 only." if admin else opened
+
+
+def open_dashboard(host: str, port: int) -> str | None:
+    """Describe what `rtmon dashboard` shows; None if only this machine can reach it."""
+    if is_loopback(host):
+        return None
+    return (
+        "The dashboard has no authentication, so any program that can reach "
+        f"{listening_on(host, port)} can read the names, addresses and errors of all clients. Put "
+        "a proxy with a login in front, or listen on 127.0.0.1."
+    )
+
+
+def warn(words: str | None) -> None:
+    """Print a warning to standard error, in red where that is a terminal; nothing for None."""
+    if words is not None:
+        typer.secho(f"WARNING: {words}", err=True, fg="red", bold=True)

@@ -1,0 +1,29 @@
+"""What a session reports to the engine: messages, changes of state, and parts of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .records import Change, Message
+
+__all__ = ["Chunk", "Event", "Replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of a file from the server."""
+
+    file: str
+    offset: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A message that was passed on before, and comes again for a subscription that was behind."""
+
+    message: Message
+
+
+Event: TypeAlias = Message | Replayed | Change | Chunk

@@ -1,0 +1,136 @@
+"""One connection of a client: reads, writes, and cuts it when it is dead."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from websockets.exceptions import ConnectionClosed
+
+from ..core.clock import Clock
+from ..protocol.close import effective_code
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+    from .session import Session
+
+__all__ = ["TransportLink"]
+
+logger = logging.getLogger("rtmon.client")
+
+_STALL = 1.0
+"""Seconds by which a timer is late when this program, or its machine, stood still."""
+
+
+class TransportLink:
+    """Moves messages between a session and a connection.
+
+    Args:
+        session: decides what is sent, and when the connection is dead.
+        connection: an open one.
+        clock: where time comes from.
+        passed: called when the session may have events.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        connection: ClientConnection,
+        *,
+        clock: Clock,
+        passed: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self.connection = connection
+        self._now = clock.monotonic
+        self._passed = passed
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Write what the session has to send."""
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Cut the connection, since the peer does not answer any more."""
+        self.connection.transport.abort()
+
+    async def run(self, *, welcome_within: float) -> tuple[int, str]:
+        """Run until the connection has ended.
+
+        Args:
+            welcome_within: seconds until the server must have spoken.
+
+        Returns:
+            The close code, and the reason.
+        """
+        tasks = [asyncio.create_task(self._guard(work)) for work in (self._write(), self._watch())]
+        expiry = asyncio.get_running_loop().call_later(welcome_within, self._greeted)
+        try:
+            await self._read()
+        finally:
+            expiry.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        protocol = self.connection.protocol
+        sent, received = protocol.close_sent, protocol.close_rcvd
+        code = effective_code(
+            None if sent is None else sent.code, None if received is None else received.code
+        )
+        return code, "" if received is None else received.reason
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Cut the connection if its writer or its watch fails."""
+        try:
+            await work
+        except Exception:
+            logger.exception("the client failed; it connects again")
+            self.abort()
+
+    def _greeted(self) -> None:
+        if not self._session.connected:
+            self._session.dead = "the server said no welcome: is it a hub?"
+            self.abort()
+
+    async def _read(self) -> None:
+        session = self._session
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                session.receive(await self.connection.recv(), self._now())
+                self._passed()
+                self._wake.set()
+
+    async def _write(self) -> None:
+        session = self._session
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                self._wake.clear()
+                while (data := session.next(self._now())) is not None:
+                    await self.connection.send(data)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._wake.wait()
+
+    async def _watch(self) -> None:
+        # Beside the writer, which a link that takes nothing any more holds up.
+        session = self._session
+        while True:
+            session.tick(self._now())
+            self._passed()
+            if session.dead is not None:
+                self.abort()
+                return
+            pause, before = max(0.01, self._pause() or 1.0), self._now()
+            await asyncio.sleep(pause)
+            if self._now() - before > pause + _STALL:
+                # This program has read nothing meanwhile: silence says nothing about the link.
+                session.heartbeat.heard(self._now())
+
+    def _pause(self) -> float | None:
+        """Seconds until it is time for something; a second at most."""
+        now = self._now()
+        return max(0.001, min(1.0, self._session.due(now) - now))

@@ -1,0 +1,25 @@
+"""SI prefixes for numbers shown to people. Pure."""
+
+from __future__ import annotations
+
+__all__ = ["PREFIXES", "scale"]
+
+PREFIXES = ("", "k", "M", "G", "T", "P")
+"""Decimal prefixes, each for a thousand of the one before."""
+
+
+def scale(value: float, *, limit: float = 1000.0) -> tuple[float, str]:
+    """Divide a number by a power of 1000 so that it stays below a limit.
+
+    Args:
+        value: a number in base units.
+        limit: bound of the result, below 1000 where rounding could otherwise show ``1000``.
+
+    Returns:
+        The scaled number and its prefix, such as ``(1.86, "k")``.
+    """
+    step = 0
+    while abs(value) >= limit and step < len(PREFIXES) - 1:
+        value /= 1000
+        step += 1
+    return value, PREFIXES[step]

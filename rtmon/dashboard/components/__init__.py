@@ -1,0 +1,1 @@
+"""Parts of a page, each of its own: bar, tiles, charts, close codes, tables."""

@@ -1,0 +1,205 @@
+"""The overview of one feed: tiles, charts, close codes and tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import panel as pn
+
+from ...feeds.feed import Feed
+from ...feeds.paused import Still
+from ...metrics import csvtext
+from ...views.freshness import FreshnessTracker
+from ...views.numbers import clock
+from ...views.points import Timeline
+from ...views.tiles import tiles
+from ..components import closes, socketio, tables
+from ..components.bar import Bar
+from ..components.charts import Charts
+from ..components.component import html
+from ..components.tiles import html as tiles_html
+from ..theme import FONT, asset, tokens
+
+__all__ = ["Overview"]
+
+TILE_SAMPLES = 600
+"""Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a
+second."""
+
+TABLE_EVERY = 2
+"""Ticks between two looks at the tables: numbers that change faster cannot be read."""
+
+
+class Overview:
+    """Everything that one page, or one notebook cell, shows of a feed.
+
+    Call :meth:`update` about once a second, inside ``panel.io.hold()``.
+
+    Args:
+        feed: the feed to show; its maker starts and closes it.
+        notebook: True in a notebook cell, False on a page of its own.
+    """
+
+    def __init__(self, feed: Feed, *, notebook: bool = False) -> None:
+        self.feed = feed
+        self._reading = feed
+        self._notebook = notebook
+        self._tracker = FreshnessTracker()
+        self._timeline = Timeline()
+        self._ticks = 0
+        self._event_seq = 0
+        self._stale = False
+        kind = ["notebook"] if notebook else []
+        self.bar = Bar(
+            themed=not notebook,
+            css_classes=[*kind, "notebook" if notebook else "sticky"],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.charts = Charts(notebook=notebook, now=feed.now())
+        self.tiles = html("tiles.css")
+        self.closes = html("closes.css")
+        self.connections = tables.connections_table()
+        self.channels = tables.channels_table()
+        self.socketio = socketio.table()
+        self.events = tables.events_table()
+        self._body = self._compose(kind)
+        fonts = f":host {{ --rt-font: {FONT}; }}"
+        sheets = [asset("layout.css"), fonts, *([tokens(notebook=True)] if notebook else [])]
+        self.root = pn.Column(
+            self.bar,
+            self._body,
+            css_classes=["view", *kind],
+            stylesheets=sheets,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.bar.download = lambda: self._csv("samples", self._reading.samples())
+        self.events.download = lambda: self._csv("events", self._reading.events())
+        self.socketio.download = lambda: self._csv("socketio", self._reading.socketio())
+        self.channels.download = lambda: self._csv("channels", self._reading.channels())
+        self.connections.download = self._connections_csv
+        self.bar.param.watch(self._on_paused, "paused")
+        self.bar.param.watch(lambda _: self._draw_charts(anew=True), "window")
+        self.connections.param.watch(lambda _: self._draw_connections(), "query")
+        self.update()
+
+    @property
+    def parts(self) -> list[Any]:
+        """All components that change, except the charts, which are always sent whole."""
+        lists = [self.connections, self.socketio, self.channels, self.events]
+        return [self.bar, self._body, self.tiles, self.closes, *lists]
+
+    def _compose(self, kind: list[str]) -> pn.Column:
+        closes_card = _box("card", self.closes, sheet="card.css")
+        cards = [*self.charts.cards.values(), closes_card]
+        for table in (self.connections, self.socketio, self.channels, self.events):
+            table.param.update(margin=0, sizing_mode="stretch_width")
+        return _box(
+            "body",
+            self.tiles,
+            _box("grid", *cards),
+            self.connections,
+            self.socketio,
+            _box("lists", self.channels, self.events),
+            extra=kind,
+        )
+
+    def update(self) -> None:
+        """Show what the feed has now."""
+        self._draw_freshness()
+        if self._reading is not self.feed:
+            return
+        latest = self.feed.latest()
+        anew = self._timeline.follow(latest.epoch if latest else None)
+        fresh = self._timeline.extend(self.feed.samples(self._timeline.seq))
+        if anew:
+            self._event_seq = self._ticks = 0
+        if fresh or anew:
+            self._draw_charts(fresh=fresh, anew=anew)
+        if fresh or anew or self._ticks == 0:
+            self._draw_numbers()
+        if self._ticks % TABLE_EVERY == 0:
+            self._draw_connections()
+            self._draw_channels()
+            self._draw_socketio()
+            self._draw_events()
+        self._ticks += 1
+
+    def _on_paused(self, event: Any) -> None:
+        self._reading = Still(self.feed) if event.new else self.feed
+        self._ticks = 0
+        self.update()
+
+    def _draw_freshness(self) -> None:
+        paused_at = self._reading.now() if self._reading is not self.feed else None
+        freshness = self._tracker.assess(self.feed, paused_at=paused_at)
+        self.bar.freshness = {
+            "kind": freshness.kind,
+            "pill": freshness.pill,
+            "banner": freshness.banner,
+        }
+        status = self.feed.status
+        parts = [status.node or status.source]
+        if status.node and status.source not in status.node:
+            parts.append(status.source)
+        latest = self._reading.latest()
+        if latest is not None:
+            parts.append(f"{clock(latest.time)} UTC")
+        self.bar.source = " · ".join(parts)
+        if freshness.stale != self._stale:
+            self._stale = freshness.stale
+            kept = [name for name in self._body.css_classes if name != "stale"]
+            self._body.css_classes = [*kept, "stale"] if self._stale else kept
+
+    def _draw_charts(self, *, fresh: Any = (), anew: bool = False) -> None:
+        self.charts.show(
+            list(self._timeline.points), list(fresh), window=self.bar.window, anew=anew
+        )
+
+    def _draw_numbers(self) -> None:
+        snapshot = self._reading.snapshot()
+        since = max(0, self._timeline.seq - TILE_SAMPLES)
+        self.tiles.html = tiles_html(tiles(self._reading.samples(since), snapshot))
+        self.closes.html = closes.html(snapshot.close_codes if snapshot else {})
+
+    def _draw_connections(self) -> None:
+        query = tables.connection_query(self.connections.query)
+        self.connections.page = tables.connections_page(self._reading, query)
+
+    def _draw_channels(self) -> None:
+        channels = self._reading.channels()
+        self.channels.visible = bool(channels)  # only a hub has them
+        self.channels.page = tables.channels_page(channels)
+
+    def _draw_socketio(self) -> None:
+        rows = self._reading.socketio()
+        self.socketio.visible = bool(rows)  # only a Socket.IO server has them
+        self.socketio.page = socketio.page(rows)
+
+    def _draw_events(self) -> None:
+        since = max(0, self._event_seq - tables.EVENTS_SHOWN)
+        events = self._reading.events(since)
+        if events:
+            self._event_seq = events[-1].seq
+        self.events.page = tables.events_page(events[-tables.EVENTS_SHOWN :])
+
+    def _connections_csv(self) -> tuple[str, str]:
+        asked = tables.connection_query(self.connections.query)
+        everything = self._reading.connections(replace(asked, offset=0, limit=None))
+        return self._csv("connections", everything.rows)
+
+    def _csv(self, table: str, rows: Any) -> tuple[str, str]:
+        stamp = clock(self._reading.now()).replace(":", "")
+        return f"{table}-{stamp}.csv", "".join(csvtext.lines(table, rows))
+
+
+def _box(name: str, *content: Any, sheet: str = "layout.css", extra: Any = ()) -> pn.Column:
+    return pn.Column(
+        *content,
+        css_classes=[name, *extra],
+        stylesheets=[asset(sheet)],
+        sizing_mode="stretch_width",
+        margin=0,
+    )

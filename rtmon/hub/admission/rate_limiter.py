@@ -1,0 +1,63 @@
+"""Rate limit of one connection: a token bucket. Pure: time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.token_bucket import Bucket
+from ...protocol import limits
+
+__all__ = ["RateLimiter"]
+
+
+class RateLimiter:
+    """Limits the messages of one connection, and recognizes a flood.
+
+    A message that finds no token is refused. So many refused in a row that they can only be a flood
+    end the connection.
+
+    Args:
+        rate: messages a second, lastingly.
+        burst: messages at once.
+        now: the time.
+    """
+
+    __slots__ = ("_bucket", "_strikes")
+
+    def __init__(self, *, rate: float, burst: int, now: float) -> None:
+        self._bucket = Bucket(rate=rate, burst=burst, now=now)
+        self._strikes = 0
+
+    @property
+    def flooded(self) -> bool:
+        """Whether so many messages in a row were refused that the connection must be closed."""
+        return self._strikes >= limits.FLOOD_STRIKES
+
+    def take(self, now: float, shared: Sequence[Bucket] = ()) -> float:
+        """Take a token for a message.
+
+        Args:
+            now: the time.
+            shared: buckets of several connections that must have a token, too.
+
+        Returns:
+            0.0 if the message is accepted, else the seconds until it would be.
+        """
+        bucket = self._bucket
+        wait = bucket.wait(now)
+        if shared:
+            wait = max(wait, *(other.wait(now) for other in shared))
+        if wait:
+            self._strikes += 1
+            return wait
+        bucket.take()
+        for other in shared:
+            other.take()
+        if self._strikes and bucket.fullness >= 0.5:
+            # The bucket is half full again: the client has paused.
+            self._strikes = 0
+        return 0.0
+
+    def refund(self) -> None:
+        """Put back the token of a message that is bounded by something else."""
+        self._bucket.put_back()

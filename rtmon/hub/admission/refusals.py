@@ -1,0 +1,61 @@
+"""Refusals: clients that are not let in, why, and how many."""
+
+from __future__ import annotations
+
+from ...errors import ProtocolError
+from ...protocol import close
+from ..context import HubContext
+from ..transports.base import Peer
+
+__all__ = ["Refusals", "close_code"]
+
+_CODES = {
+    "full": close.TRY_AGAIN_LATER,
+    "internal": close.INTERNAL_ERROR,
+    "overloaded": close.TRY_AGAIN_LATER,
+    "rate_limited": close.TRY_AGAIN_LATER,
+    "token_expired": close.TOKEN_EXPIRED,
+    "too_many_connections": close.TRY_AGAIN_LATER,
+    "unavailable": close.TRY_AGAIN_LATER,
+}
+"""Error code → close code of a refused connection; UNAUTHORIZED for all others."""
+
+_COUNTED = frozenset(
+    {*_CODES, "forbidden", "invalid_message", "invalid_payload", "invalid_token", "unauthorized"}
+)
+"""Error codes that are counted by themselves."""
+
+
+def close_code(error: ProtocolError) -> int:
+    """Return the code that a refused connection is closed with."""
+    return _CODES.get(error.code, close.UNAUTHORIZED)
+
+
+class Refusals:
+    """Tells clients that they are refused, and counts it.
+
+    Args:
+        context: of the hub.
+
+    Attributes:
+        counts: error code → refused clients; an application's own codes are counted as ``other``.
+    """
+
+    def __init__(self, context: HubContext) -> None:
+        self.counts: dict[str, int] = {}
+        self._context = context
+
+    def count(self, peer: Peer, error: ProtocolError) -> None:
+        """Count a refused client, and report it to the Monitor."""
+        reason = error.code if error.code in _COUNTED else "other"
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        peer.refused(close_code(error), f"{error.code}: {error.message}")
+
+    def answer(self, peer: Peer, error: ProtocolError) -> int:
+        """Send a client the reason of its refusal. Returns the code to close with.
+
+        A full server does not send a message: the close code says it.
+        """
+        if error.code != "full":
+            peer.send(peer.codec.encode(self._context.messages.error(error)))
+        return close_code(error)

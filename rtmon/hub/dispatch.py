@@ -1,0 +1,181 @@
+"""Inbound messages: rate limit, decoding, the handler, and the answer when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import ProtocolError
+from ..protocol import binary, close, limits
+from ..protocol.catalog import HEARTBEATS, BatchIn
+from ..protocol.codecs import JSON, Codec
+from ..protocol.envelope import Envelope
+from ..protocol.payload import DataIn
+from .admission.limits import RateLimits
+from .connection import Connection
+from .context import HubContext
+from .files.uploads import Uploads
+from .handlers import Handler, with_payload_types
+from .handlers.custom import CustomHandler
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger("rtmon.hub")
+
+
+class Dispatcher:
+    """Takes the messages of clients, and calls their handlers.
+
+    Args:
+        context: of the hub.
+        rates: limits how many messages are accepted.
+        uploads: takes binary file chunks.
+        handlers: message type → handler, of the protocol; ``batch`` is the dispatcher's own.
+        custom: message type → handler, of the application.
+    """
+
+    def __init__(
+        self,
+        context: HubContext,
+        *,
+        rates: RateLimits,
+        uploads: Uploads,
+        handlers: Mapping[str, Handler],
+        custom: Mapping[str, CustomHandler],
+    ) -> None:
+        self._context = context
+        self._rates = rates
+        self._uploads = uploads
+        self._handlers = with_payload_types({**handlers, "batch": self._batch})
+        self._custom = custom
+
+    @property
+    def protocol_types(self) -> Collection[str]:
+        """The message types of the protocol, which an application cannot redefine."""
+        return self._handlers.keys()
+
+    async def receive(self, connection: Connection, data: str | bytes) -> None:
+        """Take a message from a client. It never raises for what the message contains."""
+        if connection.intercept is not None:
+            await connection.intercept(data)
+            return
+        if not self.admit(connection, data):
+            return
+        codec = JSON if isinstance(data, str) else connection.codec
+        attached: bytes | None = None
+        try:
+            if isinstance(data, bytes) and data[:1] == bytes((binary.CHUNK,)):
+                connection.active = connection.heard
+                await self._uploads.chunk(connection, *binary.decode_chunk(data))
+                return
+            if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
+                data, attached = binary.decode_attached(data)
+            envelope = codec.decode(data)
+        except ProtocolError as error:
+            connection.error(error, reply_to=codec.salvage_id(data))
+        else:
+            await self.handle(connection, envelope, codec, attached)
+
+    def admit(self, connection: Connection, data: str | bytes | msgspec.Raw) -> bool:
+        """Return whether a client may send a message now; if not, answer or close it."""
+        now = connection.heard = self._context.clock()
+        wait = self._rates.take(connection, now)
+        if not wait:
+            return True
+        if connection.limiter.flooded:
+            connection.peer.close(close.POLICY, "flood: you went on sending far above your rate")
+        else:
+            refused = ProtocolError(
+                "rate_limited",
+                "You send too much, on this connection or all of yours: wait, then send it again.",
+                retry=True,
+                retry_after=math.ceil(wait * 1000) / 1000,
+            )
+            codec = JSON if isinstance(data, str) else connection.codec
+            if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
+                with contextlib.suppress(ProtocolError):
+                    data, _ = binary.decode_attached(data)
+            connection.error(refused, reply_to=codec.salvage_id(data))
+        return False
+
+    async def handle(
+        self,
+        connection: Connection,
+        envelope: Envelope,
+        codec: Codec,
+        attached: bytes | None = None,
+    ) -> None:
+        """Call the handler of a message, and answer with an error if it fails.
+
+        Args:
+            connection: the client's.
+            envelope: the message.
+            codec: the codec of its payload.
+            attached: bytes beside the envelope, which belong into its payload.
+        """
+        try:
+            await self._dispatch(connection, envelope, codec, attached)
+        except ProtocolError as error:
+            connection.error(error, reply_to=envelope.id)
+        except Exception:
+            logger.exception("the handler of %r failed", envelope.type)
+            failed = ProtocolError(
+                "internal", "The server failed at this; it has been logged.", retry=True
+            )
+            connection.error(failed, reply_to=envelope.id)
+
+    async def _batch(
+        self, connection: Connection, payload: BatchIn, _: Envelope, codec: Codec
+    ) -> None:
+        for number, raw in enumerate(payload.messages):
+            if connection.peer.closing:
+                return
+            # The batch itself was counted as its first message.
+            if number and not self.admit(connection, raw):
+                continue
+            try:
+                inner = codec.decode(raw)
+            except ProtocolError as error:
+                connection.error(error, reply_to=codec.salvage_id(raw))
+                continue
+            if inner.type == "batch":
+                nested = ProtocolError("invalid_message", "A batch must not hold another batch.")
+                connection.error(nested, reply_to=inner.id)
+            else:
+                await self.handle(connection, inner, codec)
+
+    async def _dispatch(
+        self, connection: Connection, envelope: Envelope, codec: Codec, attached: bytes | None
+    ) -> None:
+        kind = envelope.type
+        if kind not in HEARTBEATS:
+            connection.active = connection.heard
+        known = self._handlers.get(kind)
+        if known is not None:
+            payload: Any = codec.payload(envelope.payload, known[0], of=kind)
+            if attached is not None:
+                payload = _with_data(attached, payload, kind)
+            await known[1](connection, payload, envelope, codec)
+            return
+        custom = self._custom.get(kind)
+        if custom is None:
+            raise ProtocolError(
+                "unknown_type",
+                f"There is no message type {kind[: limits.TYPE_LENGTH]!r} that a client may send.",
+            )
+        result = await custom.function(connection, custom.decode(codec, envelope.payload, kind))
+        if result is not None:
+            connection.ack(envelope, data=result)
+
+
+def _with_data(attached: bytes, payload: Any, kind: str) -> Any:
+    if not issubclass(type(payload), DataIn):
+        raise ProtocolError(
+            "invalid_message", f"{kind!r} has no data, so none can stand beside its envelope."
+        )
+    return msgspec.structs.replace(payload, data=attached, encoding=None)

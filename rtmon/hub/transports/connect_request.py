@@ -1,0 +1,167 @@
+"""What a client asks for when it connects: in its address, or in Socket.IO's ``auth``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qs
+
+import msgspec
+
+from ...errors import ProtocolError
+from ...protocol import limits
+from ...protocol.catalog import Position
+from ...protocol.codecs import JSON
+from ...protocol.envelope import Envelope
+from ..admission.authentication import Credentials, User, bearer
+from ..places import CHAT, channel_key, room_key
+from .positions import Positions
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+    from ..hub import Hub
+    from .base import Peer
+
+__all__ = ["ConnectRequest", "connect", "credentials_of"]
+
+_PLACES = limits.ROOMS_PER_CLIENT + limits.CHANNELS_PER_CLIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectRequest:
+    """A client's claims, and the places it asks to enter.
+
+    Attributes:
+        name: the display name that it claims.
+        user: the user id that it claims.
+        since: the position in the chat that it returns with.
+        token: a token in the address; a hub uses it only if its options say so.
+        places: keys of rooms and channels → the position it returns with.
+        positions: the positions as one text, see :mod:`.positions`; they take precedence.
+    """
+
+    name: str | None = None
+    user: str | None = None
+    since: Position | None = None
+    token: str | None = field(default=None, repr=False)
+    places: dict[str, Position | None] = field(default_factory=dict)
+    positions: str = ""
+
+    @classmethod
+    def of(cls, query: str) -> Self:
+        """Parse ``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``; the last two may repeat."""
+        if not query:
+            return cls()
+        try:
+            asked = parse_qs(query, max_num_fields=2 * _PLACES)
+        except ValueError:  # no honest client has so many fields
+            asked = {}
+        rooms = dict.fromkeys(room_key(name) for name in asked.get("room", ()))
+        channels = dict.fromkeys(channel_key(name) for name in asked.get("channel", ()))
+        return cls(
+            name=_first(asked, "name"),
+            user=_first(asked, "user"),
+            since=_position(_first(asked, "epoch"), _first(asked, "offset")),
+            token=_first(asked, "token"),
+            places={**rooms, **channels},
+        )
+
+    def with_name(self, name: str) -> Self:
+        """Return a copy with this display name, unless the client claims one."""
+        return self if self.name else replace(self, name=name)
+
+    def with_positions(self, positions: str | None) -> Self:
+        """Return a copy with the positions that a returning client has."""
+        return replace(self, positions=positions or "")
+
+
+def credentials_of(
+    hub: Hub,
+    peer: Peer,
+    wanted: ConnectRequest,
+    headers: Iterable[tuple[str, str]],
+    *,
+    said: str | None = None,
+) -> Credentials | None:
+    """Return the credentials that a client presents; None if the hub does not authenticate.
+
+    The first token counts of those in ``Authorization``, beside the request, and, only if the
+    hub's options allow it, in the address.
+
+    Args:
+        hub: the hub.
+        peer: the transport's side of the connection.
+        wanted: parsed from its address.
+        headers: of the request.
+        said: a token beside the request.
+    """
+    if not hub.authenticates:
+        return None
+    token, by_name = bearer(headers)
+    return Credentials(
+        token=token or said or (wanted.token if hub.options.token_in_query else None),
+        headers=by_name,
+        address=peer.remote,
+        transport=peer.transport,
+    )
+
+
+async def connect(
+    hub: Hub,
+    peer: Peer,
+    wanted: ConnectRequest,
+    *,
+    credentials: Credentials | None = None,
+    identity: User | None = None,
+) -> Connection:
+    """Open a client's connection, and enter all places it asks for; failures are sent to it.
+
+    Raises:
+        ProtocolError: the client is refused.
+    """
+    wrong: ProtocolError | None = None
+    known: dict[str, Position | None] = {}
+    try:
+        known = Positions.parse(wanted.positions)
+    except ProtocolError as error:
+        wrong = error
+    since = known.pop(CHAT, None) or wanted.since
+    connection = await hub.open(
+        peer,
+        name=wanted.name,
+        user=wanted.user,
+        since=since,
+        credentials=credentials,
+        identity=identity,
+    )
+    if wrong is not None:
+        connection.error(wrong)
+    try:
+        for key, at in {**wanted.places, **known}.items():
+            kind, _, name = key.partition(":")
+            if kind in _ENTER:
+                payload = msgspec.json.encode({kind: name, **({} if at is None else {"since": at})})
+                envelope = Envelope(type=_ENTER[kind], payload=msgspec.Raw(payload))
+                await hub.handle(connection, envelope, JSON)
+    except BaseException:
+        hub.closed(connection)
+        raise
+    return connection
+
+
+_ENTER = {"room": "join_room", "channel": "subscribe"}
+"""Kind of place → the message that enters it."""
+
+
+def _first(asked: dict[str, list[str]], key: str) -> str | None:
+    values = asked.get(key)
+    return values[0] if values else None
+
+
+def _position(epoch: str | None, offset: str | None) -> Position | None:
+    with contextlib.suppress(ValueError):
+        if epoch and offset and offset.isascii() and offset.isdigit():
+            return Position(epoch=epoch, offset=int(offset[:18]))
+    return None

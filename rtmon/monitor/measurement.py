@@ -1,0 +1,210 @@
+"""Measure one process: its counters, the event loop it ticks on, and where its ticks go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..core.ticker import Beats
+from ..errors import MonitorError
+from ..metrics.collector import Collector, Tick
+from ..metrics.text import safe_text
+from .attachment import Attachment
+from .outputs import Outputs
+from .process_gauges import ProcessGauges
+from .pulse import Pulse
+
+if TYPE_CHECKING:
+    from ..core.clock import Clock
+    from ..metrics.interfaces import Purpose, Sink
+    from ..metrics.records import Snapshot
+
+__all__ = ["Measurement"]
+
+logger = logging.getLogger("rtmon")
+
+LAG_SECONDS = 0.1
+"""How often the lateness of the event loop is measured."""
+
+FAILURE_LOG_SECONDS = 60.0
+"""Shortest time between two failures of probes that are logged."""
+
+
+class Measurement:
+    """Counts and ticks for a Monitor, in its process and in those forked from it.
+
+    Args:
+        node: name of this server process; None for host name and process id.
+        interval: seconds between ticks.
+        clock: where time comes from.
+        closed_kept: closed connections to remember.
+
+    Attributes:
+        collector: the counters; another one after a fork.
+        gauges: CPU and memory of the process.
+        probe_failures: exceptions inside probes so far.
+        outputs: sinks and listeners.
+        own_seconds: time that all ticks have taken so far.
+        closed: True once there are no more ticks.
+    """
+
+    def __init__(
+        self, *, node: str | None, interval: float, clock: Clock, closed_kept: int
+    ) -> None:
+        self.clock = clock
+        self.interval = interval
+        self.outputs = Outputs()
+        self.closed = False
+        self._node = node
+        self._closed_kept = closed_kept
+        self._pulse = Pulse()
+        self._failure_logged = -FAILURE_LOG_SECONDS
+        self._reset()
+
+    def _reset(self) -> None:
+        """Begin a new epoch in this process."""
+        self._process = os.getpid()
+        self.collector = Collector(
+            node=safe_text(self._node) or f"{socket.gethostname()}-{self._process}",
+            epoch=secrets.token_hex(4),
+            now=self.clock.monotonic(),
+            closed_kept=self._closed_kept,
+        )
+        self.gauges = ProcessGauges(self.clock)
+        self.probe_failures = 0
+        self.own_seconds = 0.0
+        self._own: float | None = None
+        self._finalizer: Any = weakref.finalize(self, self.outputs.finish, self.collector)
+
+    @property
+    def ticking(self) -> bool:
+        """True while the event loop that is measured runs."""
+        return self._pulse.live()
+
+    def arm(self, purpose: Purpose) -> bool:
+        """Tick on the running loop; see :meth:`rtmon.Monitor.arm`."""
+        if not self.closed:
+            if os.getpid() != self._process:
+                self._continue_after_fork()
+            return self._pulse.arm(purpose, self._begin)
+        if purpose == "serve":
+            raise MonitorError("this Monitor is closed; make a new one for a new server")
+        return False
+
+    def _continue_after_fork(self) -> None:
+        """Begin a new epoch in a process that was forked off, as a server's workers are.
+
+        What was counted before belongs to the parent, and so do the loop, the listeners, and the
+        sinks, whose threads have stayed there.
+        """
+        self._finalizer.detach()
+        before = self.collector
+        self._reset()
+        self.collector.succeed(before)
+        self._pulse.forget()
+        for sink in self.outputs.abandon():
+            self.event(
+                "sink detached", f"{sink!r} stayed with the process this one was forked from"
+            )
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        wanted = partial(Measurement._wanted, armed=self._pulse.armed)
+        actions = ((self.interval, Measurement._tick), (LAG_SECONDS, Measurement._record_lag))
+        for interval, action in actions:
+            Beats(self, interval, wanted=wanted, action=action).start(loop)
+
+    def _wanted(self, armed: int) -> bool:
+        return armed == self._pulse.armed and not self.closed
+
+    def _record_lag(self, late: float) -> None:
+        self.collector.lag.record(late)
+
+    def tick(self) -> Tick:
+        """Tick now; see :meth:`rtmon.Monitor.tick`."""
+        if self._pulse.foreign():
+            raise MonitorError("tick() belongs to the thread whose event loop is measured")
+        return self._tick()
+
+    def _tick(self, _late: float = 0.0) -> Tick:
+        began = time.perf_counter()
+        tick = self.collector.tick(
+            self.clock.monotonic(),
+            self.clock.time(),
+            cpu=self.gauges.cpu(),
+            memory=self.gauges.memory(),
+            own=self._own,
+        )
+        for attachment in self.outputs.hand_on(tick):
+            self.event("sink detached", f"{attachment.sink!r} failed: {attachment.failed!r}")
+        self._own = time.perf_counter() - began
+        self.own_seconds += self._own
+        return tick
+
+    def close(self) -> None:
+        """Tick a last time, finish all sinks, and stop. Idempotent, from any thread."""
+        if self.closed:
+            return
+        if self._pulse.foreign():
+            done = threading.Event()
+
+            def close() -> None:
+                self._finish()
+                done.set()
+
+            self._pulse.call(close)
+            done.wait(timeout=10)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.closed:
+            return
+        self._tick()
+        self.closed = True
+        self.collector.stop()
+        self.outputs.finish(self.collector)
+
+    def event(self, kind: str, detail: str) -> None:
+        """Add a line to the event log."""
+        self.collector.events.add(kind, self.clock.time(), detail=detail)
+
+    def probe_failed(self, exc: Exception) -> None:
+        """Count an exception inside a probe, and log it unless one was logged lately."""
+        self.probe_failures += 1
+        now = time.monotonic()
+        if now - self._failure_logged >= FAILURE_LOG_SECONDS:
+            self._failure_logged = now
+            logger.error(
+                "a probe failed (%d times so far); the connection is not affected",
+                self.probe_failures,
+                exc_info=exc,
+            )
+
+    def attach(self, sink: Sink) -> Attachment:
+        """Hand every tick to a sink; see :meth:`rtmon.Monitor.attach`."""
+        if self.closed:
+            raise MonitorError("this Monitor is closed; nothing more would come")
+        return self.outputs.attach(sink, self, self.collector)
+
+    def detach(self, sink: Sink) -> None:
+        """Let a sink write what is waiting, and finish it; without effect if it is not attached."""
+        attachment = self.outputs.remove(sink)
+        if attachment is not None:
+            if not self._pulse.foreign() and not self.closed:
+                attachment.offer(self._tick())
+            attachment.finish(self.collector.connections())
+
+    def snapshot(self) -> Snapshot:
+        """Return the totals; see :meth:`rtmon.Monitor.snapshot`."""
+        published = self.collector.published()
+        if (self.closed or self._pulse.foreign()) and published is not None:
+            return published
+        return self.collector.snapshot(self.clock.monotonic(), self.clock.time())

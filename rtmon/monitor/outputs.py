@@ -1,0 +1,87 @@
+"""Hand ticks on to sinks and listeners."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import MonitorError
+from .attachment import Attachment, Owner
+
+if TYPE_CHECKING:
+    from ..metrics.collector import Collector, Tick
+    from ..metrics.interfaces import Sink
+
+__all__ = ["Outputs"]
+
+logger = logging.getLogger("rtmon")
+
+
+class Outputs:
+    """The sinks and listeners of one Monitor."""
+
+    def __init__(self) -> None:
+        self._attachments: dict[Sink, Attachment] = {}
+        self._listeners: dict[object, Callable[[Tick], None]] = {}
+
+    def attach(self, sink: Sink, owner: Owner, collector: Collector) -> Attachment:
+        """Open a sink and give it a thread of its own.
+
+        Raises:
+            MonitorError: the sink is attached already.
+        """
+        if sink in self._attachments:
+            raise MonitorError(f"{sink!r} is attached to this Monitor already")
+        sink.open(collector.node, collector.epoch)
+        attachment = self._attachments[sink] = Attachment(sink, weakref.ref(owner))
+        return attachment
+
+    def remove(self, sink: Sink) -> Attachment | None:
+        """Forget a sink; returns its attachment, which has not finished yet."""
+        return self._attachments.pop(sink, None)
+
+    def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
+        """Call a function with every tick; returns a function that ends this."""
+        key = object()
+        self._listeners[key] = listener
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    @property
+    def listening(self) -> bool:
+        """True if there is any listener."""
+        return bool(self._listeners)
+
+    def hand_on(self, tick: Tick) -> list[Attachment]:
+        """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
+        failed = []
+        for attachment in list(self._attachments.values()):
+            attachment.offer(tick)
+            if attachment.failed is not None:
+                self.remove(attachment.sink)
+                failed.append(attachment)
+        for listener in list(self._listeners.values()):
+            try:
+                listener(tick)
+            except Exception:  # a listener must not stop the ticks
+                logger.exception("a watcher of the Monitor failed")
+        return failed
+
+    def finish(self, collector: Collector) -> None:
+        """Finish all sinks and forget all listeners."""
+        while self._attachments:
+            _, attachment = self._attachments.popitem()
+            attachment.finish(collector.connections())
+        self._listeners.clear()
+
+    def abandon(self) -> list[Sink]:
+        """Forget all sinks and listeners without finishing them; returns the sinks."""
+        sinks = list(self._attachments)
+        self._attachments.clear()
+        self._listeners.clear()
+        return sinks

@@ -1,0 +1,40 @@
+"""Tell a handler that failed from one that was cancelled or left by its peer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["cancelled", "failed"]
+
+
+def failed(
+    exc: BaseException | None,
+    *,
+    left: Callable[[Exception], bool],
+    task: asyncio.Task[Any] | None = None,
+) -> bool:
+    """Return True if a handler has failed, rather than been left by its peer or cancelled.
+
+    In a group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the handler's
+    task was cancelled: it came out of something that the handler awaited.
+
+    Args:
+        exc: exception that left the handler; None if there was none.
+        left: returns True for an exception that only says that the peer has left.
+        task: the handler's task; None for the current one.
+    """
+    if isinstance(exc, BaseExceptionGroup):
+        return any(failed(inner, left=left, task=task) for inner in exc.exceptions)
+    if isinstance(exc, asyncio.CancelledError):
+        return not cancelled(exc, task)
+    return isinstance(exc, Exception) and not left(exc)
+
+
+def cancelled(exc: BaseException | None, task: asyncio.Task[Any] | None = None) -> bool:
+    """Return True if an exception is the cancellation of a task, by default the current one."""
+    if not isinstance(exc, asyncio.CancelledError):
+        return False
+    task = task or asyncio.current_task()
+    return task is not None and task.cancelling() > 0

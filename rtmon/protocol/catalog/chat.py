@@ -1,0 +1,123 @@
+"""Chat with everybody, private messages, typing indicators and notifications."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+import msgspec
+
+from .. import compat
+from ..message_type import MessageType
+from ..payload import DataIn, DataOut, PayloadOut, required
+from ..values import Id, Text
+
+__all__ = [
+    "ChatIn",
+    "ChatMessage",
+    "Notification",
+    "PrivateIn",
+    "PrivateMessage",
+    "Typing",
+    "TypingNote",
+]
+
+
+class ChatIn(compat.Room, frozen=True, kw_only=True):
+    """Sends a chat message to everybody or, with ``room``, to a room."""
+
+    text: Text
+    echo: bool | None = None
+    ack: bool = False
+
+
+class ChatMessage(PayloadOut, frozen=True, kw_only=True):
+    """A client has sent a chat message to everybody."""
+
+    client_id: str
+    name: str
+    text: str
+    timestamp: int
+    epoch: str
+    offset: int
+
+
+class PrivateIn(DataIn, compat.Receiver, frozen=True, kw_only=True):
+    """Sends a message to one client."""
+
+    spelled: ClassVar = ("to",)
+
+    text: Text | None = None
+    data: Any = None
+    encoding: Literal["base64"] | None = None
+    ack: bool = False
+
+    def __post_init__(self) -> None:
+        required(self.where, "to")
+        super().__post_init__()
+
+
+class PrivateMessage(DataOut, frozen=True, kw_only=True):
+    """A client has sent a message to this client alone.
+
+    Attributes:
+        sender: client id of the sender.
+        user: user of the sender.
+        to: client id of the receiver.
+    """
+
+    sender: str = msgspec.field(name="from")
+    name: str
+    user: str | None = None
+    to: str
+    timestamp: int
+    text: str | None = None
+
+
+class Typing(compat.Room, frozen=True, kw_only=True):
+    """Says that the client's user began or stopped typing: to everybody, a room or one client."""
+
+    to: Id | None = None
+
+
+class TypingNote(PayloadOut, frozen=True, kw_only=True):
+    """A client's user began or stopped typing: to everybody, to a room or to this client."""
+
+    client_id: str
+    name: str
+    room: str | None = None
+    to: str | None = None
+
+
+class Notification(DataOut, frozen=True, kw_only=True):
+    """The server notifies a user, on all connections of that user."""
+
+    title: str
+    text: str = ""
+    level: str = "info"
+
+
+MESSAGE_TYPES: Final = (
+    MessageType(
+        "chat_message",
+        incoming=ChatIn,
+        outgoing=ChatMessage,
+        acknowledged=True,
+        positioned="chat",
+        repeatable=True,
+        unsolicited=True,
+    ),
+    MessageType(
+        "private_message",
+        incoming=PrivateIn,
+        outgoing=PrivateMessage,
+        acknowledged=True,
+        unsolicited=True,
+    ),
+    MessageType(
+        "typing_start", incoming=Typing, outgoing=TypingNote, ephemeral=True, unsolicited=True
+    ),
+    MessageType(
+        "typing_end", incoming=Typing, outgoing=TypingNote, ephemeral=True, unsolicited=True
+    ),
+    MessageType("notification", outgoing=Notification, unsolicited=True),
+)

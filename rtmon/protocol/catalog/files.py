@@ -1,0 +1,121 @@
+"""Files: offered, sent in chunks, done or aborted; and downloaded."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from .. import compat, limits
+from ..message_type import MessageType
+from ..payload import PayloadIn, PayloadOut
+from ..values import Count, Id, Name, Sha256, Text
+
+__all__ = [
+    "Accept",
+    "FileAbort",
+    "FileChunk",
+    "FileDone",
+    "FileNote",
+    "FileOffer",
+    "FileOffered",
+    "FilePart",
+]
+
+
+class FileOffer(PayloadIn, frozen=True, kw_only=True):
+    """Offers a file to the server, to one client or to a room.
+
+    With the ``file`` id of an earlier offer, it resumes that transfer.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FILE_NAME_LENGTH)]
+    size: Count
+    sha256: Sha256 | None = None
+    mime: Annotated[str, msgspec.Meta(max_length=limits.FILE_MIME_LENGTH)] | None = None
+    file: Id | None = None
+    to: Id | None = None
+    room: Name | None = None
+
+
+class FileOffered(PayloadOut, frozen=True, kw_only=True):
+    """Offers a file to the client, which takes it with ``ack {file, offset}``.
+
+    Attributes:
+        sender: client id of the sender.
+    """
+
+    file: str
+    name: str
+    size: int
+    sha256: str
+    sender: str | None = msgspec.field(name="from", default=None)
+    mime: str | None = None
+    room: str | None = None
+
+
+class FileChunk(compat.ChunkNumber, frozen=True, kw_only=True):
+    """A chunk of a file, from clients that cannot send the binary form.
+
+    A chunk with ``chunkIndex`` and ``totalChunks`` belongs to the latest ``file_metadata``.
+    """
+
+    spelled: ClassVar = ("file",)
+
+    file: Id | None = None
+    offset: Count = 0
+    data: bytes | list[Annotated[int, msgspec.Meta(ge=0, le=255)]]
+
+    def __post_init__(self) -> None:
+        if self.index is None and self.file is None:
+            raise ValueError("file is missing")
+        super().__post_init__()
+
+
+class FilePart(PayloadOut, frozen=True, kw_only=True):
+    """A chunk of a file, for clients that cannot take the binary form."""
+
+    file: str
+    offset: int
+    data: bytes
+
+
+class FileDone(PayloadIn, frozen=True, kw_only=True):
+    """Says that the client has sent all chunks."""
+
+    file: Id
+    sha256: Sha256 | None = None
+
+
+class FileAbort(PayloadIn, frozen=True, kw_only=True):
+    """Ends a transfer that is not complete."""
+
+    file: Id
+    reason: Text = ""
+
+
+class FileNote(PayloadOut, frozen=True, kw_only=True):
+    """The server has all of a file (``file_done``), or ends its transfer (``file_abort``)."""
+
+    file: str
+    name: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    reason: str | None = None
+
+
+class Accept(PayloadIn, frozen=True, kw_only=True):
+    """Takes an offered file, and says how many of its bytes the client has."""
+
+    file: Id
+    offset: Count = 0
+
+
+MESSAGE_TYPES: Final = (
+    MessageType(
+        "file_offer", incoming=FileOffer, outgoing=FileOffered, reply="ack", unsolicited=True
+    ),
+    MessageType("file_chunk", incoming=FileChunk, outgoing=FilePart),
+    MessageType("file_done", incoming=FileDone, outgoing=FileNote, reply="file_done"),
+    MessageType("file_abort", incoming=FileAbort, outgoing=FileNote, reply="ack", unsolicited=True),
+)

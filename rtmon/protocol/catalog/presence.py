@@ -1,0 +1,99 @@
+"""Presence, joins and leaves, and the history of a place."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from .. import compat, limits
+from ..message_type import MessageType
+from ..payload import PayloadOut, Position
+from ..values import Name
+
+__all__ = ["History", "HistoryIn", "Member", "People", "Presence", "PresenceIn"]
+
+
+class Member(PayloadOut, frozen=True, kw_only=True):
+    """One client, as other clients see it."""
+
+    client_id: str
+    name: str
+    user: str | None = None
+    info: Any = None
+
+
+class People(PayloadOut, frozen=True, kw_only=True):
+    """Clients have joined or left, or users have come online or gone offline.
+
+    Attributes:
+        client_id, name, user: of the first of ``users``, for clients that read no further.
+        count: clients or users that joined or left; ``users`` names them, up to a limit.
+        user_count: clients that are connected now, or members of ``room``; of ``user_online``
+            and ``user_offline``, users that are online now.
+    """
+
+    client_id: str
+    name: str
+    user_count: int
+    count: int
+    users: list[Member]
+    user: str | None = None
+    room: str | None = None
+
+
+class PresenceIn(compat.Room, frozen=True, kw_only=True):
+    """Asks for the subscribers of a channel, the members of a room, or all clients."""
+
+    channel: Name | None = None
+
+
+class Presence(PayloadOut, frozen=True, kw_only=True):
+    """Lists the subscribers of a channel, the members of a room, or all clients.
+
+    Attributes:
+        count: of all of them; ``members`` names them, up to a limit.
+    """
+
+    count: int
+    members: list[Member]
+    channel: str | None = None
+    room: str | None = None
+
+
+class HistoryIn(compat.Room, frozen=True, kw_only=True):
+    """Asks for the history of a channel, of a room, or of the chat."""
+
+    channel: Name | None = None
+    since: Position | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=limits.HISTORY_PAGE)] = 100
+
+
+class History(PayloadOut, frozen=True, kw_only=True):
+    """Publications from a history, oldest first, as whole messages.
+
+    Attributes:
+        epoch, offset: the position after the last of ``messages``, to ask on from.
+        more: true if there is more to ask for.
+        recovered: false if something between ``since`` and the first message is lost.
+    """
+
+    epoch: str
+    offset: int
+    messages: list[msgspec.Raw]
+    more: bool
+    recovered: bool
+    channel: str | None = None
+    room: str | None = None
+
+
+MESSAGE_TYPES: Final = (
+    MessageType("user_joined", outgoing=People, unsolicited=True),
+    MessageType("user_left", outgoing=People, unsolicited=True),
+    MessageType("user_online", outgoing=People, unsolicited=True),
+    MessageType("user_offline", outgoing=People, unsolicited=True),
+    MessageType(
+        "presence", incoming=PresenceIn, outgoing=Presence, reply="presence", repeatable=True
+    ),
+    MessageType("history", incoming=HistoryIn, outgoing=History, reply="history", repeatable=True),
+)

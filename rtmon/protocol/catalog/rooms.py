@@ -1,0 +1,70 @@
+"""Rooms: joining and leaving them, and messages to their members."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+from .. import compat
+from ..message_type import MessageType
+from ..payload import DataIn, DataOut, Position, required
+from ..values import Text
+
+__all__ = ["JoinRoom", "LeaveRoom", "RoomIn", "RoomMessage"]
+
+
+class JoinRoom(compat.Room, frozen=True, kw_only=True):
+    """Joins a room; with ``since``, the messages after that position follow."""
+
+    spelled: ClassVar = ("room",)
+
+    since: Position | None = None
+
+    def __post_init__(self) -> None:
+        required(self.where, "room")
+
+
+class LeaveRoom(compat.Room, frozen=True, kw_only=True):
+    """Leaves a room, or all rooms if it names none."""
+
+
+class RoomIn(DataIn, compat.Room, frozen=True, kw_only=True):
+    """Sends a message to a room that the client is a member of."""
+
+    spelled: ClassVar = ("room",)
+
+    text: Text | None = None
+    data: Any = None
+    encoding: Literal["base64"] | None = None
+    echo: bool | None = None
+    ack: bool = False
+
+    def __post_init__(self) -> None:
+        required(self.where, "room")
+        super().__post_init__()
+
+
+class RoomMessage(DataOut, frozen=True, kw_only=True):
+    """A member has sent a message to a room."""
+
+    room: str
+    client_id: str
+    name: str
+    timestamp: int
+    epoch: str
+    offset: int
+    text: str | None = None
+
+
+MESSAGE_TYPES: Final = (
+    MessageType("join_room", incoming=JoinRoom, reply="ack"),
+    MessageType("leave_room", incoming=LeaveRoom, reply="ack"),
+    MessageType(
+        "room_message",
+        incoming=RoomIn,
+        outgoing=RoomMessage,
+        acknowledged=True,
+        positioned="room",
+        repeatable=True,
+        unsolicited=True,
+    ),
+)

@@ -1,0 +1,91 @@
+"""Base classes of the payloads of all message types."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+import msgspec
+
+from .values import Count, Id, check_data
+
+__all__ = ["DataIn", "DataOut", "PayloadIn", "PayloadOut", "Position", "required"]
+
+
+class PayloadIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the payloads that clients send.
+
+    Attributes:
+        spelled: fields that must be sent, in one of several spellings, so that each has a default.
+    """
+
+    spelled: ClassVar[tuple[str, ...]] = ()
+
+
+class PayloadOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of the payloads that the server sends; fields with default values are left out."""
+
+
+class DataIn:
+    """Mix-in for payloads from a client whose ``data`` may be bytes as a whole.
+
+    Not a struct: two structs with fields of their own cannot both be bases of a third.
+    """
+
+    __slots__ = ()
+
+    data: Any
+    encoding: str | None
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None:
+            self.content()
+        elif not isinstance(self.data, bytes):
+            check_data(self.data)
+
+    def content(self) -> Any:
+        """Return ``data``, decoded if it is base64.
+
+        Raises:
+            TypeError, ValueError: it is not base64.
+        """
+        if self.encoding is None or isinstance(self.data, bytes):
+            return self.data
+        if not isinstance(self.data, str):
+            raise TypeError("data must be base64, as encoding says")
+        return base64.b64decode(self.data, validate=True)
+
+
+class DataOut(PayloadOut, frozen=True, kw_only=True):
+    """Base of the payloads from the server whose ``data`` may be bytes as a whole.
+
+    Attributes:
+        data: like JSON, or bytes as a whole.
+        encoding: ``base64`` where ``data`` is bytes and the codec has no binary.
+    """
+
+    data: Any = None
+    encoding: str | None = None
+
+
+class Position(PayloadIn, frozen=True, kw_only=True):
+    """Position in the history of a channel, a room or the chat.
+
+    Attributes:
+        epoch: life of the history; a history that was lost begins another epoch.
+        offset: number of the latest publication received.
+    """
+
+    epoch: Id
+    offset: Count
+
+
+def required(value: str | None, field: str) -> str:
+    """Return the value of a field that has several spellings.
+
+    Raises:
+        ValueError: the client sent none of them.
+    """
+    if value is None:
+        raise ValueError(f"{field} is missing")
+    return value

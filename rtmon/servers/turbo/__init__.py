@@ -1,0 +1,1 @@
+"""Faster paths for connections of ``websockets``, on the versions they were tested with."""

@@ -1,0 +1,228 @@
+"""Keepalive pings of many connections, sent from few shared timers.
+
+The library gives every connection a task, and two timers for each of its pings. Here connections
+whose pings are due at about the same time share one timer, and a ping that can be written at once
+is. Everything that would have to wait runs in a task of its own, as in the library: a peer that
+does not read, a pong that is late, a connection that is closing. What a peer or an application can
+see is the same: the times and payloads of pings, ``latency``, and the close code 1011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import struct
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the same in Python, for platforms without a compiled wheel
+    from websockets.utils import apply_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ...probes.websockets.tally import Tally
+
+__all__ = ["GRAINS", "SharedKeepalive"]
+
+GRAINS = 1000
+"""Timer slots in a ``ping_interval``: a ping is late by at most a thousandth of the interval."""
+
+_ROUNDING = 1e-6
+_payload = struct.Struct("!I").pack
+_PAYLOAD_SIZE = 4
+_PONG = b"\x8a\x84"
+"""First two bytes of a client's answer to a keepalive ping: a masked pong of four bytes."""
+_PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # with its mask
+
+
+class SharedKeepalive(ServerConnection):
+    """Front of a probed connection class that sends keepalive pings from shared timers."""
+
+    _tally: Tally
+    _pings: ClassVar[_Pings | None] = None
+
+    def start_keepalive(self) -> None:
+        interval = self.ping_interval
+        if interval is None or not 0 < interval < math.inf or self.debug:
+            super().start_keepalive()
+            return
+        cls, pings = type(self), self._pings
+        if pings is None or pings.loop is not self.loop:
+            pings = cls._pings = _Pings(self.loop)
+        turn = _Turn(self, pings)
+        # The library does nothing with it but to cancel it when the connection is lost.
+        self.keepalive_task = turn  # type: ignore[assignment]
+        pings.plan(turn, self.loop.time() + interval, interval)
+
+    def _took_pong(self, data: bytes) -> bool:
+        """Handle the data if it is one pong to a keepalive ping; return False otherwise.
+
+        Call it only while the parser stands between two frames, with nothing read or waiting.
+        """
+        if len(data) != _PONG_SIZE or not data.startswith(_PONG):
+            return False
+        protocol = self.protocol
+        for limit in (protocol.max_message_size, protocol.max_fragment_size):
+            if limit is not None and limit < _PAYLOAD_SIZE:
+                return False  # the library's limits hold for control frames, too
+        frame = Frame(Opcode.PONG, apply_mask(data[6:], data[2:6]))
+        connection: Any = self
+        connection._count_wire(len(data))  # noqa: SLF001 - the same object's
+        self.acknowledge_pings(bytes(frame.data))
+        try:
+            self._tally.frame_received(frame)
+        except Exception as exc:
+            connection.monitor.probe_failed(exc)
+        return True
+
+
+class _Pings:
+    """Timer slots of one event loop, each with the connections to ping then."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._due: dict[float, set[_Turn]] = {}
+
+    def plan(self, turn: _Turn, when: float, interval: float) -> None:
+        """Schedule the next ping on that slot's shared timer.
+
+        Args:
+            turn: of the connection.
+            when: by the clock of the loop.
+            interval: the connection's ``ping_interval``.
+        """
+        grain = interval / GRAINS
+        due = math.ceil(when / grain - _ROUNDING) * grain
+        turns = self._due.get(due)
+        if turns is None:
+            turns = self._due[due] = set()
+            self.loop.call_at(due, self._come, due)
+        turns.add(turn)
+        turn.among = turns
+
+    def _come(self, due: float) -> None:
+        turns = self._due.pop(due)
+        while turns:
+            turns.pop().come()
+
+
+class _Turn:
+    """Keepalive state of one connection; stands in the place of the library's task."""
+
+    __slots__ = ("_pings", "_pong", "_sent", "among", "connection")
+
+    among: set[_Turn]
+
+    def __init__(self, connection: SharedKeepalive, pings: _Pings) -> None:
+        self.connection: SharedKeepalive | None = connection
+        self._pings = pings
+        self._pong: asyncio.Future[float] | None = None
+        self._sent = 0.0
+
+    def cancel(self) -> None:
+        """Stop: the connection is lost."""
+        self.among.discard(self)
+        self.connection = self._pong = None
+
+    def come(self) -> None:
+        """Send a ping, or check that the pong has come."""
+        connection = self.connection
+        if connection is None:
+            return
+        try:
+            self._take(connection, self._pings.loop.time())
+        except Exception:
+            connection.logger.exception("keepalive ping failed")
+
+    def _take(self, connection: SharedKeepalive, now: float) -> None:
+        interval, timeout = connection.ping_interval, connection.ping_timeout
+        assert interval is not None  # noqa: S101 - as in the library
+        pong, self._pong = self._pong, None
+        if pong is not None:
+            if not pong.done():
+                assert timeout is not None  # noqa: S101 - without, no pong is awaited
+                self._wait(connection, pong, self._sent + timeout)
+                return
+            if self._sent + interval > now:
+                self._pings.plan(self, self._sent + interval, interval)
+                return
+        self._sent = now
+        protocol = connection.protocol
+        if protocol.state is not OPEN or connection.paused or connection.transport.is_closing():
+            self._wait(connection, None, None)
+            return
+        # What Connection.ping() does.
+        data = _payload(random.getrandbits(32))
+        while data in connection.pending_pings:
+            data = _payload(random.getrandbits(32))
+        pong = self._pings.loop.create_future()
+        connection.pending_pings[data] = (pong, now)
+        protocol.send_ping(data)
+        try:
+            connection.send_data()
+        except Exception as exc:
+            connection.set_connection_exc(exc)
+            connection.transport.abort()
+            return
+        blocked: bool = connection.paused  # it may be now, since something was written
+        if blocked or connection.transport.is_closing():
+            self._wait(connection, pong, None)
+        elif timeout is None:
+            self._pings.plan(self, now + interval, interval)
+        else:
+            self._pong = pong
+            self._pings.plan(self, now + min(interval, timeout), interval)
+
+    def _wait(
+        self,
+        connection: SharedKeepalive,
+        pong: Awaitable[float] | None,
+        deadline: float | None,
+    ) -> None:
+        waiting = self._waiting(connection, pong, deadline)
+        connection.keepalive_task = self._pings.loop.create_task(waiting)
+
+    async def _waiting(
+        self,
+        connection: SharedKeepalive,
+        pong: Awaitable[float] | None,
+        deadline: float | None,
+    ) -> None:
+        """Do what ``Connection.keepalive()`` does from one ping to the next.
+
+        Args:
+            connection: the connection to ping.
+            pong: of the ping that was sent; None to send one.
+            deadline: for the pong; None to wait first until the ping is written.
+        """
+        latency = 0.0
+        try:
+            if pong is None:
+                pong = await connection.ping()
+            elif deadline is None:
+                await connection.drain()
+            timeout, interval = connection.ping_timeout, connection.ping_interval
+            if timeout is not None:
+                if deadline is None:
+                    deadline = self._pings.loop.time() + timeout
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        latency = await pong
+                except TimeoutError:
+                    async with connection.send_context():
+                        connection.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+                    raise AssertionError(
+                        "send_context() waits until the connection is lost, which cancels this"
+                    ) from None
+            assert interval is not None  # noqa: S101 - as in the library
+            connection.keepalive_task = self  # type: ignore[assignment]
+            self._pings.plan(self, self._pings.loop.time() + interval - latency, interval)
+        except Exception:
+            connection.logger.exception("keepalive ping failed")

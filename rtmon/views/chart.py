@@ -1,0 +1,73 @@
+"""Describe a chart: its series, their colours, and how each value is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from .numbers import scaled, three
+
+__all__ = ["Chart", "Form", "Series"]
+
+S = TypeVar("S")
+"""What the values of a chart are computed from, such as a span of Samples."""
+
+Form = Literal["line", "area", "step"]
+"""Lines, lines with the ground below filled, or steps that hold before each point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series(Generic[S]):
+    """One series of a chart.
+
+    Attributes:
+        key: its name in rows of data; unique among the charts that are shown together.
+        label: what a legend calls it.
+        color: how it is drawn, from :mod:`rtmon.views.palette`.
+        value: computes the value of one point, in the chart's unit; None is drawn as a gap.
+        width: of the line, in pixels. Above that of the series after it, it stays in sight where
+            they agree.
+    """
+
+    key: str
+    label: str
+    color: str
+    value: Callable[[S], float | None]
+    width: float = 1.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart(Generic[S]):
+    """One chart: series over the same time, from zero up.
+
+    Attributes:
+        key: its name, for styles, tests and where a title has no place.
+        title: what it shows.
+        unit: behind the numbers.
+        series: what is drawn, the first on top.
+        form: how it is drawn.
+        window: seconds that the value of a live point looks back on; 0 is its own Sample only.
+        whole: whether values are whole numbers.
+    """
+
+    key: str
+    title: str
+    unit: str
+    series: tuple[Series[S], ...]
+    form: Form = "line"
+    window: float = 0.0
+    whole: bool = False
+
+    def text(self, value: float | None) -> str:
+        """Format a value in this chart's unit."""
+        if self.prefixed or value is None:
+            number, unit = scaled(value, self.unit)
+        else:
+            number, unit = three(value), self.unit.split(" ")[0]
+        return f"{number} {unit}".rstrip()
+
+    @property
+    def prefixed(self) -> bool:
+        """True if values take decimal prefixes, as rates do: ``1.86 kB/s``, but ``1,860 ms``."""
+        return self.unit.endswith("/s")

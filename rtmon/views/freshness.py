@@ -1,0 +1,113 @@
+"""Freshness of the numbers that a view shows: live, paused, stalled, disconnected and others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..feeds.feed import Feed
+from .numbers import clock, duration
+
+__all__ = ["Freshness", "FreshnessTracker"]
+
+Kind = Literal[
+    "connecting", "empty", "live", "recovered", "stalled", "paused", "disconnected", "ended"
+]
+
+STALLED_AFTER = 5.0
+"""Seconds without a Sample after which a live feed counts as stalled."""
+
+RECOVERED_FOR = 10.0
+"""Seconds for which a view reports a recovery."""
+
+_PILLS: dict[Kind, str] = {
+    "connecting": "Connecting",
+    "empty": "Live",
+    "live": "Live",
+    "recovered": "Live again",
+    "stalled": "Stalled",
+    "paused": "Paused",
+    "disconnected": "Disconnected",
+    "ended": "Ended",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How fresh the numbers of a view are.
+
+    Attributes:
+        kind: see :data:`Kind`.
+        pill: one or two words.
+        banner: what the user should know and do, in a sentence or two; empty if all is well.
+        stale: True if the numbers are the last ones received, to be shown in grey.
+    """
+
+    kind: Kind
+    pill: str
+    banner: str = ""
+    stale: bool = False
+
+
+class FreshnessTracker:
+    """Judges how fresh a feed's numbers are; remembers outages to report the recovery."""
+
+    def __init__(self) -> None:
+        self._lost: float | None = None
+        self._epoch: str | None = None
+        self._recovered = float("-inf")
+        self._story = ""
+
+    def assess(self, feed: Feed, *, paused_at: float | None = None) -> Freshness:
+        """Return the freshness now.
+
+        Args:
+            feed: the feed that the view reads when it is not paused.
+            paused_at: the time that a paused view shows, Unix seconds.
+        """
+        kind, banner = self._judge(feed)
+        stale = kind in {"disconnected", "ended", "stalled"}
+        if paused_at is not None and kind in {"live", "empty", "recovered"}:
+            kind = "paused"
+            banner = (
+                f"Paused: this is how it was at {clock(paused_at)} UTC. "
+                "Nothing is lost; resume to catch up."
+            )
+        elif paused_at is not None and banner:
+            banner += f" Paused at {clock(paused_at)} UTC."
+        return Freshness(kind=kind, pill=_PILLS[kind], banner=banner, stale=stale)
+
+    def _judge(self, feed: Feed) -> tuple[Kind, str]:
+        status, latest, now = feed.status, feed.latest(), feed.now()
+        why = f" ({status.detail})" if status.detail else ""
+        if status.state == "closed":
+            last = f"; these are the last numbers, of {clock(latest.time)} UTC" if latest else ""
+            return "ended", f"Ended: {status.source} measures no more{why}{last}."
+        if status.state == "disconnected" or (status.state == "connecting" and latest):
+            if self._lost is None:
+                self._lost = status.since or now
+            tail = "The last numbers received are shown in grey." if latest else ""
+            return "disconnected", (
+                f"Disconnected from {status.source} since {clock(self._lost)} UTC{why}. "
+                f"Trying again by itself. {tail}".rstrip()
+            )
+        if latest is None:
+            return "connecting", f"Connecting to {status.source} …{why}"
+        self._note_recovery(now, latest.epoch)
+        if now - latest.time > STALLED_AFTER:
+            return "stalled", (
+                f"No numbers since {clock(latest.time)} UTC although the connection stands: "
+                "the server's event loop may be blocked."
+            )
+        if now - self._recovered < RECOVERED_FOR:
+            return "recovered", self._story
+        snapshot = feed.snapshot()
+        return ("empty" if snapshot is not None and snapshot.opened == 0 else "live"), ""
+
+    def _note_recovery(self, now: float, epoch: str) -> None:
+        if self._lost is not None:
+            self._recovered = now
+            self._story = f"Connected again after {duration(now - self._lost)}."
+            if epoch != self._epoch:
+                self._story += " The server was started anew, so counting began at 0."
+        self._lost, self._epoch = None, epoch

@@ -1,0 +1,122 @@
+"""Every colour that a view draws with, once; style sheets are written from these tables.
+
+A hue has one meaning on all charts: blue comes in, orange goes out, green, amber and red are
+rising percentiles, violet is a level. Each hue has a contrast of 3:1 or more against light and
+dark cards, text one of 4.5:1 (WCAG AA).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "AMBER",
+    "BAR",
+    "BLUE",
+    "CLOSE_CODES",
+    "DARK",
+    "GREEN",
+    "GREY",
+    "HUES",
+    "LIGHT",
+    "NOTEBOOK",
+    "ORANGE",
+    "RED",
+    "VIOLET",
+    "css",
+]
+
+VIOLET = "#8b5cf6"
+BLUE = "#3b82f6"
+ORANGE = "#ea6a0c"
+GREEN = "#0f9f6e"
+AMBER = "#c88200"
+RED = "#ef4444"
+GREY = "#94a3b8"
+
+HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, RED)
+"""The colours of series that have to stand out; grey is for what lies behind them."""
+
+CLOSE_CODES: Mapping[str, str] = {
+    "close-good": GREEN,
+    "close-odd": AMBER,
+    "close-bad": RED,
+    "close-own": VIOLET,
+}
+"""Bars of close codes, by how :func:`~rtmon.views.rows.look` judges the code."""
+
+LIGHT: Mapping[str, str] = {
+    "ground": "#eef0f4",
+    "card": "#ffffff",
+    "text": "#12161c",
+    "soft": "#586273",
+    "line": "#dfe3ea",
+    "hover": "#f3f5f9",
+    "good": "#08734b",
+    "bad": "#c02525",
+    "warn": "#8a5200",
+    "accent": "#2157d8",
+    "shadow": "0 1px 2px rgb(16 24 40 / 6%)",
+}
+"""A page in light colours: surfaces, text, and text that tells a status."""
+
+DARK: Mapping[str, str] = {
+    "ground": "#0d1015",
+    "card": "#161b22",
+    "text": "#f0f3f7",
+    "soft": "#9ba7b6",
+    "line": "#2a313b",
+    "hover": "#1d242d",
+    "good": "#3ddc97",
+    "bad": "#ff7b7b",
+    "warn": "#f7c04a",
+    "accent": "#6ea8ff",
+    "shadow": "none",
+}
+"""The same in dark colours."""
+
+
+def _mixed(color: str, percent: int, other: str = "--rt-card") -> str:
+    return f"color-mix(in srgb, {color} {percent}%, var({other}))"
+
+
+NOTEBOOK: Mapping[str, str] = {
+    "card": f"var(--jp-layout-color1, var(--vscode-editor-background, {LIGHT['card']}))",
+    "text": f"var(--jp-ui-font-color1, var(--vscode-editor-foreground, {LIGHT['text']}))",
+    "ground": "var(--rt-card)",
+    "soft": _mixed("var(--rt-text)", 72),
+    "line": _mixed("var(--rt-text)", 16),
+    "hover": _mixed("var(--rt-text)", 6),
+    "good": _mixed(GREEN, 72, "--rt-text"),
+    "bad": _mixed(RED, 76, "--rt-text"),
+    "warn": _mixed(AMBER, 72, "--rt-text"),
+    "accent": _mixed(BLUE, 80, "--rt-text"),
+    "shadow": "none",
+}
+"""The same in a notebook, whose own light or dark it takes: JupyterLab's, then VS Code's."""
+
+BAR: Mapping[str, str] = {
+    "bar": "#0f172a",
+    "bar-text": "#f1f5f9",
+    "bar-soft": "#a9b5c6",
+    "bar-tool": "#e2e8f0",
+    "bar-tint": "#94a3b8",
+    "bar-focus": "#7dd3fc",
+    "brand": "#38bdf8",
+    "pill": "#cbd5e1",
+    "pill-good": "#4ade80",
+    "pill-warn": "#fbbf24",
+    "pill-bad": "#fca5a5",
+    "banner": "#fcd34d",
+    "banner-text": "#1c1300",
+    "banner-bad": "#b91c1c",
+    "banner-good": "#08734b",
+    "banner-ended": "#475569",
+    "banner-strong-text": "#ffffff",
+}
+"""The head of a view, which is dark in light colours, too; with its pill and its banner."""
+
+
+def css(colors: Mapping[str, str]) -> str:
+    """Write colours as CSS custom properties: ``--rt-card: #ffffff; …``."""
+    return " ".join(f"--rt-{name}: {color};" for name, color in colors.items())

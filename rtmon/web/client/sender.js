@@ -1,0 +1,165 @@
+/** Decides which message a client sends next, and when. Pure: time is passed in. */
+
+import { batchOf, encode, inText, sizeOf, withBytes } from "./encoding.js";
+import { OptionError } from "./errors.js";
+import { Heartbeat } from "./heartbeat.js";
+import { BATCH_MESSAGES, MESSAGE_SIZE } from "./limits.js";
+import { Entry, Outbox } from "./outbox.js";
+import { Pacing } from "./pacing.js";
+
+/** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
+const PROBE_EVERY = 64;
+
+/** Bytes of messages that fit into one batch, beside its envelope. */
+const ROOM = MESSAGE_SIZE - 1_024;
+
+/** Heartbeats, then the client's own messages, then the user's, as fast as the server allows. */
+export class Sender {
+  sent = 0;
+  #batch;
+  #wall;
+  #pacing = new Pacing();
+  #messageSize = MESSAGE_SIZE;
+  #prefix;
+  #number = 0;
+  #probe = { id: null, order: 0 };
+  #asked = false;
+  #heldUntil = 0;
+
+  /** @param wall milliseconds since 1970; @param random for the ids */
+  constructor(options, { wall, random }) {
+    this.#batch = options.batch;
+    this.#wall = wall;
+    this.#prefix = Math.floor(random() * 2 ** 32).toString(16);
+    this.outbox = new Outbox(options);
+    this.heartbeat = new Heartbeat(options.heartbeatInterval, options.heartbeatTimeout);
+  }
+
+  /** A connection is open; the server takes so many messages a second, and at once (null if not
+   * known), of so many bytes. */
+  start(now, { rate, burst, messageSize }) {
+    this.#messageSize = messageSize;
+    this.#pacing.start(now, { rate, burst });
+    this.#probe = { id: null, order: 0 };
+    this.#heldUntil = 0;
+    this.heartbeat.start(now);
+  }
+
+  /** A message of the user, to be queued; throws OptionError. */
+  entry(type, payload, settle = null) {
+    const id = this.#newId();
+    const encoded = encode(type, payload, { id, timestamp: this.#wall() });
+    const size = sizeOf(encoded);
+    // Only a little is known too late to be told here: a server may take less than by default.
+    if (size > this.#messageSize && exactSize(encoded) > this.#messageSize) {
+      throw new OptionError(
+        `This '${type}' is larger than the ${this.#messageSize} bytes that the server takes: ` +
+          "send less, or send a file.",
+      );
+    }
+    return new Entry({ id, type, encoded, size, settle });
+  }
+
+  /** Queue one of the client's own messages, before all others. */
+  control(type, payload, { settle = null, replyTo = undefined } = {}) {
+    const id = this.#newId();
+    const encoded = encode(type, payload, { id, timestamp: this.#wall(), replyTo });
+    this.outbox.putControl(new Entry({ id, type, encoded, settle, control: true }));
+  }
+
+  /** Somebody waits for the server to have what was sent: it is asked as soon as it can be.
+   * Returns whether nobody did before. */
+  ask() {
+    const first = !this.#asked;
+    this.#asked = true;
+    return first;
+  }
+
+  /** What to write now; null if there is nothing, or it is not time yet. */
+  next(now) {
+    const room = this.#pacing.left(now);
+    if (room < 1) return null;
+    const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
+    if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#ping(now);
+    // Heartbeats go on while the server does not take anything else.
+    const held = now < this.#heldUntil;
+    const control = this.outbox.nextControl(now, { refused: !held });
+    if (control !== null) {
+      this.#spend(1);
+      return control.encoded.text;
+    }
+    const data = held ? null : this.#messages(now, room);
+    if (data !== null) return data;
+    return this.#asked && unprobed > 0 ? this.#ping(now) : null;
+  }
+
+  /** The server has answered a `ping`. Returns whether the RTT is known anew. */
+  pinged(id, now) {
+    if (!this.heartbeat.answered(id, now)) return false;
+    if (id === this.#probe.id) this.outbox.confirm(this.#probe.order);
+    return true;
+  }
+
+  /** Slow down, because the server has refused a message until some time. */
+  pause(until = 0) {
+    this.#pacing.stop();
+    this.#heldUntil = Math.max(this.#heldUntil, until);
+  }
+
+  /** When to ask again, if nothing happens before. */
+  due(now) {
+    let next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
+    if (now < this.#heldUntil) next = this.#heldUntil;
+    return Math.min(this.heartbeat.due(now), next);
+  }
+
+  #messages(now, room) {
+    const { outbox } = this;
+    if (this.#batch === null) {
+      const [entry] = outbox.next(now, { most: 1, size: 0 });
+      if (entry === undefined) return null;
+      this.#spend(1);
+      const { encoded } = entry;
+      return encoded.bytes === null ? encoded.text : withBytes(encoded);
+    }
+    const { size } = this.#batch;
+    if (!this.#asked && outbox.queued < size && now < this.#batchDue()) return null;
+    const most = Math.min(size, room, BATCH_MESSAGES);
+    const entries = outbox.next(now, { most, size: ROOM });
+    if (entries.length === 0) return null;
+    this.#spend(entries.length);
+    // Nothing binary fits into a batch of JSON.
+    const parts = entries.map((entry) => inText(entry.encoded));
+    return batchOf(parts, { id: this.#newId(), timestamp: this.#wall() });
+  }
+
+  #ping(now) {
+    const id = this.#newId();
+    const timestamp = this.#wall();
+    this.heartbeat.pinged(id, now);
+    this.#asked = false;
+    // The server takes messages in order: when it answers, it has all that was sent before.
+    this.#probe = { id, order: this.outbox.probe() };
+    this.#spend(1);
+    return encode("ping", { timestamp }, { id, timestamp }).text;
+  }
+
+  #batchDue() {
+    return this.#batch === null ? Infinity : this.outbox.oldest + this.#batch.delay;
+  }
+
+  #spend(messages) {
+    this.sent += messages;
+    this.#pacing.spend(messages);
+  }
+
+  /** An id that no other message of this client has. */
+  #newId() {
+    this.#number += 1;
+    return `${this.#prefix}-${this.#number.toString(16)}`;
+  }
+}
+
+function exactSize(encoded) {
+  return new TextEncoder().encode(inText(encoded)).length;
+}

@@ -1,0 +1,192 @@
+"""Write what lists the message types from the catalog, or with --check say whether it is current.
+
+That is the table in docs/protocol.md, and the sets and payload types of the browser client.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from rtmon.protocol import catalog, compat
+from rtmon.protocol.message_type import MessageType
+from rtmon.protocol.payload import PayloadIn
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "protocol.md"
+SETS = ROOT / "rtmon" / "web" / "client" / "catalog.js"
+TYPES = ROOT / "rtmon" / "web" / "client" / "catalog.d.ts"
+
+WRITTEN = "Written by `make docs` from rtmon/protocol/catalog; do not edit."
+BEGIN = f"<!-- {WRITTEN} -->\n"
+END = "<!-- The end of what is written. -->\n"
+
+SCALARS = {str: "string", int: "number", float: "number", bool: "boolean", Any: "any"}
+
+PROPERTIES = {
+    "positioned": "position",
+    "repeatable": "repeatable",
+    "ephemeral": "ephemeral",
+    "heartbeat": "heartbeat",
+}
+
+SETS_OF_TYPES = {
+    "ACKNOWLEDGED": "Answered by an `ack` if the payload asks for it.",
+    "BINARY": "Their `data` may be bytes as a whole.",
+    "EPHEMERAL": "Of no use later, and not queued while the client is offline.",
+    "REPEATABLE": "May be sent twice under one id, and take effect once.",
+}
+
+OTHER_FIELDS = {
+    field.encode_name
+    for spelled in (compat.Room, compat.Receiver, compat.ChunkNumber)
+    for field in msgspec.structs.fields(spelled)
+} - {"room", "to"}
+
+Payload = type[msgspec.Struct]
+
+
+def page() -> str:
+    """docs/protocol.md as it should be."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+
+
+def table() -> str:
+    """The message types, a line each."""
+    rows = [
+        "| type | from a client | from the server | answered by | properties |",
+        "|---|---|---|---|---|",
+    ]
+    for each in catalog.MESSAGE_TYPES:
+        properties = [words for name, words in PROPERTIES.items() if getattr(each, name)]
+        if each.name in catalog.BINARY:
+            properties.append("binary")
+        sides = f"{fields(each.incoming)} | {fields(each.outgoing)}"
+        rows.append(f"| `{each.name}` | {sides} | {answer(each)} | {', '.join(properties)} |")
+    return "\n".join(rows) + "\n"
+
+
+def fields(payload: Payload | None) -> str:
+    """The names of a payload's fields, those that may be left out with a question mark."""
+    if payload is None:
+        return ""
+    spelled = payload.spelled if issubclass(payload, PayloadIn) else ()
+    names = [
+        field.encode_name if field.required or field.name in spelled else f"{field.encode_name}?"
+        for field in msgspec.structs.fields(payload)
+        if field.encode_name not in OTHER_FIELDS
+    ]
+    return f"`{{{', '.join(names)}}}`"
+
+
+def answer(each: MessageType) -> str:
+    """The type of the message that answers one."""
+    if each.acknowledged:
+        return "`ack`, if asked"
+    return "" if each.reply is None else f"`{each.reply}`"
+
+
+def sets() -> str:
+    """The module of the browser client that names message types by what they have in common."""
+    lines = comment(f"Message types by what they have in common. {WRITTEN}", "")
+    for name, meaning in SETS_OF_TYPES.items():
+        lines += ["", *comment(meaning, ""), f"export const {name} = new Set(["]
+        lines += [f'  "{each}",' for each in sorted(getattr(catalog, name))]
+        lines.append("]);")
+    meaning = "Message types that have a position, and the kind of place that it is in."
+    lines += ["", *comment(meaning, ""), "export const POSITIONED = {"]
+    lines += [f'  {name}: "{kind}",' for name, kind in catalog.POSITIONED.items()]
+    return "\n".join([*lines, "};"]) + "\n"
+
+
+def types() -> str:
+    """The payloads of messages that come by themselves, as TypeScript."""
+    rows = [each for each in catalog.MESSAGE_TYPES if each.unsolicited]
+    payloads: dict[Payload, None] = {}
+    for each in rows:
+        if each.outgoing is not None:
+            collect(each.outgoing, payloads)
+    lines = [*comment(f"The payloads of messages from the server. {WRITTEN}", ""), ""]
+    lines += [interface(payload) for payload in payloads]
+    lines.append("/** Message types that come by themselves, with their payloads. */")
+    lines.append("export interface Messages {")
+    lines += [f"  {each.name}: {each.outgoing.__name__};" for each in rows if each.outgoing]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def collect(payload: Payload, found: dict[Payload, None]) -> None:
+    """Add a payload, after those that its fields hold."""
+    for field in msgspec.structs.fields(payload):
+        for inner in (field.type, *get_args(field.type)):
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                collect(inner, found)
+    found[payload] = None
+
+
+def interface(payload: Payload) -> str:
+    """A payload as TypeScript."""
+    described = descriptions(payload)
+    lines = [*comment(inspect.cleandoc(payload.__doc__ or "").partition("\n")[0], "")]
+    lines.append(f"export interface {payload.__name__} {{")
+    for field in msgspec.structs.fields(payload):
+        lines += comment(described.get(field.name, ""), "  ")
+        lines.append(f"  {field.encode_name}{'' if field.required else '?'}: {typed(field.type)};")
+    return "\n".join([*lines, "}\n"])
+
+
+def descriptions(payload: Payload) -> dict[str, str]:
+    """Field → what the docstring says of it."""
+    found = {}
+    for base in reversed(payload.__mro__):
+        _, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")
+        pattern = r"^    (\w[\w, ]*): (.+(?:\n     .+)*)"
+        for names, text in re.findall(pattern, attributes, re.MULTILINE):
+            for name in names.split(", "):
+                found[name] = re.sub(r"\s+", " ", text).replace("``", "`")
+    return found
+
+
+def comment(text: str, indent: str) -> list[str]:
+    """A text as a comment of TypeScript."""
+    if not text:
+        return []
+    text = text[0].upper() + text[1:].replace("``", "`")
+    line = f"{indent}/** {text} */"
+    if len(line) <= 100:
+        return [line]
+    starred = f"{indent} * "
+    wrapped = textwrap.wrap(text, 100, initial_indent=starred, subsequent_indent=starred)
+    return [f"{indent}/**", *wrapped, f"{indent} */"]
+
+
+def typed(kind: Any) -> str:
+    """A type of a field as TypeScript; a field that may be null is left out instead."""
+    if get_origin(kind) is list:
+        return f"{typed(get_args(kind)[0])}[]"
+    if isinstance(kind, UnionType):
+        return " | ".join(dict.fromkeys(typed(k) for k in get_args(kind) if k is not NoneType))
+    return SCALARS.get(kind) or str(kind.__name__)
+
+
+def main() -> int:
+    """Write the files, or check them."""
+    stale = 0
+    for path, text in ((PAGE, page()), (SETS, sets()), (TYPES, types())):
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"{path.name} is not current: run make docs")
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())

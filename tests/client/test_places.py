@@ -1,0 +1,115 @@
+"""Places by themselves: with a sender, and without a session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rtmon.client.errors import ClientClosed
+from rtmon.client.options import ClientOptions
+from rtmon.client.places import Places
+from rtmon.client.records import Message
+from rtmon.client.sender import Sender
+from rtmon.protocol.catalog import Position
+from rtmon.protocol.codecs import JSON
+
+
+@pytest.fixture
+def sender() -> Sender:
+    """A sender with an open connection."""
+    sender = Sender(ClientOptions(), wall=lambda: 0.0)
+    sender.start(0.0, rate=1e6, burst=None, message_size=10_000)
+    return sender
+
+
+def sent(sender: Sender) -> list[tuple[str, str]]:
+    """What the sender writes now: type and payload of each message."""
+    found = []
+    while (data := sender.next(0.0)) is not None:
+        envelope = JSON.decode(data)
+        found.append((envelope.type, bytes(envelope.payload).decode()))
+    return found
+
+
+def answer(sender: Sender, payload: dict[str, Any]) -> None:
+    """Have the server acknowledge what was sent."""
+    for key in list(sender.outbox._sent_control):
+        entry = sender.outbox.answered(key)
+        assert entry is not None
+        if entry.settle is not None:
+            entry.settle(Message(type="ack", payload=payload))
+
+
+def at(offset: int) -> dict[str, Any]:
+    """The payload of a publication."""
+    return {"channel": "news", "epoch": "e", "offset": offset}
+
+
+def take(places: Places, offset: int) -> tuple[bool, bool] | None:
+    """Take a publication with this offset."""
+    return places.take("channel", at(offset), Position(epoch="e", offset=offset))
+
+
+def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
+    """A place is asked for once, and entered when the server acknowledges."""
+    places = Places(sender)
+    place = places.enter("channel", "news", 0.0)
+    assert places.enter("channel", "news", 0.0) is place
+    assert sent(sender) == [("subscribe", '{"channel":"news"}')]
+    assert not place.entered
+    answer(sender, at(4))
+    assert place.entered
+    assert place.cursor.position == Position(epoch="e", offset=4)
+
+
+def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
+    """A publication that comes twice is passed on once, and counted as a duplicate."""
+    places = Places(sender)
+    places.enter("channel", "news", 0.0)
+    sent(sender)
+    answer(sender, at(4))
+    assert [take(places, 5), take(places, 5), take(places, 6)] == [
+        (False, False),
+        None,
+        (False, False),
+    ]
+    assert (places.duplicates, places.gaps) == (1, 0)
+    assert take(places, 8) == (True, False)
+    assert (places.duplicates, places.gaps) == (1, 1)
+
+
+def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Sender) -> None:
+    """On a new connection a place is asked for with the position of the last publication."""
+    places = Places(sender)
+    places.enter("channel", "news", 0.0)
+    sent(sender)
+    answer(sender, at(4))
+    take(places, 5)
+    places.reenter(0.0)
+    assert sent(sender) == [
+        ("subscribe", '{"channel":"news","since":{"epoch":"e","offset":5}}'),
+    ]
+    assert take(places, 6) is None
+
+
+def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender) -> None:
+    """A place that is entered and left while the client is offline is never asked for."""
+    sender.stop()
+    places = Places(sender)
+    places.leave(places.enter("room", "tea", 0.0), 0.0)
+    sender.start(0.0, rate=1e6, burst=None, message_size=10_000)
+    places.reenter(0.0)
+    assert sent(sender) == []
+
+
+def test_end_refuses_every_place(sender: Sender) -> None:
+    """When the client ends, each place is refused with the error, and only the chat is left."""
+    places = Places(sender)
+    refused: list[Exception] = []
+    places.enter("room", "tea", 0.0).on_refused.append(refused.append)
+    error = ClientClosed("closed")
+    places.end(error)
+    assert refused == [error]
+    assert places.get("room", "tea") is None
+    assert places.chat is not None

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rtmon.core.batching import Batch
+from rtmon.core.frame_sharing import Written
+from rtmon.hub.broadcast import Broadcast
+from rtmon.hub.connection import Connection
+from rtmon.hub.options import ChannelOptions
+from rtmon.hub.registry import Registry
+from rtmon.protocol.catalog import Publication
+from tests.hub.clients import MemoryPeer
+from tests.hub.parts.building import make_connection, make_context, publication, received
+
+
+def data(connection: Connection) -> list[Any]:
+    """Return the data of the publications that a connection was sent."""
+    return [message["payload"]["data"] for message in received(connection)]
+
+
+class BrokenPeer(MemoryPeer):
+    """A transport that raises, which it must not."""
+
+    def send(self, data: str | bytes, **_: Any) -> bool:
+        raise RuntimeError("broken")
+
+
+class ListGroup:
+    """A group that shares frames by appending each message to a list, once."""
+
+    def __init__(self, *, on_flushed: Callable[[Written], object]) -> None:
+        self.messages: list[str | bytes] = []
+        self.members: list[Any] = []
+
+    def add(self, connection: Any) -> None:
+        """Add a member."""
+        self.members.append(connection)
+
+    def discard(self, connection: Any) -> None:
+        """Remove a member."""
+        self.members.remove(connection)
+
+    def publish(
+        self,
+        message: str | bytes,
+        *,
+        skip: Iterable[Any] = (),
+        on_blocked: Callable[[Any, Any], object] | None = None,
+    ) -> None:
+        """Keep a message; a member called "blocked" cannot be written to."""
+        self.messages.append(message)
+        for member in self.members:
+            if member == "blocked" and on_blocked is not None:
+                on_blocked(member, message)
+
+    def flush(self) -> None:
+        """Nothing is collected."""
+
+
+def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
+    """A failing transport loses its own publication only, and is counted as a drop."""
+    context, registry = make_context(), Registry()
+    broadcast = Broadcast(context, registry)
+    broken = Connection(context, BrokenPeer())
+    ada, bo = (make_connection(context, registry) for _ in range(2))
+    for connection in (ada, broken, bo):
+        registry.subscriptions.add(connection, "news")
+    broadcast.deliver("channel:news", publication(context, 1, "hi"))
+    assert (data(ada), data(bo)) == (["hi"], ["hi"])
+    stats = broadcast.stats["channel:news"]
+    assert (stats.published, stats.delivered, stats.dropped) == (1, 2, 1)
+
+
+def test_broadcast_skips_the_publisher_that_wants_no_echo() -> None:
+    """The publisher does not get its own publication; announcements are not counted."""
+    context, registry = make_context(), Registry()
+    broadcast = Broadcast(context, registry)
+    ada, bo = (make_connection(context, registry) for _ in range(2))
+    for connection in (ada, bo):
+        registry.subscriptions.add(connection, "news")
+    broadcast.deliver("channel:news", publication(context, 1, "hi", client_id=ada.id, echo=False))
+    note = context.messages.message(
+        "gap", Publication(channel="news", data="note", epoch="e", offset=0)
+    )
+    broadcast.announce("channel:news", note, skip=bo)
+    assert (data(ada), data(bo)) == (["note"], ["hi"])
+    assert broadcast.stats["channel:news"].published == 1
+
+
+def test_broadcast_calls_functions_with_publications() -> None:
+    """A function that raises does not keep others from being called; a canceled one is not."""
+    context = make_context()
+    broadcast = Broadcast(context, Registry())
+    seen: list[Any] = []
+
+    def fails(_: Publication) -> None:
+        raise RuntimeError("broken")
+
+    broadcast.subscribe("news", fails)
+    subscription = broadcast.subscribe("*", lambda each: seen.append(each.data))
+    broadcast.deliver("channel:news", publication(context, 1, "a"))
+    subscription.cancel()
+    broadcast.deliver("channel:news", publication(context, 2, "b"))
+    assert seen == ["a"]
+
+
+async def test_broadcast_collects_batches_of_channels_that_have_them() -> None:
+    """A full batch is one message of several; ending the rule sends what was collected first."""
+    context = make_context(channels={"news": ChannelOptions(batch=Batch(size=2, delay=5))})
+    registry = Registry()
+    broadcast = Broadcast(context, registry)
+    ada = make_connection(context, registry)
+    registry.subscriptions.add(ada, "news")
+    for offset in (1, 2, 3):
+        broadcast.deliver("channel:news", publication(context, offset, offset))
+    (batch,) = received(ada)
+    assert [each["payload"]["data"] for each in batch["payload"]["messages"]] == [1, 2]
+    context.options = make_context().options
+    broadcast.deliver("channel:news", publication(context, 4, 4))
+    assert data(ada) == [3, 4]
+
+
+def test_broadcast_holds_publications_back_for_clients_that_catch_up() -> None:
+    """Those after the client's position are held back, until the catch-up ends."""
+    context = make_context()
+    broadcast = Broadcast(context, Registry())
+    held = broadcast.begin_catch_up("channel:news")
+    for offset in (1, 2):
+        broadcast.deliver("channel:news", publication(context, offset, offset))
+    assert [each.message.payload.data for each in held.take(1)] == [2]
+    broadcast.end_catch_up("channel:news", held)
+    broadcast.deliver("channel:news", publication(context, 3, 3))
+    assert held.take(0) == []
+
+
+def test_broadcast_shares_frames_among_connections_that_can() -> None:
+    """Members of a group are sent one message together; a blocked one gets it by its own queue,
+    and one that asks for batches leaves the group.
+    """
+    context, registry = make_context(), Registry()
+    broadcast = Broadcast(context, registry)
+    groups: list[ListGroup] = []
+
+    def group(*, on_flushed: Callable[[Written], object]) -> ListGroup:
+        groups.append(ListGroup(on_flushed=on_flushed))
+        return groups[-1]
+
+    broadcast.receivers.frame_group = group
+    ada, bo, single = (make_connection(context, registry) for _ in range(3))
+    ada.peer.connection, bo.peer.connection = "free", "blocked"
+    for connection in (ada, bo, single):
+        registry.subscriptions.add(connection, "news")
+    broadcast.deliver("channel:news", publication(context, 1, 1))
+    assert len(groups[0].messages) == 1
+    assert (data(ada), data(bo), data(single)) == ([], [1], [1])
+    ada.batch(Batch(size=1, delay=1.0))
+    broadcast.receivers.regroup(ada)
+    broadcast.deliver("channel:news", publication(context, 2, 2))
+    assert groups[0].members == ["blocked"]
+    assert data(ada) == [2]

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from rtmon.hub.typing_indicator import TypingIndicators
+from rtmon.protocol import limits
+from rtmon.testing import FakeClock
+from tests.hub.parts.building import Notes, make_connection, make_context
+
+
+async def test_typing_is_announced_once_until_it_ends() -> None:
+    """Repeated starts are one announcement; an end without a start is none."""
+    context, notes = make_context(), Notes()
+    context.broker.attach(lambda *_: None, events=notes)
+    typing, ada = TypingIndicators(context), make_connection(context)
+    typing.start(ada, "room:r")
+    typing.start(ada, "room:r")
+    typing.stop(ada, "chat")
+    assert notes.take() == [("room:r", "typing_start")]
+    typing.stop(ada, "room:r")
+    typing.start(ada, "client:bo")
+    typing.drop(ada)
+    assert notes.take() == [
+        ("room:r", "typing_end"),
+        ("client:bo", "typing_start"),
+        ("client:bo", "typing_end"),
+    ]
+
+
+async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
+    """After the timeout the indicator is ended by itself."""
+    clock, notes = FakeClock(), Notes()
+    context = make_context(clock, typing_timeout=5.0)
+    context.broker.attach(lambda *_: None, events=notes)
+    typing, ada = TypingIndicators(context), make_connection(context)
+    typing.start(ada, "chat")
+    clock.advance(4.9)
+    typing._expire()
+    assert notes.take() == [("chat", "typing_start")]
+    clock.advance(0.2)
+    typing._expire()
+    assert notes.take() == [("chat", "typing_end")]
+
+
+async def test_typing_in_too_many_places_ends_the_oldest() -> None:
+    """One client types in a bounded number of places."""
+    context, notes = make_context(), Notes()
+    context.broker.attach(lambda *_: None, events=notes)
+    typing, ada = TypingIndicators(context), make_connection(context)
+    for number in range(limits.TYPING_PER_CLIENT + 1):
+        typing.start(ada, f"room:{number}")
+    assert [key for key, kind in notes.take() if kind == "typing_end"] == ["room:0"]

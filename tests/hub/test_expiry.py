@@ -1,0 +1,133 @@
+"""Expiry of tokens and idle timeouts, over every transport."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from rtmon.hub.admission.authentication import User
+from rtmon.testing import FakeClock, until
+from tests.hub.conftest import ONE_EACH, Place
+from tests.hub.tokens import login, token
+
+Start = Callable[..., Awaitable[Place]]
+
+
+class Timed:
+    """A hub whose time is told to pass, and the connections to it."""
+
+    def __init__(self, start: Start) -> None:
+        self.clock = FakeClock(time=time.time())
+        self._start = start
+
+    async def place(self, **options: Any) -> Place:
+        """A hub by this clock."""
+        self.here = await self._start(clock=self.clock.monotonic, wall=self.clock.time, **options)
+        return self.here
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, and each connection looks at the clock."""
+        self.clock.advance(seconds)
+        for session in self.here.hub._parts.connection_limits.connections:
+            self.here.hub._parts.expiry.check(session)
+
+
+async def test_hub_warns_once_then_closes_when_a_token_expires(start: Start, over: str) -> None:
+    """Before a token expires its client is told, once; then the connection is closed with a code
+    that says to reconnect.
+    """
+    timed = Timed(start)
+    place = await timed.place(auth=login(), expiry_notice=30)
+    ada = await place.connect(over=over, token=token(exp=int(timed.clock.time()) + 100))
+    timed.pass_time(60)
+    assert "token_expiring" not in {message["type"] for message in await ada.quiet()}
+    timed.pass_time(15)
+    notice = await ada.next("token_expiring")
+    assert 0 < notice["payload"]["ttl"] <= 30
+    timed.pass_time(10)
+    assert "token_expiring" not in {message["type"] for message in await ada.quiet()}
+    timed.pass_time(20)
+    assert await ada.close_code() == 4001
+    await until(lambda: over == "memory" or not place.hub.connections)
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_fresh_token_keeps_a_connection_open(start: Start, over: str) -> None:
+    """A fresh token moves the expiry, and its own is announced again; one that is refused changes
+    nothing.
+    """
+    timed = Timed(start)
+    place = await timed.place(auth=login(), expiry_notice=30)
+    ada = await place.connect(over=over, token=token(exp=int(timed.clock.time()) + 100))
+    timed.pass_time(80)
+    await ada.next("token_expiring")
+    for wrong, code in ((token("eve"), "forbidden"), ("nonsense", "invalid_token")):
+        answer = await ada.ask("refresh", {"token": wrong})
+        assert (answer["type"], answer["payload"]["code"]) == ("error", code)
+    fresh = token(exp=int(timed.clock.time()) + 600)
+    answer = await ada.ask("refresh", {"token": fresh})
+    assert answer["type"] == "ack"
+    assert 500 < answer["payload"]["ttl"] <= 600
+    timed.pass_time(500)
+    assert (await ada.ask("ping"))["type"] == "pong"
+    timed.pass_time(80)
+    await ada.next("token_expiring")
+    timed.pass_time(100)
+    assert await ada.close_code() == 4001
+
+
+async def test_token_with_fewer_permissions_closes_the_connection(start: Start) -> None:
+    """A client that shows a token that allows less is closed to reconnect with it: its
+    subscriptions were allowed by the one before.
+    """
+    place = await start(auth=login())
+    ada = await place.connect(token=token(scope="a b"))
+    assert (await ada.ask("refresh", {"token": token(scope="a b c")}))["type"] == "ack"
+    await ada.send("refresh", {"token": token(scope="a b")})
+    assert await ada.close_code() == 4001
+
+
+async def test_token_expires_by_the_real_clock(start: Start) -> None:
+    """By the real clock, too, a connection is closed when its token expires."""
+    place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
+    ada = await place.connect()
+    (session,) = place.hub._parts.connection_limits.connections
+    assert await ada.close_code() == 4001
+    assert session.identity is not None
+    assert time.time() >= (session.identity.expires or 0.0)
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_hub_closes_an_idle_client(start: Start, over: str) -> None:
+    """A client that sends nothing but heartbeats is closed with a code that keeps it from
+    reconnecting; one that sends anything else is not.
+    """
+    timed = Timed(start)
+    place = await timed.place(idle_timeout=60)
+    ada = await place.connect(over=over)
+    for _ in range(3):
+        timed.pass_time(40)
+        await ada.ask("presence")
+    timed.pass_time(40)
+    await ada.ask("ping")
+    timed.pass_time(21)
+    assert await ada.close_code() == 4502
+
+
+async def test_heartbeats_in_a_batch_do_not_count_as_activity(start: Start) -> None:
+    """A client that sends nothing but heartbeats is idle, in a batch, too; one that sends more in a
+    batch is not.
+    """
+    clock = FakeClock()
+    place = await start(idle_timeout=3_600, clock=clock.monotonic)
+    ada = await place.connect()
+    (session,) = place.hub.connections.values()
+    came = session.active
+    for kind, said in (("ping", 0.0), ("typing_start", 2.0)):
+        clock.advance(1)
+        await ada.send("batch", {"messages": [{"type": kind, "payload": {}}]})
+        await ada.quiet()
+        assert session.active == came + said

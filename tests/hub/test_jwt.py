@@ -1,0 +1,245 @@
+"""Authentication by tokens: PyJWT's own tokens, without a socket."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub.admission.authentication import Credentials, User, bearer, seconds_left
+from rtmon.hub.admission.jwt import JWT
+from tests.hub.tokens import KEY, login, token
+
+PRIVATE = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
+    """A public key as a file has it."""
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+PUBLIC = pem(PRIVATE.public_key())
+SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - to be refused
+
+
+def refusal(auth: JWT, shown: str) -> str:
+    """The error that answers a token."""
+    with pytest.raises(ProtocolError) as caught:
+        auth(Credentials(token=shown))
+    assert shown not in str(caught.value)
+    # Nor does it hang on to what PyJWT said of it, which a log would print.
+    assert caught.value.__suppress_context__
+    return caught.value.code
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], signature: str = "") -> str:
+    """A token put together by hand."""
+    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()) for each in (header, claims)]
+    return ".".join([*(part.decode().rstrip("=") for part in parts), signature])
+
+
+def test_jwt_returns_the_user_of_a_token() -> None:
+    """Id, name, permissions and expiry are the token's, however permissions are written."""
+    shown = token("u1", name="Ada", scope="read write", exp=2_000_000_000)
+    user = login()(Credentials(token=shown))
+    assert user is not None
+    assert (user.id, user.name, user.shown) == ("u1", "Ada", "Ada")
+    assert (user.permissions, user.expires) == ({"read", "write"}, 2_000_000_000)
+    user = login(permissions="may", require=())(
+        Credentials(token=token("u2", may=["a b"], exp=None))
+    )
+    assert user is not None
+    assert (user.shown, user.permissions, user.expires) == ("u2", {"a b"}, None)
+    assert login()(Credentials()) is None
+
+
+def soon() -> int:
+    """An hour from now: tests may run long after they were collected."""
+    return int(time.time()) + 3_600
+
+
+REFUSED: dict[str, Callable[[], str]] = {
+    "not yet valid": lambda: token(nbf=soon()),
+    "issued in the future": lambda: token(iat=soon()),
+    "without expiry": lambda: token(exp=None),
+    "for ever": lambda: token(exp=1e400),
+    "nobody's": lambda: token(sub=None),
+    "of a number": lambda: token(sub=7),
+    "of no name": lambda: token("a\nb"),
+    "of a long name": lambda: token("a" * 129),
+    "whose name is none": lambda: token(name=["x"]),
+    "whose permissions are none": lambda: token(scope={"admin": True}),
+    "for somebody else": lambda: token(aud="elsewhere"),
+    "signed with another key": lambda: token(key="another secret of more than 32 bytes"),
+    "signed with another algorithm": lambda: token(key=KEY * 2, algorithm="HS512"),
+    "unsigned": lambda: forged({"alg": "none"}, {"sub": "ada", "exp": soon()}),
+    "unsigned, in capitals": lambda: forged({"alg": "NONE"}, {"sub": "ada", "exp": soon()}),
+    "with its own key": lambda: forged(
+        {"alg": "HS256", "jwk": {"kty": "oct", "k": "AA"}}, {"sub": "ada", "exp": soon()}, "AA"
+    ),
+    "with a critical extension": lambda: jwt.encode(
+        {"sub": "ada", "exp": soon()}, KEY, headers={"crit": ["x"], "x": 1}
+    ),
+    "nested deep": lambda: "[" * 8_000,
+    "empty parts": lambda: "..",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_jwt_refuses_an_invalid_token_without_quoting_it(what: str) -> None:
+    """Whatever is wrong with a token, the error is the same and does not quote it."""
+    assert refusal(login(), REFUSED[what]()) == "invalid_token"
+
+
+def test_jwt_names_expiry_only_for_a_token_that_was_valid() -> None:
+    """Only a token that was valid until it expired gets token_expired, as a fresh one helps."""
+    assert refusal(login(), token(exp=int(time.time()) - 1)) == "token_expired"
+    assert refusal(login(), token(exp=1, key="another secret of more than 32 bytes")) == (
+        "invalid_token"
+    )
+
+
+@given(st.text() | st.binary().map(lambda noise: noise.decode("latin-1")))
+@example("a.b.c")
+@example("\ud800")
+def test_jwt_refuses_any_text_with_a_protocol_error(noise: str) -> None:
+    """No text at all makes it raise anything but ProtocolError."""
+    with pytest.raises(ProtocolError) as caught:
+        login()(Credentials(token=noise))
+    assert caught.value.code == "invalid_token"
+
+
+def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
+    """A token signed with the public key as a secret is refused, one of the private key accepted
+    (RFC 8725, 2.1).
+    """
+    auth = JWT(PUBLIC, algorithms=["ES256"])
+    claims = {"sub": "ada", "exp": soon()}
+    user = auth(Credentials(token=jwt.encode(claims, PRIVATE, algorithm="ES256")))
+    assert user is not None
+    whole = forged({"alg": "HS256", "typ": "JWT"}, claims).rstrip(".")
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    signature = base64.urlsafe_b64encode(mac.sign(whole.encode(), PUBLIC.encode())).decode()
+    assert refusal(auth, f"{whole}.{signature.rstrip('=')}") == "invalid_token"
+
+
+def test_jwt_accepts_only_its_audience_and_issuer() -> None:
+    """Only tokens for this audience, of this issuer, are accepted."""
+    auth = login(audience="chat", issuer="https://login.example")
+    assert auth(Credentials(token=token(aud=["mail", "chat"], iss="https://login.example")))
+    assert refusal(auth, token(aud="chat", iss="https://elsewhere.example")) == "invalid_token"
+    assert refusal(auth, token(aud="chat")) == "invalid_token"
+    assert refusal(auth, token(iss="https://login.example")) == "invalid_token"
+
+
+def test_jwt_accepts_expired_token_within_the_leeway() -> None:
+    """A token that has just expired is accepted within the leeway, and the user disconnected after
+    it.
+    """
+    auth = JWT(KEY, algorithms=["HS256"], leeway=3_600)
+    now = int(time.time())
+    user = auth(Credentials(token=token(exp=now - 10)))
+    assert user is not None
+    assert user.expires == now + 3_590
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithms"),
+    [
+        (KEY, ["none"]),
+        (KEY, ["HS256", "none"]),
+        (KEY, []),
+        (KEY, "HS256"),
+        (KEY, ["MD5"]),
+        (PUBLIC, ["ES256", "HS256"]),
+        (PUBLIC, ["HS256"]),
+        (KEY, ["ES256"]),
+        (SMALL, ["RS256"]),
+        (SMALL, ["PS512"]),
+        ("short", ["HS256"]),
+        (KEY, ["HS512"]),
+        (None, ["HS256"]),
+        ("", ["HS256"]),
+    ],
+)
+def test_jwt_refuses_keys_that_others_could_sign_with(key: Any, algorithms: Any) -> None:
+    """A key and algorithms with which others could sign are an OptionError that does not quote the
+    key.
+    """
+    with pytest.raises(OptionError) as caught:
+        JWT(key, algorithms=algorithms)
+    assert not key or str(key) not in str(caught.value)
+
+
+def test_repr_hides_tokens_keys_headers_and_claims() -> None:
+    """The representations that logs and tracebacks print hold no token, key, header or claim."""
+    shown = Credentials(token="T" + "0KEN", headers={"cookie": "C00KIE"}, transport="sse")
+    user = User(id="ada", claims={"card": "CL41M"})
+    for text in map(repr, (shown, user, login())):
+        for secret in ("T0KEN", "C00KIE", "CL41M", KEY):
+            assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"id": "a\n"},
+        {"id": "a", "name": ""},
+        {"id": None},
+        {"id": "a", "name": "\ud800"},
+    ],
+)
+def test_user_refuses_what_is_no_name(wrong: Any) -> None:
+    """A user whose id or name cannot be sent to clients is an OptionError."""
+    with pytest.raises(OptionError):
+        User(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"permissions": "rewrite"},
+        {"permissions": ["a", 1]},
+        {"permissions": None},
+        {"expires": float("nan")},
+        {"expires": "tomorrow"},
+    ],
+)
+def test_user_refuses_permissions_in_one_text_and_an_expiry_that_is_no_time(wrong: Any) -> None:
+    """Permissions in one text, where one would be found within another, and an expiry that is no
+    time are OptionErrors.
+    """
+    with pytest.raises(OptionError):
+        User(id="ada", **wrong)
+
+
+def test_user_that_expires_at_infinity_never_expires() -> None:
+    """A user whose expiry is infinite, or nearly so, never expires; permissions may be a list."""
+    for expires in (float("inf"), 1e306):
+        assert seconds_left(User(id="ada", expires=expires), 0.0) is None
+    assert seconds_left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
+    assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
+
+
+def test_bearer_token_is_found_in_any_spelling_of_the_scheme() -> None:
+    """The scheme may be in any case; of two headers, or another scheme, there is no token."""
+    assert bearer([("Authorization", "bearer  abc ")])[0] == "abc"
+    assert bearer([("AUTHORIZATION", "Basic abc")])[0] is None
+    assert bearer([("authorization", "Bearer")])[0] is None
+    found, headers = bearer([("authorization", "Bearer a"), ("Authorization", "Bearer b")])
+    assert found == "a, Bearer b"
+    assert headers == {"authorization": "Bearer a, Bearer b"}
+    assert bearer([("Cookie", "x=1")]) == (None, {"cookie": "x=1"})

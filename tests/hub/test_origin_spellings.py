@@ -1,0 +1,254 @@
+"""Origins compared by scheme, host and port: the rule, and handshakes with both servers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from typing import Any
+
+import httpx
+import pytest
+
+import rtmon
+from rtmon.asgi import serve
+from rtmon.hub.admission.origins import Origins
+from rtmon.hub.transports.asgi import app
+
+
+def allows(headers: dict[str, str], named: Any = None) -> bool:
+    """Return True if a request with these headers is allowed."""
+    return Origins(named).allows(lambda name: [headers[name]] if name in headers else [])
+
+
+OWN = [
+    # A proxy that adds its port to Host, and clients that add the default one to Origin.
+    {"Host": "chat.example:443", "Origin": "https://chat.example"},
+    {"Host": "chat.example:80", "Origin": "http://chat.example"},
+    {"Host": "b:1", "X-Forwarded-Host": "chat.example:443", "Origin": "https://chat.example"},
+    {"Host": "b:1", "X-Forwarded-Host": "chat.example:80", "Origin": "http://chat.example"},
+    {
+        "Host": "b:1",
+        "X-Forwarded-Host": "x.example, chat.example",
+        "Origin": "https://chat.example",
+    },
+    {"Host": "chat.example", "Origin": "https://chat.example:443"},
+    {"Host": "chat.example", "Origin": "http://chat.example:80"},
+    {"Host": "chat.example", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8443"},
+    # A proxy that speaks TLS for the server.
+    {"Host": "chat.example", "X-Forwarded-Proto": "https", "Origin": "https://chat.example"},
+    {"Host": "chat.example", "X-Forwarded-Proto": "https, http", "Origin": "https://chat.example"},
+    {"Host": "chat.example", "X-Forwarded-Proto": "http", "Origin": "https://chat.example"},
+    # Native clients, which send the address that they connect to.
+    {"Host": "chat.example", "Origin": "wss://chat.example"},
+    {"Host": "chat.example", "Origin": "ws://chat.example"},
+    {"Host": "chat.example:443", "Origin": "wss://chat.example"},
+    {"Host": "chat.example:8765", "Origin": "ws://chat.example:8765"},
+    {"Host": "127.0.0.1:8765", "Origin": "ws://127.0.0.1:8765"},
+    # Other spellings of a host.
+    {"Host": "Chat.Example", "Origin": "https://chat.EXAMPLE"},
+    {"Host": "chat.example.", "Origin": "https://chat.example."},
+    {"Host": "xn--mnchen-3ya.example", "Origin": "https://XN--mnchen-3ya.example"},
+    {"Host": "[2001:db8::1]:8765", "Origin": "http://[2001:db8::1]:8765"},
+    {"Host": "[2001:db8:0:0:0:0:0:1]:8765", "Origin": "http://[2001:db8::1]:8765"},
+    {"Host": "[2001:DB8::0:1]", "Origin": "wss://[2001:0db8::1]"},
+]
+"""Requests of the server's own pages and clients."""
+
+
+OTHERS = [
+    # Another port.
+    {"Host": "chat.example", "Origin": "https://chat.example:8443"},
+    {"Host": "chat.example:443", "Origin": "https://chat.example:8443"},
+    {"Host": "chat.example:8443", "Origin": "https://chat.example"},
+    {"Host": "chat.example:8443", "Origin": "wss://chat.example"},
+    {"Host": "chat.example", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8444"},
+    {"Host": "chat.example:1", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8443"},
+    {"Host": "[2001:db8::1]:8765", "Origin": "http://[2001:db8::1]:8766"},
+    # Another scheme.
+    {"Host": "chat.example:443", "Origin": "http://chat.example"},
+    {"Host": "chat.example:443", "Origin": "http://chat.example:443"},
+    {"Host": "chat.example:443", "Origin": "ws://chat.example"},
+    {"Host": "chat.example:80", "Origin": "https://chat.example"},
+    {"Host": "chat.example", "Origin": "https://chat.example:80"},
+    {"Host": "chat.example", "Origin": "http://chat.example:443"},
+    {"Host": "chat.example", "X-Forwarded-Proto": "https", "Origin": "http://chat.example"},
+    {"Host": "chat.example", "X-Forwarded-Proto": "https", "Origin": "ws://chat.example"},
+    {"Host": "chat.example", "Origin": "ftp://chat.example"},
+    {"Host": "chat.example", "Origin": "chrome-extension://chat.example"},
+    {"Host": "chat.example", "Origin": "file://chat.example"},
+    # Another host.
+    {"Host": "chat.example", "Origin": "https://chat.example.evil.com"},
+    {"Host": "chat.example", "Origin": "https://evilchat.example"},
+    {"Host": "chat.example", "Origin": "https://chat.example443"},
+    {"Host": "chat.example:443", "Origin": "https://chat.example443"},
+    {"Host": "chat.example", "Origin": "https://chat.example."},
+    {"Host": "chat.example.", "Origin": "https://chat.example"},
+    {"Host": "chat.example.", "Origin": "https://evil.example."},
+    {"Host": "[2001:db8::1]", "Origin": "https://[2001:db8::2]"},
+    {"Host": "127.0.0.1:8765", "Origin": "ws://elsewhere.example:8765"},
+    {"Host": "127.0.0.1:8765", "Origin": "http://localhost.evil.com"},
+    # No origin that a browser would write.
+    {"Host": "chat.example", "Origin": "null"},
+    {"Host": "chat.example", "Origin": "file://"},
+    {"Host": "", "Origin": "https://"},
+    {"Host": "chat.example", "Origin": "chat.example"},
+    {"Host": "chat.example", "Origin": "https://evil.com@chat.example"},
+    {"Host": "evil.com@chat.example", "Origin": "https://evil.com@chat.example"},
+    {"Host": "chat.example", "Origin": "https://chat.example@evil.com"},
+    {"Host": "chat.example", "Origin": "https://chat.example:443@evil.com"},
+    {"Host": "chat.example", "Origin": "https://evil.com/chat.example"},
+    {"Host": "chat.example", "Origin": "https://evil.com/https://chat.example"},
+    {"Host": "chat.example", "Origin": "https://evil.com\\chat.example"},
+    {"Host": "chat.example", "Origin": "https://evil.com#chat.example"},
+    {"Host": "chat.example", "Origin": "https://evil.com?chat.example"},
+    {"Host": "chat.example", "Origin": "https://chat.example/"},
+    {"Host": "chat.example", "Origin": "https://chat.example:443:443"},
+    {"Host": "chat.example", "Origin": "https://chat.example:0443"},
+    {"Host": "chat.example", "Origin": "https://chat.example:+443"},
+    {"Host": "chat.example", "Origin": "https://chat.example:65979"},
+    {"Host": "chat.example", "Origin": "https://chat%2eexample"},
+    {"Host": "chat.example", "Origin": "https://[chat.example]"},
+    {"Host": "chat.example", "Origin": "https://chat.example, https://chat.example"},
+    {"Host": "chat.example", "Origin": "https://chat.example https://evil.com"},
+]  # fmt: skip
+"""Requests of pages that are not the server's own."""
+
+
+@pytest.mark.parametrize("headers", OWN, ids=str)
+def test_server_allows_its_own_origin_in_every_spelling(headers: dict[str, str]) -> None:
+    """A server allows a page whose scheme, host and port are its own, however each is written."""
+    assert allows(headers)
+
+
+@pytest.mark.parametrize("headers", OTHERS, ids=str)
+def test_server_refuses_other_origins(headers: dict[str, str]) -> None:
+    """A server refuses a page when scheme, host or port differs, or its Origin is none."""
+    assert not allows(headers)
+
+
+def test_server_reads_few_values_of_a_header() -> None:
+    """A server that is sent thousands of forwarded hosts reads only the first of them."""
+    for before, fine in ((10, True), (100_000, False)):
+        hosts = "x.example," * before + "chat.example"
+        assert (
+            allows({"Host": "b", "X-Forwarded-Host": hosts, "Origin": "https://chat.example"})
+            is fine
+        )
+
+
+@pytest.mark.parametrize(
+    ("named", "sent"),
+    [
+        ("https://chat.example:443", "https://chat.example"),
+        ("http://chat.example:80", "http://chat.example"),
+        ("https://chat.example", "https://chat.example:443"),
+        ("https://chat.example", "wss://chat.example"),
+        ("wss://chat.example", "https://chat.example"),
+        ("https://CHAT.example", "https://chat.example"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+        ("https://MÜNCHEN.example:8443", "https://xn--mnchen-3ya.example:8443"),
+        ("https://xn--mnchen-3ya.example", "https://xn--mnchen-3ya.example"),
+        ("https://mu\u0308nchen.example", "https://xn--mnchen-3ya.example"),
+        ("http://[0:0:0:0:0:0:0:1]:8080", "http://[::1]:8080"),
+        ("file://", "file://"),
+        ("null", "null"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("app://.", "app://."),
+        ("vscode-webview://1abc", "vscode-webview://1abc"),
+        (re.compile(r"https://\w+\.chat\.example"), "https://a.chat.example:443"),
+        (re.compile(r"wss://\w+\.chat\.example:443"), "wss://a.chat.example:443"),
+        (re.compile(r"null|file://"), "null"),
+    ],
+)
+def test_server_allows_named_origin_in_every_spelling(named: Any, sent: str) -> None:
+    """An origin that is named matches what browsers send for it."""
+    assert allows({"Host": "b.example", "Origin": sent}, [named])
+
+
+@pytest.mark.parametrize(
+    ("named", "sent"),
+    [
+        ("https://chat.example:443", "http://chat.example"),
+        ("https://chat.example:443", "https://chat.example:8443"),
+        ("https://münchen.example", "https://munchen.example"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example.evil.com"),
+        ("file://", "null"),
+        ("null", "file://"),
+        ("app://.", "https://."),
+        (re.compile(r"https://.*\.chat\.example"), "https://evil.com/a.chat.example"),
+        (re.compile(r"https://.*\.chat\.example"), "https://evil.com#a.chat.example"),
+        (re.compile(r"https://.*@chat\.example"), "https://a@chat.example"),
+    ],
+)
+def test_server_refuses_what_only_resembles_a_named_origin(named: Any, sent: str) -> None:
+    """An origin that is named matches no other scheme, host or port, and no path or user part."""
+    assert not allows({"Host": "b.example", "Origin": sent}, [named])
+
+
+async def status(port: int, path: str, headers: dict[str, str], **options: Any) -> int:
+    """What a server answers to a request, as it stands, for a WebSocket or without one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if not path.startswith("/events") and "polling" not in path:
+        lines += ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+        lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await reader.readline()
+    writer.transport.abort()
+    return int(answer.split()[1])
+
+
+async def test_native_server_compares_origins_by_their_parts() -> None:
+    """A handshake with rtmon.serve(hub) succeeds for each spelling of the server's own origin,
+    and is answered with 403 for others.
+    """
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
+        for cases, wanted in ((OWN, 101), (OTHERS, 403)):
+            for headers in cases:
+                assert await status(server.port, "/", headers) == wanted, headers
+
+
+async def test_asgi_server_compares_origins_by_their_parts() -> None:
+    """Each transport of the application is open to each spelling of the server's own origin, and
+    answers others with 403.
+    """
+    doors = {
+        "/": 101,
+        "/ws/ada": 101,
+        "/socket.io/?EIO=4&transport=websocket": 101,
+        "/socket.io/?EIO=4&transport=polling": 200,
+        "/events": 200,
+    }
+    async with serve(rtmon.Hub(), port=0) as server:
+        for path, fine in doors.items():
+            for cases, wanted in ((OWN, fine), (OTHERS, 403)):
+                for headers in cases:
+                    assert await status(server.port, path, headers) == wanted, (path, headers)
+
+
+async def test_server_with_tls_refuses_pages_without(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """A server that speaks TLS refuses its own name when the page came without TLS, which an
+    attacker on the network could have written; pages of this machine need none.
+    """
+    wanted = {
+        "https://chat.example": True,
+        "wss://chat.example": True,
+        "http://chat.example": False,
+        "ws://chat.example": False,
+    }
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, ssl=tls[0]) as server:
+        for origin, fine in wanted.items():
+            headers = {"Host": "chat.example", "Origin": origin}
+            found = await status(server.port, "/", headers, ssl=tls[1], server_hostname="localhost")
+            assert found == (101 if fine else 403), origin
+        headers = {"Host": "localhost", "Origin": "http://localhost:8888"}
+        found = await status(server.port, "/", headers, ssl=tls[1], server_hostname="localhost")
+        assert found == 101
+    transport = httpx.ASGITransport(app(rtmon.Hub()))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="https://chat.example") as client:
+        for origin, fine in wanted.items():
+            answer = await client.post("/events", headers={"Origin": origin}, content=b"{}")
+            assert answer.status_code == (401 if fine else 403), origin

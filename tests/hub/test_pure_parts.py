@@ -1,0 +1,246 @@
+"""The hub's pure parts, each by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.core.batching import Batch, Batcher
+from rtmon.errors import OptionError
+from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
+from rtmon.hub.admission.rate_limiter import RateLimiter
+from rtmon.hub.brokers.deduplication import SeenIds
+from rtmon.hub.encoding import fitting
+from rtmon.hub.join_leave import JoinLeaveBatch
+from rtmon.hub.stats import StatsTable
+from rtmon.hub.subscriptions import Subscriptions
+from rtmon.hub.typing_indicator import TypingState
+from rtmon.metrics.records import ChannelInfo
+from rtmon.protocol import limits
+from rtmon.protocol.catalog import Member
+from rtmon.protocol.channels import matches
+
+_names = st.sampled_from(["a", "a.b", "a.c", "b.c", "a.*", "*.c", "**"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), _names), max_size=40))
+def test_subscriptions_return_each_subscriber_once(steps: list[tuple[bool, int, str]]) -> None:
+    """A channel's receivers are its subscribers and those of its patterns, each once."""
+    subscriptions: Subscriptions[int] = Subscriptions()
+    model: set[tuple[int, str]] = set()
+    for add, member, name in steps:
+        if add:
+            subscriptions.add(member, name)
+            model.add((member, name))
+        else:
+            assert subscriptions.remove(member, name) == ((member, name) in model)
+            model.discard((member, name))
+        for channel in ("a", "a.b", "a.c", "b.c"):
+            received = list(subscriptions.receivers(channel))
+            assert len(received) == len(set(received))
+            assert set(received) == {m for m, n in model if n == channel or matches_any(n, channel)}
+    for member in range(4):
+        assert set(subscriptions.drop(member)) == {n for m, n in model if m == member}
+    assert list(subscriptions.receivers("a")) == []
+
+
+def matches_any(name: str, channel: str) -> bool:
+    """Whether a name is a pattern that matches."""
+    return "*" in name and matches(name, channel)
+
+
+def test_seen_ids_forget_the_heaviest_sender_first() -> None:
+    """Past the capacity the sender with the most ids forgets its older half, and no other sender
+    does.
+    """
+    seen: SeenIds[int] = SeenIds(seconds=300, capacity=100)
+    seen.add("modest", "m", 1, now=0)
+    for number in range(1_000):
+        seen.add("greedy", str(number), number, now=0)
+        assert len(seen) <= 100
+    assert seen.get("modest", "m", now=0) == 1
+    assert seen.get("greedy", "999", now=0) == 999
+    assert seen.get("greedy", "0", now=0) is None
+    seen.add("late", "l", 2, now=301)
+    assert len(seen) == 1, "what is too old is gone"
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.floats(0, 40)), max_size=60))
+def test_seen_id_is_known_for_as_long_as_it_is_remembered(
+    steps: list[tuple[str, int, float]],
+) -> None:
+    """An id is known for as long as it is remembered, never longer, however it is repeated."""
+    seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
+    model: dict[tuple[str, str], float] = {}
+    now = 0.0
+    for sender, number, wait in steps:
+        now += wait
+        key = (sender, str(number))
+        known = key in model and model[key] + 60 > now
+        assert (seen.get(*key, now=now) is not None) == known
+        if not known:
+            seen.add(*key, now, now=now)
+            model[key] = now
+    assert len(seen) <= len(model)
+
+
+def member(number: int) -> Member:
+    """Somebody."""
+    return Member(client_id=str(number), name=f"n{number}")
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 10))
+def test_announcements_keep_the_order_of_each_member(moves: list[int], every: int) -> None:
+    """Each join and leave is announced once, and those of one member in their order."""
+    announcer = JoinLeaveBatch()
+    here: set[int] = set()
+    done: dict[int, list[str]] = {}
+    told: dict[int, list[str]] = {}
+
+    def take() -> None:
+        for change, members in announcer.take():
+            for each in members:
+                told.setdefault(int(each.client_id), []).append(change)
+
+    for step, who in enumerate(moves):
+        change = "left" if who in here else "joined"
+        here ^= {who}
+        announcer.add(change, str(who), member(who))  # type: ignore[arg-type]
+        done.setdefault(who, []).append(change)
+        if step % every == 0:
+            take()
+    take()
+    assert told == done
+    assert not announcer
+
+
+def test_thousand_joins_are_one_announcement() -> None:
+    """However many members join, they are one group, and so are those that leave after."""
+    announcer = JoinLeaveBatch()
+    for number in range(1_000):
+        announcer.add("joined", str(number), member(number))
+    for number in range(500):
+        announcer.add("left", str(number), member(number))
+    assert [(change, len(members)) for change, members in announcer.take()] == [
+        ("joined", 1_000),
+        ("left", 500),
+    ]
+
+
+def test_typing_state_expires_and_is_bounded() -> None:
+    """A client that does not repeat itself has stopped typing after the timeout; places are
+    bounded.
+    """
+    typists: TypingState[str] = TypingState(timeout=5.0, places=2)
+    assert typists.start("ada", "x", now=0) == (True, [])
+    assert typists.start("ada", "x", now=4) == (False, [])
+    assert typists.expired(5.0) == []
+    assert typists.next() == 9
+    assert typists.expired(9.0) == [("ada", "x")]
+    assert typists.next() is None
+    assert not typists.stop("ada", "x")
+    for place in ("a", "b"):
+        typists.start("ada", place, now=0)
+    assert typists.start("ada", "c", now=0) == (True, ["a"])
+    assert typists.drop("ada") == ["b", "c"]
+
+
+def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
+    """A burst is taken, then the rate; a client that never pauses is closed in the end."""
+    limiter = RateLimiter(rate=10, burst=5, now=0)
+    assert [limiter.take(0.0) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
+    assert limiter.take(0.1) == 0.0
+    assert limiter.take(0.1) > 0.0
+    limiter.refund()
+    assert limiter.take(0.1) == 0.0
+    for _ in range(limits.FLOOD_STRIKES - 2):
+        assert not limiter.flooded
+        assert limiter.take(0.1) > 0.0
+    assert limiter.flooded
+    patient = RateLimiter(rate=10, burst=5, now=0)
+    for second in range(2_000):
+        for _ in range(7):
+            patient.take(float(second))
+        assert not patient.flooded
+
+
+@given(st.lists(st.integers(0, 300_000), max_size=50))
+def test_fitting_groups_keep_order_and_size(sizes: list[int]) -> None:
+    """Groups keep the order, hold everything, and pass the bound only with a single item."""
+    groups = fitting(list(zip(range(len(sizes)), sizes, strict=True)))
+    assert [item for group in groups for item in group] == list(range(len(sizes)))
+    for group in groups:
+        assert len(group) == 1 or sum(sizes[item] for item in group) <= limits.REPLY_BYTES
+
+
+def test_channel_stats_forget_channels_without_subscribers_first() -> None:
+    """Past the capacity, channels without subscribers are forgotten, those with them never."""
+    table = StatsTable(10, labels=2)
+    busy = table["busy"]
+    busy.subscribers = 1
+    for number in range(100):
+        table[f"c{number}"].published += 1
+    known = table.as_dict()
+    assert known["busy"] is busy
+    assert len(known) <= 11
+    assert isinstance(known["c99"], ChannelStats)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdefghij"), st.floats(0, 100), st.integers(0, 3)), max_size=60
+    )
+)
+def test_channel_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
+    """The first channels have a series each, all others are counted together, and no counter ever
+    falls.
+    """
+    table = StatsTable(5, labels=3)
+    told: dict[str, ChannelInfo] = {}
+    for channel, seconds, receivers in publications:
+        stats = table[channel]
+        stats.published += 1
+        stats.delivered += receivers
+        stats.subscribers = receivers % 2
+        stats.took(seconds)
+        before, told = told, {info.channel: info for info in table.series()}
+        assert list(told)[-1] == "other"
+        assert len(told) <= 4
+        for name, info in before.items():
+            for counter in ("published", "delivered", "fanout"):
+                assert getattr(told[name], counter) >= getattr(info, counter)
+    if publications:
+        assert sum(info.published for info in told.values()) == len(publications)
+        assert sum(info.delivered for info in told.values()) == sum(n for _, _, n in publications)
+        first = list(dict.fromkeys(channel for channel, _, _ in publications))[:3]
+        assert list(told) == [*first, "other"]
+
+
+def test_hub_options_are_checked_by_name() -> None:
+    """Options are checked, named in the error, and come from a record, fields or both."""
+    assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
+    with pytest.raises(OptionError, match="history"):
+        Hub(history=-1)
+    with pytest.raises(OptionError, match="rate"):
+        Hub(rate="fast")
+    with pytest.raises(OptionError, match="hystory"):
+        Hub(hystory=1)
+    with pytest.raises(OptionError, match="max_waiting"):
+        HubOptions(max_waiting=1)
+    for channels, wrong in (
+        ({"a*b": ChannelOptions()}, "no pattern"),
+        ({"news.**.x": ChannelOptions()}, "no pattern"),
+        ({"news": {"slow": "block"}}, "ChannelOptions"),
+        ({1: ChannelOptions()}, "as str"),
+        (None, "give a dict"),
+    ):
+        with pytest.raises(OptionError, match=wrong):
+            Hub().change(channels=channels)
+    for wrong_rule in ({"history": -1}, {"history_age": "x"}, {"batch": 5}, {"slow": "x"}):
+        with pytest.raises(OptionError):
+            ChannelOptions(**wrong_rule)
+    with pytest.raises(OptionError, match="batch"):
+        Batch(size=0)
+    with pytest.raises(OptionError, match="batch"):
+        Batcher(size=0)

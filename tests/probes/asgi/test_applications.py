@@ -1,0 +1,228 @@
+"""The ASGI probe and the application that it stands around."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from rtmon import ASGIProbe, Monitor
+from rtmon.metrics.collector import Collector
+from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.meter import Meter
+from rtmon.probes.asgi.routes import template
+from rtmon.testing import until
+from tests.probes.asgi.watching import echo, numbers, row
+from tests.probes.serving import serving
+
+
+async def test_the_lifespan_passes_through() -> None:
+    """Startup and shutdown reach the application."""
+    steps = []
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        steps.append("up")
+        yield
+        steps.append("down")
+
+    monitor = Monitor(interval=1000)
+    async with serving(ASGIProbe(Starlette(lifespan=lifespan), monitor=monitor), lifespan="on"):
+        assert steps == ["up"]
+    assert steps == ["up", "down"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/api/rooms/blue", "/v1/api/rooms/{room}"),
+        ("/v1/api/stream/7", "/v1/api/stream/{number}"),
+        ("/orgs/acme/members", "/orgs/{org}/members"),
+        ("/tenants/7/inner/8", "/tenants/{tenant}/inner/{i}"),
+        ("/files/a/b/c", "/files/{where}"),
+        ("/raw/9/x", "/raw/{id}"),
+        # Values that look like other parts of the path.
+        ("/v1/api/rooms/api", "/v1/api/rooms/{room}"),
+        ("/orgs/orgs/members", "/orgs/{org}/members"),
+        ("/tenants/tenants/inner/tenants", "/tenants/{tenant}/inner/{i}"),
+        ("/raw/raw/x", "/raw/{id}"),
+    ],
+)
+async def test_paths_are_templates(path: str, expected: str) -> None:
+    """Included routers, their prefixes and mounted applications give one template for a route,
+    for WebSockets and event streams alike.
+    """
+    monitor = Monitor(interval=1000)
+    app = FastAPI()
+    api, orgs, inner = APIRouter(prefix="/api"), APIRouter(), FastAPI()
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(numbers(1), media_type="text/event-stream")
+
+    async def raw(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close"})
+
+    api.add_api_websocket_route("/rooms/{room}", socket)
+    api.add_api_route("/stream/{number}", stream)
+    orgs.add_api_websocket_route("/members", socket)
+    inner.add_api_websocket_route("/inner/{i}", socket)
+    app.include_router(api, prefix="/v1")
+    app.include_router(orgs, prefix="/orgs/{org}")
+    app.add_api_websocket_route("/files/{where:path}", socket)
+    app.mount("/tenants/{tenant}", inner)
+    app.router.routes.append(Mount("/raw/{id}", app=raw))
+    app.add_middleware(ASGIProbe, monitor=monitor)
+    async with serving(app) as where:
+        if "stream" in path:
+            async with httpx.AsyncClient() as client:
+                await client.get(f"http://{where}{path}")
+        else:
+            async with connect(f"ws://{where}{path}") as client:
+                await client.wait_closed()
+        assert (await row(monitor)).path == expected
+
+
+def test_without_a_route_the_path_stays_what_it_is() -> None:
+    """Where no framework tells a route, the raw path is all there is."""
+    assert template({"path": "/a/b"}) == "/a/b"
+
+
+async def test_of_two_probes_on_one_connection_the_inner_one_counts() -> None:
+    """Two probes of one Monitor count a connection, a stream and a request once; probes of two
+    Monitors count for each.
+    """
+    outer, inner = Monitor(interval=1000), Monitor(interval=1000)
+
+    async def stream(request: Any) -> StreamingResponse:
+        return StreamingResponse(numbers(2), media_type="text/event-stream")
+
+    async def plain(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("hi")
+
+    app: Any = Starlette(
+        routes=[WebSocketRoute("/", echo), Route("/s", stream), Route("/p", plain)]
+    )
+    for monitor in (inner, inner, outer, inner):
+        app = ASGIProbe(app, monitor=monitor)
+    async with serving(app) as where:
+        async with connect(f"ws://{where}/") as websocket:
+            await websocket.send("x")
+            await websocket.recv()
+        async with httpx.AsyncClient(base_url=f"http://{where}") as client:
+            await client.get("/s")
+            await client.get("/p")
+        for monitor in (inner, outer):
+            await until(lambda m=monitor: m.snapshot().closed == 2)
+            snapshot = monitor.snapshot()
+            assert (snapshot.opened, snapshot.messages_in, snapshot.messages_out) == (2, 1, 3)
+            assert (snapshot.http_requests, snapshot.open) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "hook", ["meter", "opened", "closed", "rejected", "http_request", "mark", "add"]
+)
+async def test_a_failing_probe_breaks_nothing(
+    hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong inside the probe, messages flow and answers come; it is counted."""
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    owner: Any = {"mark": Meter, "add": EventLog}.get(hook, Collector)
+    monkeypatch.setattr(owner, hook, broken)
+    monitor = Monitor(interval=1000)
+
+    async def stream(request: Any) -> StreamingResponse:
+        return StreamingResponse(numbers(2), media_type="text/event-stream")
+
+    async def plain(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("hi")
+
+    async def push(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("x")
+
+    routes = [
+        WebSocketRoute("/", echo),
+        WebSocketRoute("/push", push),
+        Route("/s", stream),
+        Route("/p", plain),
+    ]
+    app = Starlette(routes=routes)
+    app.add_middleware(ASGIProbe, monitor=monitor)
+    async with serving(app) as where:
+        async with connect(f"ws://{where}/") as websocket:
+            await websocket.send("x")
+            assert await websocket.recv() == "x"
+        async with connect(f"ws://{where}/push") as websocket:
+            assert await websocket.recv() == "x"
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(f"ws://{where}/nowhere")
+        async with httpx.AsyncClient(base_url=f"http://{where}") as client:
+            assert (await client.get("/s")).text.count("event: n") == 2
+            assert (await client.get("/p")).text == "hi"
+        await until(lambda: monitor.probe_failures)
+    assert sum("a probe failed" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
+)
+async def test_a_cancelled_application_leaves_no_open_connection(
+    itself: bool,  # noqa: FBT001 - a parameter of the test
+    cause: str,
+) -> None:
+    """A handler that is cancelled, even while it ends, closes its row; cancelling goes on. A
+    CancelledError of what it waited for is a failure.
+    """
+    monitor = Monitor(interval=1000)
+    cancelled = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        waiting = asyncio.ensure_future(asyncio.Event().wait())
+        task = waiting if itself else asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await waiting
+
+    probe = ASGIProbe(app, monitor=monitor)
+
+    async def server_side(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await probe(scope, receive, send)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+
+    async with serving(server_side, lifespan="off") as where:
+        async with connect(f"ws://{where}/") as client:
+            await client.wait_closed()
+        info = await row(monitor)
+    assert cancelled == [True]
+    assert (info.state, info.errors, info.cause) == ("closed", int(itself), cause)
+
+
+def test_the_probe_needs_no_framework() -> None:
+    """The probe imports neither Starlette nor FastAPI, which an application may not have."""
+    code = "import sys, rtmon; rtmon.ASGIProbe; print({'starlette', 'fastapi'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,186 @@
+"""All probes keep the contract of rtmon/probes/base.py, and the suite catches those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import socketio
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.version import version
+
+from rtmon import ASGIProbe, Monitor
+from rtmon.metrics.meter import Ending
+from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
+from rtmon.probes.socketio import instrument
+from rtmon.probes.websockets import flat, probed
+from tests.probes.contract import (
+    CONVERSATIONS,
+    FAIL,
+    REFUSED,
+    Library,
+    SocketIOClient,
+    counts_every_message_once,
+)
+from tests.probes.serving import serving
+
+
+def _answer(message: Any) -> Any:
+    if message == FAIL:
+        raise LookupError("no such room")
+    return message
+
+
+async def _echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(_answer(message))
+
+
+def _refuse(connection: ServerConnection, request: Any) -> Any:
+    return connection.respond(403, "no\n") if request.path == REFUSED else None
+
+
+@asynccontextmanager
+async def _websockets(monitor: Monitor, *, way: Any) -> AsyncIterator[str]:
+    monitor.collector.expect("websockets")
+    connection_class = probed(monitor, ServerConnection, way=way)
+    options = {"create_connection": connection_class, "process_request": _refuse}
+    async with serve(_echo, "127.0.0.1", 0, **options) as server:
+        yield "{}:{}".format(*next(iter(server.sockets)).getsockname())
+
+
+@asynccontextmanager
+async def _asgi(monitor: Monitor) -> AsyncIterator[str]:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        if scope["path"] == REFUSED:
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            _answer(message.get("text"))
+            await send({**message, "type": "websocket.send"})
+
+    async with serving(ASGIProbe(app, monitor=monitor), lifespan="off") as address:
+        yield address
+
+
+@asynccontextmanager
+async def _socketio(monitor: Monitor) -> AsyncIterator[str]:
+    sio = socketio.AsyncServer(async_mode="asgi")
+
+    @sio.event
+    async def echo(sid: str, message: Any) -> None:
+        await sio.emit("echo", message, to=sid)
+
+    @sio.event
+    async def fail(sid: str, message: Any) -> None:
+        _answer(message)
+
+    instrument(sio, monitor)
+    async with serving(socketio.ASGIApp(sio)) as address:
+        yield address
+        await sio.shutdown()
+
+
+class HandlerProbe(ConnectionProbe):
+    """The smallest probe there can be: it stands in a handler of ``websockets``."""
+
+    __slots__ = ()
+
+    kind = "asgi"  # what this kind knows, a handler knows too
+
+
+@asynccontextmanager
+async def _handler(
+    monitor: Monitor, *, probe_class: type[ConnectionProbe] = HandlerProbe
+) -> AsyncIterator[str]:
+    monitor.collector.expect(probe_class.kind)
+
+    async def handler(connection: ServerConnection) -> None:
+        probe = probe_class(monitor)
+        probe.meter.remote = peer_address(connection.remote_address)
+        attempt(monitor, probe.opened)
+        try:
+            while True:
+                message = await connection.recv()
+                binary = isinstance(message, bytes)
+                size = len(message) if isinstance(message, bytes) else text_size(message)
+                attempt(monitor, partial(probe.received, size, binary=binary, handed=True))
+                await connection.send(_answer(message))
+                attempt(monitor, partial(probe.sent, size, binary=binary))
+                attempt(monitor, probe.asked)
+        except ConnectionClosed as exc:
+            by_client = exc.rcvd is not None and exc.rcvd_then_sent is not False
+            initiator, cause = ("remote", "closed") if by_client else (None, "peer vanished")
+            ending: Any = {"initiator": initiator, "cause": cause}
+        except LookupError as exc:
+            attempt(monitor, probe.handler_failed, exc)
+            ending = {"cause": "handler failed"}
+            raise
+        finally:
+            attempt(monitor, probe.asked)
+            attempt(monitor, probe.ended, Ending(**ending))
+
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        answer = _refuse(connection, request)
+        if answer is not None:
+            attempt(monitor, partial(probe_class(monitor).rejected, status=403, detail="refused"))
+        return answer
+
+    async with serve(handler, "127.0.0.1", 0, process_request=refuse) as server:
+        yield "{}:{}".format(*next(iter(server.sockets)).getsockname())
+
+
+_IN_HANDLER = Library(kind="asgi", serve=_handler)
+_KNOWN = ["flat", "fast"] if version in flat.TESTED else []
+LIBRARIES = {
+    **{
+        f"websockets, {way}": Library(kind="websockets", serve=partial(_websockets, way=way))
+        for way in ["around", *_KNOWN]
+    },
+    "ASGI": Library(kind="asgi", serve=_asgi),
+    "Socket.IO": Library(kind="socketio", serve=_socketio, client=SocketIOClient),
+    "in the handler": _IN_HANDLER,
+}
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+async def test_probe_keeps_contract(
+    library: Library, conversation: Callable[[Library], Awaitable[None]]
+) -> None:
+    """A probe reports what the contract asks for, in each conversation."""
+    await conversation(library)
+
+
+class CountsTwice(HandlerProbe):
+    """Counts each message received twice, as two probes on one connection would."""
+
+    __slots__ = ()
+
+    def received(self, *args: Any, **kwargs: Any) -> None:
+        super().received(*args, **kwargs)
+        super().received(*args, **kwargs)
+
+
+class NeverEnds(HandlerProbe):
+    """Does not report the end of a connection."""
+
+    __slots__ = ()
+
+    def ended(self, ending: Ending) -> None:
+        """Forget it."""
+
+
+@pytest.mark.parametrize("wrong", [CountsTwice, NeverEnds])
+async def test_contract_catches_probe_that_breaks_it(wrong: type[ConnectionProbe]) -> None:
+    """A probe that counts twice, and one that never ends a connection, fail the suite."""
+    library = replace(_IN_HANDLER, serve=partial(_handler, probe_class=wrong), patience=1.0)
+    with pytest.raises((AssertionError, TimeoutError)):
+        await counts_every_message_once(library)

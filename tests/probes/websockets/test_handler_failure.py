@@ -1,0 +1,95 @@
+"""Handlers that fail, are cancelled, or are left by their peer, and what is said of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from tests.probes.websockets.serving import dead, serving
+
+CLOSES_CANCELLED = not hasattr(Server, "conn_handler")
+"""Whether the library closes a connection whose handler is cancelled: from version 17 on."""
+
+
+async def test_a_failed_handler_leaves_its_traceback() -> None:
+    """The exception that ended a handler is there with the line that raised it."""
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.recv()
+        raise LookupError("no such room")
+
+    async with serving(handler) as (monitor, _, url):
+        async with connect(url) as client:
+            await client.send("hi")
+            with suppress(ConnectionClosed):
+                await client.recv()
+        row = await dead(monitor)
+    assert (row.close_code, row.cause) == (1011, "handler failed")
+    assert row.traceback is not None
+    assert 'raise LookupError("no such room")' in row.traceback
+    assert row.last_frames is not None
+    assert "in text 2" in row.last_frames
+
+
+async def _cancels_what_it_waits_for(connection: ServerConnection) -> None:
+    await connection.recv()
+    waiting = asyncio.create_task(asyncio.Event().wait())
+    asyncio.get_running_loop().call_soon(waiting.cancel)
+    await waiting
+
+
+async def _is_cancelled(connection: ServerConnection) -> None:
+    await connection.recv()
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("handler", "cause", "errors"),
+    [(_cancels_what_it_waits_for, "handler failed", 1), (_is_cancelled, "handler cancelled", 0)],
+)
+async def test_a_handler_that_is_cancelled_is_told_from_one_that_fails(
+    handler: Callable[[ServerConnection], Awaitable[None]], cause: str, errors: int
+) -> None:
+    """A CancelledError that nobody asked for is a failure, with its traceback; a handler whose
+    task was cancelled has not failed. Up to version 16 the library closes after neither.
+    """
+    async with serving(handler) as (monitor, _, url):
+        async with connect(url) as client:
+            await client.send("hi")
+            if CLOSES_CANCELLED:
+                with suppress(ConnectionClosed):
+                    await client.recv()
+            else:
+                await (await client.ping())
+        row = await dead(monitor)
+    assert row.errors == errors
+    assert ("in _cancels_what_it_waits_for" in (row.traceback or "")) == bool(errors)
+    if CLOSES_CANCELLED:
+        assert (row.close_code, row.cause) == (1011, cause)
+        assert row.last_frames is not None
+    else:
+        assert (row.close_code, row.cause, row.initiator) == (1000, "closed", "remote")
+
+
+async def test_a_peer_that_leaves_a_group_of_tasks_is_no_failure() -> None:
+    """A group that ends because its tasks find the connection closed has not failed."""
+
+    async def handler(connection: ServerConnection) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connection.recv())
+            group.create_task(connection.wait_closed())
+
+    async with serving(handler) as (monitor, _, url):
+        async with connect(url):
+            pass
+        row = await dead(monitor)
+    assert (row.close_code, row.cause, row.errors, row.traceback) == (1000, "closed", 0, None)

@@ -1,0 +1,171 @@
+"""A probe of ``websockets`` breaks no connection, no class and no handler."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+
+from rtmon import Monitor, probe
+from rtmon.errors import OptionError
+from rtmon.testing import until
+from tests.probes.websockets.serving import echo, ended, row_of, serving, url_of
+
+
+async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
+    """They go on as they were; the totals stay as they were at the end, and nothing of what
+    comes after is kept.
+    """
+    async with serving(fast=fast) as (monitor, _, url), connect(url) as before:
+        await before.send("hello")
+        await before.recv()
+        monitor.close()
+        totals = monitor.snapshot()
+        assert (totals.open, totals.messages_in) == (1, 1)
+        async with connect(url) as after:
+            for size in range(50):
+                for client in (before, after):
+                    await client.send("x" * size)
+                    assert await client.recv() == "x" * size
+        await before.close()
+        assert monitor.snapshot() == totals
+        ledger = monitor.collector._ledgers["server"]
+        for recorder in (ledger.size_in, ledger.size_out, ledger.handler, ledger.receive):
+            assert not recorder.steps
+        assert monitor.probe_failures == 0
+
+
+def test_probe_refuses_class_that_another_monitor_counts(*, fast: bool) -> None:
+    """A class that a Monitor counts is counted no second time, and by no other Monitor."""
+    monitor = Monitor()
+    once = probe(monitor, fast=fast)
+    assert probe(monitor, base=once, fast=fast) is once
+    with pytest.raises(OptionError, match="counted by another Monitor already"):
+        probe(Monitor(), base=once, fast=fast)
+
+
+async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> None:
+    """``base=`` keeps the user's class: its methods run, and its traffic is counted."""
+
+    class Mine(ServerConnection):
+        def shout(self) -> str:
+            return "hey"
+
+    seen: list[Any] = []
+    monitor = Monitor(interval=1000)
+
+    async def handler(connection: ServerConnection) -> None:
+        seen.append(connection)
+        assert isinstance(connection, Mine)
+        connection.meter.name = "ada"  # type: ignore[attr-defined]
+        await connection.send(connection.shout())
+
+    async with serve(
+        handler, "127.0.0.1", 0, create_connection=probe(monitor, base=Mine, fast=fast)
+    ) as server:
+        async with connect(url_of(server)) as client:
+            assert await client.recv() == "hey"
+        await ended(monitor)
+    row = row_of(monitor)
+    assert (row.name, row.messages_out) == ("ada", 1)
+    assert row.subprotocol is None
+    assert str(row.user_agent).startswith("Python/")
+
+
+async def test_connection_works_uncounted_when_another_loop_is_measured(
+    *, caplog: pytest.LogCaptureFixture, fast: bool
+) -> None:
+    """A probe on another loop than the one that ticks says so once, and breaks nothing."""
+    monitor = Monitor(interval=1000)
+    monitor.arm("serve")
+
+    async def elsewhere() -> None:
+        async with serve(
+            echo, "127.0.0.1", 0, create_connection=probe(monitor, fast=fast)
+        ) as server:
+            for _ in range(2):
+                async with connect(url_of(server)) as client:
+                    await client.send("x")
+                    assert await client.recv() == "x"
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    snapshot = monitor.snapshot()
+    assert (snapshot.opened, snapshot.wire_in) == (0, 0)
+    assert sum("second event loop" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("hook", ["mark", "opened", "closed", "rtt", "_says", "_ending"])
+async def test_connection_works_when_probe_fails(
+    *, hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fast: bool
+) -> None:
+    """Whatever goes wrong inside a probe, messages flow; it is counted and logged once."""
+    from rtmon.metrics import collector, meter
+    from rtmon.probes.websockets import counting
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    owner: Any = {
+        "mark": meter.Meter,
+        "_says": counting.Counting,
+        "_ending": counting.Counting,
+    }.get(hook, collector.Collector)
+    monkeypatch.setattr(owner, hook, broken)
+    async with serving(fast=fast) as (monitor, _, url):
+        for _ in range(2):
+            async with connect(url) as client:
+                await client.send("x")
+                assert await client.recv() == "x"
+                await (await client.ping())
+        if hook == "rtt":
+            async with (
+                serve(
+                    echo,
+                    "127.0.0.1",
+                    0,
+                    ping_interval=0.01,
+                    create_connection=probe(monitor, fast=fast),
+                ) as server,
+                connect(url_of(server)) as client,
+            ):
+                await until(lambda: monitor.probe_failures)
+                await client.send("x")
+                assert await client.recv() == "x"
+        await until(lambda: monitor.probe_failures)
+    assert sum("a probe failed" in record.message for record in caplog.records) == 1
+
+
+async def test_closed_connection_can_be_collected(*, fast: bool) -> None:
+    """A connection that has ended can be collected, whatever the Monitor remembers of it."""
+    kept: list[weakref.ref[Any]] = []
+
+    async def handler(connection: ServerConnection) -> None:
+        kept.append(weakref.ref(connection))
+
+    async with serving(handler, fast=fast) as (monitor, _, url):
+        async with connect(url) as client:
+            await client.wait_closed()
+        await ended(monitor)
+    gc.collect()
+    assert kept[0]() is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"monitor": None}, "None: give it a Monitor"),
+        ({"base": 5}, "base is 5"),
+        ({"base": str}, "or a class derived from one"),
+    ],
+)
+def test_probe_names_the_argument_when_it_is_wrong(
+    *, wrong: dict[str, Any], said: str, fast: bool
+) -> None:
+    """A slip in the line that sets up a probe is told there, not by connections that fail."""
+    with pytest.raises(OptionError, match=said):
+        probe(**{"monitor": Monitor(interval=1000), **wrong}, fast=fast)

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.frames import Opcode
+from websockets.version import version
+
+import rtmon
+from rtmon import Monitor, probe
+from rtmon.probes.websockets import flat, selftest
+from rtmon.probes.websockets.pair import frame_bytes
+from rtmon.servers.turbo import fast_path, handshake, keepalive
+from rtmon.testing import until
+from tests.servers.turbo import conversations
+from tests.servers.turbo.conversations import all_the_same
+
+only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
+
+
+@only_tested
+@settings(max_examples=300, print_blob=True)
+@given(
+    steps=st.lists(conversations.steps, max_size=14),
+    compressed=st.sampled_from([False, False, True]),
+    opened=st.sampled_from([True] * 5 + [False]),
+    max_size=st.sampled_from([2**20, None, 200, (400, 130), (None, 11)]),
+    max_queue=st.sampled_from([16, None, 0, 1, (4, 2)]),
+)
+def test_nobody_can_tell_the_fast_path_from_the_librarys_own(
+    *, steps: list[Any], compressed: bool, opened: bool, max_size: Any, max_queue: Any
+) -> None:
+    """Random bytes in random pieces, random messages, pauses, failures and ends, in every state:
+    the library, the probe (around its methods, and flat) and the fast path do the same, and
+    the latter three count the same.
+    """
+    took = asyncio.run(
+        all_the_same(
+            steps, compressed=compressed, opened=opened, max_size=max_size, max_queue=max_queue
+        )
+    )
+    event(f"the fast path stood ready: {took}")
+
+
+_ONE, _TWO = frame_bytes(Opcode.TEXT, b"one"), frame_bytes(Opcode.BINARY, b"two")
+_CORNERS: dict[str, list[Any]] = {
+    # Its first two bytes taken out, the reader is empty, and yet in the middle of a frame.
+    "a header in pieces": [("receive", [_ONE[:2]]), ("receive", [_TWO]), ("recv", None)],
+    "a message in pieces": [
+        ("receive", [frame_bytes(Opcode.TEXT, b"half", fin=False)]),
+        ("receive", [_ONE]),
+    ],
+    "a message while another one waits to be written": [
+        ("pause_on_write", 3),  # its first frame goes out, its last one has to wait
+        ("send", lambda: iter(["a"]), None),
+        ("send", lambda: "c", None),
+        ("resume",),
+        ("send", lambda: "d", None),
+    ],
+    "something written already": [("write_later", b"a", True), ("send", lambda: "b", None)],
+    "something written already, and a message comes": [
+        ("write_later", b"a", True),
+        ("receive", [_ONE]),
+    ],
+    "part of a message written already": [
+        ("write_later", b"a", False),
+        ("ping", b"and now it is written"),
+        ("send", lambda: "b", None),
+    ],
+    "writing is paused by the message itself": [
+        ("pause_on_write", 0),
+        ("send", lambda: "a", None),
+        ("send", lambda: "b", None),
+        ("resume",),
+    ],
+    "the transport is closing": [("transport_closing",), ("send", lambda: "a", None)],
+    "the transport fails": [("writes_fail",), ("send", lambda: "a", None), ("recv", None)],
+    "closing has begun": [("close", 1000), ("send", lambda: "a", None), ("receive", [_ONE + _TWO])],
+    "no such characters": [("send", lambda: "\ud800", None), ("send", lambda: "b", None)],
+    "not UTF-8": [
+        ("receive", [frame_bytes(Opcode.TEXT, b"\xff") + _ONE]),
+        ("recv", None),
+        ("receive", [_TWO]),
+    ],
+    "decoding to order": [
+        ("receive", [_ONE + _TWO]),
+        ("recv", False),
+        ("recv", True),
+    ],
+    "two readers": [("recv", None), ("recv", None), ("receive", [_ONE + _TWO])],
+    "a reader who gives up": [("recv", None), ("cancel", 2), ("receive", [_ONE]), ("recv", None)],
+    "a reader at the end": [("recv", None), ("eof",), ("recv", None)],
+    "more than the queue holds": [("receive", [_ONE * 9]), *[("recv", None)] * 9],
+    "exactly the queue": [("receive", [_ONE * 4]), ("receive", [_ONE])],
+    "data and a ping in one read": [
+        ("receive", [_ONE + frame_bytes(Opcode.PING, b"?") + _TWO]),
+        ("recv", None),
+    ],
+    "data and a wrong frame in one read": [("receive", [_ONE + b"\x83\x80abcd"]), ("recv", None)],
+    "too long in all": [("receive", [frame_bytes(Opcode.TEXT, b"x" * 500)])],
+    "too long a fragment": [("receive", [frame_bytes(Opcode.TEXT, b"x" * 350)])],
+    **{
+        f"{size} bytes": [
+            ("receive", [frame_bytes(Opcode.BINARY, b"x" * size)]),
+            ("send", lambda size=size: b"x" * size, True),
+            ("send", lambda size=size: "x" * size, False),
+        ]
+        for size in (0, 1, 125, 126, 127, 300)
+    },
+    **{
+        f"{size} bytes out": [("send", lambda size=size: b"x" * size, None)]
+        for size in (65_535, 65_536)
+    },
+}
+
+
+@only_tested
+@pytest.mark.parametrize("corner", _CORNERS)
+async def test_corners_that_chance_may_miss(corner: str) -> None:
+    """The same, for the cases that the fast path has to leave, or nearly has to."""
+    for compressed in (False, True):
+        for max_size in ((400, 320), (320, 400)):
+            await all_the_same(
+                _CORNERS[corner], compressed=compressed, opened=True, max_size=max_size, max_queue=4
+            )
+
+
+@pytest.fixture
+def off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As with a release of the library that nobody has tested yet."""
+    monkeypatch.setattr(flat, "TESTED", frozenset({"1.0"}))
+    yield
+    selftest.difference.cache_clear()
+
+
+async def _echoed(monitor: Monitor, connection_class: Any) -> int | None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    options = {"create_connection": connection_class, "compression": None}
+    async with serve(echo, "127.0.0.1", 0, **options) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as client:
+            await client.send("x")
+            assert await client.recv() == "x"
+    return monitor.snapshot().messages_out
+
+
+def _said(monitor: Monitor) -> list[str | None]:
+    monitor.tick()
+    events = monitor.collector.history.events()
+    return [event.detail for event in events if event.kind == "fast path off"]
+
+
+@only_tested
+async def test_serve_takes_the_fast_path() -> None:
+    """rtmon.serve() uses the fast path by itself, and says nothing about it."""
+    seen: list[Any] = []
+
+    async def handler(connection: ServerConnection) -> None:
+        seen.append(connection)
+        await connection.wait_closed()
+
+    async with rtmon.serve(handler, "127.0.0.1", 0) as server, connect(server.url):
+        await until(lambda: seen)
+        assert isinstance(seen[0], fast_path.FastPath)
+        assert _said(server.monitor) == []
+
+
+async def test_on_an_untested_version_it_steps_aside_and_says_so(
+    off: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a version it was not tested with, the library's own path runs; one Event, one line."""
+    monitor = Monitor(interval=1000)
+    connection_class = probe(monitor, fast=True)
+    assert not issubclass(connection_class, fast_path.FastPath)
+    expected = f"websockets {version} is installed, and it was tested with 1.0 only"
+    assert _said(monitor) == [expected]
+    assert caplog.messages == [f"the fast path is off: {expected}"]
+    assert await _echoed(monitor, connection_class) == 1
+
+
+@only_tested
+async def test_a_class_with_ways_of_its_own_keeps_them() -> None:
+    """A connection class that sends in its own way is asked to send, and probed as it is."""
+
+    class Loud(ServerConnection):
+        async def send(self, message: Any, *, text: bool | None = None) -> None:
+            await super().send(message.upper(), text=text)
+
+    monitor = Monitor(interval=1000)
+    connection_class = probe(monitor, base=Loud, fast=True)
+    assert not issubclass(connection_class, fast_path.FastPath)
+    assert _said(monitor) == ["Loud has methods of its own: send"]
+
+    class Plain(ServerConnection):
+        def shout(self) -> str:
+            return "hey"
+
+    assert issubclass(probe(monitor, base=Plain, fast=True), fast_path.FastPath)
+
+
+@only_tested
+@pytest.mark.parametrize("quick", [False, True])
+async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
+    *, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tracer that has replaced a method of the library's sees every message, whatever probe."""
+    traced: list[Any] = []
+    own = Connection.recv
+
+    @functools.wraps(own)
+    async def recv(self: Any, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's
+        message = await own(self, decode)
+        traced.append(message)
+        return message
+
+    monkeypatch.setattr(Connection, "recv", recv)
+    monitor = Monitor(interval=1000)
+    connection_class = probe(monitor, fast=quick)
+    assert not issubclass(connection_class, flat.Flat)
+    foreign = "somebody has replaced methods of ServerConnection: recv"
+    assert _said(monitor) == ([foreign] if quick else [])
+    assert await _echoed(monitor, connection_class) == 1
+    assert "x" in traced
+
+
+@only_tested
+@pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
+def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> None:
+    """Both ends are counted at the low price, without being asked to."""
+    assert issubclass(probe(Monitor(interval=1000), base=base), flat.Flat)
+
+
+@only_tested
+@pytest.mark.parametrize(
+    "breakage", ["different", "raises", "elsewhere", "uncounted", "refused", "pinged"]
+)
+async def test_a_failed_self_test_keeps_the_fast_path_off(
+    breakage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the library's inside is not as expected, the self-test finds out beforehand."""
+    from rtmon.probes.websockets import tally
+
+    if breakage == "different":
+        monkeypatch.setattr(fast_path, "_medium", lambda *fields: b"?" * len(fields))
+    elif breakage == "raises":
+        monkeypatch.setattr(flat, "_message", None)
+    elif breakage == "elsewhere":
+        monkeypatch.setattr(fast_path, "_AT_EOF", None)
+    elif breakage == "refused":
+        monkeypatch.setattr(handshake, "accept_key", lambda key: key)
+    elif breakage == "pinged":
+        monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
+    else:
+        monkeypatch.delattr(tally.Tally, "frame_received")
+    selftest.difference.cache_clear()
+    try:
+        monitor = Monitor(interval=1000)
+        # Only what a path depends on keeps it off.
+        either = breakage in {"raises", "uncounted"}
+        assert issubclass(probe(monitor), flat.Flat) != either
+        fast = probe(monitor, fast=True)
+        assert not issubclass(fast, fast_path.FastPath)
+        assert issubclass(fast, flat.Flat) != either
+        (said,) = _said(monitor)
+        assert "self-test" in str(said) or "the parser is not where" in str(said)
+    finally:
+        selftest.difference.cache_clear()
+
+
+@only_tested
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("hook", ["frame_received", "frame_sent", "asked", "handed"])
+async def test_failing_counters_reach_no_message(
+    *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong in counting, flat or on the fast path, messages flow."""
+    from rtmon.probes.websockets import tally
+
+    monitor = Monitor(interval=1000)
+    connection_class = probe(monitor, fast=quick)
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tally.Tally, hook, broken)
+    await _echoed(monitor, connection_class)
+    assert monitor.probe_failures > 0

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.server import ServerProtocol
+
+import rtmon
+from rtmon import Monitor
+from rtmon.core.guarded_connection import GuardedServerConnection
+from rtmon.probes.websockets import probed
+from rtmon.probes.websockets.pair import MemoryTransport, _Server
+from rtmon.servers.turbo import gc_pause
+from rtmon.servers.turbo.gc_pause import CALM, CROWD, WITHIN, GCPause
+from rtmon.testing import FakeClock, until
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    """The garbage collector is on, before and after."""
+    gc.enable()
+    yield
+    gc.enable()
+
+
+def come(crowd: GCPause, many: int) -> None:
+    """So many connect, at this moment."""
+    for _ in range(many):
+        crowd()
+
+
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would run on a thread, and ends a pause: here, when a test calls it."""
+    ends: list[Any] = []
+
+    class Thread:
+        def __init__(self, *, target: Any, name: str, daemon: bool) -> None:
+            assert daemon, name
+            self.start = lambda: ends.append(target)
+
+    monkeypatch.setattr(gc_pause.threading, "Thread", Thread)
+    return ends
+
+
+async def test_the_collector_is_paused_while_a_crowd_comes(
+    paused: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crowd pauses the garbage collector until none has come for a while; what comes one by one
+    does not.
+    """
+    clock = FakeClock()
+    crowd = GCPause(object, now=clock.monotonic)
+    for _ in range(2 * CROWD):
+        clock.advance(1.1 * WITHIN / CROWD)
+        come(crowd, 1)
+    assert gc.isenabled()
+    clock.advance(2 * WITHIN)
+    come(crowd, CROWD)
+    assert not gc.isenabled()
+    later = [lambda: come(crowd, CROWD), lambda: None, lambda: None, lambda: None, lambda: None]
+    asleep = []
+
+    def sleep(seconds: float) -> None:
+        asleep.append(seconds)
+        clock.advance(seconds)
+        later.pop(0)()
+
+    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
+    (end,) = paused
+    end()
+    assert gc.isenabled()
+    assert sum(asleep) == pytest.approx(CALM * 1.25)  # the second crowd came after a quarter
+    come(crowd, CROWD)
+    assert gc.isenabled(), "it collects for a while before the next pause"
+    clock.advance(CALM)
+    come(crowd, CROWD)
+    assert not gc.isenabled()
+
+
+async def test_a_pause_ends_however_long_the_crowd(
+    paused: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crowd that never ends has the garbage collector go on after ten seconds."""
+    clock = FakeClock()
+    began = clock.monotonic()
+    crowd = GCPause(object, now=clock.monotonic)
+
+    def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        come(crowd, CROWD)
+
+    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
+    come(crowd, CROWD)
+    paused[0]()
+    assert gc.isenabled()
+    assert clock.monotonic() - began == pytest.approx(gc_pause.LONGEST)
+
+
+async def test_a_collector_that_is_off_stays_off(paused: list[Any]) -> None:
+    """Who has turned the garbage collector off has it off after a crowd, too."""
+    gc.disable()
+    come(GCPause(object, now=FakeClock().monotonic), CROWD)
+    assert not paused
+    assert not gc.isenabled()
+
+
+@pytest.mark.parametrize("pause_gc", [True, False])
+async def test_a_server_pauses_it_unless_told_not_to(
+    pause_gc: bool,  # noqa: FBT001 - a test's parameter
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """rtmon.serve does so for a crowd, and the collector is on again by itself afterwards."""
+    monkeypatch.setattr(gc_pause, "CROWD", 2)
+    disable = gc.disable
+    paused: list[bool] = []
+    monkeypatch.setattr(gc, "disable", lambda: (paused.append(True), disable()))
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async with rtmon.serve(handler, "127.0.0.1", 0, pause_gc=pause_gc) as server:
+        crowd: Any = server._options["create_connection"]
+        if pause_gc:
+            crowd._calm = 0.1
+        async with connect(server.url), connect(server.url):
+            assert paused == [True] * pause_gc
+            await until(gc.isenabled)
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="how CPython keeps attributes")
+@pytest.mark.parametrize("kind", ["probe", "fast", "guarded"])
+async def test_a_crowd_of_connections_is_kept_compactly(kind: str) -> None:
+    """Thousands at once are all made before the first gets its transport; each keeps its
+    attributes without a table of their names all the same, which would be 1.3 KB.
+    """
+    monitor = Monitor(interval=3600)
+    # The names are known to a class, so it has to be a new one.
+    connection_class: Any = (
+        type("Guarded", (GuardedServerConnection,), {})
+        if kind == "guarded"
+        else probed(monitor, ServerConnection, way="fast" if kind == "fast" else "around")
+    )
+    crowd = [connection_class(ServerProtocol(), _Server()) for _ in range(1000)]
+    for connection in crowd:
+        connection.connection_made(MemoryTransport())
+    for connection in crowd:
+        attributes = vars(connection)
+        assert sys.getsizeof(attributes) < sys.getsizeof(dict(list(attributes.items())))
+    for connection in crowd:
+        connection.connection_lost(None)
+    monitor.close()

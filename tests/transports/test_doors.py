@@ -1,0 +1,267 @@
+"""What a server defends before any application sees it: one promise, the same for each server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from rtmon import Hub
+from rtmon.core.guarded_connection import PINGS_AT_ONCE
+from rtmon.hub import Credentials, User
+from rtmon.protocol import limits
+from rtmon.testing import until
+from tests.transports.doors import DOORS, LONG, Door, Wire, frame, opened, upgrade
+from tests.transports.links import Stream
+
+UNREADABLE = {
+    "a Cookie of 8,200 bytes": (upgrade("Cookie: s=" + "x" * 8_200), 431),
+    "a query of 8,200 bytes": (upgrade(path="/ws?" + "x" * 8_200), 414),
+    "129 headers": (upgrade(*(f"X-{number}: 1" for number in range(129))), 431),
+    "a Cookie of 100,000 bytes": (upgrade("Cookie: s=" + "x" * 100_000), 431),
+    "a query of 100,000 bytes": (upgrade(path="/ws?" + "x" * 100_000), 414),
+    "a body": (upgrade("Content-Length: 5", body=b"hello"), 400),
+    "a body that never comes": (upgrade("Content-Length: 5"), 400),
+    "chunked encoding": (
+        upgrade("Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n"),
+        400,
+    ),
+    "a space in a header's name": (upgrade("X Y: 1"), 400),
+    "bytes of TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    "another version": (upgrade().replace(b"Version: 13", b"Version: 12"), 400),
+    "no key": (upgrade().replace(b"Sec-WebSocket-Key", b"X-Key"), 400),
+    "POST": (upgrade().replace(b"GET", b"POST", 1), 405),
+}
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_answers_and_ends_handshake_it_cannot_read(kind: str) -> None:
+    """A handshake that is too large, has a body or is malformed is answered with 4xx and ended,
+    counted as rejected, and quotes nothing of what the client sent.
+    """
+    async with opened(kind) as door:
+        for what, (request, status) in UNREADABLE.items():
+            async with Wire.to(door.port, request) as wire:
+                answer = await wire.rest()
+            assert answer.startswith(b"HTTP/1.1 %d " % status), (what, answer)
+            assert b"\x16" not in answer
+            assert b"xxx" not in answer
+        await until(lambda: door.rejected() == len(UNREADABLE))
+        assert not door.hub.connections
+        async with connect(door.url, proxy=None) as client:
+            assert json.loads(await client.recv())["type"] == "welcome"
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
+    """A header line and a request line of just under 8 KiB, 120 headers, and ``Content-Length: 0``
+    are taken, however they are cut into segments.
+    """
+    large = upgrade(
+        "Cookie: s=" + "x" * 8_150,
+        "Content-Length: 0",
+        *(f"X-{number}: 1" for number in range(110)),
+        path="/ws?name=" + "x" * 8_150,
+    )
+    async with opened(kind) as door:
+        for size in (len(large), 1_000):
+            async with Wire.to(door.port) as wire:
+                for start in range(0, len(large), size):
+                    wire.writer.write(large[start : start + size])
+                    await wire.writer.drain()
+                    await asyncio.sleep(0)
+                await wire.upgraded()
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_ends_connection_that_does_not_ask(kind: str) -> None:
+    """A socket that says nothing, half a request line or half of the headers is ended."""
+    async with opened(kind, head=0.3) as door:
+        for said in (b"", b"GET /ws", upgrade()[:-2], upgrade("Cookie: " + "x" * 9_000)[:-2000]):
+            async with Wire.to(door.port, said) as wire:
+                assert await wire.status() in ({0} if not said else {0, 408, 431})
+
+
+PLACES = {
+    "native": ("header", "connect", "query"),
+    "asgi": (
+        "header",
+        "connect",
+        "query",
+        "header, SSE",
+        "query, SSE",
+        "header, polling",
+        "auth, polling",
+        "auth, WebSocket",
+        "header, WebSocket",
+    ),
+}
+
+
+async def show(door: Door, how: str, token: str) -> str:
+    """Show a token in one of the documented ways; the name that the hub gave, or a refusal."""
+    http = door.url.replace("ws://", "http://").removesuffix("/ws")
+    header = {"Authorization": f"Bearer {token}"}
+    match how.split(", "):
+        case ["header" | "query" | "connect" as way]:
+            query = {"name": "ada", **({"token": token} if way == "query" else {})}
+            async with connect(
+                f"{door.url}?{httpx.QueryParams(query)}",
+                additional_headers=header if way == "header" else None,
+                proxy=None,
+            ) as client:
+                if way == "connect":
+                    await client.send(json.dumps({"type": "connect", "payload": {"token": token}}))
+                try:
+                    return str(json.loads(await client.recv())["payload"].get("name", "refused"))
+                except ConnectionClosed:
+                    return "refused"
+        case [way, "SSE"]:
+            more = f"&token={token}" if way == "query" else ""
+            stream = await Stream.open(
+                f"{http}/events?name=ada{more}", **(header if way == "header" else {})
+            )
+            try:
+                if stream.response.status_code != 200:
+                    return "refused"
+                return str(json.loads((await stream.next()).data)["payload"]["name"])
+            finally:
+                await stream.aclose()
+        case [way, "WebSocket"]:
+            address = f"ws{http[4:]}/socket.io/?EIO=4&transport=websocket"
+            shown = header if way == "header" else None
+            async with connect(address, additional_headers=shown, proxy=None) as client:
+                await client.recv()
+                await client.send("40" + json.dumps({"token": token} if way == "auth" else {}))
+                answer = str(await client.recv())
+                return _name(str(await client.recv()) if answer.startswith("40") else answer)
+        case [way, "polling"]:
+            address = f"{http}/socket.io/?EIO=4&transport=polling"
+            auth = "40" + json.dumps({"token": token} if way == "auth" else {})
+            async with httpx.AsyncClient(
+                headers=header if way == "header" else {}, trust_env=False, timeout=60
+            ) as client:
+                sid = json.loads((await client.get(address)).text[1:])["sid"]
+                await client.post(f"{address}&sid={sid}", content=auth)
+                answer = (await client.get(f"{address}&sid={sid}")).text
+                if answer.startswith("40") and "42" not in answer:
+                    answer += (await client.get(f"{address}&sid={sid}")).text
+                return _name(answer)
+    raise AssertionError(how)
+
+
+def _name(packets: str) -> str:
+    """The name that a welcome over Socket.IO brings."""
+    return packets.partition('"name":"')[2].partition('"')[0] or "refused"
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(kind, how) for kind in DOORS for how in PLACES["native" if kind == "native" else "asgi"]],
+)
+async def test_longest_token_comes_in(kind: str, how: str) -> None:
+    """A token of the documented length reaches ``auth`` by each documented way; one character
+    more does not.
+    """
+    shown: list[str] = []
+
+    def check(credentials: Credentials) -> User | None:
+        if credentials.token is None:
+            return None
+        shown.append(credentials.token)
+        return User(id="1", name="Ada")
+
+    token = ("eyJhbGciOi.J9-_" * 1_000)[: limits.TOKEN_LENGTH]
+    async with opened(kind, auth=check, token_in_query=True, auth_timeout=LONG) as door:
+        assert await show(door, how, token) == "Ada"
+        assert await show(door, how, f"{token}x") == "refused"
+    assert shown == [token]
+
+
+async def hear(client: Any) -> None:
+    """Read until the connection ends."""
+    async with asyncio.timeout(LONG):
+        try:
+            while True:
+                await client.recv()
+        except ConnectionClosed:
+            pass
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_ends_flood_of_pings(kind: str) -> None:
+    """A client that sends thousands of pings at once is closed with 1002, and no other."""
+    async with opened(kind) as door:
+        async with connect(door.url, proxy=None) as flood, connect(door.url, proxy=None) as other:
+            flood.transport.write(frame(9) * (3 * PINGS_AT_ONCE))
+            await hear(flood)
+            assert (flood.close_code, flood.close_reason) == (1002, "too many pings at once")
+            async with asyncio.timeout(LONG):
+                await (await other.ping())
+        await until(lambda: not door.hub.connections)
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_ends_message_of_endless_fragments(kind: str) -> None:
+    """A message of empty fragments without an end closes its connection with 1009; one of a
+    thousand fragments, empty ones among them, arrives.
+    """
+    async with opened(kind) as door:
+        async with connect(door.url, proxy=None) as client:
+            text = json.dumps({"type": "ping", "payload": {"timestamp": 5}})
+            pieces = [frame(0, letter.encode(), fin=False) for letter in text]
+            client.transport.write(
+                frame(1, fin=False) + frame(0, fin=False).join(pieces) + frame(0)
+            )
+            while (message := json.loads(await client.recv()))["type"] != "pong":
+                pass
+            assert message["payload"]["timestamp"] == 5
+            client.transport.write(frame(1, fin=False) + frame(0, fin=False) * 10_000)
+            await hear(client)
+            assert (client.close_code, client.close_reason) == (1009, "too many fragments")
+        await until(lambda: not door.hub.connections)
+
+
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_answers_in_order_what_comes_in_one_segment(kind: str) -> None:
+    """Hundreds of messages, pings and a large message that arrive at once are taken in order, and
+    what stands before a close frame is heard.
+    """
+    heard: list[Any] = []
+    async with opened(kind, rate=10_000, burst=10_000) as door:
+        door.hub.subscribe("news", heard.append)
+
+        def published(data: Any) -> bytes:
+            message = {"type": "publish", "payload": {"channel": "news", "data": data}}
+            return json.dumps(message, separators=(",", ":")).encode()
+
+        large = published("x" * 100_000)
+        async with Wire.to(door.port, upgrade()) as wire:
+            await wire.upgraded()
+            wire.writer.write(
+                b"".join(frame(1, published(number)) + frame(9) for number in range(400))
+                + bytes([0x81, 0xFF, *len(large).to_bytes(8, "big"), 0, 0, 0, 0])
+                + large
+                + frame(1, published("last"))
+                + frame(8, b"\x03\xe8")
+            )
+            answer = await wire.rest()
+        assert answer.endswith(b"\x88\x02\x03\xe8")
+        await until(lambda: len(heard) == 402)
+        assert [message.data for message in heard] == [*range(400), "x" * 100_000, "last"]
+
+
+async def test_hub_is_told_nothing_of_refused_handshake() -> None:
+    """Handshakes that are refused for their form take no place of ``max_connections``."""
+    async with opened("asgi", max_connections=1) as door:
+        for _ in range(5):
+            async with Wire.to(door.port, upgrade("Cookie: s=" + "x" * 9_000)) as wire:
+                assert await wire.status() == 431
+        assert isinstance(door.hub, Hub)
+        async with connect(door.url, proxy=None) as client:
+            assert json.loads(await client.recv())["type"] == "welcome"

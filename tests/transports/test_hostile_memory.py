@@ -1,0 +1,131 @@
+"""What hostile clients cost a server in a process of its own: memory, and its other clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.transports.doors import LONG, Wire, frame, upgrade
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+SERVER = """
+import asyncio, sys, rtmon
+from rtmon.asgi import serve
+async def main():
+    hub = rtmon.Hub()
+    make = rtmon.serve if sys.argv[1] == "native" else serve
+    async with make(hub, "127.0.0.1", 0) as server:
+        print(server.port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(main())
+"""
+
+MOST = 32_768
+"""KiB by which hostile clients may make a server grow."""
+
+HOSTILE = {
+    "pings without reading": (1, b"", frame(9) * 200),
+    "large pings without reading": (1, b"", frame(9, b"x" * 125) * 200),
+    "pings at once": (4, b"", frame(9) * 10_000),
+    "empty fragments": (4, frame(1, fin=False), frame(0, fin=False) * 10_000),
+    "fragments of a byte": (4, frame(1, fin=False), frame(0, b"x", fin=False) * 10_000),
+    "messages without end": (4, b"", frame(1, b"{}") * 10_000),
+}
+"""How many clients, what each sends first, and what again and again."""
+
+
+def memory(process: asyncio.subprocess.Process, what: str) -> int:
+    """A process's memory in KiB: ``VmRSS`` now, ``VmHWM`` at its highest."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+
+@asynccontextmanager
+async def server(kind: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """A hub's server in a process of its own."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, kind, stdin=pipe, stdout=pipe
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process, int(await process.stdout.readline())
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def welcomed(port: int) -> None:
+    """A client that means well is served."""
+    async with asyncio.timeout(LONG), connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as client:
+        assert json.loads(await client.recv())["type"] == "welcome"
+
+
+async def attack(port: int, first: bytes, again: bytes) -> None:
+    """Send without reading, until the server ends the connection or five seconds are over."""
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(5), Wire.to(port, upgrade()) as wire:
+            await wire.upgraded()
+            wire.writer.transport.pause_reading()
+            wire.writer.write(first)
+            while True:
+                wire.writer.write(again)
+                await wire.writer.drain()
+                await asyncio.sleep(0.001)
+
+
+async def check_attack(kind: str, what: str) -> None:
+    """Have a fresh server attacked, three times, and see what it grew by."""
+    clients, first, again = HOSTILE[what]
+    async with server(kind) as (process, port):
+        await welcomed(port)
+        before = memory(process, "VmRSS")
+        for _ in range(3):
+            await asyncio.gather(*(attack(port, first, again) for _ in range(clients)))
+        assert memory(process, "VmHWM") - before < MOST
+        await welcomed(port)
+
+
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_server_does_not_grow_by_pings_that_are_not_read(kind: str) -> None:
+    """A client that sends pings and reads no pong does not make a server grow."""
+    await check_attack(kind, "pings without reading")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_server_does_not_grow_by_hostile_clients(kind: str, what: str) -> None:
+    """Whatever clients send without end, a server does not grow, and serves others afterwards."""
+    await check_attack(kind, what)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> None:
+    """Hundreds of silent sockets, half requests and large heads are ended, and cost no memory."""
+    said = [b"", b"GET / HTTP/1.1\r\nX: 1\r\n", upgrade("Cookie: s=" + "x" * 8_200)]
+    if kind == "asgi":
+        said.append(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    async with server(kind) as (process, port):
+        await welcomed(port)
+        before = memory(process, "VmRSS")
+        async with AsyncExitStack() as stack:
+            wires = [
+                await stack.enter_async_context(Wire.to(port, said[number % len(said)]))
+                for number in range(300)
+            ]
+            await welcomed(port)
+            await asyncio.gather(*(wire.rest() for wire in wires))
+        assert memory(process, "VmHWM") - before < MOST
+        await welcomed(port)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+from rtmon.metrics.histogram import Histogram, HistogramRecorder
+from rtmon.metrics.records import Sample
+from rtmon.views.charts import CHARTS, RTT_WINDOW
+from rtmon.views.points import COLUMNS, Timeline, columns
+from rtmon.views.span import Span, latest
+
+
+def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:
+    """Make a Sample of one second."""
+    return Sample(node="n", epoch="e", seq=seq, time=1000.0 + seq, elapsed=elapsed, **values)
+
+
+def rtts(*values: float) -> Histogram:
+    """Make a histogram of durations in seconds."""
+    recorder = HistogramRecorder()
+    for value in values:
+        recorder.record(value)
+    return recorder.take()
+
+
+def test_every_series_has_a_column_of_its_own() -> None:
+    """Keys of series are unique, and points hold a value for each."""
+    keys = [series.key for chart in CHARTS for series in chart.series]
+    assert list(COLUMNS) == ["seq", "time", *keys]
+    assert len(set(COLUMNS)) == len(COLUMNS)
+    table = columns(Timeline().extend([sample(1), sample(2)]))
+    assert {len(values) for values in table.values()} == {2}
+    assert table["time"] == [1001e3, 1002e3]
+
+
+def test_points_have_event_loop_lag_and_cpu_when_they_are_known() -> None:
+    """Lag is drawn in milliseconds, CPU in percent of a core, and unknown values are gaps."""
+    known, unknown = Timeline().extend([sample(1, lag=rtts(0.002), cpu=0.25), sample(2, lag=None)])
+    assert math.isclose(known["lag_p99"], 2.0, rel_tol=0.04)
+    assert known["cpu"] == 25.0
+    assert math.isnan(unknown["lag_p99"])
+    assert math.isnan(unknown["cpu"])
+
+
+def test_rate_is_divided_by_elapsed_time() -> None:
+    """A rate is the gain divided by the seconds that really passed."""
+    (point,) = Timeline().extend([sample(1, elapsed=2.0, messages_in=10, bytes_out=None)])
+    assert point["messages_in"] == 5.0
+    assert math.isnan(point["bytes_out"])
+
+
+def test_rtt_percentiles_come_from_merged_histograms() -> None:
+    """Percentiles are those of all round trips in the window, not averages of percentiles."""
+    timeline = Timeline()
+    timeline.extend([sample(1, rtt=rtts(*[0.001] * 99))])
+    (point,) = timeline.extend([sample(2, rtt=rtts(0.5))])
+    assert point["rtt_p50"] == point["rtt_p95"]
+    assert math.isclose(point["rtt_p99"], 1.0, rel_tol=0.04)
+
+
+def test_round_trip_leaves_the_window_after_its_time() -> None:
+    """A round trip older than the window is in no percentile, and no round trip is no number."""
+    timeline = Timeline()
+    timeline.extend([sample(1, rtt=rtts(0.25))])
+    points = timeline.extend([sample(seq) for seq in range(2, int(RTT_WINDOW) + 3)])
+    assert not math.isnan(points[int(RTT_WINDOW) - 2]["rtt_p99"])
+    assert math.isnan(points[int(RTT_WINDOW) - 1]["rtt_p99"])
+
+
+def test_timeline_ignores_known_samples() -> None:
+    """Samples that are known already add no points."""
+    timeline = Timeline()
+    timeline.extend([sample(1), sample(2)])
+    assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
+    assert [point.seq for point in timeline.points] == [1, 2, 3]
+
+
+def test_timeline_begins_anew_when_the_epoch_changes() -> None:
+    """When counting began anew, nothing of the time before is left."""
+    timeline = Timeline()
+    assert timeline.follow("a")
+    timeline.extend([sample(7, rtt=rtts(0.1))])
+    assert not timeline.follow("a")
+    assert timeline.follow("b")
+    (point,) = timeline.extend([sample(1)])
+    assert list(timeline.points) == [point]
+    assert math.isnan(point["rtt_p50"])
+
+
+def test_span_leaves_out_unknown_values() -> None:
+    """A total is over the samples that know the number; None if none does."""
+    rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
+    assert Span(rows).total("wire_in") == (7, 2.0)
+    assert Span(rows).rate("wire_in") == 3.5
+    assert Span([sample(1, wire_in=None)]).total("wire_in") is None
+
+
+def test_span_merges_samples_of_one_point() -> None:
+    """A point of several samples has their highest gauge and the quantile of all their values."""
+    span = Span([sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))])
+    assert span.highest("cpu") == 0.5
+    assert span.highest("memory") is None
+    assert math.isclose(span.quantile("rtt", 0.5) or 0.0, 0.001, rel_tol=0.04)
+    assert math.isclose(span.quantile("rtt", 1.0) or 0.0, 0.5, rel_tol=0.04)
+
+
+def test_latest_samples_are_chosen_by_monotonic_time() -> None:
+    """The latest seconds, or those before them, are counted by elapsed time."""
+    rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]
+    assert [row.seq for row in latest(rows, 1.0)] == [9, 10]
+    assert [row.seq for row in latest(rows, 1.0, skip=2.0)] == [5, 6]
+    assert latest(rows, 1.0, skip=60.0) == []
