@@ -29,8 +29,8 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 def broker_of(place: Place) -> RedisBroker:
     """The broker of a node."""
-    assert isinstance(place.hub.broker, RedisBroker)
-    return place.hub.broker
+    assert isinstance(place.hub.context.broker, RedisBroker)
+    return place.hub.context.broker
 
 
 # A new life
