@@ -153,6 +153,72 @@ def test_no_faster_than_the_server() -> None:
     ]
 
 
+def _refuse(wire: Wire, message: dict[str, Any], **payload: Any) -> None:
+    wire.say("error", {"code": "unavailable", "retry": True, **payload}, reply_to=message["id"])
+
+
+def _data(said: list[dict[str, Any]]) -> list[int]:
+    return [m["payload"]["data"] for m in said if m["type"] == "publish"]
+
+
+def test_refused_messages_are_sent_again_in_their_order_when_one_is_refused_twice() -> None:
+    """A message that is refused again still comes before those that were sent after it."""
+    wire = Wire()
+    wire.open()
+    for number in range(4):
+        wire.send("publish", {"channel": "c", "data": number})
+    first = wire.said()
+    _refuse(wire, first[0])
+    wire.pass_time(0.1)
+    again = wire.said()
+    assert _data(again) == [0]
+    for message in (*first[1:], again[0]):
+        _refuse(wire, message)
+    wire.send("publish", {"channel": "c", "data": 4})
+    wire.pass_time(0.1)
+    assert _data(wire.said()) == [0, 1, 2, 3, 4]
+
+
+def test_refused_messages_keep_their_order_when_the_connection_is_lost() -> None:
+    """What waits to be sent again comes before what was sent after it and is not confirmed."""
+    wire = Wire()
+    wire.open()
+    for number in range(3):
+        wire.send("publish", {"channel": "c", "data": number})
+    first = wire.said()
+    _refuse(wire, first[0], retry_after=60.0)
+    wire.lose()
+    assert _data(wire.open()) == [0, 1, 2]
+
+
+def test_client_waits_as_long_as_the_server_says() -> None:
+    """Until then only heartbeats are sent; then the refused message comes first."""
+    wire = Wire(heartbeat_interval=2.0, heartbeat_timeout=30.0)
+    wire.open()
+    wire.send("publish", {"channel": "c", "data": 0})
+    _refuse(wire, wire.said()[0], retry_after=5.0)
+    wire.send("publish", {"channel": "c", "data": 1})
+    assert wire.said() == []
+    wire.pass_time(2.0)
+    assert kinds(wire.said()) == ["ping"]
+    assert wire.session.due(wire.now) <= wire.now + 3.0
+    wire.say("ping", {"timestamp": 1})
+    assert kinds(wire.said()) == ["pong"]
+    wire.pass_time(3.0)
+    assert _data(wire.said()) == [0, 1]
+
+
+@pytest.mark.parametrize("wait", [None, "5", True, -1, 1e300])
+def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
+    """A wait that makes no sense is none, and one that is too long is cut short."""
+    wire = Wire()
+    wire.open()
+    wire.send("publish", {"channel": "c", "data": 0})
+    _refuse(wire, wire.said()[0], retry_after=wait)
+    wire.pass_time(30.0 if wait == 1e300 else 0.1)
+    assert _data(wire.said()) == [0]
+
+
 @pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
 def test_a_pace_keeps_its_word(rate: float) -> None:
     """When the next message is said to be due, it may be sent, however times are rounded."""

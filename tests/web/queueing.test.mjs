@@ -116,6 +116,44 @@ test("what the server refuses for its rate is sent again", async () => {
   assert.equal(hub.of("publish").length, 2);
 });
 
+test("refused messages are sent again in their order, also when one is refused twice", async () => {
+  const client = await open();
+  const refusals = [];
+  const refusal = { code: "unavailable", message: "Later.", retry: true, retry_after: 0.05 };
+  hub.instead.chat_message = (_, answer) => refusals.push(() => answer("error", refusal));
+  for (const text of ["0", "1", "2"]) await client.send("chat_message", { text });
+  await clock.advance(100);
+  refusals[0]();
+  await clock.advance(100);
+  assert.deepEqual(hub.texts(), ["0", "1", "2", "0"]);
+  for (const refuse of refusals.slice(1)) refuse();
+  await clock.advance(100);
+  await client.send("chat_message", { text: "3" });
+  await clock.advance(100);
+  assert.deepEqual(hub.texts().slice(4), ["0", "1", "2", "3"]);
+});
+
+test("it waits as long as the server says, and answers pings meanwhile", async () => {
+  const client = await open();
+  let refused = false;
+  hub.instead.chat_message = ({ payload }, answer) => {
+    if (refused) return;
+    refused = true;
+    const message = "Later.";
+    answer("error", { code: "unavailable", message, retry: true, retry_after: 5 });
+  };
+  await client.send("chat_message", { text: "first" });
+  await clock.advance(10);
+  await client.send("chat_message", { text: "second" });
+  await clock.advance(4_000);
+  assert.deepEqual(hub.texts(), ["first"]);
+  hub.say("ping", { timestamp: 1 });
+  await clock.advance(10);
+  assert.equal(hub.of("pong").length, 1);
+  await clock.advance(1_000);
+  assert.deepEqual(hub.texts(), ["first", "first", "second"]);
+});
+
 test("it sends no faster than the server takes it", async () => {
   hub.limits.rate = 200;
   const client = await open();

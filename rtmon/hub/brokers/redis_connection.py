@@ -64,7 +64,7 @@ class ConnectionListener(Protocol):
         """It has been connected: learn what was missed. Commands may be given already."""
 
     async def message(self, data: bytes) -> None:
-        """Somebody published this."""
+        """Take what a node has published."""
 
     async def beat(self) -> None:
         """Time has passed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import math
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from ...errors import ProtocolError
 from .base import BrokerEvents, Draft, Published, Recovery
 from .redis_message import NodeMessage
 from .redis_notes import decode_note
+from .redis_waiting import Waiting
 
 __all__ = ["Delivery", "milliseconds"]
 
@@ -88,8 +88,7 @@ class Delivery:
         self._forget = forget
         self._unavailable = unavailable
         self._held: dict[str, _Held] = {}
-        self._reached: list[tuple[int, int, str, asyncio.Future[None]]] = []
-        self._waiters = 0
+        self._waiting = Waiting(unavailable)
         self._ignored = LogLimit()
         self._unreadable = LogLimit()
 
@@ -144,10 +143,8 @@ class Delivery:
         try:
             if not message.published:
                 self._tell(message)
-            elif await self._is_next(message):
-                self.seq = max(self.seq, message.seq)
-                self._hand_over(message)
-                self._advance()
+            else:
+                await self._publication(message)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
             # While nodes are replaced one by one, some say what others do not know yet.
             self._ignore("A message that this version cannot use", error)
@@ -162,21 +159,29 @@ class Delivery:
         if self.events is not None:
             self.events.note(message.key, note, message.number)
 
-    async def _is_next(self, message: NodeMessage) -> bool:
-        """Return whether a publication is to be delivered now."""
+    async def _publication(self, message: NodeMessage) -> None:
         if message.epoch != self.epoch or message.seq > self.seq + 1:
-            return False
+            return  # Redis, asked just now, knows of no such publication
+        in_turn = message.seq == self.seq + 1
         held = self._held.get(message.key)
-        if held is None or held.offset is None:
-            return message.seq == self.seq + 1
-        if message.number > held.offset + 1:
-            # Offsets are dense. Redis is asked, because any client of Redis can forge a message.
-            past = await self._past(message.key, (self.epoch, held.offset), held.age)
+        offset = None if held is None else held.offset
+        if held is None or offset is None:
+            new = in_turn
+        elif message.number > offset + 1:
+            # Offsets are dense. Redis is asked, because any client of Redis can forge.
+            past = await self._past(message.key, (self.epoch, offset), held.age)
             if past.recovery.offset < message.number:
                 self._ignore("A forged message", f"{message.key} has no such offset yet")
-                return False
-            return message.seq == self.seq + 1
-        return message.number == held.offset + 1
+                return
+            new = in_turn
+        else:
+            # What is not new came out of the history before.
+            new = message.number == offset + 1
+        if in_turn:
+            self.seq = message.seq
+        if new:
+            self._hand_over(message)
+        self._waiting.advance(self.seq)
 
     def _hand_over(self, message: NodeMessage) -> None:
         key, epoch, offset = message.key, message.epoch, message.number
@@ -254,7 +259,7 @@ class Delivery:
             else:
                 await self._begin_anew(epoch, base)
         self.epoch, self.seq = epoch, seq
-        self._advance()
+        self._waiting.advance(self.seq)
 
     async def _fill(self, epoch: str, after: int, upto: int) -> int:
         """Deliver what the history has of all held channels. Returns how much was missed of it."""
@@ -323,27 +328,13 @@ class Delivery:
         """
         if epoch == self.epoch and seq <= self.seq:
             return
-        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters += 1
-        heapq.heappush(self._reached, (seq, self._waiters, epoch, reached))
-        await reached
+        await self._waiting.reach(seq)
         if epoch != self.epoch:
             raise self._unavailable()
 
-    def _advance(self) -> None:
-        waiting = self._reached
-        while waiting and waiting[0][0] <= self.seq:
-            reached = heapq.heappop(waiting)[-1]
-            if not reached.done():
-                reached.set_result(None)
-
     def fail_waiting(self) -> None:
         """Fail the calls that wait, because Redis has gone away."""
-        waiting, self._reached = self._reached, []
-        for *_, reached in waiting:
-            if not reached.done():
-                reached.set_exception(self._unavailable())
-                reached.exception()
+        self._waiting.fail()
 
 
 def milliseconds(seconds: float) -> int:

@@ -118,7 +118,7 @@ class SenderOrder:
         self._senders.move_to_end(sender)
 
     def _make_room(self, now: float) -> None:
-        # Who is renewed moves to the end, so the first is the first to be given up.
+        # A renewed sender moves to the end, so the first is the first to be given up.
         while self._senders:
             sender, refused = next(iter(self._senders.items()))
             if self._count <= self._capacity and refused.until > now:
