@@ -46,7 +46,6 @@ HUBS_OWN = (
     "jwt_issuer",
     "token_in_query",
     "auth_timeout",
-    "max_connections",
     "connections_per_user",
     "connections_per_address",
     "at_limit",
@@ -56,7 +55,6 @@ HUBS_OWN = (
     "user_burst",
     "address_rate",
     "address_burst",
-    "idle_timeout",
 )
 """The parameters of these options, which do nothing without a hub."""
 

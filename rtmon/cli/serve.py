@@ -151,7 +151,9 @@ def serve(
     security.all_matter(context)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
+    bounds = {"max_connections": max_connections, "idle_timeout": idle_timeout}
     hub = {
+        **bounds,
         "history": history,
         "max_size": max_size,
         "max_waiting": max(limits.WAITING_BYTES, max_size),
@@ -159,7 +161,6 @@ def serve(
         "auth": auth,
         "token_in_query": token_in_query,
         "auth_timeout": auth_timeout,
-        "max_connections": max_connections,
         "connections_per_user": connections_per_user,
         "connections_per_address": connections_per_address,
         "at_limit": at_limit,
@@ -169,7 +170,6 @@ def serve(
         "user_burst": user_burst,
         "address_rate": address_rate,
         "address_burst": address_burst,
-        "idle_timeout": idle_timeout,
         "broker": None if redis is None else _broker(redis),
     }
     with asyncio.Runner() as runner:
@@ -189,7 +189,7 @@ def serve(
                     files=files,
                     origins=origins,
                 ),
-                **({} if echo else {"page": page, "origins": origins}),
+                **(bounds if echo else {"page": page, "origins": origins}),
             )
         )
 

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Self
 
 from websockets.asyncio.server import Server
@@ -100,8 +100,13 @@ class Serving(ABC):
         await self.aclose()
 
 
-def address(host: str | None, port: int) -> str:
-    """``host:port`` as it stands in a URL; a wildcard host is named by its loopback address."""
+def address(host: str | Sequence[str] | None, port: int) -> str:
+    """``host:port`` as it stands in a URL; a wildcard host is named by its loopback address.
+
+    Of several hosts it is the first.
+    """
+    if not isinstance(host, str | None):
+        host = next(iter(host), None)
     name = "127.0.0.1" if host in (None, "", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
     assert name is not None  # noqa: S101 - for the type checker
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
@@ -114,7 +119,7 @@ def port_of(server: Server) -> int:
 
 
 @contextlib.contextmanager
-def binding(what: str, host: str | None, port: int | None) -> Iterator[None]:
+def binding(what: str, host: str | Sequence[str] | None, port: int | None) -> Iterator[None]:
     """Turn the errors of binding a listener into sentences.
 
     Raises:

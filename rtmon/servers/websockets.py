@@ -6,7 +6,7 @@ import asyncio
 import http
 import inspect
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
@@ -25,6 +25,8 @@ from ..probes.websockets.counting import Counting
 from ..web import pages
 from . import listening
 from .admin import Admin
+from .delegation import DelegatingServer
+from .pool import ConnectionPool
 from .turbo.gc_pause import GCPause
 
 if TYPE_CHECKING:
@@ -49,19 +51,20 @@ _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).paramet
 """Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
 
 
-class Server(listening.Serving):
+class Server(DelegatingServer):
     """A running server; see :func:`serve`.
 
     Attributes:
         monitor: what counts its connections.
         hub: the hub it serves, None if it serves a handler.
         admin: its admin listener, None if it has none or is not running yet.
+        pool: how many connections it has of those it may, None if nothing bounds them here.
     """
 
     def __init__(
         self,
-        target: Handler | Hub,
-        host: str | None,
+        target: Handler | Hub | None,
+        host: str | Sequence[str] | None,
         port: int | None,
         *,
         monitor: Monitor | None,
@@ -69,6 +72,8 @@ class Server(listening.Serving):
         page: bool,
         stall_timeout: float | None,
         pause_gc: bool,
+        max_connections: int | None,
+        idle_timeout: float | None,
         options: dict[str, Any],
     ) -> None:
         self.hub = target if isinstance(target, Hub) else None
@@ -94,9 +99,15 @@ class Server(listening.Serving):
             raise OptionError(
                 f"{target!r} cannot be served: give a handler (a coroutine function) or a Hub"
             )
+        self.pool = _pool(self.hub, max_connections=max_connections, idle_timeout=idle_timeout)
+        if self.pool is not None:
+            handler = self.pool.handler(handler)
+            asked = self.pool.process_request(options.get("process_request"))
+            options = {**options, "process_request": asked}
         _check_timeout(stall_timeout)
         options = _lean(options)
-        self._host, self._port, self._page = host, port, page
+        self._host: Any = host  # the library takes several, which its annotation leaves out
+        self._port, self._page = port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
         if isinstance(base, type) and issubclass(base, Counting):
@@ -111,7 +122,6 @@ class Server(listening.Serving):
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
         self._options = options
-        self._server: WebSocketServer | None = None
         self._bound = 0
         self._closing: asyncio.Task[None] | None = None
 
@@ -133,19 +143,6 @@ class Server(listening.Serving):
                     self._server.close()
                     await self._server.wait_closed()
                     raise
-
-    @property
-    def websockets(self) -> WebSocketServer:
-        """The server of ``websockets`` that does the work, with all that it offers.
-
-        Raises:
-            RuntimeError: the server has not been started.
-        """
-        if self._server is None:
-            raise RuntimeError(
-                "this server is not running: use `async with serve(…)` or `await serve(…)`"
-            )
-        return self._server
 
     @property
     def port(self) -> int:
@@ -172,17 +169,15 @@ class Server(listening.Serving):
     def close(self, close_connections: bool = True, code: int = 1001, reason: str = "") -> None:  # noqa: FBT001, FBT002 - the library's signature
         """Stop listening and close the connections; idempotent. See :meth:`wait_closed`."""
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(
-                self._close(close_connections, code, reason)
-            )
+            # At once, as the library's own: the next turn of the loop accepts nobody any more.
+            if _CLOSES_WITH_A_CODE:
+                self.websockets.close(close_connections, code, reason)
+            else:
+                self.websockets.close(close_connections)
+            self._closing = self.get_loop().create_task(self._ended())
 
-    async def _close(self, close_connections: bool, code: int, reason: str) -> None:  # noqa: FBT001
-        server = self.websockets
-        if _CLOSES_WITH_A_CODE:
-            server.close(close_connections, code, reason)
-        else:
-            server.close(close_connections)
-        loop = asyncio.get_running_loop()
+    async def _ended(self) -> None:
+        server, loop = self.websockets, self.get_loop()
         late = loop.call_later(UNASKED_TIMEOUT, lambda: self._clients.drop(unasked=True))
         await server.wait_closed()
         late.cancel()
@@ -203,14 +198,15 @@ class Server(listening.Serving):
         else:
             await self.websockets.wait_closed()
 
-    async def serve_forever(self) -> None:
-        """Serve until cancelled or closed; cancelling closes the server."""
-        await self.start()
-        try:
-            await self.websockets.wait_closed()
-        finally:
-            self.close()
-            await self.wait_closed()
+
+def _pool(hub: Hub | None, **bounds: float | None) -> ConnectionPool | None:
+    """Return what bounds the connections of a handler, None if nothing does."""
+    given = [name for name, value in bounds.items() if value is not None]
+    if not given:
+        return None
+    if hub is not None:
+        raise OptionError(f"{given[0]} of a hub is the hub's own: Hub({given[0]}=…)")
+    return ConnectionPool(**bounds)
 
 
 def _check_timeout(value: Any) -> None:
@@ -295,29 +291,35 @@ def _page(connection: ServerConnection, request: Request) -> Response:
 
 
 def serve(
-    target: Handler | Hub,
-    host: str | None = None,
+    target: Handler | Hub | None = None,
+    host: str | Sequence[str] | None = None,
     port: int | None = None,
     *,
+    handler: Handler | None = None,
     monitor: Monitor | None = None,
     admin: int | Admin | None = None,
     page: bool = False,
     stall_timeout: float | None = STALL_TIMEOUT,
     pause_gc: bool = True,
+    max_connections: int | None = None,
+    idle_timeout: float | None = None,
     **options: Any,
 ) -> Server:
     """Serve a handler or a hub, and count what its connections do.
 
     A drop-in for ``websockets.asyncio.server.serve``: use it as ``async with serve(…)`` or
-    ``await serve(…)``, with every argument of the original. Compression is negotiated as there,
+    ``await serve(…)``, with every argument of the original; the server has all that the original's
+    has. ``create_connection`` is a class, not a function, and a request that cannot be read is
+    answered 400 where the original closes without a word. Compression is negotiated as there,
     but each message is compressed by itself (``server_no_context_takeover`` and
     ``client_no_context_takeover``), which takes a third of the memory; for the original's, give
     ``extensions=[ServerPerMessageDeflateFactory(…)]``.
 
     Args:
         target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.
-        host: the interface to listen on, as in the original.
+        host: the interface to listen on, or several, as in the original.
         port: the port; 0 for any that is free.
+        handler: the library's name for the first argument, when it is a coroutine function.
         monitor: what counts; one of the server's own by default, which ends with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
             or one made with :func:`rtmon.serve_admin`; None for none.
@@ -327,6 +329,10 @@ def serve(
         pause_gc: whether to pause Python's garbage collector, in the whole process, while hundreds
             of connections a second are being opened, for ten seconds at most. It would take more
             than half of the time that such a crowd needs to get in.
+        max_connections: connections of a handler at once; further ones are refused with HTTP 503,
+            and count as rejected. ``server.pool`` has the numbers. A hub has its own.
+        idle_timeout: seconds in which a client of a handler must send a message, or is closed with
+            4502; None for ever. A hub has its own.
         **options: everything else that ``websockets`` takes. ``origins`` of a hub are the web pages
             of other origins that may use it, ``"*"`` for all; its own may, and programs: see
             :class:`rtmon.hub.admission.origins.Origins`. Of a handler they are the original's.
@@ -336,6 +342,10 @@ def serve(
         OptionError: an argument is wrong.
         MonitorError: the Monitor ticks on another live loop.
     """
+    if handler is not None:
+        if target is not None:
+            raise OptionError("target and handler are the same argument: give one of them")
+        target = handler
     return Server(
         target,
         host,
@@ -345,5 +355,7 @@ def serve(
         page=page,
         stall_timeout=stall_timeout,
         pause_gc=pause_gc,
+        max_connections=max_connections,
+        idle_timeout=idle_timeout,
         options=options,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from websockets.client import ClientProtocol
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
@@ -116,6 +116,18 @@ def test_options_and_environment(command: Start) -> None:
             client.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+
+
+def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) -> None:
+    """--max-connections and --idle-timeout bound --echo, too: HTTP 503, and close code 4502."""
+    _, url, _ = serving(command, *FREE, "--echo", "--max-connections=1", "--idle-timeout=1")
+    with reachable(url) as client:
+        with pytest.raises(InvalidStatus, match="503"), reachable(url):
+            pass
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=PATIENCE)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4502
 
 
 def hello(url: str) -> dict[str, Any]:

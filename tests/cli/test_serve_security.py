@@ -66,7 +66,7 @@ def test_a_secret_from_the_environment(
         (["--address-burst=5"], "without --address-rate"),
         (["--at-limit=close_oldest"], "without a number of connections"),
         (["--at-limit=drop", "--connections-per-address=5"], "at_limit is 'drop'"),
-        (["--idle-timeout=5", "--echo"], "there is no hub"),
+        (["--rate=5", "--echo"], "there is no hub"),
         (["--jwt-secret=x"], "No such option"),
     ],
 )

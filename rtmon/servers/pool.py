@@ -1,0 +1,141 @@
+"""Bounds of a server of a handler: connections at once, and how long one may be idle.
+
+A hub has these among its own options. They work there on clients, here on connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from ..core.option_checks import within
+from ..core.timers import Timer
+from ..protocol import close
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+
+__all__ = ["ConnectionPool"]
+
+_LOOKS = 10
+"""How often within ``idle_timeout`` the pool looks for idle connections."""
+
+
+class ConnectionPool:
+    """Refuses connections beyond a limit with HTTP 503, and closes idle ones with 4502.
+
+    Args:
+        max_connections: connections at once; None for any number.
+        idle_timeout: seconds in which a client must send a message; None for ever.
+
+    Attributes:
+        limit: connections at once; None for any number.
+        idle_timeout: seconds in which a client must send a message; None for ever.
+        peak: most connections open at once.
+        refused: connections refused because of the limit.
+        closed_idle: connections closed because their client sent nothing.
+
+    Raises:
+        OptionError: a bound makes no sense.
+    """
+
+    def __init__(self, *, max_connections: float | None, idle_timeout: float | None) -> None:
+        if max_connections is not None:
+            within("max_connections", max_connections, 1, 10_000_000)
+        if idle_timeout is not None:
+            within("idle_timeout", idle_timeout, 0.01, float("inf"))
+        self.limit = max_connections
+        self.idle_timeout = idle_timeout
+        self.peak = 0
+        self.refused = 0
+        self.closed_idle = 0
+        # Those in their handshake hold a place, too: their number is bounded before they are open.
+        self._places: set[ServerConnection] = set()
+        # Open connection → what had come from its client, and since when no more has.
+        self._open: dict[ServerConnection, tuple[int, float]] = {}
+        self._timer = Timer(self._close_idle)
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> int:
+        """Connections that are open now."""
+        return len(self._open)
+
+    def process_request(
+        self, given: Callable[..., Any] | None
+    ) -> Callable[[ServerConnection, Request], Any]:
+        """Return a ``process_request`` that refuses what is beyond the limit, then asks another.
+
+        Args:
+            given: the user's own, which is asked about what is not refused.
+        """
+
+        def process(connection: ServerConnection, request: Request) -> Any:
+            if request.headers.get_all("Upgrade") and not self._take_place(connection):
+                return _refusal(connection)
+            return None if given is None else given(connection, request)
+
+        return process
+
+    def handler(
+        self, given: Callable[[ServerConnection], Awaitable[None]]
+    ) -> Callable[[ServerConnection], Awaitable[None]]:
+        """Return a handler that counts its connection as open, then runs another."""
+
+        async def handle(connection: ServerConnection) -> None:
+            if connection in self._places:
+                self._open[connection] = _heard(connection), asyncio.get_running_loop().time()
+                self.peak = max(self.peak, len(self._open))
+                self._look_later()
+            await given(connection)
+
+        return handle
+
+    def _take_place(self, connection: ServerConnection) -> bool:
+        if self.limit is not None and len(self._places) >= self.limit:
+            self.refused += 1
+            return False
+        self._places.add(connection)
+        # The library offers no callback for the end of a connection whose handshake failed.
+        connection.connection_lost_waiter.add_done_callback(lambda _: self._leave(connection))
+        return True
+
+    def _leave(self, connection: ServerConnection) -> None:
+        self._places.discard(connection)
+        self._open.pop(connection, None)
+
+    def _look_later(self) -> None:
+        if self.idle_timeout is not None and self._open:
+            self._timer.set(self.idle_timeout / _LOOKS)
+
+    def _close_idle(self) -> None:
+        assert self.idle_timeout is not None  # noqa: S101 - without, the timer is never set
+        now = asyncio.get_running_loop().time()
+        for connection, (heard, since) in list(self._open.items()):
+            if (more := _heard(connection)) != heard:
+                self._open[connection] = more, now
+            elif now - since >= self.idle_timeout:
+                # Its place is free when it has ended; it is closed only once.
+                del self._open[connection]
+                self.closed_idle += 1
+                words = f"you said nothing for {self.idle_timeout:g} s"
+                task = asyncio.create_task(connection.close(close.IDLE, words))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+        self._look_later()
+
+
+def _heard(connection: Any) -> int:
+    """Return a number that grows with each message, and each fragment, of the client."""
+    meter = connection.meter
+    heard: int = meter.messages_in + meter.bytes_in
+    return heard
+
+
+def _refusal(connection: ServerConnection) -> Response:
+    return connection.respond(
+        http.HTTPStatus.SERVICE_UNAVAILABLE, "The server is full; come back later.\n"
+    )
