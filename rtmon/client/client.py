@@ -194,11 +194,17 @@ class Client:
         return self._on("open", function)
 
     def on_close(self, function: F) -> F:
-        """The same for when a connection has ended; its ``delay`` says when the next is tried."""
+        """The same for when a connection that the server welcomed has ended.
+
+        Its ``delay`` says when the next is tried; None, and its ``state`` ``closed``, for never.
+        """
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """The same for failed attempts, and for errors that no caller is told of."""
+        """The same for failed attempts, and for errors that no caller is told of.
+
+        A connection that ends before the server's welcome is a failed attempt, with its ``code``.
+        """
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:

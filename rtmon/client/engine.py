@@ -73,7 +73,6 @@ class Engine:
         self.membership = Membership(self.session, now=self.now, wake=self.wake)
         self.delivery = Delivery(self.session, self.membership, self._reporting)
         self.link: TransportLink | None = None
-        self._problem = "still under way"
         self._runner: asyncio.Task[None] | None = None
         self._caller: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -118,7 +117,7 @@ class Engine:
             raise ClientClosed(
                 f"There was no connection to {self.address} within "
                 f"{self._options.start_timeout:g} s: is the server there? The last attempt: "
-                f"{self._problem}."
+                f"{self.session.last_problem}."
             ) from None
         except BaseException:
             await self.close()
@@ -262,7 +261,6 @@ class Engine:
                     isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
                 )
                 after = retry_after(error, wall=self._clock.time())
-                self._problem = str(error) or type(error).__name__
                 delay = session.failed(self.now(), error, fatal=fatal, retry_after=after)
             else:
                 if self._reporting is not None:
@@ -284,7 +282,6 @@ class Engine:
                     self._changed.set()
                     return
                 delay = session.lost(self.now(), code, reason)
-                self._problem = session.dead or reason or f"close code {code}"
             self._pass_on()
 
     async def _sleep(self, seconds: float) -> None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 import random
 
 from ..protocol.close import NO_TOKEN, NORMAL, TOKEN_EXPIRED, describe, may_reconnect
+from .errors import ConnectionLost
 from .options import ClientOptions
 from .records import Change, ClientState
 
-__all__ = ["LONGEST_WAIT", "Lifecycle"]
+__all__ = ["LONGEST_WAIT", "NOT_WELCOMED", "Lifecycle"]
 
 LONGEST_WAIT = 3_600.0
 """Most seconds that a server can ask clients to wait, so that a slip of a few digits does not send
 them away for good."""
+
+NOT_WELCOMED = "the server said no welcome: is it a hub?"
+"""The reason when a server accepts a connection and does not speak the protocol."""
 
 
 class Lifecycle:
@@ -78,6 +82,8 @@ class Lifecycle:
         self.failures += 1
         delay = None if fatal else self._delay(retry_after)
         reason = f"{error}" or type(error).__name__
+        if delay is None:
+            self._end(now)
         change = Change(
             what="error",
             state=self.state,
@@ -86,7 +92,7 @@ class Lifecycle:
             delay=delay,
             error=error,
         )
-        return [change] if delay is not None else [change, self._give_up(now, None, reason, error)]
+        return [change] if delay is not None else [change, self._give_up(None, reason, error)]
 
     def lost(
         self,
@@ -99,6 +105,8 @@ class Lifecycle:
     ) -> list[Change]:
         """Take the end of a connection that the user did not ask for.
 
+        A connection that the server never welcomed is a failed attempt.
+
         Args:
             now: the time.
             code: the close code.
@@ -109,6 +117,7 @@ class Lifecycle:
         Returns:
             As :meth:`failed`.
         """
+        welcomed = self._opened is not None
         if self._opened is not None:
             if now - self._opened >= self._stable_after:
                 self.failures = 0
@@ -117,16 +126,22 @@ class Lifecycle:
         self.failures += 1
         back = may_reconnect(code) if retry is None else retry
         delay = self._delay(retry_after) if back and self._has_token(code) else None
-        reason = reason or describe(code)
+        if not reason:
+            said = describe(code)
+            reason = said if welcomed else f"{NOT_WELCOMED} It closed with {code}, {said}"
+        error = None if welcomed else ConnectionLost(reason)
+        if delay is None:
+            self._end(now)
         change = Change(
-            what="close",
+            what="close" if welcomed else "error",
             state=self.state,
             code=code,
             reason=reason,
             attempt=self.failures,
             delay=delay,
+            error=error,
         )
-        return [change] if delay is not None else [change, self._give_up(now, code, reason, None)]
+        return [change] if delay is not None else [change, self._give_up(code, reason, error)]
 
     def closing(self) -> None:
         """Begin to close, as the user asked."""
@@ -153,10 +168,7 @@ class Lifecycle:
         # On top of what the server said: it said the same to everybody else.
         return min(max(retry_after, 0.0), LONGEST_WAIT) + delay
 
-    def _give_up(
-        self, now: float, code: int | None, reason: str, error: Exception | None
-    ) -> Change:
-        self._end(now)
+    def _give_up(self, code: int | None, reason: str, error: Exception | None) -> Change:
         self.ended = Change(
             what="gave_up",
             state="closed",

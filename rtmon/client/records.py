@@ -48,7 +48,7 @@ class Change:
 
     Attributes:
         what: which of the callbacks it is for.
-        state: after it.
+        state: after it; ``closed`` if the client will not try again.
         code: the close code, if a connection ended.
         reason: in words.
         attempt: failures in a row so far.

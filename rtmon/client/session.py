@@ -41,6 +41,7 @@ class Session:
         places: channels, rooms and the chat that it is in.
         dead: why the connection must be cut; None while it is well.
         dropped: see :class:`ClientStats`.
+        last_problem: why the last attempt failed or the last connection ended.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Session:
         self.client_id: str | None = None
         self.dead: str | None = None
         self.dropped = 0
+        self.last_problem = "still under way"
         self._secret: str | None = None
         self._events: list[Event] = []
         self._receiver = Receiver(
@@ -161,6 +163,7 @@ class Session:
         )
 
     def _after(self, changes: list[Change]) -> float | None:
+        self.last_problem = changes[0].reason
         for change in changes:
             self.tell(change)
         if self.lifecycle.state == "closed":

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..core.clock import Clock
 from ..protocol.close import effective_code
+from .lifecycle import NOT_WELCOMED
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -93,7 +94,7 @@ class TransportLink:
 
     def _greeted(self) -> None:
         if not self._session.connected:
-            self._session.dead = "the server said no welcome: is it a hub?"
+            self._session.dead = NOT_WELCOMED
             self.abort()
 
     async def _read(self) -> None:

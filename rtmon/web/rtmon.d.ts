@@ -40,7 +40,7 @@ export interface Message<P = any> {
 /** What happened to a client. */
 export interface Change {
   readonly what: "connecting" | "open" | "close" | "error" | "reconnect" | "gave_up" | "closing";
-  /** After it. */
+  /** After it; `closed` if the client will not try again. */
   readonly state: State;
   /** The close code, if a connection ended. */
   readonly code: number | null;
@@ -294,9 +294,11 @@ export class Client implements AsyncIterable<Message> {
   on(type: string, handler: Handler<Message>): Off;
   /** When the first connection is open. */
   onOpen(handler: Handler<Change>): Off;
-  /** When a connection has ended; `delay` says when the next is tried. */
+  /** When a connection that the server welcomed has ended; `delay` says when the next is tried: null,
+   * with the state `closed`, for never. */
   onClose(handler: Handler<Change>): Off;
-  /** For attempts that failed, and for what went wrong and nobody else is told. */
+  /** For attempts that failed, and for what went wrong and nobody else is told. A connection that ends
+   * before the server's welcome is a failed attempt, with its `code`. */
   onError(handler: Handler<Change>): Off;
   /** When it is connected again; `downtime` says after how long. */
   onReconnect(handler: Handler<Change>): Off;

@@ -98,8 +98,10 @@ export class Client {
     if (timeout === undefined) return this.#engine.waitOpen();
     let timer;
     const late = new Promise((_, reject) => {
-      const error = new RequestTimeout(`There was no connection within ${timeout} ms.`);
-      timer = this.#clock.setTimeout(() => reject(error), timeout);
+      timer = this.#clock.setTimeout(() => {
+        const why = `The last attempt: ${this.#engine.session.lastProblem}`;
+        reject(new RequestTimeout(`There was no connection within ${timeout} ms. ${why}`));
+      }, timeout);
     });
     try {
       return await Promise.race([this.#engine.waitOpen(), late]);

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rtmon.client.errors import ConnectionLost
 from rtmon.core.backoff import Backoff
 from tests.client.wire import Wire, kinds
 
@@ -106,6 +107,69 @@ def test_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
     assert [c.what for c in wire.changes()][1:] == ["close"] + [] * back + ["gave_up"] * (not back)
     assert len(answers) == (not back)
     assert wire.session.lifecycle.state == ("reconnecting" if back else "closed")
+    close = wire.changes()[1]
+    assert (close.state, close.delay is None) == (wire.session.lifecycle.state, not back)
+
+
+@pytest.mark.parametrize("code", [1000, 1008, 4001, 4002, 4500, 4501, 4502])
+def test_close_says_closed_when_client_will_not_come_back(code: int) -> None:
+    """on_close gets the state `closed` where its delay is None, and on_gave_up the same code."""
+    wire = Wire()  # without a token, nothing fresh can be shown
+    wire.open()
+    assert wire.lose(code) is None
+    _, close, end = wire.changes()
+    assert (close.what, close.state, close.code, close.delay) == ("close", "closed", code, None)
+    assert (end.what, end.state, end.code) == ("gave_up", "closed", code)
+    assert wire.session.stats(wire.now).downtime == 0
+
+
+@pytest.mark.parametrize("fatal", [True, False])
+def test_error_says_closed_when_no_attempt_follows(fatal: bool) -> None:  # noqa: FBT001
+    """The last failed attempt has the state `closed`, whether it is fatal or one too many."""
+    wire = Wire(backoff=Backoff(attempts=0))
+    wire.session.connecting()
+    wire.session.failed(wire.now, OSError("refused"), fatal=fatal)
+    wire.events += wire.session.take_events()
+    assert [(each.what, each.state) for each in wire.changes()] == [
+        ("error", "closed"),
+        ("gave_up", "closed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "reason"),
+    [
+        (1000, "closed", "no welcome: is it a hub"),
+        (1006, "connecting", "no welcome: is it a hub"),
+        (1013, "connecting", "no welcome"),
+        (4500, "closed", "no welcome"),
+    ],
+)
+def test_connection_is_failed_attempt_when_never_welcomed(
+    code: int, state: str, reason: str
+) -> None:
+    """A connection without a welcome goes to on_error, with its code, and not to on_close."""
+    wire = Wire()
+    wire.session.connecting()
+    delay = wire.lose(code)
+    error = wire.changes()[0]
+    assert (error.what, error.state, error.code, error.delay) == ("error", state, code, delay)
+    assert reason in error.reason
+    assert isinstance(error.error, ConnectionLost)
+    assert all(each.what != "close" for each in wire.changes())
+
+
+def test_reconnect_is_failed_attempt_when_never_welcomed() -> None:
+    """The same holds for a later attempt: only the connection that was open is one that closed."""
+    wire = Wire()
+    wire.open()
+    wire.lose()
+    wire.session.connecting()
+    wire.lose()
+    assert [(c.what, c.state) for c in wire.changes()[1:]] == [
+        ("close", "reconnecting"),
+        ("error", "reconnecting"),
+    ]
 
 
 def test_the_servers_word_counts_more() -> None:

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ClientClosed, OptionError, RequestTimeout, connect } from "../../rtmon/web/rtmon.js";
+import { ClientClosed, ConnectionLost, OptionError, RequestTimeout, connect } from "../../rtmon/web/rtmon.js";
 import { backoffDelay } from "../../rtmon/web/client/lifecycle.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
 
@@ -127,6 +127,8 @@ for (const [code, back] of [
       ...(back ? ["connecting", "reconnect"] : ["gave_up"]),
     ]);
     assert.deepEqual([changes[0].code, changes[0].reason], [code, "because"]);
+    assert.equal(changes[0].state, back ? "reconnecting" : "closed");
+    assert.equal(changes[0].delay === null, !back);
   });
 }
 
@@ -232,6 +234,40 @@ test("a server that says no welcome is left, and tried again", async () => {
   hub.answers = true;
   await clock.advance(1_000);
   assert.equal(client.state, "open");
+});
+
+test("a connection that ends before the welcome is a failed attempt, not one that closed", async () => {
+  for (const [code, state] of [
+    [1000, "closed"],
+    [1006, "connecting"],
+    [1013, "connecting"],
+    [4500, "closed"],
+  ]) {
+    hub.answers = false;
+    const client = hub.connect(clock);
+    const changes = told(client);
+    await settle();
+    hub.socket.end(code);
+    await settle();
+    assert.deepEqual(names(changes)[0], "error");
+    assert.ok(!names(changes).includes("close"));
+    assert.deepEqual([changes[0].code, changes[0].state], [code, state]);
+    assert.match(changes[0].reason, /no welcome: is it a hub/);
+    assert.ok(changes[0].error instanceof ConnectionLost);
+    await client.close();
+  }
+});
+
+test("an attempt that opens nothing asks whether it is a hub, and so does who waited for it", async () => {
+  hub.up = false;
+  const client = hub.connect(clock);
+  const changes = told(client);
+  const waiting = assert.rejects(client.waitOpen({ timeout: 2_000 }), /is it a hub\?\): close code 1006/);
+  await clock.advance(2_000);
+  await waiting;
+  const { reason } = changes.find(({ what }) => what === "error");
+  assert.match(reason, /is the server there, and is it a hub/);
+  await client.close();
 });
 
 test("reconnect() makes the next attempt now", async () => {

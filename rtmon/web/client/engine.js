@@ -2,6 +2,7 @@
 
 import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { ConnectionLost, RequestTimeout } from "./errors.js";
+import { NOT_WELCOMED } from "./lifecycle.js";
 import { checkToken } from "./options.js";
 import { Session } from "./session.js";
 
@@ -237,7 +238,7 @@ export class Engine {
     if (now >= this.#closeBy) this.#closed();
     else if (link !== null && session.dead !== null) this.#ended(link, ABNORMAL, session.dead);
     else if (link !== null && !session.connected && now >= link.deadline) {
-      if (link.opened) session.dead = "the server said no welcome: is it a hub?";
+      if (link.opened) session.dead = NOT_WELCOMED;
       this.#ended(link, ABNORMAL, `there was no answer within ${this.#options.openTimeout} ms`);
     } else if (link === null && now >= this.#retryAt) this.#attempt(now);
   }
@@ -332,7 +333,9 @@ export class Engine {
     } else if (link.opened) {
       this.#later(session.lost(now, code, reason));
     } else {
-      const why = `there is no connection: ${reason || `close code ${code}`}`;
+      // A page is told the same of a server that is not there and of one that does not speak this.
+      const what = reason || `close code ${code}`;
+      const why = `there is no connection (is the server there, and is it a hub?): ${what}`;
       this.#later(session.failed(now, new ConnectionLost(why), retryAfter));
     }
     this.step();

@@ -1,6 +1,10 @@
 /** Decides when and whether a client reconnects. Pure: time is passed in. */
 
 import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
+import { ConnectionLost } from "./errors.js";
+
+/** The reason when a server accepts a connection and does not speak the protocol. */
+export const NOT_WELCOMED = "the server said no welcome: is it a hub?";
 
 /** The longest that a server can ask clients to wait, so that a slip of a few digits does not send
  * them away for good. */
@@ -69,18 +73,21 @@ export class Lifecycle {
     this.failures += 1;
     const delay = this.#delay(retryAfter);
     const reason = error.message;
+    if (delay === null) this.#end(now);
     const said = change("error", this.state, {
       reason,
       attempt: this.failures,
       delay,
       error,
     });
-    return delay === null ? [said, this.#giveUp(now, null, reason, error)] : [said];
+    return delay === null ? [said, this.#giveUp(null, reason, error)] : [said];
   }
 
-  /** Take the end of a connection that the user did not ask for. Returns as `failed`. */
+  /** Take the end of a connection that the user did not ask for; one that the server never
+   * welcomed is a failed attempt. Returns as `failed`. */
   lost(now, code, reason, { retry = null, retryAfter = null } = {}) {
-    if (this.#opened !== null) {
+    const welcomed = this.#opened !== null;
+    if (welcomed) {
       if (now - this.#opened >= this.#stableAfter) this.failures = 0;
       this.#opened = null;
       this.#away = now;
@@ -89,9 +96,18 @@ export class Lifecycle {
     this.failures += 1;
     const back = retry ?? mayReconnect(code);
     const delay = back && this.#hasToken(code) ? this.#delay(retryAfter) : null;
-    reason ||= describe(code);
-    const said = change("close", this.state, { code, reason, attempt: this.failures, delay });
-    return delay === null ? [said, this.#giveUp(now, code, reason, null)] : [said];
+    const named = describe(code);
+    reason ||= welcomed ? named : `${NOT_WELCOMED} It closed with ${code}, ${named}`;
+    const error = welcomed ? null : new ConnectionLost(reason);
+    if (delay === null) this.#end(now);
+    const said = change(welcomed ? "close" : "error", this.state, {
+      code,
+      reason,
+      attempt: this.failures,
+      delay,
+      error,
+    });
+    return delay === null ? [said, this.#giveUp(code, reason, error)] : [said];
   }
 
   closing() {
@@ -118,8 +134,7 @@ export class Lifecycle {
     return Math.min(Math.max(retryAfter, 0), LONGEST_WAIT) + delay;
   }
 
-  #giveUp(now, code, reason, error) {
-    this.#end(now);
+  #giveUp(code, reason, error) {
     this.ended = change("gave_up", "closed", { code, reason, attempt: this.failures, error });
     return this.ended;
   }

@@ -28,6 +28,8 @@ export class Session {
   duplicates = 0;
   gaps = 0;
   dropped = 0;
+  /** Why the last attempt failed or the last connection ended. */
+  lastProblem = "still under way";
   #secret;
   #events = [];
   #receiver;
@@ -126,6 +128,7 @@ export class Session {
   }
 
   #after(changes) {
+    this.lastProblem = changes[0].reason;
     for (const each of changes) this.tell(each);
     if (this.lifecycle.state === "closed") this.#end();
     return changes.at(-1).delay;
