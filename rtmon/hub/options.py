@@ -117,6 +117,8 @@ class HubOptions:
         files: folder that receives files; None refuses them.
         file_size: bytes of the largest file taken.
         file_quota: bytes of all files in the folder together.
+        file_count: files in the folder.
+        file_share: part of both that one authenticated user may take, above 0, up to 1.
     """
 
     name: str = "rtmon"
@@ -149,6 +151,8 @@ class HubOptions:
     files: Path | str | None = None
     file_size: int = limits.FILE_SIZE
     file_quota: int = 10 * limits.FILE_SIZE
+    file_count: int = limits.FILES_KEPT
+    file_share: float = 0.5
 
     def __post_init__(self) -> None:
         within("history", self.history, 0, 1_000_000)
@@ -180,6 +184,8 @@ class HubOptions:
             within("idle_timeout", self.idle_timeout, 0.01, float("inf"))
         within("file_size", self.file_size, 0, 1 << 53)
         within("file_quota", self.file_quota, 0, 1 << 53)
+        within("file_count", self.file_count, 0, 1 << 53)
+        within("file_share", self.file_share, 0.001, 1.0)
 
     @property
     def bounds(self) -> Bounds:

@@ -140,4 +140,10 @@ class HubParts:
 def _store(options: HubOptions) -> FileStore | None:
     if options.files is None:
         return None
-    return FileStore(Path(options.files), size=options.file_size, quota=options.file_quota)
+    return FileStore(
+        Path(options.files),
+        size=options.file_size,
+        quota=options.file_quota,
+        most=options.file_count,
+        share=options.file_share,
+    )

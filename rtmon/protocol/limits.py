@@ -22,6 +22,7 @@ __all__ = [
     "DATA_DEPTH",
     "DEDUPE_IDS",
     "DEDUPE_SECONDS",
+    "FILES_KEPT",
     "FILES_OFFERED",
     "FILES_PER_CLIENT",
     "FILES_UNDER_WAY",
@@ -31,6 +32,7 @@ __all__ = [
     "FILE_MIME_LENGTH",
     "FILE_NAME_LENGTH",
     "FILE_PROGRESS",
+    "FILE_RESERVED",
     "FILE_SIZE",
     "FILE_WINDOW",
     "FLOOD_STRIKES",
@@ -194,7 +196,13 @@ FILE_PROGRESS: Final = 262_144
 """Bytes of a file after which progress is acknowledged."""
 
 FILE_IDLE: Final = 600.0
-"""How long an upload that is not continued is kept for resuming."""
+"""How long an upload that is not continued is kept for resuming, once bytes of it have come."""
+
+FILE_RESERVED: Final = 10.0
+"""How long an upload of which nothing comes keeps room reserved; without any byte it ends then."""
+
+FILES_KEPT: Final = 10_000
+"""Files in the server's folder, by default, those included that are there when it starts."""
 
 FILE_SIZE: Final = 100 << 20
 """Largest file, by default."""

@@ -256,6 +256,8 @@ LIMITS_IN_DOCS = {
     "publications held back for one subscriber": limits.CATCHING_UP,
     "`mime` of a file": limits.FILE_MIME_LENGTH,
     "an upload that nobody goes on with is kept for": int(limits.FILE_IDLE),
+    "an upload of which nothing comes has room for": int(limits.FILE_RESERVED),
+    "files in the server's folder": limits.FILES_KEPT,
     "files offered to others at once": limits.FILES_OFFERED,
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
+from ...core.lru import LRU
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import FileNote, FileOffer, FileOffered
@@ -31,6 +32,7 @@ class _Up:
 
     upload: Upload
     sender: str
+    source: str
     used: float
     to: str | None
     room: str | None
@@ -65,6 +67,8 @@ class Uploads:
         self._store = store
         self._ups: dict[str, _Up] = {}
         self._latest: dict[Connection, str] = {}
+        # Users and addresses that let a reservation lapse: their next wait for the first bytes.
+        self._lapsed: LRU[str, bool] = LRU(limits.KEYS_LIMITED)
         self.downloads = Downloads()
 
     def close(self) -> None:
@@ -114,9 +118,19 @@ class Uploads:
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )
         self._addressable(connection, offer)
-        upload = self._store.begin(offer.name, offer.size, offer.sha256)
+        source = _source(connection)
+        identity = connection.identity
+        upload = self._store.begin(
+            offer.name,
+            offer.size,
+            offer.sha256,
+            owner=None if identity is None else identity.id,
+            reserve=source not in self._lapsed,
+        )
         file = secrets.token_hex(16)
-        self._ups[file] = _Up(upload, connection.sender, now, offer.to, offer.room, offer.mime)
+        self._ups[file] = _Up(
+            upload, connection.sender, source, now, offer.to, offer.room, offer.mime
+        )
         return file, 0
 
     def remember(self, connection: Connection, file: str) -> None:
@@ -132,6 +146,9 @@ class Uploads:
             ProtocolError: it does not belong to a transfer of this client, or does not fit.
         """
         up = self._mine(connection, file)
+        if up.upload.reserved < up.upload.size:
+            up.used = self._context.clock()
+            self._expire(up.used)
         if len(data) > limits.FILE_CHUNK_MAX:
             raise ProtocolError(
                 "too_large", f"A chunk carries up to {limits.FILE_CHUNK_MAX} bytes of data."
@@ -168,7 +185,12 @@ class Uploads:
         """
         up = self._mine(connection, file)
         del self._ups[file]
-        stored = await asyncio.to_thread(up.upload.finish, sha256)
+        self._lapsed.pop(up.source)
+        try:
+            stored = await asyncio.to_thread(up.upload.finish, sha256)
+        except ProtocolError:
+            up.upload.abort()
+            raise
         if up.to is not None or up.room is not None:
             self.downloads.offer(file, stored)
             self._offer_on(connection, up, file, stored)
@@ -222,6 +244,23 @@ class Uploads:
             receiver.send("file_offer", payload)
 
     def _expire(self, now: float) -> None:
-        idle = [f for f, up in self._ups.items() if now - up.used > limits.FILE_IDLE]
-        for file in idle:
-            self._ups.pop(file).upload.abort()
+        """End uploads that are not continued, and give back the room of those that pause."""
+        for file, up in list(self._ups.items()):
+            idle = now - up.used
+            if idle <= limits.FILE_RESERVED:
+                continue
+            if up.upload.received == 0 or idle > limits.FILE_IDLE:
+                del self._ups[file]
+                up.upload.abort()
+            elif up.upload.received < up.upload.reserved:
+                up.upload.lapse()
+            else:
+                continue
+            self._lapsed.put(up.source, True)
+
+
+def _source(connection: Connection) -> str:
+    """Return what an upload's sender cannot change at will: its user, or else its address."""
+    if connection.identity is not None:
+        return f"user {connection.identity.id}"
+    return f"address {connection.address}"
