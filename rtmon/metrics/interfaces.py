@@ -101,6 +101,10 @@ class TickSource(Protocol):
         """Exceptions inside probes so far."""
 
     @property
+    def failing_sinks(self) -> int:
+        """Sinks that take nothing now and are tried again."""
+
+    @property
     def cpu_seconds(self) -> float:
         """CPU time that the process had used at the last tick, in seconds."""
 
@@ -122,7 +126,11 @@ class Sink(Protocol):
         """Prepare to write; an exception is raised by ``Monitor.attach``."""
 
     def write(self, tick: Tick) -> None:
-        """Write one tick; an exception detaches the sink."""
+        """Write one tick; an exception detaches the sink.
+
+        After an ``OSError`` that may pass, such as of a full disk, the same tick is written again,
+        with growing delays: a sink that has written a part of it goes on there.
+        """
 
     def close(self, connections: Sequence[ConnectionInfo]) -> None:
         """Finish; ``connections`` is the connections table at that moment."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import queue
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, Self
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+from ..core.backoff import Backoff
 
 if TYPE_CHECKING:
     import weakref
@@ -19,11 +23,27 @@ __all__ = ["Attachment", "Owner"]
 
 logger = logging.getLogger("rtmon")
 
+T = TypeVar("T")
+
 WAITING_TICKS = 60
 """Ticks that may wait for a sink; further ones are dropped, counted and reported as an event."""
 
 FINISH_SECONDS = 10.0
 """How long to wait for a sink to finish before going on without it."""
+
+
+BACKOFF = Backoff(base=0.5, max=30.0)
+"""How long to wait before a sink whose failure may pass is tried again."""
+
+_PASSING = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT),  # a disk that is full
+        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY),  # one that is away
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR),
+        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN),
+    }
+)
+"""Errors that go by without anybody changing the sink."""
 
 
 class Owner(Protocol):
@@ -42,13 +62,17 @@ class Attachment:
     Attributes:
         sink: the sink.
         dropped: ticks dropped because the sink was too slow.
-        failed: exception that the sink raised; None if it raised none.
+        problem: why the sink takes nothing now and is tried again; None while it does.
+        failed: exception for which the sink is given up; None if there is none.
     """
 
     def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
         self.sink = sink
         self.dropped = 0
+        self.problem: str | None = None
         self.failed: Exception | None = None
+        self._reported: tuple[float, int] | None = None
+        self._ending = threading.Event()
         self._owner = owner
         self._queue: queue.Queue[Tick | None] = queue.Queue(WAITING_TICKS)
         self._last: Iterable[ConnectionInfo] = ()
@@ -72,12 +96,34 @@ class Attachment:
         if self.failed is not None:
             return
         self._last = connections
-        try:
-            self._queue.put(None, timeout=FINISH_SECONDS)
-        except queue.Full:
-            logger.warning("%r did not finish in time; what waited for it is lost", self.sink)
-            return
+        self._ending.set()
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=0.1)
+            except queue.Full:
+                if time.monotonic() < deadline:
+                    continue
+                logger.warning("%r did not finish in time; what waited for it is lost", self.sink)
+                return
+            break
         self._thread.join(FINISH_SECONDS)
+
+    def report(self) -> None:
+        """Report as an Event that the sink has begun to fail, or takes ticks again."""
+        owner, problem, before = self._owner(), self.problem, self._reported
+        if owner is None or (problem is None) == (before is None):
+            return
+        now = time.monotonic()
+        if before is None:
+            self._reported = now, self.dropped
+            detail = f"{self.sink!r} takes nothing and is tried again: {problem}"
+            owner.event("sink failing", detail)
+        else:
+            self._reported = None
+            seconds, lost = now - before[0], self.dropped - before[1]
+            detail = f"{self.sink!r} takes ticks again after {seconds:.0f} s; {lost} were dropped"
+            owner.event("sink recovered", detail)
 
     def close(self) -> None:
         """Detach the sink and finish it."""
@@ -94,8 +140,35 @@ class Attachment:
     def _run(self) -> None:
         try:
             while (tick := self._queue.get()) is not None:
-                self.sink.write(tick)
-            self.sink.close(list(self._last))
+                self._until_taken(self.sink.write, tick)
+            self._until_taken(self.sink.close, list(self._last))
         except Exception as exc:  # whatever a sink does, it must not reach the server
             self.failed = exc
             logger.exception("%r failed and is detached", self.sink)
+
+    def _until_taken(self, write: Callable[[T], None], given: T) -> None:
+        """Write, and again while it fails for what may pass; once more when the sink is finished.
+
+        Raises:
+            Exception: the failure cannot pass, or did not until the end.
+        """
+        failures = 0
+        while True:
+            last = self._ending.is_set()
+            try:
+                write(given)
+            except OSError as exc:
+                if last or not _may_pass(exc):
+                    raise
+                failures += 1
+                if self.problem is None:
+                    logger.warning("%r failed and is tried again: %s", self.sink, exc)
+                self.problem = f"{exc.strerror or exc}"
+                self._ending.wait(BACKOFF.bound(failures))
+            else:
+                self.problem = None
+                return
+
+
+def _may_pass(exc: OSError) -> bool:
+    return exc.errno in _PASSING or isinstance(exc, ConnectionError | TimeoutError)

@@ -113,6 +113,11 @@ class Monitor:
         return self._measurement.probe_failures
 
     @property
+    def failing_sinks(self) -> int:
+        """Sinks that take nothing now, a full disk say, and are tried again."""
+        return self._measurement.outputs.failing
+
+    @property
     def closed(self) -> bool:
         """True once the Monitor has been closed."""
         return self._measurement.closed

@@ -57,11 +57,17 @@ class Outputs:
         """True if there is any listener."""
         return bool(self._listeners)
 
+    @property
+    def failing(self) -> int:
+        """How many sinks take nothing now and are tried again."""
+        return sum(each.problem is not None for each in self._attachments.values())
+
     def hand_on(self, tick: Tick) -> list[Attachment]:
         """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
         failed = []
         for attachment in list(self._attachments.values()):
             attachment.offer(tick)
+            attachment.report()
             if attachment.failed is not None:
                 self.remove(attachment.sink)
                 failed.append(attachment)

@@ -62,6 +62,7 @@ class CSVSink:
         self.folder = Path(folder)
         self._limits = {"max_bytes": max_bytes, "keep": keep}
         self._files: dict[str, RollingFile] = {}
+        self._begun: object = None
 
     def __repr__(self) -> str:
         return f"CSVSink({str(self.folder)!r})"
@@ -78,19 +79,32 @@ class CSVSink:
             self._files[table] = RollingFile(path, csvtext.header(table), **self._limits)
 
     def write(self, tick: Tick) -> None:
-        """Write one tick."""
-        self._append("samples", [tick.sample])
-        self._append("events", tick.events)
-        self._append("connections", (meter.info() for meter in tick.closed))
+        """Write one tick; the same one again goes on where a full disk has stopped it.
+
+        Raises:
+            OSError: a file cannot be written now.
+        """
+        connections = (meter.info() for meter in tick.closed)
+        self._append(tick, samples=[tick.sample], events=tick.events, connections=connections)
 
     def close(self, connections: Sequence[ConnectionInfo]) -> None:
-        """Write the connections that are still open, and close the files."""
-        self._append("connections", (row for row in connections if row.state == "open"))
+        """Write the connections that are still open, and close the files.
+
+        Raises:
+            OSError: a file cannot be written now.
+        """
+        self._append(connections, connections=[row for row in connections if row.state == "open"])
         for file in self._files.values():
             file.close()
 
-    def _append(self, table: str, records: Iterable[Any]) -> None:
-        self._files[table].write(csvtext.line(table, record) for record in records)
+    def _append(self, source: object, **tables: Iterable[Any]) -> None:
+        if self._begun is not source:
+            for table, records in tables.items():
+                self._files[table].add(csvtext.line(table, record) for record in records)
+            self._begun = source
+        for table in tables:
+            self._files[table].flush()
+        self._begun = None
 
 
 def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) -> Path:

@@ -44,6 +44,10 @@ class RollingFile:
         self._aside = re.compile(
             rf"{re.escape(path.stem)}\.(\d{{6,}}){re.escape(path.suffix)}", re.ASCII
         )
+        self._file: IO[bytes] | None = None
+        self._size = 0
+        self._full_one = False
+        self._waiting: list[bytes] = []
         if path.exists():
             if self._mend():
                 self._put_aside()
@@ -52,37 +56,70 @@ class RollingFile:
         self._begin()
 
     def write(self, lines: Iterable[str]) -> None:
-        """Add whole lines, and hand them to the system."""
-        waiting: list[bytes] = []
-        for line in lines:
-            data = line.encode()
-            if self._full(len(data)):
-                self._append(waiting)
-                waiting = []
-                self.close()
+        """Add whole lines, and hand them to the system; see :meth:`flush`."""
+        self.add(lines)
+        self.flush()
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add whole lines, which wait for :meth:`flush`."""
+        self._waiting += [line.encode() for line in lines]
+
+    def flush(self) -> None:
+        """Hand to the system what waits.
+
+        Raises:
+            OSError: it takes no more now. The file ends with a whole line, and what is missing
+                waits: the next call goes on there.
+        """
+        while self._waiting:
+            if self._full_one:
                 self._put_aside()
+                self._full_one = False
+            if self._file is None:
                 self._begin()
-            waiting.append(data)
-            self._size += len(data)
-        self._append(waiting)
+            count, size = 0, self._size
+            for line in self._waiting:
+                if self._full(size, len(line)):
+                    break
+                count, size = count + 1, size + len(line)
+            self._append(b"".join(self._waiting[:count]))
+            del self._waiting[:count]
+            if self._waiting:
+                self.close()
+                self._full_one = True
 
     def close(self) -> None:
         """Write no more."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
-    def _full(self, more: int) -> bool:
-        begun = self._size > len(self._header)
-        return begun and self._max_bytes is not None and self._size + more > self._max_bytes
+    def _full(self, size: int, more: int) -> bool:
+        begun = size > len(self._header)
+        return begun and self._max_bytes is not None and size + more > self._max_bytes
 
-    def _append(self, lines: list[bytes]) -> None:
+    def _append(self, data: bytes) -> None:
         # In one piece: what is written bit by bit may end anywhere when the process is killed.
-        self._file.write(b"".join(lines))
-        self._file.flush()
+        file, written = self._file, 0
+        assert file is not None  # noqa: S101 - for the type checker
+        try:
+            while written < len(data):
+                written += file.write(data[written:])
+        except OSError:
+            if written:
+                file.truncate(self._size)
+            raise
+        self._size += len(data)
 
     def _begin(self) -> None:
-        self._file: IO[bytes] = self._path.open("ab")
-        self._append([self._header])
-        self._size = len(self._header)
+        # Without a buffer: what a full disk did not take would wait there, and come twice.
+        self._file, self._size = self._path.open("ab", buffering=0), 0
+        try:
+            self._file.truncate(0)  # what is left of a header that did not fit
+            self._append(self._header)
+        except OSError:
+            self.close()
+            raise
 
     def _put_aside(self) -> None:
         before = self._before()

@@ -115,6 +115,7 @@ class MonitorCollector:
         yield _info({"node": node, "epoch": snapshot.epoch, "version": __version__})
         now = {
             "probe_failures": monitor.probe_failures,
+            "failing_sinks": monitor.failing_sinks,
             "cpu": monitor.cpu_seconds,
             "own": monitor.own_seconds,
         }

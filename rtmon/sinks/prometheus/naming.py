@@ -44,6 +44,13 @@ _ALSO = (
         "Int64",
         "Exceptions inside a probe: each may have left something uncounted.",
     ),
+    Column(
+        "failing_sinks",
+        "gauge",
+        "sinks",
+        "Int64",
+        "Sinks that take nothing now, of a full disk say, and are tried again.",
+    ),
 )
 """Metrics that are no column of a Sample, or have another meaning there."""
 

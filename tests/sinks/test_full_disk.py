@@ -1,0 +1,232 @@
+"""CSV recording on a disk that is full for a while: a real file system of 64 KiB."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtmon import Monitor, read_csv
+from rtmon.metrics.collector import Tick
+from rtmon.metrics.records import ConnectionInfo
+from rtmon.monitor import attachment
+from rtmon.sinks import prometheus
+from rtmon.testing import until
+
+RUN = """
+import json, subprocess, sys, time
+from pathlib import Path
+from rtmon import CSVSink, Monitor
+from rtmon.monitor import attachment
+from rtmon.core.backoff import Backoff
+
+attachment.BACKOFF = Backoff(base=0.02, max=0.1)
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+filler = folder / "filler"
+monitor = Monitor(interval=3600)
+sink = CSVSink(folder / "run", max_bytes=int(sys.argv[2]) or None)
+attached = monitor.attach(sink)
+
+def kinds():
+    return [event.kind for event in monitor.collector.history.events()]
+
+def until(done):
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end, (kinds(), attached.problem, attached.failed)
+        time.sleep(0.005)
+
+rounds, failing = 3, []
+for number in range(rounds):
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 512):
+                pass
+        except OSError:
+            pass
+    for _ in range(20):
+        monitor.event("test", "detail " * 40)
+        monitor.tick()
+    until(lambda: attached.problem is not None)
+    monitor.tick()
+    failing.append(monitor.failing_sinks)
+    filler.unlink()
+    until(lambda: attached.problem is None and attached._queue.empty())
+    monitor.tick()
+monitor.tick()
+seq = monitor.collector.history.latest().seq
+attached.close()
+monitor.tick()
+lines = {path.name: path.read_text() for path in (folder / "run").iterdir()}
+said = {"kinds": kinds(), "failing": failing, "after": monitor.failing_sinks, "files": lines}
+said.update(dropped=attached.dropped, ticks=seq + 1, failed=repr(attached.failed))
+print(json.dumps(said))
+monitor.close()
+"""
+
+
+def _isolated() -> list[str]:
+    """The command that runs another with mounts of its own; skips the test where there is none."""
+    command = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare on the PATH")
+    probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
+    if subprocess.run([*command, "sh", "-c", probe], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    return command
+
+
+@pytest.mark.parametrize("max_bytes", [0, 4_000], ids=["one file", "rolling"])
+def test_recording_goes_on_after_a_full_disk(tmp_path: Path, max_bytes: int) -> None:
+    """Three times full, three times reported: each line is there, once, whole and in order."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        [*_isolated(), sys.executable, "-c", RUN, str(folder), str(max_bytes)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    kinds = [kind for kind in said["kinds"] if kind.startswith("sink")]
+    assert kinds == ["sink failing", "sink recovered"] * 3
+    assert (said["failing"], said["after"]) == ([1, 1, 1], 0)
+    assert (said["dropped"], said["failed"]) == (0, "None")
+    run = tmp_path / "run"
+    run.mkdir()
+    for name, content in said["files"].items():
+        (run / name).write_bytes(content.replace("\n", "\r\n").encode())
+    samples = [seq for part in sorted(run.glob("samples*.csv")) for seq in read_csv(part)["seq"]]
+    assert samples == list(range(1, said["ticks"] + 1))
+    events = [seq for part in sorted(run.glob("events*.csv")) for seq in read_csv(part)["seq"]]
+    assert events == sorted(set(events))
+    assert len(events) >= 60
+    assert len(said["files"]) > 3 or not max_bytes
+
+
+class Failing:
+    """A sink that raises what a test wants, and keeps what it takes."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        self.attempts = 0
+        self.ticks: list[Tick] = []
+        self.closed = threading.Event()
+
+    def open(self, node: str, epoch: str) -> None:
+        """Open nothing."""
+
+    def write(self, tick: Tick) -> None:
+        """Keep a tick, or fail."""
+        self.attempts += 1
+        if self.error is not None:
+            raise self.error
+        self.ticks.append(tick)
+
+    def close(self, _connections: Sequence[ConnectionInfo]) -> None:
+        """Note that it is over."""
+        self.closed.set()
+
+
+def _kinds(monitor: Monitor) -> list[str]:
+    return [event.kind for event in monitor.collector.history.events()]
+
+
+def _gauge(monitor: Monitor) -> float:
+    (value,) = [
+        sample.value
+        for family in prometheus.registry(monitor).collect()
+        for sample in family.samples
+        if sample.name == "rtmon_failing_sinks"
+    ]
+    return value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OSError(errno.EMFILE, "Too many open files"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        TimeoutError("timed out"),
+    ],
+    ids=lambda error: type(error).__name__ + str(error.errno),
+)
+async def test_sink_is_tried_again_when_its_failure_may_pass(error: Exception) -> None:
+    """The tick that failed is written once it can be, and gauge and Events tell of it."""
+    monitor, sink = Monitor(interval=3600), Failing(error)
+    attached = monitor.attach(sink)
+    monitor.tick()
+    await until(lambda: attached.problem is not None)
+    monitor.tick()
+    assert _gauge(monitor) == monitor.failing_sinks == 1
+    await until(lambda: sink.attempts >= 2)
+    sink.error = None
+    await until(lambda: len(sink.ticks) == 2)
+    monitor.tick()
+    monitor.tick()
+    assert _gauge(monitor) == 0
+    assert [kind for kind in _kinds(monitor) if "sink" in kind] == [
+        "sink failing",
+        "sink recovered",
+    ]
+    monitor.close()
+    assert [tick.sample.seq for tick in sink.ticks] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.EACCES, "Permission denied"),
+        OSError(errno.ENOENT, "No such file or directory"),
+        ValueError("a mistake"),
+    ],
+    ids=lambda error: type(error).__name__ + str(getattr(error, "errno", "")),
+)
+async def test_sink_is_detached_when_its_failure_cannot_pass(error: Exception) -> None:
+    """What no waiting mends is said once, and takes nothing of the Monitor any more."""
+    monitor, sink = Monitor(interval=3600), Failing(error)
+    attached = monitor.attach(sink)
+    monitor.tick()
+    await until(lambda: attached.failed is not None)
+    monitor.tick()
+    monitor.tick()
+    assert (sink.attempts, attached.failed, _gauge(monitor)) == (1, error, 0)
+    assert [kind for kind in _kinds(monitor) if "sink" in kind] == ["sink detached"]
+    monitor.close()
+
+
+async def test_monitor_closes_soon_when_a_sink_fails_to_the_end(monkeypatch: Any) -> None:
+    """What waits for a sink that takes nothing is tried once more, then lost; nobody waits long."""
+    monkeypatch.setattr(attachment, "FINISH_SECONDS", 60.0)
+    monitor, sink = Monitor(interval=3600), Failing(OSError(errno.ENOSPC, "No space left"))
+    attached = monitor.attach(sink)
+    for _ in range(200):
+        monitor.tick()
+    await until(lambda: attached.problem is not None)
+    assert attached.dropped > 100
+    closing = threading.Thread(target=monitor.close)
+    closing.start()
+    await asyncio.to_thread(closing.join, 10)
+    assert not closing.is_alive()
+    assert attached.failed is sink.error
+
+
+def test_waits_of_a_failing_sink_grow_to_half_a_minute() -> None:
+    """A disk that is full for a day is asked every thirty seconds, not in a loop."""
+    waits = [attachment.BACKOFF.bound(failures) for failures in (1, 2, 3, 10, 1_000)]
+    assert waits == [0.5, 1.0, 2.0, 30.0, 30.0]
