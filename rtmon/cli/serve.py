@@ -66,6 +66,15 @@ def serve(
             help="Time between keepalive pings, each of which measures a round trip.",
         ),
     ] = 20.0,
+    ping_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="RTMON_PING_TIMEOUT",
+            min=0.1,
+            metavar="SECONDS",
+            help="Time in which a ping must be answered, or the client is gone.",
+        ),
+    ] = 20.0,
     page: Annotated[
         bool,
         typer.Option(
@@ -180,6 +189,7 @@ def serve(
                 admin_port(admin),
                 hub=None if echo else hub,
                 ping_interval=ping_interval,
+                ping_timeout=ping_timeout,
                 max_size=max_size,
                 asgi=asgi and not echo,
                 warning=functools.partial(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidMessage
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
@@ -80,13 +80,16 @@ def what_was_wrong(problem: Exception) -> str:
 
 
 class Listener(Protocol):
-    """Whoever wants to know when a connection can be written to."""
+    """Hears when a connection can be written to, and when its keepalive fails."""
 
     def blocked(self) -> None:
         """Writing is paused."""
 
     def pump(self) -> None:
         """Writing goes on; may write."""
+
+    def unanswered(self) -> None:
+        """The peer has not answered a keepalive ping in time: its connection is about to end."""
 
 
 class Guarded(Connection):
@@ -114,8 +117,16 @@ class Guarded(Connection):
         super().__init__(*args, **kwargs)
 
     def listen(self, listener: Listener) -> None:
-        """Have somebody told when writing is paused and when it goes on."""
-        self._guarding().listener = listener
+        """Have a listener told when writing is paused or goes on, and when the keepalive fails."""
+        guard = self._guarding()
+        guard.listener = listener
+        if isinstance(self.keepalive_task, asyncio.Task):
+            guard.watch_keepalive()
+
+    def keepalive_failed(self) -> None:
+        """Tell the listener, if there is one, that a keepalive ping was not answered in time."""
+        if self._guard is not None and self._guard.listener is not None:
+            self._guard.listener.unanswered()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -185,7 +196,23 @@ class _Guard:
         if self.listener is not None:
             self.listener.pump()
 
+    def watch_keepalive(self) -> None:
+        """Notice that the library's keepalive fails: it tells nobody, and waits for the end.
+
+        Its ``keepalive()`` is not replaced for that, because the fast path would step aside.
+        """
+        protocol: Any = self._connection.protocol
+        fail = protocol.fail
+
+        def failing(code: int, reason: str = "") -> None:
+            fail(code, reason)
+            if code == CloseCode.INTERNAL_ERROR:
+                self._connection.keepalive_failed()
+
+        protocol.fail = failing
+
     def lost(self) -> None:
+        vars(self._connection.protocol).pop("fail", None)
         self._stop()
         self._release_pongs()
 

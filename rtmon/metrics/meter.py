@@ -118,6 +118,7 @@ class Meter(MeterFields):
         drops_said: messages dropped when that was last reported, and when, monotonic seconds.
         box: the last frames, None before the first.
         shares: parts in what several connections were sent alike.
+        too_slow: True once the connection is ended because its reader is too slow.
     """
 
     __slots__ = (
@@ -136,6 +137,7 @@ class Meter(MeterFields):
         "queue",
         "role",
         "shares",
+        "too_slow",
         "transport",
     )
 
@@ -170,6 +172,7 @@ class Meter(MeterFields):
         self.drops_said: tuple[int, float] | None = None
         self.box: BlackBox | None = None
         self.dirty = False
+        self.too_slow = False
         ledger.probes.add(probe)
 
     def mark(self) -> None:

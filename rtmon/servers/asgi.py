@@ -67,6 +67,7 @@ class ASGIServer(listening.Serving):
         page: bool,
         origins: OriginsOption,
         ping_interval: float | None,
+        ping_timeout: float | None,
         header_timeout: float,
     ) -> None:
         self.hub = hub
@@ -80,6 +81,7 @@ class ASGIServer(listening.Serving):
             **guarded(header_timeout=header_timeout, monitor=self.monitor),
             ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
             ws_ping_interval=ping_interval,
+            ws_ping_timeout=ping_timeout,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -172,6 +174,7 @@ def serve(
     page: bool = True,
     origins: OriginsOption = None,
     ping_interval: float | None = 20.0,
+    ping_timeout: float | None = 20.0,
     header_timeout: float = HEADER_TIMEOUT,
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
@@ -188,6 +191,7 @@ def serve(
         page: whether browsers find a chat page of the hub at ``/``.
         origins: web pages of other origins that may use the hub; ``"*"`` for all.
         ping_interval: seconds between a WebSocket's keepalive pings; None for none.
+        ping_timeout: seconds in which one must be answered, or the client is gone; None for ever.
         header_timeout: seconds until a connection must have sent a request's line and headers.
 
     Raises:
@@ -204,5 +208,6 @@ def serve(
         page=page,
         origins=origins,
         ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
         header_timeout=header_timeout,
     )

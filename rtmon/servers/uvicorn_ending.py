@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from ..core.backpressure import Progress
 from ..core.guarded_connection import waiting
+from ..probes.asgi.application_run import METER
 
-__all__ = ["LINGER", "Ending", "StallWatch"]
+__all__ = ["LINGER", "Ending", "StallWatch", "mark_slow"]
 
 LINGER = 2.0
 """Seconds in which a peer may take an answer after which its connection ends. What it still sends
@@ -55,6 +57,17 @@ class Ending:
             self._timer = None
 
 
+def mark_slow(scope: Any) -> None:
+    """Have the meter of a request or connection know that its reader is cut for being slow.
+
+    Args:
+        scope: its ASGI scope; None before there is one.
+    """
+    meter = None if scope is None else scope.get(METER)
+    if meter is not None:
+        meter.too_slow = True
+
+
 class StallWatch:
     """Drops a connection whose peer takes nothing of what waits for it.
 
@@ -62,14 +75,21 @@ class StallWatch:
         transport: of the connection.
         loop: its event loop.
         timeout: seconds without a byte taken; None to leave the peer alone.
+        stalled: called before the connection is dropped.
     """
 
-    __slots__ = ("_loop", "_progress", "_timeout", "_timer", "_transport")
+    __slots__ = ("_loop", "_progress", "_stalled", "_timeout", "_timer", "_transport")
 
     def __init__(
-        self, transport: Any, loop: asyncio.AbstractEventLoop, timeout: float | None
+        self,
+        transport: Any,
+        loop: asyncio.AbstractEventLoop,
+        timeout: float | None,
+        *,
+        stalled: Callable[[], None],
     ) -> None:
         self._transport, self._loop, self._timeout = transport, loop, timeout
+        self._stalled = stalled
         self._progress: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -91,6 +111,7 @@ class StallWatch:
             return
         # While writing is paused next to nothing is added, so what waits shrinks as it is taken.
         if progress.look(-waiting(self._transport), self._loop.time()) >= timeout:
+            self._stalled()
             self._transport.abort()
         else:
             self._timer = self._loop.call_later(timeout / _LOOKS, self._look, timeout)

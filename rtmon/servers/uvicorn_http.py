@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import MAX_LINE_LENGTH
 
-from .uvicorn_ending import LINGER, Ending, StallWatch
+from .uvicorn_ending import LINGER, Ending, StallWatch, mark_slow
 from .uvicorn_websocket import GuardedWebSocket, count_rejected
 
 if TYPE_CHECKING:
@@ -62,8 +62,11 @@ class GuardedHTTP(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
-        self._stall = StallWatch(transport, self.loop, self.stall_timeout)
+        self._stall = StallWatch(transport, self.loop, self.stall_timeout, stalled=self._mark_slow)
         self._await_more()
+
+    def _mark_slow(self) -> None:
+        mark_slow(getattr(self, "scope", None))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()

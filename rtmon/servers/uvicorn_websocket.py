@@ -18,7 +18,7 @@ from ..core.guarded_connection import (
     what_was_wrong,
 )
 from ..probes.base import peer_address
-from .uvicorn_ending import Ending, StallWatch
+from .uvicorn_ending import Ending, StallWatch, mark_slow
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
@@ -62,7 +62,10 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._stall = StallWatch(transport, self.loop, self.stall_timeout)
+        self._stall = StallWatch(transport, self.loop, self.stall_timeout, stalled=self._mark_slow)
+
+    def _mark_slow(self) -> None:
+        mark_slow(getattr(self, "scope", None))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending.cancel()

@@ -130,6 +130,23 @@ def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) ->
     assert closed.value.rcvd.code == 4502
 
 
+@pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["native", "asgi"])
+def test_frozen_client_leaves_when_the_ping_timeout_is_over(
+    command: Start, kind: tuple[str, ...]
+) -> None:
+    """--ping-timeout bounds how long a client that answers nothing is among those present."""
+    times = ("--ping-interval=0.5", "--ping-timeout=0.5")
+    _, url, _ = serving(command, *FREE, *times, *kind)
+    uri = parse_uri(f"{url}/ws" if kind else url)
+    protocol = ClientProtocol(uri)
+    with socket.create_connection((uri.host, uri.port)) as frozen, reachable(url) as client:
+        protocol.send_request(protocol.connect())
+        frozen.sendall(b"".join(protocol.data_to_send()))
+        kinds: list[str] = []
+        while "user_left" not in kinds:
+            kinds.append(json.loads(client.recv(timeout=SOON))["type"])
+
+
 def hello(url: str) -> dict[str, Any]:
     """The payload of a hub's welcome."""
     with reachable(url) as client:

@@ -204,7 +204,7 @@ class QueuedPeer(Peer):
 
     def too_slow(self) -> None:
         """Too much waits: end the connection with 1013, and without what still waits here."""
-        self._give_up()
+        self._found_slow()
         self.close(codes.TRY_AGAIN_LATER, TOO_SLOW)
 
     def ended(self) -> None:
@@ -246,7 +246,7 @@ class QueuedPeer(Peer):
             return
         options, now = self._context.options, self._context.clock()
         if progress.look(self.taken, now) >= options.stalled:
-            self._give_up()
+            self._found_slow()
             self.abort()
             return
         if queue:
@@ -254,6 +254,12 @@ class QueuedPeer(Peer):
             if late and self.open:
                 self.too_slow()
         self._set_alarm()
+
+    def _found_slow(self) -> None:
+        """Drop what waits, and have the Monitor know why the connection ends."""
+        self._give_up()
+        if self.meter is not None and self.open:
+            self.meter.too_slow = True
 
     def _give_up(self) -> None:
         if self._queue is not None:

@@ -30,10 +30,12 @@ class WebSocketPeer(QueuedPeer):
 
     Attributes:
         connection: the connection. While it is paused, only this peer may write to it.
+        client: the hub's connection, once it is open; None again when it has ended.
     """
 
     transport = "websocket"
     connection: ServerConnection
+    client: Connection | None = None
     _task: asyncio.Task[None] | None = None
 
     def __init__(self, connection: ServerConnection, *, hub: Hub) -> None:
@@ -85,6 +87,11 @@ class WebSocketPeer(QueuedPeer):
     def abort(self) -> None:
         self.connection.transport.abort()
 
+    def unanswered(self) -> None:
+        """Take a frozen client out of the hub at once: its connection lasts until it is cut."""
+        if self.client is not None:
+            self._hub.closed(self.client)
+
 
 def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     """The handler that puts a hub behind ``websockets.asyncio.server.serve``.
@@ -102,16 +109,17 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
         peer = WebSocketPeer(connection, hub=hub)
         client = None
         try:
-            client = await _opened(hub, peer)
+            peer.client = client = await _opened(hub, peer)
             while client is not None:
                 data = await connection.recv()
-                if not peer.closing:
+                if client.open and not peer.closing:
                     await hub.receive(client, data)
         except ConnectionClosed:
             pass
         finally:
             if client is not None:
                 hub.closed(client)
+            peer.client = None
             peer.ended()
 
     return handle

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...metrics.blackbox import BlackBox
@@ -83,7 +84,7 @@ class _WebSocket(Exchange):
             if self._probe.meter.opened is None:
                 self._lost = True
             else:
-                self._probe.ended(ending(message))
+                self._probe.ended(self._slow(ending(message)))
 
     def sent(self, message: Message) -> None:
         probe = self._probe
@@ -106,7 +107,7 @@ class _WebSocket(Exchange):
                         code_sent=code,
                         reason_sent=message.get("reason") or "",
                         initiator="local",
-                        cause="closed",
+                        cause="slow consumer" if probe.meter.too_slow else "closed",
                     )
                 )
             case "websocket.http.response.start":
@@ -132,7 +133,13 @@ class _WebSocket(Exchange):
         if failed or cancelled(exc):
             cause = "handler failed" if failed else "handler cancelled"
         # If an application returns without closing, the server drops the connection.
-        self._probe.ended(Ending(close_code=ABNORMAL, cause=cause))
+        self._probe.ended(self._slow(Ending(close_code=ABNORMAL, cause=cause)))
+
+    def _slow(self, end: Ending) -> Ending:
+        """Return how the connection ended, where the hub may have cut a slow reader."""
+        broken = end.cause in {"peer vanished", "aborted"}
+        slow = broken and self._probe.meter.too_slow
+        return replace(end, cause="slow consumer") if slow else end
 
     def _is_open(self) -> bool:
         meter = self._probe.meter
@@ -204,6 +211,8 @@ class _Response(Exchange):
 
     def _close(self, initiator: str, cause: Cause) -> None:
         if self._probe is not None:
+            if self._probe.meter.too_slow and cause == "closed":
+                initiator, cause = "local", "slow consumer"
             # An event stream has no close frames, so no code either.
             self._probe.ended(Ending(initiator=initiator, cause=cause))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -94,6 +95,11 @@ class Sessions:
 
     def _ending(self, session: Session, reason: str) -> Ending:
         """What is known of the end, for which Engine.IO has reasons but no close codes."""
+        end = self._said(session, reason)
+        slow = session.meter.too_slow and end.initiator != "remote"
+        return replace(end, cause="slow consumer") if slow else end
+
+    def _said(self, session: Session, reason: str) -> Ending:
         if reason == "transport close" and session.receive is not None:
             if session.receive.farewell is not None:
                 return ending(session.receive.farewell)

@@ -293,7 +293,8 @@ class Counting(Guarded):
                 failed=self._trouble is not None,
                 cancelled=self._cancelled,
                 shutdown=self._shutting_down(),
-                slow=self._paused_at is not None
+                slow=self.meter.too_slow
+                or self._paused_at is not None
                 or self.monitor.collector.backlogs.is_slow(self.meter),
                 gone=gone,
                 exception=exc,

@@ -218,6 +218,8 @@ class _Turn:
                 except TimeoutError:
                     async with connection.send_context():
                         connection.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+                        guarded: Any = connection
+                        guarded.keepalive_failed()
                     raise AssertionError(
                         "send_context() waits until the connection is lost, which cancels this"
                     ) from None
