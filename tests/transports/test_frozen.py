@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from websockets.asyncio.server import serve
 import rtmon
 from rtmon import Hub
 from rtmon.asgi import serve as serve_asgi
+from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.testing import until
+from tests.hub.redis_server import RedisServer
 
 KEEPALIVE = {"ping_interval": 0.4, "ping_timeout": 0.4}
 SOON = 4.0
@@ -98,3 +101,24 @@ async def test_frozen_client_that_thaws_is_ignored_and_closed() -> None:
             kinds.append(json.loads(await bo.recv())["type"])
         assert "chat_message" not in kinds
         await until(lambda: len(hub.connections) == 1)
+
+
+async def test_other_node_hears_that_a_frozen_client_left(tmp_path: Path) -> None:
+    """With Redis between them, a client of another node is told as soon."""
+    redis = RedisServer(tmp_path)
+    try:
+        hubs = [Hub(announce=0.02, broker=RedisBroker(redis.url)) for _ in range(2)]
+        async with _native(hubs[0]) as one, _native(hubs[1]) as two:
+            async with connect(f"{two}?name=bo", proxy=None) as bo:
+                frozen = await connect(f"{one}?name=eve", proxy=None, ping_interval=None)
+                async with asyncio.timeout(SOON):
+                    while "eve" not in json.dumps(await _heard(bo, "user_joined")):
+                        pass
+                frozen.transport.pause_reading()
+                async with asyncio.timeout(SOON):
+                    assert "eve" in json.dumps(await _heard(bo, "user_left"))
+                frozen.transport.abort()
+            for hub in hubs:
+                await hub.aclose()
+    finally:
+        redis.close()
