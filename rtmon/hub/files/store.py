@@ -1,4 +1,4 @@
-"""The folder that receives files: quota, hashes, and names that lead nowhere else."""
+"""The folder that receives files: quota, hashes, and names that stay inside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...protocol.catalog import FileNote
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 
 _PARTIAL: Final = ".partial"
-"""Folder inside the receiving one: the same file system, so that a file can be moved whole."""
+"""Folder of incomplete files: on the same file system, so that a file can be moved atomically."""
 
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10)}
@@ -32,7 +32,7 @@ class Stored:
     """A complete file in the folder.
 
     Attributes:
-        path: where it is; the last part is the name that it was given.
+        path: of the file, with the name that the store chose.
         size: in bytes.
         sha256: in hexadecimal.
     """
@@ -42,12 +42,12 @@ class Stored:
     sha256: str
 
     def note(self, file: str) -> FileNote:
-        """What clients are told of it, under the id of its transfer."""
+        """Return the description of the file for clients, under the id of its transfer."""
         return FileNote(file=file, name=self.path.name, size=self.size, sha256=self.sha256)
 
 
 class Upload:
-    """A file that is being received, out of sight."""
+    """A file that is being received, hidden until it is complete."""
 
     def __init__(
         self, store: FileStore, path: Path, name: str, size: int, sha256: str | None
@@ -62,11 +62,11 @@ class Upload:
         self._file = path.open("xb")
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Add what comes next.
+        """Append a chunk.
 
         Raises:
-            ProtocolError: it is not what comes next, it is more than was offered, or the disk
-                is full.
+            ProtocolError: the chunk is not the next one, the file would be larger than offered,
+                or the disk is full.
         """
         if offset != self.received:
             raise ProtocolError(
@@ -87,10 +87,10 @@ class Upload:
         self.received += len(data)
 
     def finish(self, sha256: str | None) -> Stored:
-        """Check the file and let it appear under its name; blocks for the disk.
+        """Check the file and give it its name; blocks on the disk.
 
         Args:
-            sha256: what it must be, if it was not said before.
+            sha256: the expected digest, if the offer had none.
 
         Raises:
             ProtocolError: size or SHA-256 are not as offered; the upload is over.
@@ -110,7 +110,7 @@ class Upload:
         return Stored(self._store.reveal(self._path, self.name), self.size, digest)
 
     def abort(self) -> None:
-        """Forget the file; idempotent."""
+        """Remove the incomplete file. Idempotent."""
         self._file.close()
         if self._path.exists():
             self._path.unlink()
@@ -121,9 +121,9 @@ class FileStore:
     """The receiving folder.
 
     Args:
-        folder: made if it is not there; what it has in it counts against the quota.
-        size: bytes of the largest file taken.
-        quota: bytes of all files together, those on their way included.
+        folder: created if missing; the files in it count against the quota.
+        size: bytes of the largest accepted file.
+        quota: bytes of all files together, incomplete ones included.
     """
 
     def __init__(self, folder: Path, *, size: int, quota: int) -> None:
@@ -131,7 +131,7 @@ class FileStore:
         self._size = size
         self._quota = quota
         self._numbers = count(1)
-        # Uploads do not outlive the process that knew how far they were.
+        # Uploads cannot resume after a restart: only the process knew their progress.
         shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
         (folder / _PARTIAL).mkdir(parents=True)
         self._used = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
@@ -140,7 +140,7 @@ class FileStore:
         """Begin to receive a file; its size is taken from the quota at once.
 
         Raises:
-            ProtocolError: it is too large, for one file or for what is left.
+            ProtocolError: the file is larger than one may be, or than the rest of the quota.
         """
         if size > self._size:
             raise ProtocolError(
@@ -156,11 +156,11 @@ class FileStore:
         return upload
 
     def release(self, size: int) -> None:
-        """Give back to the quota what a file that did not come had reserved."""
+        """Give back to the quota the size of an aborted upload."""
         self._used -= size
 
     def reveal(self, partial: Path, name: str) -> Path:
-        """Give a complete file its name, or one like it that is free, in one step."""
+        """Give a complete file its name, with a number if the name is taken, atomically."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
         for number in count(1):
             final = self.folder / (name if number == 1 else f"{stem} ({number}){suffix}")
@@ -172,15 +172,15 @@ class FileStore:
         raise AssertionError("numbers do not end")
 
     def close(self) -> None:
-        """Forget what is not complete."""
+        """Remove incomplete files."""
         shutil.rmtree(self.folder / _PARTIAL, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
-    """Return a name that is one file inside the folder on every system, whatever a client sent."""
+    """Return a name that is one file inside the folder on every operating system."""
     name = unicodedata.normalize("NFC", name)
     name = name.replace("\\", "/").rpartition("/")[2]
-    # Control and format characters hide what a name is; the others mean something to Windows.
+    # Control and format characters can disguise a name; the others are special on Windows.
     name = "".join("_" if char in '<>:"|?*' else char for char in name if _visible(char))
     name = name.strip().rstrip(". ")
     if not name:
@@ -188,7 +188,7 @@ def safe_name(name: str) -> str:
     if name[0] == "." or name.partition(".")[0].strip().casefold() in _RESERVED:
         name = f"_{name}"
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
-    # Room is left for a number in front of the suffix.
+    # Leave room for a number in front of the suffix.
     suffix = _shortened(suffix, 50)
     return _shortened(stem, limits.FILE_NAME_LENGTH - 20 - len(suffix.encode())) + suffix
 
