@@ -90,7 +90,7 @@ class Broadcast:
                 self._deliver_batch(key, collected)
 
     def flush_matching(self, pattern: str) -> None:
-        """Do the same for all channels that match a pattern."""
+        """Send the publications collected for all channels that match a pattern."""
         for key in list(self._batches):
             if matches(pattern, key.removeprefix("channel:")):
                 self.flush(key)

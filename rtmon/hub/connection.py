@@ -30,7 +30,7 @@ _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 
 
 class Connection:
-    """What the hub knows of one client's connection, and how it sends to it.
+    """One client's connection: its identity, its state and its output.
 
     Attributes:
         id: the client's id, for as long as this connection lives.

@@ -104,7 +104,7 @@ class Hub:
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """Error code → clients that were not let in, live and read-only.
+        """Error code → number of refused clients, live and read-only.
 
         Error codes of an application's own are counted together, as ``other``.
         """
@@ -274,7 +274,7 @@ class Hub:
         self._parts.events.report = report
 
     async def start(self) -> None:
-        """Begin to reach other nodes, if there are any; servers do this."""
+        """Connect to other nodes, if the broker has any; servers call this."""
         await self.context.broker.start()
 
     async def aclose(self) -> None:
@@ -333,7 +333,7 @@ class Hub:
         return self._dispatcher.handle(connection, envelope, codec)
 
     def closed(self, connection: Connection) -> None:
-        """Take note that a connection has ended. Idempotent."""
+        """Remove a connection that has ended. Idempotent."""
         self._parts.lifecycle.disconnect(connection)
 
     @property

@@ -1,4 +1,4 @@
-"""Introductions: what a client says of itself in ``connect``, fresh tokens, and the welcome."""
+"""Introductions: a client's ``connect``, fresh tokens, and the welcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Introductions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Introductions:
-    """Takes what clients say of themselves, within what their authentication allows."""
+    """Takes names and info of clients, as far as their authentication allows."""
 
     context: HubContext
     registry: Registry
@@ -34,7 +34,7 @@ class Introductions:
     expiry: Expiry
 
     async def introduce(self, connection: Connection, payload: Connect, envelope: Envelope) -> None:
-        """Take what a client says of itself in ``connect``, and welcome it again."""
+        """Take name, user and info of a client's ``connect``, and welcome the client again."""
         elsewhere = await self.context.broker.elsewhere(CHAT)
         if payload.token is not None:
             await self.refresh(connection, payload.token)

@@ -36,13 +36,13 @@ __all__ = ["Lifecycle"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lifecycle:
-    """Takes connections into a hub and out of it, and tells all parts that keep something of them.
+    """Takes connections into a hub and out of it, and updates all parts that keep state of them.
 
     Attributes:
         context: of the hub.
         registry: the welcomed connections.
         broadcast: has their receivers.
-        replay: sends the chat's history to those that return.
+        replay: sends the chat's history to clients that return.
         presence: records where clients are.
         join_leave: announces joins and leaves.
         typing: ends typing indicators.

@@ -1,4 +1,4 @@
-"""How a hub behaves: one frozen record, so that a command line maps to it field by field."""
+"""Options of a hub and of its channels: frozen records, to which CLI options map field by field."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ CHANGEABLE = frozenset(
         "stalled",
     }
 )
-"""What of :class:`HubOptions` can be changed while a hub runs: what is read anew each time."""
+"""Fields of :class:`HubOptions` that can change while a hub runs, as each use reads them anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
-    """What differs for some channels; None takes the hub's.
+    """Options of some channels; None takes the hub's.
 
     Attributes:
         history: publications kept.
         history_age: seconds for which they are kept.
-        subscribe: the permission that clients need to hear what is published, and its history;
-            None for none. Who subscribes to a pattern needs it for all channels it may match.
-        publish: the one they need to publish; the server itself needs none.
-        presence: the one they need to ask for presence.
+        subscribe: the permission that clients need to subscribe and to read the history; None for
+            none. To subscribe to a pattern, a client needs it for all channels it may match.
+        publish: the permission that clients need to publish; the server itself needs none.
+        presence: the permission that clients need to ask for presence.
         batch: send what is published in batches.
-        slow: what is given up for receivers that read too slowly.
+        slow: policy for slow consumers.
     """
 
     history: int | None = None
@@ -76,46 +76,46 @@ class ChannelOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOptions:
-    """Everything about a hub that can be chosen.
+    """Options of a hub.
 
     Attributes:
         name: what the server calls itself in ``welcome``.
         history: publications kept per channel, room and for the chat; 0 keeps none.
         history_age: seconds for which they are kept.
-        echo: whether a client gets its own chat and room messages, unless the message says.
+        echo: whether a client gets its own chat and room messages; a message can say otherwise.
         announce: seconds for which joins and leaves are collected into one message.
         typing_timeout: seconds after which a client that does not repeat it stops typing.
         rate: messages a second that one connection may send, lastingly.
-        burst: messages that it may send at once before.
-        max_size: bytes of the largest message taken; the server is started with the same.
-        slow: what is given up for a receiver that reads too slowly, once one of the bounds below
-            is reached; see :data:`rtmon.core.backpressure.Policy`. Answers, and all else that
-            belongs to one client alone, is never dropped: past a bound, that client is
-            disconnected.
+        burst: messages that it may send at once before the rate applies.
+        max_size: bytes of the largest accepted message; the server is started with the same.
+        slow: policy for a slow consumer that has reached one of the bounds below; see
+            :data:`rtmon.core.backpressure.Policy`. Answers, and all else that belongs to one
+            client alone, is never dropped: past a bound, that client is disconnected.
         max_waiting: bytes that may wait for one receiver.
-        max_waiting_messages: messages that may.
+        max_waiting_messages: messages that may wait for one receiver.
         max_waiting_age: seconds that a message may wait.
         stalled: seconds for which a receiver may take nothing at all of what waits for it; then
             its connection is cut, whatever the policy.
         max_connections: connections at once; further ones are closed with 1013.
         connections_per_user: connections at once of one user; None for any number. It needs
             ``auth``, as ``user_rate`` does: without it, any client can claim to be any user.
-        connections_per_address: the same of one address; of IPv6, of one /64 network.
-        at_limit: whether one more than that is refused with 1013 (``refuse``), or has the oldest
-            of them closed with 4501 (``close_oldest``).
+        connections_per_address: connections at once of one IPv4 address or IPv6 /64 network; None
+            for any number.
+        at_limit: ``refuse`` refuses a connection above these two limits with 1013;
+            ``close_oldest`` closes the oldest one with 4501 instead.
         user_rate: messages a second that all connections of one user may send together, lastingly;
             None for no such bound.
-        user_burst: messages that they may send at once before.
-        address_rate, address_burst: the same of one address; to connect counts as a message.
-        auth_timeout: seconds in which a client must authenticate, where the hub asks for it.
-        expiry_notice: seconds before a token expires in which its client is told.
+        user_burst: messages that they may send at once before the rate applies.
+        address_rate, address_burst: the same for one address; a new connection counts as a message.
+        auth_timeout: seconds in which a client must authenticate, if the hub has ``auth``.
+        expiry_notice: seconds before the expiry of a token at which its client is warned.
         token_in_query: whether a token is taken from the address, too (``?token=…``), which ends
             up in logs.
         idle_timeout: seconds in which a client must say something, heartbeats aside, or is closed
-            with 4502; None for ever. Who only listens is idle, too.
+            with 4502; None for ever. A client that only receives is idle, too.
         channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
         files: folder that receives files; None refuses them.
-        file_size: bytes of the largest file taken.
+        file_size: bytes of the largest accepted file.
         file_quota: bytes of all files in the folder together.
         file_count: files in the folder.
         file_share: part of both that one authenticated user may take, above 0, up to 1.
@@ -189,7 +189,7 @@ class HubOptions:
 
     @property
     def bounds(self) -> Bounds:
-        """How much may wait for one receiver."""
+        """Bounds of what may wait for one receiver."""
         return Bounds(
             bytes=self.max_waiting,
             messages=self.max_waiting_messages,
@@ -198,7 +198,7 @@ class HubOptions:
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> Self:
-        """These options with some fields changed.
+        """Return these options with some fields changed.
 
         Raises:
             OptionError: there is no such field, or its value makes no sense.
@@ -222,5 +222,5 @@ def _check_channels(channels: Any) -> None:
         try:
             is_pattern(pattern)
         except ProtocolError as error:
-            # It would be met with each publication, and fail that.
+            # Checked here, so that a malformed pattern does not fail each publication.
             raise OptionError(f"channels: {error.message}") from None

@@ -107,7 +107,7 @@ class Receivers:
         return iter(list(self._members))
 
     def add(self, connection: Connection) -> None:
-        """Send a connection what is published from now on."""
+        """Add a connection: it gets the publications from now on."""
         shared = None if connection.batching else connection.peer.connection
         group = None if shared is None else self._group(connection.codec)
         if group is None:
@@ -119,7 +119,7 @@ class Receivers:
         group.add(shared)
 
     def remove(self, connection: Connection) -> None:
-        """Send a connection nothing more, after what was published before."""
+        """Remove a connection: it gets no publication after those already delivered."""
         shared = self._members.pop(connection)
         if shared is None:
             del self._single[connection]

@@ -19,14 +19,14 @@ from .places import to_message
 __all__ = ["HistoryReplay"]
 
 _POLL = 0.02
-"""Seconds between two looks whether a receiver has taken what waits for it."""
+"""Seconds between two checks whether a receiver's queue has room."""
 
 _SHARE = 0.25
 """Share of a receiver's queue that missed publications may fill: the last of them must not wait
 too long either."""
 
 _PATIENCE = 20.0
-"""Seconds for which a receiver may take nothing of what it missed."""
+"""Seconds for which a receiver may read nothing of the publications it missed."""
 
 
 class HistoryReplay:

@@ -1,4 +1,4 @@
-"""Which connections there are, which rooms they are in, what they subscribe to."""
+"""Registry of connections, their rooms and their subscriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each channel has done."""
+"""Counters of each channel, room and of the chat."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SUMS = ("subscribers", "published", "delivered", "dropped", "bytes", "nanosecon
 
 
 class ChannelStats:
-    """Counters of one channel, room or of the chat; they only grow, but for ``subscribers``.
+    """Counters of one place; all but ``subscribers`` only grow.
 
     Attributes:
-        subscribers: connections that receive it now.
+        subscribers: connections that receive its publications now.
         published: messages published.
         delivered: messages handed to a connection's transport.
-        dropped: messages that a connection should have had and that were not handed over.
+        dropped: messages for a connection that were not handed to its transport.
         bytes: payload bytes handed over: encoded messages, without framing.
-        nanoseconds: from a publication's arrival at the fan-out until the last transport had
-            it, in sum; whole, so that sums of sums are exact, and never fall.
-        fanout_max: the longest of these.
+        nanoseconds: sum of all fan-outs, each from a publication's arrival until the last
+            transport has it; an integer, so that sums are exact and never fall.
+        fanout_max: the longest fan-out, in seconds.
     """
 
     __slots__ = (
@@ -55,11 +55,11 @@ class ChannelStats:
 
     @property
     def fanout(self) -> float:
-        """The same sum in seconds."""
+        """Sum of all fan-outs in seconds."""
         return self.nanoseconds / 1e9
 
     def settled(self, messages: int, size: int, handed: bool) -> None:  # noqa: FBT001 - a callback
-        """Messages for one connection, of so many bytes together, were handed over or dropped."""
+        """Count messages for one connection as delivered or dropped; ``size`` is their total."""
         if handed:
             self.delivered += messages
             self.bytes += size
@@ -67,34 +67,35 @@ class ChannelStats:
             self.dropped += messages
 
     def took(self, seconds: float) -> None:
-        """A message's fan-out took so long."""
+        """Record the duration of one fan-out."""
         nanoseconds = round(seconds * 1e9)
         self.nanoseconds += nanoseconds
         self.fanout_max = max(self.fanout_max, nanoseconds / 1e9)
         self._recorder.record(seconds)
 
     def add(self, others: Collection[ChannelStats]) -> None:
-        """Count what other channels have done here, too."""
+        """Add the counters of other channels."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + sum(map(attrgetter(name), others)))
         self.fanout_max = max([self.fanout_max, *map(attrgetter("fanout_max"), others)])
 
     def info(self, channel: str) -> ChannelInfo:
-        """The same as a record."""
+        """Return the counters as a record."""
         return ChannelInfo(channel=channel, **{name: getattr(self, name) for name in _COUNTERS})
 
 
 class StatsTable:
-    """Channel → its stats, bounded: past the bound the longest unused without subscribers go.
+    """Channel → its counters, for a bounded number of channels.
 
-    The first channels that there were stay: they have series of their own in :meth:`series`.
+    Past the bound, the longest unused channels without subscribers are forgotten. The first
+    channels stay: they have a series each in :meth:`series`.
 
     Args:
-        capacity: the bound.
+        capacity: channels to keep.
         labels: how many of the first channels stay.
 
     Attributes:
-        fanout: how long each fan-out took, whatever the channel.
+        fanout: durations of the fan-outs of all channels.
     """
 
     def __init__(self, capacity: int, *, labels: int = LABELS) -> None:
@@ -119,18 +120,18 @@ class StatsTable:
         return stats
 
     def as_dict(self) -> dict[str, ChannelStats]:
-        """All channels' stats, live, longest unused first."""
+        """Return the live counters of all channels, longest unused first."""
         return dict(self._stats)
 
     def busiest(self, limit: int) -> dict[str, ChannelStats]:
-        """Those of so many channels, the ones with the most deliveries."""
+        """Return the counters of the ``limit`` channels with the most deliveries."""
         return dict(heapq.nlargest(limit, self._stats.items(), key=lambda item: item[1].delivered))
 
     def series(self) -> list[ChannelInfo]:
-        """What the first channels have done, and all others together, as ``other``.
+        """Return the counters of the first channels, and of all others together as ``other``.
 
-        However many come and go, there are no more of these, and no counter ever falls: what a
-        channel has done that is forgotten stays in ``other``.
+        The number of series is bounded, and no counter ever falls: ``other`` includes the
+        channels that were forgotten.
         """
         other = ChannelStats(self.fanout)
         with self._lock:
@@ -141,12 +142,12 @@ class StatsTable:
         return [*first, other.info("other")]
 
     def _forget(self) -> None:
-        # Many at once, so that a stream of new names does not walk the table for each.
+        # Forget many at once, so that not each new name walks the table.
         idle = [
             name
             for name, stats in self._stats.items()
             if stats.subscribers == 0 and name not in self._first
         ]
         gone = idle[: max(1, self._capacity // 10)]
-        with self._lock:  # a scrape on another thread must find it in one of the two places
+        with self._lock:  # a scrape on another thread must find each channel in one of the two
             self._forgotten.add([self._stats.pop(name) for name in gone])

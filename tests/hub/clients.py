@@ -18,7 +18,7 @@ from tests.transports.links import SocketIOLink, Stream
 
 
 class MemoryPeer(Peer):
-    """The simplest transport there can be: two queues."""
+    """A transport in memory: what the hub sends waits in a queue."""
 
     transport = "memory"
     codec = JSON
@@ -53,7 +53,7 @@ class MemoryPeer(Peer):
 
 
 class Client(abc.ABC):
-    """What a test says and hears."""
+    """A client of a hub over any transport."""
 
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
@@ -63,7 +63,7 @@ class Client(abc.ABC):
 
     @property
     def id(self) -> str:
-        """The client id that the welcome gave."""
+        """The client id of the welcome."""
         found: str = self.welcome["payload"]["client_id"]
         return found
 
@@ -82,15 +82,15 @@ class Client(abc.ABC):
         return await self.wait(lambda message: message.get("reply_to") == envelope["id"])
 
     async def next(self, kind: str) -> dict[str, Any]:
-        """The next message of a type; what comes before it is in ``heard``."""
+        """Wait for the next message of a type; earlier ones are kept in ``heard``."""
         return await self.wait(lambda message: message["type"] == kind)
 
     async def published(self, count: int) -> list[Any]:
-        """The data of the next publications."""
+        """Wait for publications, and return their data."""
         return [(await self.next("publication"))["payload"]["data"] for _ in range(count)]
 
     async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The next message that is wanted; what comes before it is in ``heard``."""
+        """Wait for the next message that ``wanted`` accepts; earlier ones are kept in ``heard``."""
         async with asyncio.timeout(60):
             while True:
                 data = await self.receive()
@@ -106,12 +106,12 @@ class Client(abc.ABC):
                 self.heard.append(message)
 
     def decode(self, data: str | bytes) -> dict[str, Any]:
-        """A message as the server sent it."""
+        """Decode a message of the server."""
         module = msgspec.msgpack if self.codec.binary else msgspec.json
         return module.decode(data)  # type: ignore[no-any-return]
 
     async def quiet(self) -> list[dict[str, Any]]:
-        """Everything that was on its way, up to the answer to a question asked now."""
+        """Return all messages that arrive before the answer to a ping sent now."""
         self.heard.clear()
         await self.ask("ping")
         heard, self.heard = self.heard, []
@@ -119,11 +119,11 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     async def raw(self, data: str | bytes) -> None:
-        """Send anything."""
+        """Send data as it is."""
 
     @abc.abstractmethod
     async def receive(self) -> str | bytes:
-        """Whatever comes next."""
+        """Wait for the next message, and return it as it was sent."""
 
     @abc.abstractmethod
     async def leave(self) -> None:
@@ -131,7 +131,7 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     async def close_code(self) -> int:
-        """Wait until the connection has ended. Returns how."""
+        """Wait until the connection has ended, and return its close code."""
 
 
 class SocketClient(Client):
@@ -149,7 +149,7 @@ class SocketClient(Client):
 
     async def leave(self) -> None:
         closing = asyncio.ensure_future(self.connection.close())
-        # What nobody reads holds up the close frame behind it.
+        # Unread messages hold up the close frame behind them.
         await self.close_code()
         await closing
 
@@ -195,7 +195,7 @@ class MemoryClient(Client):
 
 
 class StreamClient(Client):
-    """A client over an event stream, which speaks by POST."""
+    """A client over an event stream, which sends by POST."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(JSON)
@@ -223,7 +223,7 @@ class StreamClient(Client):
 
 
 class SocketIOClient(Client):
-    """A client of Socket.IO; it emits whole messages, and hears them."""
+    """A Socket.IO client that emits and receives whole messages."""
 
     def __init__(self, link: SocketIOLink) -> None:
         super().__init__(MSGPACK)

@@ -41,11 +41,11 @@ TRANSPORTS = (
 )
 
 ONE_EACH = ("websocket-msgpack", "memory", "sse", "socketio-polling")
-"""One of each kind, where what is tested is no affair of the transport's."""
+"""One transport of each kind, for tests that need not run in each codec."""
 
 
 class Place:
-    """A hub that is being served, and the clients that came to it."""
+    """A served hub, and the clients that connected to it."""
 
     def __init__(self, hub: Hub, server: Server) -> None:
         self.hub = hub
@@ -57,7 +57,7 @@ class Place:
         self.stack = AsyncExitStack()
 
     async def connect(self, name: str | None = None, **how: Any) -> Any:
-        """Somebody comes, as :meth:`come` has it, and is welcomed."""
+        """Connect a client as :meth:`come` does, and wait for its welcome."""
         client = await self.come(name, **how)
         client.welcome = await client.next("welcome")
         return client
@@ -72,7 +72,7 @@ class Place:
         token: str | None = None,
         **options: Any,
     ) -> Any:
-        """Somebody comes; a token is shown as the transport has it first."""
+        """Connect a client; it sends its token as early as the transport allows."""
         client: Client
         pairs = {"name": name, "user": user, **(since or {})}
         query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
@@ -97,7 +97,7 @@ class Place:
         return client
 
     async def asgi(self) -> str:
-        """Where the hub's ASGI application is; it is started when first asked for."""
+        """Return the address of the hub's ASGI application; the first call serves it."""
         if self.app is None:
             self.app = app(self.hub)
             self._where = await self.stack.enter_async_context(
@@ -117,7 +117,7 @@ class Place:
         return client
 
     async def aclose(self) -> None:
-        """Everybody goes."""
+        """Disconnect the clients, then close the server and the hub."""
         for client in self.clients:
             await client.leave()
         self.server.close()
@@ -139,7 +139,7 @@ def _bearer(token: str | None) -> dict[str, str]:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Awaitable[Place]]]:
-    """Make hubs with options of one's own."""
+    """A function that serves a hub with the given options."""
     places: list[Place] = []
 
     async def begin(**options: Any) -> Place:
@@ -154,7 +154,7 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Place]]]:
 
 @pytest.fixture
 async def place(start: Callable[..., Awaitable[Place]]) -> Place:
-    """A hub as it is by default, but for quicker announcements."""
+    """A hub with default options, except for quicker announcements."""
     return await start()
 
 

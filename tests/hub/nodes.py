@@ -18,7 +18,7 @@ QUICK = Backoff(base=0.01, max=0.05)
 
 
 class Nodes:
-    """What is opened here ends with :func:`nodes`."""
+    """The nodes of one test, which share a Redis prefix."""
 
     def __init__(self) -> None:
         self.prefix = secrets.token_hex(4)
@@ -27,7 +27,7 @@ class Nodes:
     async def open(
         self, url: str, *, timeout: float = 60.0, expires: float = 600.0, **options: Any
     ) -> Place:
-        """One more node, once it has reached Redis."""
+        """Serve one more node, and wait until it has reached Redis."""
         broker = RedisBroker(
             url, prefix=self.prefix, timeout=timeout, expires=expires, backoff=QUICK
         )
@@ -41,7 +41,7 @@ class Nodes:
     @classmethod
     @asynccontextmanager
     async def opened(cls) -> AsyncIterator[Nodes]:
-        """The nodes of one test."""
+        """Yield a test's nodes, and close them at its end."""
         nodes = cls()
         yield nodes
         for place in nodes.places:

@@ -1,4 +1,4 @@
-"""A node in a process of its own, which prints where it is."""
+"""A node in a process of its own, which prints its URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ async def main(url: str, prefix: str) -> None:
     """Serve until killed."""
     hub = rtmon.Hub(broker=RedisBroker(url, prefix=prefix, expires=1.0), announce=0.02)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server:
-        print(server.url, flush=True)  # noqa: T201 - that is what it is for
+        print(server.url, flush=True)  # noqa: T201 - the test reads it
         await asyncio.Event().wait()
 
 

@@ -26,7 +26,7 @@ class RedisServer:
     """``redis-server`` on a port of its own, with nothing in it.
 
     Attributes:
-        port: where it listens, also when it comes again.
+        port: the port it listens on, the same after a restart.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,11 +40,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """URL of its first database."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, *options: str) -> None:
-        """It runs; what it held before is gone."""
+        """Start the server, empty."""
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         self._process = subprocess.Popen(
             ["redis-server", *words, "--save", "", "--appendonly", "no", *options],
@@ -65,32 +65,32 @@ class RedisServer:
                 return
 
     def stop(self) -> None:
-        """It is gone, and all that it held."""
+        """Kill the server; its data is lost."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE)
 
     def pause(self) -> None:
-        """It answers nothing; connections stay."""
+        """Stop the process: it answers nothing, and connections stay open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """It goes on where it was paused."""
+        """Continue the paused process."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """The end."""
+        """Stop the server, and free its port."""
         self.resume()
         self.stop()
         self._held.close()
 
     def client(self) -> Any:
-        """For commands of the test's own."""
+        """Return a client for commands of a test."""
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0))
 
     def ask(self, *words: Any) -> Any:
-        """One command."""
+        """Run a command, and return its answer."""
         with self.client() as client:
             return client.execute_command(*words)

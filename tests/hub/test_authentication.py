@@ -23,11 +23,11 @@ from tests.hub.tokens import login, token
 Start = Callable[..., Awaitable[Place]]
 
 LATER = ("websocket-json", "websocket-msgpack", "asgi-json", "asgi-msgpack", "memory")
-"""Transports on which a token may be shown in the first message."""
+"""Transports on which the first message may carry the token."""
 
 
 async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]:
-    """The error and the close code that somebody gets who shows this."""
+    """Return the error and close code of a client with this token; a code of 0 is unknown."""
     try:
         client = await place.come(over=over, token=shown)
     except ProtocolError as error:
@@ -168,13 +168,13 @@ async def test_hub_closes_with_4002_when_no_token_comes_in_time(start: Start, ov
     nowhere until then.
     """
     place = await start(auth=login(), auth_timeout=0.05)
-    nobody = await place.come(over=over)
-    assert await nobody.close_code() == 4002
+    silent = await place.come(over=over)
+    assert await silent.close_code() == 4002
     await until(lambda: over == "memory" or not place.hub._parts.connection_limits.connections)
     assert not place.hub.connections
 
 
-async def test_token_in_the_address_counts_only_where_options_allow_it(
+async def test_hub_reads_token_in_the_address_only_when_options_allow_it(
     start: Start, over: str
 ) -> None:
     """A token in the address is read only where the hub's options say so."""
@@ -270,8 +270,10 @@ async def test_monitor_records_refused_clients_without_their_tokens(start: Start
         assert (event.remote or "").startswith("127.0.0.1")
 
 
-async def test_refusal_carries_the_words_of_the_application(start: Start) -> None:
-    """A refusal in the application's own words is sent, and counted as other."""
+async def test_refusal_carries_code_and_message_when_the_application_raises_them(
+    start: Start,
+) -> None:
+    """A client is closed with the application's own error, which is counted as ``other``."""
 
     def check(shown: Credentials) -> User | None:
         raise ProtocolError(f"banned_{shown.token}", "You are not welcome here.")
@@ -283,13 +285,13 @@ async def test_refusal_carries_the_words_of_the_application(start: Start) -> Non
     assert place.hub.refused == {"other": 3}
 
 
-async def test_hub_tells_unauthenticated_clients_when_it_ends(start: Start) -> None:
-    """When the hub ends, clients that have not authenticated yet are told, too."""
+async def test_hub_closes_unauthenticated_client_with_1001_when_it_ends(start: Start) -> None:
+    """When the hub ends, a client that has not authenticated yet is closed with 1001, too."""
     place = await start(auth=login(), auth_timeout=60)
-    nobody = await place.come()
+    silent = await place.come()
     await until(lambda: place.hub._parts.connection_limits.connections)
     await place.hub.aclose()
-    assert await nobody.close_code() == 1001
+    assert await silent.close_code() == 1001
     assert not place.hub._parts.connection_limits.connections
 
 

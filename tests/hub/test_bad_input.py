@@ -18,7 +18,7 @@ Place = Any
 
 
 def publish(data: str) -> str:
-    """A publication with this JSON as its data."""
+    """Return a publication with this JSON as its data."""
     return f'{{"type": "publish", "id": "x", "payload": {{"channel": "c", "data": {data}}}}}'
 
 
@@ -67,7 +67,7 @@ BAD_TEXT = {
         '{"type": "join_room", "payload": {"room": "a\\n"}}',
         "invalid_payload",
     ),
-    "no name": ('{"type": "join_room", "payload": {"room": ""}}', "invalid_payload"),
+    "an empty name": ('{"type": "join_room", "payload": {"room": ""}}', "invalid_payload"),
     "a text too long": (
         json.dumps({"type": "chat_message", "payload": {"text": "x" * 16_385}}),
         "invalid_payload",
@@ -78,11 +78,11 @@ BAD_TEXT = {
         json.dumps({"type": "connect", "payload": {"info": "x" * 2_047}}),
         "invalid_payload",
     ),
-    "base64 that is none": (
+    "malformed base64": (
         '{"type": "publish", "payload": {"channel": "c", "data": "?", "encoding": "base64"}}',
         "invalid_payload",
     ),
-    "a digest that is none": (
+    "a malformed digest": (
         '{"type": "file_done", "payload": {"file": "f", "sha256": "x"}}',
         "invalid_payload",
     ),
@@ -112,7 +112,7 @@ async def test_hub_answers_malformed_text_and_takes_the_next_message(
 
 
 def packed(data: bytes) -> bytes:
-    """A publication with this MessagePack as its data."""
+    """Return a publication with this MessagePack as its data."""
     head = b"\x82\xa4type\xa7publish\xa7payload\x82\xa7channel\xa1c\xa4data"
     return head + data
 
@@ -122,7 +122,7 @@ BAD_BINARY = {
     "cut short": (b"\x82\xa4type", "invalid_message"),
     "a list": (b"\x90", "invalid_message"),
     "nil": (b"\xc0", "invalid_message"),
-    "a byte that is nothing": (b"\xc1", "invalid_message"),
+    "an unused byte": (b"\xc1", "invalid_message"),
     "NaN": (packed(b"\xcb" + struct.pack(">d", float("nan"))), "invalid_payload"),
     "infinity in 32 bits": (packed(b"\xca" + struct.pack(">f", float("inf"))), "invalid_payload"),
     "lists 100,000 deep": (packed(b"\x91" * 100_000 + b"\x90"), "invalid_message"),
@@ -142,7 +142,7 @@ BAD_BINARY = {
         "invalid_payload",
     ),
     "a chunk cut short": (b"\x01\x20abc", "invalid_message"),
-    "a chunk of nothing": (b"\x01\x02ab" + b"\0" * 8, "unknown_file"),
+    "a chunk of an unknown file": (b"\x01\x02ab" + b"\0" * 8, "unknown_file"),
     "an attachment cut short": (b"\x02\x00\x00\x00\xff{}", "invalid_message"),
 }
 
@@ -184,7 +184,7 @@ async def test_codec_takes_the_last_of_two_equal_keys(place: Place) -> None:
 
 
 async def test_hostile_names_and_texts_arrive_unchanged(place: Place) -> None:
-    """Names and texts arrive as they were sent, whatever they contain."""
+    """Names and texts with markup or control characters arrive as they were sent."""
     ada = await place.connect("ada")
     name = "<img src=x onerror=alert(1)>\u202e'\""
     await ada.ask("connect", {"name": name})
@@ -269,7 +269,7 @@ async def test_hub_disconnects_a_slow_consumer_and_the_others_miss_nothing(start
     slow.connection.transport.pause_reading()
     stats, data = place.hub.channel_stats()["channel:c"], "x" * 50_000
     while not stats.dropped:
-        assert stats.published < 1_000, "50 MB wait for it"
+        assert stats.published < 1_000, "50 MB wait for the client"
         await place.hub.publish("c", data)
         await ada.next("publication")
     slow.connection.transport.resume_reading()

@@ -19,7 +19,7 @@ KEEP = {"size": 5, "age": 60.0}
 
 
 class Clock:
-    """Seconds that a test moves."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -48,10 +48,10 @@ async def broker(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[
 
 
 async def forget_idle(broker: Broker, redis: RedisServer) -> None:
-    """Have a broker forget what it may forget."""
+    """Make a broker forget all channels that it may forget."""
     if isinstance(broker, RedisBroker):
         await broker.keep_held()
-        # As time would, had it passed for those that were not kept just now.
+        # Expire the keys that were not renewed just now, as time would.
         for key in redis.ask("KEYS", f"{broker.prefix}at:*"):
             assert 0 < redis.ask("PTTL", key) <= 86_400_000
             if not key.endswith(b"held"):
@@ -62,12 +62,12 @@ async def forget_idle(broker: Broker, redis: RedisServer) -> None:
 
 
 def draft(number: int, own_id: str | None = None) -> Draft:
-    """Something to publish."""
+    """Return a draft of a publication."""
     return Draft(type="publication", id=own_id or f"m{number}", timestamp=1, data=number)
 
 
 def data(published: list[Published]) -> list[Any]:
-    """What was in them."""
+    """Return the data of publications."""
     return [each.draft.data for each in published]
 
 
@@ -100,7 +100,7 @@ async def test_broker_gives_dense_offsets_to_concurrent_publishers(broker: Broke
 
 
 async def test_broker_counts_each_channel_by_itself(broker: Broker) -> None:
-    """Each channel has its own offsets, which grow by one whatever is published elsewhere."""
+    """Each channel has its own offsets, which grow by one with each of its publications."""
     first = await broker.publish("a", draft(0), **KEEP)
     other = await broker.publish("b", draft(0), **KEEP)
     second = await broker.publish("a", draft(0), **KEEP)
@@ -191,8 +191,8 @@ async def test_broker_publishes_a_repeated_id_once(broker: Broker, clock: Clock)
 
 
 async def test_broker_lists_the_clients_present_in_a_channel(broker: Broker) -> None:
-    """Clients in a channel are counted and listed in order, with the latest they said of
-    themselves.
+    """Clients in a channel are counted and listed in order, with their latest name
+    and info.
     """
     ada, bo = Member(client_id="1", name="ada"), Member(client_id="2", name="bo")
     assert await broker.join("a", ada) == 1

@@ -1,4 +1,4 @@
-"""Publishing and subscribing by the program that runs the hub."""
+"""Publishing and subscribing by the application that runs the hub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_program_publishes_and_subscribes(place: Place) -> None:
+async def test_hub_calls_other_callbacks_when_one_fails(place: Place) -> None:
     """A callback that fails is logged and disturbs neither clients nor other callbacks."""
     heard: list[Any] = []
     later: list[Any] = []
@@ -43,7 +43,7 @@ async def test_program_publishes_and_subscribes(place: Place) -> None:
     assert heard == [0, 1, 2]
 
 
-async def test_callback_that_returns_an_awaitable_is_awaited(place: Place) -> None:
+async def test_hub_awaits_the_result_when_a_callback_returns_an_awaitable(place: Place) -> None:
     """A lambda around a coroutine function, and an object with one, are awaited; what waits when
     the subscription is canceled is dropped.
     """
@@ -69,8 +69,8 @@ async def test_callback_that_returns_an_awaitable_is_awaited(place: Place) -> No
     assert 2 not in heard
 
 
-async def test_program_cannot_publish_what_no_client_could_be_sent(place: Place) -> None:
-    """A value that no client could be sent is an OptionError."""
+async def test_hub_publish_refuses_data_when_no_client_could_be_sent_it(place: Place) -> None:
+    """A channel, data or key that no client could be sent is an OptionError."""
     for channel, data in (("a.*", 1), ("a\nb", 1), ("a", float("nan")), ("a", {1: 2}), ("a", {3})):
         with pytest.raises(OptionError):
             await place.hub.publish(channel, data)

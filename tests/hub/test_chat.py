@@ -29,7 +29,7 @@ async def test_hub_handles_a_message_that_came_with_the_close_frame(place: Place
     assert (await bo.next("chat_message"))["payload"]["text"] == "bye"
 
 
-async def test_message_asks_for_echo_where_the_hub_has_none(start: Any) -> None:
+async def test_publisher_hears_itself_when_it_asks_for_echo(start: Any) -> None:
     """With echo off by default, a message can still ask for it."""
     place = await start(echo=False)
     ada = await place.connect("ada")
@@ -46,7 +46,7 @@ async def test_private_message_reaches_only_its_target(place: Place) -> None:
     got = (await bo.next("private_message"))["payload"]
     assert (got["from"], got["name"], got["to"], got["text"]) == (ada.id, "ada", bo.id, "psst")
     assert [m for m in await cy.quiet() if m["type"] == "private_message"] == []
-    unknown = await ada.ask("private_message", {"to": "nobody", "text": "psst"})
+    unknown = await ada.ask("private_message", {"to": "unknown", "text": "psst"})
     assert unknown["payload"]["code"] == "unknown_client"
 
 
@@ -105,7 +105,7 @@ async def test_notification_reaches_all_connections_of_its_user(place: Place) ->
         got = (await client.next("notification"))["payload"]
         assert got == {"title": "Hello", "text": "there", "data": {"n": 1}}
     assert [m for m in await other.quiet() if m["type"] == "notification"] == []
-    assert place.hub.notify("nobody", "Hello") == 0
+    assert place.hub.notify("unknown", "Hello") == 0
     with pytest.raises(OptionError, match="finite"):
         place.hub.notify("ada", "Hello", data=[float("nan")])
 
@@ -180,7 +180,7 @@ async def test_publisher_announces_no_other_client_early(start: Any) -> None:
     assert [m for m in await ada.quiet() if m["type"] == "user_joined"] == []
 
 
-async def test_connect_changes_name_and_info_at_any_time(place: Place) -> None:
+async def test_client_changes_name_and_info_when_it_sends_connect(place: Place) -> None:
     """Name and info can be changed at any time; what is left out stays."""
     ada = await place.connect("ada")
     answer = await ada.ask("connect", {"info": {"mood": "fine"}})
@@ -241,7 +241,7 @@ async def test_custom_message_type_has_payload_answer_and_errors(place: Place) -
 
 @pytest.mark.parametrize("payload", [Any, dict[str, list[float]]])
 async def test_custom_message_refuses_nan_and_infinity(place: Place, payload: Any) -> None:
-    """NaN and infinities are refused in custom messages, too, whatever their type."""
+    """NaN and infinities are refused in custom messages, too, with any payload type."""
 
     async def mean(session: Any, payload: Any) -> float:
         return sum(payload["of"]) / len(payload["of"])

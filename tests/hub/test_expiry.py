@@ -17,19 +17,19 @@ Start = Callable[..., Awaitable[Place]]
 
 
 class Timed:
-    """A hub whose time is told to pass, and the connections to it."""
+    """A hub whose clock the test moves, and its connections."""
 
     def __init__(self, start: Start) -> None:
         self.clock = FakeClock(time=time.time())
         self._start = start
 
     async def place(self, **options: Any) -> Place:
-        """A hub by this clock."""
+        """Serve a hub with this clock."""
         self.here = await self._start(clock=self.clock.monotonic, wall=self.clock.time, **options)
         return self.here
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes, and each connection looks at the clock."""
+        """Advance the clock, and check the expiry of each connection."""
         self.clock.advance(seconds)
         for session in self.here.hub._parts.connection_limits.connections:
             self.here.hub._parts.expiry.check(session)
@@ -79,7 +79,7 @@ async def test_fresh_token_keeps_a_connection_open(start: Start, over: str) -> N
     assert await ada.close_code() == 4001
 
 
-async def test_token_with_fewer_permissions_closes_the_connection(start: Start) -> None:
+async def test_hub_closes_connection_when_a_fresh_token_has_fewer_permissions(start: Start) -> None:
     """A client that shows a token that allows less is closed to reconnect with it: its
     subscriptions were allowed by the one before.
     """

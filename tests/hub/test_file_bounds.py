@@ -53,7 +53,8 @@ async def test_offers_without_bytes_block_nobody_after_seconds(
     assert code(await offer(bo, MIB)) == "file_quota"
     clock.advance(LATER)
     assert code(await offer(bo, 100 * MIB)) == "ack"
-    # Whoever offered for nothing once has room reserved only when bytes come.
+    # A client that offered for nothing has room reserved once bytes come; an empty file has none.
+    await ada.ask("file_done", {"file": (await offer(ada, 0, "empty"))["payload"]["file"]})
     for client in (ada, eve):
         assert [code(await offer(client, 100 * MIB)) for _ in range(5)] == ["ack"] * 5
     assert code(await offer(bo, 100 * MIB)) == "ack"

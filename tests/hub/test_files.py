@@ -21,12 +21,12 @@ Place = Any
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 of data in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 async def upload(client: Any, name: str, data: bytes, **offer: Any) -> dict[str, Any]:
-    """Send a whole file. Returns the last answer's payload."""
+    """Send a whole file, and return the payload of the last answer."""
     offer = {"name": name, "size": len(data), "sha256": digest(data), **offer}
     answer = (await client.ask("file_offer", offer))["payload"]
     await chunks(client, answer["file"], data)
@@ -42,7 +42,7 @@ async def chunks(
 
 
 async def download(client: Any, file: str, size: int, have: bytes = b"") -> bytes:
-    """Take an offered file from where one is."""
+    """Download an offered file after the bytes already received."""
     data, told = have, len(have)
     await client.send("ack", {"file": file, "offset": len(data)})
     while len(data) < size:
@@ -66,7 +66,7 @@ async def folder(tmp_path: Path) -> Path:
 
 
 def visible(folder: Path) -> set[str]:
-    """What somebody who looks into the folder sees."""
+    """Return the names of the files in the folder that are not hidden."""
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
@@ -257,7 +257,9 @@ async def test_client_cannot_touch_a_transfer_of_another(start: Any, folder: Pat
     assert (await ada.next("error"))["payload"]["code"] == "too_large"
 
 
-async def test_chunks_travel_as_base64_where_binary_cannot(start: Any, folder: Path) -> None:
+async def test_client_sends_chunks_as_base64_when_it_cannot_send_binary(
+    start: Any, folder: Path
+) -> None:
     """Over a text transport, chunks travel as base64 in an envelope."""
     place = await start(files=folder)
     ada = await place.connect("ada")
@@ -297,7 +299,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_name_becomes_one_plain_file(name: str) -> None:
-    """Whatever a name contains, it becomes the name of one plain file."""
+    """A hostile name becomes the name of one plain file inside the folder."""
     assert safe_name(name) == HOSTILE[name]
 
 

@@ -24,7 +24,7 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1())
 
 
 def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
-    """A public key as a file has it."""
+    """Return a public key in the PEM format of a file."""
     return key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
@@ -35,17 +35,17 @@ SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 
 
 
 def refusal(auth: JWT, shown: str) -> str:
-    """The error that answers a token."""
+    """Return the code of the error that refuses a token."""
     with pytest.raises(ProtocolError) as caught:
         auth(Credentials(token=shown))
     assert shown not in str(caught.value)
-    # Nor does it hang on to what PyJWT said of it, which a log would print.
+    # A log prints the cause of an exception: PyJWT's, which may quote the token, is suppressed.
     assert caught.value.__suppress_context__
     return caught.value.code
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: str = "") -> str:
-    """A token put together by hand."""
+    """Return a token with any header, claims and signature."""
     parts = [base64.urlsafe_b64encode(json.dumps(each).encode()) for each in (header, claims)]
     return ".".join([*(part.decode().rstrip("=") for part in parts), signature])
 
@@ -66,22 +66,22 @@ def test_jwt_returns_the_user_of_a_token() -> None:
 
 
 def soon() -> int:
-    """An hour from now: tests may run long after they were collected."""
+    """Return the time in an hour; computed late, as tests may run long after their collection."""
     return int(time.time()) + 3_600
 
 
 REFUSED: dict[str, Callable[[], str]] = {
     "not yet valid": lambda: token(nbf=soon()),
     "issued in the future": lambda: token(iat=soon()),
-    "without expiry": lambda: token(exp=None),
-    "for ever": lambda: token(exp=1e400),
-    "nobody's": lambda: token(sub=None),
-    "of a number": lambda: token(sub=7),
-    "of no name": lambda: token("a\nb"),
-    "of a long name": lambda: token("a" * 129),
-    "whose name is none": lambda: token(name=["x"]),
-    "whose permissions are none": lambda: token(scope={"admin": True}),
-    "for somebody else": lambda: token(aud="elsewhere"),
+    "without an expiry": lambda: token(exp=None),
+    "with an infinite expiry": lambda: token(exp=1e400),
+    "without a user id": lambda: token(sub=None),
+    "with a number as user id": lambda: token(sub=7),
+    "with a control character in the user id": lambda: token("a\nb"),
+    "with a user id that is too long": lambda: token("a" * 129),
+    "with a list as name": lambda: token(name=["x"]),
+    "with an object as permissions": lambda: token(scope={"admin": True}),
+    "for another audience": lambda: token(aud="elsewhere"),
     "signed with another key": lambda: token(key="another secret of more than 32 bytes"),
     "signed with another algorithm": lambda: token(key=KEY * 2, algorithm="HS512"),
     "unsigned": lambda: forged({"alg": "none"}, {"sub": "ada", "exp": soon()}),
@@ -99,7 +99,7 @@ REFUSED: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_jwt_refuses_an_invalid_token_without_quoting_it(what: str) -> None:
-    """Whatever is wrong with a token, the error is the same and does not quote it."""
+    """Each invalid token is refused with the same error, which does not quote it."""
     assert refusal(login(), REFUSED[what]()) == "invalid_token"
 
 
@@ -174,7 +174,7 @@ def test_jwt_accepts_expired_token_within_the_leeway() -> None:
         ("", ["HS256"]),
     ],
 )
-def test_jwt_refuses_keys_that_others_could_sign_with(key: Any, algorithms: Any) -> None:
+def test_jwt_refuses_key_when_others_could_sign_with_it(key: Any, algorithms: Any) -> None:
     """A key and algorithms with which others could sign are an OptionError that does not quote the
     key.
     """
@@ -202,7 +202,7 @@ def test_repr_hides_tokens_keys_headers_and_claims() -> None:
         {"id": "a", "name": "\ud800"},
     ],
 )
-def test_user_refuses_what_is_no_name(wrong: Any) -> None:
+def test_user_refuses_id_or_name_when_it_is_invalid(wrong: Any) -> None:
     """A user whose id or name cannot be sent to clients is an OptionError."""
     with pytest.raises(OptionError):
         User(**wrong)
@@ -218,7 +218,7 @@ def test_user_refuses_what_is_no_name(wrong: Any) -> None:
         {"expires": "tomorrow"},
     ],
 )
-def test_user_refuses_permissions_in_one_text_and_an_expiry_that_is_no_time(wrong: Any) -> None:
+def test_user_refuses_permissions_and_expiry_of_the_wrong_type(wrong: Any) -> None:
     """Permissions in one text, where one would be found within another, and an expiry that is no
     time are OptionErrors.
     """

@@ -20,7 +20,7 @@ Start = Callable[..., Awaitable[Place]]
 
 
 async def turned_away(place: Place, over: str, **options: Any) -> str | int:
-    """The error that somebody gets who is one too many; of a stream, the close code."""
+    """Return the error of a client above a limit; over an event stream, its close code."""
     try:
         client = await place.come(over=over, **options)
     except (ProtocolError, socketio.exceptions.ConnectionError):
@@ -52,22 +52,24 @@ async def test_hub_refuses_one_connection_too_many_of_a_user(start: Start, over:
 
 
 async def test_hub_counts_connections_of_an_address_before_authentication(start: Start) -> None:
-    """Connections of one address are bounded whatever user they claim, those not yet authenticated
+    """Connections of one address are bounded for all users together, those not yet authenticated
     included.
     """
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
-    nobody = await place.come()
+    silent = await place.come()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
-    await place.connect(over="memory", token=token("bo"))  # from elsewhere
-    await nobody.leave()
+    await place.connect(over="memory", token=token("bo"))  # another address
+    await silent.leave()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     await place.connect(token=token("bo"))
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_hub_closes_the_oldest_connection_where_told_so(start: Start, over: str) -> None:
+async def test_hub_closes_the_oldest_connection_when_a_user_has_too_many(
+    start: Start, over: str
+) -> None:
     """With close_oldest, the user's oldest connection is closed with a code that keeps it from
     reconnecting.
     """
@@ -79,7 +81,7 @@ async def test_hub_closes_the_oldest_connection_where_told_so(start: Start, over
         await each.ask("ping")
 
 
-async def test_unauthenticated_connections_are_closed_first(start: Start) -> None:
+async def test_hub_closes_unauthenticated_connections_first_when_at_the_limit(start: Start) -> None:
     """Of one address, connections that have not authenticated are closed before those that have."""
     place = await start(
         auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
@@ -136,7 +138,7 @@ async def test_hub_stops_checking_tokens_of_an_address_above_its_rate(
     clock = FakeClock()
     place = await start(auth=asked.append, address_rate=1, address_burst=3, clock=clock.monotonic)
     for _ in range(5):
-        client = await place.come(over=over, token="guess")  # noqa: S106 - it is none
+        client = await place.come(over=over, token="guess")  # noqa: S106 - not a real token
         await client.leave()
     assert len(asked) == 3
     assert place.hub.refused == {"invalid_token": 3, "rate_limited": 2}
@@ -149,14 +151,14 @@ async def test_client_closed_during_authentication_is_never_welcomed(start: Star
     known = asyncio.Event()
 
     async def check(shown: Credentials) -> User:
-        if shown.token == "slow":  # noqa: S105 - it is none
+        if shown.token == "slow":  # noqa: S105 - not a real token
             await known.wait()
         return User(id=shown.token or "")
 
     place = await start(auth=check, connections_per_address=1, at_limit="close_oldest")
-    eve = await place.come(token="slow")  # noqa: S106 - it is none
+    eve = await place.come(token="slow")  # noqa: S106 - not a real token
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
-    ada = await place.connect(token="ada")  # noqa: S106 - it is none
+    ada = await place.connect(token="ada")  # noqa: S106 - not a real token
     assert await eve.close_code() == 4501
     known.set()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 1)
@@ -230,7 +232,7 @@ async def test_limits_keep_nothing_of_connections_that_ended(start: Start) -> No
             await client.leave()
         place.clients.clear()
         with pytest.raises(ProtocolError):
-            await place.come(over="memory", token="nonsense")  # noqa: S106 - it is none
+            await place.come(over="memory", token="nonsense")  # noqa: S106 - not a real token
     assert not hub._parts.connection_limits.connections
     assert not len(hub._parts.connection_limits._groups)
     assert len(hub._parts.rate_limits._by_user or ()) <= 3
@@ -253,7 +255,7 @@ async def test_limits_hold_when_many_clients_authenticate_at_once(start: Start) 
     assert (len(refused), len(place.hub.connections)) == (17, 3)
 
 
-def test_hub_options_refuse_limits_that_make_no_sense() -> None:
+def test_hub_options_refuse_limit_when_out_of_range() -> None:
     """A limit out of range is an OptionError at once."""
     for wrong in (
         {"at_limit": "refuse_all"},

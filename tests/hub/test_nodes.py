@@ -24,12 +24,12 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 @pytest.fixture
 async def two(nodes: Nodes, redis: RedisServer) -> tuple[Place, Place]:
-    """Two of them."""
+    """Two hubs that share a Redis."""
     return await nodes.open(redis.url), await nodes.open(redis.url)
 
 
 async def subscribed(place: Place, channel: str, **since: Any) -> Any:
-    """Somebody who subscribes to a channel."""
+    """Connect a client that subscribes to a channel."""
     client = await place.connect()
     answer = await client.ask("subscribe", {"channel": channel, **since})
     assert answer["type"] == "ack", answer
@@ -37,14 +37,14 @@ async def subscribed(place: Place, channel: str, **since: Any) -> Any:
 
 
 async def arrived(*clients: Any) -> None:
-    """All nodes know that these clients are where they are, as far as they have been told."""
+    """Wait for answers to pings: what the clients asked before is done, and sent to Redis."""
     for client in clients:
         await client.ask("ping")
 
 
 @contextlib.asynccontextmanager
 async def beating(place: Place) -> AsyncIterator[None]:
-    """Have a node look for dead ones, more often than it does by itself."""
+    """Make a node look for dead nodes every 20 ms."""
     broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
 
@@ -59,7 +59,7 @@ async def beating(place: Place) -> AsyncIterator[None]:
 
 
 def said(message: dict[str, Any]) -> tuple[int, Any]:
-    """The place of a publication and what is in it."""
+    """Return the offset and the content of a publication."""
     payload = message["payload"]
     return payload["offset"], payload.get("data", payload.get("text"))
 
@@ -137,7 +137,7 @@ async def test_clients_are_counted_and_listed_over_all_nodes(two: tuple[Place, P
 
 
 def people(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Who came or went."""
+    """Return the users that a message announces."""
     users: list[dict[str, Any]] = message["payload"]["users"]
     return users
 
@@ -185,7 +185,7 @@ async def test_private_message_finds_a_client_on_another_node(two: tuple[Place, 
     await ada.send("private_message", {"to": bo.id, "data": "AP8=", "encoding": "base64"})
     assert (await bo.next("private_message"))["payload"]["data"] == "AP8="
     for kind in ("private_message", "typing_start"):
-        refused = await ada.ask(kind, {"to": "nobody"})
+        refused = await ada.ask(kind, {"to": "unknown"})
         assert refused["payload"]["code"] == "unknown_client"
 
 
@@ -242,7 +242,7 @@ async def test_subscriber_misses_nothing_while_another_node_publishes(
 
 
 async def publishing(place: Place, count: int) -> None:
-    """Publish numbers."""
+    """Publish numbers to a channel, one after the other."""
     for number in range(count):
         await place.hub.publish("news", number)
 

@@ -88,7 +88,7 @@ OTHERS = [
     {"Host": "[2001:db8::1]", "Origin": "https://[2001:db8::2]"},
     {"Host": "127.0.0.1:8765", "Origin": "ws://elsewhere.example:8765"},
     {"Host": "127.0.0.1:8765", "Origin": "http://localhost.evil.com"},
-    # No origin that a browser would write.
+    # Malformed or opaque origins.
     {"Host": "chat.example", "Origin": "null"},
     {"Host": "chat.example", "Origin": "file://"},
     {"Host": "", "Origin": "https://"},
@@ -117,7 +117,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("headers", OWN, ids=str)
 def test_server_allows_its_own_origin_in_every_spelling(headers: dict[str, str]) -> None:
-    """A server allows a page whose scheme, host and port are its own, however each is written."""
+    """A server allows a page whose scheme, host and port are its own, in every spelling of them."""
     assert allows(headers)
 
 
@@ -181,13 +181,13 @@ def test_server_allows_named_origin_in_every_spelling(named: Any, sent: str) -> 
         (re.compile(r"https://.*@chat\.example"), "https://a@chat.example"),
     ],
 )
-def test_server_refuses_what_only_resembles_a_named_origin(named: Any, sent: str) -> None:
+def test_server_refuses_origin_when_it_only_resembles_a_named_one(named: Any, sent: str) -> None:
     """An origin that is named matches no other scheme, host or port, and no path or user part."""
     assert not allows({"Host": "b.example", "Origin": sent}, [named])
 
 
 async def status(port: int, path: str, headers: dict[str, str], **options: Any) -> int:
-    """What a server answers to a request, as it stands, for a WebSocket or without one."""
+    """Return the status that answers a request, which the path makes a handshake or a plain one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
     lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if not path.startswith("/events") and "polling" not in path:
@@ -213,7 +213,7 @@ async def test_asgi_server_compares_origins_by_their_parts() -> None:
     """Each transport of the application is open to each spelling of the server's own origin, and
     answers others with 403.
     """
-    doors = {
+    endpoints = {
         "/": 101,
         "/ws/ada": 101,
         "/socket.io/?EIO=4&transport=websocket": 101,
@@ -221,13 +221,13 @@ async def test_asgi_server_compares_origins_by_their_parts() -> None:
         "/events": 200,
     }
     async with serve(rtmon.Hub(), port=0) as server:
-        for path, fine in doors.items():
+        for path, fine in endpoints.items():
             for cases, wanted in ((OWN, fine), (OTHERS, 403)):
                 for headers in cases:
                     assert await status(server.port, path, headers) == wanted, (path, headers)
 
 
-async def test_server_with_tls_refuses_pages_without(
+async def test_server_with_tls_refuses_page_when_it_came_without(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     """A server that speaks TLS refuses its own name when the page came without TLS, which an

@@ -19,7 +19,7 @@ FOREIGN = "https://elsewhere.example"
 
 
 def allows(others: Any = None, **headers: str) -> bool:
-    """Whether a request with these headers may come."""
+    """Return True if a request with these headers is allowed."""
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     given = Origins(others)
     return given.allows(lambda name: [named[name.lower()]] if name.lower() in named else [])
@@ -53,14 +53,14 @@ def allows(others: Any = None, **headers: str) -> bool:
         ({"Host": "chat.example", "Origin": ""}, False),
         ({"Host": "abc", "Origin": "chrome-extension://abc"}, False),
         ({"Origin": FOREIGN}, False),
-        # What has no Origin because an image or a link asks for it.
+        # Requests of images and links, which have no Origin.
         ({"Host": "chat.example", "Sec_Fetch_Site": "cross-site"}, False),
         ({"Host": "chat.example", "Sec_Fetch_Site": "same-site"}, False),
         ({"Host": "chat.example", "Sec_Fetch_Site": "same-origin"}, True),
         ({"Host": "chat.example", "Sec_Fetch_Site": "none"}, True),
     ],
 )  # fmt: skip
-def test_origins_allow_own_pages_loopback_and_programs(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a case's
+def test_origins_allow_own_pages_loopback_and_programs(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a parameter of the case
     """Programs, the server's own pages and this machine's are allowed; pages of other origins are
     not.
     """
@@ -85,14 +85,14 @@ def test_origins_allow_what_the_option_names() -> None:
     # Browsers and Python's codec differ on these.
     "https://straße.example", "https://λόγος.example", "https://a\u200db.example",
 ])  # fmt: skip
-def test_origins_option_refuses_what_is_no_origin(wrong: Any) -> None:
+def test_origins_option_refuses_name_when_it_is_no_origin(wrong: Any) -> None:
     """A name that no browser's Origin could equal is an OptionError."""
     with pytest.raises(OptionError, match="origins has"):
         Origins([wrong])
 
 
 async def statuses(where: str, origin: str | None, site: str | None = None) -> dict[str, int]:
-    """What each door of a hub answers to a page of an origin."""
+    """Return the status of each endpoint for a page of an origin."""
     headers = {"Origin": origin} if origin else {}
     headers |= {"Sec-Fetch-Site": site} if site else {}
     found = {}
@@ -115,7 +115,7 @@ async def statuses(where: str, origin: str | None, site: str | None = None) -> d
     return found
 
 
-DOORS = ["ws /", "ws /ws/", "ws /soc", "events", "post", "poll", "jsonp"]
+ENDPOINTS = ["ws /", "ws /ws/", "ws /soc", "events", "post", "poll", "jsonp"]
 
 
 async def test_application_refuses_pages_of_other_origins_over_every_transport() -> None:
@@ -125,11 +125,13 @@ async def test_application_refuses_pages_of_other_origins_over_every_transport()
     async with serve(rtmon.Hub(), port=0) as server:
         where = f"127.0.0.1:{server.port}"
         through = {"page": 200, "health": 200}
-        for door in DOORS:
-            through[door] = 101 if door.startswith("ws") else 401 if door == "post" else 200
+        for endpoint in ENDPOINTS:
+            through[endpoint] = (
+                101 if endpoint.startswith("ws") else 401 if endpoint == "post" else 200
+            )
         for origin in (None, f"http://{where}"):
             assert await statuses(where, origin) == through
-        refused = {**through, **dict.fromkeys(DOORS, 403)}
+        refused = {**through, **dict.fromkeys(ENDPOINTS, 403)}
         assert await statuses(where, FOREIGN) == refused
         assert await statuses(where, None, "cross-site") == refused
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http:

@@ -22,7 +22,7 @@ RULES = {
 
 
 async def code(client: Client, kind: str, **payload: Any) -> str:
-    """The error that answers a message; the type of the answer if it is none."""
+    """Return the error code that answers a message; the type of an answer that is no error."""
     answer = await client.ask(kind, payload)
     found: str = answer["payload"].get("code", answer["type"])
     return found
@@ -68,7 +68,7 @@ async def test_refusal_reveals_neither_rooms_nor_clients(start: Start) -> None:
     for room in ("secret", "none"):
         answer = await eve.ask("presence", {"channel": "open", "room": room})
         assert (answer["type"], answer["payload"].get("room")) == ("presence", None)
-    for to in (ada.id, "nobody"):
+    for to in (ada.id, "unknown"):
         await eve.send("typing_end", {"to": to})
     assert not [message for message in await eve.quiet() if message["type"] == "error"]
 
@@ -86,7 +86,7 @@ async def test_hub_without_authentication_keeps_protected_channels_to_the_server
 
 
 @pytest.mark.parametrize("wrong", [{"publish": ""}, {"subscribe": ["a"]}, {"presence": True}])
-def test_channel_options_refuse_what_is_no_permission(wrong: Any) -> None:
+def test_channel_options_refuse_permission_when_it_is_no_name(wrong: Any) -> None:
     """A permission that no user could have, or every user would, is an OptionError."""
     with pytest.raises(OptionError):
         ChannelOptions(**wrong)
@@ -103,8 +103,8 @@ ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "presence": ("presence", {}, "presence", "chat"),
     "presence in a room": ("presence", {"room": "x"}, "presence", "room:x"),
     "presence in a channel": ("presence", {"channel": "a"}, "presence", "channel:a"),
-    "private": ("private_message", {"to": "nobody", "text": "hi"}, "send", "client:nobody"),
-    "typing": ("typing_start", {"to": "nobody"}, "send", "client:nobody"),
+    "private": ("private_message", {"to": "unknown", "text": "hi"}, "send", "client:unknown"),
+    "typing": ("typing_start", {"to": "unknown"}, "send", "client:unknown"),
     "typing to all": ("typing_start", {}, "publish", "chat"),
     "file": ("file_offer", {"name": "x", "size": 1}, "upload", "files"),
     "file in pieces": ("file_metadata", {"name": "x", "size": 1, "type": ""}, "upload", "files"),
@@ -139,7 +139,7 @@ async def test_allow_function_decides_every_action(start: Start, tmp_path: Any) 
         assert asked == [("ada", action, where)]
     heard = {message["type"] for message in await ada.quiet()}
     assert heard <= {"user_joined", "user_online"}
-    # What ends something is never refused.
+    # Leaving needs no permission.
     assert await code(ada, "leave_room", room="lobby") == "ack"
 
 

@@ -61,7 +61,7 @@ async def test_pattern_matches_segments(place: Place) -> None:
     assert published["payload"]["code"] == "invalid_channel"
 
 
-async def test_client_has_a_bounded_number_of_subscriptions(place: Place) -> None:
+async def test_hub_refuses_subscription_when_a_client_has_a_hundred(place: Place) -> None:
     """One client has a hundred subscriptions at most."""
     ada = await place.connect("ada")
     for number in range(100):
@@ -70,8 +70,10 @@ async def test_client_has_a_bounded_number_of_subscriptions(place: Place) -> Non
     assert answer["payload"]["code"] == "too_many_channels"
 
 
-async def test_failing_subscriber_does_not_affect_others(place: Place) -> None:
-    """A peer whose transport fails is left out; the others get everything."""
+async def test_subscribers_get_every_publication_when_the_transport_of_one_fails(
+    place: Place,
+) -> None:
+    """A subscriber with a failing transport is skipped; the others get every publication."""
     bo, cy = [await place.connect(name, over="memory") for name in ("bo", "cy")]
     ada = await place.connect("ada")
     for client in (bo, cy, ada):
@@ -110,7 +112,7 @@ async def test_repeated_message_id_is_published_once(place: Place) -> None:
     assert [m for m in await bo.quiet() if m["type"] == "publication"] == []
 
 
-async def test_session_secret_stays_over_many_reconnects(place: Place) -> None:
+async def test_client_keeps_its_session_when_it_reconnects_many_times(place: Place) -> None:
     """The answer to ``connect`` names the session that was sent, so the same sender returns however
     often.
     """

@@ -22,7 +22,7 @@ SIZE, AGE, CHANNELS = 6, 30.0, 2
 
 
 class SlowBroker(MemoryBroker):
-    """A broker that takes its time to fetch history, while others publish."""
+    """A broker that fetches history slowly, while publications go on."""
 
     meanwhile: list[Coroutine[Any, Any, Any]]
 
@@ -37,8 +37,8 @@ class SlowBroker(MemoryBroker):
         return found
 
 
-class Quiet(Peer):
-    """A peer that remembers what it was sent."""
+class RecordingPeer(Peer):
+    """A peer that keeps what it was sent."""
 
     transport = "test"
     codec = JSON
@@ -59,25 +59,25 @@ class Quiet(Peer):
 
 
 class Reader:
-    """A subscriber that comes and goes, and what it has got."""
+    """A subscriber that disconnects and returns, and what it received."""
 
     def __init__(self) -> None:
         self.session: Any = None
-        self.peer = Quiet()
+        self.peer = RecordingPeer()
         self.since: dict[str, Any] | None = None
         self.index = 0
         """How many publications were made up to its position."""
 
     def read(self) -> list[int]:
-        """The offsets that came since the last look."""
+        """Return the offsets received since the last call."""
         sent, self.peer.sent = self.peer.sent, []
         return [m["payload"]["offset"] for m in sent if m["type"] == "publication"]
 
 
 class RecoveryMachine(RuleBasedStateMachine):
-    """Readers come and go at random while others publish and time passes.
+    """Readers disconnect and return at random while others publish and time passes.
 
-    The model is the list of all that was ever published, with the offset that its publisher was
+    The model is the list of all publications, with the offset that its publisher was
     told and the time.
     """
 
@@ -88,12 +88,12 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.readers: list[Reader] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something on the loop."""
+        """Run a coroutine on the loop."""
         return self.loop.run_until_complete(work)
 
     @initialize(crowds=st.booleans())
     def begin(self, crowds: bool) -> None:  # noqa: FBT001 (Hypothesis passes it by name)
-        """A hub with small bounds, with or without crowds of other channels."""
+        """Start a hub with small bounds, with or without crowds of other channels."""
         self.crowds = crowds
         self.start()
         self.readers = [Reader() for _ in range(3)]
@@ -103,7 +103,7 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.loop.close()
 
     def start(self) -> None:
-        """A hub whose history begins anew."""
+        """Start a hub with an empty history."""
         self.broker = SlowBroker(clock=lambda: self.time, channels=CHANNELS)
         self.broker.meanwhile = []
         self.hub = Hub(broker=self.broker, clock=lambda: self.time, history=SIZE, history_age=AGE)
@@ -111,26 +111,26 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.crowded = False
 
     async def put(self) -> None:
-        """Publish one."""
+        """Publish once, and record the offset and the time."""
         receipt = await self.hub.publish("c", None)
         assert not self.published or receipt.offset > self.published[-1][0]
         self.published.append((receipt.offset, self.time))
 
     @rule(count=st.integers(1, 4))
     def publish(self, count: int) -> None:
-        """Somebody publishes."""
+        """Publish some messages."""
         for _ in range(count):
             self.run(self.put())
 
     @rule(seconds=st.floats(0.0, 20.0))
     def wait(self, seconds: float) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.time += seconds
 
     @precondition(lambda self: self.crowds)
     @rule()
     def crowd(self) -> None:
-        """So many other channels are used that one that nobody holds is forgotten."""
+        """Publish to so many other channels that one without subscribers is forgotten."""
         self.crowded = True
         for number in range(CHANNELS + 1):
             self.run(self.hub.publish(f"other{number}", 0))
@@ -138,7 +138,7 @@ class RecoveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: all(reader.session is None for reader in self.readers))
     @rule()
     def restart(self) -> None:
-        """The server is started again."""
+        """Restart the server."""
         self.run(self.hub.aclose())
         self.start()
         for reader in self.readers:
@@ -146,7 +146,7 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 2))
     def leave(self, which: int) -> None:
-        """A reader's connection is cut."""
+        """Cut a reader's connection."""
         reader = self.readers[which]
         if reader.session is not None:
 
@@ -157,12 +157,12 @@ class RecoveryMachine(RuleBasedStateMachine):
             reader.session = None
 
     @rule(which=st.integers(0, 2), during=st.integers(0, 4))
-    def come(self, which: int, during: int) -> None:
-        """A reader comes (back), while something is being published."""
+    def enter(self, which: int, during: int) -> None:
+        """Connect a reader, new or returning, while messages are published."""
         reader = self.readers[which]
         if reader.session is not None:
             return
-        reader.peer = Quiet()
+        reader.peer = RecordingPeer()
         reader.session = self.run(self.hub.open(reader.peer))
         self.broker.meanwhile = [self.put() for _ in range(during)]
         payload = {"channel": "c", **({"since": reader.since} if reader.since else {})}
@@ -195,7 +195,7 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_lost_nothing_twice(self) -> None:
-        """Readers that are here get everything, once and in order."""
+        """Connected readers receive every publication, once and in order."""
         for reader in self.readers:
             if reader.session is not None:
                 wanted = [offset for offset, _ in self.published[reader.index :]]

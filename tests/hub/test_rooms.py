@@ -8,7 +8,7 @@ Place = Any
 
 
 async def test_room_exists_while_it_has_members(place: Place) -> None:
-    """Joining counts members; the room is gone when the last one is, and says so."""
+    """A join or leave is answered with the member count; a room without members is unknown."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
     assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2
@@ -24,7 +24,7 @@ async def test_room_exists_while_it_has_members(place: Place) -> None:
 
 
 async def test_leave_without_a_room_leaves_all_rooms(place: Place) -> None:
-    """Leaving without naming a room leaves all of them, and says which."""
+    """A client that names no room leaves all of its rooms, which the answer lists."""
     ada = await place.connect("ada")
     for room in ("a", "b", "c"):
         await ada.ask("join_room", {"room": room})
@@ -65,7 +65,7 @@ async def test_room_message_reaches_members_only(place: Place) -> None:
 
 
 async def test_returning_member_recovers_room_messages(place: Place) -> None:
-    """A member that was away gets what was said meanwhile, in order, and nothing twice."""
+    """A member that returns gets the messages it missed, in order, and none twice."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     position = (await bo.ask("join_room", {"room": "r"}))["payload"]
     await ada.ask("join_room", {"room": "r"})
@@ -112,8 +112,8 @@ async def test_presence_lists_the_members_of_a_room(place: Place) -> None:
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["count"] == 1
 
 
-async def test_client_is_in_a_bounded_number_of_rooms(place: Place) -> None:
-    """One client is in a hundred rooms at most, and is told what to do."""
+async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> None:
+    """One client is in a hundred rooms at most; one more is refused with too_many_rooms."""
     ada = await place.connect("ada")
     for number in range(100):
         await ada.send("join_room", {"room": f"r{number}"})
@@ -123,7 +123,7 @@ async def test_client_is_in_a_bounded_number_of_rooms(place: Place) -> None:
 
 
 async def test_room_and_channel_of_one_name_are_separate(place: Place) -> None:
-    """A room and a channel of the same name have nothing to do with each other."""
+    """Subscribers of a channel receive no messages of the room of that name, nor the reverse."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "x"})
     await bo.ask("subscribe", {"channel": "x"})

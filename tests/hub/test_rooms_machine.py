@@ -31,7 +31,7 @@ class RoomsMachine(RuleBasedStateMachine):
 
     @rule(member=members, room=rooms)
     def leave(self, member: int, room: str) -> None:
-        """Leaving returns the count, and leaving where one is not changes nothing."""
+        """Leaving returns the count, and leaving a room again changes nothing."""
         if (member, room) in self.pairs:
             self.pairs.remove((member, room))
         assert self.rooms.leave(member, room) == len(self.inside(room))
@@ -39,13 +39,13 @@ class RoomsMachine(RuleBasedStateMachine):
     @rule(member=members)
     def leave_all(self, member: int) -> None:
         """Leaving all returns the rooms in the order of joining."""
-        left = [room for who, room in self.pairs if who == member]
+        left = [room for each, room in self.pairs if each == member]
         self.pairs = [pair for pair in self.pairs if pair[0] != member]
         assert self.rooms.leave_all(member) == left
 
     @invariant()
     def both_ways_agree(self) -> None:
-        """Members and rooms say the same, in order; empty rooms do not exist."""
+        """Both lookups agree, in order; empty rooms do not exist."""
         known = {room for _, room in self.pairs}
         assert set(self.rooms.names()) == known
         assert len(self.rooms) == len(known)
@@ -53,7 +53,7 @@ class RoomsMachine(RuleBasedStateMachine):
             assert list(self.rooms.members(room)) == self.inside(room)
             assert (room in self.rooms) == (room in known)
         for member in range(6):
-            mine = [room for who, room in self.pairs if who == member]
+            mine = [room for each, room in self.pairs if each == member]
             assert self.rooms.groups(member) == mine
             assert all(self.rooms.has(member, room) for room in mine)
 

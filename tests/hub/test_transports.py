@@ -115,7 +115,7 @@ async def test_binary_data_arrives_unchanged_over_every_transport(
 
 
 async def test_returning_client_recovers_the_chat(place: Place, over: str) -> None:
-    """With the position of the last message, what was said since follows the welcome."""
+    """A client that returns with a position gets the later chat messages after the welcome."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await bo.send("chat_message", {"text": "0"})
     heard = (await ada.next("chat_message"))["payload"]
@@ -164,7 +164,7 @@ async def test_hub_closes_all_connections_with_1001_when_it_ends(place: Place, o
 
 @pytest.mark.parametrize("other", ["websocket-json", "websocket-msgpack", "memory"])
 async def test_room_spans_all_transports(place: Place, over: str, other: str) -> None:
-    """Members of one room receive the same, whatever transport they use."""
+    """Members of one room receive the same, over every transport."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=other)
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
     assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2

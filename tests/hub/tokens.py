@@ -13,12 +13,12 @@ KEY = "a secret of more than thirty-two bytes"
 
 
 def token(user: str = "ada", *, key: str = KEY, algorithm: str = "HS256", **claims: Any) -> str:
-    """A token that holds for ten minutes, unless the claims say otherwise; None leaves one out."""
+    """Return a token that is valid for ten minutes; a claim of None is left out."""
     whole: dict[str, Any] = {"sub": user, "exp": int(time.time()) + 600, **claims}
     held = {name: value for name, value in whole.items() if value is not None}
     return jwt.encode(held, key, algorithm=algorithm)
 
 
 def login(**options: Any) -> JWT:
-    """What takes them."""
+    """Return the authentication that accepts these tokens."""
     return JWT(KEY, algorithms=["HS256"], leeway=0, **options)

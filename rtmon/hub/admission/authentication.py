@@ -105,7 +105,7 @@ Auth: TypeAlias = Callable[[Credentials], "User | Awaitable[User | None] | None"
 def bearer(headers: Iterable[tuple[str, str]]) -> tuple[str | None, dict[str, str]]:
     """Return the token in ``Authorization: Bearer`` (RFC 6750, 2.1), and all headers by name.
 
-    Values of repeated headers are joined (RFC 9110, 5.2), so two tokens count as none.
+    Values of repeated headers are joined (RFC 9110, 5.2), so two tokens make one that is invalid.
     """
     found: dict[str, str] = {}
     for name, value in headers:

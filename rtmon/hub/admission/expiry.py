@@ -1,4 +1,4 @@
-"""Expiry of connections: of their tokens, and for want of messages (idle timeout)."""
+"""Expiry of connections: token expiry and idle timeout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORTEST = 0.001
 
 
 class Expiry:
-    """Warns and closes connections whose token expires, and closes idle ones.
+    """Warns clients of the expiry of their token, and closes expired and idle connections.
 
     Args:
         context: of the hub.

@@ -76,7 +76,7 @@ class ConnectionLimits:
         self._groups.join(connection, f"user {user.id}")
 
     def remove(self, connection: Connection) -> None:
-        """Count a connection no more: it has ended or was refused."""
+        """Remove a connection that has ended or was refused."""
         self.connections.discard(connection)
         self._groups.leave_all(connection)
 
@@ -155,7 +155,7 @@ class RateLimits:
         return connection.limiter.take(now, shared)
 
     def refund(self, connection: Connection) -> None:
-        """Put back the token of the connection's latest message: something else bounds it."""
+        """Put back the token of the connection's latest message, which another limit bounds."""
         connection.limiter.refund()
         if self._shares:
             for bucket in self._shared(connection, connection.heard):

@@ -29,7 +29,7 @@ REFUSAL = (
 """Body of the 403 response."""
 
 _OPAQUE = "null"
-"""Origin of sandboxed frames, of files and of redirected requests: of any page that wants it."""
+"""Origin of sandboxed frames, files and redirected requests; any page can have it."""
 
 _PROXIES = 16
 """Values read of a header, so that a request of a megabyte of them costs no more than others."""
@@ -43,11 +43,11 @@ class Origins:
       address has no ``Origin``.
     * A page of the server's own is allowed: the host and port of its ``Origin`` are those of the
       request's ``Host``, or those that a proxy passed on as ``X-Forwarded-Host`` and
-      ``X-Forwarded-Port``, which no page can set unasked. Native clients that send the address of
-      the server, ``wss://…``, as their ``Origin`` are allowed likewise.
+      ``X-Forwarded-Port``, which no page can set without the server's consent. Native clients
+      that send the address of the server, ``wss://…``, as their ``Origin`` are allowed likewise.
     * A page from this very machine, as notebooks and development servers have them, is allowed on
       a server on this machine.
-    * All others only if they are named.
+    * All other pages are allowed only if ``others`` names their origin.
 
     Args:
         others: origins such as ``https://chat.example``, ``file://`` or ``null``, patterns for the

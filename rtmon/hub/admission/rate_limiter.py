@@ -59,5 +59,5 @@ class RateLimiter:
         return 0.0
 
     def refund(self) -> None:
-        """Put back the token of a message that is bounded by something else."""
+        """Put back the token of a message that another limit bounds."""
         self._bucket.put_back()

@@ -1,4 +1,4 @@
-"""Refusals: clients that are not let in, why, and how many."""
+"""Refusals of clients: error codes, close codes and counters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def close_code(error: ProtocolError) -> int:
 
 
 class Refusals:
-    """Tells clients that they are refused, and counts it.
+    """Answers refused clients, and counts them by error code.
 
     Args:
         context: of the hub.

@@ -1,1 +1,1 @@
-"""File transfers: uploads to the server, downloads to the clients they are for."""
+"""File transfers: uploads to the server, downloads to their receivers."""

@@ -1,4 +1,4 @@
-"""Files on their way down, each no faster than its receiver."""
+"""Downloads: files sent to clients, each no faster than its receiver acknowledges."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from .store import Stored
 __all__ = ["Downloads"]
 
 _WAITING = 262_144
-"""Bytes waiting for a receiver, beyond which the next chunks of a file wait, too."""
+"""Bytes in a receiver's queue beyond which no further chunk is sent."""
 
-_AGAIN = 0.02
-"""Seconds until it is looked again whether a receiver has taken what waits for it."""
+_POLL = 0.02
+"""Seconds between two checks whether a receiver's queue has room."""
 
 
 @dataclass(slots=True)
 class _Download:
-    """A file being sent to one client."""
+    """A download of one client: what was sent, and what it acknowledged."""
 
     stored: Stored
-    alarm: Timer
+    timer: Timer
     sent: int
-    taken: int
+    acknowledged: int
 
 
 class Downloads:
-    """What can be taken, and what is being taken.
+    """Files that clients may download, and the downloads under way.
 
-    Who knows a file's id, which cannot be guessed, may take it.
+    A client that knows a file's id, which cannot be guessed, may download it.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,15 @@ class Downloads:
         self._active: dict[Connection, dict[str, _Download]] = {}
 
     def offer(self, file: str, stored: Stored) -> None:
-        """From now on the file can be taken."""
+        """Let clients download a file from now on."""
         self._offers.put(file, stored)
 
     def take(self, connection: Connection, file: str, offset: int) -> None:
-        """A client takes a file, or says how far it is.
+        """Begin a client's download at an offset, or note the progress it acknowledges.
 
         Raises:
-            ProtocolError: there is no such file, or not so far.
+            ProtocolError: there is no such file, it ends before the offset, or the client has too
+                many downloads.
         """
         downloads = self._active.setdefault(connection, {})
         download = downloads.get(file)
@@ -66,26 +67,26 @@ class Downloads:
                     f"You are taking {len(downloads)} files, the most there may be.",
                     retry=True,
                 )
-            alarm = Timer(lambda: self._send(connection, file))
-            download = downloads[file] = _Download(stored, alarm, sent=offset, taken=offset)
-        download.taken = max(download.taken, min(offset, download.sent))
+            timer = Timer(lambda: self._send(connection, file))
+            download = downloads[file] = _Download(stored, timer, sent=offset, acknowledged=offset)
+        download.acknowledged = max(download.acknowledged, min(offset, download.sent))
         self._send(connection, file)
 
     def stop(self, connection: Connection, file: str) -> bool:
-        """A client wants no more of a file. Returns whether it was being sent."""
+        """Stop a client's download of a file. Returns whether there was one."""
         download = self._active.get(connection, {}).pop(file, None)
         if download is None:
             return False
-        download.alarm.cancel()
+        download.timer.cancel()
         return True
 
     def drop(self, connection: Connection) -> None:
-        """A client is gone."""
+        """Stop the downloads of a connection that has ended."""
         for download in self._active.pop(connection, {}).values():
-            download.alarm.cancel()
+            download.timer.cancel()
 
     def _send(self, connection: Connection, file: str) -> None:
-        """Send as much as the client can take now."""
+        """Send as many chunks as the window and the receiver's queue allow."""
         download = self._active.get(connection, {}).get(file)
         if download is None:
             return
@@ -105,9 +106,11 @@ class Downloads:
         size = download.stored.size
         with download.stored.path.open("rb") as source:
             source.seek(download.sent)
-            while download.sent < size and download.sent - download.taken < limits.FILE_WINDOW:
+            while (
+                download.sent < size and download.sent - download.acknowledged < limits.FILE_WINDOW
+            ):
                 if connection.peer.waiting > _WAITING:
-                    download.alarm.set(_AGAIN)
+                    download.timer.set(_POLL)
                     return
                 data = source.read(min(limits.FILE_CHUNK, size - download.sent))
                 if not data:

@@ -1,4 +1,4 @@
-"""The folder that receives files: quota, hashes, and names that lead nowhere else."""
+"""The folder that receives files: quota, hashes, and names that stay inside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...protocol.catalog import FileNote
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 
 _PARTIAL: Final = ".partial"
-"""Folder inside the receiving one: the same file system, so that a file can be moved whole."""
+"""Folder of incomplete files: on the same file system, so that a file can be moved atomically."""
 
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10)}
@@ -46,7 +46,7 @@ class Stored:
     """A complete file in the folder.
 
     Attributes:
-        path: where it is; the last part is the name that it was given.
+        path: of the file, with the name that the store chose.
         size: in bytes.
         sha256: in hexadecimal.
     """
@@ -56,12 +56,12 @@ class Stored:
     sha256: str
 
     def note(self, file: str) -> FileNote:
-        """What clients are told of it, under the id of its transfer."""
+        """Return the description of the file for clients, under the id of its transfer."""
         return FileNote(file=file, name=self.path.name, size=self.size, sha256=self.sha256)
 
 
 class Upload:
-    """A file that is being received, out of sight.
+    """A file that is being received, hidden until it is complete.
 
     Attributes:
         owner: the authenticated user that it counts for; None if there is none.
@@ -91,11 +91,11 @@ class Upload:
         self._file = path.open("xb")
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Add what comes next.
+        """Append a chunk.
 
         Raises:
-            ProtocolError: it is not what comes next, it is more than was offered, or there is no
-                room any more.
+            ProtocolError: the chunk is not the next one, the file would be larger than offered,
+                or there is no room for it any more.
         """
         if offset != self.received:
             raise ProtocolError(
@@ -116,10 +116,10 @@ class Upload:
         self.received += len(data)
 
     def finish(self, sha256: str | None) -> Stored:
-        """Check the file and let it appear under its name; blocks for the disk.
+        """Check the file and give it its name; blocks on the disk.
 
         Args:
-            sha256: what it must be, if it was not said before.
+            sha256: the expected digest, if the offer had none.
 
         Raises:
             ProtocolError: size or SHA-256 are not as offered, or the disk is full; abort it then.
@@ -145,7 +145,7 @@ class Upload:
         self._store.release(self, self.reserved - self.received)
 
     def abort(self) -> None:
-        """Forget the file; idempotent."""
+        """Remove the incomplete file. Idempotent."""
         with contextlib.suppress(OSError):  # of what is still to be written to a full disk
             self._file.close()
         if self._path.exists():
@@ -157,11 +157,11 @@ class FileStore:
     """The receiving folder.
 
     Args:
-        folder: made if it is not there; what it has in it counts against the quota.
-        size: bytes of the largest file taken.
-        quota: bytes of all files together, those on their way included.
-        most: files in the folder, those on their way included.
-        share: part of both that one user may take, above 0; a file of the largest size always.
+        folder: created if missing; the files in it count against the quota.
+        size: bytes of the largest accepted file.
+        quota: bytes of all files together, incomplete ones included.
+        most: files in the folder, incomplete ones included.
+        share: part of both that one user may take, above 0; always enough for one file.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class FileStore:
         self._user_most = max(1, int(most * share))
         self._holdings: LRU[str, _Holding] = LRU(limits.KEYS_LIMITED)
         self._numbers = count(1)
-        # Uploads do not outlive the process that knew how far they were.
+        # Uploads cannot resume after a restart: only the process knew their progress.
         shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
         (folder / _PARTIAL).mkdir(parents=True)
         found = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
@@ -207,8 +207,8 @@ class FileStore:
                 come.
 
         Raises:
-            ProtocolError: it is too large, for one file or for what is left, or there are too many
-                files.
+            ProtocolError: the file is larger than one may be, or than the rest of the quota, or
+                there are too many files.
         """
         if size > self._size:
             raise ProtocolError(
@@ -272,7 +272,7 @@ class FileStore:
         return held
 
     def reveal(self, partial: Path, name: str) -> Path:
-        """Give a complete file its name, or one like it that is free, in one step."""
+        """Give a complete file its name, with a number if the name is taken, atomically."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
         marks = chain(_NUMBERS, iter(lambda: secrets.token_hex(4), None))
         for free in chain([name], (f"{stem} ({mark}){suffix}" for mark in marks)):
@@ -285,7 +285,7 @@ class FileStore:
         raise AssertionError("random names do not end")
 
     def close(self) -> None:
-        """Forget what is not complete."""
+        """Remove incomplete files."""
         shutil.rmtree(self.folder / _PARTIAL, ignore_errors=True)
 
 
@@ -294,10 +294,10 @@ def _not_stored(error: OSError) -> ProtocolError:
 
 
 def safe_name(name: str) -> str:
-    """Return a name that is one file inside the folder on every system, whatever a client sent."""
+    """Return a name that is one file inside the folder on every operating system."""
     name = unicodedata.normalize("NFC", name)
     name = name.replace("\\", "/").rpartition("/")[2]
-    # Control and format characters hide what a name is; the others mean something to Windows.
+    # Control and format characters can disguise a name; the others are special on Windows.
     name = "".join("_" if char in '<>:"|?*' else char for char in name if _visible(char))
     name = name.strip().rstrip(". ")
     if not name:
@@ -305,7 +305,7 @@ def safe_name(name: str) -> str:
     if name[0] == "." or name.partition(".")[0].strip().casefold() in _RESERVED:
         name = f"_{name}"
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
-    # Room is left for a number in front of the suffix.
+    # Leave room for a number in front of the suffix.
     suffix = _shortened(suffix, 50)
     return _shortened(stem, limits.FILE_NAME_LENGTH - 20 - len(suffix.encode())) + suffix
 

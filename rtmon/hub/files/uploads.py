@@ -1,4 +1,4 @@
-"""Files on their way up to the server, and from there to those they are for."""
+"""Uploads: files that clients send to the server, and offers of them to their receivers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .store import FileStore, Stored, Upload
 __all__ = ["Uploads"]
 
 
-_PIECE = 1_024
-"""Bytes of a piece that counts as part of a file; smaller ones count as messages, or a file would
-be any number of them."""
+_MIN_CHUNK = 1_024
+"""Bytes from which a chunk is free of the rate limit: a file of smaller ones could be any number of
+messages."""
 
 
 @dataclass(slots=True)
-class _Up:
-    """An upload with its sender and its receivers."""
+class _Transfer:
+    """An upload with its sender and its receivers, and what was acknowledged of it."""
 
     upload: Upload
     sender: str
@@ -37,7 +37,7 @@ class _Up:
     to: str | None
     room: str | None
     mime: str | None
-    told: int = 0
+    acknowledged: int = 0
     index: int = 0
 
 
@@ -51,7 +51,7 @@ class Uploads:
         store: the folder that receives files; None refuses them.
 
     Attributes:
-        downloads: complete files that clients can take.
+        downloads: complete files, sent to their receivers.
     """
 
     def __init__(
@@ -65,55 +65,56 @@ class Uploads:
         self._registry = registry
         self._rates = rates
         self._store = store
-        self._ups: dict[str, _Up] = {}
+        self._transfers: dict[str, _Transfer] = {}
         self._latest: dict[Connection, str] = {}
         # Users and addresses that let a reservation lapse: their next wait for the first bytes.
         self._lapsed: LRU[str, bool] = LRU(limits.KEYS_LIMITED)
         self.downloads = Downloads()
 
     def close(self) -> None:
-        """Forget what is not complete."""
-        for up in self._ups.values():
-            up.upload.abort()
-        self._ups.clear()
+        """Abort all uploads."""
+        for transfer in self._transfers.values():
+            transfer.upload.abort()
+        self._transfers.clear()
         if self._store is not None:
             self._store.close()
 
     def drop(self, connection: Connection) -> None:
-        """A client is gone; what it was sending is kept for a while, so that it can resume."""
+        """Forget a connection that has ended; its uploads stay for a while, to be resumed."""
         self._latest.pop(connection, None)
         self.downloads.drop(connection)
 
-    # Up
-
     def offer(self, connection: Connection, offer: FileOffer) -> tuple[str, int]:
-        """A client offers a file, or goes on with one. Returns its id, and what is here of it.
+        """Begin or resume a client's upload. Returns its id, and how many bytes were received.
 
         Raises:
-            ProtocolError: it is not taken.
+            ProtocolError: the upload is refused.
         """
         now = self._context.clock()
         self._expire(now)
         if self._store is None:
             raise ProtocolError("files_refused", "This server takes no files.")
         if offer.file is not None:
-            up = self._ups.get(offer.file)
-            if up is None or (up.upload.size, up.upload.sha256) != (offer.size, offer.sha256):
+            transfer = self._transfers.get(offer.file)
+            if transfer is None or (transfer.upload.size, transfer.upload.sha256) != (
+                offer.size,
+                offer.sha256,
+            ):
                 raise ProtocolError(
                     "unknown_file", "There is no such transfer to resume: offer it without file."
                 )
-            # A client that knows the id, which cannot be guessed, is the one that began.
-            up.sender, up.used = connection.sender, now
-            return offer.file, up.upload.received
-        mine = sum(up.sender == connection.sender for up in self._ups.values())
-        if mine >= limits.FILES_PER_CLIENT:
+            # A client that knows the id, which cannot be guessed, is the one that began the upload.
+            transfer.sender, transfer.used = connection.sender, now
+            return offer.file, transfer.upload.received
+        count = sum(transfer.sender == connection.sender for transfer in self._transfers.values())
+        if count >= limits.FILES_PER_CLIENT:
             raise ProtocolError(
                 "files_refused",
-                f"You are sending {mine} files, the most there may be: finish one first.",
+                f"You are sending {count} files, the most there may be: finish one first.",
                 retry=True,
             )
-        if len(self._ups) >= limits.FILES_UNDER_WAY:
-            # Each is an open file, and a client that connects anew counts as another sender.
+        if len(self._transfers) >= limits.FILES_UNDER_WAY:
+            # Each upload is an open file, and a client that reconnects counts as another sender.
             raise ProtocolError(
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )
@@ -128,93 +129,97 @@ class Uploads:
             reserve=source not in self._lapsed,
         )
         file = secrets.token_hex(16)
-        self._ups[file] = _Up(
+        self._transfers[file] = _Transfer(
             upload, connection.sender, source, now, offer.to, offer.room, offer.mime
         )
         return file, 0
 
     def remember(self, connection: Connection, file: str) -> None:
-        """The client will speak of this upload without its id."""
+        """Take this upload as the one of numbered chunks, which carry no id."""
         self._latest[connection] = file
 
     async def chunk(
         self, connection: Connection, file: str, offset: int, data: bytes | memoryview
     ) -> None:
-        """A piece of a file has come.
+        """Store a chunk of a client's upload, and acknowledge the progress.
 
         Raises:
-            ProtocolError: it does not belong to a transfer of this client, or does not fit.
+            ProtocolError: the client has no such upload, or the chunk is not the next one.
         """
-        up = self._mine(connection, file)
-        if up.upload.reserved < up.upload.size:
-            up.used = self._context.clock()
-            self._expire(up.used)
+        transfer = self._own(connection, file)
+        if transfer.upload.reserved < transfer.upload.size:
+            transfer.used = self._context.clock()
+            self._expire(transfer.used)
         if len(data) > limits.FILE_CHUNK_MAX:
             raise ProtocolError(
                 "too_large", f"A chunk carries up to {limits.FILE_CHUNK_MAX} bytes of data."
             )
-        up.upload.write(offset, data)
-        up.used = self._context.clock()
-        received = up.upload.received
-        if len(data) >= _PIECE or (data and received == up.upload.size):
-            # The offer was counted as a message; its pieces are bounded by the file's size.
+        transfer.upload.write(offset, data)
+        transfer.used = self._context.clock()
+        received = transfer.upload.received
+        if len(data) >= _MIN_CHUNK or (data and received == transfer.upload.size):
+            # The offer was counted as a message; the file's size bounds the chunks.
             self._rates.refund(connection)
-        if received - up.told >= limits.FILE_PROGRESS or received == up.upload.size:
-            up.told = received
+        if (
+            received - transfer.acknowledged >= limits.FILE_PROGRESS
+            or received == transfer.upload.size
+        ):
+            transfer.acknowledged = received
             connection.send("ack", catalog.Ack(file=file, received=received))
 
     async def indexed(
         self, connection: Connection, index: int, total: int, data: bytes
     ) -> str | None:
-        """The same for a piece that has a number. Returns the file's id with the last one."""
+        """Store a numbered chunk of the latest upload. Returns the file's id with the last one."""
         file = self._latest.get(connection)
         if file is None:
             raise ProtocolError("unknown_file", "Send file_metadata first.")
-        up = self._mine(connection, file)
-        if index != up.index:
-            raise ProtocolError("file_offset", f"The next chunkIndex is {up.index}, not {index}.")
-        await self.chunk(connection, file, up.upload.received, data)
-        up.index += 1
-        return file if up.index == total else None
+        transfer = self._own(connection, file)
+        if index != transfer.index:
+            raise ProtocolError(
+                "file_offset", f"The next chunkIndex is {transfer.index}, not {index}."
+            )
+        await self.chunk(connection, file, transfer.upload.received, data)
+        transfer.index += 1
+        return file if transfer.index == total else None
 
     async def done(self, connection: Connection, file: str, sha256: str | None) -> FileNote:
-        """All has been sent: check it, let it appear, offer it on.
+        """Complete an upload: check it, give it its name, offer it to its receivers.
 
         Raises:
-            ProtocolError: it is not as it was offered; the transfer is over.
+            ProtocolError: the file is not as it was offered; it is removed.
         """
-        up = self._mine(connection, file)
-        del self._ups[file]
-        self._lapsed.pop(up.source)
+        transfer = self._own(connection, file)
+        del self._transfers[file]
         try:
-            stored = await asyncio.to_thread(up.upload.finish, sha256)
+            stored = await asyncio.to_thread(transfer.upload.finish, sha256)
         except ProtocolError:
-            up.upload.abort()
+            transfer.upload.abort()
             raise
-        if up.to is not None or up.room is not None:
+        if stored.size:
+            self._lapsed.pop(transfer.source)
+        if transfer.to is not None or transfer.room is not None:
             self.downloads.offer(file, stored)
-            self._offer_on(connection, up, file, stored)
+            self._offer_to_receivers(connection, transfer, file, stored)
         return stored.note(file)
 
     def abort(self, connection: Connection, file: str) -> None:
-        """A client ends a transfer, up or down.
+        """Abort a client's download or upload.
 
         Raises:
             ProtocolError: there is no such transfer.
         """
         if self.downloads.stop(connection, file):
             return
-        up = self._mine(connection, file)
-        up.upload.abort()
-        del self._ups[file]
+        transfer = self._own(connection, file)
+        transfer.upload.abort()
+        del self._transfers[file]
 
-    # Inside
-
-    def _mine(self, connection: Connection, file: str) -> _Up:
-        up = self._ups.get(file)
-        if up is None or up.sender != connection.sender:
+    def _own(self, connection: Connection, file: str) -> _Transfer:
+        transfer = self._transfers.get(file)
+        if transfer is None or transfer.sender != connection.sender:
             raise ProtocolError("unknown_file", "There is no such transfer of yours: offer it.")
-        return up
+        return transfer
 
     def _addressable(self, connection: Connection, offer: FileOffer) -> None:
         registry = self._registry
@@ -223,13 +228,15 @@ class Uploads:
         if offer.room is not None and not registry.rooms.has(connection, offer.room):
             raise ProtocolError("not_in_room", f"You are not in the room {offer.room!r}.")
 
-    def _offer_on(self, connection: Connection, up: _Up, file: str, stored: Stored) -> None:
+    def _offer_to_receivers(
+        self, connection: Connection, transfer: _Transfer, file: str, stored: Stored
+    ) -> None:
         registry = self._registry
         receivers: set[Connection] = set()
-        if up.room is not None:
-            receivers.update(registry.receivers(room_key(up.room)))
-        if up.to is not None and up.to in registry.connections:
-            receivers.add(registry.connections[up.to])
+        if transfer.room is not None:
+            receivers.update(registry.receivers(room_key(transfer.room)))
+        if transfer.to is not None and transfer.to in registry.connections:
+            receivers.add(registry.connections[transfer.to])
         receivers.discard(connection)
         payload = FileOffered(
             file=file,
@@ -237,26 +244,26 @@ class Uploads:
             name=stored.path.name,
             size=stored.size,
             sha256=stored.sha256,
-            mime=up.mime,
-            room=up.room,
+            mime=transfer.mime,
+            room=transfer.room,
         )
         for receiver in receivers:
             receiver.send("file_offer", payload)
 
     def _expire(self, now: float) -> None:
         """End uploads that are not continued, and give back the room of those that pause."""
-        for file, up in list(self._ups.items()):
-            idle = now - up.used
+        for file, transfer in list(self._transfers.items()):
+            idle = now - transfer.used
             if idle <= limits.FILE_RESERVED:
                 continue
-            if up.upload.received == 0 or idle > limits.FILE_IDLE:
-                del self._ups[file]
-                up.upload.abort()
-            elif up.upload.received < up.upload.reserved:
-                up.upload.lapse()
+            if transfer.upload.received == 0 or idle > limits.FILE_IDLE:
+                del self._transfers[file]
+                transfer.upload.abort()
+            elif transfer.upload.received < transfer.upload.reserved:
+                transfer.upload.lapse()
             else:
                 continue
-            self._lapsed.put(up.source, True)
+            self._lapsed.put(transfer.source, True)
 
 
 def _source(connection: Connection) -> str:

@@ -46,7 +46,7 @@ def make_context(clock: FakeClock | None = None, **options: Any) -> HubContext:
 def make_connection(
     context: HubContext, registry: Registry | None = None, *, remote: str | None = None
 ) -> Connection:
-    """Return a connection whose peer keeps what it is sent; with a registry, a welcomed one."""
+    """Return a connection whose peer keeps what it is sent; a registry makes it a welcomed one."""
     peer = MemoryPeer()
     peer.remote = remote
     connection = Connection(context, peer)

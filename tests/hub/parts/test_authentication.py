@@ -10,7 +10,7 @@ from rtmon.hub.admission.authentication import Authentication, Credentials, User
 from rtmon.testing import FakeClock
 from tests.hub.parts.building import make_context
 
-ADA = Credentials(token="ada")  # noqa: S106 - it is none
+ADA = Credentials(token="ada")  # noqa: S106 - not a real token
 
 
 async def test_authentication_accepts_plain_and_coroutine_functions() -> None:

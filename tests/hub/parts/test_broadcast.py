@@ -20,7 +20,7 @@ def data(connection: Connection) -> list[Any]:
 
 
 class BrokenPeer(MemoryPeer):
-    """A transport that raises, which it must not."""
+    """A peer whose transport raises, against its contract."""
 
     def send(self, data: str | bytes, **_: Any) -> bool:
         raise RuntimeError("broken")
@@ -72,7 +72,7 @@ def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
     assert (stats.published, stats.delivered, stats.dropped) == (1, 2, 1)
 
 
-def test_broadcast_skips_the_publisher_that_wants_no_echo() -> None:
+def test_broadcast_skips_publisher_when_it_wants_no_echo() -> None:
     """The publisher does not get its own publication; announcements are not counted."""
     context, registry = make_context(), Registry()
     broadcast = Broadcast(context, registry)
@@ -105,7 +105,7 @@ def test_broadcast_calls_functions_with_publications() -> None:
     assert seen == ["a"]
 
 
-async def test_broadcast_collects_batches_of_channels_that_have_them() -> None:
+async def test_broadcast_collects_publications_when_the_channel_has_batches() -> None:
     """A full batch is one message of several; ending the rule sends what was collected first."""
     context = make_context(channels={"news": ChannelOptions(batch=Batch(size=2, delay=5))})
     registry = Registry()
@@ -121,8 +121,8 @@ async def test_broadcast_collects_batches_of_channels_that_have_them() -> None:
     assert data(ada) == [3, 4]
 
 
-def test_broadcast_holds_publications_back_for_clients_that_catch_up() -> None:
-    """Those after the client's position are held back, until the catch-up ends."""
+def test_broadcast_holds_publications_back_when_a_client_catches_up() -> None:
+    """Publications after the client's position are held back until the catch-up ends."""
     context = make_context()
     broadcast = Broadcast(context, Registry())
     held = broadcast.begin_catch_up("channel:news")
@@ -134,7 +134,7 @@ def test_broadcast_holds_publications_back_for_clients_that_catch_up() -> None:
     assert held.take(0) == []
 
 
-def test_broadcast_shares_frames_among_connections_that_can() -> None:
+def test_broadcast_shares_frames_when_connections_can() -> None:
     """Members of a group are sent one message together; a blocked one gets it by its own queue,
     and one that asks for batches leaves the group.
     """

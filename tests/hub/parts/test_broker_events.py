@@ -18,7 +18,7 @@ class FailingBroker(MemoryBroker):
         self.events = events
 
     def goes(self, away: str | None) -> None:
-        """Tell the hub of a change."""
+        """Report a change of availability to the hub."""
         assert self.events is not None
         self.away = away
         self.events.availability_changed(away)

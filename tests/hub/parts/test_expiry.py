@@ -7,7 +7,7 @@ from tests.hub.parts.building import closed, make_connection, make_context, rece
 
 
 async def test_expiry_warns_once_and_closes_when_the_token_expires() -> None:
-    """A fresh token is warned of again."""
+    """A client is warned once of each token, and closed when the last one expires."""
     clock = FakeClock()
     context = make_context(clock, expiry_notice=30)
     expiry, ada = Expiry(context), make_connection(context)
@@ -26,7 +26,7 @@ async def test_expiry_warns_once_and_closes_when_the_token_expires() -> None:
     assert closed(ada) == 4001
 
 
-async def test_expiry_closes_an_idle_connection() -> None:
+async def test_expiry_closes_connection_when_idle() -> None:
     """A silent connection is closed after the timeout; one that has ended is left alone."""
     clock = FakeClock()
     context = make_context(clock, idle_timeout=10)

@@ -32,7 +32,7 @@ def test_connection_limits_refuse_when_an_address_has_its_connections() -> None:
     assert len(limits.connections) == 2
 
 
-def test_connection_limits_close_the_oldest_when_told_so() -> None:
+def test_connection_limits_close_the_oldest_when_configured_so() -> None:
     """Clients that are not authenticated are closed before those that are."""
     context = make_context(connections_per_address=2, at_limit="close_oldest")
     limits = ConnectionLimits(context)

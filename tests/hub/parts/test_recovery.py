@@ -75,7 +75,7 @@ async def test_replay_says_so_when_the_history_is_incomplete() -> None:
 
 
 async def test_replay_holds_back_publications_until_the_client_is_added() -> None:
-    """What is published while the client is answered comes after what it missed, once."""
+    """A publication during the answer follows the missed ones, once."""
     rig = Rig()
     since = await rig.publish(0)
     await rig.publish(1)
@@ -94,8 +94,8 @@ async def test_replay_holds_back_publications_until_the_client_is_added() -> Non
     assert rig.data() == [1, 2]
 
 
-async def test_replay_refuses_a_position_that_was_never_reached() -> None:
-    """The client is not added, and nothing is held back for it any more."""
+async def test_replay_refuses_position_when_it_was_never_reached() -> None:
+    """The client is not added, and no publication is held back for it any more."""
     rig = Rig()
     at = await rig.publish(0)
     with pytest.raises(ProtocolError) as refused:
@@ -105,7 +105,7 @@ async def test_replay_refuses_a_position_that_was_never_reached() -> None:
     assert rig.data() == []
 
 
-async def test_replay_does_not_add_a_connection_that_has_ended() -> None:
+async def test_replay_does_not_add_connection_when_it_has_ended() -> None:
     """A connection that ends while it enters gets no live publications."""
     rig = Rig()
     rig.connection.end()

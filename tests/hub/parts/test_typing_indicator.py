@@ -40,7 +40,7 @@ async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
     assert notes.take() == [("chat", "typing_end")]
 
 
-async def test_typing_in_too_many_places_ends_the_oldest() -> None:
+async def test_typing_ends_in_the_oldest_place_when_a_client_types_in_too_many() -> None:
     """One client types in a bounded number of places."""
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)

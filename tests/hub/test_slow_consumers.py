@@ -54,7 +54,7 @@ async def test_slow_consumer_gets_what_its_policy_kept(policy: Any) -> None:
         stats = hub.channel_stats()["channel:c"]
         assert (stats.delivered, stats.dropped) == (len(got), COUNT - len(numbers))
         kept = {"drop_newest": 0, "drop_oldest": 10, "keep_latest": KEYS}[policy]
-        # Behind what had left already, or waited from the first and was not given up.
+        # They follow the messages that were already sent, or kept from the first on.
         assert numbers == [*range(len(numbers) - kept), *range(COUNT - kept, COUNT)]
 
 
@@ -109,7 +109,7 @@ async def test_policy_changes_while_the_hub_runs() -> None:
         client.transport.pause_reading()
         await fill(hub)
         await hub.publish("c", {"n": "refused"})
-        await asyncio.sleep(0)  # what is published goes out when the turn of the loop ends
+        await asyncio.sleep(0)  # publications are sent when the turn of the loop ends
         hub.change(slow="drop_oldest")
         await hub.publish("c", {"n": "refused"}, slow="drop_newest")
         await asyncio.sleep(0)
@@ -191,7 +191,7 @@ async def test_client_is_disconnected_when_a_message_waits_too_long() -> None:
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
 async def test_stalled_client_is_cut_without_a_further_message(policy: Any) -> None:
-    """Whatever the policy, a client that takes nothing of what waits for it is cut after the time
+    """With either policy, a client that takes nothing of what waits for it is cut after the time
     set for that.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)

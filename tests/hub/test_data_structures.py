@@ -1,4 +1,4 @@
-"""The hub's pure parts, each by itself."""
+"""Data structures of the hub, and its options, each by itself."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def test_subscriptions_return_each_subscriber_once(steps: list[tuple[bool, int, 
         for channel in ("a", "a.b", "a.c", "b.c"):
             received = list(subscriptions.receivers(channel))
             assert len(received) == len(set(received))
-            assert set(received) == {m for m, n in model if n == channel or matches_any(n, channel)}
+            assert set(received) == {
+                m for m, n in model if n == channel or matches_pattern(n, channel)
+            }
     for member in range(4):
         assert set(subscriptions.drop(member)) == {n for m, n in model if m == member}
     assert list(subscriptions.receivers("a")) == []
 
 
-def matches_any(name: str, channel: str) -> bool:
-    """Whether a name is a pattern that matches."""
+def matches_pattern(name: str, channel: str) -> bool:
+    """Return True if a name is a pattern that matches a channel."""
     return "*" in name and matches(name, channel)
 
 
@@ -86,7 +88,7 @@ def test_seen_id_is_known_for_as_long_as_it_is_remembered(
 
 
 def member(number: int) -> Member:
-    """Somebody."""
+    """Return a member with this number as its id."""
     return Member(client_id=str(number), name=f"n{number}")
 
 
@@ -103,11 +105,11 @@ def test_announcements_keep_the_order_of_each_member(moves: list[int], every: in
             for each in members:
                 told.setdefault(int(each.client_id), []).append(change)
 
-    for step, who in enumerate(moves):
-        change = "left" if who in here else "joined"
-        here ^= {who}
-        announcer.add(change, str(who), member(who))  # type: ignore[arg-type]
-        done.setdefault(who, []).append(change)
+    for step, number in enumerate(moves):
+        change = "left" if number in here else "joined"
+        here ^= {number}
+        announcer.add(change, str(number), member(number))  # type: ignore[arg-type]
+        done.setdefault(number, []).append(change)
         if step % every == 0:
             take()
     take()

@@ -1,4 +1,4 @@
-"""Memory that one slow consumer can take, whatever the server's options."""
+"""Memory that one slow consumer can take with any options of the server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rtmon.hub.transports.websocket import handler, serve_arguments
 from tests.hub.readers import COUNT, PAD, come, fill, serving, small, subscribe
 
 TURN = 65_536
-"""What groups have wait for the end of a turn: docs/slow-consumers.md."""
+"""Bytes that groups of connections collect until the end of a turn: docs/slow-consumers.md."""
 
 
 def only(hub: Hub) -> Any:
-    """The peer of the only connection."""
+    """Return the peer of the only connection."""
     (session,) = hub.connections.values()
     return session.peer
 
@@ -62,7 +62,7 @@ async def test_client_that_is_being_closed_takes_no_more_memory(
     """While a slow consumer has time for its close frame, its queue is dropped, nothing more is
     kept for it, and it still counts as a connection.
     """
-    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # it lasts
+    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # longer than the test
     hub = Hub(announce=60.0, max_connections=1)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

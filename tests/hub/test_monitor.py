@@ -17,7 +17,7 @@ from tests.probes.serving import serving
 
 
 async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Wait for the next message of a type."""
     async with asyncio.timeout(60):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
@@ -26,7 +26,7 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 def beat(hub: Hub) -> None:
-    """Ask the only client for a sign of life."""
+    """Send a heartbeat to the only client."""
     (session,) = hub.connections.values()
     session.heartbeat.start(3_600)
     session.heartbeat._beat()
@@ -63,7 +63,7 @@ async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
     """Where the server hides its own pings, those of the hub show in row, Sample and totals."""
     monitor = rtmon.Monitor(interval=1000)
     hub = Hub()
-    # A probe of Socket.IO would know of round trips, too.
+    # Without a Socket.IO probe, which would measure round trips, too.
     where = serving(rtmon.ASGIProbe(app(hub), monitor=monitor))
     async with where as address, connect(f"ws://{address}/") as client:
         await answer(client, "welcome")

@@ -42,7 +42,7 @@ async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> 
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
-        for n in range(3):  # whose answers find room behind what was published
+        for n in range(3):  # their answers find room behind the publications
             await client.send(json.dumps({"type": "ping", "id": f"p{n}"}))
         client.transport.resume_reading()
         got = await publications(client, last=COUNT - 1)
@@ -53,7 +53,7 @@ async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> 
 
 
 class FarBroker(MemoryBroker):
-    """As one that asks another machine: what is published arrives some turns of the loop later."""
+    """A broker that delivers some turns of the loop later, as one on another machine."""
 
     async def publish(self, *args: Any, **kwargs: Any) -> Any:
         for _ in range(3):
