@@ -38,7 +38,7 @@ test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered w
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16
 	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/servers/fanout tests/feeds tests/servers/test_websockets.py \
-		tests/servers/test_admin_access.py \
+		tests/servers/test_admin_access.py tests/servers/test_drop_in.py tests/servers/test_pool.py \
 		tests/probes/websockets tests/servers/turbo/test_fast_path.py $(ARGS)
 	RTMON_STRICT= PYTHONPATH=$(OLDEST)/16 $(OLDEST)/bin/python -m pytest tests/probes/websockets $(ARGS)
 

@@ -197,7 +197,7 @@ class _Guard:
             self.listener.pump()
 
     def watch_keepalive(self) -> None:
-        """Notice that the library's keepalive fails: it tells nobody, and waits for the end.
+        """Take note that the library's keepalive has failed; the connection ends by itself.
 
         Its ``keepalive()`` is not replaced for that, because the fast path would step aside.
         """

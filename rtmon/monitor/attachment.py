@@ -33,7 +33,7 @@ FINISH_SECONDS = 10.0
 
 
 BACKOFF = Backoff(base=0.5, max=30.0)
-"""How long to wait before a sink whose failure may pass is tried again."""
+"""Backoff between attempts to reopen a sink that failed in a way that can pass."""
 
 _PASSING = frozenset(
     {
