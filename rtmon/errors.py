@@ -7,6 +7,7 @@ The hierarchy::
     ├── MissingExtra        an optional dependency is not installed (also an ImportError)
     ├── MonitorError        the Monitor cannot do this here, such as tick on a second live loop
     ├── FeedError           a feed cannot be opened or read
+    ├── QueryError          a query cannot be answered: its text or a column is wrong
     ├── ProtocolError       a message breaks the hub's protocol; carries the code sent to the peer
     ├── PortInUse           a listener could not bind (also an OSError)
     ├── FileFormatError     a file is not what rtmon writes (also a ValueError)
@@ -25,6 +26,7 @@ __all__ = [
     "OptionError",
     "PortInUse",
     "ProtocolError",
+    "QueryError",
     "RtmonError",
 ]
 
@@ -61,6 +63,23 @@ class MonitorError(RtmonError):
 
 class FeedError(RtmonError):
     """A feed cannot be opened or read."""
+
+
+class QueryError(RtmonError, ValueError):
+    """A query cannot be answered: its text has an error, or it asks for what there is not.
+
+    Args:
+        problem: what is wrong and what to do about it.
+        text: the text of the query; empty if the error is not in its text.
+        position: index in ``text`` of the character at which the error begins.
+    """
+
+    def __init__(self, problem: str, *, text: str = "", position: int = 0) -> None:
+        shown = f"{problem}\n  {text}\n  {' ' * position}^" if text else problem
+        super().__init__(shown)
+        self.problem = problem
+        self.text = text
+        self.position = position
 
 
 class ProtocolError(RtmonError):

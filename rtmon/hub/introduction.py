@@ -107,7 +107,7 @@ class Introductions:
             await self.presence.add_user(connection)
         connection.name = name or connection.name
         connection.info = connection.info if payload.info is None else payload.info
-        connection.peer.named(connection.name)
+        connection.peer.named(connection.name, connection.user)
         for place in self.registry.places(connection):
             self.join_leave.rename(place, connection.id, connection.member)
             await self.presence.join(place, connection)

@@ -206,7 +206,7 @@ class Lifecycle:
             connection.user = _checked(user, "user")
         except ProtocolError as error:
             wrong = error
-        connection.peer.named(connection.name)
+        connection.peer.named(connection.name, connection.user)
 
         def add() -> None:
             connection.welcomed = True

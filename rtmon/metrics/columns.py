@@ -269,6 +269,11 @@ CONNECTION: tuple[Column, ...] = (
         "What the application calls the connection; the peer's word, not to be trusted.",
         external=True,
     ),
+    text(
+        "user",
+        "Id of the user: the authenticated one, else what the client claims; null if neither.",
+        external=True,
+    ),
     *required(
         text(
             "role", "server or client: which end of the connection was measured.", initial="server"

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from .columns import HISTOGRAMS, SAMPLE
@@ -49,12 +49,15 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 class History:
-    """The latest Samples and Events; safe to read from other threads.
+    """The latest Samples and Events of an epoch; safe to read from other threads.
+
+    A merged Sample is of ticks whose numbers divide alike: with ``every=10`` of 1 to 10, of 11
+    to 20 and so on, wherever a reader begins, so that all readers merge the same ticks.
 
     Args:
         seconds: how many Samples of one tick to keep; an hour of seconds by default.
         coarse: how many merged Samples to keep; a day of ten-second ones by default.
-        every: how many Samples make one merged Sample.
+        every: how many ticks make one merged Sample.
         events: how many Events to keep.
     """
 
@@ -63,7 +66,7 @@ class History:
     ) -> None:
         self._lock = threading.Lock()
         self._samples: deque[Sample] = deque(maxlen=seconds)
-        self._coarse: deque[Sample] = deque(maxlen=coarse)
+        self._coarse: deque[tuple[Sample, int]] = deque(maxlen=coarse)
         self._pending: list[Sample] = []
         self._every = every
         self._events: deque[Event] = deque(maxlen=events)
@@ -75,10 +78,18 @@ class History:
             self._samples.append(sample)
             self._events.extend(events)
             self._last_events.append(self._events[-1].seq if self._events else 0)
+            if self._pending and self._bucket(sample) != self._bucket(self._pending[-1]):
+                self._merge_pending()  # of the ticks in between nothing was received
             self._pending.append(sample)
-            if len(self._pending) >= self._every:
-                self._coarse.append(merge(self._pending))
-                self._pending = []
+            if sample.seq % self._every == 0:
+                self._merge_pending()
+
+    def _bucket(self, sample: Sample) -> int:
+        return (sample.seq - 1) // self._every
+
+    def _merge_pending(self) -> None:
+        self._coarse.append((merge(self._pending), len(self._pending)))
+        self._pending = []
 
     def extend_events(self, events: Iterable[Event]) -> None:
         """Remember Events that came by themselves."""
@@ -112,7 +123,35 @@ class History:
     def coarse(self) -> list[Sample]:
         """The merged Samples, oldest first."""
         with self._lock:
-            return list(self._coarse)
+            return [sample for sample, _ in self._coarse]
+
+    def level(self, ticks: int, *, ended: bool) -> list[tuple[Sample, int]]:
+        """Samples of so many ticks each, oldest first, and how many ticks are in each.
+
+        Args:
+            ticks: 1, ``every``, or a multiple of ``every``.
+            ended: True to include the last one though its ticks are not complete, because the
+                epoch has ended.
+        """
+        with self._lock:
+            if ticks == 1:
+                return [(sample, 1) for sample in self._samples]
+            parts = list(self._coarse)
+            if ended and self._pending:
+                parts.append((merge(self._pending), len(self._pending)))
+        if ticks == self._every:
+            return parts
+        buckets = [list(group) for _, group in groupby(parts, lambda p: (p[0].seq - 1) // ticks)]
+        if buckets and not ended and buckets[-1][-1][0].seq % ticks:
+            buckets.pop()
+        return [(merge([s for s, _ in each]), sum(n for _, n in each)) for each in buckets]
+
+    def times(self, ticks: int) -> list[float]:
+        """Times of the Samples that :meth:`level` returns, but of an incomplete one."""
+        with self._lock:
+            if ticks == 1:
+                return [sample.time for sample in self._samples]
+            return [s.time for s, _ in self._coarse if s.seq % ticks == 0]
 
     def window(self, seconds: float) -> Sample | None:
         """The last so many seconds as one Sample, None before the first.
@@ -125,7 +164,7 @@ class History:
             if kept and seconds > sum(sample.elapsed for sample in kept):
                 # The last of these may hold some of the ticks that are kept singly, too.
                 end = kept[0].seq + self._every - 1
-                older = [sample for sample in self._coarse if sample.seq < end]
+                older = [sample for sample, _ in self._coarse if sample.seq < end]
                 if older:
                     kept = older + [each for each in kept if each.seq > older[-1].seq]
         chosen: list[Sample] = []

@@ -75,6 +75,7 @@ class ConnectionInfo(ConnectionValues):
 
     id: str
     name: str | None = None
+    user: str | None = None
     role: str = "server"
     state: str = "open"
     transport: str = "websocket"

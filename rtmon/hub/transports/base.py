@@ -109,10 +109,10 @@ class Peer(abc.ABC):
     async def room(self) -> None:  # noqa: B027 (a hook)
         """Wait until there is room for publishers, or the connection ends."""
 
-    def named(self, name: str) -> None:
-        """The client has said what it is called."""
+    def named(self, name: str, user: str | None) -> None:
+        """Show the client's name and user id in the connections table."""
         if self.meter is not None:
-            self.meter.name = name
+            self.meter.name, self.meter.user = name, user
 
     def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
         self, key: str, at: Position | None, *, recovered: bool | None

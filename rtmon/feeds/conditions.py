@@ -1,0 +1,229 @@
+r"""The query language: a line of text that says which rows of a table are meant.
+
+::
+
+    path:/chat rtt>200ms waiting>64KB user:ada state:closed code:1006 cause:"ping timeout"
+
+Terms stand beside each other, and all of them have to hold. A term is ``column:text`` (equal, case
+ignored; ``*`` stands for any characters), ``column:number``, or ``column`` with ``>``, ``>=``,
+``<``, ``<=`` and a number; ``column:null`` holds where the value is not known. A minus sign
+before a term turns it round. A word without a column is looked for in the texts by which people
+know a row. Text with spaces stands in double quotes, in which ``\"`` and ``\\`` stand for
+themselves.
+
+Numbers may have a unit of their column: ``us``, ``ms``, ``s``, ``min``, ``h``, ``d`` for times,
+``B``, ``KB``, ``MB``, ``GB`` (thousands) and ``KiB``, ``MiB``, ``GiB`` (1024) for bytes. A term
+about a number does not hold where the number is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from typing import Any
+
+from ..core.addresses import network
+from ..errors import QueryError
+from ..metrics.column import text as text_column
+from ..metrics.columns import TABLES, Column
+
+__all__ = ["ALIASES", "Condition", "field", "parse"]
+
+Condition = Callable[[Any], bool]
+"""Returns True for a record that is meant."""
+
+ALIASES: Mapping[str, Mapping[str, str]] = {
+    "connections": {
+        "waiting": "send_queue",
+        "code": "close_code",
+        "in": "messages_in",
+        "out": "messages_out",
+        "agent": "user_agent",
+    },
+    "events": {"reason": "detail"},
+    "channels": {},
+    "socketio": {},
+}
+"""Table → short names of its columns."""
+
+_SEARCHED = {
+    "connections": ("id", "name", "user", "remote", "path"),
+    "events": ("kind", "connection", "name", "remote", "detail"),
+    "channels": ("channel",),
+    "socketio": ("namespace", "name"),
+}
+"""Table → the columns in which a word without a column is looked for."""
+
+_ADDRESS = text_column("address", "The IPv4 address or the IPv6 /64 network of the peer.")
+
+_UNITS: Mapping[str, Mapping[str, float]] = {
+    "s": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0},
+    "B": {
+        "b": 1,
+        "kb": 10**3,
+        "mb": 10**6,
+        "gb": 10**9,
+        "kib": 2**10,
+        "mib": 2**20,
+        "gib": 2**30,
+    },
+}
+
+_TERM = re.compile(
+    r"""(?P<minus>-?)
+        (?: (?P<column>[a-z_][a-z_0-9]*) (?P<operator>:|>=|<=|>|<) )?
+        (?P<value> "(?P<quoted>(?:[^"\\]|\\.)*)" | [^\s"]+ )?
+        (?=\s|$)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"(?P<digits>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(?P<unit>[a-zµ]*)", re.IGNORECASE
+)
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ":": lambda value, bound: value == bound,
+    ">": lambda value, bound: value > bound,
+    ">=": lambda value, bound: value >= bound,
+    "<": lambda value, bound: value < bound,
+    "<=": lambda value, bound: value <= bound,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A term of a condition, and where in the text its parts begin."""
+
+    text: str
+    column: str
+    operator: str
+    value: str
+    quoted: bool
+    at: int
+    value_at: int
+
+    def error(self, problem: str, *, at: int | None = None) -> QueryError:
+        return QueryError(problem, text=self.text, position=self.at if at is None else at)
+
+
+@lru_cache(maxsize=256)  # a view asks the same at every tick
+def parse(text: str, table: str = "connections") -> Condition:
+    """Parse a condition.
+
+    Args:
+        text: the condition; one without terms holds for every row.
+        table: the table that it is about.
+
+    Raises:
+        QueryError: the text has an error; the message points at the character.
+    """
+    conditions = []
+    position = 0
+    while True:
+        position += len(text) - position - len(text[position:].lstrip())
+        if position >= len(text):
+            break
+        match = _TERM.match(text, position)
+        if match is None or match.end() == position:
+            problem = "a quote that is not closed, or one within a word"
+            raise QueryError(problem, text=text, position=position)
+        conditions.append(_condition(match, text, table))
+        position = match.end()
+    return lambda record: all(condition(record) for condition in conditions)
+
+
+def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
+    """Return the column of a name or an alias, and a function that reads it from a record.
+
+    Raises:
+        KeyError: the table has no such column.
+    """
+    if table == "connections" and name == "address":
+        return _ADDRESS, _address
+    name = ALIASES[table].get(name, name)
+    column = {column.name: column for column in TABLES[table]}[name]
+
+    def read(record: Any) -> Any:
+        return getattr(record, name)
+
+    return column, read
+
+
+def _address(record: Any) -> str | None:
+    return network(record.remote)
+
+
+def _condition(match: re.Match[str], text: str, table: str) -> Condition:
+    quoted = match["quoted"] is not None
+    value = re.sub(r"\\(.)", r"\1", match["quoted"]) if quoted else match["value"] or ""
+    term = _Term(
+        text=text,
+        column=(match["column"] or "").lower(),
+        operator=match["operator"] or "",
+        value=value,
+        quoted=quoted,
+        at=match.start() + len(match["minus"]),
+        value_at=match.start("value") if match["value"] else match.end(),
+    )
+    if not value and not quoted:
+        raise term.error("a value is missing", at=term.value_at)
+    holds = _column_condition(term, table) if term.column else _word(value, table)
+    return (lambda record: not holds(record)) if match["minus"] else holds
+
+
+def _column_condition(term: _Term, table: str) -> Condition:
+    try:
+        column, read = field(table, term.column)
+    except KeyError:
+        known = ", ".join(c.name for c in TABLES[table] if c.kind not in {"histogram", "tally"})
+        problem = f"{table} have no column {term.column!r}; there are {known}"
+        raise term.error(problem) from None
+    if term.operator == ":" and not term.quoted and term.value.lower() == "null":
+        return lambda record: read(record) is None
+    if column.kind == "text":
+        if term.operator != ":":
+            raise term.error(f"{column.name} is a text: write {column.name}:value")
+        return _text(read, term.value)
+    bound = _number(term, column)
+    compare = _COMPARE[term.operator]
+
+    def holds(record: Any) -> bool:
+        value = read(record)
+        return value is not None and compare(value, bound)
+
+    return holds
+
+
+def _text(read: Callable[[Any], Any], wanted: str) -> Condition:
+    pattern = wanted.casefold()
+    if "*" not in pattern:
+        return lambda record: (value := read(record)) is not None and value.casefold() == pattern
+    parts = "*".join(re.sub(r"([?\[])", r"[\1]", part) for part in pattern.split("*"))
+    match = re.compile(translate(parts)).match
+    return lambda record: (value := read(record)) is not None and bool(match(value.casefold()))
+
+
+def _word(word: str, table: str) -> Condition:
+    needle = word.casefold()
+    columns = [name for name in _SEARCHED[table] if any(c.name == name for c in TABLES[table])]
+
+    def holds(record: Any) -> bool:
+        texts = (getattr(record, name) for name in columns)
+        return any(text is not None and needle in text.casefold() for text in texts)
+
+    return holds
+
+
+def _number(term: _Term, column: Column) -> float:
+    match = _NUMBER.fullmatch(term.value)
+    if match is None:
+        raise term.error(f"{column.name} is a number, such as 200", at=term.value_at)
+    unit = match["unit"].lower()
+    units = _UNITS.get("s" if column.kind == "time" else column.unit, {})
+    if unit and unit not in units:
+        known = ", ".join(units) or "none"
+        at = term.value_at + match.start("unit")
+        raise term.error(f"{match['unit']!r} is no unit of {column.name}: {known}", at=at)
+    return float(match["digits"]) * units.get(unit, 1)

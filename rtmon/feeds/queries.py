@@ -1,0 +1,339 @@
+"""What a view can ask of a feed, and what it is answered: records only.
+
+A query is answered by ``await feed.query(query)``: bounded, cancellable, and never on the event
+loop of the server that is watched. Each row carries the node and the epoch that it is of, so that
+an answer can span a restart of the server, and later several servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..metrics.columns import CONNECTION, SAMPLE, TABLES, names
+from ..metrics.records import ConnectionInfo, Event
+
+__all__ = [
+    "GROUP_KEYS",
+    "LEVELS",
+    "MOST_ROWS",
+    "SERIES_COLUMNS",
+    "Capabilities",
+    "DetailAnswer",
+    "DetailQuery",
+    "Gap",
+    "Group",
+    "GroupAnswer",
+    "GroupKey",
+    "GroupQuery",
+    "Query",
+    "Row",
+    "RowsAnswer",
+    "RowsQuery",
+    "SeriesAnswer",
+    "SeriesQuery",
+    "Source",
+    "Table",
+]
+
+LEVELS = (1, 10, 60)
+"""Resolutions of a series: how many ticks one point stands for."""
+
+MOST_ROWS = 50_000
+"""Rows of an answer at most, whatever the query asks for."""
+
+SERIES_COLUMNS: tuple[str, ...] = tuple(
+    column.name
+    for column in SAMPLE
+    if column.kind in {"counter", "gauge"} and column.name not in {"seq", "elapsed"}
+)
+"""Columns that a series can have: counters, gauges and quantiles of the samples table."""
+
+Table = Literal["connections", "events", "channels", "socketio"]
+"""Tables that a :class:`RowsQuery` can ask for."""
+
+GroupKey = Literal["path", "user", "address", "transport"]
+"""What connections can be grouped by; ``address`` is the IPv4 address or the IPv6 /64 network."""
+
+GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesQuery:
+    """How columns of the samples table went over a range of time.
+
+    Attributes:
+        columns: names out of :data:`SERIES_COLUMNS`; all of them if empty.
+        since: begin of the range, Unix seconds of the server's wall clock; None for all there is.
+        until: end of the range; None for now.
+        level: ticks for each point, one of :data:`LEVELS`; None for the finest that gives at
+            most ``points`` points, or the coarsest there is.
+        points: how many points are wanted at most when ``level`` is None.
+        merge: True for one point that stands for the whole range, with exact quantiles.
+        node: the server process; None for the only one.
+    """
+
+    columns: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    level: int | None = None
+    points: int = 2000
+    merge: bool = False
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsQuery:
+    """Rows of a table that meet a condition, in an order, from a row on.
+
+    Attributes:
+        table: see :data:`Table`.
+        where: a condition in the query language, see :mod:`rtmon.feeds.conditions`; "" for all.
+        sort: the column to sort by; rows in which it is null come last in either order. ""
+            for the order in which the source has them.
+        descending: True for the greatest first.
+        offset: how many rows to leave out at the start.
+        limit: how many rows at most.
+        since: leave out events and closed connections before this time, Unix seconds.
+        until: leave out events and connections opened after this time.
+        node: the server process; None for the only one.
+    """
+
+    table: Table = "connections"
+    where: str = ""
+    sort: str = ""
+    descending: bool = True
+    offset: int = 0
+    limit: int = 100
+    since: float | None = None
+    until: float | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupQuery:
+    """Connections by path, user, address or transport, with sums.
+
+    Attributes:
+        by: see :data:`GroupKey`.
+        where: a condition in the query language; "" for all connections.
+        sort: ``open``, ``closed``, ``key`` or a column of :attr:`Group.sums`.
+        descending: True for the greatest first.
+        limit: how many groups at most; the others are summed in :attr:`GroupAnswer.others`.
+        node: the server process; None for the only one.
+    """
+
+    by: GroupKey
+    where: str = ""
+    sort: str = "open"
+    descending: bool = True
+    limit: int = 100
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailQuery:
+    """Everything that is known of one connection.
+
+    Asking for an open connection makes a live source measure it more closely for a minute.
+
+    Attributes:
+        connection: its id.
+        epoch: the epoch that the id is of; None for the newest.
+        node: the server process; None for the only one.
+    """
+
+    connection: str
+    epoch: str | None = None
+    node: str | None = None
+
+
+Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an answer is as of: the newest tick that it includes.
+
+    Attributes:
+        node: name of the server process; "" before it is known.
+        epoch: the epoch of that tick; "" before the first.
+        seq: its number; 0 before the first.
+        time: when it was, Unix seconds; 0.0 before the first.
+    """
+
+    node: str = ""
+    epoch: str = ""
+    seq: int = 0
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A stretch of time of which there are no numbers.
+
+    Attributes:
+        since: begin, Unix seconds.
+        until: end, Unix seconds.
+        reason: why, in words, such as "the server restarted".
+    """
+
+    since: float
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesAnswer:
+    """A series, column by column, oldest point first.
+
+    Attributes:
+        source: what it is as of.
+        level: ticks that one point stands for; 0 if the range was merged into one point.
+        epochs: for each point its epoch.
+        seqs: for each point the number of the last tick in it.
+        times: for each point the time of that tick, Unix seconds.
+        elapsed: for each point the seconds that it stands for; rates divide by it.
+        ticks: for each point how many ticks are in it; fewer than ``level`` at an end of an
+            epoch, or where the source began to watch in between.
+        columns: for each column asked for a list with the value of each point.
+        gaps: stretches within the range without numbers.
+    """
+
+    source: Source
+    level: int
+    epochs: Sequence[str]
+    seqs: Sequence[int]
+    times: Sequence[float]
+    elapsed: Sequence[float]
+    ticks: Sequence[int]
+    columns: Mapping[str, Sequence[float | None]]
+    gaps: Sequence[Gap] = ()
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table, and which server process and epoch it is of."""
+
+    node: str
+    epoch: str
+    record: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsAnswer:
+    """Rows of a table.
+
+    Attributes:
+        source: what they are as of.
+        table: see :data:`Table`.
+        rows: the rows asked for.
+        total: how many rows meet the condition.
+        kept: how many closed connections or events the source remembers.
+        forgotten: how many it has forgotten; None if it cannot say.
+    """
+
+    source: Source
+    table: Table
+    rows: Sequence[Row]
+    total: int
+    kept: int = 0
+    forgotten: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Connections that have a path, user, address or transport in common.
+
+    Attributes:
+        key: what they have in common; None for those of which it is not known.
+        open: how many are open.
+        closed: how many of those remembered are closed.
+        sums: counter columns and ``send_queue`` of the connections table, added up; null if
+            it is known of none.
+        greatest: the greatest ``rtt`` and ``queue_age`` of the open ones; null if none is known.
+    """
+
+    key: str | None
+    open: int
+    closed: int
+    sums: Mapping[str, int | None]
+    greatest: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAnswer:
+    """Groups of connections.
+
+    Attributes:
+        source: what they are as of.
+        groups: the groups asked for.
+        total: how many groups there are.
+        others: the groups past the limit as one, its key None; None if there are none.
+    """
+
+    source: Source
+    groups: Sequence[Group]
+    total: int
+    others: Group | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailAnswer:
+    """Everything that is known of one connection.
+
+    Attributes:
+        source: what it is as of.
+        info: its row in the connections table; None if the source does not know the connection.
+        events: the Events about it, oldest first.
+        series: its numbers over time, empty unless it was looked at or among the most notable.
+        headers: the request headers of its handshake, redacted; None if not known.
+        rooms: the channels and rooms of the hub that it is in; None if there is no hub.
+        frames: its last frames, oldest first, one line each; None if not known.
+        missing: why a part is not known, in words: part → reason.
+    """
+
+    source: Source
+    info: ConnectionInfo | None
+    events: Sequence[Event] = ()
+    series: SeriesAnswer | None = None
+    headers: Sequence[tuple[str, str]] | None = None
+    rooms: Sequence[str] | None = None
+    frames: Sequence[str] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a source can answer.
+
+    Attributes:
+        live: True if new ticks come.
+        levels: resolutions of its series, out of :data:`LEVELS`.
+        tables: tables that it has rows of.
+        details: True if it can be asked for one connection's series, headers, rooms and frames.
+        replay: True if its time can be moved: it holds what has been, rather than what is.
+        since: the time of its oldest numbers, Unix seconds; None if it has none.
+        limits: what it cannot answer, and why, one sentence each.
+    """
+
+    live: bool
+    levels: Sequence[int] = LEVELS
+    tables: Sequence[Table] = ("connections", "events", "channels", "socketio")
+    details: bool = False
+    replay: bool = False
+    since: float | None = None
+    limits: Sequence[str] = ()
+
+
+CONNECTION_COLUMNS = names(CONNECTION)
+"""Columns of the connections table, the derived ones included."""
+
+TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    table: names(TABLES[table]) for table in ("connections", "events", "channels", "socketio")
+}
+"""Columns of each table that can be sorted by and named in a condition."""
