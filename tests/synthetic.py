@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
-from rtmon.feeds.feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from rtmon.feeds import memory
+from rtmon.feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from rtmon.feeds.queries import Capabilities, Query
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
+from rtmon.metrics.history import History
 from rtmon.metrics.records import (
     ChannelInfo,
     ConnectionInfo,
@@ -210,6 +214,23 @@ class SyntheticFeed(Feed):
 
     def socketio(self) -> list[SocketIOInfo]:
         return []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(live=self._live)
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
+        return lambda: None
+
+    async def answer(self, query: Query) -> Answer:
+        history = History()
+        for sample in self._samples:
+            history.add(sample)
+        history.extend_events(self._events)
+        epoch = memory.Epoch(
+            node="web-1", epoch=self.epoch, history=history, connections=self._rows
+        )
+        return memory.answer(query, memory.Memory(epochs=[epoch]))
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._rows, query)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 from ..metrics.records import (
     ChannelInfo,
@@ -14,6 +14,18 @@ from ..metrics.records import (
     Sample,
     Snapshot,
     SocketIOInfo,
+)
+from .queries import (
+    Capabilities,
+    DetailAnswer,
+    DetailQuery,
+    GroupAnswer,
+    GroupQuery,
+    Query,
+    RowsAnswer,
+    RowsQuery,
+    SeriesAnswer,
+    SeriesQuery,
 )
 
 __all__ = ["ConnectionPage", "ConnectionQuery", "Feed", "FeedState", "FeedStatus", "select"]
@@ -26,6 +38,10 @@ FeedState = Literal["connecting", "live", "disconnected", "closed"]
 * ``disconnected``: what is shown is the last that was received; the feed tries again.
 * ``closed``: ended for good; what is shown stays the last that was received.
 """
+
+
+Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer
+"""What a query is answered with: each kind of query has its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +93,11 @@ class ConnectionPage:
 
 
 class Feed(abc.ABC):
-    """A source of Samples, Events and the connections table.
+    """A source of Samples, Events and tables. Start it on a running loop, then read.
 
-    Start it on a running loop, then read: every other method is synchronous, answers from
-    memory and never raises for want of data.
+    It has two halves. The live half is synchronous, answers from memory and never raises for
+    want of data. The query half is :meth:`query`: awaited, bounded, and never answered on the
+    event loop of the server that is watched.
     """
 
     @abc.abstractmethod
@@ -123,6 +140,40 @@ class Feed(abc.ABC):
     @abc.abstractmethod
     def socketio(self) -> list[SocketIOInfo]:
         """What a Socket.IO server did, by namespace, event, room; none where there is none."""
+
+    @property
+    @abc.abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this source can answer."""
+
+    @abc.abstractmethod
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
+        """Call a function with every new Sample, on the loop; returns a function that ends this.
+
+        The function must not block.
+        """
+
+    @overload
+    async def query(self, query: SeriesQuery) -> SeriesAnswer: ...
+    @overload
+    async def query(self, query: RowsQuery) -> RowsAnswer: ...
+    @overload
+    async def query(self, query: GroupQuery) -> GroupAnswer: ...
+    @overload
+    async def query(self, query: DetailQuery) -> DetailAnswer: ...
+
+    async def query(self, query: Query) -> Answer:
+        """Answer a query.
+
+        Raises:
+            QueryError: the query is wrong, or asks for what this source does not have.
+            FeedError: the source did not answer.
+        """
+        return await self.answer(query)
+
+    @abc.abstractmethod
+    async def answer(self, query: Query) -> Answer:
+        """Answer a query of any kind; what :meth:`query` calls."""
 
     @abc.abstractmethod
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:

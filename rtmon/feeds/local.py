@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from . import memory
+from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from .queries import Capabilities, Query
 
 if TYPE_CHECKING:
     from ..metrics.interfaces import TickSource
@@ -78,6 +82,41 @@ class LocalFeed(Feed):
 
     def socketio(self) -> list[SocketIOInfo]:
         return self._collector.socketio()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(live=True, details=True, since=self._memory().since)
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
+        return self._monitor.listen(lambda tick: listener(tick.sample))
+
+    async def answer(self, query: Query) -> Answer:
+        # On a thread, as this may be the event loop that is measured.
+        return await asyncio.to_thread(self.answer_now, query)
+
+    def answer_now(self, query: Query) -> Answer:
+        """Answer a query on the calling thread.
+
+        Raises:
+            QueryError: the query is wrong.
+        """
+        return memory.answer(query, self._memory())
+
+    def _memory(self) -> memory.Memory:
+        collector = self._collector
+        snapshot = collector.published()
+        epoch = memory.Epoch(
+            node=collector.node,
+            epoch=collector.epoch,
+            history=collector.history,
+            connections=collector.connections(),
+        )
+        return memory.Memory(
+            epochs=[epoch],
+            channels=collector.channels(),
+            socketio=collector.socketio(),
+            closed=snapshot.closed if snapshot else 0,
+        )
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._collector.connections(), query)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..metrics.history import History
 from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
-from .feed import ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from . import memory
+from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from .queries import Capabilities, DetailQuery, Query, SeriesQuery
 
 __all__ = ["Still"]
 
@@ -25,6 +32,24 @@ class Still(Feed):
         self._socketio = feed.socketio()
         everything = ConnectionQuery(state=None, limit=None)
         self._connections = list(feed.connections(everything).rows)
+        history = History()
+        for sample in self._samples:
+            history.add(sample)
+        history.extend_events(self._events)
+        epoch = self._snapshot.epoch if self._snapshot else ""
+        self._memory = memory.Memory(
+            epochs=[
+                memory.Epoch(
+                    node=feed.status.node,
+                    epoch=epoch,
+                    history=history,
+                    connections=self._connections,
+                )
+            ],
+            channels=self._channels,
+            socketio=self._socketio,
+            closed=self._snapshot.closed if self._snapshot else 0,
+        )
 
     async def start(self) -> None:
         """Nothing to do."""
@@ -56,6 +81,23 @@ class Still(Feed):
 
     def socketio(self) -> list[SocketIOInfo]:
         return self._socketio
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self._feed.capabilities, live=False)
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:  # noqa: ARG002
+        """Return at once: there is never a new Sample."""
+        return lambda: None
+
+    async def answer(self, query: Query) -> Answer:
+        """Answer as of this feed's moment; details of a connection are as of now."""
+        if isinstance(query, SeriesQuery):
+            until = self._now if query.until is None else min(query.until, self._now)
+            return await self._feed.query(replace(query, until=until))
+        if isinstance(query, DetailQuery):
+            return await self._feed.query(query)
+        return await asyncio.to_thread(memory.answer, query, self._memory)
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._connections, query)

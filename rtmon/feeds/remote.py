@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
@@ -17,14 +18,18 @@ from ..core import option_checks
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FeedError, OptionError
-from ..metrics.history import History
-from .feed import ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
+from . import memory
+from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
+from .queries import Capabilities, DetailAnswer, DetailQuery, Query, SeriesQuery
+from .received import Received
+from .requests import FEATURE, Coarse, Requests
 from .wire import PIECE_BYTES, Decoder
 
 if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
     from ..metrics.records import (
         ChannelInfo,
-        ConnectionInfo,
         Event,
         Sample,
         Snapshot,
@@ -35,8 +40,13 @@ __all__ = ["RemoteFeed", "admin_url"]
 
 logger = logging.getLogger("rtmon")
 
-CLOSED_KEPT = 1000
-"""Closed connections remembered, as many as a Monitor keeps."""
+OLDER_SERVER = (
+    "the server runs an older rtmon, which tells no more of a connection than its row, and nothing "
+    "of longer than an hour ago"
+)
+
+DETAILS = ("series", "headers", "rooms", "frames")
+"""Parts of a DetailAnswer that only the server knows."""
 
 
 def admin_url(address: str) -> str:
@@ -93,15 +103,12 @@ class RemoteFeed(Feed):
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock
         self._rng = random.Random()
-        self._history = History()
-        self._rows: OrderedDict[str, ConnectionInfo] = OrderedDict()
-        self._staged: OrderedDict[str, ConnectionInfo] | None = None
-        self._channels: list[ChannelInfo] = []
-        self._socketio: list[SocketIOInfo] = []
-        self._snapshot: Snapshot | None = None
-        self._node = ""
-        self._epoch = ""
-        self._interval = 1.0
+        self._received = Received()
+        self._requests = Requests()
+        self._decoder = Decoder()
+        self._coarse_of = ""  # the epoch whose merged Samples were asked for
+        self._listeners: dict[object, Callable[[Sample], None]] = {}
+        self._connection: ClientConnection | None = None
         self._state: FeedState = "connecting"
         self._detail = ""
         self._since = 0.0
@@ -140,10 +147,10 @@ class RemoteFeed(Feed):
         state, detail = self._state, self._detail
         if state == "live" and self._heard is not None:
             silent = self._clock.monotonic() - self._heard[0]
-            if silent > 3 * self._interval + 1:
+            if silent > 3 * self._received.interval + 1:
                 state, detail = "disconnected", f"nothing heard for {silent:.0f} s"
         return FeedStatus(
-            state=state, source=self.url, detail=detail, since=self._since, node=self._node
+            state=state, source=self.url, detail=detail, since=self._since, node=self._received.node
         )
 
     def now(self) -> float:
@@ -153,25 +160,88 @@ class RemoteFeed(Feed):
         return time + self._clock.monotonic() - at
 
     def latest(self) -> Sample | None:
-        return self._history.latest()
+        return self._received.history.latest()
 
     def snapshot(self) -> Snapshot | None:
-        return self._snapshot
+        return self._received.snapshot
 
     def samples(self, since: int = 0) -> list[Sample]:
-        return self._history.samples(since)
+        return self._received.history.samples(since)
 
     def events(self, since: int = 0) -> list[Event]:
-        return self._history.events(since)
+        return self._received.history.events(since)
 
     def channels(self) -> list[ChannelInfo]:
-        return self._channels
+        return self._received.channels
 
     def socketio(self) -> list[SocketIOInfo]:
-        return self._socketio
+        return self._received.socketio
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
-        return select(list(self._rows.values()), query)
+        return select(self._received.connections, query)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        since = self._received.memory().since
+        if self._can_ask or self._heard is None:
+            return Capabilities(live=True, details=True, since=since)
+        return Capabilities(live=True, since=since, limits=[OLDER_SERVER])
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
+        key = object()
+        self._listeners[key] = listener
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    async def answer(self, query: Query) -> Answer:
+        if isinstance(query, SeriesQuery) and self._lacks(query):
+            await self._fetch_coarse()
+        answer = await asyncio.to_thread(memory.answer, query, self._received.memory())
+        if isinstance(query, DetailQuery) and query.epoch in {None, self._received.epoch}:
+            return await self._ask_detail(query, cast("DetailAnswer", answer))
+        return answer
+
+    async def _ask_detail(self, query: DetailQuery, known: DetailAnswer) -> DetailAnswer:
+        """Ask the server for what it measures of a connection; else say why that is missing."""
+        if not self._can_ask:
+            why = OLDER_SERVER if self._connection is not None else "the server is away"
+            return replace(known, missing=dict.fromkeys(DETAILS, why))
+        query = replace(query, epoch=self._received.epoch)
+        answer = await self._requests.ask(query, DetailAnswer, self._send)
+        return answer if answer.info is not None else known
+
+    def _lacks(self, query: SeriesQuery) -> bool:
+        """Return True if the server may have older Samples that the query asks for."""
+        first = self._received.history.first()
+        if first is None or first.seq == 1 or self._coarse_of == self._received.epoch:
+            return False
+        return query.since is None or query.since < first.time - first.elapsed
+
+    async def _fetch_coarse(self) -> None:
+        """Ask the server for its merged Samples, once an epoch: they are many."""
+        history, first = self._received.history, self._received.history.first()
+        if not self._can_ask or first is None:
+            return
+        epoch, before = self._received.epoch, Coarse(before=first.seq)
+        rows = await self._requests.ask(before, list[tuple[int, list[Any]]], self._send)
+        samples = self._decoder.samples(row for _, row in rows)
+        history.add_older([(s, ticks) for s, (ticks, _) in zip(samples, rows, strict=True)])
+        self._coarse_of = epoch
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._connection is not None and FEATURE in self._received.features
+
+    async def _send(self, text: str) -> None:
+        if self._connection is None:
+            raise FeedError("the connection to the server was lost")
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as exc:
+            raise FeedError(f"the connection to the server was lost: {exc}") from exc
 
     def _set(self, state: FeedState, detail: str) -> None:
         if state != self._state:
@@ -204,10 +274,10 @@ class RemoteFeed(Feed):
             await asyncio.sleep(delay)
 
     async def _read(self) -> None:
-        latest = self._history.latest()
+        latest = self._received.history.latest()
         since = f"?since={latest.epoch}:{latest.seq}" if latest else ""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
-        decoder = Decoder()
+        self._decoder = Decoder()
         async with connect(
             f"{self.url}/feed{since}",
             additional_headers=headers,
@@ -218,58 +288,36 @@ class RemoteFeed(Feed):
             close_timeout=1,
             proxy=None,
         ) as connection:
-            async for data in connection:
-                self._receive(decoder.message(data))
+            self._connection = connection
+            try:
+                async for data in connection:
+                    if isinstance(data, bytes):
+                        self._requests.receive(data)
+                    else:
+                        self._receive(self._decoder.message(data))
+            finally:
+                self._connection = None
+                self._requests.lose()
 
     def _receive(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "hello":
-            if message["reset"] or message["epoch"] != self._epoch:
-                self._history.clear()
-            self._node, self._epoch = message["node"], message["epoch"]
-            self._interval = message["interval"]
-            self._staged = OrderedDict()
-            self._channels, self._socketio = [], []
+            self._received.hello(message)
         elif kind == "history":
-            self._receive_history(message)
+            if self._received.piece(message):
+                latest = self._received.history.latest()
+                if latest is not None:
+                    self._hear(latest)
+                self._complete.set()
         elif kind == "tick":
-            sample: Sample = message["sample"]
-            self._history.add(sample, message["events"])
-            self._put(self._rows, message["connections"])
-            self._channels = message.get("channels", [])
-            self._socketio = message.get("socketio", [])
-            self._snapshot = message["totals"]
+            sample = self._received.tick(message)
             self._hear(sample)
-
-    def _receive_history(self, message: dict[str, Any]) -> None:
-        for sample in message.get("samples", ()):
-            self._history.add(sample)
-        known = self._history.last_event()
-        self._history.extend_events(e for e in message.get("events", ()) if e.seq > known)
-        if self._staged is None:
-            self._staged = OrderedDict()
-        self._put(self._staged, message.get("connections", ()))
-        self._channels += message.get("channels", ())
-        self._socketio += message.get("socketio", ())
-        if message["done"]:
-            self._rows, self._staged = self._staged, None
-            self._snapshot = message["totals"] or self._snapshot
-            latest = self._history.latest()
-            if latest is not None:
-                self._hear(latest)
-            self._complete.set()
+            for listener in list(self._listeners.values()):
+                try:
+                    listener(sample)
+                except Exception:  # a listener must not stop the feed
+                    logger.exception("a listener of a feed failed")
 
     def _hear(self, sample: Sample) -> None:
         self._heard = (self._clock.monotonic(), sample.time)
         self._set("live", "")
-
-    @staticmethod
-    def _put(rows: OrderedDict[str, ConnectionInfo], changed: list[ConnectionInfo]) -> None:
-        for row in changed:
-            if row.state == "closed":
-                rows.pop(row.id, None)  # closed ones are kept in the order in which they ended
-            rows[row.id] = row
-        if len(rows) > CLOSED_KEPT:
-            closed = [row.id for row in rows.values() if row.state == "closed"]
-            for gone in closed[: max(0, len(closed) - CLOSED_KEPT)]:
-                del rows[gone]

@@ -23,7 +23,7 @@ from .queries import (
     Source,
 )
 
-__all__ = ["Memory", "groups", "rows"]
+__all__ = ["Remembered", "check_slice", "groups", "rows"]
 
 SUMS: tuple[str, ...] = (
     *(column.name for column in CONNECTION if column.kind == "counter"),
@@ -43,14 +43,16 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Remembered:
     """How much a source remembers of a table: see :class:`rtmon.feeds.queries.RowsAnswer`."""
 
     kept: int = 0
     forgotten: int | None = None
 
 
-def rows(query: RowsQuery, source: Source, table: Iterable[Row], memory: Memory) -> RowsAnswer:
+def rows(
+    query: RowsQuery, source: Source, table: Iterable[Row], remembered: Remembered
+) -> RowsAnswer:
     """Filter, sort and cut the rows of a table.
 
     Raises:
@@ -68,8 +70,8 @@ def rows(query: RowsQuery, source: Source, table: Iterable[Row], memory: Memory)
         table=query.table,
         rows=chosen,
         total=len(kept),
-        kept=memory.kept,
-        forgotten=memory.forgotten,
+        kept=remembered.kept,
+        forgotten=remembered.forgotten,
     )
 
 

@@ -5,7 +5,8 @@ A server sends, in this order:
 ``hello``
     ``protocol`` (1), ``node``, ``epoch``, ``interval`` (seconds between ticks), ``columns``
     (table → names, the order of every row that follows) and ``reset``: whether what the reader
-    remembers is of another epoch and has to be forgotten.
+    remembers is of another epoch; ``features``: what the server can be asked for besides, see
+    :mod:`.requests`.
 ``history``
     Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections``, ``channels``
     and ``socketio``, each a list of rows. The last piece has ``done: true``.
@@ -48,6 +49,7 @@ __all__ = [
     "encode_history",
     "encode_tick",
     "parse_since",
+    "sample_row",
 ]
 
 PROTOCOL = 1
@@ -78,7 +80,14 @@ def _rows(tables: Mapping[str, Iterable[Any]]) -> dict[str, list[list[Any]]]:
     return {table: [_row(table, each) for each in records] for table, records in tables.items()}
 
 
-def encode_hello(*, node: str, epoch: str, interval: float, reset: bool) -> bytes:
+def sample_row(sample: Sample) -> list[Any]:
+    """A Sample as a row."""
+    return _row("samples", sample)
+
+
+def encode_hello(
+    *, node: str, epoch: str, interval: float, reset: bool, features: Sequence[str] = ()
+) -> bytes:
     """The first message of a feed."""
     return _encode(
         {
@@ -89,6 +98,7 @@ def encode_hello(*, node: str, epoch: str, interval: float, reset: bool) -> byte
             "interval": interval,
             "columns": _COLUMNS,
             "reset": reset,
+            "features": features,
         }
     )
 
@@ -218,6 +228,17 @@ class Decoder:
                 f"{PROTOCOL}: use the same release of rtmon at both ends"
             )
         self._columns = hello.columns
+
+    def samples(self, rows: Iterable[Sequence[Any]]) -> list[Sample]:
+        """Rows of the samples table as Samples.
+
+        Raises:
+            FeedError: they are of another form.
+        """
+        try:
+            return [self._record("samples", row) for row in rows]
+        except (ValueError, TypeError, KeyError) as exc:
+            raise FeedError(f"this does not look like a feed of rtmon's: {exc}") from exc
 
     def _rows(self, message: dict[str, Any]) -> None:
         for table in _RECORDS:

@@ -101,19 +101,31 @@ class History:
         with self._lock:
             return self._events[-1].seq if self._events else 0
 
-    def clear(self) -> None:
-        """Forget everything, as when another epoch begins."""
+    def add_older(self, merged: Sequence[tuple[Sample, int]]) -> None:
+        """Remember merged Samples of before the first that is known.
+
+        Args:
+            merged: oldest first, each with how many ticks are in it. The last one may hold ticks
+                that are known: it takes the place of what was merged of these alone.
+        """
         with self._lock:
-            self._samples.clear()
-            self._last_events.clear()
-            self._coarse.clear()
-            self._pending.clear()
-            self._events.clear()
+            older = list(merged)
+            while older and self._coarse and self._coarse[0][0].seq < older[-1][0].seq:
+                older.pop()
+            if older and self._coarse and self._coarse[0][0].seq == older[-1][0].seq:
+                self._coarse.popleft()
+            room = (self._coarse.maxlen or 0) - len(self._coarse)
+            self._coarse.extendleft(reversed(older[max(0, len(older) - room) :]))
 
     def latest(self) -> Sample | None:
         """The newest Sample, None before the first."""
         with self._lock:
             return self._samples[-1] if self._samples else None
+
+    def first(self) -> Sample | None:
+        """The oldest Sample of one tick, None before the first."""
+        with self._lock:
+            return self._samples[0] if self._samples else None
 
     def samples(self, since: int = 0) -> list[Sample]:
         """Samples with ``seq > since``, oldest first."""

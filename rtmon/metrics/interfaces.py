@@ -118,6 +118,9 @@ class TickSource(Protocol):
     def snapshot(self) -> Snapshot:
         """Return the totals since the Monitor began."""
 
+    def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
+        """Call a function with every tick, on the loop; returns a function that ends this."""
+
 
 class Sink(Protocol):
     """Receives every tick. ``write`` and ``close`` run on the sink's own thread."""

@@ -26,7 +26,9 @@ from ..core.guarded_connection import waiting
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire
+from ..feeds.requests import FEATURE
 from . import listening
+from .feed_requests import answer_requests
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -228,7 +230,7 @@ class Admin(listening.Serving):
             while held:
                 await connection.send(held.popleft(), text=True)
             self._watchers[connection] = None
-            await connection.wait_closed()
+            await answer_requests(connection, self.monitor)
         except ConnectionClosed:
             pass  # a watcher that goes away is nothing to speak of
         finally:
@@ -249,6 +251,7 @@ class Admin(listening.Serving):
             epoch=collector.epoch,
             interval=self.monitor.interval,
             reset=bool(epoch) and not resumed,
+            features=(FEATURE,),
         )
         yield from wire.encode_history(
             samples=samples,

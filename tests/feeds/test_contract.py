@@ -2,81 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-
 import pytest
 
-from rtmon import Hub, Monitor, open_feed, serve_admin
-from rtmon.feeds import ConnectionQuery, Feed
-from rtmon.feeds.local import LocalFeed
-from rtmon.feeds.remote import RemoteFeed
+from rtmon import Hub
+from rtmon.feeds import ConnectionQuery
 from rtmon.metrics.histogram import HistogramRecorder
-from rtmon.metrics.meter import Ending, Meter
-from rtmon.testing import until
-
-
-@dataclass
-class Rig:
-    """A Monitor, a Feed of it, and a way to have the Feed hear of the last tick."""
-
-    monitor: Monitor
-    feed: Feed
-
-    async def tick(self) -> None:
-        seq = self.monitor.tick().sample.seq
-        await until(lambda: (latest := self.feed.latest()) is not None and latest.seq >= seq)
-
-    def connection(self, name: str | None = None, **counts: int) -> Meter:
-        meter = self.monitor.collector.meter()
-        meter.name = name
-        meter.path = f"/{name}"
-        self.monitor.connection_opened(meter)
-        for counter, amount in counts.items():
-            setattr(meter, counter, amount)
-        return meter
-
-
-async def _ready(rig: Rig) -> None:
-    await rig.feed.start()
-    await rig.feed.start()
-    if isinstance(rig.feed, RemoteFeed):
-        await rig.feed.complete()
-
-
-@asynccontextmanager
-async def _local() -> AsyncIterator[Rig]:
-    monitor = Monitor(interval=1000, node="n")
-    feed = open_feed(monitor)
-    assert isinstance(feed, LocalFeed)
-    yield Rig(monitor, feed)
-    await feed.aclose()
-    monitor.close()
-
-
-@asynccontextmanager
-async def _remote() -> AsyncIterator[Rig]:
-    monitor = Monitor(interval=1000, node="n")
-    async with serve_admin(monitor, port=0) as admin:
-        feed = open_feed(admin.url)
-        assert isinstance(feed, RemoteFeed)
-        yield Rig(monitor, feed)
-        await feed.aclose()
-        await until(lambda: admin.watchers == 0)
-    monitor.close()
-
-
-@pytest.fixture(params=[_local, _remote], ids=["local", "remote"])
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """A rig of each kind."""
-    async with request.param() as rig:
-        yield rig
+from rtmon.metrics.meter import Ending
+from tests.feeds.rigs import Rig, ready
 
 
 async def test_before_anything_has_come_it_answers_empty(rig: Rig) -> None:
     """A feed that has heard nothing has nothing, and raises nothing."""
-    await _ready(rig)
+    await ready(rig)
     assert rig.feed.latest() is None
     assert rig.feed.snapshot() is None
     assert rig.feed.samples() == []
@@ -90,7 +27,7 @@ async def test_it_has_what_was_before_it_was_started(rig: Rig) -> None:
     rig.connection("ada", messages_in=3)
     rig.monitor.tick()
     rig.monitor.tick()
-    await _ready(rig)
+    await ready(rig)
     assert [sample.seq for sample in rig.feed.samples()] == [1, 2]
     assert [event.kind for event in rig.feed.events()] == ["opened"]
     (row,) = rig.feed.connections().rows
@@ -99,7 +36,7 @@ async def test_it_has_what_was_before_it_was_started(rig: Rig) -> None:
 
 async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
     """Samples, events, rows and totals are the Monitor's: hostile names, nulls, large numbers."""
-    await _ready(rig)
+    await ready(rig)
     name = "<img src=x onerror=alert(1)>\u2028\x00"
     meter = rig.connection(name, messages_in=1, bytes_in=2**52 + 1)
     rig.monitor.collector.rtt(meter, 0.0123)
@@ -120,7 +57,7 @@ async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
 
 async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
     """What no probe of the server knows, histograms too, is null in Samples and totals."""
-    await _ready(rig)
+    await ready(rig)
     rig.monitor.connection_opened(rig.monitor.collector.meter(probe="asgi"))
     await rig.tick()
     await rig.tick()
@@ -139,7 +76,7 @@ async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
 
 async def test_since_gives_only_what_is_new(rig: Rig) -> None:
     """A view can ask for what it does not have yet."""
-    await _ready(rig)
+    await ready(rig)
     for _ in range(3):
         rig.connection()
         await rig.tick()
@@ -149,7 +86,7 @@ async def test_since_gives_only_what_is_new(rig: Rig) -> None:
 
 async def test_its_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> None:
     """The status follows: live with a tick, closed when closed, and what was read stays."""
-    await _ready(rig)
+    await ready(rig)
     await rig.tick()
     assert rig.feed.status.state == "live"
     assert rig.feed.status.node == "n"
@@ -161,7 +98,7 @@ async def test_its_status_is_live_while_ticks_come_and_closed_after(rig: Rig) ->
 
 async def test_now_is_the_servers_clock(rig: Rig) -> None:
     """A view's clock agrees with the newest Sample's label."""
-    await _ready(rig)
+    await ready(rig)
     await rig.tick()
     latest = rig.feed.latest()
     assert latest is not None
@@ -191,7 +128,7 @@ async def test_the_table_is_filtered_sorted_and_cut(
     rig.connection("carl", messages_in=3)
     rig.monitor.connection_closed(rig.connection("dora"), Ending(close_code=1000))
     rig.monitor.tick()
-    await _ready(rig)
+    await ready(rig)
     page = rig.feed.connections(query)
     assert [row.name for row in page.rows] == names
     by_state = {None: 4, "closed": 1, "open": 3}
@@ -200,7 +137,7 @@ async def test_the_table_is_filtered_sorted_and_cut(
 
 async def test_a_row_that_changed_replaces_the_old_one(rig: Rig) -> None:
     """The table has one row a connection, the newest."""
-    await _ready(rig)
+    await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()
     meter.messages_in += 7
@@ -217,7 +154,7 @@ async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
     stats = hub._parts.broadcast.stats["room:<b>"]
     stats.published = 3
     stats.took(0.25)
-    await _ready(rig)
+    await ready(rig)
     for _ in range(2):
         stats.published += 1
         await rig.tick()

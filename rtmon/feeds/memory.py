@@ -1,0 +1,164 @@
+"""Answers from what a feed has in memory: the one implementation for all feeds that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..metrics.history import History
+from ..metrics.records import ChannelInfo, ConnectionInfo, SocketIOInfo
+from . import rows, series
+from .queries import (
+    DetailAnswer,
+    DetailQuery,
+    GroupAnswer,
+    GroupQuery,
+    Query,
+    Row,
+    RowsAnswer,
+    RowsQuery,
+    SeriesAnswer,
+    SeriesQuery,
+    Source,
+)
+
+__all__ = ["RESTARTED", "Epoch", "Memory", "answer", "ended_with_server"]
+
+RESTARTED = "server restarted"
+"""Cause of the end of connections that were open when the server ended without a word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What is in memory of one epoch.
+
+    Attributes:
+        node: the server process.
+        epoch: its name; "" before the first tick.
+        history: its Samples and Events.
+        connections: rows of the connections table.
+        ended: True if another epoch has begun since.
+    """
+
+    node: str
+    epoch: str
+    history: History
+    connections: Sequence[ConnectionInfo]
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is in memory: epochs, oldest first, and the tables that have only a present state."""
+
+    epochs: Sequence[Epoch]
+    channels: Sequence[ChannelInfo] = ()
+    socketio: Sequence[SocketIOInfo] = ()
+    closed: int = 0
+    """Connections that have ended in the last epoch, whether remembered or not."""
+
+    @property
+    def source(self) -> Source:
+        """What answers are as of."""
+        if not self.epochs:
+            return Source()
+        last = self.epochs[-1]
+        sample = last.history.latest()
+        if sample is None:
+            return Source(node=last.node, epoch=last.epoch)
+        return Source(node=last.node, epoch=sample.epoch, seq=sample.seq, time=sample.time)
+
+    @property
+    def since(self) -> float | None:
+        """Time of the oldest numbers, Unix seconds; None if there are none."""
+        for epoch in self.epochs:
+            if times := epoch.history.times(10) or epoch.history.times(1):
+                return times[0]
+        return None
+
+
+def answer(query: Query, memory: Memory) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer:
+    """Answer a query; on any thread.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    memory = _of_node(memory, query.node)
+    source = memory.source
+    match query:
+        case SeriesQuery():
+            histories = [(each.history, each.ended) for each in memory.epochs]
+            return series.from_histories(query, source, histories)
+        case RowsQuery():
+            return rows.rows(query, source, *_table(query, memory))
+        case GroupQuery():
+            return rows.groups(query, source, _connections(memory))
+        case DetailQuery():
+            return _detail(query, source, memory)
+
+
+def _of_node(memory: Memory, node: str | None) -> Memory:
+    if node is None:
+        return memory
+    return replace(memory, epochs=[each for each in memory.epochs if each.node == node])
+
+
+def _connections(memory: Memory) -> list[Row]:
+    """Rows of all epochs, the newest epoch first: it is what people look for."""
+    return [
+        Row(each.node, each.epoch, info)
+        for each in reversed(memory.epochs)
+        for info in each.connections
+    ]
+
+
+def _table(query: RowsQuery, memory: Memory) -> tuple[list[Row], rows.Remembered]:
+    if query.table == "connections":
+        table = _connections(memory)
+        closed = [row for row in table if row.record.state == "closed"]
+        current = sum(
+            row.epoch == memory.source.epoch and row.record.role == "server" for row in closed
+        )
+        forgotten = max(0, memory.closed - current)
+        return table, rows.Remembered(len(closed), forgotten)
+    if query.table == "events":
+        table = [
+            Row(each.node, each.epoch, event)
+            for each in reversed(memory.epochs)
+            for event in reversed(each.history.events())
+        ]
+        lost = sum(events[0].seq - 1 for e in memory.epochs if (events := e.history.events()))
+        return table, rows.Remembered(len(table), lost)
+    source = memory.source
+    records = memory.channels if query.table == "channels" else memory.socketio
+    return [Row(source.node, source.epoch, record) for record in records], rows.Remembered()
+
+
+def _detail(query: DetailQuery, source: Source, memory: Memory) -> DetailAnswer:
+    """What the tables say of one connection; a live source adds what it measures for it."""
+    for each in reversed(memory.epochs):
+        if query.epoch is not None and each.epoch != query.epoch:
+            continue
+        info = next((i for i in each.connections if i.id == query.connection), None)
+        if info is not None or query.epoch is not None or each is memory.epochs[-1]:
+            events = [e for e in each.history.events() if e.connection == query.connection]
+            if info is not None or events:
+                return DetailAnswer(source=source, info=info, events=events)
+    return DetailAnswer(source=source, info=None)
+
+
+def ended_with_server(
+    connections: Sequence[ConnectionInfo], time: float | None
+) -> list[ConnectionInfo]:
+    """Return rows of an epoch that has ended: what was open then is closed.
+
+    Args:
+        connections: the last rows that were received.
+        time: when the epoch was last heard of, Unix seconds.
+    """
+    return [
+        replace(info, state="closed", closed=time, cause=RESTARTED)
+        if info.state == "open"
+        else info
+        for info in connections
+    ]

@@ -1,0 +1,149 @@
+"""Requests that a reader puts to a server over its feed, and the pieces of their answers.
+
+A server whose ``hello`` has the feature ``requests`` takes text messages: a JSON object with
+``id``, an integer chosen by the reader, ``kind`` and ``query``:
+
+* ``detail``, the fields of a :class:`~rtmon.feeds.queries.DetailQuery`: answered with those of a
+  :class:`~rtmon.feeds.queries.DetailAnswer`.
+* ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
+  before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire`.
+
+An answer comes in binary messages: the id (4 bytes, big-endian), a byte that is 0 if more follows,
+1 if this is the last piece, 2 if the answer is an error in words, and a piece of at most
+:data:`~rtmon.feeds.wire.PIECE_BYTES` bytes of the answer, which is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..errors import FeedError, QueryError, RtmonError
+from .queries import DetailQuery
+from .wire import PIECE_BYTES
+
+__all__ = ["FEATURE", "Coarse", "Requests", "answer_pieces", "error_piece", "parse_request"]
+
+FEATURE = "requests"
+
+_HEAD = struct.Struct("!IB")
+_MORE, _LAST, _ERROR = range(3)
+
+T = TypeVar("T")
+
+
+class Coarse(msgspec.Struct, frozen=True):
+    """A request for the merged Samples before a tick."""
+
+    before: int
+
+
+_QUERIES: dict[str, type[Any]] = {"detail": DetailQuery, "coarse": Coarse}
+
+
+class _Request(msgspec.Struct):
+    id: int
+    kind: str
+    query: msgspec.Raw
+
+
+def parse_request(text: str | bytes) -> tuple[int, DetailQuery | Coarse]:
+    """Parse a reader's request; return its id and what is asked for.
+
+    Raises:
+        FeedError: it is no request.
+    """
+    try:
+        request = msgspec.json.decode(text, type=_Request)
+        if not 0 <= request.id < 2**32:
+            raise FeedError(f"the id {request.id} of a request does not fit 32 bits")
+        return request.id, msgspec.json.decode(request.query, type=_QUERIES[request.kind])
+    except (msgspec.MsgspecError, UnicodeError, KeyError) as exc:
+        raise FeedError(f"this is not a request of a reader of feeds: {exc}") from exc
+
+
+def answer_pieces(number: int, answer: Any) -> Iterator[bytes]:
+    """Encode an answer to the request with this number, in pieces."""
+    body = msgspec.json.encode(answer)
+    for start in range(0, len(body), PIECE_BYTES):
+        last = start + PIECE_BYTES >= len(body)
+        yield _HEAD.pack(number, _LAST if last else _MORE) + body[start : start + PIECE_BYTES]
+
+
+def error_piece(number: int, problem: RtmonError) -> bytes:
+    """Encode that the request with this number cannot be answered."""
+    return _HEAD.pack(number, _ERROR) + msgspec.json.encode(str(problem))
+
+
+class Requests:
+    """A reader's requests that are under way.
+
+    Args:
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, *, timeout: float = 10.0) -> None:
+        self._timeout = timeout
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, tuple[asyncio.Future[Any], type[Any], bytearray]] = {}
+
+    async def ask(
+        self, query: DetailQuery | Coarse, answer: type[T], send: Callable[[str], Awaitable[None]]
+    ) -> T:
+        """Put a request to the server.
+
+        Args:
+            query: what is asked for.
+            answer: the type of the answer.
+            send: sends a text message to the server.
+
+        Raises:
+            QueryError: the server says that the query is wrong.
+            FeedError: it did not answer in time, or the connection was lost.
+        """
+        number = next(self._ids) % 2**32
+        kind = next(name for name, each in _QUERIES.items() if isinstance(query, each))
+        answered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = (answered, answer, bytearray())
+        request = {"id": number, "kind": kind, "query": query}
+        try:
+            await send(msgspec.json.encode(request).decode())
+            async with asyncio.timeout(self._timeout):
+                return await answered
+        except TimeoutError:
+            raise FeedError(
+                f"the server did not answer a query within {self._timeout:g} s"
+            ) from None
+        finally:
+            del self._waiting[number]
+
+    def receive(self, data: bytes) -> None:
+        """Take a piece of an answer; one to a request that was given up is ignored.
+
+        Raises:
+            FeedError: this is no such piece.
+        """
+        try:
+            number, state = _HEAD.unpack_from(data)
+            waiting = self._waiting.get(number)
+            if waiting is None or waiting[0].done():
+                return
+            answered, kind, body = waiting
+            body += data[_HEAD.size :]
+            if state == _ERROR:
+                answered.set_exception(QueryError(msgspec.json.decode(body, type=str)))
+            elif state == _LAST:
+                answered.set_result(msgspec.json.decode(body, type=kind))
+        except (struct.error, msgspec.MsgspecError, UnicodeError) as exc:
+            raise FeedError(f"this does not look like an answer of rtmon's: {exc}") from exc
+
+    def lose(self) -> None:
+        """Fail all requests: the connection was lost."""
+        for answered, _, _ in self._waiting.values():
+            if not answered.done():
+                answered.set_exception(FeedError("the connection to the server was lost"))

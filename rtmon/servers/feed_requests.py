@@ -1,0 +1,58 @@
+"""Answer what the readers of a feed ask for; see :mod:`rtmon.feeds.requests`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import FeedError, QueryError
+from ..feeds import wire
+from ..feeds.local import LocalFeed
+from ..feeds.requests import Coarse, answer_pieces, error_piece, parse_request
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+
+    from ..feeds.queries import DetailQuery
+    from ..metrics.history import History
+    from ..monitor import Monitor
+
+__all__ = ["answer_requests"]
+
+UNSUPPORTED = 1003
+"""Close code for a reader that sends something else than requests (RFC 6455, 7.4.1)."""
+
+
+async def answer_requests(connection: ServerConnection, monitor: Monitor) -> None:
+    """Answer a reader's requests one after the other, until it disconnects.
+
+    Answers are made on a thread, so that a large one does not hold up the event loop that is
+    measured.
+    """
+    async for message in connection:
+        try:
+            number, query = parse_request(message)
+        except FeedError as problem:
+            await connection.close(UNSUPPORTED, str(problem)[:100])
+            return
+        try:
+            pieces = iter(await asyncio.to_thread(_answer, number, query, monitor))
+        except QueryError as problem:
+            pieces = iter([error_piece(number, problem)])
+        for piece in pieces:
+            await connection.send(piece)
+            await asyncio.sleep(0)
+
+
+def _answer(number: int, query: DetailQuery | Coarse, monitor: Monitor) -> list[bytes]:
+    if isinstance(query, Coarse):
+        answer = _coarse(monitor.collector.history, query.before)
+        return list(answer_pieces(number, list(answer)))
+    return list(answer_pieces(number, LocalFeed(monitor).answer_now(query)))
+
+
+def _coarse(history: History, before: int) -> Iterator[tuple[int, list[object]]]:
+    for sample, ticks in history.level(10, ended=False):
+        if sample.seq - ticks + 1 < before:
+            yield ticks, wire.sample_row(sample)

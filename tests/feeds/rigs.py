@@ -1,0 +1,73 @@
+"""A Monitor and a feed of it, of each kind that there is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rtmon import Monitor, open_feed, serve_admin
+from rtmon.feeds import Feed
+from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.remote import RemoteFeed
+from rtmon.metrics.meter import Meter
+from rtmon.testing import FakeClock, until
+
+
+@dataclass
+class Rig:
+    """A Monitor, a Feed of it, and a way to have the Feed hear of the last tick."""
+
+    monitor: Monitor
+    feed: Feed
+    clock: FakeClock
+
+    async def tick(self) -> None:
+        seq = self.monitor.tick().sample.seq
+        await until(lambda: (latest := self.feed.latest()) is not None and latest.seq >= seq)
+
+    def connection(self, name: str | None = None, **counts: int) -> Meter:
+        meter = self.monitor.collector.meter()
+        meter.name = name
+        meter.path = f"/{name}"
+        self.monitor.connection_opened(meter)
+        for counter, amount in counts.items():
+            setattr(meter, counter, amount)
+        return meter
+
+
+async def ready(rig: Rig) -> None:
+    """Start the rig's feed, twice, and wait until it has what there was before."""
+    await rig.feed.start()
+    await rig.feed.start()
+    if isinstance(rig.feed, RemoteFeed):
+        await rig.feed.complete()
+
+
+@asynccontextmanager
+async def local_rig() -> AsyncIterator[Rig]:
+    """Yield a Monitor and the feed that reads it in this process."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, node="n", clock=clock)
+    feed = open_feed(monitor)
+    assert isinstance(feed, LocalFeed)
+    yield Rig(monitor, feed, clock)
+    await feed.aclose()
+    monitor.close()
+
+
+@asynccontextmanager
+async def remote_rig() -> AsyncIterator[Rig]:
+    """Yield a Monitor and the feed that reads its admin listener."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, node="n", clock=clock)
+    async with serve_admin(monitor, port=0) as admin:
+        feed = open_feed(admin.url)
+        assert isinstance(feed, RemoteFeed)
+        yield Rig(monitor, feed, clock)
+        await feed.aclose()
+        await until(lambda: admin.watchers == 0)
+    monitor.close()
+
+
+RIGS = {"local": local_rig, "remote": remote_rig}

@@ -1,0 +1,119 @@
+"""The query language: what it means, and where its errors point."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtmon.errors import QueryError
+from rtmon.feeds.conditions import parse
+from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event
+
+ADA = ConnectionInfo(
+    id="c1",
+    name="Ada L",
+    user="ada",
+    path="/chat",
+    remote="[2001:db8::1]:5000",
+    rtt=0.25,
+    send_queue=70_000,
+    queue_age=None,
+    state="closed",
+    close_code=1006,
+    cause="ping timeout",
+    user_agent='say "hi" \\ [x]?',
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("", True),
+        ("   ", True),
+        ('path:/chat rtt>200ms waiting>64KB user:ada code:1006 cause:"ping timeout"', True),
+        ("path:/chat path:/echo", False),
+        ("path:/CH*", True),
+        ("path:*at", True),
+        ("path:ch", False),
+        ("rtt>0.25", False),
+        ("rtt>=0.25", True),
+        ("rtt<250.1ms", True),
+        ("rtt<=249ms", False),
+        ("rtt:250ms", True),
+        ("waiting>70KB", False),
+        ("waiting>68KiB", True),
+        ("send_queue<1MB", True),
+        ("queue_age>0", False),
+        ("queue_age<1h", False),
+        ("queue_age:null", True),
+        ("-queue_age:null", False),
+        ('user:"null"', False),
+        ("-state:open", True),
+        ("-state:closed", False),
+        ("ada", True),
+        ('"Ada L"', True),
+        ("CHAT", True),
+        ("2001:db8::", True),
+        ("carl", False),
+        ("-carl", True),
+        ("address:2001:db8::/64", True),
+        (r'agent:"say \"hi\" \\ [x]?"', True),
+        (r'agent:"*[x]?"', True),
+        (r'agent:"*[y]?"', False),
+        ("subprotocol:*", False),
+    ],
+)
+def test_condition_holds_for_the_rows_that_its_terms_mean(text: str, *, holds: bool) -> None:
+    """Terms are joined by "and"; a number that is not known meets no comparison."""
+    assert parse(text)(ADA) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "position"),
+    [
+        ("path:/chat rttt>2", "no column 'rttt'", 11),
+        ("rtt>2 path>3", "path is a text", 6),
+        ("-rtt>x", "rtt is a number", 5),
+        ("rtt>20KB", "'KB' is no unit of rtt: us", 6),
+        ("code:1006s", "'s' is no unit of close_code: none", 9),
+        ("rtt>", "a value is missing", 4),
+        ("path:/a rtt> 5", "a value is missing", 12),
+        ("-", "a value is missing", 1),
+        ('ada "abc', "a quote that is not closed", 4),
+        ('a"b"', "a quote that is not closed, or one within a word", 0),
+    ],
+)
+def test_error_points_at_the_character(text: str, problem: str, position: int) -> None:
+    """The message shows the text and, below, where in it the error begins."""
+    with pytest.raises(QueryError, match="(?s)" + problem) as caught:
+        parse(text)
+    assert caught.value.position == position
+    assert str(caught.value).splitlines()[-1] == f"  {' ' * position}^"
+
+
+def test_each_table_has_columns_of_its_own() -> None:
+    """A condition is about one table."""
+    event = Event(seq=1, time=5.0, kind="closed", code=1006, detail="ping timeout, by this side")
+    assert parse("kind:closed code:1006 reason:ping*", "events")(event)
+    assert parse("subscribers>=3 room", "channels")(ChannelInfo(channel="room:x", subscribers=3))
+    with pytest.raises(QueryError, match="channels have no column 'rtt'; there are channel"):
+        parse("rtt>3", "channels")
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_condition_or_a_query_error(text: str) -> None:
+    """Whatever people paste, nothing else is raised."""
+    with contextlib.suppress(QueryError):
+        parse(text)(ADA)
+
+
+@given(st.text(max_size=20))
+def test_any_quoted_text_equals_itself(text: str) -> None:
+    """Quotes, backslashes and all else can be asked for; only the star is special."""
+    if "*" in text:
+        return
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert parse(f'name:"{quoted}"')(ConnectionInfo(id="c1", name=text))

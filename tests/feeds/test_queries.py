@@ -1,0 +1,240 @@
+"""What every feed answers to a query, tried on each kind of feed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rtmon.errors import QueryError
+from rtmon.feeds.queries import (
+    LEVELS,
+    SERIES_COLUMNS,
+    DetailQuery,
+    GroupQuery,
+    RowsQuery,
+    SeriesAnswer,
+    SeriesQuery,
+)
+from rtmon.metrics.history import merge
+from rtmon.metrics.meter import Ending
+from tests.feeds.rigs import Rig, ready
+
+
+async def _run(rig: Rig, ticks: int) -> None:
+    """Tick once a second, with traffic that is different each time."""
+    meter = rig.connection("ada")
+    for number in range(ticks):
+        for _ in range(number % 7):
+            meter.received(100 * number)
+        rig.monitor.collector.rtt(meter, 0.001 * (number % 13 + 1))
+        rig.clock.advance(1.0)
+        if number % 50 == ticks % 50 or number == ticks - 1:
+            await rig.tick()
+        else:
+            rig.monitor.tick()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_series_are_the_samples_merged_at_each_resolution(rig: Rig, level: int) -> None:
+    """Every column and quantile of a point is that of its ticks merged; none is averaged."""
+    await ready(rig)
+    await _run(rig, 125)
+    answer = await rig.feed.query(SeriesQuery(level=level))
+    samples = rig.monitor.collector.history.samples()
+    whole = len(samples) - len(samples) % level
+    merged = [merge(samples[start : start + level]) for start in range(0, whole, level)]
+    assert (answer.level, set(answer.ticks)) == (level, {level})
+    assert answer.seqs == [sample.seq for sample in merged]
+    assert answer.elapsed == [sample.elapsed for sample in merged]
+    assert set(answer.epochs) == {rig.monitor.epoch}
+    for name in SERIES_COLUMNS:
+        assert answer.columns[name] == [getattr(sample, name) for sample in merged], name
+    assert len(set(answer.columns["rtt_p95"])) > 1 or len(answer) < 3
+    assert answer.gaps == []
+
+
+async def test_series_has_the_columns_and_the_range_that_were_asked_for(rig: Rig) -> None:
+    """A range includes both its ends."""
+    await ready(rig)
+    await _run(rig, 30)
+    begin = rig.monitor.collector.history.samples()[9].time
+    answer = await rig.feed.query(
+        SeriesQuery(columns=("open", "rtt_p50"), since=begin, until=begin + 4)
+    )
+    assert list(answer.columns) == ["open", "rtt_p50"]
+    assert answer.seqs == [10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize(("points", "level"), [(1000, 1), (125, 1), (124, 10), (12, 10), (5, 60)])
+async def test_series_has_the_finest_resolution_with_so_few_points(
+    rig: Rig, points: int, level: int
+) -> None:
+    """Fewer points than the coarsest resolution gives are not made."""
+    await ready(rig)
+    await _run(rig, 125)
+    answer = await rig.feed.query(SeriesQuery(points=points))
+    assert answer.level == level
+
+
+async def test_merged_series_is_one_point_with_exact_quantiles(rig: Rig) -> None:
+    """A range as one point has the quantiles of all that was measured in it."""
+    await ready(rig)
+    await _run(rig, 47)
+    since = rig.monitor.collector.history.samples()[6].time
+    answer = await rig.feed.query(SeriesQuery(since=since, merge=True))
+    expected = merge(rig.monitor.collector.history.samples()[6:])
+    assert (answer.level, answer.ticks, answer.seqs) == (0, [41], [47])
+    for name in SERIES_COLUMNS:
+        assert answer.columns[name] == [getattr(expected, name)], name
+
+
+async def _people(rig: Rig) -> None:
+    ada = rig.connection("ada", messages_in=1)
+    ada.user, ada.remote = "u1", "127.0.0.1:1001"
+    bob = rig.connection("bob", messages_in=2)
+    bob.user, bob.remote = "u1", "127.0.0.2:1002"
+    rig.monitor.collector.rtt(bob, 0.5)
+    carl = rig.connection("carl", messages_in=3)
+    carl.remote, carl.transport, carl.path = "127.0.0.1:1003", "sse", "/bob"
+    dora = rig.connection("dora", messages_in=40)
+    rig.clock.advance(10)
+    rig.monitor.connection_closed(dora, Ending(close_code=1006, cause="ping timeout"))
+    rig.monitor.tick()
+    await ready(rig)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (RowsQuery(sort="messages_in"), ["dora", "carl", "bob", "ada"]),
+        (RowsQuery(sort="messages_in", limit=1, offset=1), ["carl"]),
+        (RowsQuery(sort="rtt", descending=False, where="state:open"), ["bob", "ada", "carl"]),
+        (RowsQuery(sort="user", where="state:open"), ["ada", "bob", "carl"]),
+        (RowsQuery(sort="name", where='cause:"ping timeout" code:1006'), ["dora"]),
+        (RowsQuery(sort="name", where="address:127.0.0.1"), ["carl", "ada"]),
+        (RowsQuery(sort="address", where="address:127.0.0.2"), ["bob"]),
+        (RowsQuery(where="user:nobody"), []),
+        (RowsQuery(node="another"), []),
+    ],
+)
+async def test_rows_are_filtered_sorted_and_cut(
+    rig: Rig, query: RowsQuery, names: list[str]
+) -> None:
+    """Any column can be sorted by and filtered on; unknown values come last."""
+    await _people(rig)
+    answer = await rig.feed.query(query)
+    assert [row.record.name for row in answer.rows] == names
+    assert {(row.node, row.epoch) for row in answer.rows} <= {("n", rig.monitor.epoch)}
+    if query.limit == 1:
+        assert answer.total == 4
+
+
+async def test_rows_of_a_range_of_time_were_open_in_it(rig: Rig) -> None:
+    """A connection that ended before the range, or was opened after it, is left out."""
+    await _people(rig)
+    closed = rig.clock.time()
+    for query, names in (
+        (RowsQuery(since=closed - 1), {"ada", "bob", "carl", "dora"}),
+        (RowsQuery(since=closed + 1), {"ada", "bob", "carl"}),
+        (RowsQuery(until=closed - 11), set()),
+    ):
+        answer = await rig.feed.query(query)
+        assert {row.record.name for row in answer.rows} == names
+
+
+async def test_closed_connections_and_events_say_how_many_were_forgotten(rig: Rig) -> None:
+    """What a bounded table no longer holds is counted."""
+    rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
+    for number in range(5):
+        meter = rig.connection(f"n{number}")
+        rig.monitor.tick()
+        rig.monitor.connection_closed(meter, Ending(close_code=1000))
+        rig.monitor.tick()
+    await ready(rig)
+    answer = await rig.feed.query(RowsQuery(where="state:closed"))
+    assert (answer.total, answer.kept, answer.forgotten) == (3, 3, 2)
+    events = await rig.feed.query(RowsQuery(table="events", where="kind:closed", limit=2))
+    assert (events.total, events.kept, events.forgotten) == (5, 10, 0)
+    assert [row.record.name for row in events.rows] == ["n4", "n3"]
+
+
+async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
+    """Sums are exact, null where nothing is known, and groups past the limit are one."""
+    await _people(rig)
+    users = await rig.feed.query(GroupQuery(by="user"))
+    assert [(g.key, g.open, g.closed) for g in users.groups] == [("u1", 2, 0), (None, 1, 1)]
+    assert users.groups[0].sums["messages_in"] == 3
+    assert users.groups[0].greatest == {"rtt": 0.5, "queue_age": None}
+    few = await rig.feed.query(GroupQuery(by="address", sort="messages_in", limit=1))
+    assert few.total == 3
+    assert few.groups[0].key is None
+    assert few.others is not None
+    assert (few.others.open, few.others.sums["messages_in"]) == (3, 6)
+    paths = await rig.feed.query(GroupQuery(by="path", where="state:open", sort="key"))
+    assert [g.key for g in paths.groups] == ["/bob", "/ada"]
+    assert paths.groups[0].open == 2
+
+
+async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> None:
+    """One connection's story; an unknown id has none."""
+    await _people(rig)
+    found = await rig.feed.query(RowsQuery(where="name:dora"))
+    identity = found.rows[0].record.id
+    detail = await rig.feed.query(DetailQuery(connection=identity))
+    assert detail.info == found.rows[0].record
+    assert [event.kind for event in detail.events] == ["opened", "closed"]
+    assert detail.source.epoch == rig.monitor.epoch
+    assert (await rig.feed.query(DetailQuery(connection="c999"))).info is None
+    other = DetailQuery(connection=identity, epoch="another")
+    assert (await rig.feed.query(other)).info is None
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        (SeriesQuery(columns=("rtt",)), "no series 'rtt'; there are"),
+        (SeriesQuery(level=7), "points of 1, 10 or 60 ticks"),
+        (SeriesQuery(points=0), "from 1 to"),
+        (RowsQuery(where="rttt>3"), "no column 'rttt'"),
+        (RowsQuery(sort="rttt"), "connections have no such column"),
+        (RowsQuery(limit=1_000_000), "at most 50,000 rows"),
+        (RowsQuery(offset=-1), "an offset from 0"),
+        (GroupQuery(by="color"), "grouped by path, user, address, transport"),  # type: ignore[arg-type]
+        (GroupQuery(by="path", sort="color"), "groups are sorted by open"),
+        (GroupQuery(by="path", where="("), None),
+    ],
+)
+async def test_wrong_query_is_a_query_error(rig: Rig, query: Any, problem: str | None) -> None:
+    """The error says what there is; a strange word is only a word."""
+    await _people(rig)
+    if problem is None:
+        assert (await rig.feed.query(query)).total == 0
+        return
+    with pytest.raises(QueryError, match=problem):
+        await rig.feed.query(query)
+
+
+async def test_before_the_first_tick_answers_are_empty(rig: Rig) -> None:
+    """No query raises for want of data."""
+    await ready(rig)
+    series: SeriesAnswer = await rig.feed.query(SeriesQuery())
+    assert (len(series), series.source.seq) == (0, 0)
+    assert len(await rig.feed.query(SeriesQuery(merge=True))) == 0
+    assert (await rig.feed.query(RowsQuery())).total == 0
+    assert (await rig.feed.query(GroupQuery(by="path"))).total == 0
+    assert rig.feed.capabilities.live
+    assert rig.feed.capabilities.since is None
+
+
+async def test_listener_gets_each_new_sample_until_it_ends(rig: Rig) -> None:
+    """The live half tells of ticks as they come."""
+    await ready(rig)
+    seqs: list[int] = []
+    end = rig.feed.listen(lambda sample: seqs.append(sample.seq))
+    await rig.tick()
+    await rig.tick()
+    assert seqs == [1, 2]
+    end()
+    await rig.tick()
+    assert seqs == [1, 2]
