@@ -35,6 +35,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "probes": _MONITORED | {"protocol"},
     "sinks": _MONITORED,
     "feeds": _MONITORED,
+    "recording": _READ | {"protocol"},
     "views": _READ,
     "dashboard": _VIEWED,
     "terminal": _VIEWED,

@@ -30,10 +30,27 @@ from ..errors import QueryError
 from ..metrics.column import text as text_column
 from ..metrics.columns import TABLES, Column
 
-__all__ = ["ALIASES", "Condition", "field", "parse"]
+__all__ = ["ALIASES", "Condition", "field", "parse", "reads"]
 
-Condition = Callable[[Any], bool]
+Test = Callable[[Any], bool]
 """Returns True for a record that is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What rows are meant; called with a record, it returns True for one that is.
+
+    Attributes:
+        tests: what has to hold, all of it.
+        columns: the columns that it reads of a record.
+    """
+
+    tests: tuple[Test, ...]
+    columns: frozenset[str]
+
+    def __call__(self, record: Any) -> bool:
+        return all(test(record) for test in self.tests)
+
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "connections": {
@@ -119,7 +136,8 @@ def parse(text: str, table: str = "connections") -> Condition:
     Raises:
         QueryError: the text has an error; the message points at the character.
     """
-    conditions = []
+    tests: list[Test] = []
+    columns: set[str] = set()
     position = 0
     while True:
         position += len(text) - position - len(text[position:].lstrip())
@@ -129,9 +147,11 @@ def parse(text: str, table: str = "connections") -> Condition:
         if match is None or match.end() == position:
             problem = "a quote that is not closed, or one within a word"
             raise QueryError(problem, text=text, position=position)
-        conditions.append(_condition(match, text, table))
+        test, read = _condition(match, text, table)
+        tests.append(test)
+        columns.update(read)
         position = match.end()
-    return lambda record: all(condition(record) for condition in conditions)
+    return Condition(tuple(tests), frozenset(columns))
 
 
 def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
@@ -155,7 +175,20 @@ def _address(record: Any) -> str | None:
     return network(record.remote)
 
 
-def _condition(match: re.Match[str], text: str, table: str) -> Condition:
+def reads(table: str, name: str) -> tuple[str, ...]:
+    """Return the stored columns that a column is read from."""
+    name = ALIASES[table].get(name, name)
+    return _READS.get(name, (name,))
+
+
+_READS: Mapping[str, tuple[str, ...]] = {
+    "address": ("remote",),
+    "ratio_in": ("bytes_in", "wire_in"),
+    "ratio_out": ("bytes_out", "wire_out"),
+}
+
+
+def _condition(match: re.Match[str], text: str, table: str) -> tuple[Test, tuple[str, ...]]:
     quoted = match["quoted"] is not None
     value = re.sub(r"\\(.)", r"\1", match["quoted"]) if quoted else match["value"] or ""
     term = _Term(
@@ -169,11 +202,12 @@ def _condition(match: re.Match[str], text: str, table: str) -> Condition:
     )
     if not value and not quoted:
         raise term.error("a value is missing", at=term.value_at)
-    holds = _column_condition(term, table) if term.column else _word(value, table)
-    return (lambda record: not holds(record)) if match["minus"] else holds
+    holds = _column_test(term, table) if term.column else _word(value, table)
+    columns = reads(table, term.column) if term.column else _SEARCHED[table]
+    return ((lambda record: not holds(record)) if match["minus"] else holds), columns
 
 
-def _column_condition(term: _Term, table: str) -> Condition:
+def _column_test(term: _Term, table: str) -> Test:
     try:
         column, read = field(table, term.column)
     except KeyError:
@@ -196,7 +230,7 @@ def _column_condition(term: _Term, table: str) -> Condition:
     return holds
 
 
-def _text(read: Callable[[Any], Any], wanted: str) -> Condition:
+def _text(read: Callable[[Any], Any], wanted: str) -> Test:
     pattern = wanted.casefold()
     if "*" not in pattern:
         return lambda record: (value := read(record)) is not None and value.casefold() == pattern
@@ -205,9 +239,9 @@ def _text(read: Callable[[Any], Any], wanted: str) -> Condition:
     return lambda record: (value := read(record)) is not None and bool(match(value.casefold()))
 
 
-def _word(word: str, table: str) -> Condition:
+def _word(word: str, table: str) -> Test:
     needle = word.casefold()
-    columns = [name for name in _SEARCHED[table] if any(c.name == name for c in TABLES[table])]
+    columns = _SEARCHED[table]
 
     def holds(record: Any) -> bool:
         texts = (getattr(record, name) for name in columns)

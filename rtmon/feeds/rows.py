@@ -23,7 +23,7 @@ from .queries import (
     Source,
 )
 
-__all__ = ["Remembered", "check_slice", "groups", "rows"]
+__all__ = ["GREATEST", "SUMS", "Remembered", "check_slice", "groups", "rows"]
 
 SUMS: tuple[str, ...] = (
     *(column.name for column in CONNECTION if column.kind == "counter"),

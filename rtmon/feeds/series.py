@@ -11,7 +11,7 @@ from ..metrics.history import History, merge
 from ..metrics.records import Sample
 from .queries import LEVELS, MOST_ROWS, SERIES_COLUMNS, Gap, SeriesAnswer, SeriesQuery, Source
 
-__all__ = ["Point", "check", "choose_level", "from_histories", "gaps"]
+__all__ = ["Point", "answer", "check", "choose_level", "from_histories", "gaps"]
 
 RESTARTED = "the server restarted"
 MISSED = "no numbers were received"
@@ -84,7 +84,7 @@ def from_histories(
     """
     columns = check(query)
     if query.merge:
-        return _answer(source, 0, columns, _merged(query, histories))
+        return answer(source, 0, columns, _merged(query, histories))
     held = {}
     for level in LEVELS:
         times = [time for history, _ in histories for time in history.times(level)]
@@ -97,7 +97,7 @@ def from_histories(
         for sample, ticks in history.level(level, ended=ended)
         if _within(query, sample.time)
     ]
-    return _answer(source, level, columns, points[-MOST_ROWS:])
+    return answer(source, level, columns, points[-MOST_ROWS:])
 
 
 def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[Point]:
@@ -120,9 +120,10 @@ def _within(query: SeriesQuery, time: float) -> bool:
     )
 
 
-def _answer(
+def answer(
     source: Source, level: int, columns: Sequence[str], points: Sequence[Point]
 ) -> SeriesAnswer:
+    """Make an answer of points: their columns, and the gaps between them."""
     samples = [point.sample for point in points]
     return SeriesAnswer(
         source=source,

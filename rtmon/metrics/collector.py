@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backlog import Backlogs
@@ -35,12 +36,16 @@ class Tick:
         meters: the opened connections that changed; ``meter.info()`` makes a row of one, so
             that rows cost nothing where nobody asks for them.
         closed: the connections that ended, among them ones opened in this very tick.
+        snapshot: the totals of the epoch as of this tick.
+        tables: table → its records as of this tick, of the tables that a sink has asked for.
     """
 
     sample: Sample
     events: tuple[Event, ...]
     meters: tuple[Meter, ...]
     closed: tuple[Meter, ...]
+    snapshot: Snapshot | None = None
+    tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def uncounted() -> Meter:
@@ -235,7 +240,7 @@ class Collector(Sources):
         events = self.events.take(time)
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
-        return Tick(sample, events, changed, gone)
+        return Tick(sample, events, changed, gone, self._published)
 
     def stop(self) -> None:
         """There are no more ticks: keep nothing that connections which go on would add to."""
@@ -337,6 +342,11 @@ class Collector(Sources):
         probes' thread, right after a tick, both are the same.
         """
         return [meter.info() for meter in self.meters()]
+
+    def open_meters(self) -> tuple[Meter, ...]:
+        """Meters of the open connections."""
+        with self._lock:
+            return tuple(self._open.values())
 
     def meters(self) -> list[Meter]:
         """Meters of the same connections."""

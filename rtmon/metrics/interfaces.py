@@ -123,7 +123,11 @@ class TickSource(Protocol):
 
 
 class Sink(Protocol):
-    """Receives every tick. ``write`` and ``close`` run on the sink's own thread."""
+    """Receives every tick. ``write`` and ``close`` run on the sink's own thread.
+
+    The first tick names all open connections in ``meters``. A sink with an attribute ``tables``,
+    out of ``channels`` and ``socketio``, finds these tables in each tick's ``tables``.
+    """
 
     def open(self, node: str, epoch: str) -> None:
         """Prepare to write; an exception is raised by ``Monitor.attach``."""

@@ -61,6 +61,7 @@ class Attachment:
 
     Attributes:
         sink: the sink.
+        fresh: True until the first tick.
         dropped: ticks dropped because the sink was too slow.
         problem: why the sink takes nothing now and is tried again; None while it does.
         failed: exception for which the sink is given up; None if there is none.
@@ -69,6 +70,7 @@ class Attachment:
     def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
         self.sink = sink
         self.dropped = 0
+        self.fresh = True
         self.problem: str | None = None
         self.failed: Exception | None = None
         self._reported: tuple[float, int] | None = None

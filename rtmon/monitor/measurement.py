@@ -142,7 +142,7 @@ class Measurement:
             memory=self.gauges.memory(),
             own=self._own,
         )
-        for attachment in self.outputs.hand_on(tick):
+        for attachment in self.outputs.hand_on(tick, self.collector):
             self.event("sink detached", f"{attachment.sink!r} failed: {attachment.failed!r}")
         self._own = time.perf_counter() - began
         self.own_seconds += self._own

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MonitorError
 from .attachment import Attachment, Owner
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Outputs"]
 
 logger = logging.getLogger("rtmon")
+
+CHANNELS = 200
+"""Channels handed to a sink with each tick: those with the most deliveries."""
 
 
 class Outputs:
@@ -62,11 +66,16 @@ class Outputs:
         """How many sinks take nothing now and are tried again."""
         return sum(each.problem is not None for each in self._attachments.values())
 
-    def hand_on(self, tick: Tick) -> list[Attachment]:
+    def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
         """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
         failed = []
+        tick = self._with_tables(tick, collector)
         for attachment in list(self._attachments.values()):
-            attachment.offer(tick)
+            if attachment.fresh:
+                attachment.fresh = False
+                attachment.offer(replace(tick, meters=collector.open_meters()))
+            else:
+                attachment.offer(tick)
             attachment.report()
             if attachment.failed is not None:
                 self.remove(attachment.sink)
@@ -77,6 +86,15 @@ class Outputs:
             except Exception:  # a listener must not stop the ticks
                 logger.exception("a watcher of the Monitor failed")
         return failed
+
+    def _with_tables(self, tick: Tick, collector: Collector) -> Tick:
+        wanted = {name for sink in self._attachments for name in getattr(sink, "tables", ())}
+        tables: dict[str, Sequence[Any]] = {}
+        if "channels" in wanted:
+            tables["channels"] = collector.channels(CHANNELS)
+        if "socketio" in wanted:
+            tables["socketio"] = collector.socketio()
+        return replace(tick, tables=tables) if tables else tick
 
     def finish(self, collector: Collector) -> None:
         """Finish all sinks and forget all listeners."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rtmon import Monitor, open_feed, serve_admin
 from rtmon.feeds import Feed
 from rtmon.feeds.local import LocalFeed
 from rtmon.feeds.remote import RemoteFeed
 from rtmon.metrics.meter import Meter
+from rtmon.recording import Recording, RecordingFeed
 from rtmon.testing import FakeClock, until
 
 
@@ -42,6 +45,8 @@ async def ready(rig: Rig) -> None:
     await rig.feed.start()
     if isinstance(rig.feed, RemoteFeed):
         await rig.feed.complete()
+    if (ticked := rig.monitor.collector.history.latest()) is not None:
+        await until(lambda: rig.feed.latest() == ticked)
 
 
 @asynccontextmanager
@@ -70,4 +75,18 @@ async def remote_rig() -> AsyncIterator[Rig]:
     monitor.close()
 
 
-RIGS = {"local": local_rig, "remote": remote_rig}
+@asynccontextmanager
+async def recording_rig() -> AsyncIterator[Rig]:
+    """Yield a Monitor and the feed that reads its recording while it is written."""
+    clock = FakeClock()
+    monitor = Monitor(interval=1000, node="n", clock=clock)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "run.rtmon"
+        monitor.attach(Recording(path, clock=clock))
+        feed = RecordingFeed(path, clock=clock, follow=0.005)
+        yield Rig(monitor, feed, clock)
+        await feed.aclose()
+        monitor.close()
+
+
+RIGS = {"local": local_rig, "remote": remote_rig, "recording": recording_rig}

@@ -1,0 +1,10 @@
+"""One file that remembers what a server did: written by a sink, read as a feed."""
+
+from __future__ import annotations
+
+from .feed import RecordingFeed
+from .reading import Run, read
+from .sink import Recording
+from .writer import Limits
+
+__all__ = ["Limits", "Recording", "RecordingFeed", "Run", "read"]

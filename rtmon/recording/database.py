@@ -1,0 +1,244 @@
+"""Open a recording's file: one process writes it, others read it meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileFormatError, OptionError
+from .schema import APPLICATION_ID, DDL, VERSION
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["WriteLock", "as_os_error", "network_file_system", "open_reader", "open_writer"]
+
+BUSY_SECONDS = 2.0
+"""How long a statement waits for a lock that another connection holds."""
+
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
+)
+
+_ERRNO = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+    sqlite3.SQLITE_LOCKED: errno.EBUSY,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+    sqlite3.SQLITE_READONLY: errno.EBUSY,
+    sqlite3.SQLITE_PERM: errno.EBUSY,
+}
+"""SQLite's result codes that go by without anybody changing the recording."""
+
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def primary_code(exc: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; 0 if the error has none."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_broken(exc: BaseException) -> bool:
+    """Return True if the error says that the file is damaged, or no database."""
+    return isinstance(exc, sqlite3.Error) and primary_code(exc) in _BROKEN
+
+
+@contextlib.contextmanager
+def as_os_error(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors that can pass, such as a full disk, into an OSError.
+
+    Raises:
+        OSError: such an error.
+        sqlite3.Error: another one.
+    """
+    try:
+        yield
+    except sqlite3.Error as exc:
+        number = _ERRNO.get(primary_code(exc))
+        if number is None:
+            raise
+        raise OSError(number, str(exc), str(path)) from exc
+
+
+class WriteLock:
+    """The right to write a recording: held by one :class:`Recording` in one process.
+
+    A file beside the recording is locked with ``flock``, so the lock ends with the process,
+    whatever ends it. It is removed when the lock is given back.
+
+    Args:
+        path: the recording.
+
+    Raises:
+        OptionError: another one holds the lock.
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f"{path.name}.lock")
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise OptionError(
+                f"{path} is being written by another recording: give this one another file"
+            ) from None
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def forget(self) -> None:
+        """Close the file in a process that was forked off; the parent keeps the lock."""
+        os.close(self._file)
+
+
+def network_file_system(path: Path, mounts: str) -> str | None:
+    """Return the type of the network file system that a path is on, None for a local one.
+
+    Args:
+        path: an absolute path.
+        mounts: the text of ``/proc/mounts``.
+    """
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        _, point, fs, *_ = [*line.split(" "), "", "", ""]
+        point = point.replace("\\040", " ")
+        below = path == Path(point) or Path(point) in path.parents
+        if below and len(point) >= len(best):
+            best, kind = point, fs
+    return kind if kind in _NETWORK else None
+
+
+def _mounts() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open a recording for writing; make it if it is not there.
+
+    The connection may be used on another thread than this one, by one at a time.
+
+    Raises:
+        FileFormatError: the file was written by a newer release, or is another database.
+        OptionError: the file is where SQLite cannot have a write-ahead log.
+        OSError: the file cannot be opened or written now.
+        sqlite3.DatabaseError: the file is damaged, or no database.
+    """
+    kind = network_file_system(path.resolve(), _mounts())
+    if kind is not None:
+        raise OptionError(_NO_LOG.format(path=path, why=f"a network file system ({kind})"))
+    with as_os_error(path):
+        db = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _check(db, path)
+            (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                why = "a file system without shared memory"
+                raise OptionError(_NO_LOG.format(path=path, why=why))  # noqa: TRY301
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            _make(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+_NO_LOG = (
+    "{path} is on {why}, where SQLite's write-ahead log does not work: record to a local disk, "
+    "and copy the file when it is finished"
+)
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and version == 0 and tables == 0:
+        return
+    if application != APPLICATION_ID:
+        raise FileFormatError(f"{path} is an SQLite database, but not a recording of rtmon's")
+    if version > VERSION:
+        raise FileFormatError(
+            f"{path} was written by a newer rtmon (format {version}, this one knows {VERSION}): "
+            "upgrade rtmon to read it"
+        )
+
+
+def _make(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("BEGIN IMMEDIATE")
+    for statement in DDL:
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a recording for reading, also one that is being written.
+
+    The connection may be used on any thread, by one at a time. Every statement is a transaction
+    of its own.
+
+    Raises:
+        FileFormatError: the file is no recording, is damaged, or was written by a newer release.
+        OSError: the file is not there or cannot be read.
+    """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, "there is no such recording", str(path))
+    try:
+        with as_os_error(path):
+            # Not immutable: it may be written meanwhile. Not mode=ro where the log has to be
+            # read, whose index is made beside it.
+            uri = f"{path.resolve().as_uri()}?mode=ro"
+            db = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            _check(db, path)
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as exc:
+        raise FileFormatError(f"{path} cannot be read as a recording: {exc}") from exc
+    if version == 0:
+        raise FileFormatError(f"{path} holds nothing yet, or is not a recording of rtmon's")
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def set_aside(path: Path) -> Path:
+    """Move a broken file and its log out of the way; return the new name."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        log = path.with_name(path.name + suffix)
+        with contextlib.suppress(FileNotFoundError):
+            log.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def scalar(db: sqlite3.Connection, statement: str, *values: Any) -> Any:
+    """Return the single value that a statement selects; None if it selects no row."""
+    row = db.execute(statement, values).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,244 @@
+"""The feed of a recording: every view of a live server shows a recorded one, too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.clock import SYSTEM_CLOCK, Clock
+from ..errors import FileFormatError
+from ..feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from ..feeds.queries import LEVELS, Capabilities, Query
+from ..metrics.history import History
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from ..metrics.records import (
+        ChannelInfo,
+        ConnectionInfo,
+        Event,
+        Sample,
+        Snapshot,
+        SocketIOInfo,
+    )
+
+__all__ = ["RecordingFeed"]
+
+logger = logging.getLogger("rtmon")
+
+WINDOW = 3600.0
+"""Seconds before its moment that the live half of the feed has in memory."""
+
+LIVE_SECONDS = 5.0
+"""A recording whose last tick is younger is being written."""
+
+
+class RecordingFeed(Feed):
+    """Reads a recording as of a moment: its end, as it grows, or any time in it.
+
+    Args:
+        path: the file.
+        clock: where time comes from.
+        follow: seconds between two looks for new ticks.
+
+    Raises:
+        FileFormatError: it is no recording, is damaged, or was written by a newer release.
+        OSError: it is not there or cannot be read.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK, follow: float = 1.0
+    ) -> None:
+        self.path = Path(path)
+        self._reader = Reader(self.path)
+        self._clock = clock
+        self._follow = follow
+        self._at: float | None = None
+        self._view = _View()
+        self._listeners: dict[object, Callable[[Sample], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._problem = ""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Times of the first and the last tick, Unix seconds; None without any."""
+        return self._reader.span()
+
+    async def start(self) -> None:
+        if self._task is None and not self._closed:
+            await self.refresh()
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name="rtmon-recording", context=contextvars.Context()
+            )
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._reader.close()
+
+    async def seek(self, at: float | None) -> None:
+        """Show the recording as of a time.
+
+        Args:
+            at: Unix seconds; None for the end, as it grows.
+        """
+        self._at = at
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read what is new in the file now, rather than at the next look for it."""
+        before = self._view.history.latest()
+        make = await asyncio.to_thread(_read, self._reader, self._at, self._view)
+        self._view = make()
+        latest = self._view.history.latest()
+        if latest is not None and latest != before:
+            for listener in list(self._listeners.values()):
+                try:
+                    listener(latest)
+                except Exception:  # a listener must not stop the feed
+                    logger.exception("a listener of a feed failed")
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._follow)
+            if self._at is not None:
+                continue
+            try:
+                await self.refresh()
+                self._problem = ""
+            except (OSError, FileFormatError) as exc:
+                self._problem = str(exc)
+
+    @property
+    def status(self) -> FeedStatus:
+        latest, source = self._view.history.latest(), str(self.path)
+        node = latest.node if latest else ""
+        since = latest.time if latest else 0.0
+        if self._closed:
+            return FeedStatus(state="closed", source=source, since=since, node=node)
+        if self._problem:
+            return FeedStatus(
+                state="disconnected", source=source, detail=self._problem, since=since, node=node
+            )
+        if latest is None:
+            return FeedStatus(state="connecting", source=source, detail="nothing is recorded yet")
+        if self._at is None and self._clock.time() - latest.time < LIVE_SECONDS:
+            return FeedStatus(state="live", source=source, since=since, node=node)
+        return FeedStatus(
+            state="closed", source=source, detail="a recording", since=since, node=node
+        )
+
+    def now(self) -> float:
+        if self._at is not None:
+            return self._at
+        latest = self._view.history.latest()
+        return latest.time if latest else self._clock.time()
+
+    def latest(self) -> Sample | None:
+        return self._view.history.latest()
+
+    def snapshot(self) -> Snapshot | None:
+        return self._view.snapshot
+
+    def samples(self, since: int = 0) -> list[Sample]:
+        return self._view.history.samples(since)
+
+    def events(self, since: int = 0) -> list[Event]:
+        return self._view.history.events(since)
+
+    def channels(self) -> list[ChannelInfo]:
+        return list(self._view.channels)
+
+    def socketio(self) -> list[SocketIOInfo]:
+        """Return nothing: what a Socket.IO server did is not recorded."""
+        return []
+
+    def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
+        return select(self._view.connections, query)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        span = self._reader.span()
+        return Capabilities(
+            live=self.status.state in {"connecting", "live"},
+            tables=("connections", "events", "channels"),
+            replay=True,
+            since=span[0] if span else None,
+            limits=[
+                "series, headers and rooms of a connection are not recorded",
+                "an open connection's numbers are up to a minute old",
+            ],
+        )
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
+        key = object()
+        self._listeners[key] = listener
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    async def answer(self, query: Query) -> Answer:
+        return await asyncio.to_thread(self._reader.answer, query, at=self._at)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the live half shows: the hour before a moment, and the tables as of it."""
+
+    at: float | None = None
+    epoch: int = 0
+    history: History = field(default_factory=History)
+    snapshot: Snapshot | None = None
+    channels: Sequence[ChannelInfo] = ()
+    connections: Sequence[ConnectionInfo] = ()
+
+
+def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View]:
+    """Read a view; return a function that makes it, to be called on the loop.
+
+    Where time has only gone on, the history of the view before is continued. It is added to by
+    that function, so that what the loop reads is always of one tick.
+    """
+    epoch = reader.epoch_at(at)
+    if epoch is None:
+        return lambda: _View(at=at)
+    source, known = reader.source(at), before.history.latest()
+    continued = at is None and before.at is None and before.epoch == epoch.id
+    if continued and known is not None and source.seq == known.seq:
+        return lambda: before
+    history = before.history if continued else History()
+    after = known.seq if continued and known is not None else 0
+    since = source.time - WINDOW
+    for level in LEVELS:
+        points = reader.samples(level=level, since=since, until=at, epoch=epoch.id, after=after)
+        if points:
+            break
+    seen = history.last_event()
+    events = [e for _, e in reader.events(until=at, epoch=epoch.id, after=seen)]
+    view = _View(
+        at=at,
+        epoch=epoch.id,
+        history=history,
+        snapshot=reader.snapshot(at),
+        channels=reader.channels(epoch=epoch.id),
+        connections=reader.connections(epoch=epoch.id, at=at),
+    )
+
+    def make() -> _View:
+        for point in points:
+            history.add(point.sample)
+        history.extend_events(events)
+        return view
+
+    return make

@@ -1,0 +1,98 @@
+"""Histograms and Snapshots as bytes, MessagePack, and Samples put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ..metrics.columns import HISTOGRAMS, SAMPLE
+from ..metrics.histogram import BYTE, MICROSECOND, Histogram, parse_tally, plain
+from ..metrics.records import Sample, Snapshot
+
+__all__ = [
+    "pack_histograms",
+    "pack_snapshot",
+    "sample_values",
+    "unpack_sample",
+    "unpack_snapshot",
+]
+
+_RESOLUTION = {c.name: BYTE if c.unit == "B" else MICROSECOND for c in HISTOGRAMS}
+_VALUES = tuple(
+    column.name
+    for column in SAMPLE
+    if column.kind != "histogram" and column.name not in {"node", "epoch", "seq"}
+)
+_STORED = frozenset(Sample.__dataclass_fields__)
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+def _packed(histogram: Histogram | None) -> list[Any] | None:
+    return None if histogram is None else [histogram.total, dict(histogram.counts)]
+
+
+def _unpacked(name: str, packed: Sequence[Any] | None) -> Histogram | None:
+    if packed is None:
+        return None
+    total, counts = packed
+    resolution = _RESOLUTION[name]
+    return Histogram(counts, total, resolution) if counts else Histogram.empty(resolution)
+
+
+def pack_histograms(sample: Sample) -> bytes:
+    """Pack the histograms of a Sample; those without values take no room."""
+    packed = {name: _packed(getattr(sample, name)) for name in _RESOLUTION}
+    return _encode({name: each for name, each in packed.items() if each is None or each[1]})
+
+
+def sample_values(sample: Sample) -> list[Any]:
+    """Return a Sample's scalars and quantiles, in the order of the samples table."""
+    return [plain(getattr(sample, name)) for name in _VALUES]
+
+
+def unpack_sample(
+    node: str, epoch: str, seq: int, values: Mapping[str, Any], packed: bytes
+) -> Sample:
+    """Put a Sample together again, equal to the one that was stored.
+
+    Raises:
+        msgspec.MsgspecError: the packed histograms are damaged.
+    """
+    known = _decode(packed)
+    histograms: dict[str, Any] = {
+        name: _unpacked(name, known[name]) if name in known else Histogram.empty(resolution)
+        for name, resolution in _RESOLUTION.items()
+    }
+    scalars = {name: values[name] for name in _VALUES if name in _STORED}
+    scalars["close_codes"] = parse_tally(scalars["close_codes"] or "")
+    return Sample(node=node, epoch=epoch, seq=seq, **scalars, **histograms)
+
+
+def pack_snapshot(snapshot: Snapshot) -> bytes:
+    """Pack the totals of an epoch."""
+    values: dict[str, Any] = {
+        name: getattr(snapshot, name)
+        for name in Snapshot.__dataclass_fields__
+        if name not in {"node", "epoch", "seq", "close_codes", "rates"}
+    }
+    for name in _RESOLUTION:
+        values[name] = _packed(values[name])
+    values["close_codes"] = dict(snapshot.close_codes)
+    values["rates"] = dict(snapshot.rates)
+    return _encode(values)
+
+
+def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
+    """Unpack the totals of an epoch; columns that the file does not have are null.
+
+    Raises:
+        msgspec.MsgspecError: they are damaged.
+    """
+    values = {k: v for k, v in _decode(packed).items() if k in Snapshot.__dataclass_fields__}
+    for name in _RESOLUTION:
+        values[name] = _unpacked(name, values.get(name))
+    return Snapshot(node=node, epoch=epoch, seq=seq, **values)

@@ -1,0 +1,496 @@
+"""Answer queries from a recording's file."""
+
+from __future__ import annotations
+
+import threading
+from collections import namedtuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..feeds import conditions, rows, series
+from ..feeds.queries import (
+    LEVELS,
+    MOST_ROWS,
+    DetailAnswer,
+    DetailQuery,
+    GroupAnswer,
+    GroupQuery,
+    Query,
+    Row,
+    RowsAnswer,
+    RowsQuery,
+    SeriesAnswer,
+    SeriesQuery,
+    Source,
+)
+from ..metrics.columns import ENDING
+from ..metrics.derived import ConnectionValues
+from ..metrics.history import merge
+from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+from . import schema
+from .database import open_reader, scalar
+from .packing import unpack_sample, unpack_snapshot
+
+__all__ = ["Epoch", "Reader"]
+
+_INFO = tuple(name for name in schema.CONNECTION_ROW if name != "epoch")
+_GROUPED = (
+    *rows.SUMS,
+    *rows.GREATEST,
+    *("path", "user", "remote", "transport", "state", "closed", "opened"),
+)
+_TABLES = ("open_connections", "connections")
+
+_ORDER = {
+    "open_connections": ("opened", "length(id)", "id"),
+    "connections": ("closed", "length(id)", "id"),
+}
+"""Order of rows, oldest first; of those of one moment, by the number in the id."""
+
+CLOSED_SHOWN = 1000
+"""Closed connections that the live half of a feed shows, as many as a Monitor keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One life of a server in a recording.
+
+    Attributes:
+        id: its number in the file.
+        node: the server process.
+        epoch: its name.
+        wall: when recording it began, Unix seconds.
+        ended: when it ended; None while it is recorded.
+    """
+
+    id: int
+    node: str
+    epoch: str
+    wall: float
+    ended: float | None
+
+
+class Reader:
+    """Reads a recording, finished or not; each method may be called on any thread.
+
+    No statement's transaction outlives the method.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileFormatError: it is no recording, is damaged, or was written by a newer release.
+        OSError: it is not there or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = open_reader(path)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _all(self, statement: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        with self._lock:
+            return scalar(self._db, statement, *values)
+
+    def epochs(self) -> list[Epoch]:
+        """Return the epochs, oldest first."""
+        found = self._all("SELECT id, node, epoch, wall, ended FROM epochs ORDER BY wall, id")
+        return [Epoch(*row) for row in found]
+
+    def span(self) -> tuple[float, float] | None:
+        """Return the times of the first and the last tick, Unix seconds; None without any."""
+        begins = [self._one("SELECT min(time) FROM samples WHERE level = ?", n) for n in LEVELS]
+        ends = [self._one("SELECT max(time) FROM samples WHERE level = ?", n) for n in LEVELS]
+        known = [time for time in begins if time is not None]
+        return (min(known), max(time for time in ends if time is not None)) if known else None
+
+    def samples(
+        self,
+        *,
+        level: int,
+        since: float | None = None,
+        until: float | None = None,
+        epoch: int | None = None,
+        after: int = 0,
+    ) -> list[series.Point]:
+        """Return Samples with their histograms, oldest first.
+
+        Args:
+            level: ticks of each, one of :data:`rtmon.feeds.queries.LEVELS`.
+            since: Unix seconds, included; None for the beginning.
+            until: Unix seconds, included; None for the end.
+            epoch: id of the epoch; None for all.
+            after: with ``epoch``: leave out Samples up to this number.
+        """
+        names = {each.id: (each.node, each.epoch) for each in self.epochs()}
+        points = []
+        for row in self._all(
+            "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
+            "WHERE s.level = ? AND s.time BETWEEN ? AND ? AND s.epoch = ifnull(?, s.epoch) "
+            "AND s.seq > ? ORDER BY s.epoch, s.seq LIMIT ?",
+            *(level, *_range(since, until), epoch, after, MOST_ROWS),
+        ):
+            node, name = names[row["epoch"]]
+            sample = unpack_sample(node, name, row["seq"], row, row["packed"])
+            points.append(series.Point(sample, row["ticks"]))
+        return points
+
+    def snapshot(self, at: float | None = None) -> Snapshot | None:
+        """Return the totals as of a time, Unix seconds; None before the first tick."""
+        epoch = self.epoch_at(at)
+        if epoch is None:
+            return None
+        seq = self._one(
+            "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ? AND time <= ?",
+            *(epoch.id, _range(None, at)[1]),
+        )
+        stored = self._all(
+            "SELECT seq, packed FROM totals WHERE epoch = ? AND seq <= ifnull(?, seq) "
+            "ORDER BY seq DESC LIMIT 1",
+            *(epoch.id, seq),
+        )
+        if not stored:
+            return None
+        base = unpack_snapshot(epoch.node, epoch.epoch, *stored[0])
+        later = self.samples(level=1, until=at, epoch=epoch.id, after=base.seq)
+        return _added(base, [point.sample for point in later])
+
+    def epoch_at(self, at: float | None) -> Epoch | None:
+        """Return the epoch that a time falls into, or the last one before it."""
+        epochs = [each for each in self.epochs() if at is None or each.wall - 1.0 <= at]
+        return epochs[-1] if epochs else None
+
+    def source(self, at: float | None = None) -> Source:
+        """Return what answers are as of: the last tick up to a time."""
+        epoch = self.epoch_at(at)
+        if epoch is None:
+            return Source()
+        for level in LEVELS:
+            found = self._all(
+                "SELECT seq, time FROM samples WHERE level = ? AND epoch = ? AND time <= ? "
+                "ORDER BY seq DESC LIMIT 1",
+                *(level, epoch.id, _range(None, at)[1]),
+            )
+            if found:
+                seq, time = found[0]
+                return Source(node=epoch.node, epoch=epoch.epoch, seq=seq, time=time)
+        return Source(node=epoch.node, epoch=epoch.epoch)
+
+    def answer(
+        self, query: Query, *, at: float | None = None
+    ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer:
+        """Answer a query as of a time.
+
+        Args:
+            query: the query.
+            at: Unix seconds: nothing later is in the answer. None for the end.
+
+        Raises:
+            QueryError: the query is wrong.
+        """
+        if at is not None and not isinstance(query, GroupQuery | DetailQuery):
+            query = replace(query, until=at if query.until is None else min(at, query.until))
+        match query:
+            case SeriesQuery():
+                return self._series(query, self.source(at))
+            case RowsQuery():
+                return self._rows(query, self.source(at), at)
+            case GroupQuery():
+                names = (*_GROUPED, *conditions.parse(query.where).columns)
+                found = (row for _, row in self._light(names, None, None, at, query.node))
+                return rows.groups(query, self.source(at), (Row("", "", row) for row in found))
+            case DetailQuery():
+                return self._detail(query, self.source(at), at)
+
+    def _series(self, query: SeriesQuery, source: Source) -> SeriesAnswer:
+        columns = series.check(query)
+        if query.merge:
+            return series.answer(source, 0, columns, self._merged(query))
+        bounds = _range(query.since, query.until)
+        held = {}
+        for level in LEVELS:
+            first = self._one("SELECT min(time) FROM samples WHERE level = ?", level)
+            if first is not None:
+                count = "SELECT count(*) FROM samples WHERE level = ? AND time BETWEEN ? AND ?"
+                held[level] = (first, self._one(count, level, *bounds))
+        level = series.choose_level(query, held)
+        names = {each.id: (each.node, each.epoch) for each in self.epochs()}
+        selected = ", ".join(f'"{name}"' for name in columns)
+        found = self._all(
+            f"SELECT epoch, seq, time, elapsed, ticks, {selected} FROM samples "  # noqa: S608
+            "WHERE level = ? AND time BETWEEN ? AND ? ORDER BY epoch, seq LIMIT ?",
+            *(level, *bounds, MOST_ROWS),
+        )
+        if query.node is not None:
+            found = [row for row in found if names[row[0]][0] == query.node]
+        width = 5 + len(columns)
+        table = [list(column) for column in zip(*found, strict=True)] or [[] for _ in range(width)]
+        ids, seqs, times, elapsed, ticks, *values = table
+        epochs = [names[each][1] for each in ids]
+        return SeriesAnswer(
+            source=source,
+            level=level,
+            epochs=epochs,
+            seqs=seqs,
+            times=times,
+            elapsed=elapsed,
+            ticks=ticks,
+            columns=dict(zip(columns, values, strict=True)),
+            gaps=list(series.gaps(zip(epochs, seqs, times, elapsed, ticks, strict=True))),
+        )
+
+    def _merged(self, query: SeriesQuery) -> list[series.Point]:
+        """Merge the range into one point, of the finest that is kept of each part."""
+        chosen: list[series.Point] = []
+        for epoch in self.epochs():
+            if query.node is not None and epoch.node != query.node:
+                continue
+            begin = None
+            for level in LEVELS:
+                found = self.samples(
+                    level=level, since=query.since, until=query.until, epoch=epoch.id
+                )
+                kept = [p for p in found if begin is None or p.sample.seq < begin]
+                if kept:
+                    begin = kept[0].sample.seq - kept[0].ticks + 1
+                    chosen = kept + chosen if begin else chosen
+        if not chosen:
+            return []
+        chosen.sort(key=lambda point: (point.sample.time, point.sample.seq))
+        merged = merge([point.sample for point in chosen])
+        return [series.Point(merged, sum(point.ticks for point in chosen))]
+
+    def _rows(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
+        if query.table == "connections":
+            return self._connections(query, source, at)
+        names = {each.id: (each.node, each.epoch) for each in self.epochs()}
+        if query.table == "events":
+            found = self._all(
+                "SELECT * FROM events WHERE time BETWEEN ? AND ? "
+                "ORDER BY epoch DESC, seq DESC LIMIT ?",
+                *(*_range(query.since, query.until), 4 * MOST_ROWS),
+            )
+            table = [Row(*names[each["epoch"]], _record(Event, each)) for each in found]
+            kept = self._one("SELECT count(*) FROM events")
+            first = self._all("SELECT min(seq) FROM events GROUP BY epoch")
+            lost = sum(seq - 1 for (seq,) in first)
+            return rows.rows(query, source, _of(query.node, table), rows.Remembered(kept, lost))
+        table = []
+        if query.table == "channels" and (epoch := self.epoch_at(at)) is not None:
+            found = self.channels(epoch=epoch.id)
+            table = [Row(epoch.node, epoch.epoch, channel) for channel in found]
+        return rows.rows(query, source, _of(query.node, table), rows.Remembered())
+
+    def _connections(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
+        """Filter and sort by the columns that are needed, then read whole rows of the page."""
+        rows.check_slice(query)
+        needed = set(conditions.parse(query.where, "connections").columns)
+        if query.sort:
+            needed.update(conditions.reads("connections", query.sort))
+        light = self._light(tuple(needed), query.since, query.until, at, query.node)
+        table = [Row("", str(number), row) for number, (_, row) in enumerate(light)]
+        where = [key for key, _ in light]
+        closed = sum(row.record.state == "closed" for row in table)
+        answer = rows.rows(query, source, table, rows.Remembered(closed, None))
+        names = {each.id: (each.node, each.epoch) for each in self.epochs()}
+        page = [
+            Row(*names[where[int(row.epoch)][1]], self._info(*where[int(row.epoch)], at))
+            for row in answer.rows
+        ]
+        return replace(answer, rows=page, forgotten=self._forgotten(source, at))
+
+    def _forgotten(self, source: Source, at: float | None) -> int:
+        snapshot, epoch = self.snapshot(at), self.epoch_at(at)
+        if snapshot is None or epoch is None:
+            return 0
+        known = self._one(
+            "SELECT count(*) FROM connections WHERE epoch = ? AND role = 'server' AND closed <= ?",
+            *(epoch.id, _range(None, at)[1]),
+        )
+        return max(0, snapshot.closed - known) if source.epoch == epoch.epoch else 0
+
+    def _light(
+        self,
+        columns: Iterable[str],
+        since: float | None,
+        until: float | None,
+        at: float | None,
+        node: str | None,
+    ) -> list[tuple[tuple[str, int, str], Any]]:
+        """Read some columns of all connections of a range: where each row is, and the record.
+
+        The newest epoch comes first, in it the open ones, as in a live feed.
+        """
+        names = sorted({*columns, "opened", "closed", "state"} - set(schema.BLACKBOX))
+        record = _light_record(tuple(names))
+        begin, end = _range(since, until if at is None else min(at, until or at))
+        selected = ", ".join(f'"{name}"' for name in names)
+        boxes = bool(set(columns) & set(schema.BLACKBOX))
+        ids = [each.id for each in self.epochs() if node is None or each.node == node]
+        found = []
+        for epoch in reversed(ids):
+            for table in _TABLES:
+                order = ", ".join(_ORDER[table])
+                for row in self._all(
+                    f"SELECT id, {selected} FROM {table} WHERE epoch = ? "  # noqa: S608
+                    "AND opened <= ? AND (closed IS NULL OR closed >= ?) "
+                    f"ORDER BY {order}",
+                    *(epoch, end, begin),
+                ):
+                    made = record(*row[1:])
+                    if boxes:
+                        made = self._info(table, epoch, row[0], at)
+                    elif at is not None and made.closed is not None and made.closed > at:
+                        made = made._replace(state="open", closed=None)
+                    found.append(((table, epoch, row[0]), made))
+        return found
+
+    def connections(self, *, epoch: int, at: float | None = None) -> list[ConnectionInfo]:
+        """Return the connections of an epoch as of a time: the open ones, then the closed ones.
+
+        Of those that have closed only the latest :data:`CLOSED_SHOWN` are returned.
+        """
+        found = []
+        begin, end = _range(None, at)
+        for table, bound in zip(_TABLES, (MOST_ROWS, CLOSED_SHOWN), strict=True):
+            order = ", ".join(f"{key} DESC" for key in _ORDER[table])
+            found += reversed(
+                self._all(
+                    f"SELECT c.*, b.traceback, b.last_frames FROM {table} c "  # noqa: S608
+                    "LEFT JOIN blackboxes b USING (epoch, id) WHERE epoch = ? "
+                    f"AND opened BETWEEN ? AND ? ORDER BY {order} LIMIT ?",
+                    *(epoch, begin, end, bound),
+                )
+            )
+        return [_as_of(_record(ConnectionInfo, row), at) for row in found]
+
+    def _info(self, table: str, epoch: int, identity: str, at: float | None) -> ConnectionInfo:
+        (row,) = self._all(
+            f"SELECT c.*, b.traceback, b.last_frames FROM {table} c "  # noqa: S608
+            "LEFT JOIN blackboxes b USING (epoch, id) WHERE epoch = ? AND id = ?",
+            *(epoch, identity),
+        )
+        return _as_of(_record(ConnectionInfo, row), at)
+
+    def _detail(self, query: DetailQuery, source: Source, at: float | None) -> DetailAnswer:
+        for epoch in reversed(self.epochs()):
+            if query.epoch not in {None, epoch.epoch} or query.node not in {None, epoch.node}:
+                continue
+            for table in _TABLES:
+                exists = f"SELECT 1 FROM {table} WHERE epoch = ? AND id = ?"  # noqa: S608
+                if self._one(exists, epoch.id, query.connection):
+                    return DetailAnswer(
+                        source=source,
+                        info=self._info(table, epoch.id, query.connection, at),
+                        events=self._events_of(epoch.id, query.connection, at),
+                        missing=dict.fromkeys(("series", "headers", "rooms"), NOT_RECORDED),
+                    )
+        return DetailAnswer(source=source, info=None)
+
+    def _events_of(self, epoch: int, connection: str, at: float | None) -> list[Event]:
+        found = self._all(
+            "SELECT * FROM events WHERE epoch = ? AND connection = ? AND time <= ? ORDER BY seq",
+            *(epoch, connection, _range(None, at)[1]),
+        )
+        return [_record(Event, row) for row in found]
+
+    def channels(self, *, epoch: int) -> list[ChannelInfo]:
+        """Return the channels of an epoch, as they were last."""
+        found = self._all("SELECT * FROM channels WHERE epoch = ?", epoch)
+        return [_record(ChannelInfo, row) for row in found]
+
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        epoch: int | None = None,
+        after: int = 0,
+    ) -> Iterator[tuple[int, Event]]:
+        """Yield the Events of a range, oldest first, each with the id of its epoch.
+
+        Args:
+            since: Unix seconds, included; None for the beginning.
+            until: Unix seconds, included; None for the end.
+            epoch: id of the epoch; None for all.
+            after: with ``epoch``: leave out Events up to this number.
+        """
+        for row in self._all(
+            "SELECT * FROM events WHERE time BETWEEN ? AND ? AND epoch = ifnull(?, epoch) "
+            "AND seq > ? ORDER BY epoch, seq",
+            *(*_range(since, until), epoch, after),
+        ):
+            yield row["epoch"], _record(Event, row)
+
+
+NOT_RECORDED = "it is not recorded"
+
+
+def _range(since: float | None, until: float | None) -> tuple[float, float]:
+    return (-1e18 if since is None else since, 1e18 if until is None else until)
+
+
+def _record(kind: Any, row: Any) -> Any:
+    """A record of a row; columns that an older file does not have keep their initial value."""
+    known = set(row.keys())
+    return kind(**{name: row[name] for name in kind.__dataclass_fields__ if name in known})
+
+
+def _as_of(info: ConnectionInfo, at: float | None) -> ConnectionInfo:
+    """Return a row as it was at a time: a connection that ended later was open."""
+    if at is None or info.closed is None or info.closed <= at:
+        return info
+    unended: dict[str, Any] = dict.fromkeys((*ENDING, "closed", *schema.BLACKBOX))
+    return replace(info, state="open", **unended)
+
+
+def _light_record(names: tuple[str, ...]) -> Any:
+    base = namedtuple("_Light", names)  # type: ignore[misc]  # noqa: PYI024 - made at run time
+    return type("Light", (base, ConnectionValues), {"__slots__": ()})
+
+
+def _of(node: str | None, table: Sequence[Row]) -> Sequence[Row]:
+    return [row for row in table if node is None or row.node == node]
+
+
+def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
+    """Add what later ticks counted to totals."""
+    if not samples:
+        return base
+    as_sample = Sample(
+        node=base.node,
+        epoch=base.epoch,
+        seq=base.seq,
+        time=base.time,
+        elapsed=base.uptime,
+        **{name: getattr(base, name) for name in _TOTALLED},
+    )
+    total = merge([as_sample, *samples])
+    last = samples[-1]
+    rates = {name: rate for name in base.rates if (rate := last.rate(name)) is not None}
+    return replace(
+        base,
+        seq=total.seq,
+        time=total.time,
+        uptime=total.elapsed,
+        rates=rates,
+        **{name: getattr(total, name) for name in _TOTALLED},
+    )
+
+
+_TOTALLED = tuple(
+    name
+    for name in Snapshot.__dataclass_fields__
+    if name in Sample.__dataclass_fields__ and name not in {"node", "epoch", "seq", "time"}
+)

@@ -1,0 +1,108 @@
+"""The tables of a recording: an SQLite database, whose columns follow the one table of columns.
+
+``samples`` has the scalars and quantiles of merged Samples at three resolutions (``level``: 1, 10
+or 60 ticks), ``histograms`` the distributions behind them, packed, read only where a range is
+merged. ``open_connections`` and ``channels`` hold the latest row of each; a connection that ends
+moves to ``connections``. ``totals`` has a Snapshot a minute, from which that of any moment is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..metrics.columns import CHANNEL, CONNECTION, EVENT, SAMPLE, Column
+
+__all__ = [
+    "APPLICATION_ID",
+    "BLACKBOX",
+    "CHANNEL_ROW",
+    "CONNECTION_ROW",
+    "DDL",
+    "EVENT_ROW",
+    "SAMPLE_ROW",
+    "VERSION",
+    "insert",
+]
+
+VERSION = 1
+"""``user_version`` of the files that this release writes; a later one adds tables."""
+
+APPLICATION_ID = 0x72746D6E
+"""``application_id`` of the files, "rtmn": what tells a recording from other databases."""
+
+BLACKBOX = ("traceback", "last_frames")
+"""Columns of the connections table that stand in ``blackboxes``: few connections have any."""
+
+_TYPES = {"Int64": "INTEGER", "Float64": "REAL", "string": "TEXT", "datetime64[us, UTC]": "REAL"}
+
+
+def _stored(columns: Iterable[Column], *without: str) -> tuple[Column, ...]:
+    return tuple(c for c in columns if c.name not in without and c.kind != "histogram")
+
+
+_SAMPLE = _stored(SAMPLE, "node", "epoch", "seq")
+_CONNECTION = tuple(c for c in _stored(CONNECTION, *BLACKBOX) if not c.derived)
+_EVENT = _stored(EVENT)
+_CHANNEL = _stored(CHANNEL)
+
+SAMPLE_ROW: tuple[str, ...] = ("level", "epoch", "seq", "ticks", *(c.name for c in _SAMPLE))
+CONNECTION_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _CONNECTION))
+EVENT_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _EVENT))
+CHANNEL_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _CHANNEL))
+
+
+def _definitions(columns: Iterable[Column]) -> str:
+    return ", ".join(f'"{column.name}" {_TYPES[column.dtype]}' for column in columns)
+
+
+_DDL = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+
+CREATE TABLE epochs (
+    id INTEGER PRIMARY KEY, node TEXT NOT NULL, epoch TEXT NOT NULL,
+    wall REAL NOT NULL, monotonic REAL NOT NULL, ended REAL, UNIQUE (node, epoch));
+
+CREATE TABLE samples (
+    level INTEGER, epoch INTEGER, seq INTEGER, ticks INTEGER, {_definitions(_SAMPLE)},
+    PRIMARY KEY (level, epoch, seq)) WITHOUT ROWID;
+CREATE INDEX samples_by_time ON samples (level, time);
+
+CREATE TABLE histograms (
+    level INTEGER, epoch INTEGER, seq INTEGER, packed BLOB,
+    PRIMARY KEY (level, epoch, seq)) WITHOUT ROWID;
+
+CREATE TABLE events (
+    epoch INTEGER, {_definitions(_EVENT)}, PRIMARY KEY (epoch, seq)) WITHOUT ROWID;
+CREATE INDEX events_by_time ON events (time);
+CREATE INDEX events_by_connection ON events (epoch, connection);
+
+CREATE TABLE connections (
+    epoch INTEGER, {_definitions(_CONNECTION)}, PRIMARY KEY (epoch, id)) WITHOUT ROWID;
+CREATE INDEX connections_by_time ON connections (closed);
+
+CREATE TABLE open_connections (
+    epoch INTEGER, {_definitions(_CONNECTION)}, PRIMARY KEY (epoch, id)) WITHOUT ROWID;
+
+CREATE TABLE channels (
+    epoch INTEGER, {_definitions(_CHANNEL)}, PRIMARY KEY (epoch, channel)) WITHOUT ROWID;
+
+CREATE TABLE blackboxes (
+    epoch INTEGER, id TEXT, traceback TEXT, last_frames TEXT,
+    PRIMARY KEY (epoch, id)) WITHOUT ROWID;
+
+CREATE TABLE totals (
+    epoch INTEGER, seq INTEGER, packed BLOB, PRIMARY KEY (epoch, seq)) WITHOUT ROWID;
+
+CREATE TABLE gaps (epoch INTEGER, since REAL, until REAL, reason TEXT);
+"""
+
+DDL: tuple[str, ...] = tuple(part.strip() for part in _DDL.split(";") if part.strip())
+"""The statements that make an empty recording, in order."""
+
+
+def insert(table: str, columns: Iterable[str], *, replace: bool = False) -> str:
+    """Return the statement that writes a row of a table."""
+    names = list(columns)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
+    return f"{verb} INTO {table} ({quoted}) VALUES ({', '.join('?' * len(names))})"

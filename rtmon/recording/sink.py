@@ -1,0 +1,183 @@
+"""Record a Monitor: a sink that writes every tick into one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.clock import SYSTEM_CLOCK, Clock
+from ..errors import MonitorError
+from ..metrics.redaction import KEEP_ALL, Redaction
+from .database import WriteLock, is_broken, set_aside
+from .frame import Frame
+from .writer import Limits, Writer
+
+if TYPE_CHECKING:
+    from ..metrics.collector import Tick
+    from ..metrics.meter import Meter
+    from ..metrics.records import ConnectionInfo
+
+__all__ = ["Recording"]
+
+logger = logging.getLogger("rtmon")
+
+NOTABLE = 200
+"""Open connections written with a tick: the busiest and slowest of those that changed."""
+
+SWEEP_TICKS = 60
+"""Ticks in which every open connection that has changed is written once."""
+
+
+class Recording:
+    """Writes everything that a Monitor measures into one SQLite file, as time goes by.
+
+    Attach it: ``monitor.attach(rtmon.Recording("run.rtmon"))``. Read the file with
+    :func:`rtmon.read`, also while it is written. A file that is there is continued; one that is
+    damaged is put aside under another name, never overwritten.
+
+    Args:
+        path: the file.
+        limits: how much is kept; by default single seconds for an hour, points of ten seconds for
+            a day, and of a minute for 30 days.
+        redaction: what is left out of texts; by default nothing.
+        clock: where time comes from.
+
+    Raises:
+        OptionError: an option is wrong.
+    """
+
+    tables = ("channels",)
+    """What is wanted with each tick besides; see :class:`rtmon.metrics.interfaces.Sink`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        limits: Limits | None = None,
+        redaction: Redaction = KEEP_ALL,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.path = Path(path)
+        self._limits = limits or Limits()
+        self._redaction = redaction
+        self._clock = clock
+        self._lock: WriteLock | None = None
+        self._writer: Writer | None = None
+        self._source = ("", "")
+        self._owner = 0
+        self._due: dict[Meter, None] = {}
+        self._written: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"Recording({str(self.path)!r})"
+
+    def open(self, node: str, epoch: str) -> None:
+        """Open the file for writing.
+
+        Raises:
+            OptionError: another recording writes it, or it is on a network file system.
+            FileFormatError: it was written by a newer release, or is another database.
+            OSError: it cannot be written.
+        """
+        self._lock = WriteLock(self.path)
+        self._owner = os.getpid()
+        self._source = (node, epoch)
+        try:
+            self._writer = self._opened()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _opened(self) -> Writer:
+        """Open the file, and a new one where it turns out to be damaged."""
+        try:
+            return self._begun()
+        except Exception as exc:
+            if not is_broken(exc):
+                raise
+            aside = set_aside(self.path)
+            logger.warning("%s is damaged; it was put aside as %s", self.path, aside)
+            return self._begun()
+
+    def _begun(self) -> Writer:
+        writer = Writer(
+            self.path, clock=self._clock, limits=self._limits, redaction=self._redaction
+        )
+        try:
+            writer.begin(*self._source)
+        except BaseException:
+            writer.abandon()
+            raise
+        return writer
+
+    def write(self, tick: Tick) -> None:
+        """Write one tick.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        if self._owner != os.getpid():
+            raise MonitorError(f"{self.path} is recorded by the process that forked this one")
+        if self._writer is None:
+            self._writer = self._opened()
+        frame = Frame(
+            sample=tick.sample,
+            events=tick.events,
+            closed=[meter.info() for meter in tick.closed],
+            changed=[meter.info() for meter in self._chosen(tick)],
+            channels=tick.tables.get("channels", ()),
+            snapshot=tick.snapshot,
+        )
+        try:
+            self._writer.write(frame)
+        except OSError:
+            raise
+        except Exception as exc:
+            if not is_broken(exc):
+                raise
+            self._writer.abandon()
+            self._writer = None
+            aside = set_aside(self.path)
+            raise OSError(5, f"the recording is damaged and was put aside as {aside}") from exc
+
+    def _chosen(self, tick: Tick) -> Iterable[Meter]:
+        """Choose the open connections to write: the notable ones, and some of those that wait."""
+        for meter in tick.meters:
+            self._due[meter] = None
+        for meter in tick.closed:
+            self._due.pop(meter, None)
+            self._written.pop(meter.id, None)
+        open_now = [meter for meter in tick.meters if meter.closed is None]
+        chosen = dict.fromkeys(nlargest(NOTABLE, open_now, key=self._notability))
+        for meter in list(self._due):
+            if len(chosen) >= NOTABLE + len(self._due) // SWEEP_TICKS + 1:
+                break
+            chosen[meter] = None
+        for meter in chosen:
+            self._due.pop(meter, None)
+            self._written[meter.id] = meter.messages_in + meter.messages_out
+        return chosen
+
+    def _notability(self, meter: Meter) -> tuple[int, int]:
+        moved = meter.messages_in + meter.messages_out - self._written.get(meter.id, 0)
+        return meter.send_queue or 0, moved
+
+    def close(self, connections: Sequence[ConnectionInfo]) -> None:
+        """Write the connections that are still open, and close the file: one file remains.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        if self._owner != os.getpid():
+            return
+        if self._writer is not None:
+            self._writer.end([info for info in connections if info.state == "open"])
+            self._writer.close()
+            self._writer = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

@@ -1,0 +1,361 @@
+"""Write ticks into a recording: one transaction each, and no statement of over a thousand rows."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.clock import Clock
+from ..core.option_checks import within
+from ..metrics.records import ConnectionInfo, Event, Sample
+from ..metrics.redaction import KEEP_ALL, Redaction
+from . import schema
+from .database import as_os_error, open_writer, scalar
+from .frame import Frame
+from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
+from .rollup import Rollup
+
+__all__ = ["Limits", "Writer"]
+
+TOTALS_TICKS = 60
+"""Ticks between two Snapshots."""
+
+CHECKPOINT_TICKS = 10
+"""Ticks between two checkpoints, which bring the log into the file."""
+
+VACUUM_PAGES = 256
+"""Pages given back to the file system with a checkpoint, 1 MiB."""
+
+DELETED = 500
+"""Rows of a table that a tick deletes at most."""
+
+WAL_BYTES = 64 * 1024 * 1024
+"""Size of the log, kept from shrinking by a reader, at which a recording takes no more ticks."""
+
+_SAMPLE = schema.insert("samples", schema.SAMPLE_ROW)
+_HISTOGRAMS = schema.insert("histograms", ("level", "epoch", "seq", "packed"))
+_EVENT = schema.insert("events", schema.EVENT_ROW)
+_CONNECTION = schema.insert("connections", schema.CONNECTION_ROW, replace=True)
+_OPEN = schema.insert("open_connections", schema.CONNECTION_ROW, replace=True)
+_CHANNEL = schema.insert("channels", schema.CHANNEL_ROW, replace=True)
+_BLACKBOX = schema.insert("blackboxes", ("epoch", "id", *schema.BLACKBOX), replace=True)
+_TOTALS = schema.insert("totals", ("epoch", "seq", "packed"))
+_GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a recording keeps.
+
+    Args:
+        ticks: seconds for which single ticks are kept; an hour by default.
+        tens: seconds for which points of 10 ticks are kept; a day by default.
+        sixties: seconds for which points of 60 ticks are kept; 30 days by default.
+        events: Events that are kept; the oldest go first.
+        connections: closed connections that are kept; the oldest go first.
+        channels: channels that are kept.
+
+    Raises:
+        OptionError: a number is out of range.
+    """
+
+    ticks: float = 3600.0
+    tens: float = 86_400.0
+    sixties: float = 30 * 86_400.0
+    events: int = 200_000
+    connections: int = 200_000
+    channels: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name in ("ticks", "tens", "sixties"):
+            within(name, getattr(self, name), 60, 10 * 365 * 86_400)
+        for name in ("events", "connections", "channels"):
+            within(name, getattr(self, name), 0, 100_000_000)
+
+    def seconds(self, level: int) -> float:
+        """Return how long points of a resolution are kept."""
+        return {1: self.ticks, 10: self.tens, 60: self.sixties}[level]
+
+
+class Writer:
+    """The one connection that writes a recording; to be used by one thread at a time.
+
+    Args:
+        path: the file.
+        clock: where time comes from.
+        limits: how much is kept.
+        redaction: what is left out of the texts.
+
+    Raises:
+        OptionError, FileFormatError, OSError: as :func:`rtmon.recording.database.open_writer`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        limits: Limits | None = None,
+        redaction: Redaction = KEEP_ALL,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._redaction = redaction
+        self._db = open_writer(path)
+        self._epoch = 0
+        self._rollup = Rollup()
+        self._points: list[tuple[int, Sample, int]] = []
+        self._points_of = 0
+        self._seq = 0
+        self._ended_at = 0.0
+        self._since_checkpoint = 0
+        with as_os_error(path):
+            self._finish_epochs()
+
+    def begin(self, node: str, epoch: str) -> None:
+        """Begin an epoch, or go on with one that the file knows.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        values = (node, epoch, self._clock.time(), self._clock.monotonic())
+        with as_os_error(self.path), self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO epochs (node, epoch, wall, monotonic) VALUES (?, ?, ?, ?)",
+                values,
+            )
+            self._epoch = scalar(
+                self._db, "SELECT id FROM epochs WHERE node = ? AND epoch = ?", node, epoch
+            )
+            self._db.execute("UPDATE epochs SET ended = NULL WHERE id = ?", (self._epoch,))
+            last = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
+            self._seq = scalar(self._db, last, self._epoch) or 0
+        self._rollup, self._points_of = Rollup(), 0
+
+    def write(self, frame: Frame) -> None:
+        """Write one tick in a transaction; writing the same one again changes nothing.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        with as_os_error(self.path):
+            if wal.exists() and wal.stat().st_size > WAL_BYTES:
+                self._checkpoint()
+                if wal.stat().st_size > WAL_BYTES:
+                    raise BlockingIOError(
+                        11, "a reader keeps the log from being emptied", str(self.path)
+                    )
+            if frame.sample.seq <= self._seq:
+                return
+            with self._transaction():
+                self._write(frame)
+        self._seq, self._ended_at = frame.sample.seq, frame.sample.time
+        self._since_checkpoint += 1
+        if self._since_checkpoint >= CHECKPOINT_TICKS:
+            with as_os_error(self.path):
+                self._checkpoint()
+
+    def _write(self, frame: Frame) -> None:
+        sample = frame.sample
+        if self._seq and sample.seq > self._seq + 1:
+            begin = sample.time - sample.elapsed
+            self._db.execute(_GAP, (self._epoch, self._ended_at, begin, "ticks were dropped"))
+        if self._points_of != sample.seq:  # else the transaction before has failed
+            self._points, self._points_of = self._rollup.add(sample), sample.seq
+        for level, point, ticks in self._points:
+            self._put_sample(level, point, ticks)
+        self._put_events(frame.events)
+        self._put_closed(frame.closed)
+        self._put_rows(_OPEN, frame.changed)
+        self._db.executemany(
+            _CHANNEL, [(self._epoch, *_values(c, schema.CHANNEL_ROW)) for c in frame.channels]
+        )
+        if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
+            packed = pack_snapshot(frame.snapshot)
+            self._db.execute(_TOTALS, (self._epoch, frame.snapshot.seq, packed))
+        self._delete_old(sample)
+
+    def end(self, connections: Sequence[ConnectionInfo], *, reached: float | None = None) -> None:
+        """End the epoch: write its last, incomplete points and the connections still open.
+
+        Args:
+            connections: the open connections; they stay open in the recording.
+            reached: when it ended, Unix seconds; by default the last tick's time.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        with as_os_error(self.path), self._transaction():
+            for level, point, ticks in self._rollup.flush():
+                self._put_sample(level, point, ticks)
+            for start in range(0, len(connections), DELETED):
+                self._put_rows(_OPEN, connections[start : start + DELETED])
+            ended = self._ended_at if reached is None else reached
+            self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
+
+    def close(self) -> None:
+        """Bring the log into the file and close it; one file remains.
+
+        Raises:
+            OSError: the file cannot be written now.
+        """
+        with as_os_error(self.path):
+            self._checkpoint()
+            self._db.close()
+
+    def abandon(self) -> None:
+        """Close without writing; what is committed is safe."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Any:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _put_sample(self, level: int, sample: Sample, ticks: int) -> None:
+        key = (level, self._epoch, sample.seq)
+        self._db.execute(_SAMPLE, (*key, ticks, *sample_values(sample)))
+        self._db.execute(_HISTOGRAMS, (*key, pack_histograms(sample)))
+
+    def _put_events(self, events: Iterable[Event]) -> None:
+        rows = [_values(self._redaction.event(e), schema.EVENT_ROW) for e in events]
+        self._db.executemany(_EVENT, [(self._epoch, *row) for row in rows])
+
+    def _put_closed(self, closed: Iterable[ConnectionInfo]) -> None:
+        infos = [self._redaction.connection(info) for info in closed]
+        self._put_rows(_CONNECTION, infos, redacted=True)
+        self._db.executemany(
+            "DELETE FROM open_connections WHERE epoch = ? AND id = ?",
+            [(self._epoch, info.id) for info in infos],
+        )
+        self._db.executemany(
+            _BLACKBOX,
+            [
+                (self._epoch, info.id, _text(info.traceback), _text(info.last_frames))
+                for info in infos
+                if info.traceback is not None or info.last_frames is not None
+            ],
+        )
+
+    def _put_rows(
+        self, statement: str, infos: Iterable[ConnectionInfo], *, redacted: bool = False
+    ) -> None:
+        if not redacted:
+            infos = [self._redaction.connection(info) for info in infos]
+        rows = [(self._epoch, *_values(info, schema.CONNECTION_ROW)) for info in infos]
+        self._db.executemany(statement, rows)
+
+    def _delete_old(self, sample: Sample) -> None:
+        now = sample.time
+        for level in (1, 10, 60):
+            bound = now - self._limits.seconds(level)
+            old = self._db.execute(
+                "SELECT level, epoch, seq FROM samples WHERE level = ? AND time < ? "
+                "ORDER BY time LIMIT ?",
+                (level, bound, DELETED),
+            ).fetchall()
+            for table in ("samples", "histograms"):
+                self._db.executemany(
+                    f"DELETE FROM {table} WHERE level = ? AND epoch = ? AND seq = ?",  # noqa: S608
+                    old,
+                )
+        if sample.seq % TOTALS_TICKS == 0:
+            self._trim("events", "seq", "time", self._limits.events)
+            self._trim("connections", "id", "closed", self._limits.connections)
+            self._trim("channels", "channel", "published", self._limits.channels)
+            self._db.execute(
+                "DELETE FROM totals WHERE (epoch, seq) IN (SELECT t.epoch, t.seq FROM totals t "
+                "JOIN epochs e ON e.id = t.epoch WHERE e.wall < ? AND t.epoch != ? LIMIT ?)",
+                (now - self._limits.sixties, self._epoch, DELETED),
+            )
+
+    def _trim(self, table: str, key: str, order: str, keep: int) -> None:
+        count = scalar(self._db, f"SELECT count(*) FROM {table}")  # noqa: S608
+        excess = min(count - keep, DELETED * TOTALS_TICKS)
+        while excess > 0:
+            self._db.execute(
+                f"DELETE FROM {table} WHERE (epoch, {key}) IN "  # noqa: S608
+                f"(SELECT epoch, {key} FROM {table} ORDER BY {order} LIMIT ?)",
+                (min(excess, DELETED),),
+            )
+            excess -= DELETED
+
+    def _checkpoint(self) -> None:
+        self._since_checkpoint = 0
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+
+    def _finish_epochs(self) -> None:
+        """End the epochs that an earlier process did not end, because it was killed."""
+        unfinished = self._db.execute(
+            "SELECT id, node, epoch FROM epochs WHERE ended IS NULL"
+        ).fetchall()
+        for epoch, node, name in unfinished:
+            with self._transaction():
+                self._epoch, self._rollup = epoch, Rollup()
+                self._restore(node, name)
+                for level, point, ticks in self._rollup.flush():
+                    self._put_sample(level, point, ticks)
+                last = "SELECT max(time) FROM samples WHERE level = 1 AND epoch = ?"
+                self._db.execute(
+                    "UPDATE epochs SET ended = ? WHERE id = ?",
+                    (scalar(self._db, last, epoch) or 0.0, epoch),
+                )
+        self._epoch, self._rollup = 0, Rollup()
+
+    def _restore(self, node: str, name: str) -> None:
+        """Give the rollup what is not yet part of a whole point."""
+        begins = {
+            level: scalar(
+                self._db,
+                "SELECT max(seq) FROM samples WHERE level = ? AND epoch = ?",
+                level,
+                self._epoch,
+            )
+            or 0
+            for level in (10, 60)
+        }
+        for level, after in ((10, begins[60]), (1, begins[10])):
+            for sample, ticks in self._stored(level, after, node, name):
+                if level == 1:
+                    self._rollup.add(sample)
+                else:
+                    self._rollup.restore(sample, ticks)
+
+    def _stored(self, level: int, after: int, node: str, name: str) -> list[tuple[Sample, int]]:
+        cursor = self._db.execute(
+            "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
+            "WHERE s.level = ? AND s.epoch = ? AND s.seq > ? ORDER BY s.seq LIMIT 1000",
+            (level, self._epoch, after),
+        )
+        columns = [each[0] for each in cursor.description]
+        found = []
+        for row in cursor.fetchall():
+            values = dict(zip(columns, row, strict=True))
+            sample = unpack_sample(node, name, values["seq"], values, values["packed"])
+            found.append((sample, values["ticks"]))
+        return found
+
+
+def _values(record: Any, columns: Sequence[str]) -> list[Any]:
+    """The values of a record, in the order of columns that begin with the epoch."""
+    values = [getattr(record, name) for name in columns[1:]]
+    return [_text(value) if isinstance(value, str) else value for value in values]
+
+
+def _text(value: str | None) -> str | None:
+    """A text as SQLite can hold it: half of a surrogate pair becomes a question mark."""
+    return None if value is None else value.encode("utf-8", "replace").decode()
