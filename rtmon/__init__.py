@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from .exporting import export
     from .feeds import Feed, open_feed
     from .hub import Hub
+    from .metrics.redaction import Redaction
     from .monitor import Monitor
     from .probes.asgi import ASGIProbe
     from .probes.websockets import probe
+    from .recording import Recording, RecordingLimits, read
     from .reporting import report
     from .servers.admin import Admin, serve_admin
     from .servers.fanout import broadcast
@@ -42,6 +44,9 @@ __all__ = [
     "Feed",
     "Hub",
     "Monitor",
+    "Recording",
+    "RecordingLimits",
+    "Redaction",
     "RtmonError",
     "Server",
     "__version__",
@@ -50,6 +55,7 @@ __all__ = [
     "export",
     "open_feed",
     "probe",
+    "read",
     "read_csv",
     "report",
     "serve",
@@ -70,6 +76,9 @@ _HOMES = {
     "Feed": "feeds",
     "Hub": "hub",
     "Monitor": "monitor",
+    "Recording": "recording",
+    "RecordingLimits": "recording",
+    "Redaction": "metrics.redaction",
     "RtmonError": "errors",
     "Server": "servers.websockets",
     "broadcast": "servers.fanout",
@@ -77,6 +86,7 @@ _HOMES = {
     "export": "exporting",
     "open_feed": "feeds",
     "probe": "probes.websockets",
+    "read": "recording",
     "read_csv": "sinks.csv",
     "report": "reporting",
     "serve": "servers.websockets",

@@ -56,6 +56,8 @@ LATE = {
     # A Monitor shows itself in a notebook.
     ("rtmon.monitor.monitor", "rtmon.dashboard"),
     ("rtmon.monitor.monitor", "rtmon.feeds.local"),
+    # open_feed() opens whatever is to be watched, a recording too.
+    ("rtmon.feeds", "rtmon.recording.feed"),
     # A client counts itself.
     ("rtmon.client.reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares frames, from its first connection on.

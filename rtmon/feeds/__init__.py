@@ -21,16 +21,20 @@ __all__ = [
 ]
 
 
-def open_feed(source: Monitor | Feed | str | object, *, token: str | None = None) -> Feed:
-    """The Feed of whatever is to be watched. It has to be started yet.
+def open_feed(
+    source: Monitor | Feed | str | os.PathLike[str] | object, *, token: str | None = None
+) -> Feed:
+    """Return the Feed of whatever is to be watched. It has to be started yet.
 
     Args:
         source: a Monitor of this process, the address of a server's admin listener such as
-            ``ws://127.0.0.1:8766``, or a Feed, which is handed back.
+            ``ws://127.0.0.1:8766``, the file of a recording, or a Feed, which is handed back.
         token: what the admin listener asks for; by default the environment's ``RTMON_TOKEN``.
 
     Raises:
         OptionError: this is none of them.
+        FileFormatError: the file is no recording, is damaged, or was written by a newer release.
+        OSError: the file is not there or cannot be read.
     """
     from ..monitor import Monitor
     from .local import LocalFeed
@@ -40,8 +44,18 @@ def open_feed(source: Monitor | Feed | str | object, *, token: str | None = None
         return source
     if isinstance(source, Monitor):
         return LocalFeed(source)
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and is_recording(source)):
+        from ..recording.feed import RecordingFeed
+
+        return RecordingFeed(source)
     if isinstance(source, str):
         return RemoteFeed(source, token=token or os.environ.get("RTMON_TOKEN"))
     raise OptionError(
-        f"{source!r} cannot be watched: give a Monitor or an address like ws://127.0.0.1:8766"
+        f"{source!r} cannot be watched: give a Monitor, an address like "
+        "ws://127.0.0.1:8766, or the file of a recording"
     )
+
+
+def is_recording(source: str) -> bool:
+    """Return True if a text is the name of a file rather than an address."""
+    return source.endswith(".rtmon") or ("://" not in source and os.path.isfile(source))  # noqa: PTH113

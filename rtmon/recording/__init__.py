@@ -5,6 +5,6 @@ from __future__ import annotations
 from .feed import RecordingFeed
 from .reading import Run, read
 from .sink import Recording
-from .writer import Limits
+from .writer import RecordingLimits
 
-__all__ = ["Limits", "Recording", "RecordingFeed", "Run", "read"]
+__all__ = ["Recording", "RecordingFeed", "RecordingLimits", "Run", "read"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import namedtuple
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..feeds import conditions, rows, series
+from ..feeds.memory import RESTARTED
 from ..feeds.queries import (
     LEVELS,
     MOST_ROWS,
@@ -337,23 +338,26 @@ class Reader:
         begin, end = _range(since, until if at is None else min(at, until or at))
         selected = ", ".join(f'"{name}"' for name in names)
         boxes = bool(set(columns) & set(schema.BLACKBOX))
-        ids = [each.id for each in self.epochs() if node is None or each.node == node]
+        epochs = self.epochs()
         found = []
-        for epoch in reversed(ids):
+        for number, epoch in reversed(list(enumerate(epochs))):
+            if node is not None and epoch.node != node:
+                continue
+            over = epoch.ended if number < len(epochs) - 1 else None
             for table in _TABLES:
                 order = ", ".join(_ORDER[table])
                 for row in self._all(
                     f"SELECT id, {selected} FROM {table} WHERE epoch = ? "  # noqa: S608
                     "AND opened <= ? AND (closed IS NULL OR closed >= ?) "
                     f"ORDER BY {order}",
-                    *(epoch, end, begin),
+                    *(epoch.id, end, begin),
                 ):
                     made = record(*row[1:])
                     if boxes:
-                        made = self._info(table, epoch, row[0], at)
-                    elif at is not None and made.closed is not None and made.closed > at:
-                        made = made._replace(state="open", closed=None)
-                    found.append(((table, epoch, row[0]), made))
+                        made = self._info(table, epoch.id, row[0], at)
+                    else:
+                        made = made._replace(**_changes(made, at, over, made._fields))
+                    found.append(((table, epoch.id, row[0]), made))
         return found
 
     def connections(self, *, epoch: int, at: float | None = None) -> list[ConnectionInfo]:
@@ -373,7 +377,7 @@ class Reader:
                     *(epoch, begin, end, bound),
                 )
             )
-        return [_as_of(_record(ConnectionInfo, row), at) for row in found]
+        return [self._as_of(epoch, _record(ConnectionInfo, row), at) for row in found]
 
     def _info(self, table: str, epoch: int, identity: str, at: float | None) -> ConnectionInfo:
         (row,) = self._all(
@@ -381,7 +385,14 @@ class Reader:
             "LEFT JOIN blackboxes b USING (epoch, id) WHERE epoch = ? AND id = ?",
             *(epoch, identity),
         )
-        return _as_of(_record(ConnectionInfo, row), at)
+        return self._as_of(epoch, _record(ConnectionInfo, row), at)
+
+    def _as_of(self, epoch: int, info: ConnectionInfo, at: float | None) -> ConnectionInfo:
+        """Return a row as it was at a time."""
+        epochs = self.epochs()
+        over = next((e.ended for e in epochs[:-1] if e.id == epoch), None)
+        changes = _changes(info, at, over, ConnectionInfo.__dataclass_fields__)
+        return replace(info, **changes) if changes else info
 
     def _detail(self, query: DetailQuery, source: Source, at: float | None) -> DetailAnswer:
         for epoch in reversed(self.epochs()):
@@ -447,12 +458,27 @@ def _record(kind: Any, row: Any) -> Any:
     return kind(**{name: row[name] for name in kind.__dataclass_fields__ if name in known})
 
 
-def _as_of(info: ConnectionInfo, at: float | None) -> ConnectionInfo:
-    """Return a row as it was at a time: a connection that ended later was open."""
-    if at is None or info.closed is None or info.closed <= at:
-        return info
-    unended: dict[str, Any] = dict.fromkeys((*ENDING, "closed", *schema.BLACKBOX))
-    return replace(info, state="open", **unended)
+def _changes(
+    row: Any, at: float | None, over: float | None, columns: Collection[str]
+) -> dict[str, Any]:
+    """What is to be changed of a row to have it as it was at a time.
+
+    Args:
+        row: the row, as it was last.
+        at: the time; None for the end.
+        over: when its epoch ended, if another one followed: then no connection is open any more.
+        columns: the columns that the row has.
+    """
+    if at is not None and row.closed is not None and row.closed > at:
+        changes: dict[str, Any] = {**_UNENDED, "state": "open"}
+    elif row.closed is None and over is not None and (at is None or at >= over):
+        changes = {"state": "closed", "closed": over, "cause": RESTARTED}
+    else:
+        changes = {}
+    return {name: value for name, value in changes.items() if name in columns}
+
+
+_UNENDED = dict.fromkeys((*ENDING, "closed", *schema.BLACKBOX))
 
 
 def _light_record(names: tuple[str, ...]) -> Any:

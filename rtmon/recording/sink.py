@@ -14,7 +14,7 @@ from ..errors import MonitorError
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
 from .frame import Frame
-from .writer import Limits, Writer
+from .writer import RecordingLimits, Writer
 
 if TYPE_CHECKING:
     from ..metrics.collector import Tick
@@ -57,12 +57,12 @@ class Recording:
         self,
         path: str | os.PathLike[str],
         *,
-        limits: Limits | None = None,
+        limits: RecordingLimits | None = None,
         redaction: Redaction = KEEP_ALL,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.path = Path(path)
-        self._limits = limits or Limits()
+        self._limits = limits or RecordingLimits()
         self._redaction = redaction
         self._clock = clock
         self._lock: WriteLock | None = None

@@ -19,7 +19,7 @@ from .frame import Frame
 from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
 from .rollup import Rollup
 
-__all__ = ["Limits", "Writer"]
+__all__ = ["RecordingLimits", "Writer"]
 
 TOTALS_TICKS = 60
 """Ticks between two Snapshots."""
@@ -48,7 +48,7 @@ _GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RecordingLimits:
     """How much a recording keeps.
 
     Args:
@@ -99,12 +99,12 @@ class Writer:
         path: Path,
         *,
         clock: Clock,
-        limits: Limits | None = None,
+        limits: RecordingLimits | None = None,
         redaction: Redaction = KEEP_ALL,
     ) -> None:
         self.path = path
         self._clock = clock
-        self._limits = limits or Limits()
+        self._limits = limits or RecordingLimits()
         self._redaction = redaction
         self._db = open_writer(path)
         self._epoch = 0
