@@ -19,6 +19,7 @@ from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .dashboard import dashboard
 from .demo import demo
 from .load import load
+from .record import record
 from .serve import serve
 from .tools import export, notebooks, protocol
 from .top import top
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (demo, serve, dashboard, top, load, export, protocol, notebooks):
+for command in (demo, serve, dashboard, top, record, load, export, protocol, notebooks):
     app.command()(command)
 
 
@@ -50,6 +51,7 @@ def root(
     rtmon demo                          a server, simulated users and the dashboard
     rtmon dashboard ws://HOST:8766      the dashboard of a server of yours
     rtmon top ws://HOST:8766            the same in a terminal
+    rtmon record ws://HOST:8766 FILE    everything in one file, to look at later
     rtmon COMMAND --help                examples of each command
     """
     if version:

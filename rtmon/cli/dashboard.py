@@ -24,7 +24,9 @@ def dashboard(
     url: Annotated[
         str,
         typer.Argument(
-            envvar="RTMON_URL", metavar="URL", help="The admin address of the server to watch."
+            envvar="RTMON_URL",
+            metavar="URL|FILE",
+            help="The admin address of the server to watch, or a recording.",
         ),
     ] = "ws://127.0.0.1:8766",
     *,
@@ -42,7 +44,7 @@ def dashboard(
     ] = None,
     browser: Browser = True,
 ) -> None:
-    """Show the live dashboard of a running server.
+    """Show the live dashboard of a running server, or a recording with a time slider.
 
     The server has an admin listener: rtmon serve, rtmon.serve(..., admin=8766) or
     rtmon.serve_admin(monitor). If it goes away the dashboard says so, and goes on when it is back.
@@ -51,6 +53,7 @@ def dashboard(
     Examples:
       rtmon dashboard
       rtmon dashboard ws://127.0.0.1:8766 --port 5007 --no-browser
+      rtmon dashboard run.rtmon
       rtmon dashboard --host 0.0.0.0 --origin chat.example.org:5006
     """
     require("The dashboard", "panel", "pandas", extra="dashboard")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
     from ..hub.brokers.base import Broker
+    from ..monitor import Monitor
 
 __all__ = ["serve"]
 
@@ -123,6 +124,15 @@ def serve(
             help="A Redis that several servers share: redis://host:6379/0, rediss:// for TLS.",
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RTMON_RECORD",
+            dir_okay=False,
+            metavar="FILE",
+            help="Record everything that is measured in this file; continued if it is there.",
+        ),
+    ] = None,
     echo: Annotated[
         bool,
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
@@ -144,6 +154,7 @@ def serve(
       rtmon serve --asgi --origin https://chat.example.org
       rtmon serve --jwt-key-file login.pem --jwt-algorithm ES256 --idle-timeout 600
       rtmon serve --port 9001 --redis redis://localhost:6379/0     (one of several)
+      rtmon serve --record run.rtmon
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
@@ -192,6 +203,7 @@ def serve(
                 ping_timeout=ping_timeout,
                 max_size=max_size,
                 asgi=asgi and not echo,
+                record=record,
                 warning=functools.partial(
                     exposure.open_server,
                     hub=not echo,
@@ -211,6 +223,7 @@ async def _serve(
     *,
     hub: dict[str, Any] | None,
     asgi: bool,
+    record: Path | None,
     max_size: int,
     warning: Callable[..., str | None],
     **options: Any,
@@ -226,7 +239,7 @@ async def _serve(
         serving = rtmon_serve_asgi(target, host, port, admin=admin, **options)
     else:
         serving = rtmon_serve(target, host, port, admin=admin, max_size=max_size, **options)
-    async with _ending(target), serving as server:
+    async with _ending(target), serving as server, _recorded(server.monitor, record):
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
         exposure.warn(warning(host, server.port, admin=admin is not None))
@@ -242,6 +255,21 @@ async def _serve(
         finally:
             if not asgi:  # which has a grace of its own
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
+
+
+@contextlib.asynccontextmanager
+async def _recorded(monitor: Monitor, file: Path | None) -> AsyncIterator[None]:
+    """Record a Monitor, if a file is given."""
+    if file is None:
+        yield
+        return
+    from ..recording import Recording
+
+    attachment = monitor.attach(Recording(file))
+    try:
+        yield
+    finally:
+        attachment.close()
 
 
 def _broker(url: str) -> Broker:

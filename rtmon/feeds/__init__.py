@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OptionError
@@ -58,4 +59,4 @@ def open_feed(
 
 def is_recording(source: str) -> bool:
     """Return True if a text is the name of a file rather than an address."""
-    return source.endswith(".rtmon") or ("://" not in source and os.path.isfile(source))  # noqa: PTH113
+    return source.endswith(".rtmon") or ("://" not in source and Path(source).is_file())

@@ -1,0 +1,104 @@
+"""``rtmon record``: write what a running server measures into one file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.child_processes import announce
+from ..views.numbers import duration, scaled
+
+__all__ = ["record"]
+
+PLAIN_SECONDS = 60.0
+"""Seconds between two lines of progress where standard error is no terminal."""
+
+
+def record(
+    url: Annotated[
+        str,
+        typer.Argument(metavar="URL", help="The admin address of the server: ws://HOST:8766."),
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The recording; continued if it is there.")
+    ],
+    *,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the server.")
+    ] = 10.0,
+) -> None:
+    """Record a running server until Ctrl-C, from outside.
+
+    The file holds single seconds for an hour, points of ten seconds for a day and of a minute for
+    30 days, events and connections. It can be read while it is written. When the server
+    goes away the recorder waits for it; a restart is marked in the file.
+
+    \b
+    Examples:
+      rtmon record ws://127.0.0.1:8766 run.rtmon
+      rtmon dashboard run.rtmon
+      python -c "import rtmon; print(rtmon.read('run.rtmon').samples())"
+    """
+    with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
+        runner.run(_record(url, file, timeout))
+
+
+async def _record(url: str, file: Path, timeout: float) -> None:
+    from ..feeds.remote import RemoteFeed
+    from ..recording.recorder import Recorder
+
+    feed = RemoteFeed(url, token=os.environ.get("RTMON_TOKEN"))
+    await feed.start()
+    try:
+        await feed.complete(timeout)
+        with _progress(file) as progress:
+            recorder = Recorder(feed, file, progress=progress)
+            announce(f"Recording {feed.url} to {file}\nCtrl-C ends it.", file=str(file))
+            try:
+                await recorder.run()
+            finally:
+                recorder.close()
+    finally:
+        await feed.aclose()
+
+
+class _Line:
+    """One line of progress that is written anew, or now and then a line of its own."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._problem = ""
+        self._next = time.monotonic() + PLAIN_SECONDS
+
+    def __call__(self, ticks: int, problem: str) -> None:
+        state = f"nothing can be written: {problem}" if problem else self._state(ticks)
+        if sys.stderr.isatty():
+            typer.echo(f"\r\x1b[K{state}", err=True, nl=False)
+        elif problem != self._problem or time.monotonic() >= self._next:
+            self._next = time.monotonic() + PLAIN_SECONDS
+            typer.echo(f"rtmon: {state}", err=True)
+        self._problem = problem
+
+    def _state(self, ticks: int) -> str:
+        with contextlib.suppress(OSError):
+            size, unit = scaled(self._file.stat().st_size, "B")
+            return f"{ticks:,} ticks recorded ({duration(float(ticks))}), {size} {unit}"
+        return f"{ticks:,} ticks recorded"
+
+
+@contextlib.contextmanager
+def _progress(file: Path) -> Iterator[_Line]:
+    line = _Line(file)
+    try:
+        yield line
+    finally:
+        if sys.stderr.isatty():
+            typer.echo("", err=True)
