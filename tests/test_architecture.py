@@ -37,7 +37,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "feeds": _MONITORED,
     "recording": _READ | {"protocol"},
     "views": _READ,
-    "dashboard": _VIEWED,
+    "dashboard": _VIEWED | {"recording"},
     "terminal": _VIEWED,
     "reporting": _VIEWED,
     "exporting": _MONITORED | {"feeds", "sinks"},

@@ -51,7 +51,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     for name in ("bar", "brand"):
         template.add_variable(name, quote(BAR[name]))
     try:
-        feed = pn.state.as_cached("rtmon.feed", lambda: _started(make_feed()))
+        feed = _feed(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
         failure = f'<p role="alert">{escape(str(exc))}</p>'
@@ -69,6 +69,25 @@ def page(make_feed: Callable[[], Feed]) -> Any:
 
     pn.state.onload(begin)
     return template.servable(title="rtmon")
+
+
+def _feed(make_feed: Callable[[], Feed]) -> Feed:
+    """Return the feed of the process, or one for this tab where each may look at another time."""
+    shared: Feed | None = pn.state.cache.get("rtmon.feed")
+    if shared is not None:
+        return shared
+    feed = _started(make_feed())
+    if feed.capabilities.replay:
+        pn.state.on_session_destroyed(lambda _: _close(feed))
+    else:
+        pn.state.cache["rtmon.feed"] = feed
+    return feed
+
+
+def _close(feed: Feed) -> None:
+    task = asyncio.get_running_loop().create_task(feed.aclose(), context=contextvars.Context())
+    _starting.add(task)
+    task.add_done_callback(_starting.discard)
 
 
 def _started(feed: Feed) -> Feed:

@@ -30,12 +30,13 @@ from .queries import (
 
 __all__ = ["ConnectionPage", "ConnectionQuery", "Feed", "FeedState", "FeedStatus", "select"]
 
-FeedState = Literal["connecting", "live", "disconnected", "closed"]
+FeedState = Literal["connecting", "live", "disconnected", "recorded", "closed"]
 """Where a feed stands.
 
 * ``connecting``: started, nothing received yet.
 * ``live``: Samples arrive.
 * ``disconnected``: what is shown is the last that was received; the feed tries again.
+* ``recorded``: nothing more comes; what is shown is of a time in a recording.
 * ``closed``: ended for good; what is shown stays the last that was received.
 """
 

@@ -133,9 +133,7 @@ class RecordingFeed(Feed):
             return FeedStatus(state="connecting", source=source, detail="nothing is recorded yet")
         if self._at is None and self._clock.time() - latest.time < LIVE_SECONDS:
             return FeedStatus(state="live", source=source, since=since, node=node)
-        return FeedStatus(
-            state="closed", source=source, detail="a recording", since=since, node=node
-        )
+        return FeedStatus(state="recorded", source=source, since=since, node=node)
 
     def now(self) -> float:
         if self._at is not None:

@@ -11,7 +11,15 @@ from .numbers import clock, duration
 __all__ = ["Freshness", "FreshnessTracker"]
 
 Kind = Literal[
-    "connecting", "empty", "live", "recovered", "stalled", "paused", "disconnected", "ended"
+    "connecting",
+    "empty",
+    "live",
+    "recovered",
+    "stalled",
+    "paused",
+    "disconnected",
+    "recorded",
+    "ended",
 ]
 
 STALLED_AFTER = 5.0
@@ -28,6 +36,7 @@ _PILLS: dict[Kind, str] = {
     "stalled": "Stalled",
     "paused": "Paused",
     "disconnected": "Disconnected",
+    "recorded": "Recording",
     "ended": "Ended",
 }
 
@@ -65,6 +74,8 @@ class FreshnessTracker:
             feed: the feed that the view reads when it is not paused.
             paused_at: the time that a paused view shows, Unix seconds.
         """
+        if feed.status.state == "recorded":
+            return Freshness(kind="recorded", pill=_PILLS["recorded"])
         kind, banner = self._judge(feed)
         stale = kind in {"disconnected", "ended", "stalled"}
         if paused_at is not None and kind in {"live", "empty", "recovered"}:

@@ -50,9 +50,17 @@ class Timeline:
         self._recent: deque[Sample] = deque()
         self._age = 0.0
 
-    def follow(self, epoch: str | None) -> bool:
-        """Begin anew if the epoch is another than before; return whether it is."""
-        if epoch == self.epoch:
+    def follow(self, epoch: str | None, seq: int | None = None) -> bool:
+        """Begin anew if the epoch is another than before, or time has moved back.
+
+        Args:
+            epoch: the epoch of the newest Sample.
+            seq: its number; None if time does not move back.
+
+        Returns:
+            True if it begins anew.
+        """
+        if epoch == self.epoch and (seq is None or seq >= self.seq):
             return False
         self.epoch, self.seq, self._age = epoch, 0, 0.0
         self.points.clear()

@@ -10,6 +10,7 @@ import panel as pn
 from ...feeds.feed import Feed
 from ...feeds.paused import Still
 from ...metrics import csvtext
+from ...recording.feed import RecordingFeed
 from ...views.freshness import FreshnessTracker
 from ...views.numbers import clock
 from ...views.points import Timeline
@@ -19,6 +20,7 @@ from ..components.bar import Bar
 from ..components.charts import Charts
 from ..components.component import html
 from ..components.tiles import html as tiles_html
+from ..components.time_slider import TimeSlider
 from ..theme import FONT, asset, tokens
 
 __all__ = ["Overview"]
@@ -64,11 +66,13 @@ class Overview:
         self.channels = tables.channels_table()
         self.socketio = socketio.table()
         self.events = tables.events_table()
+        self.slider = self._time_slider()
         self._body = self._compose(kind)
         fonts = f":host {{ --rt-font: {FONT}; }}"
         sheets = [asset("layout.css"), fonts, *([tokens(notebook=True)] if notebook else [])]
         self.root = pn.Column(
             self.bar,
+            *([self.slider] if self.slider is not None else []),
             self._body,
             css_classes=["view", *kind],
             stylesheets=sheets,
@@ -91,6 +95,21 @@ class Overview:
         lists = [self.connections, self.socketio, self.channels, self.events]
         return [self.bar, self._body, self.tiles, self.closes, *lists]
 
+    def _time_slider(self) -> TimeSlider | None:
+        """Make the slider of a feed whose time can be moved."""
+        if not isinstance(self.feed, RecordingFeed):
+            return None
+        feed = self.feed
+        begin, end = feed.span or (feed.now() - 1, feed.now())
+        slider = TimeSlider(begin=begin, end=end, sizing_mode="stretch_width", margin=0)
+
+        async def seek(change: Any) -> None:
+            await feed.seek(change.new)
+            self._ticks = self._event_seq = 0  # the next update draws everything
+
+        slider.param.watch(seek, "at")
+        return slider
+
     def _compose(self, kind: list[str]) -> pn.Column:
         closes_card = _box("card", self.closes, sheet="card.css")
         cards = [*self.charts.cards.values(), closes_card]
@@ -109,10 +128,14 @@ class Overview:
     def update(self) -> None:
         """Show what the feed has now."""
         self._draw_freshness()
+        if self.slider is not None and isinstance(self.feed, RecordingFeed):
+            self.slider.begin, self.slider.end = self.feed.span or (0.0, 1.0)
         if self._reading is not self.feed:
             return
         latest = self.feed.latest()
-        anew = self._timeline.follow(latest.epoch if latest else None)
+        anew = self._timeline.follow(
+            latest.epoch if latest else None, latest.seq if latest else None
+        )
         fresh = self._timeline.extend(self.feed.samples(self._timeline.seq))
         if anew:
             self._event_seq = self._ticks = 0
