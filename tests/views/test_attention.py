@@ -1,0 +1,161 @@
+"""What needs attention: each rule begins, lasts and ends as its row says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rtmon.feeds import conditions
+from rtmon.metrics.histogram import HistogramRecorder
+from rtmon.metrics.records import Sample
+from rtmon.views.attention import RULES, Attention
+
+
+def _histogram(*values: float) -> Any:
+    recorder = HistogramRecorder()
+    for value in values:
+        recorder.record(value)
+    return recorder.take()
+
+
+class _Server:
+    """A server whose Samples are as told."""
+
+    def __init__(self) -> None:
+        self.attention = Attention()
+        self.seq = 0
+        self.epoch = "e"
+
+    def tick(self, **values: Any) -> list[str]:
+        """Tick once; return the keys of what needs attention then."""
+        self.seq += 1
+        sample = Sample(
+            node="n", epoch=self.epoch, seq=self.seq, time=1000.0 + self.seq, elapsed=1.0, **values
+        )
+        return [matter.rule.key for matter in self.attention.update(sample)]
+
+    def run(self, seconds: int, **values: Any) -> list[str]:
+        """Tick for a time; return the keys at its end."""
+        keys: list[str] = []
+        for _ in range(seconds):
+            keys = self.tick(**values)
+        return keys
+
+
+def _growing(gauge: str, first: int, step: int) -> Iterator[dict[str, int]]:
+    for number in range(1000):
+        yield {gauge: first + number * step}
+
+
+HURT: dict[str, tuple[dict[str, Any], int, str]] = {
+    "slow-readers": ({"slow": 3}, 3, "3 connections with unread bytes for over a second"),
+    "drops": ({"dropped": 1}, 1, "1 message dropped in 10 s"),
+    "errors": ({"errors": 5}, 1, "5 errors in 10 s"),
+    "reconnects": ({"opened": 20, "closed": 20, "open": 40}, 12, "in 30 s"),
+    "rejected": ({"rejected": 5}, 1, "5 handshakes rejected in 30 s"),
+    "lag": ({"lag": _histogram(0.3)}, 6, "everybody: p99 is"),
+    "handlers": ({"handler": _histogram(2.0)}, 11, "senders: p99 is"),
+    "rtt": ({"rtt": _histogram(*[0.01] * 10, 1.0)}, 31, "where p50 is"),
+}
+"""Rule → the Sample on which its condition holds, how many make it a matter, and its words."""
+
+
+@pytest.mark.parametrize("key", HURT)
+def test_rule_is_a_matter_once_its_condition_has_lasted(key: str) -> None:
+    """One tick earlier it is none; ``since`` is when the condition began to hold."""
+    values, ticks, words = HURT[key]
+    server = _Server()
+    for _ in range(ticks - 1):
+        assert key not in server.tick(**values)
+    assert key in server.tick(**values)
+    (matter,) = [each for each in server.attention.matters if each.rule.key == key]
+    assert words in matter.whom
+    assert matter.since == 1000.0 + ticks - matter.rule.lasting
+    assert server.attention.well_since is None
+
+
+@pytest.mark.parametrize("key", HURT)
+def test_matter_ends_when_its_condition_has_not_held_for_the_clearing_time(key: str) -> None:
+    """A pause shorter than that is part of the same matter."""
+    values, ticks, _ = HURT[key]
+    server = _Server()
+    server.run(ticks, **values)
+    since = server.attention.matters[0].since
+    (rule,) = [each for each in RULES if each.key == key]
+    server.run(int(rule.clearing) - 1)
+    assert key in server.run(1, **values)
+    assert server.attention.matters[0].since == since
+    assert server.run(120) == []
+    assert server.attention.well_since is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "gauge", "first", "step", "seconds"),
+    [
+        ("queue-growth", "send_queue", 0, 50_000, 60),
+        ("memory-growth", "memory", 100_000_000, 1_000_000, 240),
+    ],
+)
+def test_growth_is_a_matter_and_a_plateau_is_none(
+    key: str, gauge: str, first: int, step: int, seconds: int
+) -> None:
+    """What is large but does not grow needs no attention; one peak is no growth."""
+    server = _Server()
+    growing = _growing(gauge, first, step)
+    for _ in range(int(0.9 * seconds) - 1):
+        assert server.tick(**next(growing)) == []
+    keys: list[str] = []
+    for _ in range(60):
+        keys = server.tick(**next(growing))
+    assert keys == [key]
+    assert server.run(400, **{gauge: first + 200 * step}) == []
+    server.tick(**{gauge: first + 10**9})
+    assert server.run(3, **{gauge: first + 200 * step}) == []
+
+
+def test_errors_that_are_usual_are_no_burst() -> None:
+    """A server that always has some errors is judged by its own rate."""
+    server = _Server()
+    server.run(300, errors=1)
+    assert server.run(60, errors=2) == []
+    assert "errors" in server.run(10, errors=40)
+
+
+def test_all_is_well_since_the_last_matter_ended() -> None:
+    """Before anything happened it is well since the first tick."""
+    server = _Server()
+    server.run(5)
+    assert server.attention.well_since == 1001.0
+    server.tick(dropped=1)
+    assert server.attention.well_since is None
+    server.run(60)
+    # The drop is in the condition's ten seconds until 1015, and cleared thirty seconds later.
+    assert server.attention.well_since == 1045.0
+
+
+def test_unknown_columns_need_no_attention() -> None:
+    """What a probe cannot know is no matter."""
+    unknown = dict.fromkeys(
+        ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
+    )
+    assert _Server().run(300, **unknown) == []
+
+
+def test_another_epoch_begins_anew() -> None:
+    """What hurt before a restart is over."""
+    server = _Server()
+    server.run(10, slow=3)
+    server.epoch, server.seq = "f", 0
+    assert server.tick() == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
+def test_query_of_each_rule_can_be_asked(rule: Any) -> None:
+    """The link leads to rows: the condition and the column to sort by exist."""
+    if rule.table is None:
+        assert (rule.query, rule.sort) == ("", "")
+    else:
+        conditions.parse(rule.query, rule.table)
+        conditions.field(rule.table, rule.sort)
