@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..metrics.redaction import KEEP_ALL, Redaction
 from . import memory
+from .details import with_details
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from .queries import Capabilities, Query
+from .queries import Capabilities, DetailAnswer, Query
 
 if TYPE_CHECKING:
     from ..metrics.interfaces import TickSource
@@ -22,10 +24,12 @@ class LocalFeed(Feed):
 
     Args:
         monitor: what to read.
+        redaction: what is left out of request headers; by default the values that hold secrets.
     """
 
-    def __init__(self, monitor: TickSource) -> None:
+    def __init__(self, monitor: TickSource, *, redaction: Redaction = KEEP_ALL) -> None:
         self._monitor = monitor
+        self._redaction = redaction
         self._collector = monitor.collector
         self._started = False
         self._closed_at: float | None = None
@@ -100,7 +104,10 @@ class LocalFeed(Feed):
         Raises:
             QueryError: the query is wrong.
         """
-        return memory.answer(query, self._memory())
+        answer = memory.answer(query, self._memory())
+        if isinstance(answer, DetailAnswer):
+            return with_details(answer, self._collector, self._monitor.clock, self._redaction)
+        return answer
 
     def _memory(self) -> memory.Memory:
         collector = self._collector

@@ -19,6 +19,7 @@ from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FeedError, OptionError
 from . import memory
+from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
 from .queries import Capabilities, DetailAnswer, DetailQuery, Query, SeriesQuery
 from .received import Received
@@ -44,9 +45,6 @@ OLDER_SERVER = (
     "the server runs an older rtmon, which tells no more of a connection than its row, and nothing "
     "of longer than an hour ago"
 )
-
-DETAILS = ("series", "headers", "rooms", "frames")
-"""Parts of a DetailAnswer that only the server knows."""
 
 
 def admin_url(address: str) -> str:

@@ -14,6 +14,7 @@ from ..core.backpressure import Policy, checked_policy
 from ..core.frame_sharing import FrameGroupFactory
 from ..errors import OptionError, ProtocolError
 from ..metrics.histogram import HistogramRecorder
+from ..metrics.meter import Meter
 from ..metrics.records import ChannelInfo
 from ..protocol import catalog, close
 from ..protocol.catalog import Position
@@ -246,6 +247,16 @@ class Hub:
         """
         counted = self._parts.broadcast.counted(limit)
         return [stats.info(channel) for channel, stats in counted.items()]
+
+    def places_of(self, meter: Meter) -> list[str] | None:
+        """Return the channels and rooms that a connection is in, by its meter, for a Monitor.
+
+        None if the connection is not one of this hub's, or has gone. May be called on any thread.
+        """
+        for connection in list(self.connections.values()):
+            if connection.peer.meter is meter:
+                return self.registry.places(connection)
+        return None
 
     def channel_series(self) -> list[ChannelInfo]:
         """Return the counters of the first channels, and of all others together as ``other``.

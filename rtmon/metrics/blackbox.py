@@ -82,10 +82,14 @@ class BlackBox:
             self._payloads.append(kept)
 
     def told(self, end: float) -> str:
-        """The frames in order: seconds before the end, direction, opcode, bytes.
+        """Return the frames as one text; see :meth:`lines`."""
+        return "; ".join(self.lines(end))
+
+    def lines(self, end: float) -> list[str]:
+        """Return a line for each frame, in order: seconds to the end, direction, opcode, bytes.
 
         Args:
-            end: when the connection ended, monotonic seconds.
+            end: monotonic seconds: when the connection ended, or now.
         """
         frames = self._recent()
         payloads = list(self._payloads or ())[-len(frames) :]
@@ -98,4 +102,4 @@ class BlackBox:
             before = round(time - end, 3) + 0.0  # which makes -0.0 0.0
             line = f"{before:.3f} {direction} {name} {size}"
             lines.append(f"{line} {payload!r}" if payload else line)
-        return "; ".join(lines)
+        return lines

@@ -10,7 +10,8 @@ from typing import Any
 
 from .backlog import Backlogs
 from .causes import NORMAL
-from .columns import EVERY, METER_COUNTERS, SAMPLE, Column
+from .closeup import Closeups
+from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
@@ -24,6 +25,11 @@ __all__ = ["Collector", "Tick", "uncounted"]
 _SOMETIMES_UNKNOWN = tuple(
     column for column in SAMPLE if column.probes != EVERY and not column.derived
 )
+
+_UNKNOWN = {
+    probe: frozenset(column.name for column in CONNECTION if probe not in column.probes)
+    for probe in EVERY
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Collector(Sources):
     Attributes:
         events: those of the tick that is going on; whatever is worth a line is added here.
         history: the latest Samples and Events.
+        closeups: numbers over time of some connections.
     """
 
     def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
@@ -81,6 +88,7 @@ class Collector(Sources):
         self.history = History()
         self.lag = HistogramRecorder()
         self.backlogs = Backlogs()
+        self.closeups = Closeups(_UNKNOWN)
         self._lock = threading.Lock()
         self._started = now
         self._ticked = now
@@ -237,6 +245,14 @@ class Collector(Sources):
                 own=own,
             )
             self._published = self._snapshot(now, sample)
+        self.closeups.tick(
+            sample.seq,
+            now=now,
+            time=time,
+            elapsed=sample.elapsed,
+            open_now=self._open,
+            changed=dirty,
+        )
         events = self.events.take(time)
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
@@ -342,6 +358,14 @@ class Collector(Sources):
         probes' thread, right after a tick, both are the same.
         """
         return [meter.info() for meter in self.meters()]
+
+    def find(self, identity: str) -> Meter | None:
+        """Return the meter of a connection that is open or remembered."""
+        with self._lock:
+            found = self._open.get(identity)
+            if found is None:
+                found = next((m for m in reversed(self._closed) if m.id == identity), None)
+            return found
 
     def open_meters(self) -> tuple[Meter, ...]:
         """Meters of the open connections."""

@@ -117,6 +117,8 @@ class Meter(MeterFields):
         held: messages that wait before the transport; None if none ever has.
         drops_said: messages dropped when that was last reported, and when, monotonic seconds.
         box: the last frames, None before the first.
+        request: the request of the handshake, as the probe's library holds it: an object with
+            ``headers``, or pairs of bytes; None where there is none.
         shares: parts in what several connections were sent alike.
         too_slow: True once the connection is ended because its reader is too slow.
     """
@@ -135,6 +137,7 @@ class Meter(MeterFields):
         "opened_time",
         "probe",
         "queue",
+        "request",
         "role",
         "shares",
         "too_slow",
@@ -171,6 +174,7 @@ class Meter(MeterFields):
         self.held: Held | None = None
         self.drops_said: tuple[int, float] | None = None
         self.box: BlackBox | None = None
+        self.request: Any = None
         self.dirty = False
         self.too_slow = False
         ledger.probes.add(probe)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from .histogram import HistogramRecorder
+from .meter import Meter
 from .records import ChannelInfo, SocketIOInfo
 from .socketio import Stats
 
@@ -25,6 +26,9 @@ class Measurable(Protocol):
 
     def channel_series(self) -> Iterable[ChannelInfo]:
         """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
+
+    def places_of(self, meter: Meter) -> Iterable[str] | None:
+        """The channels and rooms that a connection is in; None if it is not one of the hub's."""
 
 
 class Tabular(Protocol):
@@ -56,6 +60,11 @@ class Sources:
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """The channels of the hub, or only the busiest; none without a hub."""
         return [] if self._hub is None else list(self._hub.channels(limit))
+
+    def places_of(self, meter: Meter) -> list[str] | None:
+        """The channels and rooms of the hub that a connection is in; None if it is in no hub."""
+        places = None if self._hub is None else self._hub.places_of(meter)
+        return None if places is None else sorted(places)
 
     def channel_series(self) -> list[ChannelInfo]:
         """A bounded number of channels and the sum of the others; none without a hub."""

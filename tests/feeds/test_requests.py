@@ -14,9 +14,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError
 from rtmon.feeds import wire
+from rtmon.feeds.details import DETAILS
 from rtmon.feeds.memory import RESTARTED
 from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
-from rtmon.feeds.remote import DETAILS, OLDER_SERVER, RemoteFeed
+from rtmon.feeds.remote import OLDER_SERVER, RemoteFeed
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)

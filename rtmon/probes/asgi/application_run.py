@@ -146,6 +146,7 @@ class Exchange(abc.ABC):
         self.scope[METER], self.scope[MONITOR] = meter, self.monitor
         client = self.scope.get("client")
         meter.remote = peer_address(tuple(client) if client else None)
+        meter.request = self.scope["headers"]
         agents = [value for name, value in self.scope["headers"] if name.lower() == b"user-agent"]
         meter.user_agent = b", ".join(agents).decode("latin-1") or None
         return probe

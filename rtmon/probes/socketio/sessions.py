@@ -72,6 +72,7 @@ class Sessions:
         meter.remote = _remote(environ)
         meter.path = environ.get("PATH_INFO")
         meter.user_agent = environ.get("HTTP_USER_AGENT")
+        meter.request = environ.get("asgi.scope", {}).get("headers")
         self.open[eio_sid] = session
         session.listen_to(environ.get("asgi.receive"))
         socket = self._eio.sockets[eio_sid]

@@ -240,6 +240,7 @@ class Counting(Guarded):
             self.monitor.probe_failed(exc)
 
     def _says(self, request: Request) -> None:
+        self.meter.request = request
         # Thousands of connections have few of these between them.
         self.meter.path = sys.intern(request.path.partition("?")[0])
         self.meter.user_agent = sys.intern(", ".join(request.headers.get_all("User-Agent"))) or None

@@ -1,0 +1,125 @@
+"""What a feed tells of one connection while somebody looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+import rtmon
+from rtmon.feeds import Feed, open_feed
+from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.queries import DetailAnswer, DetailQuery, RowsQuery
+from rtmon.feeds.remote import RemoteFeed
+from rtmon.metrics.closeup import LOOKED_SECONDS, NOTABLE, POINTS
+from rtmon.metrics.redaction import Redaction
+from rtmon.testing import FakeClock, until
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[rtmon.Server]:
+    """A hub with an admin listener, which ticks only when it is told to."""
+    monitor = rtmon.Monitor(interval=1000)
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor, admin=0) as serving:
+        yield serving
+
+
+@pytest.fixture(params=["local", "remote"])
+async def feed(request: pytest.FixtureRequest, server: rtmon.Server) -> AsyncIterator[Feed]:
+    """A feed of that server, in this process or over its admin listener."""
+    source = server.monitor if request.param == "local" else server.admin_url
+    feed = open_feed(source)
+    await feed.start()
+    if isinstance(feed, RemoteFeed):
+        await feed.complete()
+    yield feed
+    await feed.aclose()
+
+
+async def _tick(server: rtmon.Server, feed: Feed) -> None:
+    seq = server.monitor.tick().sample.seq
+    await until(lambda: (latest := feed.latest()) is not None and latest.seq >= seq)
+
+
+async def _ada(server: rtmon.Server, feed: Feed) -> DetailAnswer:
+    """The details of the one connection, whose id is asked for each time."""
+    row = (await feed.query(RowsQuery(where="name:ada"))).rows[0]
+    return await feed.query(DetailQuery(connection=row.record.id))
+
+
+async def test_detail_has_headers_rooms_frames_and_series_of_an_open_connection(
+    server: rtmon.Server, feed: Feed
+) -> None:
+    """Headers are redacted; the series holds each tick since it was looked at."""
+    headers = {"Authorization": "Bearer secret", "X-Team": "<b>blue</b>"}
+    async with rtmon.connect(server.url, name="ada", additional_headers=headers) as ada:
+        await ada.join("garden")
+        await _tick(server, feed)
+        first = await _ada(server, feed)
+        await _tick(server, feed)
+        before = len((await _ada(server, feed)).series or ())
+        await ada.request("ping")
+        await _tick(server, feed)
+        detail = await _ada(server, feed)
+        assert first.headers is not None
+        shown = dict(first.headers)
+        assert (shown["Authorization"], shown["X-Team"]) == ("…", "<b>blue</b>")
+        assert detail.rooms == ["chat", "room:garden"]
+        assert detail.frames is not None
+        assert any(" in text " in line for line in detail.frames)
+        assert detail.series is not None
+        assert len(detail.series) == before + 1
+        assert detail.series.columns["messages_in"][-1] == 1
+        assert detail.missing == {}
+    await until(lambda: server.monitor.snapshot().open == 0)
+    await _tick(server, feed)
+    closed = await _ada(server, feed)
+    assert closed.info is not None
+    assert closed.info.state == "closed"
+    assert closed.rooms is None
+    assert closed.missing["rooms"] == "the connection is closed"
+    assert closed.headers == first.headers
+
+
+async def test_headers_are_left_out_as_the_rule_says() -> None:
+    """Further headers can be named; the values of secret ones are never told."""
+    monitor = rtmon.Monitor(interval=1000)
+    headers = {"X-Team": "blue", "Cookie": "a=b"}
+    async with (
+        rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor) as server,
+        rtmon.connect(server.url, name="ada", additional_headers=headers),
+    ):
+        monitor.tick()
+        feed = LocalFeed(monitor, redaction=Redaction(headers=["x-team"]))
+        shown = dict((await _ada(server, feed)).headers or ())
+        assert (shown["X-Team"], shown["Cookie"]) == ("…", "…")
+
+
+def test_connections_are_followed_within_bounds() -> None:
+    """The busiest are followed unasked, the others for a minute; points are bounded."""
+    clock = FakeClock()
+    monitor = rtmon.Monitor(interval=1000, clock=clock)
+    meters = [monitor.collector.meter() for _ in range(NOTABLE + 2)]
+    for meter in meters:
+        monitor.connection_opened(meter)
+    quiet, asked = meters[0].id, meters[1].id
+    closeups = monitor.collector.closeups
+
+    def run(ticks: int) -> None:
+        for _ in range(ticks):
+            for meter in meters[2:]:
+                meter.received(1)
+            clock.advance(1.0)
+            monitor.tick()
+
+    run(20)
+    closeups.look(asked, clock.monotonic())
+    run(30)
+    assert closeups.points(quiet) == []
+    assert len(closeups.points(asked)) == 29
+    assert len(closeups.points(meters[2].id)) >= 30
+    run(int(LOOKED_SECONDS))
+    assert closeups.points(asked) == []
+    run(POINTS)
+    assert len(closeups.points(meters[2].id)) == POINTS
+    monitor.close()
