@@ -40,7 +40,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "dashboard": _VIEWED | {"recording"},
     "terminal": _VIEWED,
     "reporting": _VIEWED,
-    "exporting": _MONITORED | {"feeds", "sinks"},
+    "exporting": _MONITORED | {"feeds", "recording", "protocol"},
     "hub": _MEASURED | {"protocol", "web"},
     "client": _MEASURED | {"protocol"},
     "servers": _SERVED,

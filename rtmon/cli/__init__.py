@@ -2,7 +2,8 @@
 
 A problem is one sentence on standard error. Exit codes: 0 when a command has done what it was
 asked to, also when it was ended with Ctrl-C or SIGTERM; 2 when it cannot be done like this (a bad
-option, a port in use, a missing extra); 1 when it was tried and failed.
+option, a port in use, a missing extra); 1 when it was tried and failed; 3 when `rtmon diff` found
+something worse.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from ..core import child_processes as processes
 from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .dashboard import dashboard
 from .demo import demo
+from .diff import diff
+from .export import export
 from .load import load
 from .record import record
 from .serve import serve
-from .tools import export, notebooks, protocol
+from .tools import notebooks, protocol
 from .top import top
 
 __all__ = ["app", "main"]
@@ -35,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (demo, serve, dashboard, top, record, load, export, protocol, notebooks):
+for command in (demo, serve, dashboard, top, record, export, diff, load, protocol, notebooks):
     app.command()(command)
 
 
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         processes.end_with_parent()
-        app(arguments, prog_name="rtmon", standalone_mode=False)
+        return int(app(arguments, prog_name="rtmon", standalone_mode=False) or 0)
     except KeyboardInterrupt:
         return 0
     except UsageError as error:
@@ -90,7 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _problem(getattr(error, "strerror", None) or str(error), 2)
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
-    return 0
 
 
 def _end(*_: object) -> None:

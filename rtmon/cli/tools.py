@@ -1,8 +1,7 @@
-"""Commands that do one thing and end: ``rtmon export``, ``protocol``, ``notebooks``."""
+"""Commands that do one thing and end: ``rtmon protocol``, ``rtmon notebooks``."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -15,37 +14,11 @@ from ..core.atomic_file import writing
 from .options import require
 from .shipped import shipped
 
-__all__ = ["export", "notebooks", "protocol"]
+__all__ = ["notebooks", "protocol"]
 
 
 _COURSE = {".ipynb", ".md"}
 """What of the folder belongs to the course: notebooks and their syllabus."""
-
-
-def export(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="The admin address of a server: ws://HOST:8766.")
-    ],
-    *,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder; made if missing.")],
-    timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the server.")
-    ] = 10.0,
-) -> None:
-    """Write what a server measured as CSV files.
-
-    They are samples.csv, connections.csv, events.csv and channels.csv, and socketio.csv where a
-    Socket.IO server is measured; each appears only when it is whole.
-
-    \b
-    Examples:
-      rtmon export ws://127.0.0.1:8766 --to run
-      python -c "import rtmon; print(rtmon.read_csv('run/samples.csv'))"
-    """
-    from ..exporting import export as write
-
-    for path in asyncio.run(write(source, to, timeout=timeout)):
-        typer.echo(path)
 
 
 def _written(text: str) -> object:

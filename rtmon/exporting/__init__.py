@@ -1,32 +1,62 @@
-"""Everything that a source knows, as CSV files."""
+"""Everything that a source knows, as files."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ..feeds import ConnectionQuery, Feed, open_feed
+from ..errors import OptionError
+from ..feeds import Feed, open_feed
 from ..feeds.remote import RemoteFeed
+from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
-from ..sinks.csv import write_csv
+from ..recording.feed import RecordingFeed
+from ..recording.reading import Moment, seconds
+from .formats import FORMATS, Append, Format, path_of
+from .tables import Range, batches, checked_tables
 
-__all__ = ["export"]
+__all__ = ["Progress", "export"]
+
+Progress = Callable[[str, int], None]
+"""Is told the table that is being written, and how many rows of it are."""
 
 
 async def export(
-    source: Monitor | Feed | str, to: str | os.PathLike[str], *, timeout: float = 10.0
+    source: Monitor | Feed | str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    format: Format | Literal["rtmon"] = "csv",  # noqa: A002 - the word for it
+    tables: tuple[str, ...] = (),
+    since: Moment = None,
+    until: Moment = None,
+    every: Literal[1, 10, 60] | None = None,
+    redaction: Redaction = KEEP_ALL,
+    progress: Progress = lambda _table, _rows: None,
+    timeout: float = 10.0,
 ) -> list[Path]:
-    """Write ``samples.csv``, ``connections.csv``, ``events.csv`` and ``channels.csv``.
+    """Write a file for each table: samples, connections, events, channels.
 
-    Where a Socket.IO server is measured, there is ``socketio.csv`` too. A file appears under its
-    name only when it is whole.
+    Where a Socket.IO server is measured, there is one for ``socketio`` too. A file appears under
+    its name only when it is whole. Of a recording, a few thousand rows are in memory at once.
 
     Args:
-        source: a Monitor, or the address of a server's admin listener.
-        to: the folder; made if it is not there. Files in it from before are replaced.
+        source: a Monitor, the address of a server's admin listener, or a recording.
+        to: the folder; made if it is not there. Files in it from before are replaced. With
+            ``format="rtmon"`` the file.
+        format: ``csv``, ``json`` (an object a line), ``parquet``, or ``rtmon``: a copy of a
+            recording, which may be written meanwhile.
+        tables: the tables to write; all of them if empty.
+        since: leave out what was before: Unix seconds, a datetime, or ISO 8601 text.
+        until: leave out what was after.
+        every: ticks of each row of samples: 1, 10 or 60; by default the finest that reaches back
+            to ``since``. A running server has only 1.
+        redaction: what is left out of texts.
+        progress: see :data:`Progress`.
         timeout: how long to wait for a server's answer, seconds.
 
     Returns:
@@ -34,29 +64,56 @@ async def export(
 
     Raises:
         FeedError: the server did not answer in time.
-        OptionError: the source cannot be watched.
-        OSError: a file cannot be written.
+        FileFormatError: the recording is none, or damaged.
+        MissingExtra: the format needs a package that is not installed.
+        OptionError: the source cannot be watched, or an option is wrong.
+        OSError: a file cannot be read or written.
     """
     feed = open_feed(source)
-    await feed.start()
     try:
+        if format == "rtmon":
+            return [await asyncio.to_thread(_copy, feed, Path(to))]
+        if format not in FORMATS:
+            raise OptionError(f"format={format!r}: give csv, json, parquet or rtmon")
+        chosen = checked_tables(tables)
+        part = Range(since=seconds(since), until=seconds(until), every=every, redaction=redaction)
+        if not isinstance(feed, RecordingFeed):
+            await feed.start()
         if isinstance(feed, RemoteFeed):
             await feed.complete(timeout)
-        every = ConnectionQuery(state=None, sort="opened", descending=False)
-        tables: dict[str, Sequence[Any]] = {
-            "samples": feed.samples(),
-            "connections": feed.connections(every).rows,
-            "events": feed.events(),
-            "channels": feed.channels(),
-        }
-        if socketio := feed.socketio():
-            tables["socketio"] = socketio
-        return await asyncio.to_thread(_write, Path(to), tables)
+        if not tables and not feed.socketio():
+            chosen = tuple(table for table in chosen if table != "socketio")
+        await asyncio.to_thread(Path(to).mkdir, parents=True, exist_ok=True)
+        written = []
+        for table in chosen:
+            opened = FORMATS[format](Path(to), table)
+            rows = batches(feed, table, part)
+            await asyncio.to_thread(_write, opened, rows, partial(progress, table))
+            written.append(path_of(to, table, format))
+        return written
     finally:
         if not isinstance(source, Feed):
             await feed.aclose()
 
 
-def _write(folder: Path, tables: dict[str, Sequence[Any]]) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return [write_csv(folder / f"{table}.csv", table, rows) for table, rows in tables.items()]
+def _write(
+    opened: AbstractContextManager[Append],
+    found: Iterable[list[Any]],
+    progress: Callable[[int], None],
+) -> None:
+    rows = 0
+    with opened as append:
+        for batch in found:
+            append(batch)
+            rows += len(batch)
+            progress(rows)
+
+
+def _copy(feed: Feed, to: Path) -> Path:
+    if not isinstance(feed, RecordingFeed):
+        raise OptionError(
+            "only a recording is copied as one: give its file, or record the server with "
+            "rtmon record"
+        )
+    feed.reader.copy(to)
+    return to

@@ -47,6 +47,9 @@ class RecordingFeed(Feed):
         clock: where time comes from.
         follow: seconds between two looks for new ticks.
 
+    Attributes:
+        reader: reads the file.
+
     Raises:
         FileFormatError: it is no recording, is damaged, or was written by a newer release.
         OSError: it is not there or cannot be read.
@@ -56,7 +59,7 @@ class RecordingFeed(Feed):
         self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK, follow: float = 1.0
     ) -> None:
         self.path = Path(path)
-        self._reader = Reader(self.path)
+        self.reader = Reader(self.path)
         self._clock = clock
         self._follow = follow
         self._at: float | None = None
@@ -69,7 +72,7 @@ class RecordingFeed(Feed):
     @property
     def span(self) -> tuple[float, float] | None:
         """Times of the first and the last tick, Unix seconds; None without any."""
-        return self._reader.span()
+        return self.reader.span()
 
     async def start(self) -> None:
         if self._task is None and not self._closed:
@@ -83,7 +86,7 @@ class RecordingFeed(Feed):
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._reader.close()
+        self.reader.close()
 
     async def seek(self, at: float | None) -> None:
         """Show the recording as of a time.
@@ -97,7 +100,7 @@ class RecordingFeed(Feed):
     async def refresh(self) -> None:
         """Read what is new in the file now, rather than at the next look for it."""
         before = self._view.history.latest()
-        make = await asyncio.to_thread(_read, self._reader, self._at, self._view)
+        make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
         self._view = make()
         latest = self._view.history.latest()
         if latest is not None and latest != before:
@@ -165,7 +168,7 @@ class RecordingFeed(Feed):
 
     @property
     def capabilities(self) -> Capabilities:
-        span = self._reader.span()
+        span = self.reader.span()
         return Capabilities(
             live=self.status.state in {"connecting", "live"},
             tables=("connections", "events", "channels"),
@@ -187,7 +190,7 @@ class RecordingFeed(Feed):
         return end
 
     async def answer(self, query: Query) -> Answer:
-        return await asyncio.to_thread(self._reader.answer, query, at=self._at)
+        return await asyncio.to_thread(self.reader.answer, query, at=self._at)
 
 
 @dataclass(frozen=True)

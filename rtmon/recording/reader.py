@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import threading
 from collections import namedtuple
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -31,7 +33,7 @@ from ..metrics.derived import ConnectionValues
 from ..metrics.history import merge
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 from . import schema
-from .database import open_reader, scalar
+from .database import as_os_error, open_reader, scalar
 from .packing import unpack_sample, unpack_snapshot
 
 __all__ = ["Epoch", "Reader"]
@@ -124,6 +126,7 @@ class Reader:
         until: float | None = None,
         epoch: int | None = None,
         after: int = 0,
+        limit: int = MOST_ROWS,
     ) -> list[series.Point]:
         """Return Samples with their histograms, oldest first.
 
@@ -133,6 +136,7 @@ class Reader:
             until: Unix seconds, included; None for the end.
             epoch: id of the epoch; None for all.
             after: with ``epoch``: leave out Samples up to this number.
+            limit: how many at most.
         """
         names = {each.id: (each.node, each.epoch) for each in self.epochs()}
         points = []
@@ -140,12 +144,85 @@ class Reader:
             "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
             "WHERE s.level = ? AND s.time BETWEEN ? AND ? AND s.epoch = ifnull(?, s.epoch) "
             "AND s.seq > ? ORDER BY s.epoch, s.seq LIMIT ?",
-            *(level, *_range(since, until), epoch, after, MOST_ROWS),
+            *(level, *_range(since, until), epoch, after, limit),
         ):
             node, name = names[row["epoch"]]
             sample = unpack_sample(node, name, row["seq"], row, row["packed"])
             points.append(series.Point(sample, row["ticks"]))
         return points
+
+    def finest(self, since: float | None) -> int:
+        """Return the finest resolution that reaches back to a time, or as far as any does."""
+        firsts = {}
+        for level in LEVELS:
+            first = self._one("SELECT min(time) FROM samples WHERE level = ?", level)
+            if first is not None:
+                firsts[level] = (first, 0)
+        return series.choose_level(SeriesQuery(since=since), firsts)
+
+    def batches(
+        self, table: str, *, since: float | None, until: float | None, size: int
+    ) -> Iterator[list[Any]]:
+        """Yield all events, or all connections, of a range, oldest first, some at a time.
+
+        Connections come in the order of their ids, the closed ones of an epoch first.
+        """
+        begin, end = _range(since, until)
+        for epoch in self.epochs():
+            if table == "events":
+                pages = self._pages(
+                    "SELECT * FROM events WHERE epoch = ? AND time BETWEEN ? AND ? AND seq > ? "
+                    "ORDER BY seq LIMIT ?",
+                    (epoch.id, begin, end),
+                    key="seq",
+                    size=size,
+                )
+                for page in pages:
+                    yield [_record(Event, row) for row in page]
+                continue
+            for place in reversed(_TABLES):
+                pages = self._pages(
+                    f"SELECT c.*, b.traceback, b.last_frames FROM {place} c "  # noqa: S608
+                    "LEFT JOIN blackboxes b USING (epoch, id) WHERE epoch = ? AND opened <= ? "
+                    "AND (closed IS NULL OR closed >= ?) AND id > ? ORDER BY id LIMIT ?",
+                    (epoch.id, end, begin),
+                    key="id",
+                    size=size,
+                )
+                for page in pages:
+                    infos = [_record(ConnectionInfo, row) for row in page]
+                    yield [self._as_of(epoch.id, info, None) for info in infos]
+
+    def _pages(
+        self, statement: str, values: tuple[Any, ...], *, key: str, size: int
+    ) -> Iterator[list[Any]]:
+        """Yield what a statement selects, whose last two values are a key and a limit."""
+        after: Any = "" if key == "id" else 0
+        while page := self._all(statement, *values, after, size):
+            yield page
+            after = page[-1][key]
+
+    def copy(self, to: Path) -> None:
+        """Copy the whole recording, which may be written meanwhile, into another file.
+
+        It appears under its name only when it is whole.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
+        with as_os_error(to):
+            copy = sqlite3.connect(partial, isolation_level=None)
+            try:
+                with self._lock:
+                    self._db.backup(copy, pages=1024)
+                copy.execute("PRAGMA journal_mode = DELETE")
+            except BaseException:
+                copy.close()
+                partial.unlink(missing_ok=True)
+                raise
+            copy.close()
+        partial.replace(to)
 
     def snapshot(self, at: float | None = None) -> Snapshot | None:
         """Return the totals as of a time, Unix seconds; None before the first tick."""

@@ -1,0 +1,131 @@
+"""``rtmon diff``: two recordings, or two ranges of one, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..views.comparing import Difference, Stretch
+
+__all__ = ["diff"]
+
+WORSE = 3
+"""Exit code when something is worse beyond noise."""
+
+MOST_ROWS = 50_000
+"""Points and closed connections that are read of each."""
+
+_COLOURS = {"better": "green", "worse": "red", "changed": "yellow"}
+
+RangeHelp = "A recording, or a part of one: FILE[@SINCE..UNTIL], times as 2026-05-04T14:05, UTC."
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help=RangeHelp)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same, compared with A.")],
+    *,
+    least: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=10.0, metavar="SHARE", help="Smallest change that counts; 0.1 is 10 %."
+        ),
+    ] = 0.1,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="Show what is the same or not known, too.")
+    ] = False,
+) -> None:
+    """Compare two recordings, or two ranges: rates, percentiles, errors, causes of ends.
+
+    What differs beyond noise is called better, worse or changed. The exit code is 3 if anything
+    is worse, for use in CI.
+
+    \b
+    Examples:
+      rtmon diff before.rtmon after.rtmon
+      rtmon diff run.rtmon@2026-05-04T14:00..2026-05-04T14:10 run.rtmon@2026-05-04T15:00..
+      rtmon diff before.rtmon after.rtmon --least 0.25 || echo slower
+    """
+    before, after = asyncio.run(_stretches(a, b))
+    from ..views.comparing import compare
+
+    found = compare(before, after, least=least)
+    _print((a, before), (b, after), found, all_rows=all_rows)
+    if any(each.verdict == "worse" for each in found):
+        raise typer.Exit(WORSE)
+
+
+async def _stretches(a: str, b: str) -> tuple[Stretch, Stretch]:
+    return await _stretch(a), await _stretch(b)
+
+
+async def _stretch(text: str) -> Stretch:
+    from ..errors import OptionError
+    from ..feeds.queries import RowsQuery, SeriesQuery
+    from ..recording.feed import RecordingFeed
+    from ..recording.reading import seconds
+    from ..views.comparing import Stretch
+
+    file, _, span = text.partition("@")
+    begin, dots, end = span.partition("..")
+    if span and not dots:
+        raise OptionError(f"{text!r}: write a range as FILE@SINCE..UNTIL; either may be empty")
+    since, until = seconds(begin or None), seconds(end or None)
+    feed = RecordingFeed(file)
+    try:
+        points = await feed.query(SeriesQuery(since=since, until=until, points=MOST_ROWS))
+        if not len(points):
+            raise OptionError(f"{text!r} holds no numbers of that time")
+        merged = await feed.query(SeriesQuery(since=since, until=until, merge=True))
+        closed = await feed.query(
+            RowsQuery(where="state:closed", since=since, until=until, limit=MOST_ROWS)
+        )
+        ends = (
+            row.record.cause or "unknown"
+            for row in closed.rows
+            if until is None or row.record.closed <= until
+        )
+        return Stretch(points, merged, Counter(ends))
+    finally:
+        await feed.aclose()
+
+
+def _print(
+    a: tuple[str, Stretch], b: tuple[str, Stretch], found: list[Difference], *, all_rows: bool
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..views.comparing import causes
+    from ..views.numbers import duration
+
+    console = Console(highlight=False, markup=False)
+    for name, (text, stretch) in zip("AB", (a, b), strict=True):
+        console.print(f"{name}: {text}, {duration(stretch.seconds)}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for title in ("A", "B", "change"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for each in found:
+        if not all_rows and each.verdict in {"same", "unknown"}:
+            continue
+        verdict = Text(each.verdict, style=_COLOURS.get(each.verdict, "dim"))
+        table.add_row(each.measure.title, *each.texts(), verdict)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("Nothing differs beyond noise.")
+    ends = causes(a[1], b[1])
+    if ends:
+        ended = Table(box=None, pad_edge=False)
+        ended.add_column("Connections ended by")
+        ended.add_column("A", justify="right")
+        ended.add_column("B", justify="right")
+        for name, first, second in ends:
+            ended.add_row(Text(name), f"{first:,}", f"{second:,}")
+        console.print(ended)

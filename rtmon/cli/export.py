@@ -1,0 +1,91 @@
+"""``rtmon export``: what a server measured, or a recording holds, as files."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .options import refuse_idle
+
+__all__ = ["export"]
+
+
+def export(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="The admin address of a server, ws://HOST:8766, or a recording."
+        ),
+    ],
+    *,
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="DIR", help="The folder; with --format rtmon the file."),
+    ],
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["csv", "json", "parquet", "rtmon"],
+        typer.Option(help="rtmon copies a recording, also one that is being written."),
+    ] = "csv",
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="samples, connections, events, channels or socketio; repeatable; else all.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Leave out what was before, as 2026-05-04T14:05."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Leave out what was after.")
+    ] = None,
+    every: Annotated[
+        Literal["1", "10", "60"] | None,
+        typer.Option(help="Ticks of each row of samples; else the finest there is."),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for a server.")
+    ] = 10.0,
+) -> None:
+    """Write what a server measured, or a recording holds, as files.
+
+    They are samples, connections, events and channels, and socketio where a Socket.IO server is
+    measured; each appears only when it is whole. Times without a zone are UTC. --format parquet
+    needs the extra parquet.
+
+    \b
+    Examples:
+      rtmon export ws://127.0.0.1:8766 --to run
+      rtmon export run.rtmon --to run --format parquet --since 2026-05-04T14:00
+      rtmon export run.rtmon --to copy.rtmon --format rtmon
+      python -c "import rtmon; print(rtmon.read_csv('run/samples.csv'))"
+    """
+    from ..exporting import export as write
+
+    if format == "rtmon":
+        idle = ("table", "since", "until", "every")
+        refuse_idle(context, *idle, because="with --format rtmon: the whole recording is copied")
+    options: dict[str, Any] = {
+        "format": format,
+        "tables": tuple(table or ()),
+        "since": since,
+        "until": until,
+        "every": None if every is None else int(every),
+        "timeout": timeout,
+    }
+    paths = asyncio.run(write(source, to, progress=_progress, **options))
+    if sys.stderr.isatty():
+        typer.echo("\r\x1b[K", err=True, nl=False)
+    for path in paths:
+        typer.echo(path)
+
+
+def _progress(table: str, rows: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r\x1b[K{table}: {rows:,} rows", err=True, nl=False)

@@ -1,0 +1,111 @@
+"""Files of one table: CSV, JSON lines and Parquet, written batch by batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from ..core.atomic_file import writing, writing_bytes
+from ..errors import MissingExtra
+from ..metrics import csvtext
+from ..metrics.columns import TABLES
+from ..metrics.histogram import plain
+
+__all__ = ["FORMATS", "Append", "Format"]
+
+Format = Literal["csv", "json", "parquet"]
+
+Append = Callable[[Sequence[Any]], None]
+"""Writes a batch of records."""
+
+_ARROW = {
+    "Int64": "int64",
+    "Float64": "float64",
+    "string": "string",
+    "datetime64[us, UTC]": "timestamp",
+}
+
+
+@contextlib.contextmanager
+def csv_file(folder: Path, table: str) -> Iterator[Append]:
+    """Write ``TABLE.csv``: see :mod:`rtmon.metrics.csvtext`."""
+    with writing(folder / f"{table}.csv") as file:
+        file.write(csvtext.header(table))
+
+        def append(records: Sequence[Any]) -> None:
+            file.writelines(csvtext.line(table, record) for record in records)
+
+        yield append
+
+
+@contextlib.contextmanager
+def json_file(folder: Path, table: str) -> Iterator[Append]:
+    """Write ``TABLE.jsonl``: an object a line; times are Unix seconds, null is null."""
+    names = [column.name for column in TABLES[table]]
+    encode = msgspec.json.Encoder().encode
+    with writing(folder / f"{table}.jsonl") as file:
+
+        def append(records: Sequence[Any]) -> None:
+            for record in records:
+                row = {name: plain(getattr(record, name)) for name in names}
+                file.write(encode(row).decode() + "\n")
+
+        yield append
+
+
+@contextlib.contextmanager
+def parquet_file(folder: Path, table: str) -> Iterator[Append]:
+    """Write ``TABLE.parquet``: the dtypes of the columns, times as UTC timestamps in µs.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    except ImportError:
+        feature = "Parquet"
+        raise MissingExtra(feature, "pyarrow", "parquet") from None
+    types: Mapping[str, Any] = {
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "string": pa.string(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }
+    columns = TABLES[table]
+    schema = pa.schema([(c.name, types[_ARROW[c.dtype]]) for c in columns])
+    with (
+        writing_bytes(folder / f"{table}.parquet") as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+
+        def append(records: Sequence[Any]) -> None:
+            arrays = []
+            for column in columns:
+                values = [plain(getattr(record, column.name)) for record in records]
+                if column.kind == "time":
+                    values = [None if v is None else round(v * 1e6) for v in values]
+                arrays.append(pa.array(values, type=types[_ARROW[column.dtype]]))
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+        yield append
+
+
+FORMATS: Mapping[str, Callable[[Path, str], contextlib.AbstractContextManager[Append]]] = {
+    "csv": csv_file,
+    "json": json_file,
+    "parquet": parquet_file,
+}
+"""Format → opens the file of a table in a folder; it appears only when it is whole."""
+
+SUFFIXES: Mapping[str, str] = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
+
+
+def path_of(folder: str | os.PathLike[str], table: str, form: str) -> Path:
+    """Return the file that a format writes for a table."""
+    return Path(folder) / f"{table}{SUFFIXES[form]}"
