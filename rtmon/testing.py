@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .lab.faults import FaultProxy
 
-__all__ = ["FakeClock", "FaultProxy", "until"]
+__all__ = ["FakeClock", "FaultProxy", "recorded", "until"]
+
+if TYPE_CHECKING:
+    from .recording.fixture import recorded
+
+
+def __getattr__(name: str) -> Any:
+    if name == "recorded":  # the one thing here that needs pytest
+        from .recording.fixture import recorded
+
+        return recorded
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class FakeClock:

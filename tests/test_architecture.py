@@ -46,9 +46,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "servers": _SERVED,
     "asgi": _SERVED,
     "lab": _VIEWED | {"client"},
-    "testing": _VIEWED | {"client", "lab"},
+    "testing": _VIEWED | {"client", "lab", "recording"},
     "notebook": _SERVED,
-    "course": _VIEWED | {"client", "lab", "testing"},
+    "course": _VIEWED | {"client", "lab", "testing", "recording"},
 }
 """Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 

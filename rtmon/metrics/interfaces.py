@@ -105,6 +105,10 @@ class TickSource(Protocol):
         """Sinks that take nothing now and are tried again."""
 
     @property
+    def waiting_ticks(self) -> int:
+        """Ticks that wait for the slowest sink."""
+
+    @property
     def cpu_seconds(self) -> float:
         """CPU time that the process had used at the last tick, in seconds."""
 
@@ -126,7 +130,8 @@ class Sink(Protocol):
     """Receives every tick. ``write`` and ``close`` run on the sink's own thread.
 
     The first tick names all open connections in ``meters``. A sink with an attribute ``tables``,
-    out of ``channels`` and ``socketio``, finds these tables in each tick's ``tables``.
+    out of ``channels`` and ``socketio``, finds these tables in each tick's ``tables``. One with an
+    attribute ``subject`` is called so in Events about its failures; others are called ``sink``.
     """
 
     def open(self, node: str, epoch: str) -> None:

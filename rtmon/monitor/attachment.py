@@ -73,6 +73,8 @@ class Attachment:
         self.fresh = True
         self.problem: str | None = None
         self.failed: Exception | None = None
+        self._subject = getattr(sink, "subject", "sink")
+        self._failing = "degraded" if hasattr(sink, "subject") else "failing"
         self._reported: tuple[float, int] | None = None
         self._ending = threading.Event()
         self._owner = owner
@@ -82,6 +84,11 @@ class Attachment:
             target=self._run, name=f"rtmon-sink-{type(sink).__name__}", daemon=True
         )
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Ticks that wait for the sink, the one that it is writing included."""
+        return self._queue.unfinished_tasks
 
     def offer(self, tick: Tick) -> None:
         """Queue a tick, or drop it when the queue is full."""
@@ -120,12 +127,12 @@ class Attachment:
         if before is None:
             self._reported = now, self.dropped
             detail = f"{self.sink!r} takes nothing and is tried again: {problem}"
-            owner.event("sink failing", detail)
+            owner.event(f"{self._subject} {self._failing}", detail)
         else:
             self._reported = None
             seconds, lost = now - before[0], self.dropped - before[1]
             detail = f"{self.sink!r} takes ticks again after {seconds:.0f} s; {lost} were dropped"
-            owner.event("sink recovered", detail)
+            owner.event(f"{self._subject} recovered", detail)
 
     def close(self) -> None:
         """Detach the sink and finish it."""
@@ -143,6 +150,7 @@ class Attachment:
         try:
             while (tick := self._queue.get()) is not None:
                 self._until_taken(self.sink.write, tick)
+                self._queue.task_done()
             self._until_taken(self.sink.close, list(self._last))
         except Exception as exc:  # whatever a sink does, it must not reach the server
             self.failed = exc

@@ -118,6 +118,11 @@ class Monitor:
         return self._measurement.outputs.failing
 
     @property
+    def waiting_ticks(self) -> int:
+        """Ticks that wait for the slowest sink; past 60 further ones are dropped."""
+        return self._measurement.outputs.waiting
+
+    @property
     def closed(self) -> bool:
         """True once the Monitor has been closed."""
         return self._measurement.closed

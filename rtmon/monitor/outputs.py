@@ -66,6 +66,11 @@ class Outputs:
         """How many sinks take nothing now and are tried again."""
         return sum(each.problem is not None for each in self._attachments.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many ticks wait for the slowest sink."""
+        return max((each.waiting for each in self._attachments.values()), default=0)
+
     def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
         """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
         failed = []

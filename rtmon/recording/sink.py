@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +54,9 @@ class Recording:
 
     tables = ("channels",)
     """What is wanted with each tick besides; see :class:`rtmon.metrics.interfaces.Sink`."""
+
+    subject = "recording"
+    """What Events about failures call it: "recording degraded", "recording recovered"."""
 
     def __init__(
         self,
@@ -132,17 +137,28 @@ class Recording:
             channels=tick.tables.get("channels", ()),
             snapshot=tick.snapshot,
         )
-        try:
+        with self._broken_file_put_aside():
             self._writer.write(frame)
+
+    @contextlib.contextmanager
+    def _broken_file_put_aside(self) -> Iterator[None]:
+        """Put the file aside if it turns out to be damaged; a new one is begun with the next try.
+
+        Raises:
+            OSError: it was damaged, so that what was to be written is written again.
+        """
+        try:
+            yield
         except OSError:
             raise
         except Exception as exc:
-            if not is_broken(exc):
+            if not is_broken(exc) or self._writer is None:
                 raise
             self._writer.abandon()
             self._writer = None
             aside = set_aside(self.path)
-            raise OSError(5, f"the recording is damaged and was put aside as {aside}") from exc
+            problem = f"the recording is damaged and was put aside as {aside}"
+            raise OSError(errno.EIO, problem) from exc
 
     def _chosen(self, tick: Tick) -> Iterable[Meter]:
         """Choose the open connections to write: the notable ones, and some of those that wait."""
@@ -175,8 +191,9 @@ class Recording:
         if self._owner != os.getpid():
             return
         if self._writer is not None:
-            self._writer.end([info for info in connections if info.state == "open"])
-            self._writer.close()
+            with self._broken_file_put_aside():
+                self._writer.end([info for info in connections if info.state == "open"])
+                self._writer.close()
             self._writer = None
         if self._lock is not None:
             self._lock.release()

@@ -33,9 +33,6 @@ VACUUM_PAGES = 256
 DELETED = 500
 """Rows of a table that a tick deletes at most."""
 
-WAL_BYTES = 64 * 1024 * 1024
-"""Size of the log, kept from shrinking by a reader, at which a recording takes no more ticks."""
-
 _SAMPLE = schema.insert("samples", schema.SAMPLE_ROW)
 _HISTOGRAMS = schema.insert("histograms", ("level", "epoch", "seq", "packed"))
 _EVENT = schema.insert("events", schema.EVENT_ROW)
@@ -58,6 +55,8 @@ class RecordingLimits:
         events: Events that are kept; the oldest go first.
         connections: closed connections that are kept; the oldest go first.
         channels: channels that are kept.
+        log: bytes that SQLite's write-ahead log may have. One that a reader keeps from being
+            emptied for so long makes the recording take no more ticks until it is.
 
     Raises:
         OptionError: a number is out of range.
@@ -69,12 +68,14 @@ class RecordingLimits:
     events: int = 200_000
     connections: int = 200_000
     channels: int = 10_000
+    log: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for name in ("ticks", "tens", "sixties"):
             within(name, getattr(self, name), 60, 10 * 365 * 86_400)
         for name in ("events", "connections", "channels"):
             within(name, getattr(self, name), 0, 100_000_000)
+        within("log", self.log, 1024 * 1024, 1 << 40)
 
     def seconds(self, level: int) -> float:
         """Return how long points of a resolution are kept."""
@@ -145,9 +146,9 @@ class Writer:
         """
         wal = self.path.with_name(f"{self.path.name}-wal")
         with as_os_error(self.path):
-            if wal.exists() and wal.stat().st_size > WAL_BYTES:
+            if wal.exists() and wal.stat().st_size > self._limits.log:
                 self._checkpoint()
-                if wal.stat().st_size > WAL_BYTES:
+                if wal.stat().st_size > self._limits.log:
                     raise BlockingIOError(
                         11, "a reader keeps the log from being emptied", str(self.path)
                     )
@@ -207,6 +208,9 @@ class Writer:
         """
         with as_os_error(self.path):
             self._checkpoint()
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it now
+                # A reader of a file with a log would leave an empty log beside it.
+                self._db.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._db.close()
 
     def abandon(self) -> None:

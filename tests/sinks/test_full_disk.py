@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from rtmon.metrics.records import ConnectionInfo
 from rtmon.monitor import attachment
 from rtmon.sinks import prometheus
 from rtmon.testing import until
+from tests.isolated import isolated
 
 RUN = """
 import json, subprocess, sys, time
@@ -75,24 +75,13 @@ monitor.close()
 """
 
 
-def _isolated() -> list[str]:
-    """The command that runs another with mounts of its own; skips the test where there is none."""
-    command = ["unshare", "--user", "--map-root-user", "--mount"]
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare on the PATH")
-    probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
-    if subprocess.run([*command, "sh", "-c", probe], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespaces here")
-    return command
-
-
 @pytest.mark.parametrize("max_bytes", [0, 4_000], ids=["one file", "rolling"])
 def test_recording_goes_on_after_a_full_disk(tmp_path: Path, max_bytes: int) -> None:
     """Three times full, three times reported: each line is there, once, whole and in order."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
-        [*_isolated(), sys.executable, "-c", RUN, str(folder), str(max_bytes)],
+        [*isolated(), sys.executable, "-c", RUN, str(folder), str(max_bytes)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -116,6 +116,7 @@ class MonitorCollector:
         now = {
             "probe_failures": monitor.probe_failures,
             "failing_sinks": monitor.failing_sinks,
+            "waiting_ticks": monitor.waiting_ticks,
             "cpu": monitor.cpu_seconds,
             "own": monitor.own_seconds,
         }

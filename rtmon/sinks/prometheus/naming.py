@@ -51,6 +51,13 @@ _ALSO = (
         "Int64",
         "Sinks that take nothing now, of a full disk say, and are tried again.",
     ),
+    Column(
+        "waiting_ticks",
+        "gauge",
+        "ticks",
+        "Int64",
+        "Ticks that wait for the slowest sink; at 60 further ones are dropped.",
+    ),
 )
 """Metrics that are no column of a Sample, or have another meaning there."""
 

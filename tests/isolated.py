@@ -1,0 +1,21 @@
+"""Run a program with mounts of its own, for tests that need a small disk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+__all__ = ["isolated"]
+
+
+def isolated() -> list[str]:
+    """Return the command that runs another so; skips the test where there is none."""
+    command = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare on the PATH")
+    probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
+    if subprocess.run([*command, "sh", "-c", probe], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    return command

@@ -1,0 +1,39 @@
+"""A program that records until it is killed, and says which ticks it has made.
+
+Run it as ``python -m tests.recording.killed FILE WAIT``: after each tick it writes a line with the
+tick's number and how many ticks wait for the recording.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from rtmon import Monitor, Recording, RecordingLimits
+from rtmon.recording import writer
+from rtmon.testing import FakeClock
+
+
+def main(path: Path, pause: float) -> None:
+    """Record for as long as the process lives; an hour of time passes in a few hundred ticks."""
+    writer.CHECKPOINT_TICKS = 3
+    clock = FakeClock(time=1_700_000_000.0)
+    monitor = Monitor(interval=3600, node="n", clock=clock)
+    limits = RecordingLimits(ticks=60, tens=120, sixties=600, events=60, connections=60)
+    monitor.attach(Recording(path, limits=limits, clock=clock))
+    number = 0
+    while True:
+        number += 1
+        meter = monitor.collector.meter()
+        monitor.connection_opened(meter)
+        meter.received(number % 1000)
+        clock.advance(1.0)
+        seq = monitor.tick().sample.seq
+        os.write(1, b"%d %d\n" % (seq, monitor.waiting_ticks))
+        time.sleep(pause)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

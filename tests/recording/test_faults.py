@@ -1,0 +1,314 @@
+"""What may be wrong with a recording's file: the server goes on, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rtmon
+from rtmon import Monitor, Recording, RecordingLimits
+from rtmon.core.backoff import Backoff
+from rtmon.errors import FileFormatError, OptionError
+from rtmon.monitor import attachment
+from rtmon.recording.database import network_file_system
+from rtmon.testing import until
+from tests.isolated import isolated
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again soon."""
+    monkeypatch.setattr(attachment, "BACKOFF", Backoff(base=0.01, max=0.05))
+
+
+def _kinds(monitor: Monitor) -> list[str]:
+    events = monitor.collector.history.events()
+    return [event.kind for event in events if event.kind.startswith(("recording", "sink"))]
+
+
+def _recorded(path: Path, ticks: int = 3) -> Monitor:
+    """Record some ticks into a file, and finish it."""
+    monitor = Monitor(interval=3600, node="n")
+    with monitor.attach(Recording(path)):
+        for _ in range(ticks):
+            monitor.tick()
+    monitor.close()
+    return monitor
+
+
+def test_one_file_remains_when_a_recording_is_closed(tmp_path: Path) -> None:
+    """Neither a log nor a lock is left beside it."""
+    _recorded(tmp_path / "run.rtmon")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.rtmon"]
+
+
+def test_second_recording_of_a_file_is_refused(tmp_path: Path) -> None:
+    """Whoever writes it goes on; when that one is closed, another may."""
+    path, first, second = tmp_path / "run.rtmon", Monitor(interval=3600), Monitor(interval=3600)
+    with first.attach(Recording(path)):
+        with pytest.raises(OptionError, match="is being written by another recording"):
+            second.attach(Recording(path))
+        first.tick()
+    with second.attach(Recording(path)):
+        second.tick()
+    with rtmon.read(path) as run:
+        assert sorted(set(run.samples().epoch)) == sorted([first.epoch, second.epoch])
+    first.close()
+    second.close()
+
+
+def test_forked_process_never_touches_its_parents_recording(tmp_path: Path) -> None:
+    """A worker's end does not end the recording, and its ticks are not in it."""
+    path = tmp_path / "run.rtmon"
+    program = (
+        "import os, sys, rtmon\n"
+        "monitor = rtmon.Monitor(interval=3600)\n"
+        f"recording = rtmon.Recording({str(path)!r})\n"
+        "with monitor.attach(recording):\n"
+        "    monitor.tick()\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        monitor.tick()\n"
+        "        recording.close([])\n"
+        "        monitor.close()\n"
+        "        os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        f"    assert os.path.exists({str(path) + '.lock'!r})\n"
+        "    monitor.tick()\n"
+        "monitor.close()\n"
+        "print(monitor.epoch)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with rtmon.read(path) as run:
+        assert set(run.samples().epoch) == {done.stdout.strip()}
+        assert list(run.samples().seq) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 100, b"SQLite format 3\x00" + b"x" * 4096]
+)
+def test_broken_file_is_put_aside(tmp_path: Path, content: bytes) -> None:
+    """A new file is begun; the broken one keeps its content under another name."""
+    path = tmp_path / "run.rtmon"
+    for number in (1, 2):
+        path.write_bytes(content)
+        _recorded(path)
+        assert (tmp_path / f"run.rtmon.broken-{number}").read_bytes() == content
+        with rtmon.read(path) as run:
+            assert len(run.samples()) == 4
+
+
+def _fill(monitor: Monitor, ticks: int) -> None:
+    for _ in range(ticks):
+        for _ in range(40):
+            monitor.event("note", "x" * 250)
+        monitor.tick()
+
+
+async def test_file_that_breaks_meanwhile_is_put_aside(tmp_path: Path) -> None:
+    """The server does not notice; the broken file is kept under another name."""
+    path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
+    attached = monitor.attach(Recording(path))
+    for _ in range(10):  # more than SQLite keeps in memory
+        _fill(monitor, 30)
+        await until(lambda: attached.waiting == 0)
+    _zero(path)
+    monitor.close()
+    assert attached.failed is None
+    assert (tmp_path / "run.rtmon.broken-1").stat().st_size > 1_000_000
+
+
+def _zero(path: Path) -> None:
+    """Overwrite all of a file but its first page."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\0" * (size - 4096))
+
+
+def test_newer_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    """Each with a sentence; neither is changed."""
+    newer, foreign = tmp_path / "newer.rtmon", tmp_path / "foreign.rtmon"
+    _recorded(newer)
+    with sqlite3.connect(newer) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with sqlite3.connect(foreign) as db:
+        db.execute("CREATE TABLE mine (x)")
+    db.close()
+    for path, words in (
+        (newer, "was written by a newer rtmon .format 99"),
+        (foreign, "is an SQLite database, but not a recording of rtmon's"),
+    ):
+        before = path.read_bytes()
+        with pytest.raises(FileFormatError, match=words):
+            Monitor(interval=3600).attach(Recording(path))
+        with pytest.raises(FileFormatError, match=words):
+            rtmon.read(path)
+        assert path.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign.rtmon", "newer.rtmon"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database"])
+def test_reading_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """The message names the file and what is wrong with it."""
+    path = tmp_path / "run.rtmon"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises((FileFormatError, FileNotFoundError), match="recording"):
+        rtmon.read(path)
+
+
+async def test_locked_file_degrades_the_recording_until_it_is_free(tmp_path: Path) -> None:
+    """Ticks wait meanwhile, and none is lost; Events say when it began and ended."""
+    path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
+    attached = monitor.attach(Recording(path))
+    monitor.tick()
+    await until(lambda: attached.waiting == 0)
+    locker = sqlite3.connect(path, isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    monitor.tick()
+    await until(lambda: attached.problem is not None)
+    monitor.tick()
+    assert "locked" in str(attached.problem)
+    assert monitor.failing_sinks == 1
+    assert monitor.waiting_ticks == 2
+    locker.execute("ROLLBACK")
+    locker.close()
+    await until(lambda: attached.waiting == 0)
+    monitor.tick()
+    monitor.tick()
+    assert _kinds(monitor) == ["recording degraded", "recording recovered"]
+    monitor.close()
+    with rtmon.read(path) as run:
+        assert list(run.samples().seq) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
+    tmp_path: Path,
+) -> None:
+    """A reader with an open transaction keeps the log; its size stays bounded."""
+    path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
+    limits = RecordingLimits(log=1024 * 1024)
+    attached = monitor.attach(Recording(path, limits=limits))
+    monitor.tick()
+    await until(lambda: attached.waiting == 0)
+    reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM samples").fetchone()
+    log = tmp_path / "run.rtmon-wal"
+    for _ in range(2000):
+        if attached.problem is not None:
+            break
+        for _ in range(50):
+            monitor.event("note", "x" * 200)
+        monitor.tick()
+        await until(lambda: attached.waiting == 0 or attached.problem is not None)
+    assert "a reader keeps the log" in str(attached.problem)
+    assert log.stat().st_size < 2 * limits.log
+    reader.execute("COMMIT")
+    reader.close()
+    await until(lambda: attached.problem is None and attached.waiting == 0)
+    monitor.close()
+    assert not log.exists()
+
+
+FULL = """
+import json, subprocess, sys, time
+from pathlib import Path
+from rtmon import Monitor, Recording
+from rtmon.core.backoff import Backoff
+from rtmon.monitor import attachment
+
+attachment.BACKOFF = Backoff(base=0.02, max=0.1)
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+path, filler = folder / "run.rtmon", folder / "filler"
+monitor = Monitor(interval=3600)
+attached = monitor.attach(Recording(path))
+
+def until(done):
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end, (attached.problem, attached.failed)
+        time.sleep(0.005)
+
+for _ in range(3):
+    monitor.tick()
+    until(lambda: attached.waiting == 0)
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 512):
+                pass
+        except OSError:
+            pass
+    for _ in range(20):
+        monitor.event("test", "detail " * 40)
+        monitor.tick()
+    until(lambda: attached.problem is not None)
+    monitor.tick()
+    filler.unlink()
+    until(lambda: attached.waiting == 0)
+    monitor.tick()
+monitor.tick()
+seq = monitor.collector.history.latest().seq
+attached.close()
+kinds = [e.kind for e in monitor.collector.history.events() if e.kind.startswith("recording")]
+import rtmon
+with rtmon.read(path) as run:
+    seqs = [int(s) for s in run.samples().seq]
+print(json.dumps([kinds, seqs, seq, attached.dropped, [p.name for p in folder.iterdir()]]))
+monitor.close()
+"""
+
+
+def test_recording_goes_on_after_a_full_disk(tmp_path: Path) -> None:
+    """Three times full, three times reported; each tick is there, once."""
+    done = subprocess.run(
+        [*isolated(), sys.executable, "-c", FULL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    kinds, seqs, last, dropped, files = json.loads(done.stdout)
+    assert kinds == ["recording degraded", "recording recovered"] * 3
+    assert seqs == list(range(1, last + 2))  # detaching ticks once more
+    assert (dropped, files) == (0, ["run.rtmon"])
+
+
+def test_network_file_systems_are_told_by_the_mounts() -> None:
+    """The longest mount point that the path is below counts."""
+    mounts = (
+        "/dev/vda / ext4 rw 0 0\n"
+        "server:/home /home nfs4 rw 0 0\n"
+        "/dev/vdb /home/local\\040disk xfs rw 0 0\n"
+        "share /mnt/s cifs rw 0 0\n"
+        "broken line\n"
+    )
+    cases = {
+        "/var/run.rtmon": None,
+        "/home/ada/run.rtmon": "nfs4",
+        "/home/local disk/run.rtmon": None,
+        "/homestead/run.rtmon": None,
+        "/mnt/s/run.rtmon": "cifs",
+    }
+    assert {p: network_file_system(Path(p), mounts) for p in cases} == cases
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only folders")
+def test_folder_that_cannot_be_written_is_an_error_at_attach(tmp_path: Path) -> None:
+    """The server's program hears it at once."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match="denied"):
+        Monitor(interval=3600).attach(Recording(tmp_path / "run.rtmon"))

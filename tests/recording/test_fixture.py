@@ -1,0 +1,82 @@
+"""The pytest fixture that records a test."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+
+import rtmon
+from rtmon.recording.fixture import Recorded
+from rtmon.testing import recorded, until
+
+__all__ = ["recorded"]
+
+
+async def _slow_echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await asyncio.sleep(0.02)
+        await connection.send(message)
+
+
+async def _talk(monitor: rtmon.Monitor, *, vanish: bool) -> None:
+    async with rtmon.serve(_slow_echo, "127.0.0.1", 0, monitor=monitor) as server:
+        client = await connect(server.url)
+        await client.send("hello")
+        await client.recv()
+        if vanish:
+            client.transport.abort()
+        else:
+            await client.close()
+        await until(lambda: monitor.snapshot().open == 0)
+
+
+async def test_recorded_passes_when_nothing_exceeds_the_limits(recorded: Recorded) -> None:
+    """The limits that are not asked for are not looked at."""
+    await _talk(recorded.monitor, vanish=False)
+    recorded.expect(handler_p99=10.0, dropped=0, slow=0, errors=0, unexplained=0)
+    recorded.expect()
+
+
+async def test_recorded_fails_the_test_when_a_limit_is_passed(recorded: Recorded) -> None:
+    """The message has each limit, what was measured, and the recording."""
+    await _talk(recorded.monitor, vanish=True)
+    with pytest.raises(AssertionError) as failed:
+        recorded.expect(handler_p99=0.001, unexplained=0, dropped=0)
+    assert "handler_p99 is 0.0" in str(failed.value)
+    assert "unexplained is 1, allowed 0" in str(failed.value)
+    assert "dropped" not in str(failed.value)
+    assert f"rtmon dashboard {recorded.path}" in str(failed.value)
+
+
+INNER = """
+from pathlib import Path
+
+import rtmon
+from rtmon.testing import recorded
+
+
+async def test_it(recorded):
+    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=recorded.monitor):
+        recorded.monitor.event("note", "here")
+    Path(__file__).with_name("where").write_text(str(recorded.path))
+"""
+
+
+def test_recording_remains_when_the_test_is_over(tmp_path: Path) -> None:
+    """A test that was recorded leaves one file, which can be read."""
+    test = tmp_path / "test_it.py"
+    test.write_text(INNER, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", str(test)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    path = Path((tmp_path / "where").read_text("utf-8"))
+    with rtmon.read(path) as run:
+        assert "here" in list(run.events().detail)

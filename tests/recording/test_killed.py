@@ -1,0 +1,94 @@
+"""kill -9 at any moment costs no tick that was committed, and never the file."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import rtmon
+from rtmon.recording.writer import Writer
+from rtmon.testing import FakeClock
+
+ROOT = Path(__file__).parents[2]
+
+
+def _killed_after(path: Path, log: Path, seconds: float, pause: float) -> tuple[int, int]:
+    """Record for a time, then kill; return the last tick and how many waited then.
+
+    What the program says is read, written and synced by this process.
+    """
+    command = [sys.executable, "-m", "tests.recording.killed", str(path), str(pause)]
+    with (
+        log.open("wb") as synced,
+        subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, bufsize=0) as program,
+    ):
+        assert program.stdout is not None
+        deadline: float | None = None
+        while deadline is None or time.monotonic() < deadline:
+            line = program.stdout.readline()
+            assert line, "the program ended by itself"
+            synced.write(line)
+            synced.flush()
+            os.fdatasync(synced.fileno())
+            deadline = deadline or time.monotonic() + seconds
+        program.send_signal(signal.SIGKILL)
+        program.stdout.read()
+    seq, waiting = log.read_text("utf-8").splitlines()[-1].split()
+    return int(seq), int(waiting)
+
+
+def _kill_and_check(folder: Path, number: int, seconds: float, pause: float) -> None:
+    path = folder / "run.rtmon"
+    seq, waiting = _killed_after(path, folder / f"log{number}", seconds, pause)
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    (epoch,) = db.execute("SELECT max(id) FROM epochs").fetchone()
+    written = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
+    (last,) = db.execute(written, (epoch,)).fetchone()
+    db.close()
+    # What waits includes the tick that is being written; of ticks made after the line nothing is
+    # known, so more may be there.
+    assert (last or 0) >= seq - max(waiting, 1)
+
+
+def _check_whole(path: Path) -> None:
+    """All that is kept is there once: the file is continued, and its epochs are finished."""
+    Writer(path, clock=FakeClock()).close()
+    db = sqlite3.connect(path)
+    for (epoch,) in db.execute("SELECT id FROM epochs ORDER BY id").fetchall():
+        for level in (1, 10, 60):
+            rows = db.execute(
+                "SELECT seq, ticks, opened FROM samples WHERE level = ? AND epoch = ? ORDER BY seq",
+                (level, epoch),
+            ).fetchall()
+            assert all(ticks == opened for _, ticks, opened in rows)
+            firsts = [seq - ticks + 1 for seq, ticks, _ in rows]
+            assert firsts[1:] == [seq + 1 for seq, _, _ in rows[:-1]]
+    assert db.execute("SELECT count(*) FROM epochs WHERE ended IS NULL").fetchone() == (0,)
+    db.close()
+    with rtmon.read(path) as run:
+        assert len(run.samples(every=10)) > 0
+
+
+def test_killed_recording_loses_at_most_the_tick_that_was_being_written(tmp_path: Path) -> None:
+    """Twice killed and continued in one file; every row that is there is whole."""
+    for number in range(2):
+        _kill_and_check(tmp_path, number, 0.4 + 0.3 * number, 0.002)
+    _check_whole(tmp_path / "run.rtmon")
+
+
+@pytest.mark.matrix
+def test_recording_is_whole_after_fifty_kills_at_random_moments(tmp_path: Path) -> None:
+    """Checkpoints, merging, deleting and vacuuming go on all the time: every third tick."""
+    moments = random.Random(7)
+    for number in range(50):
+        _kill_and_check(tmp_path, number, moments.uniform(0.01, 0.6), 0.001)
+    _check_whole(tmp_path / "run.rtmon")
