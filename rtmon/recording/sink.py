@@ -190,11 +190,13 @@ class Recording:
         """
         if self._owner != os.getpid():
             return
-        if self._writer is not None:
-            with self._broken_file_put_aside():
-                self._writer.end([info for info in connections if info.state == "open"])
-                self._writer.close()
-            self._writer = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        try:
+            if self._writer is not None:
+                with self._broken_file_put_aside():
+                    self._writer.end([info for info in connections if info.state == "open"])
+                    self._writer.close()
+                self._writer = None
+        finally:
+            if self._lock is not None and self._writer is None:
+                self._lock.release()
+                self._lock = None
