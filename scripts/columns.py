@@ -41,6 +41,8 @@ TITLES = {
     "events": "One row for each thing that happened: `monitor.events()`, `events.csv`",
     "channels": "One row a channel of the hub: `monitor.channels()`, `channels.csv`",
     "socketio": "What is particular to Socket.IO, bounded: `monitor.socketio()`, `socketio.csv`",
+    "latencies": "Percentiles of the last minute by path, room and type; bounded",
+    "addresses": "Connections by the address they come from; bounded",
     "clients": "One row a client that reports to the Monitor: `monitor.clients()`",
 }
 
@@ -60,10 +62,12 @@ from .derived import ConnectionValues, SampleValues, SnapshotText
 from .histogram import EMPTY, NO_SIZES, Histogram
 
 __all__ = [
+    "AddressInfo",
     "ChannelInfo",
     "ConnectionInfo",
     "Ending",
     "Event",
+    "Latency",
     "Sample",
     "Snapshot",
     "SocketIOInfo",
@@ -133,6 +137,8 @@ def records() -> Iterator[str]:
             TABLES["socketio"],
             "Totals of a Socket.IO namespace, event and so on; null where that makes no sense.",
         ),
+        ("Latency", TABLES["latencies"], "Percentiles of one measure for one label."),
+        ("AddressInfo", TABLES["addresses"], "Connections from one address."),
         (
             "Snapshot(SnapshotText)",
             SNAPSHOT,

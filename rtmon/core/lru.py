@@ -36,6 +36,10 @@ class LRU(Generic[K, V]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._entries)
 
+    def items(self) -> list[tuple[K, V]]:
+        """Return all entries, longest unused first; none is marked as used."""
+        return list(self._entries.items())
+
     def get(self, key: K) -> V | None:
         """Return a key's value and mark it as used; None if the key is not there."""
         value = self._entries.get(key)

@@ -63,6 +63,8 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     "events": {"reason": "detail"},
     "channels": {},
     "socketio": {},
+    "latencies": {},
+    "addresses": {},
 }
 """Table → short names of its columns."""
 
@@ -71,6 +73,8 @@ _SEARCHED = {
     "events": ("kind", "connection", "name", "remote", "detail"),
     "channels": ("channel",),
     "socketio": ("namespace", "name"),
+    "latencies": ("measure", "label"),
+    "addresses": ("address",),
 }
 """Table → the columns in which a word without a column is looked for."""
 

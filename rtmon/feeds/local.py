@@ -120,8 +120,12 @@ class LocalFeed(Feed):
         )
         return memory.Memory(
             epochs=[epoch],
-            channels=collector.channels(),
-            socketio=collector.socketio(),
+            tables={
+                "channels": collector.channels(),
+                "socketio": collector.socketio(),
+                "latencies": collector.latencies(),
+                "addresses": collector.addresses(),
+            },
             closed=snapshot.closed if snapshot else 0,
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..metrics.history import History
-from ..metrics.records import ChannelInfo, ConnectionInfo, SocketIOInfo
+from ..metrics.records import ConnectionInfo
 from . import rows, series
 from .queries import (
     DetailAnswer,
@@ -52,8 +53,7 @@ class Memory:
     """What is in memory: epochs, oldest first, and the tables that have only a present state."""
 
     epochs: Sequence[Epoch]
-    channels: Sequence[ChannelInfo] = ()
-    socketio: Sequence[SocketIOInfo] = ()
+    tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     closed: int = 0
     """Connections that have ended in the last epoch, whether remembered or not."""
 
@@ -129,8 +129,7 @@ def _table(query: RowsQuery, memory: Memory) -> tuple[list[Row], rows.Remembered
         ]
         lost = sum(events[0].seq - 1 for e in memory.epochs if (events := e.history.events()))
         return table, rows.Remembered(len(table), lost)
-    source = memory.source
-    records = memory.channels if query.table == "channels" else memory.socketio
+    source, records = memory.source, memory.tables.get(query.table, ())
     return [Row(source.node, source.epoch, record) for record in records], rows.Remembered()
 
 

@@ -10,7 +10,8 @@ from ..metrics.history import History
 from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 from . import memory
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from .queries import Capabilities, DetailQuery, Query, SeriesQuery
+from .queries import Capabilities, DetailQuery, Query, RowsQuery, SeriesQuery
+from .requests import ASKED
 
 __all__ = ["Still"]
 
@@ -46,8 +47,7 @@ class Still(Feed):
                     connections=self._connections,
                 )
             ],
-            channels=self._channels,
-            socketio=self._socketio,
+            tables={"channels": self._channels, "socketio": self._socketio},
             closed=self._snapshot.closed if self._snapshot else 0,
         )
 
@@ -91,12 +91,14 @@ class Still(Feed):
         return lambda: None
 
     async def answer(self, query: Query) -> Answer:
-        """Answer as of this feed's moment; details of a connection are as of now."""
+        """Answer as of this feed's moment; what only the server knows is as of now."""
         if isinstance(query, SeriesQuery):
             until = self._now if query.until is None else min(query.until, self._now)
             return await self._feed.query(replace(query, until=until))
-        if isinstance(query, DetailQuery):
-            return await self._feed.query(query)
+        if isinstance(query, DetailQuery) or (
+            isinstance(query, RowsQuery) and query.table in ASKED
+        ):
+            return await self._feed.answer(query)
         return await asyncio.to_thread(memory.answer, query, self._memory)
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:

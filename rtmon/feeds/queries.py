@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..metrics.columns import CONNECTION, SAMPLE, TABLES, names
 from ..metrics.records import ConnectionInfo, Event
@@ -50,7 +50,7 @@ SERIES_COLUMNS: tuple[str, ...] = tuple(
 )
 """Columns that a series can have: counters, gauges and quantiles of the samples table."""
 
-Table = Literal["connections", "events", "channels", "socketio"]
+Table = Literal["connections", "events", "channels", "socketio", "latencies", "addresses"]
 """Tables that a :class:`RowsQuery` can ask for."""
 
 GroupKey = Literal["path", "user", "address", "transport"]
@@ -323,7 +323,7 @@ class Capabilities:
 
     live: bool
     levels: Sequence[int] = LEVELS
-    tables: Sequence[Table] = ("connections", "events", "channels", "socketio")
+    tables: Sequence[Table] = get_args(Table)
     details: bool = False
     replay: bool = False
     since: float | None = None
@@ -334,6 +334,6 @@ CONNECTION_COLUMNS = names(CONNECTION)
 """Columns of the connections table, the derived ones included."""
 
 TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    table: names(TABLES[table]) for table in ("connections", "events", "channels", "socketio")
+    table: names(TABLES[table]) for table in get_args(Table)
 }
 """Columns of each table that can be sorted by and named in a condition."""

@@ -57,8 +57,7 @@ class Received:
         )
         return Memory(
             epochs=[*self._ended, current],
-            channels=self.channels,
-            socketio=self.socketio,
+            tables={"channels": self.channels, "socketio": self.socketio},
             closed=self.snapshot.closed if self.snapshot else 0,
         )
 

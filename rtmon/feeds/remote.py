@@ -21,9 +21,9 @@ from ..errors import FeedError, OptionError
 from . import memory
 from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
-from .queries import Capabilities, DetailAnswer, DetailQuery, Query, SeriesQuery
+from .queries import Capabilities, DetailAnswer, DetailQuery, Query, RowsQuery, SeriesQuery
 from .received import Received
-from .requests import FEATURE, Coarse, Requests
+from .requests import ASKED, FEATURE, Coarse, Requests
 from .wire import PIECE_BYTES, Decoder
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ __all__ = ["RemoteFeed", "admin_url"]
 logger = logging.getLogger("rtmon")
 
 OLDER_SERVER = (
-    "the server runs an older rtmon, which tells no more of a connection than its row, and nothing "
-    "of longer than an hour ago"
+    "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
+    "longer than an hour ago, and no percentiles by path"
 )
 
 
@@ -197,10 +197,23 @@ class RemoteFeed(Feed):
     async def answer(self, query: Query) -> Answer:
         if isinstance(query, SeriesQuery) and self._lacks(query):
             await self._fetch_coarse()
-        answer = await asyncio.to_thread(memory.answer, query, self._received.memory())
+        known = self._received.memory()
+        if isinstance(query, RowsQuery) and query.table in ASKED:
+            known = replace(known, tables={query.table: await self._ask_rows(query)})
+        answer = await asyncio.to_thread(memory.answer, query, known)
         if isinstance(query, DetailQuery) and query.epoch in {None, self._received.epoch}:
             return await self._ask_detail(query, cast("DetailAnswer", answer))
         return answer
+
+    async def _ask_rows(self, query: RowsQuery) -> list[Any]:
+        """Ask the server for a table that it does not send by itself."""
+        if not self._can_ask:
+            why = OLDER_SERVER if self._connection is not None else "the server is away"
+            raise FeedError(f"{query.table} cannot be shown: {why}")
+        found = await self._requests.ask(
+            RowsQuery(table=query.table), ASKED[query.table], self._send
+        )
+        return list(found)
 
     async def _ask_detail(self, query: DetailQuery, known: DetailAnswer) -> DetailAnswer:
         """Ask the server for what it measures of a connection; else say why that is missing."""

@@ -5,6 +5,8 @@ A server whose ``hello`` has the feature ``requests`` takes text messages: a JSO
 
 * ``detail``, the fields of a :class:`~rtmon.feeds.queries.DetailQuery`: answered with those of a
   :class:`~rtmon.feeds.queries.DetailAnswer`.
+* ``rows``, the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in :data:`ASKED`:
+  answered with a list of records, as objects.
 * ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
   before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire`.
 
@@ -24,10 +26,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..errors import FeedError, QueryError, RtmonError
-from .queries import DetailQuery
+from ..metrics.records import AddressInfo, Latency
+from .queries import DetailQuery, RowsQuery
 from .wire import PIECE_BYTES
 
-__all__ = ["FEATURE", "Coarse", "Requests", "answer_pieces", "error_piece", "parse_request"]
+__all__ = [
+    "ASKED",
+    "FEATURE",
+    "Coarse",
+    "Request",
+    "Requests",
+    "answer_pieces",
+    "error_piece",
+    "parse_request",
+]
 
 FEATURE = "requests"
 
@@ -43,7 +55,12 @@ class Coarse(msgspec.Struct, frozen=True):
     before: int
 
 
-_QUERIES: dict[str, type[Any]] = {"detail": DetailQuery, "coarse": Coarse}
+_QUERIES: dict[str, type[Any]] = {"detail": DetailQuery, "rows": RowsQuery, "coarse": Coarse}
+
+Request = DetailQuery | RowsQuery | Coarse
+
+ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
+"""Tables that a server sends only when it is asked, and the types of the answers."""
 
 
 class _Request(msgspec.Struct):
@@ -52,7 +69,7 @@ class _Request(msgspec.Struct):
     query: msgspec.Raw
 
 
-def parse_request(text: str | bytes) -> tuple[int, DetailQuery | Coarse]:
+def parse_request(text: str | bytes) -> tuple[int, Request]:
     """Parse a reader's request; return its id and what is asked for.
 
     Raises:
@@ -62,7 +79,10 @@ def parse_request(text: str | bytes) -> tuple[int, DetailQuery | Coarse]:
         request = msgspec.json.decode(text, type=_Request)
         if not 0 <= request.id < 2**32:
             raise FeedError(f"the id {request.id} of a request does not fit 32 bits")
-        return request.id, msgspec.json.decode(request.query, type=_QUERIES[request.kind])
+        query: Request = msgspec.json.decode(request.query, type=_QUERIES[request.kind])
+        if isinstance(query, RowsQuery) and query.table not in ASKED:
+            raise FeedError(f"rows of {query.table} come by themselves")
+        return request.id, query
     except (msgspec.MsgspecError, UnicodeError, KeyError) as exc:
         raise FeedError(f"this is not a request of a reader of feeds: {exc}") from exc
 
@@ -93,7 +113,7 @@ class Requests:
         self._waiting: dict[int, tuple[asyncio.Future[Any], type[Any], bytearray]] = {}
 
     async def ask(
-        self, query: DetailQuery | Coarse, answer: type[T], send: Callable[[str], Awaitable[None]]
+        self, query: Request, answer: type[T], send: Callable[[str], Awaitable[None]]
     ) -> T:
         """Put a request to the server.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from ..errors import ProtocolError
+from ..metrics.labels import LabelledDurations
 from ..protocol import binary, close, limits
 from ..protocol.catalog import HEARTBEATS, BatchIn
 from ..protocol.codecs import JSON, Codec
@@ -37,6 +39,9 @@ class Dispatcher:
         uploads: takes binary file chunks.
         handlers: message type → handler, of the protocol; ``batch`` is the dispatcher's own.
         custom: message type → handler, of the application.
+
+    Attributes:
+        handling: how long it took for each message that was handled, by its type.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Dispatcher:
         self._uploads = uploads
         self._handlers = with_payload_types({**handlers, "batch": self._batch})
         self._custom = custom
+        self.handling = LabelledDurations("handler", "type")
 
     @property
     def protocol_types(self) -> Collection[str]:
@@ -118,8 +124,11 @@ class Dispatcher:
             codec: the codec of its payload.
             attached: bytes beside the envelope, which belong into its payload.
         """
+        began = time.perf_counter()
         try:
             await self._dispatch(connection, envelope, codec, attached)
+            handled = self.handling.recorder(envelope.type)
+            handled.steps[int((time.perf_counter() - began) * 1e6)] += 1
         except ProtocolError as error:
             connection.error(error, reply_to=envelope.id)
         except Exception:

@@ -13,7 +13,7 @@ import msgspec
 from ..core.backpressure import Policy, checked_policy
 from ..core.frame_sharing import FrameGroupFactory
 from ..errors import OptionError, ProtocolError
-from ..metrics.histogram import HistogramRecorder
+from ..metrics.labels import LabelledDurations
 from ..metrics.meter import Meter
 from ..metrics.records import ChannelInfo
 from ..protocol import catalog, close
@@ -235,9 +235,14 @@ class Hub:
         return self._parts.broadcast.counted()
 
     @property
-    def fanout(self) -> HistogramRecorder:
-        """Duration of each fan-out, for a Monitor."""
+    def fanout(self) -> LabelledDurations:
+        """Duration of each fan-out by room, for a Monitor."""
         return self._parts.broadcast.stats.fanout
+
+    @property
+    def handling(self) -> LabelledDurations:
+        """Duration of the handling of each message by its type, for a Monitor."""
+        return self._parts.dispatcher.handling
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """Return the same counters as :meth:`channel_stats`, as records.

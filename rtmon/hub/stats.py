@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from ..metrics.columns import CHANNEL, LABELS
 from ..metrics.histogram import HistogramRecorder
+from ..metrics.labels import LabelledDurations
 from ..metrics.records import ChannelInfo
 
 __all__ = ["ChannelStats", "StatsTable"]
@@ -99,12 +100,12 @@ class StatsTable:
     """
 
     def __init__(self, capacity: int, *, labels: int = LABELS) -> None:
-        self.fanout = HistogramRecorder()
+        self.fanout = LabelledDurations("delivery", "room")
         self._capacity = capacity
         self._labels = labels
         self._stats: OrderedDict[str, ChannelStats] = OrderedDict()
         self._first: dict[str, ChannelStats] = {}
-        self._forgotten = ChannelStats(self.fanout)
+        self._forgotten = ChannelStats(self.fanout.unlabelled)
         self._lock = threading.Lock()
 
     def __getitem__(self, channel: str) -> ChannelStats:
@@ -112,7 +113,7 @@ class StatsTable:
         if stats is None:
             if len(self._stats) >= self._capacity:
                 self._forget()
-            stats = self._stats[channel] = ChannelStats(self.fanout)
+            stats = self._stats[channel] = ChannelStats(self.fanout.recorder(channel))
             if len(self._first) < self._labels:
                 self._first[channel] = stats
         else:
@@ -133,7 +134,7 @@ class StatsTable:
         The number of series is bounded, and no counter ever falls: ``other`` includes the
         channels that were forgotten.
         """
-        other = ChannelStats(self.fanout)
+        other = ChannelStats(self.fanout.unlabelled)
         with self._lock:
             now = list(self._stats.items())
             rest = [stats for name, stats in now if name not in self._first]

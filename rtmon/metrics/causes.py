@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["NORMAL", "TOO_SLOW", "Cause", "cause"]
+__all__ = ["CAUSES", "NORMAL", "TOO_SLOW", "UNKNOWN", "Cause", "cause", "cause_column"]
 
 Cause = Literal[
     "aborted",
@@ -35,6 +35,17 @@ Cause = Literal[
 * ``server shutdown``: this server was closing.
 * ``slow consumer``: the peer did not read what was sent to it, and was cut off.
 """
+
+CAUSES: tuple[str, ...] = get_args(Cause)
+
+UNKNOWN = "unknown"
+"""Stands for the cause of an end of which the transport or server tells nothing."""
+
+
+def cause_column(cause: str) -> str:
+    """Return the column that counts connections which ended so: ``closed_ping_timeout``."""
+    return f"closed_{'normally' if cause == 'closed' else cause.replace(' ', '_')}"
+
 
 NORMAL = frozenset({"closed", "server shutdown"})
 """Causes after which nobody asks for the last frames."""

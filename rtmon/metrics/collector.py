@@ -15,8 +15,10 @@ from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
+from .labels import LabelledDurations
 from .meter import Ending, Ledger, Meter
-from .records import ConnectionInfo, Event, Sample, Snapshot
+from .reconnects import Reconnects
+from .records import AddressInfo, ConnectionInfo, Event, Latency, Sample, Snapshot
 from .sources import Sources
 from .totals import LedgerTotals, ServerTotals
 
@@ -95,12 +97,14 @@ class Collector(Sources):
         self._seq = 0
         self._last_id = 0
         self._ledgers = {"server": Ledger(), "client": Ledger()}
-        self._connections = LedgerTotals(self._ledgers["server"])
+        self.handlers = LabelledDurations("handler", "path")
+        self._connections = LedgerTotals(self._ledgers["server"], handler=self.handlers)
         self._server = ServerTotals()
         self._open: dict[str, Meter] = {}
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
-        self._rtt = HistogramRecorder()
+        self._rtt = LabelledDurations("rtt", "path")
+        self._reconnects = Reconnects()
         self._lifetime = dict.fromkeys(self._recorders(), EMPTY)
         self._published: Snapshot | None = None
 
@@ -142,6 +146,8 @@ class Collector(Sources):
         self._moved.append(meter)
         if meter.role == "server":
             self._server.arrived()
+            self._reconnects.opened(meter.remote, now)
+            meter.handler = self.handlers.recorder(meter.path)
         meter.mark()
         self.events.add("opened", time, meter=meter)
 
@@ -161,6 +167,7 @@ class Collector(Sources):
         self._moved.append(meter)
         if meter.role == "server":
             self._server.left(ending.close_code, ending.cause)
+            self._reconnects.closed(meter.remote, now)
         meter.mark()
         by = {"local": "closed by this side", "remote": "closed by the peer"}
         reason = ending.reason_received or ending.reason_sent
@@ -189,7 +196,7 @@ class Collector(Sources):
         meter.rtt = seconds
         meter.mark()
         if meter.role == "server":
-            self._rtt.record(seconds)
+            self._rtt.recorder(meter.path).record(seconds)
 
     def tick(
         self,
@@ -263,7 +270,7 @@ class Collector(Sources):
         for ledger in self._ledgers.values():
             ledger.stop()
 
-    def _recorders(self) -> dict[str, HistogramRecorder]:
+    def _recorders(self) -> dict[str, HistogramRecorder | LabelledDurations]:
         """Histograms of a Sample that are not counted message by message."""
         return {"rtt": self._rtt, "fanout": self.fanout, "lag": self.lag}
 
@@ -345,6 +352,15 @@ class Collector(Sources):
     def close_causes(self) -> dict[str, int]:
         """Cause → the server's connections that have ended so, as of now; see :mod:`.causes`."""
         return dict(self._server.close_causes)
+
+    def latencies(self) -> list[Latency]:
+        """Percentiles of the last minute by path, and of the hub by room and type."""
+        measured = [self._rtt, self.handlers, *self.hub_durations()]
+        return [row for durations in measured for row in durations.rows()]
+
+    def addresses(self) -> list[AddressInfo]:
+        """Connections by the address that they come from, as of the last tick."""
+        return self._reconnects.rows(self._ticked)
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

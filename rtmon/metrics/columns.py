@@ -13,6 +13,7 @@ null, never 0.
 
 from __future__ import annotations
 
+from .causes import CAUSES, UNKNOWN, cause_column
 from .column import (
     EVERY,
     HTTP,
@@ -31,6 +32,8 @@ from .column import (
 )
 
 __all__ = [
+    "ADDRESS",
+    "CAUSE_COLUMNS",
     "CHANNEL",
     "CLIENT",
     "CONNECTION",
@@ -39,6 +42,7 @@ __all__ = [
     "EVERY",
     "HISTOGRAMS",
     "LABELS",
+    "LATENCY",
     "LEDGER_COUNTERS",
     "MESSAGE_HISTOGRAMS",
     "METER_COUNTERS",
@@ -165,7 +169,24 @@ _SERVER = (
     ),
 )
 
-SERVER_COUNTERS: tuple[str, ...] = tuple(column.name for column in _SERVER)
+_CAUSES = required(
+    *(
+        counter(
+            cause_column(cause),
+            "connections",
+            f"Those of closed whose cause is {cause}."
+            if cause != UNKNOWN
+            else "Those of closed whose cause is not known.",
+        )
+        for cause in (*CAUSES, UNKNOWN)
+    )
+)
+"""Ends by cause, which tells one 1006 from another; together they are ``closed``."""
+
+CAUSE_COLUMNS: tuple[str, ...] = tuple(column.name for column in _CAUSES)
+"""Names of the columns that count ends by cause."""
+
+SERVER_COUNTERS: tuple[str, ...] = tuple(column.name for column in (*_SERVER, *_CAUSES))
 """The counters that belong to a server rather than to one of its connections."""
 
 SAMPLE: tuple[Column, ...] = (
@@ -187,6 +208,7 @@ SAMPLE: tuple[Column, ...] = (
         ),
     ),
     *_SERVER,
+    *_CAUSES,
     *_METERED,
     integer(
         "slow",
@@ -308,6 +330,11 @@ CONNECTION: tuple[Column, ...] = (
         probes=WIRE,
     ),
     seconds(
+        "handler_time",
+        "Time that handlers took for the connection's messages, in sum.",
+        initial=0.0,
+    ),
+    seconds(
         "paused",
         "Time during which writing was paused, because the peer reads too slowly.",
         probes=WIRE,
@@ -402,6 +429,45 @@ SOCKETIO: tuple[Column, ...] = (
     ),
 )
 
+LATENCY: tuple[Column, ...] = (
+    *required(
+        text("measure", "rtt, handler or delivery: what was measured."),
+        text("by", "path, room or type: what the label is."),
+        text(
+            "label",
+            "The path, the room or channel, or the type of message; other for all that came after "
+            f"the first {LABELS}.",
+            external=True,
+        ),
+        integer("count", "times", "How often it was measured in the last minute.", initial=0),
+    ),
+    seconds("p50", "What 50 % of the times in the last minute do not exceed."),
+    seconds("p95", "What 95 % of the times in the last minute do not exceed."),
+    seconds("p99", "What 99 % of the times in the last minute do not exceed."),
+)
+
+ADDRESS: tuple[Column, ...] = (
+    *required(
+        text("address", "The IPv4 address, or the IPv6 /64 network, of clients."),
+        integer("open", "connections", "Connections from there that are open.", initial=0),
+        integer("peak", "connections", "Most of them open at once.", initial=0),
+        counter("opened", "connections", "Connections ever opened from there."),
+        counter(
+            "reconnects",
+            "connections",
+            "Those opened within a minute after one from there had closed.",
+        ),
+        Column(
+            "reconnect_rate",
+            "gauge",
+            "connections/s",
+            "Float64",
+            "Reconnects per second, the older the less they count: half after a minute.",
+            initial=0.0,
+        ),
+    ),
+)
+
 CLIENT: tuple[Column, ...] = (
     text("name", "What the client calls itself; null if it has no name of its own."),
     text("url", "Where it connects to, without the query."),
@@ -432,6 +498,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "channels": CHANNEL,
     "socketio": SOCKETIO,
     "clients": CLIENT,
+    "latencies": LATENCY,
+    "addresses": ADDRESS,
 }
 """Table name → its columns, in order."""
 

@@ -21,6 +21,17 @@ class ServerFields:
         self.closed = 0
         self.rejected = 0
         self.http_requests = 0
+        self.closed_aborted = 0
+        self.closed_normally = 0
+        self.closed_handler_cancelled = 0
+        self.closed_handler_failed = 0
+        self.closed_peer_vanished = 0
+        self.closed_ping_timeout = 0
+        self.closed_protocol_error = 0
+        self.closed_reset = 0
+        self.closed_server_shutdown = 0
+        self.closed_slow_consumer = 0
+        self.closed_unknown = 0
 
 
 class LedgerFields:
@@ -79,6 +90,7 @@ class MeterFields:
         self.rtt: float | None = None
         self.send_queue = 0
         self.queue_age: float | None = None
+        self.handler_time = 0.0
         self.paused = 0.0
         self.traceback: str | None = None
         self.last_frames: str | None = None

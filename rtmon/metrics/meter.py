@@ -117,6 +117,7 @@ class Meter(MeterFields):
         held: messages that wait before the transport; None if none ever has.
         drops_said: messages dropped when that was last reported, and when, monotonic seconds.
         box: the last frames, None before the first.
+        handler: records how long the handler took for each message.
         request: the request of the handshake, as the probe's library holds it: an object with
             ``headers``, or pairs of bytes; None where there is none.
         shares: parts in what several connections were sent alike.
@@ -129,6 +130,7 @@ class Meter(MeterFields):
         "dirty",
         "drops_said",
         "ending",
+        "handler",
         "held",
         "id",
         "last",
@@ -175,6 +177,7 @@ class Meter(MeterFields):
         self.drops_said: tuple[int, float] | None = None
         self.box: BlackBox | None = None
         self.request: Any = None
+        self.handler = ledger.handler
         self.dirty = False
         self.too_slow = False
         ledger.probes.add(probe)

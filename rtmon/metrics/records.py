@@ -13,10 +13,12 @@ from .derived import ConnectionValues, SampleValues, SnapshotText
 from .histogram import EMPTY, NO_SIZES, Histogram
 
 __all__ = [
+    "AddressInfo",
     "ChannelInfo",
     "ConnectionInfo",
     "Ending",
     "Event",
+    "Latency",
     "Sample",
     "Snapshot",
     "SocketIOInfo",
@@ -38,6 +40,17 @@ class Sample(SampleValues):
     closed: int = 0
     rejected: int | None = 0
     http_requests: int | None = 0
+    closed_aborted: int = 0
+    closed_normally: int = 0
+    closed_handler_cancelled: int = 0
+    closed_handler_failed: int = 0
+    closed_peer_vanished: int = 0
+    closed_ping_timeout: int = 0
+    closed_protocol_error: int = 0
+    closed_reset: int = 0
+    closed_server_shutdown: int = 0
+    closed_slow_consumer: int = 0
+    closed_unknown: int = 0
     messages_in: int | None = 0
     messages_out: int | None = 0
     bytes_in: int | None = 0
@@ -105,6 +118,7 @@ class ConnectionInfo(ConnectionValues):
     rtt: float | None = None
     send_queue: int | None = 0
     queue_age: float | None = None
+    handler_time: float | None = 0.0
     paused: float | None = 0.0
     closed: float | None = None
     close_code: int | None = None
@@ -179,6 +193,31 @@ class SocketIOInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Percentiles of one measure for one label."""
+
+    measure: str
+    by: str
+    label: str
+    count: int = 0
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressInfo:
+    """Connections from one address."""
+
+    address: str
+    open: int = 0
+    peak: int = 0
+    opened: int = 0
+    reconnects: int = 0
+    reconnect_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(SnapshotText):
     """Totals since the Monitor began; ``rates`` has each counter's increase per second."""
 
@@ -193,6 +232,17 @@ class Snapshot(SnapshotText):
     closed: int = 0
     rejected: int | None = 0
     http_requests: int | None = 0
+    closed_aborted: int = 0
+    closed_normally: int = 0
+    closed_handler_cancelled: int = 0
+    closed_handler_failed: int = 0
+    closed_peer_vanished: int = 0
+    closed_ping_timeout: int = 0
+    closed_protocol_error: int = 0
+    closed_reset: int = 0
+    closed_server_shutdown: int = 0
+    closed_slow_consumer: int = 0
+    closed_unknown: int = 0
     messages_in: int | None = 0
     messages_out: int | None = 0
     bytes_in: int | None = 0

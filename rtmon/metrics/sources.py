@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from .histogram import HistogramRecorder
+from .labels import LabelledDurations
 from .meter import Meter
 from .records import ChannelInfo, SocketIOInfo
 from .socketio import Stats
@@ -18,8 +19,12 @@ class Measurable(Protocol):
     """What a hub offers to be measured; it is asked only where somebody looks."""
 
     @property
-    def fanout(self) -> HistogramRecorder:
-        """Where it records how long each fan-out took."""
+    def fanout(self) -> LabelledDurations:
+        """Where it records how long each fan-out took, by room."""
+
+    @property
+    def handling(self) -> LabelledDurations:
+        """Where it records how long it took for each message of a client, by its type."""
 
     def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
         """What each of its channels has done, or each of so many of the busiest."""
@@ -49,13 +54,17 @@ class Sources:
     """
 
     def __init__(self) -> None:
-        self.fanout = HistogramRecorder()
+        self.fanout: HistogramRecorder | LabelledDurations = HistogramRecorder()
         self._hub: Measurable | None = None
         self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
 
     def measure(self, hub: Measurable) -> None:
         """Have fan-out times and what is told of channels come from a hub."""
         self.fanout, self._hub = hub.fanout, hub
+
+    def hub_durations(self) -> list[LabelledDurations]:
+        """Durations that a hub records by label; none without a hub."""
+        return [] if self._hub is None else [self._hub.fanout, self._hub.handling]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """The channels of the hub, or only the busiest; none without a hub."""

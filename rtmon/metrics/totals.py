@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from .causes import CAUSES, UNKNOWN, cause_column
 from .columns import LEDGER_COUNTERS, MESSAGE_HISTOGRAMS, SERVER_COUNTERS
 from .fields import ServerFields
 from .histogram import Histogram, HistogramRecorder, merge_tallies
+from .labels import LabelledDurations
 from .meter import Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]
 
 
 class LedgerTotals:
-    """Totals of a ledger: what its connections have done together."""
+    """Totals of a ledger: what its connections have done together.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: the ledger.
+        handler: holds the times of handlers by path, which are the ledger's, too.
+    """
+
+    def __init__(self, ledger: Ledger, *, handler: LabelledDurations) -> None:
         self.ledger = ledger
-        self._recorders: dict[str, HistogramRecorder] = {
+        self._recorders: dict[str, HistogramRecorder | LabelledDurations] = {
             column.name: getattr(ledger, column.name) for column in MESSAGE_HISTOGRAMS
         }
+        ledger.handler = handler.unlabelled
+        self._recorders["handler"] = handler
         self._histograms = {
             name: Histogram.empty(recorder.resolution) for name, recorder in self._recorders.items()
         }
@@ -69,7 +78,6 @@ class ServerTotals(ServerFields):
         self.open = 0
         self.peak = 0
         self.close_codes: dict[int, int] = {}
-        self.close_causes: dict[str, int] = {}
         self._peak_before = 0
         self._codes_before: dict[int, int] = {}
         self._taken = dict.fromkeys(SERVER_COUNTERS, 0)
@@ -84,10 +92,16 @@ class ServerTotals(ServerFields):
         """An open connection has ended, with a close code if its transport has them."""
         self.open -= 1
         self.closed += 1
-        cause = cause or "unknown"
-        self.close_causes[cause] = self.close_causes.get(cause, 0) + 1
+        column = cause_column(cause or UNKNOWN)
+        setattr(self, column, getattr(self, column) + 1)
         if code is not None:
             self.close_codes[code] = self.close_codes.get(code, 0) + 1
+
+    @property
+    def close_causes(self) -> dict[str, int]:
+        """Cause → how many connections have ended so."""
+        causes = {cause: getattr(self, cause_column(cause)) for cause in (*CAUSES, UNKNOWN)}
+        return {cause: count for cause, count in causes.items() if count}
 
     def take(self) -> dict[str, Any]:
         """What a Sample holds of it; the next one counts from here."""

@@ -143,7 +143,9 @@ class ConnectionProbe:
         handed_at = self._handed_at
         if handed_at is not None:
             self._handed_at = None
-            self.meter.ledger.handler.steps[int((self.now() - handed_at) * 1e6)] += 1
+            meter, seconds = self.meter, self.now() - handed_at
+            meter.handler.steps[int(seconds * 1e6)] += 1
+            meter.handler_time += seconds
 
     def round_trip(self, seconds: float) -> None:
         """Report how long the answer to a ping took."""

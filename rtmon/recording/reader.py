@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import QueryError
 from ..feeds import conditions, rows, series
 from ..feeds.memory import RESTARTED
 from ..feeds.queries import (
@@ -365,6 +366,8 @@ class Reader:
             lost = sum(seq - 1 for (seq,) in first)
             return rows.rows(query, source, _of(query.node, table), rows.Remembered(kept, lost))
         table = []
+        if query.table in NOT_RECORDED_TABLES:
+            raise QueryError(f"{query.table} are not recorded")
         if query.table == "channels" and (epoch := self.epoch_at(at)) is not None:
             found = self.channels(epoch=epoch.id)
             table = [Row(epoch.node, epoch.epoch, channel) for channel in found]
@@ -523,6 +526,8 @@ class Reader:
 
 
 NOT_RECORDED = "it is not recorded"
+
+NOT_RECORDED_TABLES = frozenset({"socketio", "latencies", "addresses"})
 
 
 def _range(since: float | None, until: float | None) -> tuple[float, float]:

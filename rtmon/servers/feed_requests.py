@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import FeedError, QueryError
 from ..feeds import wire
 from ..feeds.local import LocalFeed
-from ..feeds.requests import Coarse, answer_pieces, error_piece, parse_request
+from ..feeds.queries import MOST_ROWS, RowsAnswer, RowsQuery
+from ..feeds.requests import Coarse, Request, answer_pieces, error_piece, parse_request
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
-    from ..feeds.queries import DetailQuery
     from ..metrics.history import History
     from ..monitor import Monitor
 
@@ -45,11 +46,16 @@ async def answer_requests(connection: ServerConnection, monitor: Monitor) -> Non
             await asyncio.sleep(0)
 
 
-def _answer(number: int, query: DetailQuery | Coarse, monitor: Monitor) -> list[bytes]:
+def _answer(number: int, query: Request, monitor: Monitor) -> list[bytes]:
+    if isinstance(query, RowsQuery):
+        query = replace(query, limit=MOST_ROWS)
     if isinstance(query, Coarse):
         answer = _coarse(monitor.collector.history, query.before)
         return list(answer_pieces(number, list(answer)))
-    return list(answer_pieces(number, LocalFeed(monitor).answer_now(query)))
+    answered = LocalFeed(monitor).answer_now(query)
+    if isinstance(answered, RowsAnswer):
+        return list(answer_pieces(number, [row.record for row in answered.rows]))
+    return list(answer_pieces(number, answered))
 
 
 def _coarse(history: History, before: int) -> Iterator[tuple[int, list[object]]]:

@@ -19,9 +19,11 @@ from rtmon.metrics.columns import (
 )
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import (
+    AddressInfo,
     ChannelInfo,
     ConnectionInfo,
     Event,
+    Latency,
     Sample,
     Snapshot,
     SocketIOInfo,
@@ -34,6 +36,8 @@ RECORDS = {
     "channels": ChannelInfo,
     "socketio": SocketIOInfo,
     "clients": ClientStats,
+    "latencies": Latency,
+    "addresses": AddressInfo,
 }
 
 

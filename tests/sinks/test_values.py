@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
 from rtmon import Hub, Monitor, __version__, serve_admin
-from rtmon.metrics.columns import SAMPLE, Column
+from rtmon.metrics.columns import CAUSE_COLUMNS, SAMPLE, Column
 from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
@@ -86,7 +86,7 @@ async def test_all_that_is_measured_is_told() -> None:
     assert measured == list(families)
     told = [c for c in SAMPLE if not c.derived and c.kind not in {"text", "time"}]
     for column in told:
-        if column.name in {"seq", "elapsed", "cpu", "own"}:
+        if column.name in {"seq", "elapsed", "cpu", "own", *CAUSE_COLUMNS}:
             continue
         family = families.pop(naming.metric_name(column))
         unit = {"s": "seconds", "B": "bytes"}.get(column.unit)

@@ -181,7 +181,8 @@ class Instrument:
         self._statistics.handler.record(seconds)
         meter = self.meter(args[0], namespace)
         if meter is not None:
-            meter.ledger.handler.record(seconds)
+            meter.handler.record(seconds)
+            meter.handler_time += seconds
 
     def _failed(self, exc: Exception, event: Any, namespace: str, args: tuple[Any, ...]) -> None:
         statistics = self._statistics

@@ -14,14 +14,15 @@ from prometheus_client.metrics_core import (
 )
 
 from ...metrics.column import WIRE
-from ...metrics.columns import CHANNEL, SAMPLE, SNAPSHOT, Column
+from ...metrics.columns import CAUSE_COLUMNS, CHANNEL, SAMPLE, SNAPSHOT, Column
 
 __all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name", "prefixed"]
 
 _UNITS = {"s": "seconds", "B": "bytes"}
 
-_SKIPPED = frozenset({"seq", "elapsed"})
-"""Gauges that describe a row of the samples table rather than the server."""
+_SKIPPED = frozenset({"seq", "elapsed", *CAUSE_COLUMNS})
+"""Gauges that describe a row of the samples table rather than the server, and counters that are
+one metric with a label."""
 
 _TOTAL = {column.name: column for column in SNAPSHOT}
 

@@ -1,0 +1,88 @@
+"""Connections by the address that they come from: how many at most, and who comes again. Pure.
+
+Cost: two dictionary operations when a connection opens and when it closes; 300 B for each address,
+at most :data:`ADDRESSES` of them, the longest unused forgotten first.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ..core.addresses import network
+from ..core.lru import LRU
+from .records import AddressInfo
+
+__all__ = ["Reconnects"]
+
+ADDRESSES = 10_000
+"""Addresses that are remembered."""
+
+SOON = 60.0
+"""Seconds after a connection has closed in which another from its address is a reconnect."""
+
+RATE_SECONDS = 60.0
+"""Half-life of the rate of reconnects."""
+
+
+class _Address:
+    """What has come from one address."""
+
+    __slots__ = ("closed_at", "open", "opened", "peak", "rate", "rated_at", "reconnects")
+
+    def __init__(self, now: float) -> None:
+        self.open = self.peak = self.opened = self.reconnects = 0
+        self.closed_at: float | None = None
+        self.rate = 0.0  # reconnects within a half-life or so, decaying
+        self.rated_at = now
+
+    def rate_at(self, now: float) -> float:
+        return float(self.rate * 0.5 ** ((now - self.rated_at) / RATE_SECONDS))
+
+
+class Reconnects:
+    """Counts connections by address. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._addresses: LRU[str, _Address] = LRU(ADDRESSES)
+        self._lock = threading.Lock()
+
+    def opened(self, remote: str | None, now: float) -> None:
+        """Count a connection that has opened."""
+        key = network(remote)
+        if key is None:
+            return
+        with self._lock:
+            address = self._addresses.get(key)
+            if address is None:
+                address = _Address(now)
+                self._addresses.put(key, address)
+            address.opened += 1
+            address.open += 1
+            address.peak = max(address.peak, address.open)
+            if address.closed_at is not None and now - address.closed_at <= SOON:
+                address.reconnects += 1
+                address.rate, address.rated_at = address.rate_at(now) + 1, now
+
+    def closed(self, remote: str | None, now: float) -> None:
+        """Count a connection that has closed."""
+        key = network(remote)
+        address = None if key is None else self._addresses.get(key)
+        if address is not None:
+            address.open = max(0, address.open - 1)
+            address.closed_at = now
+
+    def rows(self, now: float) -> list[AddressInfo]:
+        """Return what is known of each address; on any thread."""
+        with self._lock:
+            known = self._addresses.items()
+        return [
+            AddressInfo(
+                address=key,
+                open=address.open,
+                peak=address.peak,
+                opened=address.opened,
+                reconnects=address.reconnects,
+                reconnect_rate=address.rate_at(now) / RATE_SECONDS,
+            )
+            for key, address in known
+        ]

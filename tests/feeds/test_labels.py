@@ -1,0 +1,124 @@
+"""Percentiles by path, room and type, and connections by address, as every feed tells them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtmon import Hub
+from rtmon.errors import FeedError, QueryError
+from rtmon.feeds.queries import RowsQuery
+from rtmon.metrics.columns import LABELS
+from rtmon.metrics.meter import Ending
+from rtmon.metrics.records import AddressInfo, Latency
+from rtmon.recording import RecordingFeed
+from tests.feeds.rigs import Rig, ready
+
+
+async def _rows(rig: Rig, table: str, where: str = "") -> list[object]:
+    query = RowsQuery(table=table, where=where)  # type: ignore[arg-type]
+    return [row.record for row in (await rig.feed.query(query)).rows]
+
+
+async def test_latencies_are_told_by_path_room_and_type(rig: Rig) -> None:
+    """Each label has percentiles of its own, and the Sample those of all."""
+    hub = Hub()
+    rig.monitor.measure(hub)
+    ada, bob = rig.connection("ada"), rig.connection("bob")
+    for seconds, meter in ((0.1, ada), (0.2, bob), (0.2, bob)):
+        rig.monitor.collector.rtt(meter, seconds)
+        meter.handler.record(seconds)
+    hub._parts.broadcast.stats["room:garden"].took(0.5)
+    hub.handling.recorder("publish").record(0.01)
+    await ready(rig)
+    await rig.tick()
+    if isinstance(rig.feed, RecordingFeed):
+        with pytest.raises(QueryError, match="latencies are not recorded"):
+            await _rows(rig, "latencies")
+        return
+    found = await _rows(rig, "latencies")
+    told = {
+        (r.measure, r.by, r.label): (r.count, round(r.p95 or 0, 2))
+        for r in found
+        if isinstance(r, Latency)
+    }
+    assert told == {
+        ("rtt", "path", "/ada"): (1, 0.1),
+        ("rtt", "path", "/bob"): (2, 0.2),
+        ("handler", "path", "/ada"): (1, 0.1),
+        ("handler", "path", "/bob"): (2, 0.2),
+        ("delivery", "room", "room:garden"): (1, 0.5),
+        ("handler", "type", "publish"): (1, 0.01),
+    }
+    latest = rig.feed.latest()
+    assert latest is not None
+    assert latest.rtt is not None
+    assert latest.handler is not None
+    assert (latest.rtt.count, latest.handler.count) == (3, 3)
+    assert len(await _rows(rig, "latencies", "measure:rtt")) == 2
+    for _ in range(60):
+        rig.monitor.tick()
+    assert await _rows(rig, "latencies") == []
+
+
+async def test_labels_past_the_bound_are_told_together(rig: Rig) -> None:
+    """A client that chooses paths at random fills no memory."""
+    for number in range(LABELS + 20):
+        meter = rig.monitor.collector.meter()
+        meter.path = f"/{number}"
+        rig.monitor.connection_opened(meter)
+        rig.monitor.collector.rtt(meter, 0.1)
+    rig.monitor.tick()
+    await ready(rig)
+    if isinstance(rig.feed, RecordingFeed):
+        return
+    found = [row for row in await _rows(rig, "latencies") if isinstance(row, Latency)]
+    assert len(found) == LABELS + 1
+    assert {row.label: row.count for row in found}["other"] == 20
+
+
+async def test_reconnects_are_counted_by_address(rig: Rig) -> None:
+    """One that comes within a minute after another has gone is a reconnect."""
+    for wait in (1.0, 1.0, 100.0):
+        meter = rig.monitor.collector.meter()
+        meter.remote = "192.0.2.7:5000"
+        rig.monitor.connection_opened(meter)
+        rig.clock.advance(1.0)
+        rig.monitor.connection_closed(meter, Ending(close_code=1006))
+        rig.clock.advance(wait)
+    for _ in range(2):
+        meter = rig.monitor.collector.meter()
+        meter.remote = "192.0.2.7:5001"
+        rig.monitor.connection_opened(meter)
+    rig.monitor.tick()
+    await ready(rig)
+    if isinstance(rig.feed, RecordingFeed):
+        return
+    (row,) = await _rows(rig, "addresses", "address:192.0.2.7")
+    assert isinstance(row, AddressInfo)
+    assert (row.open, row.peak, row.opened, row.reconnects) == (2, 2, 5, 2)
+    assert 0 < row.reconnect_rate < 2 / 60
+
+
+async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
+    """A Sample's causes add up to what has closed in it."""
+    await ready(rig)
+    for cause in ("ping timeout", "ping timeout", "reset", None):
+        rig.monitor.connection_closed(rig.connection("x"), Ending(close_code=1006, cause=cause))  # type: ignore[arg-type]
+    await rig.tick()
+    latest = rig.feed.latest()
+    assert latest is not None
+    assert (latest.closed, latest.closed_ping_timeout, latest.closed_reset) == (4, 2, 1)
+    assert (latest.closed_unknown, latest.closed_normally) == (1, 0)
+    await rig.tick()
+    again = rig.feed.latest()
+    assert again is not None
+    assert again.closed_ping_timeout == 0
+
+
+async def test_remote_feed_says_why_latencies_are_missing() -> None:
+    """Without a connection there is nothing to show, and never a wrong number."""
+    from rtmon.feeds.remote import RemoteFeed
+
+    feed = RemoteFeed("ws://127.0.0.1:1")
+    with pytest.raises(FeedError, match="latencies cannot be shown: the server is away"):
+        await feed.query(RowsQuery(table="latencies"))
