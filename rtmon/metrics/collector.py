@@ -230,6 +230,7 @@ class Collector(Sources):
             self._seq += 1
             elapsed, self._ticked = now - self._ticked, now
             times = {name: recorder.take() for name, recorder in self._recorders().items()}
+            self.end_tick()
             for name, gained in times.items():
                 if gained.counts:
                     self._lifetime[name] = Histogram.merged((self._lifetime[name], gained))

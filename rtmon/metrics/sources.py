@@ -62,6 +62,11 @@ class Sources:
         """Have fan-out times and what is told of channels come from a hub."""
         self.fanout, self._hub = hub.fanout, hub
 
+    def end_tick(self) -> None:
+        """Begin another tick of the labelled durations that are in no Sample."""
+        if self._hub is not None:
+            self._hub.handling.take()
+
     def hub_durations(self) -> list[LabelledDurations]:
         """Durations that a hub records by label; none without a hub."""
         return [] if self._hub is None else [self._hub.fanout, self._hub.handling]

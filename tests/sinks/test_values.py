@@ -101,6 +101,7 @@ async def test_all_that_is_measured_is_told() -> None:
             assert count == value.count
     assert families.pop("rtmon_probe_failures").samples[0].value == 3
     assert families.pop("rtmon_failing_sinks").samples[0].value == 0
+    assert families.pop("rtmon_waiting_ticks").samples[0].value == 0
     news, other = hub.channel_series()
     assert (news.channel, news.published, other.channel) == ("channel:news", 1, "other")
     for name, column in {
