@@ -6,6 +6,7 @@ import base64
 from typing import Any, ClassVar, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from .data import encode_data
 from .values import Count, Id
@@ -41,14 +42,15 @@ class DataIn:
     encoding: str | None
 
     def __post_init__(self) -> None:
-        data = self.data
-        if self.encoding is not None and not isinstance(data, bytes):
-            if not isinstance(data, str):
-                raise TypeError("data must be base64, as encoding says")
-            data = base64.b64decode(data, validate=True)
+        data, struct = self.data, cast("msgspec.Struct", self)
         # A frozen struct is complete only after this.
-        msgspec.structs.force_setattr(cast("msgspec.Struct", self), "data", encode_data(data))
-        msgspec.structs.force_setattr(cast("msgspec.Struct", self), "encoding", None)
+        if self.encoding is not None:
+            if isinstance(data, str):
+                data = base64.b64decode(data, validate=True)
+            elif not isinstance(data, bytes):
+                raise TypeError("data must be base64, as encoding says")
+            force_setattr(struct, "encoding", None)
+        force_setattr(struct, "data", encode_data(data))
 
 
 class DataOut(PayloadOut, frozen=True, kw_only=True):
