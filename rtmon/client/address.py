@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidURI
 from websockets.typing import Subprotocol
 
 from ..errors import OptionError
+from ..protocol import limits
 
 if TYPE_CHECKING:
     from ..protocol.codecs import Codec
@@ -71,7 +72,7 @@ class Address:
         self._url = url
         self._codec = codec
         # The session has heartbeats of its own; the library's stop while writing is held up.
-        self._options = {"ping_interval": None, **options}
+        self._options = {"ping_interval": None, "max_size": limits.SENT_SIZE, **options}
         self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
         try:
             _ = self._connect({})

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
 from ..protocol.catalog import ACKNOWLEDGED, Position
+from ..protocol.data import plain_text
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
@@ -233,10 +234,13 @@ class Client:
         Args:
             channel: ``async with client.subscribe("news") as news: async for message in news``.
             since: a position to return to, of a message got earlier.
+
+        Raises:
+            OptionError: the name of the channel is none that can be sent.
         """
         return Subscription(
             self._engine.membership,
-            channel,
+            _sendable(channel),
             since,
             publish=self.publish,
             buffer=self.options.buffer,
@@ -248,8 +252,9 @@ class Client:
         Raises:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
+            OptionError: the name of the room is none that can be sent.
         """
-        await self._engine.membership.join(room, since)
+        await self._engine.membership.join(_sendable(room), since)
 
     async def leave(self, room: str) -> None:
         """Be in a room no more."""
@@ -312,3 +317,11 @@ class Client:
             OSError: the file cannot be written.
         """
         return await self._files.receive(offer, path, progress=progress)
+
+
+def _sendable(name: str) -> str:
+    """Check a name before a place is kept by it, which each connection enters anew."""
+    try:
+        return plain_text(name)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name!r:.200} is no name: {error}.") from None

@@ -10,12 +10,15 @@ from ..protocol import limits
 from ..protocol.binary import encode_attached
 from ..protocol.catalog import BINARY
 from ..protocol.codecs import Codec
+from ..protocol.data import encode_value, plain, plain_text
 from ..protocol.envelope import VERSION, Message, Metadata
-from ..protocol.values import check_data
 
 __all__ = ["encode", "encode_batch"]
 
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
+
+_DEPTH = limits.DATA_DEPTH + 1
+"""How deep a payload may nest: it is an object itself."""
 
 
 def encode(
@@ -33,7 +36,8 @@ def encode(
     Args:
         codec: of the connection.
         kind: the message type.
-        payload: an object; ``data``, where the type carries some, may be bytes.
+        payload: an object, as :func:`~rtmon.protocol.data.encode_value` takes it; ``data``, where
+            the type carries some, may be bytes as a whole.
         key: the message's id.
         timestamp: milliseconds since 1970.
         reply_to: the id of the message that this one answers.
@@ -42,28 +46,29 @@ def encode(
     Raises:
         OptionError: it cannot be sent.
     """
-    attached: bytes | None = None
+    attached: Any = None
     data = payload.get("data") if isinstance(payload, dict) else None
-    if isinstance(data, bytes | bytearray | memoryview):
-        data = bytes(data)
-        if codec.binary:
-            payload = {**payload, "data": data}
-        elif kind not in BINARY:
-            raise OptionError(
-                f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
-                "use base64 text."
-            )
-        elif attach:
-            attached = data
-            payload = {name: value for name, value in payload.items() if name != "data"}
+    has_bytes = isinstance(data, bytes | bytearray | memoryview)
+    if has_bytes and not codec.binary and kind not in BINARY:
+        raise OptionError(
+            f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
+            "use base64 text."
+        )
+    try:
+        kind = plain_text(kind)
+        if has_bytes:
+            rest = plain({**payload, "data": None}, depth=_DEPTH)
+            payload = {**rest, "data": bytes(payload["data"])}
         else:
-            text = base64.b64encode(data).decode()
-            payload = {**payload, "data": text, "encoding": "base64"}
-    elif data is not None:
-        try:
-            check_data(data)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"The data of {kind!r} cannot be sent: {error}.") from None
+            payload = encode_value(payload, depth=_DEPTH)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"The payload of {kind!r} cannot be sent: {error}.") from None
+    if has_bytes and not codec.binary:
+        if attach:
+            attached = payload.pop("data")
+        else:
+            payload["data"] = base64.b64encode(payload["data"]).decode()
+            payload["encoding"] = "base64"
     message = Message(
         id=key,
         type=kind,
@@ -72,10 +77,7 @@ def encode(
         reply_to=reply_to,
         metadata=_METADATA,
     )
-    try:
-        encoded = codec.encode(message)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise OptionError(f"The payload of {kind!r} cannot be sent: {error}.") from None
+    encoded = codec.encode(message)
     if attached is None:
         return encoded
     return encode_attached(encoded if isinstance(encoded, bytes) else encoded.encode(), attached)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-import msgspec
-
 from ..core.backoff import Backoff
 from ..core.batching import Batch
 from ..core.option_checks import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
-from ..protocol.values import Name, check_info, explain
+from ..protocol.values import checked_info, checked_name, explain
 from .token import Token, is_token
 
 __all__ = ["ClientOptions"]
@@ -71,10 +69,11 @@ class ClientOptions:
 
     def __post_init__(self) -> None:
         try:
-            msgspec.convert(self.name, Name | None)
-            msgspec.convert(self.user, Name | None)
-            check_info(self.info)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            for what in ("name", "user"):
+                if getattr(self, what) is not None:
+                    object.__setattr__(self, what, checked_name(getattr(self, what)))
+            object.__setattr__(self, "info", checked_info(self.info))
+        except (TypeError, ValueError) as error:
             raise OptionError(f"name, user or info cannot be sent: {explain(error)}.") from None
         token: Any = self.token
         if not (token is None or callable(token) or is_token(token)):

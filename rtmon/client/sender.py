@@ -22,8 +22,8 @@ __all__ = ["Sender"]
 _PROBE_EVERY: Final = 64
 """Messages sent after which the server is asked whether it has them, before a heartbeat is due."""
 
-_ROOM: Final = limits.MESSAGE_SIZE - 1_024
-"""Bytes of messages that fit into one batch, beside its envelope."""
+_ENVELOPE: Final = 1_024
+"""Bytes of a batch beside its messages, at most."""
 
 
 class Sender:
@@ -158,7 +158,8 @@ class Sender:
             entry = self.outbox.next(now)
             return [] if entry is None else [entry]
         if self._asked or self.outbox.queued >= batch.size or now >= self._batch_due():
-            return self.outbox.next_batch(now, most=min(batch.size, room), size=_ROOM)
+            size = self._message_size - _ENVELOPE
+            return self.outbox.next_batch(now, most=min(batch.size, room), size=size)
         return []
 
     def _spend(self, messages: int) -> None:

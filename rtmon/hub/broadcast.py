@@ -7,11 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from ..core.batching import Batch, Batcher
 from ..core.timers import Timer
 from ..protocol import limits
 from ..protocol.catalog import Publication
 from ..protocol.channels import matches
+from ..protocol.data import decode_data
 from ..protocol.envelope import Message
 from .brokers.base import Published
 from .callbacks import Callback, CallbackSubscription
@@ -70,7 +73,7 @@ class Broadcast:
             self._receivers_of(key).deliver(outgoing, skip=publisher)
         if isinstance(message.payload, Publication):
             for callback in list(self._callbacks.receivers(message.payload.channel)):
-                callback.notify(message.payload)
+                callback.notify(_decoded(message.payload))
 
     def announce(self, key: str, message: Message, *, skip: Connection | None = None) -> None:
         """Send the receivers of a place a message that is not a publication.
@@ -164,3 +167,8 @@ class Broadcast:
     def _receivers_of(self, key: str) -> Receivers:
         registry = self._registry
         return self.receivers.get(key, registry.receivers(key), registry.subscriptions.version)
+
+
+def _decoded(publication: Publication) -> Publication:
+    """Return a publication for one callback, whose data is the callback's own to change."""
+    return msgspec.structs.replace(publication, data=decode_data(publication.data))

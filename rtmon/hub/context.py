@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.backpressure import Policy
 from ..errors import ProtocolError
-from ..protocol import catalog
+from ..protocol import catalog, limits
 from ..protocol.channels import matches
 from ..protocol.envelope import Message
 from .brokers.base import Broker, Draft
@@ -63,8 +63,8 @@ class MessageBuilder:
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> Message:
         """Build the message that tells a client of an error."""
         payload = catalog.Error(
-            code=error.code,
-            message=error.message,
+            code=error.code[: limits.TYPE_LENGTH],
+            message=error.message[: limits.TEXT_LENGTH],
             retry=error.retry,
             retry_after=error.retry_after,
         )

@@ -83,7 +83,7 @@ class Dispatcher:
                 data, attached = binary.decode_attached(data)
             envelope = codec.decode(data)
         except ProtocolError as error:
-            connection.error(error, reply_to=codec.salvage_id(data))
+            await self._undecodable(connection, codec, data, error)
         else:
             await self.handle(connection, envelope, codec, attached)
 
@@ -138,10 +138,26 @@ class Dispatcher:
             )
             connection.error(failed, reply_to=envelope.id)
 
+    async def _undecodable(
+        self, connection: Connection, codec: Codec, data: str | bytes, error: ProtocolError
+    ) -> None:
+        """Answer what is no message; if one of a batch is to blame, handle the others."""
+        salvaged = codec.salvage(data)
+        if salvaged.messages:
+            await self._take_each(connection, salvaged.messages, codec)
+        else:
+            connection.error(error, reply_to=salvaged.id)
+
     async def _batch(
         self, connection: Connection, payload: BatchIn, _: Envelope, codec: Codec
     ) -> None:
-        for number, raw in enumerate(payload.messages):
+        await self._take_each(connection, payload.messages, codec)
+
+    async def _take_each(
+        self, connection: Connection, messages: list[msgspec.Raw], codec: Codec
+    ) -> None:
+        """Handle the messages of a batch."""
+        for number, raw in enumerate(messages):
             if connection.peer.closing:
                 return
             # The batch itself was counted as its first message.
@@ -150,7 +166,7 @@ class Dispatcher:
             try:
                 inner = codec.decode(raw)
             except ProtocolError as error:
-                connection.error(error, reply_to=codec.salvage_id(raw))
+                connection.error(error, reply_to=codec.salvage(raw).id)
                 continue
             if inner.type == "batch":
                 nested = ProtocolError("invalid_message", "A batch must not hold another batch.")
@@ -177,7 +193,7 @@ class Dispatcher:
                 "unknown_type",
                 f"There is no message type {kind[: limits.TYPE_LENGTH]!r} that a client may send.",
             )
-        result = await custom.function(connection, custom.decode(codec, envelope.payload, kind))
+        result = await custom.call(connection, custom.decode(codec, envelope.payload, kind), kind)
         if result is not None:
             connection.ack(envelope, data=result)
 
@@ -187,4 +203,7 @@ def _with_data(attached: bytes, payload: Any, kind: str) -> Any:
         raise ProtocolError(
             "invalid_message", f"{kind!r} has no data, so none can stand beside its envelope."
         )
-    return msgspec.structs.replace(payload, data=attached, encoding=None)
+    try:
+        return msgspec.structs.replace(payload, data=attached, encoding=None)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError("invalid_payload", f"The data of {kind!r}: {error}.") from None

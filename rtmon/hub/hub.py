@@ -8,20 +8,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
-from ..core.backpressure import Policy, checked_policy
+from ..core.backpressure import Policy
 from ..core.frame_sharing import FrameGroupFactory
 from ..errors import OptionError, ProtocolError
 from ..metrics.labels import LabelledDurations
 from ..metrics.meter import Meter
 from ..metrics.records import ChannelInfo
-from ..protocol import catalog, close
+from ..protocol import close
 from ..protocol.catalog import Position
-from ..protocol.channels import checked_channel
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
-from ..protocol.values import Name, check_data
 from .admission.authentication import Auth, Credentials, User
 from .admission.permissions import Allow
 from .brokers.base import Broker, Note, Receipt, user_key
@@ -33,6 +29,7 @@ from .handlers.custom import HandlerFunction, custom_handler
 from .options import CHANGEABLE, HubOptions
 from .parts import HubParts
 from .places import channel_key
+from .program_input import draft_fields, notification
 from .stats import ChannelStats
 from .transports.base import Peer
 
@@ -124,7 +121,10 @@ class Hub:
 
         Args:
             channel: a name, not a pattern.
-            data: bytes, or anything JSON can hold.
+            data: bytes, or what JSON can hold: None, bool, str, finite float, int of up to 64 bits,
+                and lists and dicts of these, subclasses included; of up to
+                :data:`rtmon.protocol.limits.DATA_SIZE` bytes. It is encoded at once, so it
+                may be changed and published again.
             message_id: a new id if None.
             slow: policy for slow consumers, if not the channel's or the hub's; see
                 :data:`rtmon.core.backpressure.Policy`. With ``block`` this waits until all
@@ -136,27 +136,18 @@ class Hub:
             Its position.
 
         Raises:
-            OptionError: the channel or the data is not one that can be published, the policy is
-                none, or the key is no string.
+            OptionError: the channel, the data or the id is not one that can be published, the
+                policy is none, or the key is no text.
             ProtocolError: the broker cannot be reached; publish it again later, with the same
                 ``message_id``. It may arrive twice, as servers have no ids of their own.
         """
-        try:
-            checked_channel(msgspec.convert(channel, Name))
-            if not isinstance(data, bytes):
-                check_data(data)
-            policy = None if slow is None else checked_policy(slow)
-            msgspec.convert(key, str | None)
-        except (ProtocolError, TypeError, ValueError) as error:
-            raise OptionError(f"This cannot be published to {channel!r}: {error}") from None
-        place = channel_key(channel)
-        blocks = self.context.slow_policy(place, policy) == "block"
+        fields = draft_fields(channel, data, message_id=message_id, slow=slow, key=key)
+        place = channel_key(fields["channel"])
+        blocks = self.context.slow_policy(place, fields["slow"]) == "block"
         async with (
             self._parts.broadcast.wait_for_room(place) if blocks else contextlib.nullcontext()
         ):
-            draft = self.context.messages.draft(
-                "publication", own_id=message_id, channel=channel, data=data, slow=slow, key=key
-            )
+            draft = self.context.messages.draft("publication", **fields)
             return await self._parts.publisher.publish(place, draft)
 
     def change(self, **changes: Any) -> None:
@@ -214,14 +205,17 @@ class Hub:
     ) -> int:
         """Send a notification to all connections of a user. Returns how many are on this node.
 
+        Args:
+            user: the user id.
+            title: a few words.
+            text: the rest; :data:`rtmon.protocol.limits.TEXT_LENGTH` characters with the title.
+            level: for the client to show it by, such as ``info`` or ``warning``.
+            data: as for :meth:`publish`.
+
         Raises:
-            OptionError: the data is not one that every client can be sent.
+            OptionError: this is not what every client can be sent.
         """
-        try:
-            check_data(data)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"This cannot be told to {user!r}: {error}") from None
-        payload = catalog.Notification(title=title, text=text, level=level, data=data)
+        user, payload = notification(user, title, text, level=level, data=data)
         # On this node at once; other nodes get it from the broker.
         note = Note(type="notification", payload=payload, skip=self.node)
         self.context.broker.send_note(user_key(user), note)

@@ -12,7 +12,7 @@ from ..errors import ProtocolError
 from ..protocol import close
 from ..protocol.catalog import Connect, Position
 from ..protocol.codecs import JSON
-from ..protocol.values import Name
+from ..protocol.values import checked_name, explain
 from .admission.authentication import Authentication, Credentials, User
 from .admission.expiry import Expiry
 from .admission.limits import ConnectionLimits, RateLimits
@@ -248,6 +248,7 @@ def _checked(value: str | None, what: str) -> str | None:
     if value is None:
         return None
     try:
-        return msgspec.convert(value, Name)
-    except msgspec.ValidationError as error:
-        raise ProtocolError("invalid_name", f"The {what} in the address: {error}.") from None
+        return checked_name(value)
+    except (TypeError, ValueError) as error:
+        words = f"The {what} in the address: {explain(error)}."
+        raise ProtocolError("invalid_name", words) from None

@@ -12,6 +12,7 @@ from ..core.option_checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
 from ..protocol.channels import is_pattern
+from ..protocol.values import checked_name, explain
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
@@ -155,6 +156,10 @@ class HubOptions:
     file_share: float = 0.5
 
     def __post_init__(self) -> None:
+        try:
+            checked_name(self.name)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"name is {self.name!r:.100}: {explain(error)}.") from None
         within("history", self.history, 0, 1_000_000)
         within("history_age", self.history_age, 0.0, float("inf"))
         within("announce", self.announce, 0.0, 60.0)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ..errors import OptionError
+from .data import plain_text
+
 __all__ = [
     "ABNORMAL",
     "CODES",
@@ -25,6 +28,7 @@ __all__ = [
     "TRY_AGAIN_LATER",
     "UNAUTHORIZED",
     "CloseCode",
+    "checked_reason",
     "describe",
     "effective_code",
     "may_reconnect",
@@ -104,6 +108,8 @@ CODES: Final[dict[int, CloseCode]] = {
 }
 """Code → its meaning: all that the standard defines, and the hub's own."""
 
+_SENDABLE = frozenset(code for code in CODES if code not in {1005, 1006, 1015})
+
 _FAILING = frozenset({1002, 1003, 1007, 1009, 1010})
 """Codes after which the endpoint that sent them fails the connection: RFC 6455, 7.1.7, lets it
 drop TCP without waiting for an answer, so the code sent is what the connection ended with."""
@@ -125,6 +131,21 @@ def effective_code(sent: int | None, received: int | None) -> int:
     if sent is not None and sent in _FAILING:
         return sent
     return ABNORMAL
+
+
+def checked_reason(code: int, reason: str) -> str:
+    """Return the reason as a plain str, if a close frame can say it and the code.
+
+    Raises:
+        OptionError: it is a code that no endpoint may send (RFC 6455, 7.4), or the reason is no
+            text that UTF-8 can carry.
+    """
+    if code not in _SENDABLE and not 3000 <= code < 5000:
+        raise OptionError(f"{code!r} is no close code that may be sent: use 4000 to 4999.")
+    try:
+        return plain_text(reason)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"A connection cannot be closed with such a reason: {error}.") from None
 
 
 def describe(code: int) -> str:

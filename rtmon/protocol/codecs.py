@@ -11,8 +11,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ..errors import ProtocolError
+from .data import EncodedData
 from .envelope import VERSION, Envelope, Message
 from .payload import DataOut
+from .salvage import Salvaged, salvage
 from .values import explain
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
@@ -47,7 +49,7 @@ class Codec:
         self._module = module
         self._envelopes = module.Decoder(Envelope)
         self._ids = module.Decoder(_OnlyId)
-        self._encoder = module.Encoder()
+        self._encoder = module.Encoder(enc_hook=_packed if binary else _written)
         self._empty: bytes = module.encode({})
 
     def __repr__(self) -> str:
@@ -78,12 +80,16 @@ class Codec:
         return envelope
 
     def salvage_id(self, data: str | bytes | msgspec.Raw) -> str | None:
-        """Return the id of a message that cannot be decoded, so that an error can name it."""
+        """Return the id of a message that is not decoded, so that an error can name it."""
         try:
             found: str | None = self._ids.decode(data).id
         except _BROKEN:
             return None
         return found
+
+    def salvage(self, data: str | bytes | msgspec.Raw) -> Salvaged:
+        """Return what can be read of a message that cannot be decoded. Never raises."""
+        return Salvaged(self.salvage_id(data), []) if self.binary else salvage(data)
 
     def payload(self, raw: msgspec.Raw, kind: type[T], *, of: str) -> T:
         """Decode a payload.
@@ -122,9 +128,28 @@ class Codec:
         encoded: bytes = self._encoder.encode(message)
         return encoded if self.binary else encoded.decode()
 
+    def encode_struct(self, value: msgspec.Struct) -> bytes:
+        """Encode a struct that is no message, as it stands."""
+        encoded: bytes = self._encoder.encode(value)
+        return encoded
+
     def raw(self, encoded: str | bytes) -> msgspec.Raw:
         """Wrap an encoded message, to stand inside another one."""
         return msgspec.Raw(encoded)
+
+
+def _written(value: Any) -> msgspec.Raw:
+    """Put a stored value into JSON as it stands."""
+    if type(value) is EncodedData:
+        return msgspec.Raw(value.json)
+    raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
+
+
+def _packed(value: Any) -> msgspec.Raw:
+    """Put a stored value into MessagePack as it stands."""
+    if type(value) is EncodedData:
+        return msgspec.Raw(value.msgpack)
+    raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
 
 
 def _why(error: Exception) -> str:

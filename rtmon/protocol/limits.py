@@ -20,6 +20,7 @@ __all__ = [
     "CHANNELS_KEPT",
     "CHANNELS_PER_CLIENT",
     "DATA_DEPTH",
+    "DATA_SIZE",
     "DEDUPE_IDS",
     "DEDUPE_SECONDS",
     "FILES_KEPT",
@@ -52,6 +53,7 @@ __all__ = [
     "REASON_BYTES",
     "REPLY_BYTES",
     "ROOMS_PER_CLIENT",
+    "SENT_SIZE",
     "SOURCE_LENGTH",
     "STALLED",
     "TEXT_LENGTH",
@@ -67,7 +69,15 @@ __all__ = [
 MESSAGE_SIZE: Final = 131_072
 """Largest message a client may send; a larger one closes with 1009. What is decoded from one
 codec and encoded in another may grow sixfold (MessagePack's one-byte false to ``false,``): this
-stays within the 1 MiB that most WebSocket libraries take by default."""
+stays within :data:`DATA_SIZE`."""
+
+SENT_SIZE: Final = 1_048_576
+"""Largest message that the server sends, and the least that a client must take: the 1 MiB that
+most WebSocket libraries take by default."""
+
+DATA_SIZE: Final = 917_504
+"""The ``data`` of a message in either codec. In :data:`SENT_SIZE` this leaves room for the longest
+text, six bytes a character in JSON, for the envelope, and for that of a history reply around it."""
 
 NAME_LENGTH: Final = 128
 """Names of clients, users, rooms and channels; no control characters."""
@@ -121,8 +131,10 @@ MEMBERS_LISTED: Final = 100
 HISTORY_PAGE: Final = 1_000
 """Publications in one history reply."""
 
-REPLY_BYTES: Final = 524_288
-"""Encoded messages in one history reply or batch; what goes beyond is left for the next."""
+REPLY_BYTES: Final = 393_216
+"""Encoded messages in one history reply or batch; what goes beyond is left for the next. Batches
+are measured in JSON: in MessagePack numbers may take 9 bytes in place of 4, which
+:data:`SENT_SIZE` allows for."""
 
 CATCHING_UP: Final = 10_000
 """Publications held back for one subscriber while its history is fetched."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from .values import Count, Id, check_data
+from .data import encode_data
+from .values import Count, Id
 
 __all__ = ["DataIn", "DataOut", "PayloadIn", "PayloadOut", "Position", "required"]
 
@@ -29,6 +31,8 @@ class PayloadOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class DataIn:
     """Mix-in for payloads from a client whose ``data`` may be bytes as a whole.
 
+    Once decoded, ``data`` is in its stored form, and ``encoding`` is None.
+
     Not a struct: two structs with fields of their own cannot both be bases of a third.
     """
 
@@ -38,26 +42,21 @@ class DataIn:
     encoding: str | None
 
     def __post_init__(self) -> None:
+        data, struct = self.data, cast("msgspec.Struct", self)
+        # A frozen struct is complete only after this.
         if self.encoding is not None:
-            self.content()
-        elif not isinstance(self.data, bytes):
-            check_data(self.data)
-
-    def content(self) -> Any:
-        """Return ``data``, decoded if it is base64.
-
-        Raises:
-            TypeError, ValueError: it is not base64.
-        """
-        if self.encoding is None or isinstance(self.data, bytes):
-            return self.data
-        if not isinstance(self.data, str):
-            raise TypeError("data must be base64, as encoding says")
-        return base64.b64decode(self.data, validate=True)
+            if isinstance(data, str):
+                data = base64.b64decode(data, validate=True)
+            elif not isinstance(data, bytes):
+                raise TypeError("data must be base64, as encoding says")
+            force_setattr(struct, "encoding", None)
+        force_setattr(struct, "data", encode_data(data))
 
 
 class DataOut(PayloadOut, frozen=True, kw_only=True):
     """Base of the payloads from the server whose ``data`` may be bytes as a whole.
+
+    To be sent, ``data`` is in its stored form, see :mod:`rtmon.protocol.data`.
 
     Attributes:
         data: like JSON, or bytes as a whole.

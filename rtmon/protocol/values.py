@@ -1,17 +1,13 @@
-"""Types of fields, and the check of the free parts of a message: ``data`` and ``info``.
-
-A value must survive every codec: a number that one cannot carry, or a browser cannot parse,
-is refused where it comes in, so that no receiver can be hurt by it.
-"""
+"""Types of the fields of payloads, and checks of names and ``info``."""
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any
 
 import msgspec
 
 from . import limits
+from .data import check_number, encode_value, plain_text
 
 __all__ = [
     "Count",
@@ -20,10 +16,9 @@ __all__ = [
     "Sha256",
     "Text",
     "Token",
-    "check_data",
-    "check_finite",
-    "check_info",
-    "check_number",
+    "check_numbers",
+    "checked_info",
+    "checked_name",
     "explain",
 ]
 
@@ -56,8 +51,6 @@ Token = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TOKEN_LENGTH
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A count or an offset, within the integers that JavaScript holds exactly."""
 
-_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
-
 
 def explain(error: Exception) -> str:
     """Return the problem that a decoder found, without the patterns that it was given."""
@@ -67,72 +60,39 @@ def explain(error: Exception) -> str:
     return text
 
 
-def check_number(value: Any) -> None:
-    """Refuse NaN and infinities, which JSON does not have, and integers beyond 64 bits.
+def checked_name(value: Any) -> str:
+    """Return the name of a client, user, room or channel as a plain str.
 
     Raises:
-        ValueError: it is one of these.
+        TypeError, ValueError: it is no name.
     """
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("numbers must be finite")
-    elif value is not None and not _INT_MIN <= value <= _INT_MAX:
-        raise ValueError("integers must fit into 64 bits; send larger ones as text")
+    name: str = msgspec.convert(plain_text(value), Name)
+    return name
 
 
-def check_finite(value: Any) -> None:
-    """Refuse NaN and infinities anywhere in a decoded value of any types.
+def checked_info(value: Any) -> Any:
+    """Return a plain copy of a client's own ``info``.
+
+    Raises:
+        TypeError, ValueError: as for :func:`~rtmon.protocol.data.encode_value`, or it is too large.
+    """
+    encoded = encode_value(value)
+    if len(encoded.json) > limits.INFO_SIZE:
+        raise ValueError(f"info may take {limits.INFO_SIZE} bytes as JSON")
+    return encoded.decode()
+
+
+def check_numbers(value: Any) -> None:
+    """Refuse numbers that not every codec can carry, anywhere in a decoded value of any types.
 
     Raises:
         ValueError: there is one.
     """
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         check_number(value)
     elif isinstance(value, list):
         for item in value:
-            check_finite(item)
+            check_numbers(item)
     elif isinstance(value, dict):
         for item in value.values():
-            check_finite(item)
-
-
-def check_data(value: Any, *, depth: int = limits.DATA_DEPTH) -> None:
-    """Check that every codec can carry a decoded value.
-
-    Args:
-        value: null, booleans, finite numbers, text, and lists and objects of these.
-        depth: how deep lists and objects may nest.
-
-    Raises:
-        TypeError: it holds something else.
-        ValueError: it nests deeper, or a number is not one that all can carry.
-    """
-    if value is None or isinstance(value, str | bool):
-        return
-    if isinstance(value, int | float):
-        check_number(value)
-        return
-    if depth <= 0:
-        raise ValueError(f"lists and objects may nest {limits.DATA_DEPTH} deep")
-    if isinstance(value, list):
-        for item in value:
-            check_data(item, depth=depth - 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError("the keys of objects must be text")
-            check_data(item, depth=depth - 1)
-    else:
-        raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
-
-
-def check_info(value: Any) -> None:
-    """Check a client's own ``info``.
-
-    Raises:
-        TypeError: as for :func:`check_data`.
-        ValueError: as for :func:`check_data`, or it is too large.
-    """
-    check_data(value)
-    if len(msgspec.json.encode(value)) > limits.INFO_SIZE:
-        raise ValueError(f"info may take {limits.INFO_SIZE} bytes as JSON")
+            check_numbers(item)

@@ -13,6 +13,7 @@ from rtmon.hub.brokers.base import Broker, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.protocol.catalog import Member
+from rtmon.protocol.data import decode_data, encode_data
 from tests.hub.redis_server import RedisServer
 
 KEEP = {"size": 5, "age": 60.0}
@@ -63,12 +64,14 @@ async def forget_idle(broker: Broker, redis: RedisServer) -> None:
 
 def draft(number: int, own_id: str | None = None) -> Draft:
     """Return a draft of a publication."""
-    return Draft(type="publication", id=own_id or f"m{number}", timestamp=1, data=number)
+    return Draft(
+        type="publication", id=own_id or f"m{number}", timestamp=1, data=encode_data(number)
+    )
 
 
 def data(published: list[Published]) -> list[Any]:
     """Return the data of publications."""
-    return [each.draft.data for each in published]
+    return [decode_data(each.draft.data) for each in published]
 
 
 async def test_broker_stores_and_delivers_publications_in_order(broker: Broker) -> None:
@@ -79,7 +82,7 @@ async def test_broker_stores_and_delivers_publications_in_order(broker: Broker) 
     broker.attach(lambda key, published: delivered.append((key, published)))
     receipts = [await broker.publish("a", draft(n), **KEEP) for n in range(3)]
     assert [r.offset for r in receipts] == [1, 2, 3]
-    assert [(key, p.offset, p.draft.data) for key, p in delivered] == [
+    assert [(key, p.offset, decode_data(p.draft.data)) for key, p in delivered] == [
         ("a", 1, 0),
         ("a", 2, 1),
         ("a", 3, 2),

@@ -15,9 +15,9 @@ from rtmon.errors import ProtocolError
 from rtmon.protocol import binary, close, limits
 from rtmon.protocol.catalog import INCOMING, OUTGOING, Publish
 from rtmon.protocol.codecs import CODECS, JSON, MSGPACK, Codec, for_subprotocol, select_subprotocol
+from rtmon.protocol.data import decode_data, encode_value
 from rtmon.protocol.envelope import Message
 from rtmon.protocol.schema import catalog_schema
-from rtmon.protocol.values import check_data
 
 DOCS = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
@@ -39,10 +39,10 @@ data = st.recursive(
 @given(value=data)
 def test_data_survives_every_codec(codec: Codec, value: Any) -> None:
     """Whatever passes the check comes out of either codec as it went in."""
-    check_data(value)
+    encode_value(value)
     message = Message(id="1", type="publish", timestamp=1, payload={"channel": "c", "data": value})
     envelope = codec.decode(codec.encode(message))
-    assert codec.payload(envelope.payload, Publish, of="publish").data == value
+    assert decode_data(codec.payload(envelope.payload, Publish, of="publish").data) == value
 
 
 def code_of(work: Callable[[], object]) -> str | None:
@@ -75,7 +75,7 @@ def test_what_cannot_be_sent_to_all(wrong: Any) -> None:
     """What one of the codecs or a browser cannot carry does not pass, however deep."""
     for value in (wrong, [wrong], {"a": [wrong]}):
         with pytest.raises((TypeError, ValueError)):
-            check_data(value)
+            encode_value(value)
 
 
 def test_depth() -> None:
@@ -83,9 +83,9 @@ def test_depth() -> None:
     value: Any = 1
     for _ in range(limits.DATA_DEPTH):
         value = [value]
-    check_data(value)
+    encode_value(value)
     with pytest.raises(ValueError, match="deep"):
-        check_data([value])
+        encode_value([value])
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=64), st.integers(0, 2**64 - 1), st.binary())
@@ -218,6 +218,8 @@ def test_the_docs_name_every_field(kind: str) -> None:
 
 LIMITS_IN_DOCS = {
     "message from a client": limits.MESSAGE_SIZE,
+    "message from the server": limits.SENT_SIZE,
+    "`data` in either codec": limits.DATA_SIZE,
     "names of clients, users, rooms, channels": limits.NAME_LENGTH,
     "`id`": limits.ID_LENGTH,
     "`type`": limits.TYPE_LENGTH,

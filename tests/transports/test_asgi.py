@@ -107,10 +107,9 @@ async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
     await ws.send(json.dumps(message))
     await until(lambda: len(heard) == 3)
 
-    house.hub.context.options = replace(
-        house.hub.options, max_waiting=100_000_000, max_size=20_000_000
-    )
-    await house.hub.publish("big", "x" * 15_000_000)
+    house.hub.context.options = replace(house.hub.options, max_waiting=100_000_000)
+    for _ in range(20):
+        await house.hub.publish("big", "x" * 750_000)
     await until(lambda: house.unsent)
     peers = {each.peer.transport: each.peer for each in house.hub.connections.values()}
     for peer in peers.values():

@@ -318,6 +318,8 @@ test("options that make no sense are refused, with what to do", () => {
   refused({ batch: false }, /batch is false: give an object/);
   refused({ info: { speed: NaN } }, /info cannot be sent: 'speed' is NaN/);
   refused({ info: 1n }, /info cannot be sent/);
+  refused({ info: "\ud83d" }, /info cannot be sent/);
+  refused({ name: "\ud83d" }, /name is no name/);
   const { WebSocket } = hub;
   assert.throws(() => connect("ws://hub.test", { WebSocket, backoff: 3 }), /backoff is 3/);
   assert.throws(() => connect("ftp://hub.test", { WebSocket }), OptionError);

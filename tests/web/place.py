@@ -16,6 +16,7 @@ from typing import Any
 import rtmon
 import rtmon.asgi
 from rtmon.hub.admission.authentication import seconds_left
+from rtmon.protocol import limits
 from rtmon.testing import FaultProxy
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -114,6 +115,12 @@ class Place:
     async def publish(self, channel: str, data: Any) -> None:
         """Publish once."""
         await self._hub.publish(channel, data)
+
+    async def publish_largest(self, channel: str) -> int:
+        """Publish a text as long as a text may be; returns its length."""
+        text = "x" * (limits.DATA_SIZE - 5)
+        await self._hub.publish(channel, text)
+        return len(text)
 
     async def flow(self, channel: str, rate: float) -> None:
         """Publish so many numbers a second, until `ebb`."""

@@ -172,6 +172,46 @@ test("what JSON would change without a word is refused", async () => {
   assert.equal(hub.of("publish").length, 0);
 });
 
+for (const batch of [null, { size: 10, delay: 100 }]) {
+  test(`what no receiver could be sent is refused at once, ${batch ? "batched" : "alone"}`, async () => {
+    const client = await open({ batch });
+    const refused = (data, problem) =>
+      assert.rejects(client.publish("news", data), { name: "OptionError", message: problem });
+    const cut = "ab😀".slice(0, 3);
+    const sent = [client.send("chat_message", { text: "before" })];
+    await refused(cut, /'data' has half of a surrogate pair/);
+    await refused({ a: [new String(cut)] }, /'0' has half/);
+    await refused({ [cut]: 1 }, /a key has half/);
+    await refused(new Number(Infinity), /'data' is Infinity/);
+    await refused(2 ** 64, /does not fit into 64 bits/);
+    await refused(-1e20, /does not fit into 64 bits/);
+    await refused(nested(33), /nest 32 deep/);
+    await refused(nested(10_000), /cannot be sent/);
+    await assert.rejects(client.request("mine", { x: cut }), OptionError);
+    await assert.rejects(client.send(cut, {}), OptionError);
+    await assert.rejects(client.join(cut), OptionError);
+    assert.throws(() => client.subscribe(cut), OptionError);
+    for (const data of ["😀", "\\ud83d", 1e21, 2 ** 63, -0, nested(32), new Date(0)]) {
+      sent.push(client.publish("news", data));
+    }
+    sent.push(client.send("chat_message", { text: "after" }));
+    await Promise.all(sent);
+    await clock.advance(200);
+    assert.deepEqual([hub.texts(), hub.of("publish").length], [["before", "after"], 7]);
+    await hub.cut();
+    await hub.back(clock);
+    assert.equal(client.state, "open");
+    await client.close();
+  });
+}
+
+/** Lists within lists, so many. */
+function nested(depth) {
+  let value = [];
+  for (let level = 1; level < depth; level += 1) value = [value];
+  return value;
+}
+
 test("a request may wait for ever", async () => {
   const client = await open();
   hub.instead.presence = (envelope, answer) => clock.setTimeout(() => answer("presence", {}), 15_000);

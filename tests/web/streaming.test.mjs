@@ -50,6 +50,15 @@ test("where no WebSocket gets through it goes on over a stream, cuts or not", { 
   assert.equal(ada.state, "closed");
 });
 
+test("the largest publication comes over a stream", { timeout }, async (t) => {
+  const client = place.connect(t, { WebSocket: BlockedWebSocket });
+  const got = [];
+  await client.subscribe("large", ({ payload }) => got.push(payload.length)).entered();
+  const size = await place.publish_largest("large");
+  await until(() => got.length === 1);
+  assert.deepEqual([client.transport, got], ["sse", [size]]);
+});
+
 test("files go over a stream, too", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t, { WebSocket: BlockedWebSocket }), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);

@@ -37,6 +37,37 @@ test("what it sends while it is cut arrives once and in order", { timeout }, asy
   assert.ok(sender.stats.reconnects > 0);
 });
 
+test("half an emoji is refused at once, and its neighbours arrive", { timeout }, async (t) => {
+  for (const batch of [null, { size: 10, delay: 50 }]) {
+    const [sender, reader] = [place.connect(t, { batch }), place.connect(t)];
+    const got = [];
+    await reader.subscribe("halves", ({ payload }) => got.push(payload)).entered();
+    const problems = [];
+    sender.onError(({ reason }) => problems.push(reason));
+    const texts = ["one", "two", "ab😀".slice(0, 3), "ab😀"];
+    const asked = texts.map((text) => sender.publish("halves", text, { ack: true }));
+    const ends = await Promise.allSettled(asked);
+    assert.deepEqual(ends.map(({ reason }) => reason?.name), [undefined, undefined, "OptionError", undefined]);
+    await sender.flush();
+    await until(() => got.length >= 3);
+    assert.deepEqual([got, problems], [["one", "two", "ab😀"], []]);
+  }
+});
+
+test("the largest publication comes live and after a cut", { timeout }, async (t) => {
+  const client = place.connect(t);
+  const got = [];
+  await client.subscribe("large", ({ payload, gap }) => got.push([payload.length, gap])).entered();
+  const size = await place.publish_largest("large");
+  await until(() => got.length === 1);
+  await place.refuse();
+  await until(() => client.state === "reconnecting");
+  await place.publish_largest("large");
+  await place.calm();
+  await until(() => got.length === 2);
+  assert.deepEqual(got, [[size, false], [size, false]]);
+});
+
 test("a link that freezes is noticed, and what was missed comes", { timeout }, async (t) => {
   const client = place.connect(t, { heartbeatInterval: 200, heartbeatTimeout: 400 });
   const got = [];

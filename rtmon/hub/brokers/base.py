@@ -36,6 +36,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         client_id, name: the publisher's; None for the server.
         echo: whether the publisher gets it, too.
         slow: policy for slow consumers; None for the channel's.
+        data: in its stored form, see :mod:`rtmon.protocol.data`.
         key: what it is the latest of, for the policy ``keep_latest``.
     """
 

@@ -27,10 +27,11 @@ from .base import (
     client_key,
 )
 from .redis_address import Address
+from .redis_bodies import encode_draft, encode_note
 from .redis_connection import RedisConnection, unavailable
 from .redis_delivery import Delivery, milliseconds
 from .redis_members import Members
-from .redis_notes import Notes, encode_note
+from .redis_notes import Notes
 from .sender_order import SenderOrder
 
 __all__ = ["RedisBroker"]
@@ -168,7 +169,7 @@ class RedisBroker(Broker):
         epoch, seq, offset, duplicate = await self._call_alive(
             "publish",
             key,
-            msgspec.msgpack.encode(draft),
+            encode_draft(draft),
             size if age > 0 else 0,
             milliseconds(age),
             milliseconds(max(age, self._forget)),

@@ -13,8 +13,8 @@ import msgspec
 from ...core.log_limit import LogLimit
 from ...errors import ProtocolError
 from .base import BrokerEvents, Draft, Published, Recovery
+from .redis_bodies import decode_draft, decode_note
 from .redis_message import NodeMessage
-from .redis_notes import decode_note
 from .redis_waiting import Waiting
 
 __all__ = ["Delivery", "milliseconds"]
@@ -196,10 +196,10 @@ class Delivery:
             self.deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
     def _decoded(self, body: bytes) -> Draft | None:
-        """Decode what was published; None if this version cannot read it."""
+        """Decode what was published; None if it cannot be sent to clients of this version."""
         try:
-            return msgspec.msgpack.decode(body, type=Draft)
-        except msgspec.MsgspecError as error:
+            return decode_draft(body)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
             more = self._unreadable.take(asyncio.get_running_loop().time())
             if more is not None:
                 logger.warning("What another server published cannot be read: %s%s", error, more)

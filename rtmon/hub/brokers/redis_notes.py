@@ -7,13 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from ...protocol import limits
-from ...protocol.catalog import OUTGOING
 from .base import Note
+from .redis_bodies import encode_note
 
-__all__ = ["Notes", "decode_note", "encode_note"]
+__all__ = ["Notes"]
 
 
 class Notes:
@@ -66,20 +64,3 @@ class Notes:
         if self._more:
             # One was accepted: there is room for the others.
             self.resume()
-
-
-def encode_note(note: Note) -> bytes:
-    """A note as it is carried."""
-    return msgspec.msgpack.encode(note)
-
-
-def decode_note(body: bytes) -> Note:
-    """What :func:`encode_note` made.
-
-    Raises:
-        msgspec.MsgspecError: a node of another version made it, and this one does not know it.
-    """
-    note = msgspec.msgpack.decode(body, type=Note)
-    if note.type not in OUTGOING:
-        raise msgspec.ValidationError(f"there is no message type {note.type!r}")
-    return msgspec.structs.replace(note, payload=msgspec.convert(note.payload, OUTGOING[note.type]))

@@ -79,7 +79,7 @@ class ChatHandlers:
             to=to,
             timestamp=self.context.messages.milliseconds(),
             text=payload.text,
-            data=payload.content(),
+            data=payload.data,
         )
         self.typing.stop(connection, client_key(to))
         target = self.registry.connections.get(to)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
 import msgspec
 
 from ...errors import OptionError, ProtocolError
 from ...protocol.codecs import Codec
+from ...protocol.data import Data, encode_data, plain
 from ...protocol.limits import TYPE_LENGTH
-from ...protocol.values import check_data, check_finite
+from ...protocol.values import check_numbers
+
+if TYPE_CHECKING:
+    from ..connection import Connection
 
 __all__ = ["CustomHandler", "HandlerFunction", "custom_handler"]
 
@@ -34,10 +38,24 @@ class CustomHandler:
         """
         free = codec.payload(raw, Any, of=kind)
         try:
-            (check_data if self.payload is Any else check_finite)(free)
+            (plain if self.payload is Any else check_numbers)(free)
         except (TypeError, ValueError) as error:
             raise ProtocolError("invalid_payload", f"The payload of {kind}: {error}.") from None
         return free if self.payload is Any else codec.payload(raw, self.payload, of=kind)
+
+    async def call(self, connection: Connection, payload: Any, kind: str) -> Data:
+        """Call the function. Returns its result in the stored form.
+
+        Raises:
+            OptionError: the result is not one that every client can be sent.
+        """
+        result = await self.function(connection, payload)
+        try:
+            return encode_data(result)
+        except (TypeError, ValueError) as error:
+            raise OptionError(
+                f"The handler of {kind!r} returned {result!r:.100}: {error}."
+            ) from None
 
 
 def custom_handler(

@@ -132,7 +132,7 @@ class PubSubHandlers:
             client_id=connection.id,
             name=connection.name,
             channel=channel,
-            data=payload.content(),
+            data=payload.data,
         )
         sender = connection.sender if envelope.id else None
         receipt = await self.publisher.publish(key, draft, sender=sender)

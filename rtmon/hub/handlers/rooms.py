@@ -131,7 +131,7 @@ class RoomHandlers:
             name=connection.name,
             channel=room,
             text=payload.text,
-            data=payload.content() if isinstance(payload, RoomIn) else None,
+            data=payload.data if isinstance(payload, RoomIn) else None,
             echo=self.context.options.echo if payload.echo is None else payload.echo,
         )
         sender = connection.sender if envelope.id else None

@@ -30,7 +30,8 @@ class Peer(abc.ABC):
     A transport makes a Peer for each connection, gives it to :meth:`rtmon.hub.Hub.open`, then
     awaits :meth:`~rtmon.hub.Hub.receive` for each message, in order, and calls
     :meth:`~rtmon.hub.Hub.closed` once when the connection has ended. None of the methods here
-    blocks or raises: a failing peer must not affect others. Only :meth:`room` may be awaited.
+    blocks, or raises for what the peer does: a failing peer must not affect others. Only
+    :meth:`room` may be awaited.
 
     A transport that carries bytes over a network derives from
     :class:`~rtmon.hub.transports.queued.QueuedPeer`, which has all that concerns slow receivers.
@@ -95,7 +96,15 @@ class Peer(abc.ABC):
 
     @abc.abstractmethod
     def close(self, code: int, reason: str) -> None:
-        """Begin to end the connection; what was sent before goes out first if it can."""
+        """Begin to end the connection; what was sent before goes out first if it can.
+
+        Args:
+            code: 1000 or another code that may be sent, such as 4000 to 4999 of the program's own.
+            reason: for people; what is beyond 123 bytes in UTF-8 is cut off.
+
+        Raises:
+            OptionError: no close frame can say this.
+        """
 
     @property
     @abc.abstractmethod

@@ -11,6 +11,7 @@ from ...core.backpressure import Policy, Progress, SendQueue
 from ...core.timers import Timer
 from ...metrics.causes import TOO_SLOW
 from ...protocol import close as codes
+from ...protocol.close import checked_reason
 from ..encoding import size_of
 from .base import PUBLISHERS_SHARE, Peer, Settled
 
@@ -154,6 +155,7 @@ class QueuedPeer(Peer):
         return True if settled is None else None
 
     def close(self, code: int, reason: str) -> None:
+        reason = checked_reason(code, reason)
         if not self.open:
             return
         self._closing = (code, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +15,7 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import catalog, close
 from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
+from ..encoding import size_of
 from .positions import Positions, moves
 from .queued import CLOSE_TIMEOUT
 from .sending import Latest, SendingPeer
@@ -78,6 +80,15 @@ def _apart(value: Any, attachments: list[bytes]) -> Any:
     if isinstance(value, list):
         return [_apart(item, attachments) for item in value]
     return value
+
+
+def _encoded(message: dict[str, Any]) -> str | bytes:
+    """A message as the hub takes it; the hub finds what is wrong with it, and in which part."""
+    try:
+        return msgspec.msgpack.encode(message)
+    except (ValueError, OverflowError):
+        # Half of a surrogate pair, or a number beyond 64 bits, which JSON can spell.
+        return json.dumps(message)
 
 
 def _answer(ack: int, message: bytes = b"") -> bytes:
@@ -180,11 +191,12 @@ class SocketIOPeer(SendingPeer):
             if message.get("type") in ACKNOWLEDGED and isinstance(payload, dict):
                 message["payload"] = {**payload, "ack": True}
         try:
-            data = msgspec.msgpack.encode(message)
+            data = _encoded(message)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            member.error(ProtocolError("invalid_message", f"This is not a message: {error}."))
+            refused = ProtocolError("invalid_message", f"This is not a message: {error}.")
+            member.error(refused, reply_to=None if self._asked is None else self._asked[0])
         else:
-            if len(data) > self._context.options.max_size:
+            if size_of(data) > self._context.options.max_size:
                 self.close(1009, f"a message may have {self._context.options.max_size} bytes")
                 return
             await self._hub.receive(member, data)

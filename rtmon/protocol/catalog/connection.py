@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from .. import limits
+from ..data import check_number
 from ..message_type import MessageType
 from ..payload import DataOut, PayloadIn, PayloadOut
-from ..values import Id, Name, Text, Token, check_info, check_number
+from ..values import Id, Name, Text, Token, checked_info
 from .files import Accept
 
 __all__ = [
@@ -56,7 +57,7 @@ class Connect(PayloadIn, frozen=True, kw_only=True):
     ) = None
 
     def __post_init__(self) -> None:
-        check_info(self.info)
+        checked_info(self.info)
         check_number(self.heartbeat)
 
 

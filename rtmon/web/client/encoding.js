@@ -2,20 +2,19 @@
 
 import { BINARY } from "./catalog.js";
 import { OptionError } from "./errors.js";
+import { DATA_DEPTH } from "./limits.js";
+import { bytesOf, jsonOf } from "./values.js";
 
 const CHUNK = 0x01;
 const ATTACHED = 0x02;
+
+/** How deep an envelope may nest: it holds the payload, an object, which holds the values. */
+const DEPTH = DATA_DEPTH + 2;
+
 const METADATA = { version: "1", source: "rtmon-js" };
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
-
-/** Bytes of an ArrayBuffer or a view of one; null of anything else. */
-export function bytesOf(value) {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (!ArrayBuffer.isView(value)) return null;
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-}
 
 /** A message as text, and the bytes that belong into it, if any; see `withBytes`, `inText`. */
 export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
@@ -33,29 +32,9 @@ export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
   const envelope = { id, type, timestamp, payload, reply_to: replyTo, metadata: METADATA };
   // A copy of the bytes: the sender may go on writing to its own.
   return {
-    text: jsonOf(envelope, `The payload of '${type}'`),
+    text: jsonOf(envelope, `The payload of '${type}'`, DEPTH),
     bytes: bytes === null ? null : bytes.slice(),
   };
-}
-
-/** JSON, as it was meant; throws OptionError where that cannot be. */
-export function jsonOf(value, what) {
-  try {
-    return JSON.stringify(value, checked);
-  } catch (error) {
-    throw new OptionError(`${what} cannot be sent: ${error.message}`);
-  }
-}
-
-/** JSON would make null of such numbers, and an object of bytes, without a word. */
-function checked(key, value) {
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new OptionError(`'${key}' is ${value}, which JSON does not have.`);
-  }
-  if (typeof value === "object" && bytesOf(value) !== null) {
-    throw new OptionError(`'${key}' is bytes: only data as a whole may be.`);
-  }
-  return value;
 }
 
 /** An encoded message and its bytes as one binary message. */

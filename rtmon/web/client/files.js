@@ -1,10 +1,11 @@
 /** Files sent and received, in pieces, over as many connections as it takes. */
 
 import { Download } from "./download.js";
-import { bytesOf, encodeChunk } from "./encoding.js";
+import { encodeChunk } from "./encoding.js";
 import { ConnectionLost, MessageExpired, OptionError, ProtocolError } from "./errors.js";
 import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits.js";
 import { SHA256 } from "./sha256.js";
+import { bytesOf } from "./values.js";
 
 /** Until a transfer goes on after the server refused a piece of it. */
 const PAUSE = 100;

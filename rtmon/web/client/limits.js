@@ -4,6 +4,7 @@ export const MESSAGE_SIZE = 131_072;
 export const NAME_LENGTH = 128;
 export const TOKEN_LENGTH = 7_168;
 export const INFO_SIZE = 2_048;
+export const DATA_DEPTH = 32;
 export const BATCH_MESSAGES = 100;
 export const BATCH_DELAY = 5_000;
 export const HEARTBEAT_MIN = 1_000;

@@ -1,8 +1,8 @@
 /** How a client behaves: one frozen record. */
 
-import { jsonOf } from "./encoding.js";
 import { OptionError } from "./errors.js";
 import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH, TOKEN_LENGTH } from "./limits.js";
+import { isWellFormed, jsonOf } from "./values.js";
 
 const DAY = 86_400_000;
 
@@ -105,7 +105,8 @@ export function checkToken(value, problem) {
 }
 
 function isName(value) {
-  return typeof value === "string" && value.length <= NAME_LENGTH && !/[\0-\x1f\x7f]/.test(value);
+  if (typeof value !== "string" || value.length > NAME_LENGTH) return false;
+  return isWellFormed(value) && !/[\0-\x1f\x7f]/.test(value);
 }
 
 function within(what, value, low, high) {

@@ -10,8 +10,8 @@ import { Pacing } from "./pacing.js";
 /** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
 const PROBE_EVERY = 64;
 
-/** Bytes of messages that fit into one batch, beside its envelope. */
-const ROOM = MESSAGE_SIZE - 1_024;
+/** Bytes of a batch beside its messages, at most. */
+const ENVELOPE = 1_024;
 
 /** Heartbeats, then the client's own messages, then the user's, as fast as the server allows. */
 export class Sender {
@@ -125,7 +125,7 @@ export class Sender {
     const { size } = this.#batch;
     if (!this.#asked && outbox.queued < size && now < this.#batchDue()) return null;
     const most = Math.min(size, room, BATCH_MESSAGES);
-    const entries = outbox.next(now, { most, size: ROOM });
+    const entries = outbox.next(now, { most, size: this.#messageSize - ENVELOPE });
     if (entries.length === 0) return null;
     this.#spend(entries.length);
     // Nothing binary fits into a batch of JSON.

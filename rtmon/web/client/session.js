@@ -6,12 +6,13 @@
  */
 
 import { EPHEMERAL } from "./catalog.js";
-import { ClientClosed, ConnectionLost, QueueFull } from "./errors.js";
+import { ClientClosed, ConnectionLost, OptionError, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
 import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiver.js";
 import { Sender } from "./sender.js";
+import { isWellFormed } from "./values.js";
 
 export class Session {
   /** Between the server's welcome and the end of the connection. */
@@ -151,8 +152,10 @@ export class Session {
 
   // Places
 
-  /** Be in a place from now on, over all connections; the same if one is there already. */
+  /** Be in a place from now on, over all connections; the same if one is there already. Throws
+   * OptionError for a name that cannot be sent: each connection would fail at it anew. */
   enter(kind, name, since = null) {
+    if (!isWellFormed(name)) throw new OptionError("A name has half of a surrogate pair.");
     const key = placeKey(kind, name);
     let place = this.places.get(key);
     if (place === undefined) {

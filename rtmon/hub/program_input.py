@@ -1,0 +1,66 @@
+"""What the program hands over: checked and encoded before it reaches anything else of the hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..core.backpressure import Policy, checked_policy
+from ..errors import OptionError, ProtocolError
+from ..protocol import limits
+from ..protocol.catalog import Notification
+from ..protocol.channels import checked_channel
+from ..protocol.data import encode_data, plain_text
+from ..protocol.values import Id, checked_name, explain
+
+__all__ = ["draft_fields", "notification"]
+
+
+def draft_fields(
+    channel: str, data: Any, *, message_id: str | None, slow: Policy | None, key: str | None
+) -> dict[str, Any]:
+    """Return the fields of a draft; see :meth:`rtmon.hub.Hub.publish`.
+
+    Raises:
+        OptionError: this cannot be published.
+    """
+    try:
+        return {
+            "channel": checked_channel(checked_name(channel)),
+            "data": encode_data(data),
+            "own_id": None if message_id is None else _checked_id(message_id),
+            "slow": None if slow is None else checked_policy(slow),
+            "key": None if key is None else plain_text(key),
+        }
+    except (ProtocolError, TypeError, ValueError) as error:
+        raise OptionError(
+            f"This cannot be published to {channel!r:.200}: {explain(error)}."
+        ) from None
+
+
+def notification(
+    user: str, title: str, text: str, *, level: str, data: Any
+) -> tuple[str, Notification]:
+    """Return the user and the payload of a notification; see :meth:`rtmon.hub.Hub.notify`.
+
+    Raises:
+        OptionError: this is not what every client can be sent.
+    """
+    try:
+        user, title, text, level = map(plain_text, (user, title, text, level))
+        _check_length(title, text, level)
+        payload = Notification(title=title, text=text, level=level, data=encode_data(data))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"This cannot be told to {user!r:.200}: {error}.") from None
+    return user, payload
+
+
+def _checked_id(message_id: Any) -> str:
+    found: str = msgspec.convert(plain_text(message_id), Id)
+    return found
+
+
+def _check_length(*texts: str) -> None:
+    if sum(map(len, texts)) > limits.TEXT_LENGTH:
+        raise ValueError(f"title, text and level may be {limits.TEXT_LENGTH} characters together")

@@ -1,0 +1,147 @@
+"""What a client may send, and the largest that it receives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rtmon
+from rtmon.client import Batch, Position
+from rtmon.errors import OptionError
+from rtmon.protocol import limits
+from rtmon.testing import until
+
+Place = Any
+
+HALF = "\ud83d"
+
+BAD: tuple[Any, ...] = (HALF, {HALF: 1}, float("nan"), 10**30, np.int64(1), (1,), [b"x"])
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+@pytest.mark.parametrize("batch", [None, Batch(size=50, delay=0.05)], ids=["single", "batched"])
+async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
+    place: Place, codec: str, batch: Batch | None
+) -> None:
+    """What cannot be sent is an OptionError at once, in every field; all else arrives, in order and
+    as its base value, and flush returns.
+    """
+    client = await place.connect(codec=codec, batch=batch)
+    heard: list[Any] = []
+    place.hub.subscribe("log", lambda publication: heard.append(publication.data))
+    errors: list[Any] = []
+    client.on_error(errors.append)
+    for number, bad in enumerate(BAD):
+        await client.publish("log", number)
+        with pytest.raises(OptionError, match="cannot be sent"):
+            await client.publish("log", bad)
+        with pytest.raises(OptionError, match="cannot be sent"):
+            await client.request("mine", {"value": bad})
+        with pytest.raises(OptionError, match="cannot be sent"):
+            await client.send("publish", {"channel": "log", "data": b"x", "more": bad})
+    for kind, payload in ((HALF, {}), ("chat_message", {"text": HALF})):
+        with pytest.raises(OptionError):
+            await client.send(kind, payload)
+    value = {"v": np.float64(1.5), np.str_("k"): [np.str_("ä😀")]}
+    await client.publish("log", value)
+    value["v"] = object()
+    await client.publish("log", bytearray(b"\x00\xff"))
+    await client.flush()
+    good = {"v": 1.5, "k": ["ä😀"]}
+    await until(lambda: heard == [*range(len(BAD)), good, b"\x00\xff"])
+    assert not errors
+
+
+async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place: Place) -> None:
+    """A channel, a room, a name or info that cannot be sent is an OptionError, and no connection
+    fails at it later.
+    """
+    client = await place.connect(name=np.str_("ada"), info={"age": np.float64(36.0)})
+    (member,) = (await client.request("presence")).payload["members"]
+    assert (member["name"], member["info"]) == ("ada", {"age": 36.0})
+    for name in (HALF, 7):
+        with pytest.raises(OptionError, match="no name"):
+            client.subscribe(name)  # type: ignore[arg-type]
+        with pytest.raises(OptionError, match="no name"):
+            await client.join(name)  # type: ignore[arg-type]
+    for options in ({"name": HALF}, {"user": HALF}, {"info": {"x": HALF}}, {"info": float("nan")}):
+        with pytest.raises(OptionError, match="name, user or info"):
+            rtmon.connect("ws://127.0.0.1:1", **options)
+    place.proxy.cut()
+    await until(lambda: client.stats.reconnects == 1)
+
+
+async def test_info_is_what_it_was_when_the_client_was_made(place: Place) -> None:
+    """Info that the program changes later is sent to later connections as it was at first."""
+    info = {"age": 36}
+    client = await place.connect(info=info)
+    info["age"] = object()  # type: ignore[assignment]
+    place.proxy.cut()
+    await until(lambda: client.stats.reconnects == 1)
+
+    members = (await client.request("presence")).payload["members"]
+    assert {str(member["info"]) for member in members} == {"{'age': 36}"}
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
+    place: Place, codec: str
+) -> None:
+    """Data of just the documented size reaches a client live, after a reconnect and in a history,
+    on one connection and the one that follows a cut; what is larger is refused to the program.
+    """
+    numbers = [1.0] * ((limits.DATA_SIZE - 5) // 9)
+    largest: list[Any] = ["x" * (limits.DATA_SIZE - 5), numbers]
+    client = await place.connect(codec=codec)
+    got: list[Any] = []
+
+    async def read() -> None:
+        async with client.subscribe("news") as news:
+            async for message in news:
+                take(message)
+
+    def take(message: Any) -> None:
+        got.append((message.payload, message.gap))
+
+    reader = asyncio.create_task(read())
+    await until(lambda: place.hub.registry.count("channel:news"))
+    await place.hub.publish("news", largest[0])
+    await until(lambda: len(got) == 1)
+    place.proxy.refusing = True
+    place.proxy.cut()
+    await until(lambda: client.state == "reconnecting")
+    await place.hub.publish("news", largest[1])
+    with pytest.raises(OptionError, match="data may take"):
+        await place.hub.publish("news", "x" * 1_100_000)
+    place.proxy.refusing = False
+    await until(lambda: len(got) == 2)
+    await place.hub.publish("news", "after")
+    await until(lambda: len(got) == 3)
+    assert got == [(value, False) for value in (*largest, "after")]
+    assert client.stats.reconnects == 1
+    since: Position | None = None
+    for value in (*largest, "after"):
+        asked = {"channel": "news", "limit": 1}
+        if since is not None:
+            asked["since"] = {"epoch": since.epoch, "offset": since.offset}
+        page = await client.request("history", asked)
+        (message,) = page.payload["messages"]
+        assert message["payload"]["data"] == value
+        since = page.position
+    reader.cancel()
+
+
+async def test_batch_obeys_the_size_that_the_server_takes(start: Any) -> None:
+    """Batches of a client stay within the size that the server named in its welcome."""
+    place = await start(max_size=8_192)
+    client = await place.connect(batch=Batch(size=100, delay=0.05))
+    heard: list[Any] = []
+    place.hub.subscribe("log", lambda publication: heard.append(publication.data))
+    for number in range(60):
+        await client.publish("log", [number, "x" * 500])
+    await client.flush()
+    assert [number for number, _ in heard] == list(range(60))
+    assert client.stats.reconnects == 0
