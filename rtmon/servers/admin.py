@@ -27,6 +27,7 @@ from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire
 from . import listening
+from .accepting import pause_when_exhausted
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -105,6 +106,7 @@ class Admin(listening.Serving):
         """Begin to listen; what ``await`` and ``async with`` do. Idempotent."""
         if self._server is None:
             self.monitor.arm("serve")
+            pause_when_exhausted(asyncio.get_running_loop())
             with listening.binding("the admin listener", self._host, self._port):
                 self._server = await serve(
                     self._watch,
