@@ -137,11 +137,10 @@ def test_server_logs_no_traceback_when_clients_vanish(
     """A client that is gone without a close frame leaves no traceback in the log."""
     server, url, _ = serving(command, *FREE, *kind)
     for _ in range(3):
-        client = reachable(url)
-        client.send("{}")
-        client.recv()
-        client.socket.shutdown(socket.SHUT_RDWR)
-        client.close()
+        with reachable(url) as client:
+            client.send("{}")
+            client.recv()
+            client.socket.shutdown(socket.SHUT_RDWR)
     server.end(signal.SIGTERM)
     assert "Traceback" not in server.rest()
 
