@@ -289,5 +289,8 @@ async def _ending(target: Any) -> AsyncIterator[None]:
 
 
 async def _echo(connection: ServerConnection) -> None:
-    async for message in connection:
-        await connection.send(message)
+    from websockets.exceptions import ConnectionClosed
+
+    with contextlib.suppress(ConnectionClosed):  # a client that vanishes is no failure
+        async for message in connection:
+            await connection.send(message)

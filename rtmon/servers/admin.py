@@ -28,6 +28,7 @@ from ..errors import MissingExtra, OptionError
 from ..feeds import wire
 from ..feeds.requests import FEATURE
 from . import listening
+from .accepting import pause_when_exhausted
 from .feed_requests import answer_requests
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Admin(listening.Serving):
         """Begin to listen; what ``await`` and ``async with`` do. Idempotent."""
         if self._server is None:
             self.monitor.arm("serve")
+            pause_when_exhausted(asyncio.get_running_loop())
             with listening.binding("the admin listener", self._host, self._port):
                 self._server = await serve(
                     self._watch,

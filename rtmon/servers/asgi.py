@@ -13,6 +13,7 @@ from ..monitor import Monitor
 from ..probes.asgi import ASGIProbe
 from ..probes.socketio import instrument
 from . import listening
+from .accepting import pause_when_exhausted
 from .admin import Admin
 
 try:
@@ -100,6 +101,7 @@ class ASGIServer(listening.Serving):
         if self._ticking is not None:
             return
         self.monitor.arm("serve")
+        pause_when_exhausted(asyncio.get_running_loop())
         with listening.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import MAX_LINE_LENGTH
 
+from .accepting import pause_when_exhausted
 from .uvicorn_ending import LINGER, Ending, StallWatch, mark_slow
 from .uvicorn_websocket import GuardedWebSocket, count_rejected
 
@@ -62,6 +63,7 @@ class GuardedHTTP(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
+        pause_when_exhausted(self.loop)  # uvicorn tells of its start to nobody
         self._stall = StallWatch(transport, self.loop, self.stall_timeout, stalled=self._mark_slow)
         self._await_more()
 

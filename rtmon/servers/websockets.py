@@ -24,8 +24,10 @@ from ..probes.websockets import probe
 from ..probes.websockets.counting import Counting
 from ..web import pages
 from . import listening
+from .accepting import pause_when_exhausted
 from .admin import Admin
 from .delegation import DelegatingServer
+from .fanout import selftest as fanout_selftest
 from .pool import ConnectionPool
 from .turbo.gc_pause import GCPause
 
@@ -129,12 +131,14 @@ class Server(DelegatingServer):
         """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
         if self._server is None:
             self.monitor.arm("serve")
+            pause_when_exhausted(asyncio.get_running_loop())
             with listening.binding("the server", self._host, self._port):
                 self._server = await websockets_serve(
                     self._handler, self._host, self._port, **self._options
                 )
             self._bound = listening.port_of(self._server)
             if self.hub is not None:
+                fanout_selftest.obstacle()  # now: later there may be no file descriptor left for it
                 await self.hub.start()
             if self.admin is not None:
                 try:

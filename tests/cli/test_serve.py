@@ -130,6 +130,21 @@ def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) ->
     assert closed.value.rcvd.code == 4502
 
 
+@pytest.mark.parametrize("kind", [("--echo",), (), ("--asgi",)], ids=["echo", "native", "asgi"])
+def test_server_logs_no_traceback_when_clients_vanish(
+    command: Start, *, kind: tuple[str, ...]
+) -> None:
+    """A client that is gone without a close frame leaves no traceback in the log."""
+    server, url, _ = serving(command, *FREE, *kind)
+    for _ in range(3):
+        with reachable(url) as client:
+            client.send("{}")
+            client.recv()
+            client.socket.shutdown(socket.SHUT_RDWR)
+    server.end(signal.SIGTERM)
+    assert "Traceback" not in server.rest()
+
+
 @pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["native", "asgi"])
 def test_frozen_client_leaves_when_the_ping_timeout_is_over(
     command: Start, kind: tuple[str, ...]

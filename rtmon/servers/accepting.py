@@ -1,0 +1,113 @@
+"""Accepting connections when the process has no file descriptor left.
+
+asyncio then logs a traceback for each connection that it could have accepted in that turn, up to
+the backlog of the server, 4,096 (seen with Python 3.11 to 3.13): megabytes a second, and no time to
+serve anybody. Nothing public lets it pause, so its private accepting callback is wrapped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..core.log_limit import LogLimit
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["pause_when_exhausted"]
+
+logger = logging.getLogger("rtmon")
+
+RETRY = 0.25
+"""Seconds until accepting is tried again: one system call."""
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
+    """Have an event loop pause accepting while no file descriptor is left; idempotent.
+
+    New connections wait in the kernel's backlog meanwhile. It applies to all listening sockets of
+    the loop, because a log flooded by one server slows all.
+
+    An event loop with another inside than asyncio's is left alone: uvloop closes at once what it
+    has no descriptor for.
+
+    Args:
+        loop: where the servers run; they may have been started before.
+    """
+    accept = getattr(loop, "_accept_connection", None)
+    selector = getattr(loop, "_selector", None)
+    if accept is None or selector is None or isinstance(accept, _Accepting):
+        return
+    ours: Any = _Accepting(loop, accept)
+    loop._accept_connection = ours  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    for key in list(selector.get_map().values()):
+        reader = key.data[0]
+        if reader is not None and reader._callback == accept:  # noqa: SLF001
+            loop.add_reader(key.fd, ours, *reader._args)  # noqa: SLF001
+
+
+class _Accepting:
+    """Stands in for ``_accept_connection`` of an event loop.
+
+    Args:
+        loop: the loop.
+        accept: the loop's own method, which accepts until there is nothing to accept.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, accept: Callable[..., None]) -> None:
+        self._loop = loop
+        self._accept = accept
+        self._log = LogLimit()
+
+    def __call__(self, protocol_factory: Any, sock: socket.socket, *options: Any) -> None:
+        attempt = _Attempt(sock)
+        self._accept(protocol_factory, attempt, *options)
+        if attempt.problem is not None:
+            self._loop.remove_reader(sock)
+            self._loop.call_later(RETRY, self._resume, protocol_factory, sock, *options)
+            self._tell(sock, attempt.problem)
+
+    def _resume(self, protocol_factory: Any, sock: socket.socket, *options: Any) -> None:
+        if sock.fileno() >= 0:  # the server may have been closed meanwhile
+            self._loop.add_reader(sock, self, protocol_factory, sock, *options)
+
+    def _tell(self, sock: socket.socket, problem: OSError) -> None:
+        more = self._log.take(self._loop.time())
+        if more is not None:
+            logger.warning(
+                "no connection can be accepted on %s: %s; they wait until one can be%s%s",
+                sock.getsockname(),
+                problem.strerror,
+                ". Raise the limit with `ulimit -n`" if problem.errno == errno.EMFILE else "",
+                more,
+            )
+
+
+class _Attempt:
+    """A listening socket, as far as ``_accept_connection`` uses it, in one turn of the loop.
+
+    Attributes:
+        problem: why no further connection could be accepted, None if there was no reason.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.problem: OSError | None = None
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            return self._sock.accept()
+        except OSError as exc:
+            if exc.errno not in _EXHAUSTED:
+                raise
+            self.problem = exc
+            raise BlockingIOError(exc.errno, exc.strerror) from exc  # ends the loop's turn

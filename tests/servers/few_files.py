@@ -1,0 +1,77 @@
+"""Run a server that may have few files open: ``python -m tests.servers.few_files KIND LOOP``.
+
+It prints its port, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+
+import rtmon
+from rtmon.asgi import guarded
+from rtmon.asgi import serve as serve_asgi
+from tests.probes.serving import serving
+
+__all__ = ["FILES", "KINDS"]
+
+FILES = 64
+"""Files that it may have open at once, a dozen of which are its own."""
+
+
+async def _echo(connection: Any) -> None:
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            await connection.send(message)
+
+
+async def _application(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] == "websocket.receive":
+        pass
+
+
+@asynccontextmanager
+async def _uvicorn() -> AsyncIterator[int]:
+    async with serving(_application, lifespan="off", **guarded()) as address:
+        yield int(address.partition(":")[2])
+
+
+@asynccontextmanager
+async def _rtmon(server: Any) -> AsyncIterator[int]:
+    async with server:
+        yield server.port
+
+
+KINDS: dict[str, Callable[[], AbstractAsyncContextManager[int]]] = {
+    "native": lambda: _rtmon(rtmon.serve(rtmon.Hub(), "127.0.0.1", 0)),
+    "asgi": lambda: _rtmon(serve_asgi(rtmon.Hub(), "127.0.0.1", 0)),
+    "uvicorn": _uvicorn,
+    "handler": lambda: _rtmon(rtmon.serve(_echo, "127.0.0.1", 0)),
+    "admin": lambda: _rtmon(rtmon.serve_admin(rtmon.Monitor(), port=0)),
+}
+"""Each server, which gives its port while it runs."""
+
+
+async def _main(kind: str) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    async with KINDS[kind]() as port:
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "uvloop":
+        import uvloop
+
+        uvloop.run(_main(sys.argv[1]))
+    else:
+        asyncio.run(_main(sys.argv[1]))
