@@ -109,15 +109,10 @@ def _left():
 _before = _left()
 """
 
-PATIENT = """
-import rtmon.course
-
-_within = rtmon.course.until
-rtmon.course.until = lambda look, *, timeout: _within(look, timeout=60)
-"""
+PATIENT = "import os\nos.environ['RTMON_COURSE_PATIENCE'] = '60'"
 """What is right is found to be so on a slow machine, too."""
 
-IMPATIENT = "rtmon.course.until = _within"
+IMPATIENT = "del os.environ['RTMON_COURSE_PATIENCE']"
 
 AFTER = """
 from rtmon.testing import until
