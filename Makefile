@@ -75,10 +75,11 @@ format: $(INSTALLED) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client
+docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client, marks
 	$(BIN)/python scripts/columns.py
 	$(BIN)/python scripts/metrics.py
 	$(BIN)/python scripts/message_types.py
+	$(BIN)/python scripts/exercises.py
 
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py

@@ -19,8 +19,9 @@ from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .dashboard import dashboard
 from .demo import demo
 from .load import load
+from .notebooks import notebooks
 from .serve import serve
-from .tools import export, notebooks, protocol
+from .tools import export, protocol
 from .top import top
 
 __all__ = ["app", "main"]

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, overload
 
-from ..errors import OptionError, WrongAnswer
+from ..core.clock import SYSTEM_CLOCK
+from ..errors import OptionError, RtmonError, WrongAnswer
+from . import class_server, progress
 from .facts import misses
 
 __all__ = ["check"]
@@ -26,8 +28,6 @@ _INTERVAL = 0.01
 
 _LONGEST_LOOK = 60.0
 """Seconds that one look of a coroutine function may take."""
-
-_EXERCISE = re.compile(r"[A-Za-z0-9_]{1,32}-[0-9]{1,3}")
 
 Find = Callable[[], Any]
 """A function or coroutine function without arguments."""
@@ -122,6 +122,8 @@ async def check(
     _validate(exercise, points)
     outcome = await _watch(look, max(within, _patience()))
     text = _words(claim, outcome, hint)
+    if exercise is not None:
+        text += _record(claim, outcome, exercise, points or 1)
     _tell(text)
     if not outcome.right and (_strict() if strict is None else strict):
         raise WrongAnswer(text)
@@ -199,11 +201,39 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
         return None
 
 
+def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
+    """Add the outcome to the progress file, tell the class server; return what went wrong."""
+    note = outcome.missing[0] if outcome.missing else ""
+    entry = progress.Entry(
+        time=round(SYSTEM_CLOCK.time(), 3),
+        learner=progress.learner(),
+        exercise=exercise,
+        claim=claim,
+        right=outcome.right,
+        points=points,
+        note=progress.one_line(note, 200),
+    )
+    path = progress.progress_file()
+    entries = [entry]
+    problems = []
+    try:
+        if path is not None:
+            progress.append(path, entry)
+            entries = progress.entries_of(path, entry.learner)
+    except (OSError, RtmonError) as error:
+        problems.append(f"This was not added to your progress file: {error}")
+    try:
+        class_server.report(entry.learner, progress.report_of(entries))
+    except RtmonError as error:
+        problems.append(f"The class server does not know of this: {error}")
+    return "".join(f"\n  ({problem})" for problem in problems)
+
+
 def _validate(exercise: str | None, points: int | None) -> None:
     if exercise is None:
         if points is not None:
             raise OptionError('points= are those of an exercise: name it, as exercise="01-2"')
-    elif not _EXERCISE.fullmatch(exercise):
+    elif not re.fullmatch(progress.EXERCISE, exercise):
         raise OptionError(f"exercise={exercise!r} is not a notebook and a number, such as '01-2'")
     elif points is not None and points < 1:
         raise OptionError(f"points={points!r} of exercise {exercise} is not 1 or more")
