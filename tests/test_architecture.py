@@ -47,7 +47,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "lab": _VIEWED | {"client"},
     "testing": _VIEWED | {"client", "lab"},
     "notebook": _SERVED,
-    "course": _VIEWED | {"client", "lab", "testing"},
+    "course": _VIEWED | _SERVED | {"client"},
 }
 """Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 

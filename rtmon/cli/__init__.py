@@ -16,6 +16,7 @@ import typer
 
 from ..core import child_processes as processes
 from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
+from .course import course
 from .dashboard import dashboard
 from .demo import demo
 from .load import load
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 for command in (demo, serve, dashboard, top, load, export, protocol, notebooks):
     app.command()(command)
+app.add_typer(course)
 
 
 @app.callback(invoke_without_command=True)
