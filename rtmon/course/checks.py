@@ -225,7 +225,7 @@ def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
     try:
         class_server.report(entry.learner, progress.report_of(entries))
     except RtmonError as error:
-        problems.append(f"The class server does not know of this: {error}")
+        problems.append(f"The class server does not know of this yet: {error}")
     return "".join(f"\n  ({problem})" for problem in problems)
 
 

@@ -16,6 +16,9 @@ __all__ = ["Board"]
 ROWS_MOST = 200
 """Learners on the wall; the names of further ones are counted."""
 
+EXERCISES_MOST = 200
+"""Exercises of one learner."""
+
 
 @dataclass(slots=True)
 class _Row:
@@ -66,7 +69,7 @@ class Board:
             return len(self._left_out) > known
         row = self._rows.setdefault(name, _Row())
         merged = merge(row.results, results)
-        if len(merged) > ROWS_MOST:
+        if len(merged) > EXERCISES_MOST:
             self.refused += 1
             return False
         changed = merged != row.results
