@@ -39,8 +39,9 @@ def root() -> None:
     """Show the progress of a class, and make a table of marks.
 
     \b
-    rtmon course wall                   one row a learner, one column an exercise, live
-    rtmon course grade *.jsonl          the same from the learners' progress files
+    Examples:
+      rtmon course wall ws://127.0.0.1:8765     (live, of a class server)
+      rtmon course grade handed-in/*.jsonl      (from the learners' progress files)
     """
 
 
