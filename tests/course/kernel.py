@@ -50,16 +50,10 @@ print("left:", _left() == _before, _before, _left(), [
     t.get_coro().cr_code.co_filename for t in asyncio.all_tasks() if t.get_name() in _left()[0]])
 """
 
-PATIENT = """
-import rtmon.course as _course
-
-_within = getattr(_course, "_within", _course.until)
-_course._within = _within
-_course.until = lambda look, *, timeout: _within(look, timeout=60)
-"""
+PATIENT = "import os\nos.environ['RTMON_COURSE_PATIENCE'] = '60'"
 """Right answers are found to be right on a slow machine, too."""
 
-IMPATIENT = "_course.until = _course._within"
+IMPATIENT = "os.environ.pop('RTMON_COURSE_PATIENCE', None)"
 
 HOUR = 4.0
 """Seconds that an hour takes after :data:`SHORT_HOUR`."""
