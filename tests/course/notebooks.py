@@ -45,6 +45,13 @@ class Notebook:
         texts = [cell.source for cell in self.cells if cell.cell_type == "markdown"]
         return re.sub(r"<details>.*?</details>", "", "\n\n".join(texts), flags=re.DOTALL)
 
+    @property
+    def minutes(self) -> int:
+        """The minutes that the notebook takes, as its head says."""
+        found = re.search(r"^\*\*Time:\*\* (\d+) minutes\.$", self.cells[0].source, re.MULTILINE)
+        assert found, "the head has no line such as **Time:** 15 minutes."
+        return int(found[1])
+
     def follows_prose(self, at: int) -> bool:
         """Return whether a reader has text to read before running a cell."""
         return at > 0 and self.cells[at - 1].cell_type == "markdown"

@@ -13,6 +13,12 @@ import sys
 from .kernel import COUNT_LEFT, Kernel, Run
 from .notebooks import NOTEBOOKS, Notebook
 
+READING = 60.0
+"""Seconds that a reader takes for the text before a cell."""
+
+TOLERANCE = 5.0
+"""Minutes by which the time in the head of a notebook may be wrong."""
+
 STAGGER = 7.0
 """Seconds between the starts of two notebooks, so that their cells do not run at the same time."""
 
@@ -51,6 +57,8 @@ async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
             if left := await kernel.left():
                 problems.append(left)
         took = clock() - began
+        if how.pause >= READING and abs(took / 60 - notebook.minutes) > TOLERANCE:
+            problems.append(f"its head says {notebook.minutes} minutes")
     told = "; ".join(problems) or "passed"
     print(f"{name}: {took / 60:.0f} minutes, {told}", flush=True)  # noqa: T201 - the result
     return took, problems
@@ -60,7 +68,9 @@ async def main(arguments: list[str]) -> int:
     """Run the notebooks that are named, all by default; return how many failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.course.slow", description=__doc__)
     parser.add_argument("names", nargs="*", help="beginnings of names, such as 00; all by default")
-    parser.add_argument("--pause", type=float, default=60.0, help="seconds before each such cell")
+    parser.add_argument(
+        "--pause", type=float, default=READING, help="seconds before each such cell"
+    )
     parser.add_argument("--times", type=int, default=1, help="times in a row to run each cell")
     options = parser.parse_args(arguments)
     names = [name for name in NOTEBOOKS if name.startswith(tuple(options.names or [""]))]

@@ -36,6 +36,14 @@ def test_it_opens_with_a_question_and_ends_with_a_button(notebook: Notebook) -> 
     assert notebook.code[-1] == "await stop_button()"
 
 
+def test_head_says_goals_and_time(notebook: Notebook) -> None:
+    """The head of a notebook names its goals, what a reader should know, and 15 to 45 minutes."""
+    head = notebook.cells[0].source
+    assert "\n**Goals:** " in head
+    assert "\n**You should know:** " in head
+    assert 15 <= notebook.minutes <= 45
+
+
 def test_cells_are_small(notebook: Notebook) -> None:
     """Half of the code cells have fewer than five lines, and none has more than fifteen."""
     sizes = [lines(source) for source in notebook.code]
@@ -52,7 +60,7 @@ def test_prose_and_code_are_balanced(notebook: Notebook) -> None:
 
 def test_numbers_come_from_code(notebook: Notebook) -> None:
     """Every figure in the prose stands in the code, too, so it is computed or checked there."""
-    names = r"SHA-\d+|UTF-\d+|RFC \d+|Exercise \d+|p\d\d\b|\(0\d[^)]*\)"
+    names = r"\*\*Time:\*\* \d+|SHA-\d+|UTF-\d+|RFC \d+|Exercise \d+|p\d\d\b|\(0\d[^)]*\)"
     prose = re.sub(
         rf"```.*?```|`[^`]*`|\]\([^)]*\)|{names}|[Bb]ase64", "", notebook.prose, flags=re.DOTALL
     )
