@@ -115,7 +115,8 @@ async def test_notebook_goes_on_when_the_class_server_is_away(
     async with client.async_setup_kernel(cwd=str(tmp_path)):
         await run(
             "import asyncio\nfrom rtmon.course import check\n"
-            f"%env RTMON_CLASS=ws://127.0.0.1:{port}\n%env RTMON_LEARNER=ada"
+            f"%env RTMON_CLASS=ws://127.0.0.1:{port}\n%env RTMON_LEARNER=ada\n"
+            "%env RTMON_PROGRESS=progress.jsonl"
         )
         one = 'await check("one", lambda: True, exercise="01-1")'
         assert (await run(one)).startswith("✓ Right: one")
