@@ -15,21 +15,10 @@ from ..core.child_processes import announce
 from ..core.clock import SYSTEM_CLOCK
 from . import exposure
 from .dashboard import open_browser
-from .options import PORT_MAX, Browser
+from .options import PORT_MAX, Browser, Course
 from .shipped import shipped
 
 __all__ = ["course"]
-
-Course = Annotated[
-    Path | None,
-    typer.Option(
-        "--course",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="A folder of notebooks with exercises of your own; rtmon's by default.",
-    ),
-]
 
 course = typer.Typer(name="course", rich_markup_mode=None, no_args_is_help=True)
 

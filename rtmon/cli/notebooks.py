@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..core.atomic_file import writing
-from .options import require
+from .options import Course, require
 from .shipped import shipped
 
 __all__ = ["notebooks"]
@@ -31,6 +31,7 @@ def notebooks(
             "--solutions/--no-solutions", help="Keep the solutions folded into the text, or not."
         ),
     ] = True,
+    course: Course = None,
     start: Annotated[
         bool, typer.Option("--start/--no-start", help="Start JupyterLab there.")
     ] = True,
@@ -51,7 +52,9 @@ def notebooks(
     if folder.exists() and not folder.is_dir():
         raise typer.BadParameter(f"{str(folder)!r} is a file", param_hint="'DIR'")
     folder.mkdir(parents=True, exist_ok=True)
-    sources = (path for path in shipped("notebooks").iterdir() if path.suffix in _COURSE)
+    sources = (
+        path for path in (course or shipped("notebooks")).iterdir() if path.suffix in _COURSE
+    )
     for source in sorted(sources):
         target = folder / source.name
         content = _content(source, solutions=solutions)

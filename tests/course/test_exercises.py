@@ -137,6 +137,18 @@ def test_copies_have_solutions_or_not(tmp_path: Path) -> None:
         assert copied == original
 
 
+def test_copies_are_made_of_notebooks_of_ones_own(tmp_path: Path) -> None:
+    """`rtmon notebooks --course` marks a teacher's notebooks, and takes out their solutions."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "week_1.ipynb").write_text(json.dumps(notebook(ONE)))
+    arguments = [str(tmp_path / "handout"), f"--course={mine}", "--no-solutions", "--no-start"]
+    assert main(["notebooks", *arguments]) == 0
+    copied = json.loads((tmp_path / "handout" / "week_1.ipynb").read_text("utf-8"))
+    assert copied["cells"][2]["metadata"]["nbgrader"]["grade_id"] == "exercise-01-1"
+    assert "Solution" not in "".join(copied["cells"][0]["source"])
+
+
 def test_metadata_of_the_course_is_current() -> None:
     """What `make docs` writes into the notebooks is what their checks say."""
     check = [sys.executable, str(ROOT / "scripts" / "exercises.py"), "--check"]
