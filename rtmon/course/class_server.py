@@ -29,7 +29,7 @@ TOKEN = "RTMON_CLASS_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable: what authenticates the learner there, if the server asks for it."""
 
 AGAIN = 60.0
-"""Seconds after which the same report is sent again, for a wall that was started late."""
+"""Seconds after which the same report is sent again, for a class server that was restarted."""
 
 _SHELL = "_rtmon_class_reporter"
 """The reporter lives on the IPython shell, which outlives a cell that is run twice."""
@@ -74,14 +74,18 @@ class Reporter:
         url: of the class server.
         learner: what the learner is called there.
         token: authenticates the learner, if the server asks for it.
+        again: seconds after which the same report is sent again.
 
     Raises:
         OptionError: an argument cannot be right.
     """
 
-    def __init__(self, url: str, learner: str, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, learner: str, token: str | None = None, *, again: float = AGAIN
+    ) -> None:
         self.wanted = (url, learner, token)
         self.problem = ""
+        self._again = again
         self._client = connect(
             url,
             name=learner,
@@ -127,7 +131,7 @@ class Reporter:
             async with self._client as client:
                 while True:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), AGAIN)
+                        await asyncio.wait_for(self._news.wait(), self._again)
                     self._news.clear()
                     await self._deliver(client, self._newest)
         except RtmonError as error:

@@ -96,6 +96,39 @@ async def test_report_waits_while_the_class_server_is_away(
             assert hub.channel_stats()[f"channel:{CHANNEL}"].published == 1
 
 
+async def test_report_comes_again_when_the_class_server_was_restarted(
+    reserve_port: Callable[[], int],
+) -> None:
+    """A server that has forgotten everything hears the report once more, without a new check."""
+    port = reserve_port()
+    reporter = Reporter(f"ws://127.0.0.1:{port}", "ada", again=0.2)
+    for _ in range(2):
+        heard = Heard()
+        async with rtmon.serve(Hub(), "127.0.0.1", port) as server, heard.at(server.url):
+            reporter.send({"01-1": RIGHT})
+            await until(lambda heard=heard: heard.results() == {"ada": {"01-1": (True, 1, "")}})
+    heard = Heard()
+    async with rtmon.serve(Hub(), "127.0.0.1", port) as server, heard.at(server.url):
+        await until(lambda: heard.results() == {"ada": {"01-1": (True, 1, "")}})
+    reporter.close()
+    reporter.wait_closed()
+
+
+async def test_learner_is_told_when_the_class_server_refuses() -> None:
+    """A hub that asks for a token, and gets none, is the problem that the next check names."""
+
+    async def nobody(_: object) -> None:
+        return None
+
+    async with rtmon.serve(Hub(auth=nobody, auth_timeout=0.2), "127.0.0.1", 0) as server:
+        with reporting(server.url, "ada") as ada:
+            ada.send({"01-1": RIGHT})
+            await until(lambda: ada.problem)
+            ada.wait_closed()
+            ada.send({"01-1": RIGHT})  # it has given up, and nothing is raised
+    assert "you did not say who you are" in ada.problem
+
+
 async def test_notebook_goes_on_when_the_class_server_is_away(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
