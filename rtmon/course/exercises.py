@@ -100,6 +100,7 @@ def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
             "solution": False,
             "task": False,
         }
+        notebook["cells"][exercise.cell]["metadata"] = dict(sorted(metadata.items()))
 
 
 def without_solutions(notebook: dict[str, Any]) -> None:

@@ -95,8 +95,8 @@ class Teacher:
     ],
 )
 def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name: str) -> None:
-    """Of a handout without solutions a right submission scores all points, and one that is empty,
-    wrong, or has changed the checks scores none.
+    """Of a handout without solutions a right submission scores all points, an empty one none, and
+    neither does a wrong one whose checks were emptied.
     """
     notebook = Notebook.read(name)
     full = sum(each.points for each in exercises({"cells": notebook.cells}))
@@ -108,18 +108,20 @@ def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name:
     source.mkdir(parents=True)
     (copies / f"{name}.ipynb").rename(source / f"{name}.ipynb")
     teacher.nbgrader("generate_assignment", "ps1")
-    places, solutions = zip(*notebook.exercises(), strict=True)
+    exercise = {at: notebook.cells[at].source for at, _ in notebook.exercises()}
     wrong = [next(iter(answers.values())) for answers in notebook.wrong()]
-    checks = [each.cell for each in exercises({"cells": notebook.cells})]
-    submissions = {
+    solutions = [solution for _, solution in notebook.exercises()]
+    answered = {
         "zero-empty": {},
-        "zero-wrong": dict(zip(places, wrong, strict=True)),
-        "zero-unchecked": dict.fromkeys(checks, "pass"),
-        "right": dict(zip(places, solutions, strict=True)),
+        "zero-wrong": dict(zip(exercise, wrong, strict=True)),
+        "right": dict(zip(exercise, solutions, strict=True)),
     }
-    for student, answers in submissions.items():
-        cells = {at: f"{notebook.cells[at].source}\n{text}" for at, text in answers.items()}
-        teacher.submit(student, name, cells if student != "zero-unchecked" else answers)
+    for student, answers in answered.items():
+        cells = {at: f"{exercise[at]}\n{answer}" for at, answer in answers.items()}
+        if student == "zero-wrong":
+            checks = [each.cell for each in exercises({"cells": notebook.cells})]
+            cells |= dict.fromkeys(checks, "pass")  # nbgrader puts them back
+        teacher.submit(student, name, cells)
     for students, patience in (("zero-*", "0"), ("right", "60")):
         teacher.nbgrader(
             *("autograde", "ps1", "--student", students),
@@ -127,5 +129,5 @@ def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name:
             RTMON_COURSE_PATIENCE=patience,
         )
     assert teacher.grades() == {
-        student: (full if student == "right" else 0, full) for student in submissions
+        student: (full if student == "right" else 0, full) for student in answered
     }
