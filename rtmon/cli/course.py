@@ -49,7 +49,9 @@ def wall(
     notebooks: Course = None,
     browser: Browser = True,
 ) -> None:
-    """Show a class's progress: one row a learner, one column an exercise, live.
+    """Show a class's progress live, on a web page.
+
+    One row a learner, one column an exercise.
 
     The class server is a hub: rtmon serve --host 0.0.0.0. In the notebooks of the learners
     RTMON_CLASS names it, and RTMON_LEARNER says what they are called. If the server asks for
@@ -113,8 +115,9 @@ def grade(
     notebooks: Course = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")] = False,
 ) -> None:
-    """Print a table of marks from progress files: one row a learner, one column an exercise.
+    """Print a table of marks from progress files.
 
+    One row a learner, one column an exercise: its points, `-` for not right yet, `.` for not tried.
     An exercise counts once a check of it was right. Progress files belong to the learners and can
     be forged: for marks that matter, run the notebooks yourself, or with nbgrader.
 

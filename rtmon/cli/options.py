@@ -52,7 +52,7 @@ Duration = Annotated[
     typer.Option(min=0.1, metavar="SECONDS", help="End after so long; else it goes on."),
 ]
 Browser = Annotated[
-    bool, typer.Option("--browser/--no-browser", help="Open the dashboard in the browser.")
+    bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
 ]
 
 Course = Annotated[

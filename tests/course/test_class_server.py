@@ -22,6 +22,7 @@ from rtmon import Hub
 from rtmon.course.class_server import Reporter
 from rtmon.course.progress import CHANNEL, Result
 from rtmon.course.wall import Board, WallServer, follow
+from rtmon.hub import Credentials, User
 from rtmon.testing import until
 
 RIGHT = Result(right=True, tries=1)
@@ -127,6 +128,24 @@ async def test_learner_is_told_when_the_class_server_refuses() -> None:
             ada.wait_closed()
             ada.send({"01-1": RIGHT})  # it has given up, and nothing is raised
     assert "you did not say who you are" in ada.problem
+
+
+async def test_name_on_the_wall_is_the_tokens_when_the_class_server_asks_for_one() -> None:
+    """With authentication a learner cannot report under the name of another."""
+
+    async def known(shown: Credentials) -> User | None:
+        return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105
+
+    heard = Heard()
+    async with rtmon.serve(Hub(auth=known), "127.0.0.1", 0) as server:
+        reporter = Reporter(server.url, "ada", "of-ben")
+        reporter.send({"01-1": RIGHT})
+        async with rtmon.connect(server.url, token="of-ben") as client:  # noqa: S106
+            task = asyncio.create_task(follow(client, heard.board.report))
+            await until(lambda: heard.results().keys() == {"ben"})
+            task.cancel()
+            await asyncio.wait([task])
+        reporter.close()
 
 
 async def test_notebook_goes_on_when_the_class_server_is_away(
