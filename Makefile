@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OLDEST := .venv-oldest
+NBGRADER := .venv-nbgrader
 PIP := $(BIN)/python -m pip install -qq --retries 10 --constraint constraints.txt
 ARGS :=
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-matrix test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
+.PHONY: help demo test test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ demo: $(INSTALLED) ## Show a live dashboard of a server with simulated users (AR
 test: $(INSTALLED) ## Run all tests: unit, sockets, notebooks, browser
 	@sh scripts/programs.sh
 	@rm -f .coverage.*
-	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course and not matrix" \
+	$(BIN)/coverage run -m pytest tests notebooks/0[0-4]*.ipynb -m "not course and not matrix and not nbgrader" \
 		--numprocesses 3 --dist loadscope --no-loadscope-reorder $(NBVAL) $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
@@ -31,9 +32,16 @@ test-matrix: $(INSTALLED) ## Test whole matrices of cases, of which `make test` 
 	@sh scripts/programs.sh
 	$(BIN)/pytest tests -m matrix --numprocesses 2 --dist loadfile $(ARGS)
 
-test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
+test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly, doubled, paused
 	@sh scripts/programs.sh
-	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 3 --dist loadfile $(NBVAL) $(ARGS)
+	$(BIN)/pytest tests/course notebooks -m "not nbgrader" \
+		--numprocesses 3 --dist loadscope $(NBVAL) $(ARGS)
+
+test-nbgrader: $(INSTALLED) $(NBGRADER)/.installed ## Grade notebook 00 with the real nbgrader (ARGS="-m nbgrader": all)
+	$(BIN)/pytest tests/course/test_nbgrader.py -m "nbgrader and not course" $(ARGS)
+
+test-course-slow: $(INSTALLED) ## Run all notebooks at a person's speed, side by side; takes half an hour
+	$(BIN)/python -m tests.course.slow $(ARGS)
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16
@@ -75,17 +83,18 @@ format: $(INSTALLED) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client
+docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and types of the browser client, marks
 	$(BIN)/python scripts/columns.py
 	$(BIN)/python scripts/metrics.py
 	$(BIN)/python scripts/message_types.py
+	$(BIN)/python scripts/exercises.py
 
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py
 	@$(BIN)/ruff format -q docs/gallery
 
 clean: ## Remove all that was made here, .venv too
-	rm -rf $(VENV) $(OLDEST) build dist .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(OLDEST) $(NBGRADER) build dist .coverage .coverage.* htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -103,4 +112,10 @@ $(OLDEST)/.installed: constraints.txt scripts/python.sh
 	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --constraint $(OLDEST)/constraints.txt \
 		'websockets==15.0.1' msgspec typer hypothesis pandas pytest pytest-asyncio pytest-timeout
 	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --no-deps --target $(OLDEST)/16 websockets==16.0
+	@touch $@
+
+$(NBGRADER)/.installed: constraints.txt constraints-nbgrader.txt scripts/python.sh
+	@python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(NBGRADER)
+	@$(NBGRADER)/bin/python -m pip install -qq --retries 10 --constraint constraints.txt \
+		--constraint constraints-nbgrader.txt nbgrader
 	@touch $@

@@ -25,6 +25,9 @@ settings.load_profile("rtmon")
 for name in ("no_proxy", "NO_PROXY"):
     os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
+# Notebooks that are tested keep no progress.
+os.environ["RTMON_PROGRESS"] = "off"
+
 STRICT = os.environ.get("RTMON_STRICT") == "1"
 ROOT = Path(__file__).parents[1]
 BROWSER_TESTS = ROOT / "tests" / "browser"

@@ -48,7 +48,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "lab": _VIEWED | {"client"},
     "testing": _VIEWED | {"client", "lab", "recording"},
     "notebook": _SERVED,
-    "course": _VIEWED | {"client", "lab", "testing", "recording"},
+    "course": _VIEWED | _SERVED | {"client", "lab", "testing", "recording"},
 }
 """Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 

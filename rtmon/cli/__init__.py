@@ -17,14 +17,16 @@ import typer
 
 from ..core import child_processes as processes
 from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
+from .course import course
 from .dashboard import dashboard
 from .demo import demo
 from .diff import diff
 from .export import export
 from .load import load
+from .notebooks import notebooks
+from .protocol import protocol
 from .record import record
 from .serve import serve
-from .tools import notebooks, protocol
 from .top import top
 
 __all__ = ["app", "main"]
@@ -40,6 +42,7 @@ app = typer.Typer(
 )
 for command in (demo, serve, dashboard, top, record, export, diff, load, protocol, notebooks):
     app.command()(command)
+app.add_typer(course)
 
 
 @app.callback(invoke_without_command=True)

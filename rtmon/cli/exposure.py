@@ -9,7 +9,7 @@ import typer
 
 from ..core.addresses import is_loopback
 
-__all__ = ["listening_on", "open_dashboard", "open_server", "warn"]
+__all__ = ["listening_on", "open_dashboard", "open_server", "open_wall", "warn"]
 
 
 def listening_on(host: str, port: int) -> str:
@@ -65,6 +65,17 @@ def open_dashboard(host: str, port: int) -> str | None:
         "The dashboard has no authentication, so any program that can reach "
         f"{listening_on(host, port)} can read the names, addresses and errors of all clients. Put "
         "a proxy with a login in front, or listen on 127.0.0.1."
+    )
+
+
+def open_wall(host: str, port: int) -> str | None:
+    """Describe what `rtmon course wall` shows; None if only this machine can reach it."""
+    if is_loopback(host):
+        return None
+    return (
+        "The progress wall has no authentication, so any program that can reach "
+        f"{listening_on(host, port)} can read the names and results of all learners. Listen on "
+        "127.0.0.1, and show the screen."
     )
 
 

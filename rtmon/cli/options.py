@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ __all__ = [
     "PORT_MAX",
     "AdminPort",
     "Browser",
+    "Course",
     "Duration",
     "Port",
     "Users",
@@ -50,7 +52,18 @@ Duration = Annotated[
     typer.Option(min=0.1, metavar="SECONDS", help="End after so long; else it goes on."),
 ]
 Browser = Annotated[
-    bool, typer.Option("--browser/--no-browser", help="Open the dashboard in the browser.")
+    bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+]
+
+Course = Annotated[
+    Path | None,
+    typer.Option(
+        "--course",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="A folder of notebooks with exercises of your own; rtmon's by default.",
+    ),
 ]
 
 

@@ -28,6 +28,7 @@ from .accepting import pause_when_exhausted
 from .admin import Admin
 from .delegation import DelegatingServer
 from .fanout import selftest as fanout_selftest
+from .page_response import page_response
 from .pool import ConnectionPool
 from .turbo.gc_pause import GCPause
 
@@ -249,7 +250,7 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
 
     def answer(connection: ServerConnection, request: Request) -> Response | None:
         plain = page and not request.headers.get_all("Upgrade")
-        return _page(connection, request) if plain else None
+        return page_response(connection, request) if plain else None
 
     async def later(
         asked: Awaitable[Response | None], connection: ServerConnection, request: Request
@@ -274,24 +275,6 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
 
 def _is_encrypted(connection: ServerConnection) -> bool:
     return connection.transport.get_extra_info("sslcontext") is not None
-
-
-def _page(connection: ServerConnection, request: Request) -> Response:
-    """The chat page, or what belongs to it."""
-    method = getattr(request, "method", "GET")  # up to version 15 there is no other
-    asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
-    reply = pages.respond(
-        method,
-        request.path,
-        host=asked["Host"][0] if asked["Host"] else None,
-        if_none_match=", ".join(asked["If-None-Match"]) or None,
-    ) or pages.not_found(method)
-    response = connection.respond(http.HTTPStatus(reply.status), "")
-    del response.headers["Content-Type"], response.headers["Content-Length"]
-    for name, value in reply.headers:
-        response.headers[name] = value
-    response.body = reply.body
-    return response
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""The chat page and the browser client of ``rtmon/web``, as answers to plain HTTP requests.
+"""Web pages as answers to plain HTTP requests: a hub's chat page, by default.
 
 Pure: a request in, an answer out, so that every kind of server can give the same answers. A
 path is looked up among the files that there are and never becomes a file's name, so no path
@@ -16,10 +16,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
-__all__ = ["Reply", "not_found", "respond"]
+__all__ = ["Reply", "Site", "not_found", "respond", "site"]
 
 INDEX = "chat.html"
-"""File that is served at ``/``."""
+"""The file of the chat page that is served at ``/``."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -50,8 +50,32 @@ class _File:
     etag: str
 
 
+Site = Mapping[str, _File]
+"""Path → file of a page."""
+
+
+def site(contents: Mapping[str, bytes], index: str) -> Site:
+    """Return a page made of files; those of other types than a page has are left out.
+
+    Args:
+        contents: name → content: ``{"wall.css": b"…"}``.
+        index: the file that is served at ``/``.
+    """
+    found = {}
+    for name, body in contents.items():
+        kind = _TYPES.get(name[name.rfind(".") :])
+        if kind is not None:
+            found[f"/{name}"] = _File(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+    return {"/": found[f"/{index}"], **found}
+
+
 def respond(
-    method: str, path: str, *, host: str | None = None, if_none_match: str | None = None
+    method: str,
+    path: str,
+    *,
+    host: str | None = None,
+    if_none_match: str | None = None,
+    page: Site | None = None,
 ) -> Reply | None:
     """Return the response to a request for a file of the page; None for any other path.
 
@@ -61,8 +85,9 @@ def respond(
         host: the request's ``Host``. Browsers that do not count a WebSocket of the page's own
             host as ``'self'`` are told its name.
         if_none_match: the request's ``If-None-Match``.
+        page: the page; that of ``rtmon/web`` by default.
     """
-    file = _files().get(path.partition("?")[0])
+    file = (_chat_page() if page is None else page).get(path.partition("?")[0])
     if file is None:
         return None
     safe = _safety(host)
@@ -106,19 +131,14 @@ def _matches(etag: str, asked: str) -> bool:
 
 
 @cache
-def _files() -> Mapping[str, _File]:
-    """Return path → file of everything that is served."""
-    found = {f"/{path}": file for path, file in _walk(files(__package__), "")}
-    found["/"] = found[f"/{INDEX}"]
-    return found
+def _chat_page() -> Site:
+    """Return the chat page and the browser client of ``rtmon/web``."""
+    return site(dict(_walk(files(__package__), "")), INDEX)
 
 
-def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, _File]]:
+def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
-        kind = _TYPES.get(entry.name[entry.name.rfind(".") :])
         if entry.is_dir():
             yield from _walk(entry, f"{path}{entry.name}/")
-        elif kind is not None:
-            body = entry.read_bytes()
-            etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-            yield f"{path}{entry.name}", _File(body, kind, etag)
+        else:
+            yield f"{path}{entry.name}", entry.read_bytes()

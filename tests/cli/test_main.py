@@ -11,7 +11,17 @@ import rtmon
 from rtmon.cli import main
 from tests.cli.running import run
 
-COMMANDS = ("demo", "serve", "dashboard", "top", "load", "export", "protocol", "notebooks")
+COMMANDS = (
+    "demo",
+    "serve",
+    "dashboard",
+    "top",
+    "load",
+    "export",
+    "protocol",
+    "notebooks",
+    "course",
+)
 
 
 def test_version() -> None:

@@ -1,0 +1,35 @@
+"""Web pages served by ``websockets``, to requests that ask for no WebSocket."""
+
+from __future__ import annotations
+
+import http
+from typing import TYPE_CHECKING
+
+from ..web import pages
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+
+__all__ = ["page_response"]
+
+
+def page_response(
+    connection: ServerConnection, request: Request, page: pages.Site | None = None
+) -> Response:
+    """Return the response to a request for a file of a page; the chat page by default."""
+    method = getattr(request, "method", "GET")  # up to version 15 there is no other
+    asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
+    reply = pages.respond(
+        method,
+        request.path,
+        host=asked["Host"][0] if asked["Host"] else None,
+        if_none_match=", ".join(asked["If-None-Match"]) or None,
+        page=page,
+    ) or pages.not_found(method)
+    response = connection.respond(http.HTTPStatus(reply.status), "")
+    del response.headers["Content-Type"], response.headers["Content-Length"]
+    for name, value in reply.headers:
+        response.headers[name] = value
+    response.body = reply.body
+    return response

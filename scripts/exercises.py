@@ -1,0 +1,35 @@
+"""Write nbgrader's metadata into the notebooks, or with --check say whether it is current.
+
+It is made of ``exercise=`` and ``points=`` of the checks, so nobody edits it by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rtmon.course.exercises import file_text, mark_for_nbgrader
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def main() -> int:
+    """Write the metadata; returns 1 if it is not current and was only to be checked."""
+    stale = False
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        before = json.loads(path.read_text("utf-8"))
+        notebook = json.loads(path.read_text("utf-8"))
+        mark_for_nbgrader(notebook)
+        if notebook == before:
+            continue
+        stale = True
+        if "--check" in sys.argv:
+            print(f"nbgrader's metadata in {path.name} is not current: run `make docs`")
+        else:
+            path.write_text(file_text(notebook), "utf-8")
+    return int(stale and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

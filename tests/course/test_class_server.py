@@ -1,0 +1,213 @@
+"""Reports of learners to the class server, and the wall that hears them: real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from websockets.asyncio.client import connect as websocket
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
+
+import rtmon
+from rtmon import Hub
+from rtmon.course.class_server import Reporter
+from rtmon.course.progress import CHANNEL, Result
+from rtmon.course.wall import Board, WallServer, follow
+from rtmon.hub import Credentials, User
+from rtmon.testing import until
+
+RIGHT = Result(right=True, tries=1)
+WRONG = Result(right=False, tries=1, note="open is 8, this asks for at least 40")
+
+
+@contextlib.contextmanager
+def reporting(url: str, learner: str) -> Iterator[Reporter]:
+    """A reporter, ended at the end."""
+    reporter = Reporter(url, learner)
+    try:
+        yield reporter
+    finally:
+        reporter.close()
+
+
+class Heard:
+    """A board that hears a class server's reports."""
+
+    def __init__(self) -> None:
+        self.board = Board([])
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Learner → exercise → right, tries, note."""
+        return {row["name"]: row["results"] for row in self.board.state()["learners"]}
+
+    @contextlib.asynccontextmanager
+    async def at(self, url: str) -> AsyncIterator[None]:
+        """Follow a class server."""
+        async with rtmon.connect(url, name="wall") as client:
+            task = asyncio.create_task(follow(client, self.board.report))
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+
+
+async def test_wall_hears_learners_before_and_after_it_starts() -> None:
+    """The newest report of each learner is there, from the history or live."""
+    heard = Heard()
+    async with rtmon.serve(hub := Hub(), "127.0.0.1", 0) as server:
+        with reporting(server.url, "ada") as ada, reporting(server.url, "ben") as ben:
+            ada.send({"01-1": WRONG})
+            await until(lambda: f"channel:{CHANNEL}" in hub.channel_stats())
+            async with heard.at(server.url):
+                await until(lambda: "ada" in heard.results())
+                ben.send({"01-1": RIGHT})
+                ada.send({"01-1": RIGHT, "01-2": WRONG})
+                await until(lambda: len(heard.results().get("ada", ())) == 2)
+                await until(lambda: "ben" in heard.results())
+    assert heard.results() == {
+        "ada": {"01-1": (True, 1, ""), "01-2": (False, 1, WRONG.note)},
+        "ben": {"01-1": (True, 1, "")},
+    }
+
+
+async def test_report_waits_while_the_class_server_is_away(
+    reserve_port: Callable[[], int],
+) -> None:
+    """What a learner does meanwhile is reported when the server is there, in one report."""
+    port = reserve_port()
+    heard = Heard()
+    with reporting(f"ws://127.0.0.1:{port}", "ada") as ada:
+        for tries in range(1, 5):
+            ada.send({"01-1": Result(right=False, tries=tries)})
+        await until(lambda: ada.problem)
+        hub = Hub()
+        async with rtmon.serve(hub, "127.0.0.1", port) as server, heard.at(server.url):
+            await until(lambda: heard.results() == {"ada": {"01-1": (False, 4, "")}})
+            await until(lambda: not ada.problem)
+            assert hub.channel_stats()[f"channel:{CHANNEL}"].published == 1
+
+
+async def test_report_comes_again_when_the_class_server_was_restarted(
+    reserve_port: Callable[[], int],
+) -> None:
+    """A server that has forgotten everything hears the report once more, without a new check."""
+    port = reserve_port()
+    reporter = Reporter(f"ws://127.0.0.1:{port}", "ada", again=0.2)
+    for _ in range(2):
+        heard = Heard()
+        async with rtmon.serve(Hub(), "127.0.0.1", port) as server, heard.at(server.url):
+            reporter.send({"01-1": RIGHT})
+            await until(lambda heard=heard: heard.results() == {"ada": {"01-1": (True, 1, "")}})
+    heard = Heard()
+    async with rtmon.serve(Hub(), "127.0.0.1", port) as server, heard.at(server.url):
+        await until(lambda: heard.results() == {"ada": {"01-1": (True, 1, "")}})
+    reporter.close()
+    reporter.wait_closed()
+
+
+async def test_learner_is_told_when_the_class_server_refuses() -> None:
+    """A hub that asks for a token, and gets none, is the problem that the next check names."""
+
+    async def nobody(_: object) -> None:
+        return None
+
+    async with rtmon.serve(Hub(auth=nobody, auth_timeout=0.2), "127.0.0.1", 0) as server:
+        with reporting(server.url, "ada") as ada:
+            ada.send({"01-1": RIGHT})
+            await until(lambda: ada.problem)
+            ada.wait_closed()
+            ada.send({"01-1": RIGHT})  # it has given up, and nothing is raised
+    assert "you did not say who you are" in ada.problem
+
+
+async def test_name_on_the_wall_is_the_tokens_when_the_class_server_asks_for_one() -> None:
+    """With authentication a learner cannot report under the name of another."""
+
+    async def known(shown: Credentials) -> User | None:
+        return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105
+
+    heard = Heard()
+    async with rtmon.serve(Hub(auth=known), "127.0.0.1", 0) as server:
+        reporter = Reporter(server.url, "ada", "of-ben")
+        reporter.send({"01-1": RIGHT})
+        async with rtmon.connect(server.url, token="of-ben") as client:  # noqa: S106
+            task = asyncio.create_task(follow(client, heard.board.report))
+            await until(lambda: heard.results().keys() == {"ben"})
+            task.cancel()
+            await asyncio.wait([task])
+        reporter.close()
+
+
+async def test_notebook_goes_on_when_the_class_server_is_away(
+    tmp_path: Path, reserve_port: Callable[[], int]
+) -> None:
+    """In a kernel a check waits for no server and leaves no task; the next one says what is wrong,
+    and reports all once the server is there.
+    """
+    port = reserve_port()
+    heard = Heard()
+    client = NotebookClient(nbformat.v4.new_notebook(), timeout=120, kernel_name="python3")
+
+    async def run(source: str) -> str:
+        cell = nbformat.v4.new_code_cell(source)
+        client.nb.cells.append(cell)
+        await client.async_execute_cell(cell, len(client.nb.cells) - 1)
+        return "".join(output.get("text") or output.data["text/plain"] for output in cell.outputs)
+
+    async with client.async_setup_kernel(cwd=str(tmp_path)):
+        await run(
+            "import asyncio\nfrom rtmon.course import check\n"
+            f"%env RTMON_CLASS=ws://127.0.0.1:{port}\n%env RTMON_LEARNER=ada\n"
+            "%env RTMON_PROGRESS=progress.jsonl"
+        )
+        one = 'await check("one", lambda: True, exercise="01-1")'
+        assert (await run(one)).startswith("✓ Right: one")
+        assert await run("[t for t in asyncio.all_tasks() if t.get_name()[:5] == 'rtmon']") == "[]"
+        two = 'await check("two", lambda: False, within=0.5, exercise="01-2")'
+        said = await run(two)
+        assert "○ Not yet: two" in said
+        assert f"RTMON_CLASS=ws://127.0.0.1:{port}: " in said
+        async with rtmon.serve(Hub(), "127.0.0.1", port) as server, heard.at(server.url):
+            await until(lambda: heard.results().get("ada", {}).keys() == {"01-1", "01-2"})
+        said = await run("%env RTMON_CLASS=nonsense\n" + one)
+        assert "✓ Right: one\n  (The class server does not know of this yet: " in said
+
+
+async def test_wall_page_is_sent_the_state_at_each_change() -> None:
+    """Each page gets the whole wall when it comes, and again when something has changed."""
+    state = {"learners": 1}
+    async with (
+        WallServer(lambda: state) as server,
+        websocket(server.url.replace("http", "ws") + "feed") as page,
+    ):
+        assert json.loads(await page.recv()) == {"learners": 1}
+        state["learners"] = 2
+        server.changed()
+        server.changed()
+        assert json.loads(await page.recv()) == {"learners": 2}
+
+
+async def test_wall_refuses_pages_of_other_origins() -> None:
+    """A web page of somebody else cannot read the wall, under its own name or another one."""
+    async with WallServer(dict) as server:
+        feed = server.url.replace("http", "ws") + "feed"
+        with pytest.raises(InvalidStatus) as caught:
+            async with websocket(feed, origin=Origin("https://evil.example")):
+                pass
+        assert caught.value.response.status_code == 403
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert b" 403 " in await reader.readline()
+        writer.close()
+        async with websocket(feed, origin=Origin(server.url.rstrip("/"))) as page:
+            assert await page.recv() == "{}"

@@ -1,0 +1,166 @@
+"""Exercises as they are read from notebooks, marked for nbgrader, and stripped of solutions."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from rtmon.cli import main
+from rtmon.course.exercises import exercises, mark_for_nbgrader, without_solutions
+from rtmon.errors import FileFormatError
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+TEXT = """### Exercise 1
+
+Do it.
+
+<details><summary>Solution</summary>
+
+```python
+answer = 1
+```
+
+</details>"""
+
+
+def notebook(*checks: str) -> dict[str, Any]:
+    """A notebook with one exercise after the other."""
+    cells = []
+    for source in checks:
+        cells.append({"cell_type": "markdown", "metadata": {}, "source": [TEXT]})
+        cells.append({"cell_type": "code", "metadata": {"tags": ["exercise"]}, "source": "# Here."})
+        cells.append({"cell_type": "code", "metadata": {"tags": ["check"]}, "source": [source]})
+    return {"cells": cells}
+
+
+ONE = 'await check("one", lambda: answer == 1, exercise="01-1")'
+TWO = 'facts = {}\nawait check(\n    "two",\n    found=len,\n    exercise="01-2",\n    points=5,\n)'
+
+
+def test_exercises_are_read_from_the_checks() -> None:
+    """Name, claim and points stand in the call of check; one point is the default."""
+    found = list(exercises(notebook(ONE, TWO, 'await check("unnamed", print)')))
+    assert [(each.name, each.claim, each.points, each.cell) for each in found] == [
+        ("01-1", "one", 1, 2),
+        ("01-2", "two", 5, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'await check("one", print, exercise=NAME)',
+        'await check(claim, print, exercise="01-1")',
+        'await check("one", print, exercise="01-1", points=1 + 1)',
+    ],
+)
+def test_exercises_are_refused_when_not_literal(source: str) -> None:
+    """What a table of marks needs has to be readable without running the notebook."""
+    with pytest.raises(FileFormatError, match=r"a literal (str|int) is needed"):
+        list(exercises(notebook(source)))
+
+
+def test_check_is_a_locked_test_of_nbgrader_with_its_points() -> None:
+    """Each check of an exercise carries nbgrader's metadata; no other cell does. Idempotent."""
+    marked = notebook(ONE, TWO)
+    mark_for_nbgrader(marked)
+    once = copy.deepcopy(marked)
+    mark_for_nbgrader(marked)
+    assert marked == once
+    metadata = [cell["metadata"].get("nbgrader") for cell in marked["cells"]]
+    assert metadata[:5] == [
+        None,
+        None,
+        {**metadata[5], "grade_id": "exercise-01-1", "points": 1},
+        None,
+        None,
+    ]
+    assert metadata[5] == {
+        "cell_type": "code",
+        "grade": True,
+        "grade_id": "exercise-01-2",
+        "locked": True,
+        "points": 5,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
+    marked["cells"][5]["source"] = "pass"
+    mark_for_nbgrader(marked)
+    assert "nbgrader" not in marked["cells"][5]["metadata"], "it is no exercise any more"
+
+
+@pytest.mark.parametrize("checks", [(ONE, ONE), (f"{ONE}\n{TWO}",)])
+def test_exercises_that_share_a_name_or_cell_are_refused(checks: tuple[str, ...]) -> None:
+    """Points of two exercises cannot be told apart in one cell, or under one name."""
+    with pytest.raises(FileFormatError, match="an exercise has one check"):
+        mark_for_nbgrader(notebook(*checks))
+
+
+def test_solutions_are_taken_out_and_nothing_else() -> None:
+    """The text above and below a solution stays."""
+    handout = notebook(ONE)
+    handout["cells"][0]["source"] = [TEXT + "\n\nAfterwards.\n\n<details><summary>More</summary>"]
+    without_solutions(handout)
+    text = "".join(handout["cells"][0]["source"])
+    assert text == "### Exercise 1\n\nDo it.\n\nAfterwards.\n\n<details><summary>More</summary>"
+
+
+def test_copies_have_solutions_or_not(tmp_path: Path) -> None:
+    """`rtmon notebooks` copies with solutions, --no-solutions without; both are valid notebooks."""
+    assert main(["notebooks", str(tmp_path / "with"), "--no-start"]) == 0
+    assert main(["notebooks", str(tmp_path / "without"), "--no-solutions", "--no-start"]) == 0
+    for source in NOTEBOOKS:
+        whole, handout = (
+            nbformat.read(tmp_path / folder / source.name, 4) for folder in ("with", "without")
+        )
+        nbformat.validate(handout)
+        solved = [cell.source for cell in whole.cells if "Solution</summary>" in cell.source]
+        assert solved
+        assert not any("Solution</summary>" in cell.source for cell in handout.cells)
+        assert len(whole.cells) == len(handout.cells)
+        original = json.loads(source.read_text("utf-8"))
+        for cell in original["cells"]:
+            cell["metadata"].pop("nbgrader", None)
+        copied = json.loads((tmp_path / "with" / source.name).read_text("utf-8"))
+        for cell in copied["cells"]:
+            cell["metadata"].pop("nbgrader", None)
+        assert copied == original
+
+
+def test_copies_are_made_of_notebooks_of_ones_own(tmp_path: Path) -> None:
+    """`rtmon notebooks --course` marks a teacher's notebooks, and takes out their solutions."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "week_1.ipynb").write_text(json.dumps(notebook(ONE)))
+    arguments = [str(tmp_path / "handout"), f"--course={mine}", "--no-solutions", "--no-start"]
+    assert main(["notebooks", *arguments]) == 0
+    copied = json.loads((tmp_path / "handout" / "week_1.ipynb").read_text("utf-8"))
+    assert copied["cells"][2]["metadata"]["nbgrader"]["grade_id"] == "exercise-01-1"
+    assert "Solution" not in "".join(copied["cells"][0]["source"])
+
+
+def test_metadata_of_the_course_is_current() -> None:
+    """What `make docs` writes into the notebooks is what their checks say."""
+    check = [sys.executable, str(ROOT / "scripts" / "exercises.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_exercises_of_the_course_have_names_of_their_own() -> None:
+    """No two notebooks share an exercise's name, and each begins with its notebook's number."""
+    names = []
+    for path in NOTEBOOKS:
+        for each in exercises(json.loads(path.read_text("utf-8"))):
+            assert each.name.startswith(path.stem[:2] + "-"), f"{path.name}, cell {each.cell}"
+            names.append(each.name)
+    assert len(names) == len(set(names))

@@ -1,0 +1,142 @@
+"""The progress file of a learner, and the reports made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rtmon.course import check, progress
+from rtmon.course.progress import Entry, Result, merge, read, report_of
+from rtmon.errors import FileFormatError
+
+Environment = pytest.MonkeyPatch
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: Environment) -> Path:
+    """A folder in which a learner called ada works."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RTMON_LEARNER", "ada")
+    for name in ("RTMON_PROGRESS", "RTMON_CLASS"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+async def checked(*, found: int, exercise: str | None = "01-2", points: int | None = 3) -> None:
+    """Check an exercise that asks for 2."""
+    await check(
+        "two", found=lambda: found, expected=2, exercise=exercise, points=points, within=0.0
+    )
+
+
+async def test_check_appends_a_line_when_it_names_its_exercise(somewhere: Path) -> None:
+    """Each check is a line of JSON in rtmon-progress.jsonl, beside the notebook."""
+    await checked(found=1)
+    await checked(found=2)
+    await checked(found=2, exercise=None, points=None)
+    lines = (somewhere / "rtmon-progress.jsonl").read_text("utf-8").splitlines()
+    first, second = map(json.loads, lines)
+    assert first.pop("time") <= second.pop("time")
+    assert first == {
+        "learner": "ada",
+        "exercise": "01-2",
+        "claim": "two",
+        "right": False,
+        "points": 3,
+        "note": "found 1, this asks for 2",
+    }
+    assert (second["right"], second["note"]) == (True, "")
+
+
+async def test_progress_goes_where_the_environment_says(
+    somewhere: Path, monkeypatch: Environment
+) -> None:
+    """RTMON_PROGRESS is the file's path, or off."""
+    monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "other.jsonl"))
+    await checked(found=1)
+    assert (somewhere / "other.jsonl").exists()
+    monkeypatch.setenv("RTMON_PROGRESS", "off")
+    await checked(found=1)
+    assert not (somewhere / "rtmon-progress.jsonl").exists()
+    assert len((somewhere / "other.jsonl").read_text("utf-8").splitlines()) == 1
+
+
+async def test_check_says_so_when_progress_cannot_be_written(
+    somewhere: Path, monkeypatch: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check itself goes on, whatever is wrong with the file."""
+    monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "missing" / "progress.jsonl"))
+    await checked(found=2)
+    said = capsys.readouterr().out
+    assert "✓ Right: two" in said
+    assert "not added to your progress file" in said
+    monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "full.jsonl"))
+    monkeypatch.setattr(progress, "FULL", 10)
+    (somewhere / "full.jsonl").write_text("x" * 11)
+    await checked(found=2)
+    assert "is full (10 bytes)" in capsys.readouterr().out
+
+
+def test_learner_is_named_by_environment_or_login(monkeypatch: Environment) -> None:
+    """RTMON_LEARNER wins over JupyterHub's name, and that over the login; control marks go."""
+    assert progress.learner() == "ada"
+    monkeypatch.setenv("RTMON_LEARNER", "a\x1b[2Jda" + "x" * 200)
+    assert progress.learner() == "a [2Jda" + "x" * 121
+    monkeypatch.delenv("RTMON_LEARNER")
+    monkeypatch.setenv("JUPYTERHUB_USER", "hubert")
+    assert progress.learner() == "hubert"
+    monkeypatch.delenv("JUPYTERHUB_USER")
+    monkeypatch.setenv("LOGNAME", "logan")
+    assert progress.learner() == "logan"
+
+
+def line(**changes: object) -> str:
+    """A line of a progress file."""
+    entry = {"time": 1, "learner": "ada", "exercise": "01-2", "claim": "two", "right": True}
+    return json.dumps({**entry, "points": 3, **changes}) + "\n"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "nonsense\n",
+        "[]\n",
+        line(exercise="../x"),
+        line(points=-1),
+        line(points=10**9),
+        line(learner=""),
+        line(note="x" * 201),
+        '{"time": 1}\n',
+    ],
+)
+def test_reading_tells_which_line_is_bad(somewhere: Path, bad: str) -> None:
+    """A line that no check wrote is an error in its place; the others count."""
+    path = somewhere / "progress.jsonl"
+    path.write_text(line() + bad + "\n" + line(learner="ben"))
+    first, error, last = read(path)
+    assert isinstance(first, Entry)
+    assert isinstance(error, FileFormatError)
+    assert "line 2: not a line of a progress file" in str(error)
+    assert isinstance(last, Entry)
+    assert last.learner == "ben"
+
+
+def test_exercise_stays_right_in_reports() -> None:
+    """Once right is right; the tries of all checks are counted, and the last note is kept."""
+    entries = [
+        Entry(time=at, learner="ada", exercise="01-2", claim="", right=right, points=2, note=note)
+        for at, (right, note) in enumerate([(False, "a"), (False, "b"), (True, ""), (False, "c")])
+    ]
+    assert report_of(entries[:2]) == {"01-2": Result(right=False, tries=2, points=2, note="b")}
+    assert report_of(entries) == {"01-2": Result(right=True, tries=4, points=2)}
+
+
+def test_reports_merge_in_any_order() -> None:
+    """A late report changes nothing that a newer one has said."""
+    old = {"01-1": Result(right=False, tries=1, note="old")}
+    new = {"01-1": Result(right=False, tries=2, note="new"), "01-2": Result(right=True, tries=1)}
+    assert merge(merge({}, old), new) == merge(merge({}, new), old) == new
+    right = {"01-1": Result(right=True, tries=3)}
+    assert merge(right, old) == merge(old, right) == right
