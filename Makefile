@@ -11,7 +11,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-matrix test-course test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
+.PHONY: help demo test test-matrix test-course test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,12 @@ test-matrix: $(INSTALLED) ## Test whole matrices of cases, of which `make test` 
 	@sh scripts/programs.sh
 	$(BIN)/pytest tests -m matrix --numprocesses 2 --dist loadfile $(ARGS)
 
-test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly
+test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly, doubled, paused
 	@sh scripts/programs.sh
-	$(BIN)/pytest tests/test_course.py notebooks --numprocesses 3 --dist loadfile $(NBVAL) $(ARGS)
+	$(BIN)/pytest tests/course notebooks --numprocesses 3 --dist loadscope $(NBVAL) $(ARGS)
+
+test-course-slow: $(INSTALLED) ## Run all notebooks at a person's speed, side by side; takes half an hour
+	$(BIN)/python -m tests.course.slow $(ARGS)
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16

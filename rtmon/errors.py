@@ -10,6 +10,7 @@ The hierarchy::
     ├── ProtocolError       a message breaks the hub's protocol; carries the code sent to the peer
     ├── PortInUse           a listener could not bind (also an OSError)
     ├── FileFormatError     a file is not what rtmon writes (also a ValueError)
+    ├── WrongAnswer         a strict check of an exercise failed (also an AssertionError)
     └── ClientError         a client of the hub cannot do it: see rtmon.client.errors
 
 Each message says what was wrong, where, and what to do about it.
@@ -26,6 +27,7 @@ __all__ = [
     "PortInUse",
     "ProtocolError",
     "RtmonError",
+    "WrongAnswer",
 ]
 
 
@@ -92,3 +94,7 @@ class PortInUse(RtmonError, OSError):
 
 class FileFormatError(RtmonError, ValueError):
     """A file is not what rtmon writes."""
+
+
+class WrongAnswer(RtmonError, AssertionError):
+    """A strict check found that an exercise of the course is not done."""

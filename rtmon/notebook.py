@@ -1,7 +1,10 @@
-"""Notebooks: what a cell starts, and that cells can be run twice."""
+"""Notebooks: what a cell starts goes on, cells can be run twice, and a button ends it all."""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import importlib.util
 import sys
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .servers.websockets import Handler, Server
 
-__all__ = ["start", "stop"]
+__all__ = ["start", "stop", "stop_button"]
 
 _REGISTRY = "_rtmon_started"
 
@@ -80,10 +83,83 @@ async def stop(name: str | None = None) -> None:
             await target.__aexit__(None, None, None)
 
 
+async def stop_button() -> None:
+    """Show a button that closes everything that was started; for the last cell of a notebook.
+
+    So "Run All" leaves the servers running and the pictures moving until the user has seen enough.
+    Where no user can click, as in nbconvert, nbclient and nbval, everything is closed at once.
+
+    Raises:
+        MonitorError: this is not a notebook.
+    """
+    _registry()
+    if not _user_is_there():
+        await stop()
+    elif importlib.util.find_spec("panel") is None:
+        print("Still running. To end everything: await rtmon.notebook.stop()")  # noqa: T201
+    else:
+        from IPython.display import display
+
+        show: Any = display  # which has no types
+        show(_StopButton())
+
+
+class _StopButton:
+    """A button that closes everything that was started."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return "Still running. To end everything: await rtmon.notebook.stop()"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        import panel as pn
+
+        if not pn.extension._loaded:  # noqa: SLF001 - the only place where Panel says so
+            pn.extension(inline=True)
+        widgets: Any = pn.widgets  # which has no types
+        self._button = widgets.Button(label="End everything", color="danger")
+        # The click may arrive on another thread: JupyterLab gives it a subshell of the kernel.
+        self._button.on_click(lambda _: self._loop.call_soon_threadsafe(self._clicked))
+        data, metadata = self._button._repr_mimebundle_(include, exclude)
+        return {**data, "text/plain": repr(self)}, metadata
+
+    def _clicked(self) -> None:
+        if self._stopping is None:
+            # Without the cell's context, or what is logged meanwhile appears under that cell.
+            self._stopping = self._loop.create_task(
+                self._stop(), name="rtmon-stop-button", context=contextvars.Context()
+            )
+
+    async def _stop(self) -> None:
+        import panel as pn
+
+        self._button.param.update(disabled=True, label="Ending …")
+        pn.io.push_notebook(self._button)
+        await stop()
+        self._button.label = "Everything has ended"
+        pn.io.push_notebook(self._button)
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _user_is_there() -> bool:
+    """Return whether the running cell was sent by a front end that can ask its user something."""
+    kernel = getattr(_shell(), "kernel", None)
+    if kernel is None:
+        return False
+    request: dict[str, Any] = kernel.get_parent("shell").get("content", {})
+    return bool(request.get("allow_stdin", False))
+
+
 def _registry() -> dict[str, AbstractAsyncContextManager[Any]]:
     """It lives on the shell: it is to outlive the modules and variables of the notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = _shell()
     if shell is None:
         raise MonitorError(
             "rtmon.notebook is for notebooks, and this is not one; "

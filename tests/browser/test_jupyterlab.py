@@ -42,7 +42,7 @@ ONLINE = """
 
 
 def prepare(name: str, path: Path, *, until: str) -> None:
-    """Write the beginning of a notebook, without what would end what is to be watched.
+    """Write the beginning of a notebook, and its last cell, which shows the button that ends it.
 
     Args:
         name: of the notebook.
@@ -55,7 +55,8 @@ def prepare(name: str, path: Path, *, until: str) -> None:
     content["cells"] = cells[:ends]
     for cell in content["cells"]:
         cell["source"] = "".join(cell["source"]).replace("clients=500", f"clients={CLIENTS}")
-    assert "stop()" in "".join(last["source"])
+    assert "".join(last["source"]) == "await stop_button()"
+    content["cells"].append(last)
     extra = {**last, "id": "count", "source": COUNT.strip().splitlines(keepends=True)}
     for cell in (extra, *content["cells"]):
         if cell["cell_type"] == "code":
@@ -212,7 +213,9 @@ async def pixels(tab: Tab) -> Any:
 
 
 async def test_quickstart(open_notebook: Callable[[str], Awaitable[Tab]]) -> None:
-    """The picture moves on after the cells are done, and cells run twice leave nothing behind."""
+    """The picture moves on after all cells have run, cells run twice leave nothing behind, and the
+    button of the last cell ends it.
+    """
     tab = await open_notebook("00_quickstart")
     left = await run_all(tab)
     assert left.startswith("left: [")
@@ -233,12 +236,13 @@ async def test_quickstart(open_notebook: Callable[[str], Awaitable[Tab]]) -> Non
     assert await run_all(tab) == left
     assert await tab.page.locator(".pill").count() == 1
     await until(live, "the picture is live again")
-    await execute(tab, "await stop()")
+    await tab.page.get_by_role("button", name="End everything").click()
 
     async def ended() -> bool:
         return await tab.pill() == "Ended" and "measures no more" in await tab.text(".banner")
 
     await until(ended, "the picture says that it has ended")
+    await tab.page.get_by_role("button", name="Everything has ended").wait_for()
 
 
 async def test_cut(open_notebook: Callable[[str], Awaitable[Tab]]) -> None:
@@ -259,4 +263,4 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Tab]]) -> None:
     await tab.page.get_by_role("button", name="Cut all").click()
     await until(dropped, "the curve drops")
     await until(all_online, "the curve recovers")
-    await execute(tab, "await stop()")
+    await execute(tab, "await rtmon.notebook.stop()")

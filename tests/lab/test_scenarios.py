@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import threading
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.errors import OptionError
+from rtmon.errors import MonitorError, OptionError
 from rtmon.lab.connection import Connection
 from rtmon.lab.scenarios import (
     BatchingComparison,
@@ -120,6 +121,24 @@ async def test_batching_sends_fewer_frames_later(server: rtmon.Server) -> None:
                 and batching.latest("batched_frames") > 0.7 * batching.latest("single_frames")
             )
         )
+
+
+async def test_average_measures_from_now_on(
+    server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An average holds what comes after the call, also when older rows were forgotten; a scenario
+    that is not running has none.
+    """
+    monkeypatch.setattr("rtmon.lab.scenarios.base.ROWS", 3)
+    calls = itertools.count()
+    async with BatchingComparison(server, period=QUICK, also={"calls": lambda: next(calls)}) as one:
+        await until(lambda: one.rows and one.latest("calls") >= 5)
+        before = one.latest("calls")
+        average = await one.average(2 * QUICK)
+        assert average["calls"] > before
+        assert set(average) == set(one.rows[-1]) - {"time"}
+    with pytest.raises(MonitorError, match="start it"):
+        await one.average(QUICK)
 
 
 async def test_storm_clients_all_reconnect(server: rtmon.Server) -> None:

@@ -1,0 +1,246 @@
+"""Check an exercise against live numbers, and tell the learner what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, overload
+
+from ..errors import OptionError, WrongAnswer
+from .facts import misses
+
+__all__ = ["check"]
+
+STRICT = "RTMON_COURSE_STRICT"
+"""Environment variable: 1 has a check raise when the answer is wrong, as graders need it."""
+
+PATIENCE = "RTMON_COURSE_PATIENCE"
+"""Environment variable: seconds for which each check looks at least, on slow machines."""
+
+_INTERVAL = 0.01
+"""Seconds between two looks."""
+
+_LONGEST_LOOK = 60.0
+"""Seconds that one look of a coroutine function may take."""
+
+_EXERCISE = re.compile(r"[A-Za-z0-9_]{1,32}-[0-9]{1,3}")
+
+Find = Callable[[], Any]
+"""A function or coroutine function without arguments."""
+
+Hint = str | Callable[[Any], str | None]
+"""A text, or a function of what was found that returns one, or None for no hint."""
+
+
+@overload
+async def check(
+    claim: str,
+    holds: Find,
+    *,
+    hint: Hint | None = ...,
+    exercise: str | None = ...,
+    points: int | None = ...,
+    within: float = ...,
+    strict: bool | None = ...,
+) -> None: ...
+
+
+@overload
+async def check(
+    claim: str,
+    *,
+    found: Find,
+    expected: object,
+    hint: Hint | None = ...,
+    exercise: str | None = ...,
+    points: int | None = ...,
+    within: float = ...,
+    strict: bool | None = ...,
+) -> None: ...
+
+
+async def check(
+    claim: str,
+    holds: Find | None = None,
+    *,
+    found: Find | None = None,
+    expected: object = None,
+    hint: Hint | None = None,
+    exercise: str | None = None,
+    points: int | None = None,
+    within: float = 1.0,
+    strict: bool | None = None,
+) -> None:
+    """Tell the learner whether an exercise is done, and if not, what was found and what is asked.
+
+    Two forms: with ``holds``, and with ``found`` and ``expected``, which can say what is missing::
+
+        await check(
+            "forty are here",
+            found=lambda: {"open": server.monitor.snapshot().open},
+            expected={"open": at_least(40)},
+            hint=lambda facts: f"connect {40 - facts['open']} more",
+            exercise="00-1",
+            points=2,
+        )
+
+        ○ Not yet: forty are here
+          open is 8, this asks for at least 40
+          Hint: connect 32 more
+
+    A wrong answer, or one that raises while the check looks, is "not yet". With :func:`since` the
+    facts count from the exercise's cell on.
+
+    Args:
+        claim: what is to hold, in words.
+        holds: a function or coroutine function, called until it returns something true.
+        found: a function or coroutine function, called until it returns what is expected: a value,
+            or a mapping of names to values where a check has several facts.
+        expected: a value; a condition (:func:`at_least`, :func:`at_most`, :func:`between`,
+            :func:`satisfying`); or a mapping of names to these.
+        hint: shown when the answer is wrong: a text, or a function of what was found that returns
+            a text, or None for none. It says where to look and never the solution.
+        exercise: the exercise's name, a notebook and a number: ``"01-2"``. With a name, the outcome
+            goes to the learner's progress file and to the class server.
+        points: what a right answer is worth; 1 by default. ``make docs`` writes them into the
+            metadata that nbgrader reads, so it is a number, not an expression.
+        within: seconds to look for. It is patience, never part of the claim: a slow machine may
+            have more of it.
+        strict: whether a wrong answer raises; None asks the environment for
+            ``RTMON_COURSE_STRICT=1``.
+
+    Raises:
+        WrongAnswer: the answer is wrong, and the check is strict.
+        OptionError: the arguments are not of one form, ``points`` has no ``exercise``, or
+            ``exercise`` is not a notebook and a number.
+    """
+    look = _look(holds, found, expected)
+    _validate(exercise, points)
+    outcome = await _watch(look, max(within, _patience()))
+    text = _words(claim, outcome, hint)
+    _tell(text)
+    if not outcome.right and (_strict() if strict is None else strict):
+        raise WrongAnswer(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The last look of a check.
+
+    Attributes:
+        right: whether the exercise is done.
+        missing: a sentence for each fact that is not as expected.
+        found: what the hint's function gets.
+        failed: whether looking raised, so that there is nothing found.
+    """
+
+    right: bool
+    missing: list[str]
+    found: Any = None
+    failed: bool = False
+
+
+def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[[], Any]:
+    """Return a coroutine function that looks once."""
+    find = holds if found is None else found
+    if find is None or (holds is not None and found is not None):
+        raise OptionError("check() takes either a function, or found= and expected=")
+    if (found is None) != (expected is None):
+        raise OptionError("check() compares found= with expected=: give both")
+
+    async def look() -> Outcome:
+        try:
+            facts = find()
+            if inspect.isawaitable(facts):
+                async with asyncio.timeout(_LONGEST_LOOK):
+                    facts = await facts
+            if found is None:
+                return Outcome(bool(facts), [], facts)
+            missing = misses(facts, expected)
+            return Outcome(not missing, missing, facts)
+        except Exception as error:  # noqa: BLE001 - an exercise half done raises anything
+            problem = f"The check met {type(error).__name__}: {error}"
+            return Outcome(right=False, missing=[problem], failed=True)
+
+    return look
+
+
+async def _watch(look: Callable[[], Any], within: float) -> Outcome:
+    """Look again and again until the answer is right or the time is over."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within
+    while True:
+        outcome: Outcome = await look()
+        if outcome.right or clock() >= deadline:
+            return outcome
+        await asyncio.sleep(_INTERVAL)
+
+
+def _words(claim: str, outcome: Outcome, hint: Hint | None) -> str:
+    if outcome.right:
+        return f"✓ Right: {claim}"
+    lines = [f"○ Not yet: {claim}", *(f"  {sentence}" for sentence in outcome.missing)]
+    advice = _advice(hint, outcome)
+    return "\n".join([*lines, f"  Hint: {advice}"] if advice else lines)
+
+
+def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
+    if not callable(hint):
+        return hint
+    if outcome.failed:
+        return None
+    try:
+        return hint(outcome.found)
+    except Exception:  # noqa: BLE001 - what was found may be of any kind
+        return None
+
+
+def _validate(exercise: str | None, points: int | None) -> None:
+    if exercise is None:
+        if points is not None:
+            raise OptionError('points= are those of an exercise: name it, as exercise="01-2"')
+    elif not _EXERCISE.fullmatch(exercise):
+        raise OptionError(f"exercise={exercise!r} is not a notebook and a number, such as '01-2'")
+    elif points is not None and points < 1:
+        raise OptionError(f"points={points!r} of exercise {exercise} is not 1 or more")
+
+
+def _strict() -> bool:
+    return os.environ.get(STRICT, "").lower() not in {"", "0", "no", "false", "off"}
+
+
+def _patience() -> float:
+    text = os.environ.get(PATIENCE, "0")
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f"{PATIENCE}={text!r} is not a number of seconds") from None
+
+
+class _Sentence:
+    """A text that shows itself as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _tell(text: str) -> None:
+    """Show a text to the learner, below the cell that is running.
+
+    Not by ``print``: while a slider of a picture is moved, Panel takes what is printed, on whatever
+    thread, and shows it elsewhere.
+    """
+    try:
+        from IPython.display import display
+    except ImportError:
+        print(text)  # noqa: T201 - to the learner
+    else:
+        show: Any = display  # which has no types
+        show(_Sentence(text))

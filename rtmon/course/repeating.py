@@ -1,0 +1,41 @@
+"""Repeat an action while other cells run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+__all__ = ["every"]
+
+
+@contextlib.asynccontextmanager
+async def every(seconds: float, action: Callable[[], Any]) -> AsyncIterator[asyncio.Task[None]]:
+    """Do something again and again, beside what else goes on, until the context ends.
+
+    Args:
+        seconds: between two times; of a schedule, so that a slow action does not stretch it.
+        action: a function, or a coroutine function. What it raises ends the repetition, and is
+            raised at the end.
+    """
+
+    async def repeat() -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while True:
+            done = action()
+            if inspect.isawaitable(done):
+                await done
+            due = max(due + seconds, clock())
+            await asyncio.sleep(due - clock())
+
+    task = asyncio.create_task(repeat(), name="rtmon-every")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()

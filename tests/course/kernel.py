@@ -1,0 +1,180 @@
+"""Running a notebook of the course in a kernel of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+from .notebooks import Notebook
+
+PATIENCE = 250
+"""Seconds that a cell may take, on a machine that others use too."""
+
+PICTURE = "application/vnd.holoviews_exec.v0+json"
+"""MIME type of what Panel shows in a notebook."""
+
+COUNT_LEFT = """
+import asyncio
+import psutil
+
+
+def _left():
+    # Libraries' timers, which end by themselves after a while, are not the notebook's.
+    theirs = ("ipykernel", "tornado", "zmq", "jupyter_client", "IPython")
+    theirs += ("engineio", "sse_starlette")
+    tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+    tasks = [t for t in tasks if not any(
+        f"/{each}/" in t.get_coro().cr_code.co_filename for each in theirs)]
+    sockets = [s for s in psutil.Process().net_connections("tcp") if s.status == "LISTEN"]
+    children = psutil.Process().children(recursive=True)
+    return [t.get_name() for t in tasks], len(sockets), [c.pid for c in children]
+
+
+_before = _left()
+"""
+
+LEFT_NOTHING = """
+from rtmon.testing import until
+
+try:
+    await until(lambda: _left() == _before)
+except TimeoutError:
+    pass
+print("left:", _left() == _before, _before, _left(), [
+    t.get_coro().cr_code.co_filename for t in asyncio.all_tasks() if t.get_name() in _left()[0]])
+"""
+
+PATIENT = "import os\nos.environ['RTMON_COURSE_PATIENCE'] = '60'"
+"""Right answers are found to be right on a slow machine, too."""
+
+IMPATIENT = "os.environ.pop('RTMON_COURSE_PATIENCE', None)"
+
+HOUR = 4.0
+"""Seconds that an hour takes after :data:`SHORT_HOUR`."""
+
+SHORT_HOUR = f"""
+from rtmon.hub.options import HubOptions
+from rtmon.lab.scenarios import base
+
+def _shorten(options, check=HubOptions.__post_init__):
+    check(options)
+    for name in ("history_age", "stalled", "max_waiting_age", "idle_timeout"):
+        seconds = getattr(options, name)
+        if seconds is not None and seconds >= 60:
+            object.__setattr__(options, name, seconds * {HOUR} / 3600)
+
+HubOptions.__post_init__ = _shorten
+base.ROWS = 12
+"""
+"""Lets pass in four seconds what matters of an hour: a hub's long timeouts, rows of a scenario."""
+
+
+@dataclass
+class Run:
+    """How to run a notebook.
+
+    Attributes:
+        answers: place of an exercise's cell → what a learner writes below its comment.
+        wrong: place of an exercise's cell → wrong answers, each tried and checked before.
+        pause: seconds to wait before each cell that follows prose.
+        times: how many times in a row each code cell is run.
+    """
+
+    answers: Mapping[int, str] = field(default_factory=dict)
+    wrong: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    pause: float = 0
+    times: int = 1
+
+
+class Kernel:
+    """A notebook in a kernel of its own, cell by cell.
+
+    Attributes:
+        picture: place of the first cell that showed a picture.
+        seconds: how long each cell took that was run from a notebook.
+    """
+
+    def __init__(self, client: NotebookClient) -> None:
+        self._client = client
+        self.picture = 1 << 30
+        self.seconds: dict[int, float] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(cls, notebook: Notebook) -> AsyncIterator[Kernel]:
+        """Start a kernel in the notebook's folder."""
+        client = NotebookClient(nbformat.v4.new_notebook(), timeout=PATIENCE, kernel_name="python3")
+        async with client.async_setup_kernel(cwd=str(notebook.path.parent)):
+            yield cls(client)
+
+    @property
+    def has_user(self) -> bool:
+        """Whether a user could answer questions and press buttons, as in JupyterLab."""
+        return bool(self._client.kc.allow_stdin)
+
+    @has_user.setter
+    def has_user(self, there: bool) -> None:
+        self._client.kc.allow_stdin = there
+
+    async def run(self, source: str) -> list[Any]:
+        """Run a cell; returns its outputs."""
+        cell = nbformat.v4.new_code_cell(source)
+        self._client.nb.cells.append(cell)
+        await self._client.async_execute_cell(cell, len(self._client.nb.cells) - 1)
+        outputs: list[Any] = cell.outputs
+        return outputs
+
+    async def run_all(self, notebook: Notebook, how: Run) -> dict[int, list[str]]:
+        """Run a notebook.
+
+        Returns:
+            Place of each check → what it said, each time; wrong answers first.
+        """
+        said: dict[int, list[str]] = {}
+        clock = asyncio.get_running_loop().time
+        for at, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            if notebook.follows_prose(at):
+                await asyncio.sleep(how.pause)
+            began = clock()
+            for answer in how.wrong.get(at, {}).values():
+                await self.run(f"{cell.source}\n{answer}")
+                said.setdefault(at + 1, []).append(
+                    text(await self.run(notebook.cells[at + 1].source))
+                )
+            if at in how.wrong:
+                await self.run(PATIENT)
+            for _ in range(how.times):
+                outputs = await self.run(f"{cell.source}\n{how.answers.get(at, '')}")
+                if any(PICTURE in output.get("data", ()) for output in outputs):
+                    self.picture = min(self.picture, at)
+                if "check" in cell.metadata.get("tags", ()):
+                    said.setdefault(at, []).append(text(outputs))
+            self.seconds[at] = clock() - began
+            if at - 1 in how.wrong:
+                await self.run(IMPATIENT)
+        return said
+
+    async def left(self) -> str:
+        """Wait until all that was there before has ended; return what has not, or "".
+
+        Run :data:`COUNT_LEFT` first.
+        """
+        said = text(await self.run(LEFT_NOTHING))
+        return "" if said.startswith("left: True") else said
+
+
+def text(outputs: list[Any]) -> str:
+    """Return what a cell has said."""
+    return "".join(
+        output.text if output.output_type == "stream" else output.data["text/plain"]
+        for output in outputs
+        if output.output_type in {"stream", "display_data"}
+    )

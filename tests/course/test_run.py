@@ -1,0 +1,103 @@
+"""The notebooks of the course in real kernels: answered wrongly, solved, doubled, and paused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from .kernel import (
+    COUNT_LEFT,
+    HOUR,
+    IMPATIENT,
+    PATIENT,
+    PICTURE,
+    SHORT_HOUR,
+    Kernel,
+    Run,
+    text,
+)
+from .notebooks import NOTEBOOKS, Notebook
+
+pytestmark = pytest.mark.timeout(900)
+
+STARTED = """
+import rtmon
+from rtmon.notebook import start, stop_button
+
+server = await start(rtmon.Hub(), name="server")
+"""
+
+
+@pytest.fixture(params=NOTEBOOKS)
+def notebook(request: pytest.FixtureRequest) -> Notebook:
+    """Each notebook of the course in turn."""
+    return Notebook.read(request.param)
+
+
+@pytest_asyncio.fixture
+async def kernel(notebook: Notebook) -> AsyncIterator[Kernel]:
+    """A kernel that knows what it had running before the notebook."""
+    async with Kernel.start(notebook) as kernel:
+        await kernel.run(COUNT_LEFT + PATIENT)
+        yield kernel
+
+
+@pytest.mark.course
+async def test_right_answers_pass_after_wrong_ones_did_not(
+    notebook: Notebook, kernel: Kernel
+) -> None:
+    """Each wrong answer is "not yet" and the solution after them is right; a picture is shown by
+    the fifth cell, all runs again in the same kernel, and nothing is left running.
+    """
+    exercises = list(notebook.exercises())
+    await kernel.run(IMPATIENT)
+    wrong = {at: answers for (at, _), answers in zip(exercises, notebook.wrong(), strict=True)}
+    said = await kernel.run_all(notebook, Run(answers=dict(exercises), wrong=wrong))
+    for (at, _), answers in zip(exercises, notebook.wrong(), strict=True):
+        *wrongly, right = said[at + 1]
+        for reason, told in zip(answers, wrongly, strict=True):
+            assert told.startswith("○ Not yet"), (at, reason, told)
+        assert right.startswith("✓ Right"), (at, right)
+    assert kernel.picture < 5
+    await kernel.run(PATIENT)
+    again = await kernel.run_all(notebook, Run(answers=dict(exercises)))
+    assert all(each[-1].startswith("✓ Right") for each in again.values()), again
+    assert await kernel.left() == ""
+
+
+@pytest.mark.course
+async def test_cells_may_be_run_twice_in_a_row(notebook: Notebook, kernel: Kernel) -> None:
+    """Each cell works when it is run twice in a row, answers and checks too."""
+    exercises = dict(notebook.exercises())
+    said = await kernel.run_all(notebook, Run(answers=exercises, times=2))
+    assert all(each.startswith("✓ Right") for told in said.values() for each in told), said
+    assert await kernel.left() == ""
+
+
+@pytest.mark.course
+async def test_a_reader_may_stop_for_an_hour(notebook: Notebook, kernel: Kernel) -> None:
+    """Everything works with an hour's pause before each cell that follows prose."""
+    exercises = dict(notebook.exercises())
+    await kernel.run(SHORT_HOUR)
+    said = await kernel.run_all(notebook, Run(answers=exercises, pause=HOUR))
+    assert all(each.startswith("✓ Right") for told in said.values() for each in told), said
+    assert await kernel.left() == ""
+
+
+async def test_stop_button_ends_only_what_nobody_can_press(tmp_path: Path) -> None:
+    """With a user, the last cell shows a button and all goes on; without one, all ends at once."""
+    notebook = Notebook(tmp_path / "button.ipynb", [])
+    async with Kernel.start(notebook) as kernel:
+        await kernel.run(COUNT_LEFT + STARTED)
+        for user in (True, False):
+            kernel.has_user = user
+            outputs = await kernel.run("await stop_button()")
+            running = text(await kernel.run("print(not server.monitor.closed)"))
+            assert (any(PICTURE in output.data for output in outputs), running) == (
+                user,
+                f"{user}\n",
+            )
+        assert await kernel.left() == ""
