@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
+RIGHT_CLIENT = """
+import asyncio
+import random
+
+from websockets.asyncio.client import connect
+
+
+async def follow(url, receive):
+    last, failures = 0, 0
+    while True:
+        try:
+            async with connect(url, open_timeout=2) as websocket:
+                failures = 0
+                await websocket.send(str(last))
+                async for text in websocket:
+                    last = int(text)
+                    receive(last)
+        except Exception:
+            pass
+        failures = min(failures + 1, 4)
+        await asyncio.sleep(random.uniform(0.05, 0.1 * 2**failures))
+"""
+"""The solution, of which each wrong answer changes one thing."""
+
 WRONG = [
     {
         "as it was": """
@@ -86,5 +110,18 @@ await hub.publish("news", {"number": 0})
 late = [await anext(news)] * 5
 await until(lambda: back)
 """,
+    },
+    {
+        "begins from the start": RIGHT_CLIENT.replace("str(last)", '"0"'),
+        "hammers at a closed door": RIGHT_CLIENT.replace(
+            "random.uniform(0.05, 0.1 * 2**failures)", "0.01"
+        ),
+        "waits in step with others": RIGHT_CLIENT.replace(
+            "random.uniform(0.05, 0.1 * 2**failures)", "0.2 * 2**failures"
+        ),
+        "ends with the server's goodbye": RIGHT_CLIENT.replace(
+            "        except Exception", "            return\n        except Exception"
+        ),
+        "gives up after the first loss": RIGHT_CLIENT.replace("while True", "for _ in [1]"),
     },
 ]
