@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import sys
 
-from .kernel import COUNT_LEFT, Kernel, Run
+from .kernel import COUNT_LEFT, PATIENT, Kernel, Run
 from .notebooks import NOTEBOOKS, Notebook
 
 READING = 60.0
@@ -39,7 +39,7 @@ async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
     how.answers = dict(notebook.exercises())
     clock = asyncio.get_running_loop().time
     async with Kernel.start(notebook) as kernel:
-        await kernel.run(COUNT_LEFT)
+        await kernel.run(COUNT_LEFT + PATIENT)
         began = clock()
         problems: list[str] = []
         try:
