@@ -55,6 +55,10 @@ async def start(
     Raises:
         MonitorError: this is not a notebook. Use ``async with rtmon.serve(…)`` there.
     """
+    # Loaded before the server runs: loading it later would hold up the clients.
+    from .display import prepare
+
+    prepare()
     running = _registry()
     await stop(name)
     if not hasattr(target, "__aenter__"):

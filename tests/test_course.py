@@ -24,8 +24,8 @@ PATIENCE = 250
 
 SOLUTION = re.compile(r"<details><summary>Solution</summary>\s+```python\n(.*?)```", re.DOTALL)
 
-PICTURE = "application/vnd.holoviews_exec.v0+json"
-"""What Panel shows in a notebook is of this type."""
+PICTURE = "application/vnd.rtmon.view.v1+json"
+"""What shows a picture in a notebook is of this type."""
 
 WRONG = {
     "00_quickstart": (

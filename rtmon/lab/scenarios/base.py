@@ -136,23 +136,11 @@ class Scenario(Adjustable, Startable):
         """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
-    def picture(self) -> Any:
-        """Make sliders, buttons and charts, as a Panel object.
+    def _ipython_display_(self) -> None:
+        from ...display import show
+        from ..views.scenario import ScenarioPicture
 
-        Raises:
-            MissingExtra: Panel is not installed.
-        """
-        from ..views import require_panel
-
-        require_panel()
-        from ..views.charts import picture
-
-        return picture(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from ..views import bundle
-
-        return bundle(self, self.picture, include, exclude)
+        show(ScenarioPicture(self))
 
     @staticmethod
     def now() -> float:
