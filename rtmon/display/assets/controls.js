@@ -22,9 +22,9 @@ class Controls {
       return button
     }
     const input = this.#input(kind === "slider"
-      ? element("input", {type: "range", min: low, max: high, step, "data-control": name})
-      : element("select", {"data-control": name}, ...options.map((option) => element("option", {}, option))))
-    const value = element("output", {})
+      ? element("input", {type: "range", min: low, max: high, step, "aria-label": label, "data-control": name})
+      : element("select", {"aria-label": label, "data-control": name}, ...options.map((option) => element("option", {}, option))))
+    const value = element("b", {"aria-hidden": "true"})
     let moved = -Infinity
     const said = () => { value.textContent = kind === "slider" ? number(Number(input.value)) : "" }
     input.oninput = () => {

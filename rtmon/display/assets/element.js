@@ -58,7 +58,7 @@ class RtmonView extends HTMLElement {
     const tabs = element("div", {class: "tabs", role: "tablist", "aria-label": "What is shown"}, ...this.#tabs)
     this.#body = element("div", {class: "body"})
     for (const [key, pane] of Object.entries(this.#panes)) {
-      pane.setAttribute("role", "tabpanel")
+      if (this.#tabs.length > 1) pane.setAttribute("role", "tabpanel")
       pane.setAttribute("aria-label", labels[key])
       this.#body.append(pane)
     }
@@ -118,7 +118,7 @@ class RtmonView extends HTMLElement {
     this.#note.textContent = frame.note
     this.shadowRoot.querySelector(".view").classList.toggle("stale", Boolean(freshness.stale))
     for (const each of this.#tabs) each.hidden = frame.hidden.includes(each.dataset.tab)
-    this.#controls?.draw(frame.values, view.live)
+    this.#controls?.draw(frame.values, !freshness.stale)
     this.#drawCharts()
   }
 
