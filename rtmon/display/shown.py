@@ -34,7 +34,7 @@ PAGES = 8
 
 SILENCE = 45.0
 """Seconds after which nothing more is sent to a page that was not heard of. Pages in sight are
-heard of every ten seconds; one that comes back opens a new comm."""
+heard of every ten seconds; one that is heard of again gets everything."""
 
 TABLE_EVERY = 2
 """Updates between two looks at a table: numbers that change faster cannot be read."""
@@ -95,12 +95,14 @@ class _Page:
         heard: when a message came from it, seconds of the loop's clock.
         window: seconds that its charts show.
         table: key and query of the table that it shows, if any.
+        behind: True if it was not sent everything, because it was silent.
     """
 
     comm: Comm
     heard: float
     window: float
     table: tuple[str, Mapping[str, Any]] | None = None
+    behind: bool = False
 
     def send(self, **said: Any) -> None:
         self.comm.send(said)
@@ -146,7 +148,7 @@ class _Shown:
         frame = _text(self.picture.update())
         for page in list(self.pages.values()):
             if self.now() - page.heard > SILENCE:
-                self._drop(page)
+                page.behind = True
                 continue
             page.send(frame=frame)
             if page.table is not None and ticks % TABLE_EVERY == 0:
@@ -157,7 +159,7 @@ class _Shown:
         page = _Page(comm, self.now(), self.picture.layout.window)
         self.pages[comm.comm_id] = page
         if len(self.pages) > PAGES:
-            self._drop(min(self.pages.values(), key=lambda each: each.heard))
+            self._close(min(self.pages.values(), key=lambda each: each.heard))
         self._send_whole(page)
 
     def hear(self, comm_id: str, said: Mapping[str, Any]) -> None:
@@ -166,6 +168,9 @@ class _Shown:
         if page is None:
             return
         page.heard = self.now()
+        if page.behind:
+            page.behind = False
+            self._send_whole(page)
         kind = said.get("do")
         if kind == "act":
             self.acted = self.now()
@@ -187,12 +192,11 @@ class _Shown:
     def close(self) -> None:
         """Tell all pages that the picture is no longer kept up to date."""
         for page in list(self.pages.values()):
-            self.pages.pop(page.comm.comm_id)
-            page.comm.close({"gone": True})
+            self._close(page)
 
-    def _drop(self, page: _Page) -> None:
+    def _close(self, page: _Page) -> None:
         del self.pages[page.comm.comm_id]
-        page.comm.close({"silent": True})
+        page.comm.close({"gone": True})
 
     def _send_whole(self, page: _Page) -> None:
         page.send(frame=_text(self.picture.whole(page.window)))

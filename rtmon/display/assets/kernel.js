@@ -16,8 +16,9 @@ class Kernel {
 
   constructor(id) { this.id = id }
 
-  // Open a comm: `ready` is told when it can be used, again after each outage; `receive` gets what
-  // the kernel says, `closed` what it says last, `failed` why nothing comes.
+  // Open a comm: `ready` is called when it can be used, again after each outage; `receive` gets the
+  // kernel's messages, `closed` its last one; `failed` gets the reason why nothing comes, and true if
+  // that may change by itself.
   open(comm, listener) {
     this.#comms.set(comm, listener)
     if (this.#socket === null) this.#connect()
@@ -71,7 +72,7 @@ class Kernel {
   }
 
   #retry() {
-    this.#each((listener) => listener.failed("Jupyter cannot be reached; trying again."))
+    this.#each((listener) => listener.failed("Jupyter cannot be reached; trying again.", true))
     setTimeout(() => this.#connect(), 1000 * RETRY[Math.min(this.#failures, RETRY.length - 1)])
     this.#failures += 1
   }

@@ -23,9 +23,10 @@ class View {
   #id
   #kernel
   #comm = ""
-  #joined = false  // or never to be joined again
+  #joined = false
   #heard = -Infinity
   #why = ""
+  #trying = true
   #timer = null
   #forgotten = null
   #asked = 0
@@ -54,7 +55,7 @@ class View {
     const young = performance.now() - this.born < YOUNG && this.#why === ""
     if (young && this.#kernel !== null) return {kind: "connecting", pill: "Connecting", banner: "", stale: true}
     const why = this.#why || (this.#kernel === null ? "This page cannot reach its kernel." : "The kernel does not answer; it may be busy.")
-    return {kind: "disconnected", pill: "Not live", banner: `Not live since ${momentText(time)}. ${why}`, stale: true}
+    return {kind: this.#trying ? "disconnected" : "ended", pill: "Not live", banner: `Not live since ${momentText(time)}. ${why}`, stale: true}
   }
 
   add(drawn) {
@@ -112,12 +113,11 @@ class View {
     this.#kernel.open(this.#comm, {
       ready: () => this.#ask(),
       receive: (said) => this.#receive(said),
-      closed: ({gone, silent}) => {
+      closed: ({gone}) => {
         this.#kernel.forget(this.#comm)
-        if (silent) this.#joined = false
-        else this.#fail(gone ? REPLACED : RESTARTED)
+        this.#fail(gone ? REPLACED : RESTARTED)
       },
-      failed: (why) => this.#fail(why),
+      failed: (why, trying = false) => this.#fail(why, trying),
     })
   }
 
@@ -128,8 +128,9 @@ class View {
     if (this.query !== null) this.open(this.tab, this.query)
   }
 
-  #fail(why) {
+  #fail(why, trying = false) {
     this.#why = why
+    this.#trying = trying
     this.#heard = -Infinity
     this.#draw()
   }
@@ -137,6 +138,7 @@ class View {
   #receive({frame, table, file}) {
     this.#heard = performance.now()
     this.#why = ""
+    this.#trying = true
     if (frame !== undefined) this.#take(JSON.parse(frame))
     for (const each of this.elements) {
       if (table !== undefined) each.showTable(table)
