@@ -73,4 +73,49 @@ for name in ("ben", "cleo"):
     await friends["ada"].send("private_message", {"to": to, "text": "Psst!"})
 """,
     },
+    {
+        "leaves out the sender": """
+from websockets.asyncio.server import broadcast
+
+members = set()
+
+
+async def chat_server(websocket):
+    members.add(websocket)
+    try:
+        async for text in websocket:
+            broadcast(members - {websocket}, text)
+    finally:
+        members.discard(websocket)
+""",
+        "sends to connections that have ended": """
+members = set()
+
+
+async def chat_server(websocket):
+    members.add(websocket)
+    async for text in websocket:
+        for member in members:
+            await member.send(text)
+""",
+        "waits for each reader": """
+members = set()
+
+
+async def chat_server(websocket):
+    members.add(websocket)
+    try:
+        async for text in websocket:
+            for member in list(members):
+                await member.send(text)
+    finally:
+        members.discard(websocket)
+""",
+        "echoes": """
+async def chat_server(websocket):
+    async for text in websocket:
+        await websocket.send(text)
+""",
+        "nothing": "",
+    },
 ]

@@ -75,4 +75,60 @@ for client in (eve, dora, people["cleo"]):
 await eve.send("room_message", {"room": "kitchen", "text": "Tea?"})
 """,
     },
+    {
+        "notices only who says goodbye": """
+import json
+
+from websockets.asyncio.server import broadcast
+
+here = {}
+
+
+async def presence(websocket):
+    here[websocket] = await websocket.recv()
+    broadcast(here, json.dumps(sorted(set(here.values()))))
+    async for _ in websocket:
+        pass
+    del here[websocket]
+    broadcast(here, json.dumps(sorted(set(here.values()))))
+""",
+        "forgets a user with the first connection": """
+import json
+
+from websockets.asyncio.server import broadcast
+
+names, connections = set(), set()
+
+
+async def presence(websocket):
+    name = await websocket.recv()
+    names.add(name)
+    connections.add(websocket)
+    broadcast(connections, json.dumps(sorted(names)))
+    try:
+        await websocket.wait_closed()
+    finally:
+        names.discard(name)
+        connections.discard(websocket)
+        broadcast(connections, json.dumps(sorted(names)))
+""",
+        "tells only the newcomer": """
+import json
+
+here = {}
+
+
+async def presence(websocket):
+    here[websocket] = await websocket.recv()
+    await websocket.send(json.dumps(sorted(set(here.values()))))
+    await websocket.wait_closed()
+    del here[websocket]
+""",
+        "always the same list": """
+async def presence(websocket):
+    await websocket.send('["ada"]')
+    await websocket.wait_closed()
+""",
+        "nothing": "",
+    },
 ]

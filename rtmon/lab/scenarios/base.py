@@ -8,10 +8,11 @@ import contextlib
 import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from statistics import fmean
 from typing import Any, ClassVar
 
-from ...errors import OptionError
+from ...errors import MonitorError, OptionError
 from ...views.chart import Chart, Series
 from ..lifecycle import Startable
 from .knobs import Adjustable
@@ -136,23 +137,32 @@ class Scenario(Adjustable, Startable):
         """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
-    def picture(self) -> Any:
-        """Make sliders, buttons and charts, as a Panel object.
+    async def average(self, seconds: float) -> dict[str, float]:
+        """Measure from now on, and return the average of each number.
+
+        Args:
+            seconds: for which to measure.
+
+        Returns:
+            The keys of :attr:`rows` but ``time``; NaN for a number that was not known meanwhile.
 
         Raises:
-            MissingExtra: Panel is not installed.
+            MonitorError: the scenario is stopped, or is not running.
         """
-        from ..views import require_panel
+        begins = self.now() - self._began
+        ends = begins + seconds
+        while not self.rows or self.rows[-1]["time"] < max(ends, begins + self.period):
+            if not self._running:
+                raise MonitorError(f"{self!r} measures nothing: start it.")
+            await asyncio.sleep(self.period / 4)
+        rows = [row for row in self.rows if row["time"] - self.period >= begins] or [self.rows[-1]]
+        return {key: _mean(row[key] for row in rows) for key in rows[0] if key != "time"}
 
-        require_panel()
-        from ..views.charts import picture
+    def _ipython_display_(self) -> None:
+        from ...display import show
+        from ..views.scenario import ScenarioPicture
 
-        return picture(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from ..views import bundle
-
-        return bundle(self, self.picture, include, exclude)
+        show(ScenarioPicture(self))
 
     @staticmethod
     def now() -> float:
@@ -205,3 +215,8 @@ class Scenario(Adjustable, Startable):
                     row[title] = float(number())
             self.rows.append(row)
             last = now
+
+
+def _mean(numbers: Iterable[float]) -> float:
+    known = [number for number in numbers if not math.isnan(number)]
+    return fmean(known) if known else math.nan

@@ -89,6 +89,11 @@ class ReconnectStorm(Scenario):
         self._opening: asyncio.TimerHandle | None = None
 
     @property
+    def online(self) -> int:
+        """Return how many clients are connected now."""
+        return len(self._online)
+
+    @property
     def recovery(self) -> Recovery:
         """Return how the clients have come back since the last cut."""
         cut, back = len(self._cut_off), self.back
@@ -180,7 +185,7 @@ class ReconnectStorm(Scenario):
     def _measure(self, elapsed: float) -> dict[str, float]:
         rate, _ = self._rates.take(elapsed)
         return {
-            "online": len(self._online),
+            "online": self.online,
             "attempts": rate("attempts"),
             "refused": rate("refused"),
         }
