@@ -55,7 +55,6 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 
 LATE = {
     # A Monitor shows itself in a notebook.
-    ("rtmon.monitor.monitor", "rtmon.feeds.local"),
     # open_feed() opens whatever is to be watched, a recording too.
     ("rtmon.feeds", "rtmon.recording.feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),

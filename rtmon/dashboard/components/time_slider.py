@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import param
 
-from ..theme import asset
+from ...views.browser import asset
 from .component import Component
 
 __all__ = ["TimeSlider"]
