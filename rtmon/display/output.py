@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from ..core.si import PREFIXES
 from ..views import browser, palette
 from ..views.chart import DASHES, Chart
+from ..views.numbers import UNKNOWN
 from ..views.svg import Drawing, svg
 from .picture import Columns, Picture
 
@@ -67,7 +69,9 @@ def _script() -> tuple[str, str]:
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     view = own.joinpath("view.css").read_text("utf-8")
     sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{view}"
-    parts = [f"const SHEETS = {json.dumps(sheets)}", browser.asset("common.js")]
+    constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
+    parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
+    parts.append(browser.asset("common.js"))
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
     parts += [own.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
     body = "\n".join(parts).replace("</", "<\\/")
