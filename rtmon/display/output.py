@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from ..core.si import PREFIXES
 from ..views import browser, palette
-from ..views.chart import Chart
+from ..views.chart import DASHES, Chart
+from ..views.numbers import UNKNOWN
 from ..views.svg import Drawing, svg
 from .picture import Columns, Picture
 
@@ -67,7 +69,9 @@ def _script() -> tuple[str, str]:
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     view = own.joinpath("view.css").read_text("utf-8")
     sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{view}"
-    parts = [f"const SHEETS = {json.dumps(sheets)}", browser.asset("common.js")]
+    constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
+    parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
+    parts.append(browser.asset("common.js"))
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
     parts += [own.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
     body = "\n".join(parts).replace("</", "<\\/")
@@ -84,17 +88,15 @@ def _renderer(name: str, file: str) -> str:
 def _figure(chart: Chart[Any], columns: Columns) -> str:
     """Draw a chart for a page without scripts, as an image: that is shown as it is everywhere."""
     names = []
-    for series in chart.series:
+    for at, series in enumerate(chart.series):
         values = columns[series.key]
         latest = chart.text(values[-1] if values else None)
-        names.append(
-            f'<span style="color: {series.color}">{escape(series.label)}</span> {escape(latest)}'
-        )
+        line = f" ({DASHES[at % len(DASHES)][0]})" if len(chart.series) > 1 else ""
+        names.append(f"{escape(series.label)}{line} {escape(latest)}")
     drawn = svg(Drawing(chart, [time or 0.0 for time in columns["time"]], columns))
-    colors = palette.LIGHT
     style = (
-        f"svg {{ background: {colors['card']}; font: 12px {browser.FONT} }} "
-        f"text {{ fill: {colors['soft']} }} .grid {{ stroke: {colors['line']} }}"
+        f"svg {{ font: 13px {browser.FONT} }} text {{ fill: {palette.EITHER} }} "
+        f".grid {{ stroke: {palette.EITHER}; stroke-opacity: 0.3 }}"
     )
     drawn = drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     drawn = drawn.replace(">", f"><style>{style}</style>", 1)
@@ -102,5 +104,5 @@ def _figure(chart: Chart[Any], columns: Columns) -> str:
     title = escape(chart.title)
     return (
         f"<figure><figcaption>{title}: {', '.join(names)}</figcaption>"
-        f'<img alt="{title}, as a chart over time" width="520" src="{source}"></figure>'
+        f'<img alt="{title}, as a chart over time" width="400" src="{source}"></figure>'
     )

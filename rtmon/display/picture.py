@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..views.chart import Chart, Form
+from ..views.chart import DASHES, Chart, Form
 
 __all__ = [
     "Button",
@@ -38,6 +38,7 @@ class SeriesLayout(Struct, frozen=True, kw_only=True):
     label: str
     color: str
     width: float
+    dash: str
 
 
 class ChartLayout(Struct, frozen=True, kw_only=True):
@@ -240,8 +241,14 @@ def chart_layouts(charts: Iterable[Chart[Any]]) -> list[ChartLayout]:
             whole=chart.whole,
             prefixed=chart.prefixed,
             series=[
-                SeriesLayout(key=each.key, label=each.label, color=each.color, width=each.width)
-                for each in chart.series
+                SeriesLayout(
+                    key=each.key,
+                    label=each.label,
+                    color=each.color,
+                    width=each.width,
+                    dash=DASHES[at % len(DASHES)][1],
+                )
+                for at, each in enumerate(chart.series)
             ],
         )
         for chart in charts

@@ -8,10 +8,14 @@ from typing import Generic, Literal, TypeVar
 
 from .numbers import scaled, three
 
-__all__ = ["Chart", "Form", "Series"]
+__all__ = ["DASHES", "Chart", "Form", "Series"]
 
 S = TypeVar("S")
 """What the values of a chart are computed from, such as a span of Samples."""
+
+DASHES = (("solid", ""), ("dashed", "7 3"), ("dotted", "2 3"))
+"""How the series of a chart are drawn, in their order, so that they differ without their colours:
+in words, and as SVG's ``stroke-dasharray``."""
 
 Form = Literal["line", "area", "step"]
 """Lines, lines with the ground below filled, or steps that hold before each point."""

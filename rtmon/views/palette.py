@@ -15,6 +15,7 @@ __all__ = [
     "BLUE",
     "CLOSE_CODES",
     "DARK",
+    "EITHER",
     "GREEN",
     "GREY",
     "HUES",
@@ -33,6 +34,8 @@ GREEN = "#0f9f6e"
 AMBER = "#c88200"
 RED = "#ef4444"
 GREY = "#94a3b8"
+EITHER = "#787d86"
+"""Text where it is not known whether the ground is light or dark: 4:1 against either."""
 
 HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, RED)
 """The colours of series that have to stand out; grey is for what lies behind them."""

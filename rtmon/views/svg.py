@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, TypeGuard, TypeVar
 
-from .chart import Chart, Form, Series
+from .chart import DASHES, Chart, Form, Series
 from .numbers import short
 
 __all__ = ["Drawing", "svg"]
@@ -88,8 +88,8 @@ def svg(drawing: Drawing) -> str:
             f'<text x="{across}" y="{_HEIGHT - 6}" text-anchor="middle">{_time(at, step)}</text>'
         )
         at += step
-    for series, points in lines:
-        parts += _paths(chart.form, series, points, place)
+    for at, (series, points) in enumerate(lines):
+        parts += _paths(chart.form, series, points, place, dash=DASHES[at % len(DASHES)][1])
     label = escape(f"{chart.title}, as a chart over time", quote=True)
     if not known:
         middle = f'x="{_WIDTH // 2}" y="{_HEIGHT // 2}" text-anchor="middle"'
@@ -109,6 +109,8 @@ def _paths(
     series: Series[Any],
     points: Sequence[tuple[float, float | None]],
     place: Callable[[float, float], str],
+    *,
+    dash: str,
 ) -> list[str]:
     color = escape(series.color, quote=True)
     lines: list[str] = []
@@ -124,6 +126,7 @@ def _paths(
             grounds.append(f"M{place(run[0][0], 0)}L{line}L{place(run[-1][0], 0)}Z")
     drawn = (
         f'<path d="{" ".join(lines)}" fill="none" stroke="{color}" stroke-width="{series.width:g}"'
+        f' stroke-dasharray="{dash}"'
         ' stroke-linejoin="round" stroke-linecap="round"/>'
     )
     if not grounds:

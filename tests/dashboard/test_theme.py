@@ -9,7 +9,7 @@ import pytest
 import rtmon
 from rtmon.dashboard.theme import tokens
 from rtmon.views.charts import CHARTS
-from rtmon.views.palette import BAR, CLOSE_CODES, DARK, HUES, LIGHT, NOTEBOOK, css
+from rtmon.views.palette import BAR, CLOSE_CODES, DARK, EITHER, HUES, LIGHT, NOTEBOOK, css
 
 PACKAGE = Path(rtmon.__file__).parent
 
@@ -42,6 +42,12 @@ def test_series_are_visible_on_cards(theme: Mapping[str, str]) -> None:
     """The hues of the charts stand out from their cards by 3:1 (WCAG AA, 1.4.11)."""
     for hue in HUES:
         assert contrast(hue, theme["card"]) >= 3.0, hue
+
+
+def test_either_is_readable_on_both_grounds() -> None:
+    """The text of saved images stands out from light and dark cards by 4:1."""
+    for theme in (LIGHT, DARK):
+        assert contrast(EITHER, theme["card"]) >= 4.0
 
 
 def test_charts_use_hues_of_the_palette() -> None:

@@ -1,6 +1,5 @@
 // A chart over time as SVG: its colours come from style sheets, so a change of theme reaches it.
 const LEFT = 46, RIGHT = 10, TOP = 6, BOTTOM = 20
-const DASHES = ["", "7 3", "2 3"]  // lines can be told apart without their colours
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
 const SPAN = 30  // seconds that a chart shows at least
 
@@ -20,7 +19,7 @@ class Chart {
     this.#values = layout.series.map(() => element("b", {}))
     const legend = layout.series.map((series, at) => {
       const line = element("span", {class: "line"})
-      line.innerHTML = `<svg width="16" height="8" aria-hidden="true"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${DASHES[at % DASHES.length]}"/></svg>`
+      line.innerHTML = `<svg width="16" height="8" aria-hidden="true"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
       return element("span", {}, line, layout.series.length > 1 ? series.label : "", this.#values[at])
     })
     const title = element("h2", {}, layout.title)
@@ -68,7 +67,7 @@ class Chart {
 
   // A line with a gap where nothing is known, and the ground below it.
   #line(values, place, {time, first, x, y}) {
-    const {color, width} = this.#layout.series[place]
+    const {color, width, dash} = this.#layout.series[place]
     const {form} = this.#layout
     let line = "", ground = "", run = null
     const finish = (at) => { if (run !== null && form === "area") ground += `${run}L${x(time[at]).toFixed(1)} ${y(0)}Z` }
@@ -87,7 +86,6 @@ class Chart {
       }
     }
     finish(time.length - 1)
-    const dash = DASHES[place % DASHES.length]
     return [
       ground && `<path d="${ground}" fill="${color}" fill-opacity="0.16"/>`,
       `<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}" stroke-linejoin="round" stroke-linecap="round"/>`,

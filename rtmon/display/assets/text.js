@@ -1,7 +1,4 @@
-// Numbers and times as rtmon/views/numbers.py writes them.
-const UNKNOWN = "–"
-const PREFIXES = ["", "k", "M", "G", "T", "P"]
-
+// Numbers and times as rtmon/views/numbers.py writes them; PREFIXES and UNKNOWN come from there.
 function scaled(value) {
   let step = 0
   while (Math.abs(value) >= 1000 && step < PREFIXES.length - 1) { value /= 1000; step += 1 }
