@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .core.backoff import Backoff
     from .core.batching import Batch
     from .core.clock import Clock
-    from .dashboard import Dashboard
+    from .display import Dashboard
     from .errors import RtmonError
     from .exporting import export
     from .feeds import Feed, open_feed
@@ -66,7 +66,7 @@ _HOMES = {
     "CSVSink": "sinks.csv",
     "Client": "client",
     "Clock": "core.clock",
-    "Dashboard": "dashboard",
+    "Dashboard": "display",
     "Feed": "feeds",
     "Hub": "hub",
     "Monitor": "monitor",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import importlib.util
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
@@ -63,6 +60,10 @@ async def start(
     Raises:
         MonitorError: this is not a notebook. Use ``async with rtmon.serve(…)`` there.
     """
+    # Loaded before the server runs: loading it later would hold up the clients.
+    from .display import prepare
+
+    prepare()
     running = _registry()
     await stop(name)
     if hasattr(target, "__enter__") and not hasattr(target, "__aenter__"):
@@ -105,55 +106,14 @@ async def stop_button() -> None:
     Raises:
         MonitorError: this is not a notebook.
     """
-    _registry()
+    running = _registry()
     if not _user_is_there():
         await stop()
-    elif importlib.util.find_spec("panel") is None:
-        print("Still running. To end everything: await rtmon.notebook.stop()")  # noqa: T201
-    else:
-        from IPython.display import display
+        return
+    from .display import show
+    from .display.stop_button import StopButton
 
-        show: Any = display  # which has no types
-        show(_StopButton())
-
-
-class _StopButton:
-    """A button that closes everything that was started."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping: asyncio.Task[None] | None = None
-
-    def __repr__(self) -> str:
-        return "Still running. To end everything: await rtmon.notebook.stop()"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        import panel as pn
-
-        if not pn.extension._loaded:  # noqa: SLF001 - the only place where Panel says so
-            pn.extension(inline=True)
-        widgets: Any = pn.widgets  # which has no types
-        self._button = widgets.Button(label="End everything", color="danger")
-        # The click may arrive on another thread: JupyterLab gives it a subshell of the kernel.
-        self._button.on_click(lambda _: self._loop.call_soon_threadsafe(self._clicked))
-        data, metadata = self._button._repr_mimebundle_(include, exclude)
-        return {**data, "text/plain": repr(self)}, metadata
-
-    def _clicked(self) -> None:
-        if self._stopping is None:
-            # Without the cell's context, or what is logged meanwhile appears under that cell.
-            self._stopping = self._loop.create_task(
-                self._stop(), name="rtmon-stop-button", context=contextvars.Context()
-            )
-
-    async def _stop(self) -> None:
-        import panel as pn
-
-        self._button.param.update(disabled=True, label="Ending …")
-        pn.io.push_notebook(self._button)
-        await stop()
-        self._button.label = "Everything has ended"
-        pn.io.push_notebook(self._button)
+    show(StopButton(stop, lambda: bool(running)))
 
 
 def _shell() -> Any:

@@ -35,8 +35,8 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 
-PICTURE = "application/vnd.holoviews_exec.v0+json"
-"""What Panel shows in a notebook is of this type."""
+PICTURE = "application/vnd.rtmon.view.v1+json"
+"""What shows a picture in a notebook is of this type."""
 
 SMALL = 20
 """Pixels of height below which a cell has only loaded something, and shows nothing."""

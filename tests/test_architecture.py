@@ -37,6 +37,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "feeds": _MONITORED,
     "views": _READ,
     "dashboard": _VIEWED,
+    "display": _VIEWED,
     "terminal": _VIEWED,
     "reporting": _VIEWED,
     "exporting": _MONITORED | {"feeds", "sinks"},
@@ -44,17 +45,16 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "client": _MEASURED | {"protocol"},
     "servers": _SERVED,
     "asgi": _SERVED,
-    "lab": _VIEWED | {"client"},
-    "testing": _VIEWED | {"client", "lab"},
-    "notebook": _SERVED,
-    "course": _VIEWED | {"client", "lab", "testing"},
+    "lab": _VIEWED | {"client", "display"},
+    "testing": _VIEWED | {"client", "display", "lab"},
+    "notebook": _SERVED | {"display", "views"},
+    "course": _VIEWED | {"client", "display", "lab", "testing"},
 }
 """Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 
 LATE = {
     # A Monitor shows itself in a notebook.
-    ("rtmon.monitor.monitor", "rtmon.dashboard"),
-    ("rtmon.monitor.monitor", "rtmon.feeds.local"),
+    ("rtmon.monitor.monitor", "rtmon.display"),
     # A client counts itself.
     ("rtmon.client.reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares frames, from its first connection on.
@@ -106,9 +106,6 @@ NEEDS_EXTRA = (
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
-    "rtmon.lab.views.charts",
-    "rtmon.lab.views.controls",
-    "rtmon.lab.views.picture",
     "rtmon.servers.asgi",
     "rtmon.servers.guarded_uvicorn",
     "rtmon.servers.uvicorn_http",
@@ -322,7 +319,7 @@ def test_dashboard_never_sees_a_socket() -> None:
     wrong = [
         one
         for one in imports(sources())
-        if room(one.module) in {"views", "dashboard", "terminal", "reporting"}
+        if room(one.module) in {"views", "dashboard", "display", "terminal", "reporting"}
         and one.target.split(".")[0] in {"socket", "websockets"}
     ]
     assert not wrong
@@ -365,10 +362,10 @@ def test_importing_is_light(code: str) -> None:
 
 
 def test_hub_loads_no_server() -> None:
-    """``import rtmon.hub`` loads no module of servers, probes, monitor, feeds or dashboard."""
+    """``import rtmon.hub`` loads no module of servers, probes, monitor, feeds or views."""
     rooms = {room(name) for name in loaded_by("import rtmon.hub")}
     assert "hub" in rooms
-    assert not rooms & {"servers", "probes", "monitor", "feeds", "dashboard"}
+    assert not rooms & {"servers", "probes", "monitor", "feeds", "views", "dashboard", "display"}
 
 
 @pytest.mark.parametrize("name", sorted(set(paths()) - {"rtmon.__main__"}))

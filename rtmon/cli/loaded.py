@@ -15,11 +15,11 @@ from ..lab.script import rate_at
 from ..metrics.histogram import Histogram
 from ..reporting.page import Note, Part, Section, Table, Tiles, page
 from ..reporting.sections import measured
-from ..reporting.svg import Drawing
 from ..sinks.csv import write_csv as write_table
 from ..views.chart import Chart, Series
 from ..views.numbers import UNKNOWN, delay
 from ..views.palette import AMBER, BLUE, GREEN, GREY, ORANGE, RED, VIOLET
+from ..views.svg import Drawing
 from .watching import Server
 
 __all__ = ["table", "write_csv", "write_page"]

@@ -1,4 +1,4 @@
-"""Views of a feed in a browser tab and in a notebook cell; needs the extra ``dashboard``."""
+"""The page of a feed in a browser tab; needs the extra ``dashboard``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,4 @@ try:
 except ImportError:
     raise MissingExtra("The dashboard", "panel", "dashboard") from None
 
-from .notebook import Dashboard, notebook_view
-
-__all__ = ["Dashboard", "notebook_view"]
+__all__: list[str] = []

@@ -47,7 +47,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         # was lost gets a new one without that, and would look for styles on the internet.
         pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     template: Any = pn.Template(asset("page.html"))
-    template.add_variable("tokens", tokens(notebook=False))
+    template.add_variable("tokens", tokens())
     for name in ("bar", "brand"):
         template.add_variable(name, quote(BAR[name]))
     try:
@@ -55,7 +55,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
         failure = f'<p role="alert">{escape(str(exc))}</p>'
-        template.add_panel("view", html("failure.css", failure))
+        template.add_panel("view", html(asset("failure.css"), failure))
         return template.servable(title="rtmon")
     view = Overview(feed)
     template.add_panel("view", view.root)

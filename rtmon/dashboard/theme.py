@@ -7,11 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 from ..views import palette
+from ..views.browser import FONT
 
-__all__ = ["FONT", "asset", "style_figure", "tokens"]
-
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-"""Fonts that come with the machine: the dashboard asks no other host for anything."""
+__all__ = ["asset", "style_figure", "tokens"]
 
 _AXES = "--bk-major-label-text-color: var(--rt-soft); --bk-grid-line-color: var(--rt-line);"
 
@@ -22,15 +20,9 @@ def asset(name: str) -> str:
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def tokens(*, notebook: bool) -> str:
-    """Write the style sheet that defines the colours as CSS custom properties.
-
-    Args:
-        notebook: take light and dark from the notebook rather than from the page.
-    """
+def tokens() -> str:
+    """Write the style sheet that defines the colours as CSS custom properties."""
     common = f"{palette.css(palette.BAR)} {palette.css(palette.CLOSE_CODES)} {_AXES}"
-    if notebook:
-        return f":host {{ {palette.css(palette.NOTEBOOK)} {common} }}"
     return (
         f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
         f':root[data-theme="dark"] {{ color-scheme: dark; {palette.css(palette.DARK)} }}\n'

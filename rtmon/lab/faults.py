@@ -205,20 +205,11 @@ class FaultProxy(Faults, Startable):
         self.refusing = False
         self.set(**dataclasses.asdict(Conditions()))
 
-    def controls(self) -> Any:
-        """Make sliders and buttons for a notebook, as a Panel object.
+    def _ipython_display_(self) -> None:
+        from ..display import show
+        from .views.proxy import ProxyPicture
 
-        Raises:
-            MissingExtra: Panel is not installed.
-        """
-        from .views.controls import controls
-
-        return controls(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from .views import bundle
-
-        return bundle(self, self.controls, include, exclude)
+        show(ProxyPicture(self))
 
     def _accept(self, client: Side) -> None:
         if not self._listening:  # it was on its way in when the proxy stopped

@@ -289,14 +289,10 @@ class Monitor:
         """Return the Events as a DataFrame, oldest first."""
         return frame("events", self.collector.history.events())
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        try:
-            from ..dashboard import notebook_view
-        except ImportError:  # without the extra a Monitor is still an object with a repr
-            return {"text/plain": repr(self)}
-        from ..feeds.local import LocalFeed
+    def _ipython_display_(self) -> None:
+        from ..display import Dashboard
 
-        return notebook_view(LocalFeed(self))._repr_mimebundle_(include, exclude)
+        Dashboard(self)._ipython_display_()
 
 
 def _check(interval: Any, closed_kept: Any, redact: Any) -> None:

@@ -12,8 +12,8 @@ from ..protocol.close import CODES
 from ..views.charts import CHARTS
 from ..views.numbers import delay, short
 from ..views.span import Span
+from ..views.svg import Drawing
 from .page import Note, Part, Table, Tiles
-from .svg import Drawing
 
 __all__ = ["measured"]
 

@@ -81,7 +81,7 @@ class FreshnessTracker:
         status, latest, now = feed.status, feed.latest(), feed.now()
         why = f" ({status.detail})" if status.detail else ""
         if status.state == "closed":
-            last = f"; these are the last numbers, of {clock(latest.time)} UTC" if latest else ""
+            last = f"; not live since {clock(latest.time)} UTC" if latest else ""
             return "ended", f"Ended: {status.source} measures no more{why}{last}."
         if status.state == "disconnected" or (status.state == "connecting" and latest):
             if self._lost is None:

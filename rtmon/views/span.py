@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..metrics.histogram import Histogram
 from ..metrics.records import Sample
 
-__all__ = ["Span", "latest"]
+__all__ = ["WINDOWS", "Span", "latest"]
+
+WINDOWS: Mapping[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1 h"}
+"""Seconds that the charts of a view can show, and their labels."""
 
 
 class Span:

@@ -16,8 +16,8 @@ from .notebooks import Notebook
 PATIENCE = 250
 """Seconds that a cell may take, on a machine that others use too."""
 
-PICTURE = "application/vnd.holoviews_exec.v0+json"
-"""MIME type of what Panel shows in a notebook."""
+PICTURE = "application/vnd.rtmon.view.v1+json"
+"""MIME type of a picture in a notebook."""
 
 COUNT_LEFT = """
 import asyncio

@@ -9,7 +9,7 @@ import pytest
 import rtmon
 from rtmon.dashboard.theme import tokens
 from rtmon.views.charts import CHARTS
-from rtmon.views.palette import DARK, HUES, LIGHT
+from rtmon.views.palette import BAR, CLOSE_CODES, DARK, HUES, LIGHT, NOTEBOOK, css
 
 PACKAGE = Path(rtmon.__file__).parent
 
@@ -54,7 +54,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b|%23[0-9a-fA-F]{6}\b|\brgba?\(|\bhsla?\(
 
 def test_colors_are_written_in_the_palette_only() -> None:
     """No style sheet, script or module of a view has a colour of its own."""
-    rooms = ("views", "dashboard", "reporting", "terminal", "lab", "cli")
+    rooms = ("views", "dashboard", "display", "reporting", "terminal", "lab", "cli")
     files = [path for room in rooms for path in (PACKAGE / room).rglob("*.*")]
     texts = {
         path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8")
@@ -64,10 +64,14 @@ def test_colors_are_written_in_the_palette_only() -> None:
     assert [name for name, text in texts.items() if COLOR.search(text)] == ["views/palette.py"]
 
 
-@pytest.mark.parametrize("notebook", [False, True])
-def test_every_custom_property_has_a_value(notebook: bool) -> None:  # noqa: FBT001
+def test_every_custom_property_has_a_value() -> None:
     """Each colour that a style sheet names is defined, on the page and in a notebook."""
-    sheets = "".join(path.read_text("utf-8") for path in (PACKAGE / "dashboard").rglob("*.css"))
-    used = set(re.findall(r"var\((--rt-[\w-]+)\)", sheets + tokens(notebook=notebook)))
-    defined = set(re.findall(r"(--rt-[\w-]+):", tokens(notebook=notebook)))
-    assert used - defined == {"--rt-font"}
+    sheets = {
+        room: "".join(path.read_text("utf-8") for path in (PACKAGE / room).rglob("*.css"))
+        for room in ("views", "dashboard", "display")
+    }
+    notebook = "".join(map(css, (NOTEBOOK, BAR, CLOSE_CODES)))
+    for own, colors in (("dashboard", tokens()), ("display", notebook)):
+        used = re.findall(r"var\((--rt-[\w-]+)\)", sheets["views"] + sheets[own] + colors)
+        defined = set(re.findall(r"(--rt-[\w-]+):", colors))
+        assert set(used) - defined == {"--rt-font"}, own

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +20,8 @@ from rtmon.lab.scenarios import (
     SlowReader,
 )
 from rtmon.lab.scenarios.crowd import UNREACHABLE
+from rtmon.lab.views.proxy import ProxyPicture
+from rtmon.lab.views.scenario import ScenarioPicture
 from rtmon.testing import FaultProxy, until
 
 QUICK = 0.1
@@ -249,55 +250,61 @@ async def test_picture_and_knobs_follow_each_other(server: rtmon.Server) -> None
     slider.
     """
     for kind in ALL:
-        async with kind(server) as scenario:
-            root = scenario.picture()
+        async with kind(server, period=QUICK) as scenario:
+            picture = ScenarioPicture(scenario)
             name, knob = next(iter(kind.knobs().items()))
-            [slider] = [each for each in root[0] if each.label == knob.label]
-            slider.value = knob.high
+            assert name in [control.name for control in picture.layout.controls]
+            picture.act(name, knob.high)
             assert getattr(scenario, name) == knob.high
             setattr(scenario, name, knob.low)
-            await until(lambda s=slider, k=knob: s.value == k.low)
-        async with asyncio.timeout(60):
-            await root.updating
-    async with ChatRoom(server) as chat:
-        bundle, _ = chat._repr_mimebundle_()
-        assert "text/html" in bundle
-        assert bundle["text/plain"] == repr(chat)
+            assert picture.update().values[name] == knob.low
+            await until(lambda s=scenario: len(s.rows) > 2)
+            picture.update()
+            drawn = picture.whole(60).columns
+            assert {series.key for chart in kind.charts for series in chart.series} < set(drawn)
+            assert len(drawn["time"]) == len(scenario.rows)
+            assert not picture.ended
+        assert picture.ended
+        assert "not live since" in picture.update().status.banner
 
 
-async def test_click_on_another_thread_acts_on_the_loop(server: rtmon.Server) -> None:
-    """A message that arrives on another thread, as in JupyterLab, is handled on the loop."""
-    there = threading.get_ident()
-    threads: list[int] = []
+async def test_picture_draws_again_when_its_scenario_starts_again(server: rtmon.Server) -> None:
+    """A picture forgets the points of the run before."""
+    chat = ChatRoom(server, period=QUICK)
+    picture = ScenarioPicture(chat)
+    for _ in range(2):
+        async with chat:
+            await until(lambda: len(chat.rows) > 2)
+            assert picture.update().anew
+            await until(lambda: len(chat.rows) > 4)
+            assert not picture.update().anew
 
-    class Storm(ReconnectStorm):
-        def moved(self, knob: str) -> None:
-            threads.append(threading.get_ident())
 
-    async with Storm(server, clients=2, base=0.1, away=0) as storm:
-        root = storm.picture()
-        slider, button = root[0][0], root[0][-1]
-        await asyncio.to_thread(setattr, slider, "value", 3)
-        await until(lambda: storm.away == 3)
-        await asyncio.to_thread(setattr, button, "clicks", 1)
+async def test_button_calls_its_method(server: rtmon.Server) -> None:
+    """A button of a picture calls the scenario's method; nothing else can be called by its name."""
+    async with ReconnectStorm(server, clients=2, base=0.1, away=0) as storm:
+        picture = ScenarioPicture(storm)
+        picture.act("stop", None)
+        assert not storm.stopped.is_set()
+        picture.act("cut", None)
         await until(lambda: storm.recovery.cut == 2)
-    assert set(threads) == {there}
 
 
 async def test_proxy_controls_follow_the_proxy() -> None:
     """A proxy's sliders and buttons change it, and follow changes made in code."""
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
-        root = proxy.controls()
-        by_name = {each.label: each for row in root[:3] for each in row}
-        by_name["latency, ms each way"].value = 200
+        picture = ProxyPicture(proxy)
+        picture.act("latency", 200)
         assert proxy.latency == 0.2
         proxy.set("down", frozen=True)
         proxy.latency = 0.1234
-        await until(lambda: by_name["Freeze downwards"].value)
+        values = picture.update().values
+        assert (values["freeze_down"], values["freeze_up"], values["latency"]) == (True, False, 123)
         assert proxy.latency == 0.1234, "a slider that follows does not round"
-        by_name["bandwidth, each way"].value = "10 kB/s"
+        picture.act("bandwidth", "10 kB/s")
         assert proxy.bandwidth == 10_000
-        by_name["All well"].clicks += 1
+        picture.act("refusing", True)
+        assert proxy.refusing
+        picture.act("calm", None)
         assert (proxy.latency, proxy.bandwidth, proxy.frozen) == (0, None, False)
-    async with asyncio.timeout(60):
-        await root.updating
+    assert picture.ended

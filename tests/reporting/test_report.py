@@ -12,10 +12,10 @@ from websockets.asyncio.client import connect
 import rtmon
 from rtmon.errors import FeedError, OptionError
 from rtmon.reporting.page import Note, Section, Table, Tiles, page
-from rtmon.reporting.svg import Drawing, svg
 from rtmon.testing import until
 from rtmon.views.chart import Chart, Form, Series
 from rtmon.views.charts import CHARTS
+from rtmon.views.svg import Drawing, svg
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
 

@@ -6,13 +6,11 @@ from typing import ClassVar
 
 import param
 
-from ..theme import asset
+from ...views.browser import asset
+from ...views.span import WINDOWS
 from .component import Component
 
-__all__ = ["WINDOWS", "Bar"]
-
-WINDOWS: dict[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1 h"}
-"""Seconds that the charts can show, and their labels."""
+__all__ = ["Bar"]
 
 
 class Bar(Component):
@@ -23,7 +21,9 @@ class Bar(Component):
     paused = param.Boolean(default=False)
     window = param.Integer(default=300)
     windows = param.List(default=[list(item) for item in WINDOWS.items()])
-    themed = param.Boolean(default=False)
+    csv = param.Boolean(default=True)
+    pausable = param.Boolean(default=True)
+    themed = param.Boolean(default=True)
 
     _esm: ClassVar[str] = asset("common.js") + asset("bar.js")
     _stylesheets: ClassVar[list[str]] = [asset("bar.css")]

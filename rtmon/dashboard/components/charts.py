@@ -20,12 +20,13 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from ...core.si import PREFIXES
+from ...views.browser import asset
 from ...views.chart import Chart, Series
 from ...views.charts import CHARTS
 from ...views.numbers import UNKNOWN
 from ...views.points import COLUMNS, Point, columns
 from ...views.span import Span
-from ..theme import asset, style_figure
+from ..theme import style_figure
 from .component import html
 
 __all__ = ["Charts"]
@@ -51,12 +52,9 @@ class Charts:
 
     Args:
         now: Unix seconds, for a range of time before there are numbers.
-        notebook: send the whole data each time. Points streamed to a notebook before its page
-            is ready arrive out of order.
     """
 
-    def __init__(self, *, notebook: bool, now: float) -> None:
-        self._notebook = notebook
+    def __init__(self, *, now: float) -> None:
         self.source = ColumnDataSource(data={name: [] for name in COLUMNS})
         self._range = Range1d(start=(now - YOUNG) * 1e3, end=now * 1e3)
         self.cards = {chart.key: self._card(chart) for chart in CHARTS}
@@ -80,7 +78,7 @@ class Charts:
         visible = [point for point in points if point.time >= start]
         if points:
             self._range.update(start=start, end=end)
-        if anew or (self._notebook and fresh):
+        if anew:
             self.source.data = columns(visible)
         elif fresh:
             self.source.stream(columns(fresh), rollover=len(visible))
@@ -96,7 +94,7 @@ class Charts:
         head = f'<div class="head"><h2>{chart.title}{unit}</h2><div>{legend}</div></div>'
         pane: Any = pn.pane.Bokeh
         return pn.Column(
-            html("card.css", head),
+            html(asset("card.css"), head),
             pane(plot, sizing_mode="stretch_width", height=HEIGHT, margin=0),
             css_classes=["card"],
             stylesheets=[asset("card.css")],

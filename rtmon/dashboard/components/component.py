@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 import param
 from panel.custom import JSComponent
 
-from ..theme import asset
-
 __all__ = ["Component", "Html", "html"]
 
 Download = Callable[[], tuple[str, str]]
@@ -17,17 +15,15 @@ Download = Callable[[], tuple[str, str]]
 
 
 class Component(JSComponent):
-    """A component whose browser side sends messages: "download" and "still on a page".
+    """A component whose browser side asks for a file to download.
 
     Attributes:
         download: makes the file when the user presses the CSV button.
-        alive: called every few seconds while the component is on a page.
     """
 
     __abstract = True
 
     download: Download | None = None
-    alive: Callable[[], None] | None = None
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)  # type: ignore[no-untyped-call]
@@ -36,8 +32,6 @@ class Component(JSComponent):
         if data == "csv" and self.download is not None:
             name, text = self.download()
             self._send_msg({"name": name, "text": text})
-        elif data == "alive" and self.alive is not None:
-            self.alive()
 
 
 class Html(Component):
@@ -59,5 +53,5 @@ export function render({model, el}) {
 
 
 def html(sheet: str, text: str = "") -> Html:
-    """Make a piece of HTML with a style sheet of this package."""
-    return Html(html=text, stylesheets=[asset(sheet)], sizing_mode="stretch_width", margin=0)
+    """Make a piece of HTML with its style sheet."""
+    return Html(html=text, stylesheets=[sheet], sizing_mode="stretch_width", margin=0)

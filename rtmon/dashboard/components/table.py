@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import param
 
-from ...views.rows import Columns
-from ..theme import asset
+from ...views import socketio
+from ...views.browser import asset
+from ...views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS, Columns
+from ...views.tables import FIRST_QUERY, PAGE_SIZE, STATES, described
 from .component import Component
 
-__all__ = ["Table", "bounded_table", "described"]
+__all__ = ["Table", "channels_table", "connections_table", "events_table", "socketio_table"]
 
 
 class Table(Component):
@@ -31,16 +33,35 @@ class Table(Component):
     _stylesheets: ClassVar[list[str]] = [asset("table.css")]
 
 
-def bounded_table(heading: str, columns: Columns) -> Table:
+def connections_table() -> Table:
+    """Make the connections table, still empty."""
+    return Table(
+        heading="Connections",
+        columns=described(CONNECTION_COLUMNS, sortable=True),
+        states=[list(item) for item in STATES],
+        paged=True,
+        page_size=PAGE_SIZE,
+        query=dict(FIRST_QUERY),
+    )
+
+
+def channels_table() -> Table:
+    """Make the table of a hub's channels, still empty."""
+    return _bounded("Channels", CHANNEL_COLUMNS)
+
+
+def socketio_table() -> Table:
+    """Make the table of Socket.IO, still empty."""
+    return _bounded("Socket.IO", socketio.COLUMNS)
+
+
+def events_table() -> Table:
+    """Make the event log, still empty."""
+    return _bounded("Events", EVENT_COLUMNS)
+
+
+def _bounded(heading: str, columns: Columns) -> Table:
     """Make an empty table that scrolls within its card and keeps the order of its rows."""
     return Table(
         heading=heading, columns=described(columns, sortable=False), css_classes=["bounded"]
     )
-
-
-def described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
-    """Describe columns as ``table.js`` reads them."""
-    return [
-        {"key": key, "title": title, "align": align, "sortable": sortable}
-        for key, title, align in columns
-    ]

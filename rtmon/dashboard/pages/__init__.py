@@ -1,1 +1,1 @@
-"""Pages: what one browser tab or one notebook cell shows of a feed, a file each."""
+"""Pages: what one browser tab shows of a feed, a file each."""

@@ -10,16 +10,23 @@ import panel as pn
 from ...feeds.feed import Feed
 from ...feeds.paused import Still
 from ...metrics import csvtext
+from ...views import browser, socketio, tables
+from ...views.browser import FONT, closes
+from ...views.browser.tiles import html as tiles_html
 from ...views.freshness import FreshnessTracker
 from ...views.numbers import clock
 from ...views.points import Timeline
 from ...views.tiles import tiles
-from ..components import closes, socketio, tables
 from ..components.bar import Bar
 from ..components.charts import Charts
 from ..components.component import html
-from ..components.tiles import html as tiles_html
-from ..theme import FONT, asset, tokens
+from ..components.table import (
+    channels_table,
+    connections_table,
+    events_table,
+    socketio_table,
+)
+from ..theme import asset
 
 __all__ = ["Overview"]
 
@@ -32,46 +39,37 @@ TABLE_EVERY = 2
 
 
 class Overview:
-    """Everything that one page, or one notebook cell, shows of a feed.
+    """Everything that one page shows of a feed.
 
     Call :meth:`update` about once a second, inside ``panel.io.hold()``.
 
     Args:
         feed: the feed to show; its maker starts and closes it.
-        notebook: True in a notebook cell, False on a page of its own.
     """
 
-    def __init__(self, feed: Feed, *, notebook: bool = False) -> None:
+    def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self._reading = feed
-        self._notebook = notebook
         self._tracker = FreshnessTracker()
         self._timeline = Timeline()
         self._ticks = 0
         self._event_seq = 0
         self._stale = False
-        kind = ["notebook"] if notebook else []
-        self.bar = Bar(
-            themed=not notebook,
-            css_classes=[*kind, "notebook" if notebook else "sticky"],
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        self.charts = Charts(notebook=notebook, now=feed.now())
-        self.tiles = html("tiles.css")
-        self.closes = html("closes.css")
-        self.connections = tables.connections_table()
-        self.channels = tables.channels_table()
-        self.socketio = socketio.table()
-        self.events = tables.events_table()
-        self._body = self._compose(kind)
+        self.bar = Bar(css_classes=["sticky"], sizing_mode="stretch_width", margin=0)
+        self.charts = Charts(now=feed.now())
+        self.tiles = html(browser.asset("tiles.css"))
+        self.closes = html(browser.asset("closes.css"))
+        self.connections = connections_table()
+        self.channels = channels_table()
+        self.socketio = socketio_table()
+        self.events = events_table()
+        self._body = self._compose()
         fonts = f":host {{ --rt-font: {FONT}; }}"
-        sheets = [asset("layout.css"), fonts, *([tokens(notebook=True)] if notebook else [])]
         self.root = pn.Column(
             self.bar,
             self._body,
-            css_classes=["view", *kind],
-            stylesheets=sheets,
+            css_classes=["view"],
+            stylesheets=[asset("layout.css"), fonts],
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -85,14 +83,8 @@ class Overview:
         self.connections.param.watch(lambda _: self._draw_connections(), "query")
         self.update()
 
-    @property
-    def parts(self) -> list[Any]:
-        """All components that change, except the charts, which are always sent whole."""
-        lists = [self.connections, self.socketio, self.channels, self.events]
-        return [self.bar, self._body, self.tiles, self.closes, *lists]
-
-    def _compose(self, kind: list[str]) -> pn.Column:
-        closes_card = _box("card", self.closes, sheet="card.css")
+    def _compose(self) -> pn.Column:
+        closes_card = _box("card", self.closes, sheet=browser.asset("card.css"))
         cards = [*self.charts.cards.values(), closes_card]
         for table in (self.connections, self.socketio, self.channels, self.events):
             table.param.update(margin=0, sizing_mode="stretch_width")
@@ -103,7 +95,6 @@ class Overview:
             self.connections,
             self.socketio,
             _box("lists", self.channels, self.events),
-            extra=kind,
         )
 
     def update(self) -> None:
@@ -195,11 +186,11 @@ class Overview:
         return f"{table}-{stamp}.csv", "".join(csvtext.lines(table, rows))
 
 
-def _box(name: str, *content: Any, sheet: str = "layout.css", extra: Any = ()) -> pn.Column:
+def _box(name: str, *content: Any, sheet: str = "") -> pn.Column:
     return pn.Column(
         *content,
-        css_classes=[name, *extra],
-        stylesheets=[asset(sheet)],
+        css_classes=[name],
+        stylesheets=[sheet or asset("layout.css")],
         sizing_mode="stretch_width",
         margin=0,
     )

@@ -158,23 +158,11 @@ class Scenario(Adjustable, Startable):
         rows = [row for row in self.rows if row["time"] - self.period >= begins] or [self.rows[-1]]
         return {key: _mean(row[key] for row in rows) for key in rows[0] if key != "time"}
 
-    def picture(self) -> Any:
-        """Make sliders, buttons and charts, as a Panel object.
+    def _ipython_display_(self) -> None:
+        from ...display import show
+        from ..views.scenario import ScenarioPicture
 
-        Raises:
-            MissingExtra: Panel is not installed.
-        """
-        from ..views import require_panel
-
-        require_panel()
-        from ..views.charts import picture
-
-        return picture(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from ..views import bundle
-
-        return bundle(self, self.picture, include, exclude)
+        show(ScenarioPicture(self))
 
     @staticmethod
     def now() -> float:

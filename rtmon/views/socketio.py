@@ -1,18 +1,17 @@
-"""The table of Socket.IO: namespaces, events, rooms, acknowledgements."""
+"""Rows of the table of Socket.IO: namespaces, events, rooms, acknowledgements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ...metrics.records import SocketIOInfo
-from ...views.numbers import delay, exact
-from ...views.rows import Cell, Columns
-from .table import Table, bounded_table
+from ..metrics.records import SocketIOInfo
+from .numbers import delay, exact
+from .rows import Cell, Columns
 
-__all__ = ["page", "table"]
+__all__ = ["COLUMNS", "page"]
 
-_COLUMNS: Columns = (
+COLUMNS: Columns = (
     ("name", "Name", "left"),
     ("kind", "What", "left"),
     ("namespace", "Namespace", "left"),
@@ -32,11 +31,6 @@ _TIMES = frozenset({"p50", "p95"})
 _TROUBLE = frozenset({"refused", "errors"})
 
 
-def table() -> Table:
-    """Make the table, still empty."""
-    return bounded_table("Socket.IO", _COLUMNS)
-
-
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
     """Return the rows as they come: namespaces, events, rooms, reasons, times."""
     return {
@@ -50,7 +44,7 @@ def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
 
 def _row(info: SocketIOInfo) -> list[Cell]:
     name = info.namespace or "all" if info.name is None else info.name
-    return [name, *(_cell(key, getattr(info, key)) for key, _, _ in _COLUMNS[1:])]
+    return [name, *(_cell(key, getattr(info, key)) for key, _, _ in COLUMNS[1:])]
 
 
 def _cell(key: str, value: Any) -> Cell:

@@ -9,8 +9,8 @@ from html import escape
 from itertools import pairwise
 from typing import Any, TypeGuard, TypeVar
 
-from ..views.chart import Chart, Form, Series
-from ..views.numbers import short
+from .chart import Chart, Form, Series
+from .numbers import short
 
 __all__ = ["Drawing", "svg"]
 

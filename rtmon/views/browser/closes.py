@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from html import escape
 
 from ...protocol.close import describe
-from ...views.numbers import exact
-from ...views.rows import judge
+from ..numbers import exact
+from ..rows import judge
 
 __all__ = ["html"]
 

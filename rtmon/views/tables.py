@@ -1,4 +1,4 @@
-"""The tables of connections, channels and events: empty, and their rows."""
+"""Rows of the tables of connections, channels and events, as a browser asks for them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...feeds.feed import ConnectionQuery, Feed
-from ...metrics.records import ChannelInfo, Event
-from ...views.numbers import exact
-from ...views.rows import (
-    CHANNEL_COLUMNS,
+from ..feeds.feed import ConnectionQuery, Feed
+from ..metrics.records import ChannelInfo, Event
+from .numbers import exact
+from .rows import (
     CONNECTION_COLUMNS,
-    EVENT_COLUMNS,
+    Columns,
     channel_row,
     connection_row,
     event_row,
 )
-from .table import Table, bounded_table, described
 
 __all__ = [
     "CHANNELS_SHOWN",
     "EVENTS_SHOWN",
+    "FIRST_QUERY",
     "PAGE_SIZE",
+    "STATES",
     "channels_page",
-    "channels_table",
     "connection_query",
     "connections_page",
-    "connections_table",
+    "described",
     "events_page",
-    "events_table",
 ]
 
 PAGE_SIZE = 10
@@ -42,25 +40,23 @@ CHANNELS_SHOWN = 100
 """Rows of the channels table; the download has all channels."""
 
 _SORTABLE = frozenset(key for key, _, _ in CONNECTION_COLUMNS)
-_STATES = {"open": "Open", "closed": "Closed", "": "All"}
+STATES: Sequence[tuple[str, str]] = (("open", "Open"), ("closed", "Closed"), ("", "All"))
+"""States of connections that a user can choose, and their labels."""
+
+FIRST_QUERY: Mapping[str, Any] = {
+    "sort": "opened",
+    "descending": True,
+    "contains": "",
+    "state": "open",
+    "offset": 0,
+}
+"""What the connections table shows before the user asks for anything else."""
 
 _HOW_TO_CONNECT = (
     "Nothing has connected yet.\n"
     "Connections appear here as soon as a client opens your server's WebSocket port, such as\n"
     "python -m websockets ws://HOST:PORT"
 )
-
-
-def connections_table() -> Table:
-    """Make the connections table, still empty."""
-    return Table(
-        heading="Connections",
-        columns=described(CONNECTION_COLUMNS, sortable=True),
-        states=[list(item) for item in _STATES.items()],
-        paged=True,
-        page_size=PAGE_SIZE,
-        query={"sort": "opened", "descending": True, "contains": "", "state": "open", "offset": 0},
-    )
 
 
 def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
@@ -103,11 +99,6 @@ def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
     }
 
 
-def channels_table() -> Table:
-    """Make the table of a hub's channels, still empty."""
-    return bounded_table("Channels", CHANNEL_COLUMNS)
-
-
 def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
     """Return the rows of the channels table, the busiest channel first."""
     busiest = sorted(channels, key=lambda channel: (-channel.delivered, channel.channel))
@@ -120,11 +111,6 @@ def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
     }
 
 
-def events_table() -> Table:
-    """Make the event log, still empty."""
-    return bounded_table("Events", EVENT_COLUMNS)
-
-
 def events_page(events: Sequence[Event]) -> dict[str, Any]:
     """Return the rows of the event log, newest first."""
     return {
@@ -134,3 +120,11 @@ def events_page(events: Sequence[Event]) -> dict[str, Any]:
         "note": f"latest {exact(EVENTS_SHOWN)}" if len(events) >= EVENTS_SHOWN else "",
         "empty": "Nothing has happened yet.",
     }
+
+
+def described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
+    """Describe columns as ``table.js`` reads them."""
+    return [
+        {"key": key, "title": title, "align": align, "sortable": sortable}
+        for key, title, align in columns
+    ]

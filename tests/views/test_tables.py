@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from rtmon.dashboard.components import closes, socketio, tables
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.feeds.paused import Still
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
-from rtmon.views import rows
+from rtmon.views import rows, socketio, tables
+from rtmon.views.browser import closes
 from rtmon.views.numbers import clock
 from tests.synthetic import SyntheticFeed
 

@@ -24,7 +24,9 @@ export function render({model, el}) {
   pause.onclick = () => { model.paused = !model.paused }
   const csv = element("button", {type: "button", class: "csv", title: "Download the samples as CSV"}, "CSV")
   csv.onclick = () => model.send_msg("csv")
-  tools.append(group, pause, csv)
+  if (model.windows.length > 1) tools.append(group)
+  if (model.pausable) tools.append(pause)
+  if (model.csv) tools.append(csv)
 
   if (model.themed) {
     const theme = element("button", {type: "button", class: "theme"})
@@ -43,18 +45,6 @@ export function render({model, el}) {
   }
 
   el.append(element("header", {}, brand, pill, source, tools), banner)
-
-  if (!model.themed) {
-    // In a notebook nothing tells the kernel when an output has left the page.
-    const tell = () => { if (el.isConnected && !document.hidden) model.send_msg("alive") }
-    const timer = setInterval(tell, 5000)
-    setTimeout(tell, 500)
-    document.addEventListener("visibilitychange", tell)
-    model.on("remove", () => {
-      clearInterval(timer)
-      document.removeEventListener("visibilitychange", tell)
-    })
-  }
 
   const drawFreshness = () => {
     const {kind, pill: text, banner: sentence} = model.freshness

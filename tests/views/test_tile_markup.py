@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rtmon.dashboard.components.tiles import html
+from rtmon.views.browser.tiles import html
 from rtmon.views.tiles import Tile
 
 

@@ -1,0 +1,222 @@
+"""The dashboard of a feed in a notebook: tiles, the charts that matter, and tables on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import OptionError
+from ..feeds import open_feed
+from ..feeds.feed import Feed
+from ..metrics import csvtext
+from ..views import socketio, tables
+from ..views.browser import closes
+from ..views.browser.tiles import html as tiles_html
+from ..views.chart import Chart
+from ..views.charts import CHARTS
+from ..views.freshness import FreshnessTracker
+from ..views.numbers import clock
+from ..views.points import COLUMNS, Point, Timeline, columns
+from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
+from ..views.span import WINDOWS, Span
+from ..views.tiles import tiles
+from .picture import Columns, Frame, Layout, Picture, Status, TableLayout, chart_layouts
+from .shown import show
+
+__all__ = ["Dashboard", "FeedPicture"]
+
+SHOWN = ("open", "messages", "rtt", "errors")
+"""Keys of the charts in sight by default: who is there, what they do, whether it is well."""
+
+TILE_SAMPLES = 600
+"""Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a
+second."""
+
+
+class Dashboard:
+    """The live dashboard of a Monitor, a server or a feed, as the last line of a notebook cell.
+
+    It goes on after the cell is done. A Monitor shows itself so, too.
+
+    Args:
+        source: a Monitor, the address of an admin listener (``"ws://127.0.0.1:8766"``), or a
+            Feed, which stays its maker's to close.
+        show: keys of the charts in sight, in this order; the others are one click away.
+
+    Raises:
+        OptionError: the source is none of these, or there is no such chart.
+    """
+
+    def __init__(self, source: Any, *, show: Sequence[str] = SHOWN) -> None:
+        self._shown = _chosen(show)
+        self._feed = open_feed(source)
+        self._owned = self._feed is not source
+
+    def __repr__(self) -> str:
+        snapshot = self._feed.snapshot()
+        return f"<rtmon.Dashboard of {self._feed.status.source}: {snapshot or 'no numbers yet'}>"
+
+    def _ipython_display_(self) -> None:
+        show(FeedPicture(self._feed, shown=self._shown, owned=self._owned))
+
+
+def _chosen(keys: Sequence[str]) -> list[Chart[Span]]:
+    known = {chart.key: chart for chart in CHARTS}
+    if isinstance(keys, str) or not keys or not set(keys) <= set(known):
+        raise OptionError(
+            f"show={keys!r}: give a list of charts to show, out of {', '.join(known)}"
+        )
+    return [known[key] for key in dict.fromkeys(keys)]
+
+
+class FeedPicture(Picture):
+    """A feed as a picture.
+
+    Args:
+        feed: what to show.
+        shown: the charts in sight.
+        owned: True if the feed is closed with the picture.
+    """
+
+    def __init__(
+        self, feed: Feed, *, shown: Sequence[Chart[Span]] | None = None, owned: bool = False
+    ) -> None:
+        self._feed = feed
+        self._owned = owned
+        self._charts = _chosen(SHOWN) if shown is None else shown
+        self._tracker = FreshnessTracker()
+        self._timeline = Timeline()
+        self.layout = Layout(
+            heading=f"Dashboard of {feed.status.source}",
+            axis="clock",
+            charts=chart_layouts(self._charts),
+            more=chart_layouts(chart for chart in CHARTS if chart not in self._charts),
+            tables=_TABLES,
+            windows=tuple(WINDOWS.items()),
+            window=300,
+            csv=True,
+        )
+
+    async def start(self) -> None:
+        await self._feed.start()
+
+    async def aclose(self) -> None:
+        if self._owned:
+            await self._feed.aclose()
+
+    @property
+    def ended(self) -> bool:
+        return self._feed.status.state == "closed"
+
+    def text(self) -> str:
+        snapshot = self._feed.snapshot()
+        if snapshot is None:
+            return f"rtmon: {self._feed.status.source}, no numbers yet"
+        return f"rtmon: {snapshot} ({snapshot.node}, {clock(snapshot.time)} UTC)"
+
+    def update(self) -> Frame:
+        latest = self._feed.latest()
+        anew = self._timeline.follow(latest.epoch if latest else None)
+        fresh = self._timeline.extend(self._feed.samples(self._timeline.seq))
+        return self._frame(fresh, anew=anew)
+
+    def whole(self, window: float) -> Frame:
+        return self._frame(self._points(window), anew=True)
+
+    def _points(self, window: float) -> list[Point]:
+        points = self._timeline.points
+        begin = points[-1].time - window * 1e3 if points else 0.0
+        return [point for point in points if point.time >= begin]
+
+    def _frame(self, points: Sequence[Point], *, anew: bool) -> Frame:
+        freshness = self._tracker.assess(self._feed)
+        status, latest = self._feed.status, self._feed.latest()
+        names = [status.node or status.source]
+        if status.node and status.source not in status.node:
+            names.append(status.source)
+        if latest is not None:
+            names.append(f"{clock(latest.time)} UTC")
+        since = max(0, self._timeline.seq - TILE_SAMPLES)
+        filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
+        return Frame(
+            time=latest.time if latest is not None else self._feed.now(),
+            status=Status(
+                kind=freshness.kind,
+                pill=freshness.pill,
+                banner=freshness.banner,
+                stale=freshness.stale,
+            ),
+            source=" · ".join(names),
+            columns=_rounded(columns(points)),
+            anew=anew,
+            tiles=tiles_html(tiles(self._feed.samples(since), self._feed.snapshot())),
+            hidden=[key for key, rows in filled.items() if not rows],
+        )
+
+    def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
+        drawn = columns(self._points(self.layout.window))
+        begin = drawn["time"][0] if drawn["time"] else 0.0
+        drawn["time"] = [(time - begin) / 1e3 for time in drawn["time"]]
+        return [(chart, drawn) for chart in self._charts]
+
+    def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:
+        if key == "connections":
+            return tables.connections_page(self._feed, tables.connection_query(query))
+        if key == "channels":
+            return tables.channels_page(self._feed.channels())
+        if key == "socketio":
+            return socketio.page(self._feed.socketio())
+        if key == "events":
+            return tables.events_page(self._feed.events()[-tables.EVENTS_SHOWN :])
+        snapshot = self._feed.snapshot()
+        return closes.html(snapshot.close_codes if snapshot else {})
+
+    def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:
+        rows: Any
+        if key == "connections":
+            asked = replace(tables.connection_query(query), offset=0, limit=None)
+            rows = self._feed.connections(asked).rows
+        elif key in {"channels", "socketio", "events"}:
+            rows = getattr(self._feed, key)()
+        else:
+            key, rows = "samples", self._feed.samples()
+        stamp = clock(self._feed.now()).replace(":", "")
+        return f"{key}-{stamp}.csv", "".join(csvtext.lines(key, rows))
+
+
+def _rounded(drawn: Mapping[str, Sequence[float]]) -> Columns:
+    """Keep the digits that can be seen: the points are most of what is sent and saved."""
+    rounded: dict[str, Sequence[float | None]] = {
+        key: [None if value != value else float(f"{value:.5g}") for value in drawn[key]]  # noqa: PLR0124 - NaN
+        for key in COLUMNS[2:]
+    }
+    return {"time": [round(time) for time in drawn["time"]], **rounded}
+
+
+_TABLES = (
+    TableLayout(
+        key="connections",
+        heading="Connections",
+        columns=tables.described(CONNECTION_COLUMNS, sortable=True),
+        states=tables.STATES,
+        page_size=tables.PAGE_SIZE,
+        query=tables.FIRST_QUERY,
+    ),
+    TableLayout(
+        key="channels",
+        heading="Channels",
+        columns=tables.described(CHANNEL_COLUMNS, sortable=False),
+    ),
+    TableLayout(
+        key="socketio",
+        heading="Socket.IO",
+        columns=tables.described(socketio.COLUMNS, sortable=False),
+    ),
+    TableLayout(
+        key="events",
+        heading="Events",
+        columns=tables.described(EVENT_COLUMNS, sortable=False),
+    ),
+    TableLayout(key="closes", heading="Close codes"),
+)

@@ -1,0 +1,106 @@
+"""The output of a cell as it is saved: the last picture, and the script that makes it live."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from ..views import browser, palette
+from ..views.chart import Chart
+from ..views.svg import Drawing, svg
+from .picture import Columns, Picture
+
+__all__ = ["MARK", "bundle", "prepare"]
+
+MARK = "application/vnd.rtmon.view.v1+json"
+"""A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
+
+_SCRIPTS = ("text.js", "model.js", "kernel.js", "view.js", "chart.js", "controls.js", "element.js")
+_SHEETS = ("bar.css", "table.css", "tiles.css", "card.css", "closes.css")
+
+
+def bundle(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
+    """Return an output by type.
+
+    Args:
+        picture: what it shows.
+        view: id by which the page asks for numbers.
+        kernel: id of the kernel, as Jupyter's server knows it; empty if it knows none.
+    """
+    frame = picture.whole(picture.layout.window)
+    tag, script = _script()
+    attributes = {
+        "view": view,
+        "kernel": kernel,
+        "layout": msgspec.json.encode(picture.layout).decode(),
+        "frame": msgspec.json.encode(frame).decode(),
+    }
+    written = " ".join(f'data-{name}="{escape(text)}"' for name, text in attributes.items())
+    since = datetime.fromtimestamp(frame.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    said = f"{picture.text()}. Not live since {since} UTC; run the cell again."
+    charts = "".join(_figure(chart, columns) for chart, columns in picture.drawings())
+    html = f"<{tag} {written}><p>{escape(said)}</p>{charts}</{tag}><script>{script}</script>"
+    return {"text/html": html, "text/plain": picture.text(), MARK: {"view": view}}
+
+
+def prepare() -> None:
+    """Read what the first picture needs, so that showing it holds up nothing that runs by then."""
+    _script()
+
+
+@cache
+def _script() -> tuple[str, str]:
+    """Return the name of the page's custom element, and the script that defines it.
+
+    The name holds a hash: a page keeps the first definition of a name, of whichever release.
+    """
+    own = files(__package__).joinpath("assets")
+    sheets = {name: browser.asset(name) for name in _SHEETS}
+    colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
+    view = own.joinpath("view.css").read_text("utf-8")
+    sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{view}"
+    parts = [f"const SHEETS = {json.dumps(sheets)}", browser.asset("common.js")]
+    parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
+    parts += [own.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
+    body = "\n".join(parts).replace("</", "<\\/")
+    tag = f"rtmon-view-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+    return tag, f"(() => {{\n{body}\ndefine('{tag}')\n}})()"
+
+
+def _renderer(name: str, file: str) -> str:
+    """Make the ``render`` that a part exports a function of this script."""
+    part = browser.asset(file).replace("export function render", "function render")
+    return f"const {name} = (() => {{\n{part}\nreturn render\n}})()"
+
+
+def _figure(chart: Chart[Any], columns: Columns) -> str:
+    """Draw a chart for a page without scripts, as an image: that is shown as it is everywhere."""
+    names = []
+    for series in chart.series:
+        values = columns[series.key]
+        latest = chart.text(values[-1] if values else None)
+        names.append(
+            f'<span style="color: {series.color}">{escape(series.label)}</span> {escape(latest)}'
+        )
+    drawn = svg(Drawing(chart, [time or 0.0 for time in columns["time"]], columns))
+    colors = palette.LIGHT
+    style = (
+        f"svg {{ background: {colors['card']}; font: 12px {browser.FONT} }} "
+        f"text {{ fill: {colors['soft']} }} .grid {{ stroke: {colors['line']} }}"
+    )
+    drawn = drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    drawn = drawn.replace(">", f"><style>{style}</style>", 1)
+    source = f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
+    title = escape(chart.title)
+    return (
+        f"<figure><figcaption>{title}: {', '.join(names)}</figcaption>"
+        f'<img alt="{title}, as a chart over time" width="520" src="{source}"></figure>'
+    )

@@ -1,0 +1,248 @@
+"""A picture: the layout that a notebook's output keeps, and the numbers that it gets each tick."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from ..views.chart import Chart, Form
+
+__all__ = [
+    "Button",
+    "ChartLayout",
+    "Choice",
+    "Columns",
+    "Control",
+    "Frame",
+    "Layout",
+    "Picture",
+    "SeriesLayout",
+    "Slider",
+    "Status",
+    "TableLayout",
+    "Toggle",
+    "chart_layouts",
+]
+
+Columns = Mapping[str, Sequence[float | None]]
+"""``time`` and the key of each series → the values of the points, None where not known."""
+
+
+class SeriesLayout(Struct, frozen=True, kw_only=True):
+    """A line of a chart, as the page draws it: see :class:`rtmon.views.chart.Series`."""
+
+    key: str
+    label: str
+    color: str
+    width: float
+
+
+class ChartLayout(Struct, frozen=True, kw_only=True):
+    """A chart, as the page draws it: see :class:`rtmon.views.chart.Chart`."""
+
+    key: str
+    title: str
+    unit: str
+    form: Form
+    whole: bool
+    prefixed: bool
+    series: Sequence[SeriesLayout]
+
+
+class Slider(Struct, frozen=True, kw_only=True, tag="slider", tag_field="kind"):
+    """A number that the user can choose."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    step: float
+
+
+class Toggle(Struct, frozen=True, kw_only=True, tag="toggle", tag_field="kind"):
+    """Something that the user can switch on and off."""
+
+    name: str
+    label: str
+
+
+class Choice(Struct, frozen=True, kw_only=True, tag="choice", tag_field="kind"):
+    """One of several texts that the user can choose."""
+
+    name: str
+    label: str
+    options: Sequence[str]
+
+
+class Button(Struct, frozen=True, kw_only=True, tag="button", tag_field="kind"):
+    """Something that the user can have done."""
+
+    name: str
+    label: str
+
+
+Control = Slider | Toggle | Choice | Button
+
+
+class TableLayout(Struct, frozen=True, kw_only=True):
+    """A table that the page asks for when the user opens it.
+
+    Attributes:
+        key: its name in messages.
+        heading: its title.
+        columns: as ``table.js`` reads them; none for a piece of HTML.
+        states: values of the query's ``state`` that the user can choose, and their labels.
+        page_size: rows on one page; 0 shows all rows that are sent.
+        query: what is asked for at first.
+    """
+
+    key: str
+    heading: str
+    columns: Sequence[Mapping[str, Any]] = ()
+    states: Sequence[Sequence[str]] = ()
+    page_size: int = 0
+    query: Mapping[str, Any] = {}
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """What does not change while a picture is shown.
+
+    Attributes:
+        heading: what is shown, for a screen reader.
+        axis: ``clock`` for times in milliseconds since 1970, ``seconds`` for seconds since a start.
+        charts: those in sight.
+        more: those that the user can open.
+        controls: what the user can change.
+        tables: what the user can open.
+        windows: seconds that the charts can show, and their labels; the user chooses if several.
+        window: seconds that they show at first.
+        csv: True if the numbers can be downloaded.
+    """
+
+    heading: str
+    axis: Literal["clock", "seconds"]
+    charts: Sequence[ChartLayout] = ()
+    more: Sequence[ChartLayout] = ()
+    controls: Sequence[Control] = ()
+    tables: Sequence[TableLayout] = ()
+    windows: Sequence[tuple[int, str]] = ()
+    window: int = 60
+    csv: bool = False
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """How fresh the numbers are: see :class:`rtmon.views.freshness.Freshness`."""
+
+    kind: str
+    pill: str
+    banner: str = ""
+    stale: bool = False
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """The numbers of one moment.
+
+    Attributes:
+        time: when they were measured, Unix seconds.
+        status: how fresh they are.
+        source: where they come from.
+        columns: the points that are new; or all points, if ``anew``.
+        anew: True if the page forgets the points that it had.
+        tiles: HTML of the tiles, every text escaped.
+        values: name of a control → its value.
+        note: a sentence of numbers.
+        hidden: keys of the tables that have nothing to show.
+    """
+
+    time: float
+    status: Status
+    source: str
+    columns: Columns
+    anew: bool = False
+    tiles: str = ""
+    values: Mapping[str, Any] = {}
+    note: str = ""
+    hidden: Sequence[str] = ()
+
+
+class Picture(abc.ABC):
+    """Something that shows itself in a notebook, and goes on after its cell is done.
+
+    All methods are called on the event loop of the notebook.
+
+    Attributes:
+        layout: what does not change.
+        period: seconds between two updates.
+    """
+
+    layout: Layout
+    period: float = 1.0
+
+    async def start(self) -> None:  # noqa: B027 - many pictures have nothing to start
+        """Begin to receive numbers; idempotent."""
+
+    async def aclose(self) -> None:  # noqa: B027 - nor to release
+        """Release everything: the picture is no longer shown. Idempotent."""
+
+    @property
+    @abc.abstractmethod
+    def ended(self) -> bool:
+        """True once nothing will change any more."""
+
+    @abc.abstractmethod
+    def text(self) -> str:
+        """Return a line for a front end that shows text alone."""
+
+    @abc.abstractmethod
+    def update(self) -> Frame:
+        """Take in what is new, and return it. Called once a period."""
+
+    @abc.abstractmethod
+    def whole(self, window: float) -> Frame:
+        """Return everything that was taken in so far.
+
+        Args:
+            window: seconds that the charts show.
+        """
+
+    @abc.abstractmethod
+    def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
+        """Return the charts in sight with the points of :attr:`Layout.window`."""
+
+    def act(self, name: str, value: Any) -> None:  # noqa: B027 - nor to change
+        """Do what the user asks for.
+
+        Args:
+            name: of the control.
+            value: that the user chose; None for a button.
+        """
+
+    def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:  # noqa: ARG002
+        """Return the rows of a table for ``table.js``, or its HTML."""
+        raise KeyError(key)
+
+    def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:  # noqa: ARG002
+        """Return a table, or the samples if ``key`` is empty, as a file: its name and text."""
+        raise KeyError(key)
+
+
+def chart_layouts(charts: Iterable[Chart[Any]]) -> list[ChartLayout]:
+    """Describe charts for the page."""
+    return [
+        ChartLayout(
+            key=chart.key,
+            title=chart.title,
+            unit=chart.unit,
+            form=chart.form,
+            whole=chart.whole,
+            prefixed=chart.prefixed,
+            series=[
+                SeriesLayout(key=each.key, label=each.label, color=each.color, width=each.width)
+                for each in chart.series
+            ],
+        )
+        for chart in charts
+    ]

@@ -1,0 +1,80 @@
+"""A button that ends what a notebook has started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+from ..views.chart import Chart
+from .picture import Button, Columns, Frame, Layout, Picture, Status
+
+__all__ = ["StopButton"]
+
+_LAYOUT: Final = Layout(
+    heading="What this notebook has started",
+    axis="seconds",
+    controls=[Button(name="stop", label="End everything")],
+)
+
+
+class StopButton(Picture):
+    """A button under the last cell of a notebook; it is done when nothing runs any more.
+
+    Args:
+        stop: ends everything.
+        running: returns whether there is anything to end.
+        now: Unix seconds.
+    """
+
+    layout = _LAYOUT
+    period = 0.5
+
+    def __init__(
+        self,
+        stop: Callable[[], Coroutine[Any, Any, None]],
+        running: Callable[[], bool],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._stop = stop
+        self._running = running
+        self._now = now
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        busy = self._stopping is not None and not self._stopping.done()
+        return not busy and not self._running()
+
+    def text(self) -> str:
+        return "Still running. To end everything: await rtmon.notebook.stop()"
+
+    def update(self) -> Frame:
+        return self.whole(0.0)
+
+    def whole(self, window: float) -> Frame:  # noqa: ARG002 - there are no charts
+        if self.ended:
+            status = Status(kind="ended", pill="Ended", banner="Everything has ended.")
+        elif self._stopping is not None and not self._stopping.done():
+            status = Status(kind="live", pill="Ending …")
+        else:
+            status = Status(kind="live", pill="Running")
+        return Frame(
+            time=self._now(),
+            status=status,
+            source="Servers, clients and users of this notebook",
+            columns={"time": []},
+        )
+
+    def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
+        return ()
+
+    def act(self, name: str, value: Any) -> None:  # noqa: ARG002 - it has one control
+        if self._stopping is None or self._stopping.done():
+            # Without the context of this cell: what is logged meanwhile does not belong to it.
+            self._stopping = asyncio.get_running_loop().create_task(
+                self._stop(), name="rtmon-stop-button", context=contextvars.Context()
+            )

@@ -1,0 +1,193 @@
+"""A real JupyterLab in a process of its own, and what a learner does in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .conftest import PATIENCE, Tab, until
+
+__all__ = ["Notebook", "jupyterlab", "write"]
+
+EXTENSIONS = {
+    "jupyterlab": True,
+    **dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), False),
+}
+"""Of Jupyter's server: these notebooks need no more."""
+
+OPTIONS = (
+    *("--no-browser", "--expose-app-in-browser", "--allow-root"),
+    *("--IdentityProvider.token=", "--ServerApp.ip=127.0.0.1"),
+    f"--ServerApp.jpserver_extensions={EXTENSIONS}",
+    *("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
+    "--LabApp.extension_manager=readonly",
+)
+
+
+def write(path: Path, sources: Sequence[str]) -> None:
+    """Write a notebook of code cells."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [
+        {
+            "id": f"cell-{at}",
+            "cell_type": "code",
+            "source": source,
+            "outputs": [],
+            "execution_count": None,
+            "metadata": {},
+        }
+        for at, source in enumerate(sources)
+    ]
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}}
+    path.write_text(json.dumps({**content, "cells": cells}), "utf-8")
+
+
+@contextlib.asynccontextmanager
+async def jupyterlab(folder: Path) -> AsyncIterator[str]:
+    """JupyterLab in a process of its own: the address of its workspaces."""
+    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder}"),
+        # It looks for a free port, and listens a good deal later: not among those that the system
+        # gives to others meanwhile.
+        f"--ServerApp.port={random.randrange(20_000, 32_000)}",
+        env={
+            **os.environ,
+            **{f"JUPYTER_{place}": str(folder / f".{place}") for place in places},
+            "IPYTHONDIR": str(folder / ".ipython"),
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    found, drain, said = None, None, ""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while found is None:
+                line = (await process.stderr.readline()).decode()
+                said += line
+                assert line, f"JupyterLab has ended: {said}"
+                found = re.search(r"(http://127\.0\.0\.1:(\d+))/lab", line)
+        drain = asyncio.create_task(process.stderr.read())
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(found[2]))
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await until(listens, "JupyterLab listens where it said")
+        yield f"{found[1]}/lab/workspaces"
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+            if drain is not None:
+                await drain
+
+
+class Notebook:
+    """A notebook on a page of JupyterLab.
+
+    Attributes:
+        tab: the page.
+    """
+
+    def __init__(self, tab: Tab, name: str) -> None:
+        self.tab = tab
+        self._name = name
+
+    async def ready(self) -> None:
+        """Wait until the notebook is open, with a kernel that is ready."""
+        await self.tab.page.wait_for_function(
+            """name => {
+              const widget = window.jupyterapp?.shell.currentWidget
+              return widget?.context?.path === `${name}.ipynb` && widget.context.isReady
+                && widget.sessionContext?.session?.kernel?.status === "idle"
+            }""",
+            arg=self._name,
+        )
+
+    async def command(self, name: str, **arguments: Any) -> None:
+        """Run a command of JupyterLab's."""
+        await self.tab.page.evaluate(
+            "([name, given]) => jupyterapp.commands.execute(name, given)", [name, arguments]
+        )
+
+    async def execute(self, code: str) -> None:
+        """Run code in the notebook's kernel."""
+        await self.tab.page.evaluate(
+            "code => jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+            ".requestExecute({code}).done",
+            code,
+        )
+
+    async def outputs(self) -> list[list[dict[str, Any]]]:
+        """The outputs of all cells, from the notebook's model: those out of sight, too."""
+        cells: list[list[dict[str, Any]]] = await self.tab.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.model.sharedModel.cells"
+            ".map(cell => cell.getOutputs?.() ?? [])"
+        )
+        return cells
+
+    async def run_all(self) -> str:
+        """Run all cells; returns what the last one printed when the kernel is idle again."""
+        await self.command("notebook:clear-all-cell-outputs")
+        await self.command("notebook:run-all-cells")
+
+        async def printed() -> str:
+            cells = await self.outputs()
+            errors = [each for cell in cells for each in cell if each["output_type"] == "error"]
+            assert not errors, errors
+            last = cells[-1]
+            return "".join("".join(each.get("text", each["output_type"])) for each in last)
+
+        text: str = await until(printed, "the last cell has printed")
+        return text.strip()
+
+    async def reload(self) -> None:
+        """Save, and reload the page."""
+        await self.command("docmanager:save")
+        await self.tab.page.reload()
+        await self.ready()
+
+    async def restart_kernel(self) -> None:
+        """Restart the kernel, and wait until it is idle."""
+        await self.tab.page.evaluate(
+            "jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+        await self.ready()
+
+    async def pill(self, word: str) -> None:
+        """Wait until the picture tells a state."""
+
+        async def told() -> bool:
+            pill = self.tab.page.locator(".pill").first
+            return await pill.count() == 1 and await pill.inner_text() == word
+
+        await until(told, f"the picture says {word!r}")
+
+    async def drawn(self) -> str:
+        """The first line of the first chart, as drawn."""
+        path = self.tab.page.locator(".plot path[stroke-width]").first
+        return await path.get_attribute("d") or ""
+
+    async def moves(self) -> None:
+        """Wait until the picture is live: it says so, and its charts change."""
+        await self.pill("Live")
+        first = await self.drawn()
+
+        async def changed() -> bool:
+            return await self.drawn() not in {"", first}
+
+        await until(changed, "the chart goes on")

@@ -1,0 +1,228 @@
+"""Pictures in JupyterLab stay: after a reload, a cell run twice, a tab reopened, a new kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
+
+from .conftest import Open, until
+from .jupyter import Notebook, jupyterlab, write
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CELLS = (
+    """
+import rtmon
+from rtmon.notebook import start, stop
+""",
+    """
+server = await start(rtmon.Hub(), ping_interval=0.5)
+client = await start(rtmon.connect(server.url, name="ada"), name="ada")
+""",
+    "server.monitor",
+    "print('done')",
+)
+"""A server with one client, and its picture."""
+
+LAB = (
+    """
+import rtmon
+from rtmon.lab.scenarios import ChatRoom
+from rtmon.notebook import start, stop
+""",
+    """
+server = await start(rtmon.Hub())
+chat = await start(ChatRoom(server, people=3), name="chat")
+""",
+    "chat",
+    "print('done')",
+)
+"""A scenario of the lab with its sliders."""
+
+TALLEST = 400
+"""Pixels of a picture in a notebook."""
+
+LARGEST = 300_000
+"""Bytes of a picture in a saved notebook."""
+
+OpenNotebook = Callable[..., Awaitable[Notebook]]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks are."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def lab(folder: Path) -> AsyncIterator[str]:
+    """JupyterLab in a process of its own: the address of its workspaces."""
+    async with jupyterlab(folder) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """One cache for all pages: JupyterLab is large."""
+    context = await chromium.new_context(viewport={"width": 1300, "height": 900})
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_notebook(
+    folder: Path, lab: str, context: BrowserContext, open_tab: Open
+) -> AsyncIterator[OpenNotebook]:
+    """Opens a new notebook of some cells, and runs them."""
+    opened: list[Notebook] = []
+
+    async def open_(name: str, cells: tuple[str, ...] = CELLS) -> Notebook:
+        write(folder / f"{name}.ipynb", cells)
+        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
+        notebook = Notebook(tab, name)
+        opened.append(notebook)
+        await notebook.ready()
+        assert await notebook.run_all() == "done"
+        await notebook.moves()
+        return notebook
+
+    yield open_
+    for notebook in opened:
+        await notebook.command("kernelmenu:shutdown")
+        await notebook.tab.page.close()
+        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+
+
+async def said_since_when(notebook: Notebook, why: str) -> None:
+    """The picture says since when it is not live, and why; it is grey, and not blank."""
+    await notebook.pill("Not live")
+    banner = await notebook.tab.text(".banner")
+    assert re.match(r"Not live since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC\. ", banner), banner
+    assert why in banner
+    assert await notebook.tab.page.locator(".view.stale").count() == 1
+    assert await notebook.drawn()
+
+
+async def test_picture_is_live_after_a_reload(open_notebook: OpenNotebook) -> None:
+    """After a reload of the page with a live kernel, the picture goes on where it was."""
+    notebook = await open_notebook("reload")
+    await notebook.reload()
+    await notebook.moves()
+    assert "1 opened in all" in await notebook.tab.total("open")
+
+
+async def test_picture_is_live_when_its_cell_runs_again(open_notebook: OpenNotebook) -> None:
+    """A cell run again shows one picture, which is live; the one before is given up."""
+    notebook = await open_notebook("again")
+    await notebook.tab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    for _ in range(2):
+        await notebook.command("notebook:run-cell")
+        await notebook.moves()
+    assert await notebook.tab.page.locator(".pill").count() == 1
+
+
+async def test_picture_is_live_in_a_reopened_tab(open_notebook: OpenNotebook) -> None:
+    """A notebook that is closed and opened again while its kernel runs shows its picture live."""
+    notebook = await open_notebook("reopen")
+    await notebook.command("docmanager:save")
+    await notebook.tab.page.evaluate("jupyterapp.shell.currentWidget.close()")
+    await notebook.tab.page.wait_for_function("!document.querySelector('.jp-NotebookPanel')")
+    await notebook.command("docmanager:open", path="reopen.ipynb")
+    await notebook.ready()
+    await notebook.moves()
+
+
+async def test_picture_says_since_when_after_a_restart_of_the_kernel(
+    open_notebook: OpenNotebook,
+) -> None:
+    """When the kernel is restarted, the picture keeps its numbers and says since when; so it does
+    after a reload, and when the kernel has ended.
+    """
+    notebook = await open_notebook("restart")
+    await notebook.restart_kernel()
+    await said_since_when(notebook, "run this notebook's cells again")
+    await notebook.reload()
+    await said_since_when(notebook, "run this notebook's cells again")
+    assert "1 opened in all" in await notebook.tab.total("open")
+
+
+async def test_picture_is_small_on_the_page_and_in_the_file(
+    folder: Path, open_notebook: OpenNotebook
+) -> None:
+    """A picture is at most 400 pixels tall, and saved in less than 300 kB."""
+    notebook = await open_notebook("small")
+    box = await notebook.tab.page.locator(
+        ".jp-OutputArea-output", has=notebook.tab.page.locator(".pill")
+    ).bounding_box()
+    assert box is not None
+    assert 300 < box["height"] <= TALLEST
+    await notebook.command("docmanager:save")
+    cells = json.loads((folder / "small.ipynb").read_text("utf-8"))["cells"]
+    (saved,) = cells[2]["outputs"]
+    assert len(json.dumps(saved)) < LARGEST
+
+
+async def test_new_view_for_output_is_whole(open_notebook: OpenNotebook) -> None:
+    """In a new view of its output the picture is live, too, and nothing of it is cut off."""
+    notebook = await open_notebook("twice")
+    page = notebook.tab.page
+    await page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    await notebook.command("notebook:create-output-view")
+    view = page.locator(".jp-LinkedOutputView")
+    await view.locator(".pill", has_text="Live").wait_for()
+    chart = view.locator(".plot path[stroke-width]").first
+    first = await chart.get_attribute("d")
+
+    async def changed() -> bool:
+        return await chart.get_attribute("d") != first
+
+    await until(changed, "the chart in the new view goes on")
+    body = await view.locator(".body").evaluate("body => [body.scrollHeight, body.clientHeight]")
+    assert body[0] <= body[1]
+
+
+async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
+    """A change between JupyterLab's light and dark theme reaches text, lines and sliders."""
+    notebook = await open_notebook("theme", LAB)
+    page = notebook.tab.page
+    slider = page.locator("input[type=range]").first
+    looks = """node => {
+      const view = node.getRootNode().querySelector(".chart")
+      return [getComputedStyle(view).color, getComputedStyle(view).backgroundColor,
+              getComputedStyle(node).colorScheme]
+    }"""
+    light = await slider.evaluate(looks)
+    await notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+    await page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+
+    async def changed() -> bool:
+        dark = await slider.evaluate(looks)
+        return all(one != other for one, other in zip(light, dark, strict=True))
+
+    await until(changed, "the picture is dark")
+    await notebook.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+async def test_slider_and_its_scenario_survive_a_reload(open_notebook: OpenNotebook) -> None:
+    """A picture of the lab is live after a reload, and its sliders move the scenario."""
+    notebook = await open_notebook("lab", LAB)
+    await notebook.reload()
+    await notebook.moves()
+    slider = notebook.tab.page.get_by_role("slider", name="people")
+    await slider.fill("7")
+    await notebook.execute("from rtmon.testing import until\nawait until(lambda: chat.people == 7)")
+    await notebook.execute("chat.people = 4")
+
+    async def followed() -> bool:
+        return await slider.input_value() == "4"
+
+    await until(followed, "the slider follows the knob")
+    await notebook.execute("await stop()")
+    await notebook.pill("Ended")
+    assert await slider.is_disabled()

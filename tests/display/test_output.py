@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from rtmon.display.dashboard import FeedPicture
+from rtmon.display.output import MARK, bundle
+from tests.synthetic import SyntheticFeed
+
+LARGEST = 300_000
+"""Bytes of a saved picture."""
+
+
+class Parts(HTMLParser):
+    """The elements of an output, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture(scope="module")
+def feed() -> SyntheticFeed:
+    """A feed with more numbers than a picture shows."""
+    return SyntheticFeed(ago=310)
+
+
+def output(feed: SyntheticFeed) -> dict[str, str]:
+    """The output of a picture that has seen everything."""
+    picture = FeedPicture(feed)
+    picture.update()
+    data: dict[str, str] = bundle(picture, view="v1", kernel="k1")
+    return data
+
+
+def test_saved_picture_is_small_and_asks_for_nothing(feed: SyntheticFeed) -> None:
+    """A saved output stays under 300 kB, and names no address outside."""
+    html = output(feed)["text/html"]
+    assert len(html.encode()) < LARGEST
+    outside = set(re.findall(r"(?:https?|wss?)://[^\s\"'&<]+", html))
+    assert outside <= {"ws://127.0.0.1:8766"}, "the source's own name"
+    sources = [attrs.get("src") or attrs.get("href") for _, attrs in Parts(html).found]
+    assert all(source.startswith("data:image/svg+xml") for source in sources if source)
+
+
+def test_saved_picture_reads_without_scripts(feed: SyntheticFeed) -> None:
+    """Where no script runs, the output says since when it is not live, and shows its charts."""
+    html = output(feed)["text/html"]
+    assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
+    images = [attrs for tag, attrs in Parts(html).found if tag == "img"]
+    assert len(images) == 4
+    for image in images:
+        assert image["alt"]
+        data = base64.b64decode((image["src"] or "").partition(",")[2])
+        assert ET.fromstring(data).tag.endswith("svg")  # noqa: S314 - our own
+
+
+def test_texts_are_never_markup() -> None:
+    """A hostile name of a server is text in everything that is saved."""
+    feed = SyntheticFeed(ago=5)
+    evil = "</script><img src=x onerror=alert(1)>"
+    feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')
+    html = output(feed)["text/html"]
+    tags = [(tag, attrs.get("onerror")) for tag, attrs in Parts(html).found]
+    assert not [tag for tag, handler in tags if handler]
+    assert html.count("</script>") == 1
+
+
+def test_output_carries_a_text_and_a_mark(feed: SyntheticFeed) -> None:
+    """Beside the HTML there is a line of text, and a type that programs can look for."""
+    data = output(feed)
+    assert data["text/plain"].startswith("rtmon: ")
+    assert data[MARK] == {"view": "v1"}

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest_asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+
+from rtmon.display.dashboard import FeedPicture
+from rtmon.display.output import MARK
+from rtmon.display.shown import PAGES, SILENCE, _Shown
+from tests.synthetic import SyntheticFeed
+
+PATIENCE = 60.0
+"""Seconds after which a message is taken never to come."""
+
+START = """
+import sys, time
+import rtmon
+from rtmon.notebook import start, stop
+server = await start(rtmon.Hub(), ping_interval=0.5)
+"""
+
+SHOW = """
+began = time.thread_time()
+server.monitor._ipython_display_()
+print(time.thread_time() - began, "panel" in sys.modules)
+"""
+
+CHEAP = 0.1
+"""Seconds of CPU that the first picture may take. Panel took 2."""
+
+
+class Recorder:
+    """A comm whose page is this test."""
+
+    def __init__(self) -> None:
+        self.comm_id = uuid.uuid4().hex
+        self.frames: list[dict[str, Any]] = []
+        self.closed: list[dict[str, Any]] = []
+
+    def send(self, data: dict[str, Any]) -> None:
+        """Keep the frames."""
+        if "frame" in data:
+            self.frames.append(json.loads(data["frame"]))
+
+    def close(self, data: dict[str, Any]) -> None:
+        """Keep the farewell."""
+        self.closed.append(data)
+
+    def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
+        """Never called: what a page says is given to ``hear``."""
+
+    def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
+        """Never called either."""
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
+    """A picture of a feed that has seen everything so far."""
+    picture = FeedPicture(feed)
+    picture.update()
+    return _Shown(picture, lambda: None, ("", ""), now)
+
+
+def test_silent_page_gets_nothing_and_then_everything() -> None:
+    """A page that is not heard of is sent nothing; when it is heard of again, it gets it all."""
+    feed, clock, page = SyntheticFeed(ago=10), Clock(), Recorder()
+    view = shown(feed, clock)
+    view.join(page)
+    assert [len(frame["columns"]["time"]) for frame in page.frames] == [10]
+    clock.time = SILENCE + 1
+    feed.step()
+    view._update(1)
+    assert len(page.frames) == 1
+    view.hear(page.comm_id, {"do": "alive"})
+    assert page.frames[-1]["anew"]
+    assert len(page.frames[-1]["columns"]["time"]) == 11
+    feed.step()
+    view._update(2)
+    assert len(page.frames[-1]["columns"]["time"]) == 1
+
+
+def test_oldest_page_is_closed_when_there_are_too_many() -> None:
+    """There are never more pages than the bound; the one not heard of for longest goes."""
+    clock = Clock()
+    view = shown(SyntheticFeed(ago=1), clock)
+    pages = [Recorder() for _ in range(PAGES + 1)]
+    for page in pages:
+        clock.time += 1
+        view.join(page)
+    assert [page.closed for page in pages] == [[{"gone": True}], *[[]] * PAGES]
+
+
+class Page:
+    """A page of Jupyter's, as a kernel sees it: it opens a comm and gets messages."""
+
+    def __init__(self, client: AsyncKernelClient) -> None:
+        self._client = client
+        self.comm = uuid.uuid4().hex
+
+    def say(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Send a message of a comm."""
+        content = {"comm_id": self.comm, "target_name": "rtmon", "data": data}
+        self._client.shell_channel.send(self._client.session.msg(kind, content))
+
+    async def next(self, fits: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+        """The next message of the kernel's that fits."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                message: dict[str, Any] = await self._client.get_iopub_msg()
+                if fits(message):
+                    return message
+
+    async def frame(self) -> dict[str, Any]:
+        """The next frame of this page's comm."""
+        message = await self.next(
+            lambda each: (
+                each["content"].get("comm_id") == self.comm and "frame" in each["content"]["data"]
+            )
+        )
+        frame: dict[str, Any] = json.loads(message["content"]["data"]["frame"])
+        return frame
+
+    async def shows(self, code: str, cell: str) -> tuple[str, str]:
+        """Run a cell that shows a picture: the view's id, and what the cell printed."""
+        request = self._client.session.msg("execute_request", {"code": code, "silent": False})
+        request["metadata"]["cellId"] = cell
+        self._client.shell_channel.send(request)
+        view, said = "", ""
+        while True:
+            message = await self.next(lambda each: True)
+            content, parent = message["content"], message["parent_header"]["msg_id"]
+            if message["msg_type"] == "display_data":
+                view = content["data"][MARK]["view"]
+            elif message["msg_type"] == "stream":
+                said += content["text"]
+            assert message["msg_type"] != "error", content
+            if parent == request["msg_id"] and content.get("execution_state") == "idle":
+                return view, said
+
+
+@pytest_asyncio.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page of a kernel in which a server runs."""
+    manager = AsyncKernelManager(kernel_name="python3")
+    await manager.start_kernel()
+    client: AsyncKernelClient = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=PATIENCE)
+        page = Page(client)
+        await page.shows(START, "start")
+        yield page
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+
+
+async def test_page_gets_everything_and_then_what_is_new(page: Page) -> None:
+    """A page that opens a comm gets the whole picture, new points each tick, and tables on demand;
+    the saved output follows; and the first picture costs no blocked event loop.
+    """
+    view, said = await page.shows(SHOW, "show")
+    cost, panel = said.split()
+    assert float(cost) < CHEAP
+    assert panel == "False"
+    page.say("comm_open", {"view": view})
+    assert (await page.frame())["anew"]
+    while not (fresh := await page.frame())["columns"]["time"]:
+        pass
+    assert len(fresh["columns"]["time"]) <= 2
+    page.say("comm_msg", {"do": "table", "key": "connections", "query": {}})
+    table = await page.next(lambda each: "table" in each["content"].get("data", {}))
+    assert table["content"]["data"]["table"]["page"]["rows"] == []
+    update = await page.next(lambda each: each["msg_type"] == "update_display_data")
+    assert update["content"]["data"][MARK] == {"view": view}
+
+
+async def test_page_of_a_cell_that_ran_again_is_told(page: Page) -> None:
+    """When a cell runs again, the pages of its first picture are told; so are pages of a picture
+    that the kernel does not know.
+    """
+    first, _ = await page.shows("server.monitor", "show")
+    page.say("comm_open", {"view": first})
+    await page.frame()
+    second, _ = await page.shows("server.monitor", "show")
+    assert second != first
+    late = Page(page._client)
+    late.say("comm_open", {"view": first})
+    farewell = await late.next(
+        lambda each: each["msg_type"] == "comm_close" and each["content"]["comm_id"] == late.comm
+    )
+    assert farewell["content"]["data"] == {"gone": True}
+    late = Page(page._client)
+    late.say("comm_open", {"view": second})
+    assert await late.frame()
