@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .errors import MonitorError
@@ -21,6 +22,10 @@ Entered = TypeVar("Entered")
 
 @overload
 async def start(target: AbstractAsyncContextManager[Entered], *, name: str = ...) -> Entered: ...
+
+
+@overload
+async def start(target: AbstractContextManager[Entered], *, name: str = ...) -> Entered: ...
 
 
 @overload
@@ -42,8 +47,8 @@ async def start(
     What was started under the same name before is closed first, so the cell can be run twice.
 
     Args:
-        target: a hub or a handler, which is served; or any asynchronous context manager, such
-            as :class:`rtmon.lab.load.Load` or ``rtmon.serve(…)``, which is entered.
+        target: a hub or a handler, which is served; or any context manager, such as
+            :class:`rtmon.lab.load.Load`, ``rtmon.serve(…)`` or a Monitor, which is entered.
         name: what it is known by in this notebook.
         host: the interface to serve on.
         port: the port to serve on; any that is free by default.
@@ -61,13 +66,21 @@ async def start(
     prepare()
     running = _registry()
     await stop(name)
-    if not hasattr(target, "__aenter__"):
+    if hasattr(target, "__enter__") and not hasattr(target, "__aenter__"):
+        target = _asynchronous(target)
+    elif not hasattr(target, "__aenter__"):
         from .servers.websockets import serve
 
         target = serve(target, host, port, **options)
     entered = await target.__aenter__()
     running[name] = target
     return entered
+
+
+@asynccontextmanager
+async def _asynchronous(target: AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
+    with target as entered:
+        yield entered
 
 
 async def stop(name: str | None = None) -> None:
