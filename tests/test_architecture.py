@@ -73,8 +73,10 @@ IMPURE_CORE = {
     "clock",
     "guarded_connection",
     "moved",
+    "paced_input",
     "ticker",
     "timers",
+    "turns",
 }
 """Modules of core that do input or output, or wait; all others are pure."""
 

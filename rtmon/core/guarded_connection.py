@@ -19,6 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
+from .paced_input import PIECE, PacedInput
+from .turns import Turns
 
 __all__ = [
     "FLOOD_GRACE",
@@ -107,6 +109,10 @@ class Guarded(Connection):
     """Pings that may come in what is read at once, before the peer has broken the protocol
     (1002); None for any number. Counted by connections with a probe."""
 
+    turns: ClassVar[Turns | None] = None
+    """Turns in which connections inflate what they receive, shared by those of a server; None to
+    inflate it as it comes."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # CPython keeps the attributes of instances compactly, up to thirty, if their names were
         # known while the class had few instances. When thousands connect at once, all of them
@@ -127,6 +133,53 @@ class Guarded(Connection):
         """Tell the listener, if there is one, that a keepalive ping was not answered in time."""
         if self._guard is not None and self._guard.listener is not None:
             self._guard.listener.unanswered()
+
+    def data_received(self, data: bytes) -> None:
+        if self._paces(data):
+            self._pace(data)
+        else:
+            super().data_received(data)
+
+    def take_input(self, parse: Callable[[], None], pings: int | None) -> int | None:
+        """Have some of what was received parsed; :class:`~.paced_input.PacedInput` calls this.
+
+        Args:
+            parse: parses it.
+            pings: that it may hold; None for any number.
+
+        Returns:
+            How many the rest may hold.
+        """
+        parse()
+        return pings
+
+    def deliver(self) -> None:
+        """Take the messages that were parsed, and send the answers."""
+        super().data_received(b"")
+
+    def input_parsed(self) -> None:
+        """Read on: all that was received has been parsed."""
+        if self._guard is not None:
+            self._guard.input = None
+
+    def _paces(self, data: bytes) -> bool:
+        """Return whether received data is to be parsed piece by piece."""
+        if self.turns is None or not self.protocol.extensions:
+            return False
+        waiting = None if self._guard is None else self._guard.input
+        return len(data) > PIECE if waiting is None else not waiting.parsing
+
+    def _pace(self, data: bytes) -> None:
+        guard = self._guarding()
+        if guard.input is None:
+            assert self.turns is not None  # noqa: S101 - for the type checker
+            guard.input = PacedInput(self, self.turns)
+        guard.input.add(data)
+
+    def eof_received(self) -> None:
+        if self._guard is not None:
+            self._guard.drop_input()
+        super().eof_received()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -166,6 +219,7 @@ class _Guard:
         "_progress",
         "_send_frame",
         "_timer",
+        "input",
         "listener",
     )
 
@@ -177,6 +231,7 @@ class _Guard:
         self._progress: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.listener: Listener | None = None
+        self.input: PacedInput | None = None
 
     def paused(self) -> None:
         self._hold_pongs()
@@ -215,6 +270,12 @@ class _Guard:
         vars(self._connection.protocol).pop("fail", None)
         self._stop()
         self._release_pongs()
+        self.drop_input()
+
+    def drop_input(self) -> None:
+        if self.input is not None:
+            self.input.close()
+            self.input = None
 
     # Pongs
 

@@ -17,6 +17,7 @@ from ..core.guarded_connection import (
     waiting,
     what_was_wrong,
 )
+from ..core.paced_input import PIECE as COMPRESSED_PIECE
 from ..probes.base import peer_address
 from .uvicorn_ending import Ending, StallWatch, mark_slow
 
@@ -108,7 +109,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def _parse(self) -> None:
         """Parse what was received, until there is a message for the application."""
         while self._unparsed and self.queue_is_free and not self._ending.lingering:
-            piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
+            size = COMPRESSED_PIECE if self.conn.extensions else PIECE
+            piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
             super().data_received(piece)  # type: ignore[arg-type]  # which it only appends
             if not self.handshake_initiated and self.conn.handshake_exc is not None:
                 self._refuse(self.conn.handshake_exc)

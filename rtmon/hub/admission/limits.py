@@ -6,11 +6,13 @@ Without a limit nothing is kept. The rate limit of a single connection is its ow
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
 from ...core.addresses import network
 from ...core.token_bucket import Bucket, Buckets
+from ...core.turns import Turns
 from ...errors import OptionError, ProtocolError
 from ...protocol import close, limits
 from ..connection import Connection
@@ -19,6 +21,13 @@ from ..memberships import Memberships
 from .authentication import User
 
 __all__ = ["ConnectionLimits", "RateLimits"]
+
+
+_BYTE_BURST = 0.5
+"""Seconds of the byte rate that may come at once."""
+
+_LOOK = 1.0
+"""Seconds after which a connection that waits for its byte rate is looked at: it may have ended."""
 
 
 class ConnectionLimits:
@@ -124,6 +133,7 @@ class RateLimits:
         self._by_user = _buckets(options.user_rate, options.user_burst)
         self._by_address = _buckets(options.address_rate, options.address_burst)
         self._shares = not (self._by_user is None and self._by_address is None)
+        self._turns = Turns()
 
     def check_address(self, remote: str | None) -> None:
         """Take a token for a new connection, before authentication costs the server anything.
@@ -154,8 +164,31 @@ class RateLimits:
         shared = self._shared(connection, now) if self._shares else ()
         return connection.limiter.take(now, shared)
 
-    def refund(self, connection: Connection) -> None:
-        """Put back the token of the connection's latest message, which another limit bounds."""
+    async def pace(self, connection: Connection) -> None:
+        """Wait until a connection's bytes so far keep to its byte rate, and others had their turn.
+
+        Nothing more is read from it meanwhile.
+        """
+        options = self._context.options
+        now = asyncio.get_running_loop().time
+        bucket = connection.byte_bucket
+        if bucket is None:
+            burst = max(options.byte_rate * _BYTE_BURST, options.max_size)
+            bucket = Bucket(rate=options.byte_rate, burst=burst, now=now())
+            connection.byte_bucket = bucket
+        bucket.wait(now())  # fills it
+        bucket.take(connection.unpaced)
+        connection.unpaced = 0
+        while connection.open and connection.peer.open:  # nothing else tells of the end
+            wait = bucket.wait(now())
+            if not wait:
+                break
+            await asyncio.sleep(min(wait, _LOOK))
+        await self._turns.wait()
+
+    def refund(self, connection: Connection, size: int) -> None:
+        """Put back the token and bytes of the latest message, which another limit bounds."""
+        connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
             for bucket in self._shared(connection, connection.heard):

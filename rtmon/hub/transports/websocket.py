@@ -12,6 +12,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
+from ...core.turns import Turns
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
@@ -151,7 +152,7 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
     return {
         "select_subprotocol": _select,
         "max_size": hub.options.max_size,
-        "create_connection": GuardedServerConnection,
+        "create_connection": type("Guarded", (GuardedServerConnection,), {"turns": Turns()}),
     }
 
 

@@ -87,10 +87,21 @@ class Counting(Guarded):
 
     def data_received(self, data: bytes) -> None:
         self._count_wire(len(data))
-        if self.pings_at_once is None:
+        if self._paces(data):
+            self._pace(data)
+        elif self.pings_at_once is None:
             self._base_data_received(data)
         else:
-            self._receive_pings(data, self.pings_at_once)
+            self._answer_pings(partial(self._base_data_received, data), self.pings_at_once)
+
+    def take_input(self, parse: Callable[[], None], pings: int | None) -> int | None:
+        if pings is not None:
+            return self._answer_pings(parse, pings)
+        parse()
+        return None
+
+    def deliver(self) -> None:
+        self._base_data_received(b"")
 
     def _count_wire(self, size: int) -> None:
         """Count bytes received."""
@@ -107,17 +118,19 @@ class Counting(Guarded):
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
-    def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Receive data that may hold more pings than are answered at once."""
+    def _answer_pings(self, parse: Callable[[], None], limit: int) -> int:
+        """Parse input that may hold more pings than are answered; return what is left of them."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
-        self._base_data_received(data)
+        parse()
         left, tally.pongs_left = tally.pongs_left, None
+        unread = limit - (tally.meter.pings_in - before)
         if left < 0:
             self.loop.call_later(FLOOD_GRACE, self.transport.abort)
-        elif tally.meter.pings_in - before > limit:
+        elif unread < 0:
             # The answers were held back, because it reads none: it would not read a close either.
             self.transport.abort()
+        return max(0, min(left, unread))
 
     def send_data(self) -> None:
         if self.protocol.writes:
