@@ -113,6 +113,9 @@ class Guarded(Connection):
     """Turns in which connections inflate what they receive, shared by those of a server; None to
     inflate it as it comes."""
 
+    on_lost: ClassVar[Callable[[], None] | None] = None
+    """Called when a connection of this class has ended, opened or not."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # CPython keeps the attributes of instances compactly, up to thirty, if their names were
         # known while the class had few instances. When thousands connect at once, all of them
@@ -194,6 +197,9 @@ class Guarded(Connection):
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
+        on_lost = type(self).on_lost
+        if on_lost is not None:
+            on_lost()
 
     def written(self) -> int:
         """Bytes handed to the transport so far, as far as that is known."""

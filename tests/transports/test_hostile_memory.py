@@ -168,3 +168,17 @@ async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> Non
             await asyncio.gather(*(wire.rest() for wire in wires))
         assert memory(process, "VmHWM") - before < MOST
         await welcomed(port)
+
+
+@pytest.mark.matrix
+async def test_server_does_not_grow_by_thousands_that_connect_and_reset() -> None:
+    """Clients that reset their connection once it is open leave nothing that piles up."""
+    async with server("native") as (process, port):
+        await welcomed(port)
+        before = memory(process, "VmRSS")
+        for _ in range(90):
+            async with AsyncExitStack() as stack:
+                for client in [Wire.to(port, upgrade()) for _ in range(100)]:
+                    await (await stack.enter_async_context(client)).upgraded()
+        assert memory(process, "VmHWM") - before < MOST
+        await welcomed(port)
