@@ -76,7 +76,6 @@ IMPURE_CORE = {
     "paced_input",
     "ticker",
     "timers",
-    "turns",
 }
 """Modules of core that do input or output, or wait; all others are pure."""
 

@@ -19,8 +19,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
-from .paced_input import PIECE, PacedInput
-from .turns import Turns
+from .paced_input import PacedInput, Pieces
 
 __all__ = [
     "FLOOD_GRACE",
@@ -109,9 +108,8 @@ class Guarded(Connection):
     """Pings that may come in what is read at once, before the peer has broken the protocol
     (1002); None for any number. Counted by connections with a probe."""
 
-    turns: ClassVar[Turns | None] = None
-    """Turns in which connections inflate what they receive, shared by those of a server; None to
-    inflate it as it comes."""
+    paced: ClassVar[bool] = False
+    """True to inflate what it receives in turns with other connections. A hub has it so always."""
 
     on_lost: ClassVar[Callable[[], None] | None] = None
     """Called when a connection of this class has ended, opened or not."""
@@ -137,52 +135,10 @@ class Guarded(Connection):
         if self._guard is not None and self._guard.listener is not None:
             self._guard.listener.unanswered()
 
-    def data_received(self, data: bytes) -> None:
-        if self._paces(data):
-            self._pace(data)
-        else:
-            super().data_received(data)
-
-    def take_input(self, parse: Callable[[], None], pings: int | None) -> int | None:
-        """Have some of what was received parsed; :class:`~.paced_input.PacedInput` calls this.
-
-        Args:
-            parse: parses it.
-            pings: that it may hold; None for any number.
-
-        Returns:
-            How many the rest may hold.
-        """
-        parse()
-        return pings
-
-    def deliver(self) -> None:
-        """Take the messages that were parsed, and send the answers."""
-        super().data_received(b"")
-
-    def input_parsed(self) -> None:
-        """Read on: all that was received has been parsed."""
-        if self._guard is not None:
-            self._guard.input = None
-
-    def _paces(self, data: bytes) -> bool:
-        """Return whether received data is to be parsed piece by piece."""
-        if self.turns is None or not self.protocol.extensions:
-            return False
-        waiting = None if self._guard is None else self._guard.input
-        return len(data) > PIECE if waiting is None else not waiting.parsing
-
-    def _pace(self, data: bytes) -> None:
-        guard = self._guarding()
-        if guard.input is None:
-            assert self.turns is not None  # noqa: S101 - for the type checker
-            guard.input = PacedInput(self, self.turns)
-        guard.input.add(data)
-
-    def eof_received(self) -> None:
-        if self._guard is not None:
-            self._guard.drop_input()
-        super().eof_received()
+    def pace_input(self) -> None:
+        """Inflate what it receives in turns with other connections; after the handshake."""
+        if self.protocol.extensions and not Pieces.divide(self.protocol):
+            PacedInput(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -197,6 +153,7 @@ class Guarded(Connection):
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
+        Pieces.end(self.protocol)
         on_lost = type(self).on_lost
         if on_lost is not None:
             on_lost()
@@ -225,7 +182,6 @@ class _Guard:
         "_progress",
         "_send_frame",
         "_timer",
-        "input",
         "listener",
     )
 
@@ -237,7 +193,6 @@ class _Guard:
         self._progress: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.listener: Listener | None = None
-        self.input: PacedInput | None = None
 
     def paused(self) -> None:
         self._hold_pongs()
@@ -276,12 +231,6 @@ class _Guard:
         vars(self._connection.protocol).pop("fail", None)
         self._stop()
         self._release_pongs()
-        self.drop_input()
-
-    def drop_input(self) -> None:
-        if self.input is not None:
-            self.input.close()
-            self.input = None
 
     # Pongs
 

@@ -15,7 +15,6 @@ from websockets.asyncio.server import serve as websockets_serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from ..core.guarded_connection import PINGS_AT_ONCE
-from ..core.turns import Turns
 from ..errors import OptionError
 from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins
@@ -118,7 +117,7 @@ class Server(DelegatingServer):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        probed.turns = Turns()
+        probed.paced = True
         self._clients = listening.Clients(GCPause.of(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from ...core.addresses import network
 from ...core.token_bucket import Bucket, Buckets
-from ...core.turns import Turns
 from ...errors import OptionError, ProtocolError
 from ...protocol import close, limits
 from ..connection import Connection
@@ -133,7 +132,6 @@ class RateLimits:
         self._by_user = _buckets(options.user_rate, options.user_burst)
         self._by_address = _buckets(options.address_rate, options.address_burst)
         self._shares = not (self._by_user is None and self._by_address is None)
-        self._turns = Turns()
 
     def check_address(self, remote: str | None) -> None:
         """Take a token for a new connection, before authentication costs the server anything.
@@ -165,7 +163,7 @@ class RateLimits:
         return connection.limiter.take(now, shared)
 
     async def pace(self, connection: Connection) -> None:
-        """Wait until a connection's bytes so far keep to its byte rate, and others had their turn.
+        """Wait until others had their turn, and a connection's bytes so far keep to its byte rate.
 
         Nothing more is read from it meanwhile.
         """
@@ -179,12 +177,12 @@ class RateLimits:
         bucket.wait(now())  # fills it
         bucket.take(connection.unpaced)
         connection.unpaced = 0
+        await asyncio.sleep(0)  # others have their turn
         while connection.open and connection.peer.open:  # nothing else tells of the end
             wait = bucket.wait(now())
             if not wait:
                 break
             await asyncio.sleep(min(wait, _LOOK))
-        await self._turns.wait()
 
     def refund(self, connection: Connection, size: int) -> None:
         """Put back the token and bytes of the latest message, which another limit bounds."""

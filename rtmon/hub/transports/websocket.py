@@ -12,7 +12,6 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
-from ...core.turns import Turns
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
@@ -53,6 +52,7 @@ class WebSocketPeer(QueuedPeer):
         self._guarded = isinstance(connection, Guarded)
         if isinstance(connection, Guarded):
             connection.listen(self)
+            connection.pace_input()
 
     @property
     def open(self) -> bool:
@@ -152,7 +152,7 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
     return {
         "select_subprotocol": _select,
         "max_size": hub.options.max_size,
-        "create_connection": type("Guarded", (GuardedServerConnection,), {"turns": Turns()}),
+        "create_connection": GuardedServerConnection,
     }
 
 

@@ -87,21 +87,10 @@ class Counting(Guarded):
 
     def data_received(self, data: bytes) -> None:
         self._count_wire(len(data))
-        if self._paces(data):
-            self._pace(data)
-        elif self.pings_at_once is None:
+        if self.pings_at_once is None:
             self._base_data_received(data)
         else:
-            self._answer_pings(partial(self._base_data_received, data), self.pings_at_once)
-
-    def take_input(self, parse: Callable[[], None], pings: int | None) -> int | None:
-        if pings is not None:
-            return self._answer_pings(parse, pings)
-        parse()
-        return None
-
-    def deliver(self) -> None:
-        self._base_data_received(b"")
+            self._receive_pings(data, self.pings_at_once)
 
     def _count_wire(self, size: int) -> None:
         """Count bytes received."""
@@ -118,19 +107,17 @@ class Counting(Guarded):
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
-    def _answer_pings(self, parse: Callable[[], None], limit: int) -> int:
-        """Parse input that may hold more pings than are answered; return what is left of them."""
+    def _receive_pings(self, data: bytes, limit: int) -> None:
+        """Receive data that may hold more pings than are answered at once."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
-        parse()
+        self._base_data_received(data)
         left, tally.pongs_left = tally.pongs_left, None
-        unread = limit - (tally.meter.pings_in - before)
         if left < 0:
             self.loop.call_later(FLOOD_GRACE, self.transport.abort)
-        elif unread < 0:
+        elif tally.meter.pings_in - before > limit:
             # The answers were held back, because it reads none: it would not read a close either.
             self.transport.abort()
-        return max(0, min(left, unread))
 
     def send_data(self) -> None:
         if self.protocol.writes:
@@ -249,6 +236,8 @@ class Counting(Guarded):
             if self.protocol.state is OPEN:
                 self.meter.subprotocol = self.protocol.subprotocol
                 self._tally.opened()
+                if self.paced:
+                    self.pace_input()
         except Exception as exc:
             self.monitor.probe_failed(exc)
 

@@ -20,7 +20,6 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.version import version as installed_version
 
-from ...core.guarded_connection import Guarded
 from .counting import Counting
 
 if TYPE_CHECKING:
@@ -44,11 +43,7 @@ class Flat(Counting):
 
     def data_received(self, data: bytes) -> None:
         protocol = self.protocol
-        if (
-            protocol._state is not OPEN  # noqa: SLF001
-            or self.pings_at_once is not None
-            or self.turns is not None
-        ):
+        if protocol._state is not OPEN or self.pings_at_once is not None:  # noqa: SLF001
             super().data_received(data)
             return
         self._count_wire(len(data))
@@ -172,12 +167,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
         tested = ", ".join(sorted(TESTED))
         return f"websockets {installed_version} is installed, and it was tested with {tested} only"
     stock = ClientConnection if issubclass(base, ClientConnection) else ServerConnection
-    guards = vars(Guarded)  # stand in front of a counting class, too
-    own = [
-        name
-        for name in replaced
-        if getattr(base, name) not in (getattr(stock, name), guards.get(name))
-    ]
+    own = [name for name in replaced if getattr(base, name) is not getattr(stock, name)]
     if own:
         return f"{base.__name__} has methods of its own: {', '.join(own)}"
     foreign = [name for name in replaced if not _is_librarys(getattr(stock, name))]
