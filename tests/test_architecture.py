@@ -76,6 +76,7 @@ IMPURE_CORE = {
     "clock",
     "guarded_connection",
     "moved",
+    "paced_input",
     "ticker",
     "timers",
 }

@@ -18,6 +18,7 @@ __all__ = [
     "AtLimit",
     "AuthTimeout",
     "Burst",
+    "ByteRate",
     "ConnectionsPerAddress",
     "ConnectionsPerUser",
     "IdleTimeout",
@@ -51,6 +52,7 @@ HUBS_OWN = (
     "at_limit",
     "rate",
     "burst",
+    "byte_rate",
     "user_rate",
     "user_burst",
     "address_rate",
@@ -116,6 +118,15 @@ Rate = Annotated[
     _at_least("--rate", "Messages a second that one connection may send, lastingly.", "N", 0.1),
 ]
 Burst = Annotated[int, _at_least("--burst", "Messages that it may send at once before.", "N", 1)]
+ByteRate = Annotated[
+    float,
+    _at_least(
+        "--byte-rate",
+        "Bytes a second that one connection may send, lastingly; more is read later.",
+        "BYTES",
+        1_024,
+    ),
+]
 UserRate = Annotated[
     float | None,
     _at_least("--user-rate", "The same for all connections of one user together.", "N", 0.001),

@@ -19,6 +19,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
+from .paced_input import PacedInput, Pieces
 
 __all__ = [
     "FLOOD_GRACE",
@@ -107,6 +108,12 @@ class Guarded(Connection):
     """Pings that may come in what is read at once, before the peer has broken the protocol
     (1002); None for any number. Counted by connections with a probe."""
 
+    paced: ClassVar[bool] = False
+    """True to inflate what it receives in turns with other connections. A hub has it so always."""
+
+    on_lost: ClassVar[Callable[[], None] | None] = None
+    """Called when a connection of this class has ended, opened or not."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # CPython keeps the attributes of instances compactly, up to thirty, if their names were
         # known while the class had few instances. When thousands connect at once, all of them
@@ -128,6 +135,11 @@ class Guarded(Connection):
         if self._guard is not None and self._guard.listener is not None:
             self._guard.listener.unanswered()
 
+    def pace_input(self) -> None:
+        """Inflate what it receives in turns with other connections; after the handshake."""
+        if self.protocol.extensions and not Pieces.divide(self.protocol):
+            PacedInput(self)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._guarding().paused()
@@ -141,6 +153,10 @@ class Guarded(Connection):
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
+        Pieces.end(self.protocol)
+        on_lost = type(self).on_lost
+        if on_lost is not None:
+            on_lost()
 
     def written(self) -> int:
         """Bytes handed to the transport so far, as far as that is known."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..core.backpressure import Policy, together
 from ..core.batching import Batch, Batcher
 from ..core.timers import Timer
+from ..core.token_bucket import Bucket
 from ..errors import ProtocolError
 from ..protocol import catalog
 from ..protocol.codecs import Codec
@@ -42,6 +43,8 @@ class Connection:
         position: of the chat, when this connection was welcomed.
         peer: the transport's side of the connection.
         limiter: rate limit of this connection's messages.
+        unpaced: bytes of its messages that its byte rate has not been applied to yet.
+        byte_bucket: of its byte rate; None until it has sent much.
         open: False once the connection has ended.
         welcomed: True once the client was sent its welcome.
         intercept: takes messages in place of the dispatcher until the client is authenticated.
@@ -57,6 +60,8 @@ class Connection:
     auth_deadline: Timer | None = None
     address: str | None = None
     welcomed = False
+    unpaced = 0
+    byte_bucket: Bucket | None = None
     # Made when first used, for the same reason.
     _heartbeat: Heartbeat | None = None
     _batcher: Batcher[_Collected] | None = None

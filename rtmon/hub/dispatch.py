@@ -67,25 +67,29 @@ class Dispatcher:
 
     async def receive(self, connection: Connection, data: str | bytes) -> None:
         """Take a message from a client. It never raises for what the message contains."""
+        size = len(data)
         if connection.intercept is not None:
             await connection.intercept(data)
-            return
-        if not self.admit(connection, data):
-            return
-        codec = JSON if isinstance(data, str) else connection.codec
-        attached: bytes | None = None
-        try:
-            if isinstance(data, bytes) and data[:1] == bytes((binary.CHUNK,)):
-                connection.active = connection.heard
-                await self._uploads.chunk(connection, *binary.decode_chunk(data))
-                return
-            if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
-                data, attached = binary.decode_attached(data)
-            envelope = codec.decode(data)
-        except ProtocolError as error:
-            await self._undecodable(connection, codec, data, error)
-        else:
-            await self.handle(connection, envelope, codec, attached)
+        elif self.admit(connection, data):
+            codec = JSON if isinstance(data, str) else connection.codec
+            attached: bytes | None = None
+            envelope: Envelope | None = None
+            try:
+                if isinstance(data, bytes) and data[:1] == bytes((binary.CHUNK,)):
+                    connection.active = connection.heard
+                    await self._uploads.chunk(connection, *binary.decode_chunk(data))
+                else:
+                    if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
+                        data, attached = binary.decode_attached(data)
+                    envelope = codec.decode(data)
+            except ProtocolError as error:
+                await self._undecodable(connection, codec, data, error)
+            if envelope is not None:
+                await self.handle(connection, envelope, codec, attached)
+        # Afterwards, so that messages which several requests bring are handled in their order.
+        connection.unpaced += size
+        if connection.unpaced >= limits.TURN_BYTES:
+            await self._rates.pace(connection)
 
     def admit(self, connection: Connection, data: str | bytes | msgspec.Raw) -> bool:
         """Return whether a client may send a message now; if not, answer or close it."""

@@ -88,6 +88,8 @@ class HubOptions:
         typing_timeout: seconds after which a client that does not repeat it stops typing.
         rate: messages a second that one connection may send, lastingly.
         burst: messages that it may send at once before the rate applies.
+        byte_rate: bytes a second, inflated, that one connection may send lastingly. The hub reads
+            what is above it later, and refuses nothing; file chunks do not count.
         max_size: bytes of the largest accepted message; the server is started with the same.
         slow: policy for a slow consumer that has reached one of the bounds below; see
             :data:`rtmon.core.backpressure.Policy`. Answers, and all else that belongs to one
@@ -130,6 +132,7 @@ class HubOptions:
     typing_timeout: float = 5.0
     rate: float = limits.RATE
     burst: int = limits.BURST
+    byte_rate: float = limits.BYTE_RATE
     max_size: int = limits.MESSAGE_SIZE
     slow: Policy = "disconnect"
     max_waiting: int = limits.WAITING_BYTES
@@ -166,6 +169,7 @@ class HubOptions:
         within("typing_timeout", self.typing_timeout, 0.1, 3600.0)
         within("rate", self.rate, 0.1, float("inf"))
         within("burst", self.burst, 1, 1_000_000)
+        within("byte_rate", self.byte_rate, 1_024, float("inf"))
         within("max_size", self.max_size, 1_024, 1 << 30)
         within("max_waiting", self.max_waiting, self.max_size, 1 << 34)
         within("max_waiting_messages", self.max_waiting_messages, 1, 1 << 30)

@@ -16,6 +16,7 @@ __all__ = [
     "BROKER_NOTES",
     "BROKER_QUEUE",
     "BURST",
+    "BYTE_RATE",
     "CATCHING_UP",
     "CHANNELS_KEPT",
     "CHANNELS_PER_CLIENT",
@@ -58,6 +59,7 @@ __all__ = [
     "STALLED",
     "TEXT_LENGTH",
     "TOKEN_LENGTH",
+    "TURN_BYTES",
     "TYPE_LENGTH",
     "TYPING_PER_CLIENT",
     "VERSION_LENGTH",
@@ -172,6 +174,13 @@ RATE: Final = 200.0
 
 BURST: Final = 500
 """Messages that a connection may send at once before its rate applies, by default."""
+
+BYTE_RATE: Final = float(2 << 20)
+"""Bytes a second, inflated, that a connection may send lastingly, by default; what comes faster is
+read later. Half a second's, and at least one message, may come at once."""
+
+TURN_BYTES: Final = 16_384
+"""Bytes of one connection's messages, inflated, after which others have their turn."""
 
 FLOOD_STRIKES: Final = 1_000
 """Messages refused in a row, without a pause, after which a flooding connection is closed."""

@@ -105,6 +105,9 @@ class ASGIServer(listening.Serving):
         with listening.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
+        # asyncio does so for sockets whose protocol number is TCP's; here it is 0. Without it,
+        # the second of two messages waits for the client's delayed acknowledgement, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(listener.getsockname()[1])
         await self.hub.start()
         # What uvicorn's serve() does, less its signal handlers, which are the program's.

@@ -17,6 +17,7 @@ from ..core.guarded_connection import (
     waiting,
     what_was_wrong,
 )
+from ..core.paced_input import Pieces
 from ..probes.base import peer_address
 from .uvicorn_ending import Ending, StallWatch, mark_slow
 
@@ -27,7 +28,8 @@ __all__ = ["GuardedWebSocket", "count_rejected"]
 
 PIECE = 4_096
 """Bytes parsed at once. Between two pieces the application has its turn with the messages of the
-first: many small frames, or ones that inflate a thousandfold, do not pile up."""
+first: many small frames do not pile up. Of frames that inflate much there are smaller pieces, see
+:class:`~rtmon.core.paced_input.Pieces`."""
 
 EMPTY_FRAGMENTS = 4_096
 """Fragments without data in one message, as many as `websockets` takes of any."""
@@ -54,6 +56,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._ending = Ending(self.loop)
         self._stall: StallWatch | None = None
         self._unparsed = memoryview(b"")
+        self._stopped = self._eof = False
         self._pings = 0
         self._pong: bytes | None = None
         self._message: bytearray | None = None
@@ -67,9 +70,14 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def _mark_slow(self) -> None:
         mark_slow(getattr(self, "scope", None))
 
+    def eof_received(self) -> None:
+        self._eof = True
+        super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending.cancel()
-        self._unparsed = memoryview(b"")
+        if exc is None and not self._eof:  # this side has cut it
+            self._drop_input()
         if self._stall is not None:
             self._stall.stop()
         super().connection_lost(exc)
@@ -99,7 +107,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 self.transport.pause_reading()
                 return
         self._pings = 0
-        if self.handshake_initiated and len(data) <= PIECE and not self._unparsed:
+        if self.handshake_initiated and len(data) <= PIECE and not self._waits:
             super().data_received(data)
             return
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
@@ -107,11 +115,26 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def _parse(self) -> None:
         """Parse what was received, until there is a message for the application."""
-        while self._unparsed and self.queue_is_free and not self._ending.lingering:
+        while self._waits and self.queue_is_free and not self._ending.lingering:
+            if self._stopped:
+                self._stopped = False
+                super().data_received(b"")
+                continue
             piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
             super().data_received(piece)  # type: ignore[arg-type]  # which it only appends
             if not self.handshake_initiated and self.conn.handshake_exc is not None:
                 self._refuse(self.conn.handshake_exc)
+
+    @property
+    def _waits(self) -> bool:
+        """True if something was received that is not parsed yet."""
+        return self._stopped or bool(self._unparsed)
+
+    def _parser_stopped(self) -> None:
+        self._stopped = True
+
+    def _drop_input(self) -> None:
+        self._stopped, self._unparsed = False, memoryview(b"")
 
     @property
     def queue_is_free(self) -> bool:
@@ -120,8 +143,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     async def receive(self) -> Any:
         message = await self.queue.get()
+        if self._waits and message["type"] == "websocket.disconnect":
+            self._parse()  # what was received before
+            self.queue.put_nowait(message)
+            return await self.receive()
         if self.read_paused and self.queue.empty():
-            if self._unparsed:
+            if self._waits:
                 self._parse()
                 if not self.queue.empty():
                     return message
@@ -137,6 +164,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
             count_rejected(self.monitor, self.client, status, str(self.conn.handshake_exc))
             self._ending.drop_after(self.transport)
+        elif self.conn.extensions:
+            Pieces(self.conn, self._parser_stopped)
 
     def _refuse(self, problem: Exception) -> None:
         """Answer a request that is no handshake: `websockets` has an answer, or has not."""
@@ -203,7 +232,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.stop_keepalive()
         self.close_sent = True
-        self._unparsed = memoryview(b"")
+        self._drop_input()
         self._ending.linger(self.transport, FLOOD_GRACE)
 
     # Ends: uvicorn closes the transport, which waits for ever for a peer that does not read

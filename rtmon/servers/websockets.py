@@ -120,7 +120,8 @@ class Server(DelegatingServer):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        self._clients = listening.Clients(GCPause(probed) if pause_gc else probed)
+        probed.paced = True
+        self._clients = listening.Clients(GCPause.of(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
@@ -314,8 +315,8 @@ def serve(
         stall_timeout: seconds for which a client may take nothing of what was sent to it, until
             its connection is cut; None for ever. For a hub, :class:`rtmon.HubOptions` has this.
         pause_gc: whether to pause Python's garbage collector, in the whole process, while hundreds
-            of connections a second are being opened, for ten seconds at most. It would take more
-            than half of the time that such a crowd needs to get in.
+            of connections a second are being opened and few end, for ten seconds at most. It would
+            take up to a third of the CPU time that such a crowd costs.
         max_connections: connections of a handler at once; further ones are refused with HTTP 503,
             and count as rejected. ``server.pool`` has the numbers. A hub has its own.
         idle_timeout: seconds in which a client of a handler must send a message, or is closed with

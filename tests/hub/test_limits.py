@@ -13,7 +13,7 @@ from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Credentials, Hub, Session, User
 from rtmon.testing import FakeClock, until
 from tests.hub.clients import StreamClient
-from tests.hub.conftest import ONE_EACH, Place
+from tests.hub.conftest import ONE_EACH, TRANSPORTS, Place
 from tests.hub.tokens import login, token
 
 Start = Callable[..., Awaitable[Place]]
@@ -218,6 +218,50 @@ async def test_streams_being_authenticated_count_against_max_connections(start: 
     await until(lambda: len(place.hub.connections) == 2)
 
 
+async def check_byte_rate(start: Start, over: str) -> None:
+    """Send 300 KB at 100 KB a second, with 131 KB at once."""
+    place = await start(byte_rate=100_000.0)
+    client = await place.connect(over=over)
+    taken: list[int] = []
+    place.hub.subscribe("c", lambda publication: taken.append(int(publication.data)))
+    began = asyncio.get_running_loop().time()
+    for number in range(5):
+        answer = await client.ask(
+            "publish", {"channel": "c", "data": f"{number}".ljust(60_000), "ack": True}
+        )
+        assert answer["type"] == "ack", answer
+    # The fifth is taken when what the four before it have above the burst is paid for.
+    least = (4 * 60_000 - place.hub.options.max_size) / 100_000
+    assert asyncio.get_running_loop().time() - began >= 0.95 * least
+    await until(lambda: taken == [*range(5)])
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_hub_reads_later_what_is_above_the_byte_rate(start: Start, over: str) -> None:
+    """Over each transport, messages above the byte rate are taken later, in order, none refused."""
+    await check_byte_rate(start, over)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("over", sorted(set(TRANSPORTS) - set(ONE_EACH)))
+async def test_hub_reads_later_over_every_other_transport(start: Start, over: str) -> None:
+    """The byte rate holds in every codec and over every transport."""
+    await check_byte_rate(start, over)
+
+
+async def test_hub_does_not_wait_for_the_byte_rate_of_a_connection_that_ended(start: Start) -> None:
+    """A client that has sent two minutes' worth of its byte rate holds up neither its own end nor
+    the server's.
+    """
+    place = await start(byte_rate=1_024.0)
+    client = await place.connect()
+    await client.ask("publish", {"channel": "c", "data": "x" * 130_000, "ack": True})
+    await client.ask("publish", {"channel": "c", "data": "x" * 130_000, "ack": True})
+    await client.send("ping")
+    async with asyncio.timeout(30):
+        await place.aclose()
+
+
 async def test_limits_keep_nothing_of_connections_that_ended(start: Start) -> None:
     """Hundreds of connections, refused and unauthenticated ones too, leave nothing behind."""
     place = await start(
@@ -263,6 +307,8 @@ def test_hub_options_refuse_limit_when_out_of_range() -> None:
         {"address_rate": 0},
         {"address_burst": 0},
         {"auth_timeout": 0},
+        {"byte_rate": 1_023.0},
+        {"byte_rate": float("nan")},
         {"idle_timeout": -1},
         {"expiry_notice": float("nan")},
     ):

@@ -231,6 +231,7 @@ LIMITS_IN_DOCS = {
     "subscriptions of one client": limits.CHANNELS_PER_CLIENT,
     "rate of one client, lasting": int(limits.RATE),
     "rate of one client, at once": limits.BURST,
+    "bytes of one client, lasting, read later beyond": int(limits.BYTE_RATE),
     "a token": limits.TOKEN_LENGTH,
     "users, and addresses, whose rate is remembered": limits.KEYS_LIMITED,
     "members named in one message": limits.MEMBERS_LISTED,

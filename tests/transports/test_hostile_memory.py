@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.servers.test_paced_input import DEFLATE, padded
 from tests.transports.doors import LONG, Wire, frame, upgrade
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -110,6 +111,44 @@ async def test_server_does_not_grow_by_hostile_clients(kind: str, what: str) -> 
     await check_attack(kind, what)
 
 
+async def check_compressed(kind: str, clients: int) -> None:
+    """Have a fresh server sent 3,000 messages by each of some clients, which inflate to 375 MiB."""
+    said = padded(1) * 3_000
+
+    async def flood(port: int) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(6), Wire.to(port, DEFLATE) as wire:
+                await wire.upgraded()
+                wire.writer.write(said)
+                await wire.rest()
+
+    async with server(kind) as (process, port):
+        await welcomed(port)
+        before = memory(process, "VmRSS")
+        floods = [asyncio.create_task(flood(port)) for _ in range(clients)]
+        for _ in range(20):
+            async with asyncio.timeout(5):  # a newcomer is answered meanwhile
+                await welcomed(port)
+            await asyncio.sleep(0.1)
+        await asyncio.gather(*floods)
+        grown = memory(process, "VmHWM") - before
+        assert grown < (MOST if clients == 1 else 2 * MOST)
+        await welcomed(port)
+
+
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_server_does_not_grow_by_messages_that_inflate_much(kind: str) -> None:
+    """A client's messages that inflate a thousandfold do not make a server grow."""
+    await check_compressed(kind, 1)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_server_does_not_grow_when_eight_clients_inflate_much(kind: str) -> None:
+    """Eight such clients neither, and newcomers are served while they flood."""
+    await check_compressed(kind, 8)
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
 async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> None:
@@ -127,5 +166,19 @@ async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> Non
             ]
             await welcomed(port)
             await asyncio.gather(*(wire.rest() for wire in wires))
+        assert memory(process, "VmHWM") - before < MOST
+        await welcomed(port)
+
+
+@pytest.mark.matrix
+async def test_server_does_not_grow_by_thousands_that_connect_and_reset() -> None:
+    """Clients that reset their connection once it is open leave nothing that piles up."""
+    async with server("native") as (process, port):
+        await welcomed(port)
+        before = memory(process, "VmRSS")
+        for _ in range(90):
+            async with AsyncExitStack() as stack:
+                for client in [Wire.to(port, upgrade()) for _ in range(100)]:
+                    await (await stack.enter_async_context(client)).upgraded()
         assert memory(process, "VmHWM") - before < MOST
         await welcomed(port)

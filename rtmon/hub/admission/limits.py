@@ -6,6 +6,7 @@ Without a limit nothing is kept. The rate limit of a single connection is its ow
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
@@ -19,6 +20,13 @@ from ..memberships import Memberships
 from .authentication import User
 
 __all__ = ["ConnectionLimits", "RateLimits"]
+
+
+_BYTE_BURST = 0.5
+"""Seconds of the byte rate that may come at once."""
+
+_LOOK = 1.0
+"""Seconds after which a connection that waits for its byte rate is looked at: it may have ended."""
 
 
 class ConnectionLimits:
@@ -154,8 +162,31 @@ class RateLimits:
         shared = self._shared(connection, now) if self._shares else ()
         return connection.limiter.take(now, shared)
 
-    def refund(self, connection: Connection) -> None:
-        """Put back the token of the connection's latest message, which another limit bounds."""
+    async def pace(self, connection: Connection) -> None:
+        """Wait until others had their turn, and a connection's bytes so far keep to its byte rate.
+
+        Nothing more is read from it meanwhile.
+        """
+        options = self._context.options
+        now = asyncio.get_running_loop().time
+        bucket = connection.byte_bucket
+        if bucket is None:
+            burst = max(options.byte_rate * _BYTE_BURST, options.max_size)
+            bucket = Bucket(rate=options.byte_rate, burst=burst, now=now())
+            connection.byte_bucket = bucket
+        bucket.wait(now())  # fills it
+        bucket.take(connection.unpaced)
+        connection.unpaced = 0
+        await asyncio.sleep(0)  # others have their turn
+        while connection.open and connection.peer.open:  # nothing else tells of the end
+            wait = bucket.wait(now())
+            if not wait:
+                break
+            await asyncio.sleep(min(wait, _LOOK))
+
+    def refund(self, connection: Connection, size: int) -> None:
+        """Put back the token and bytes of the latest message, which another limit bounds."""
+        connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
             for bucket in self._shared(connection, connection.heard):

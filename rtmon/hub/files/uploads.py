@@ -159,7 +159,7 @@ class Uploads:
         received = transfer.upload.received
         if len(data) >= _MIN_CHUNK or (data and received == transfer.upload.size):
             # The offer was counted as a message; the file's size bounds the chunks.
-            self._rates.refund(connection)
+            self._rates.refund(connection, len(data))
         if (
             received - transfer.acknowledged >= limits.FILE_PROGRESS
             or received == transfer.upload.size

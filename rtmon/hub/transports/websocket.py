@@ -52,6 +52,7 @@ class WebSocketPeer(QueuedPeer):
         self._guarded = isinstance(connection, Guarded)
         if isinstance(connection, Guarded):
             connection.listen(self)
+            connection.pace_input()
 
     @property
     def open(self) -> bool:

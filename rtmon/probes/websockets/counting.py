@@ -236,6 +236,8 @@ class Counting(Guarded):
             if self.protocol.state is OPEN:
                 self.meter.subprotocol = self.protocol.subprotocol
                 self._tally.opened()
+                if self.paced:
+                    self.pace_input()
         except Exception as exc:
             self.monitor.probe_failed(exc)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from rtmon.errors import OptionError, ProtocolError
@@ -70,8 +72,31 @@ def test_rate_limits_count_all_connections_of_a_user_together() -> None:
     assert [rates.take(each, now) for each in (one, two)] == [0.0, 0.0]
     assert rates.take(one, now) == pytest.approx(1.0)
     assert rates.take(other, now) == 0.0
-    rates.refund(two)
+    rates.refund(two, 0)
     assert rates.take(one, now) == 0.0
+
+
+async def test_rate_limits_let_a_connection_wait_for_its_byte_rate() -> None:
+    """Bytes within the burst pass at once; those above it wait, unless something else bounds them
+    or the connection ends.
+    """
+    context = make_context(byte_rate=10_000_000.0)
+    rates = RateLimits(context, authenticated=False)
+    connection = make_connection(context)
+    now = asyncio.get_running_loop().time
+    connection.unpaced = 5_000_000
+    await rates.pace(connection)
+    began = now()
+    connection.unpaced = 2_000_000
+    await rates.pace(connection)
+    assert now() - began > 0.1
+    connection.unpaced = 70_000
+    rates.refund(connection, 65_536)
+    assert connection.unpaced == 4_464
+    connection.unpaced = 10**12
+    connection.end()
+    async with asyncio.timeout(30):
+        await rates.pace(connection)
 
 
 def test_rate_limits_refuse_an_address_that_connects_too_often() -> None:

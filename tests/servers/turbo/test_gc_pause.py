@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import sys
 from collections.abc import Iterator
@@ -16,8 +18,9 @@ from rtmon.core.guarded_connection import GuardedServerConnection
 from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause
-from rtmon.servers.turbo.gc_pause import CALM, CROWD, WITHIN, GCPause
+from rtmon.servers.turbo.gc_pause import CALM, CROWD, LEFT, WITHIN, GCPause
 from rtmon.testing import FakeClock, until
+from tests.transports.doors import Wire, upgrade
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +35,12 @@ def come(crowd: GCPause, many: int) -> None:
     """So many connect, at this moment."""
     for _ in range(many):
         crowd()
+
+
+def end(crowd: GCPause, many: int) -> None:
+    """So many connections end."""
+    for _ in range(many):
+        crowd.lost()
 
 
 @pytest.fixture
@@ -66,14 +75,15 @@ async def test_the_collector_is_paused_while_a_crowd_comes(
     later = [lambda: come(crowd, CROWD), lambda: None, lambda: None, lambda: None, lambda: None]
     asleep = []
 
-    def sleep(seconds: float) -> None:
+    def wait(seconds: float) -> bool:
         asleep.append(seconds)
         clock.advance(seconds)
         later.pop(0)()
+        return False
 
-    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
-    (end,) = paused
-    end()
+    monkeypatch.setattr(crowd._over, "wait", wait)
+    (finish,) = paused
+    finish()
     assert gc.isenabled()
     assert sum(asleep) == pytest.approx(CALM * 1.25)  # the second crowd came after a quarter
     come(crowd, CROWD)
@@ -91,15 +101,54 @@ async def test_a_pause_ends_however_long_the_crowd(
     began = clock.monotonic()
     crowd = GCPause(object, now=clock.monotonic)
 
-    def sleep(seconds: float) -> None:
+    def wait(seconds: float) -> bool:
         clock.advance(seconds)
         come(crowd, CROWD)
+        return False
 
-    monkeypatch.setattr(gc_pause.time, "sleep", sleep)
+    monkeypatch.setattr(crowd._over, "wait", wait)
     come(crowd, CROWD)
     paused[0]()
     assert gc.isenabled()
     assert clock.monotonic() - began == pytest.approx(gc_pause.LONGEST)
+
+
+async def test_pause_ends_when_connections_end() -> None:
+    """Connections that end during a pause end it, those that ended before do not; the next pause
+    counts anew.
+    """
+    clock = FakeClock()
+    crowd = GCPause(object, now=clock.monotonic)
+    for _ in range(2):
+        end(crowd, LEFT)
+        come(crowd, CROWD)
+        end(crowd, LEFT - 1)
+        assert not gc.isenabled()
+        end(crowd, 1)
+        await until(gc.isenabled)  # although the crowd is still coming, by its clock
+        clock.advance(CALM)
+
+
+async def test_server_collects_garbage_when_clients_connect_and_reset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Clients that reset their connections end the pause that they began, whether they have asked
+    for a WebSocket or not.
+    """
+    monkeypatch.setattr(gc_pause, "CROWD", 2)
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async with rtmon.serve(handler, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        crowd: Any = server._clients._create
+        crowd._calm = crowd._longest = 1000.0
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(LEFT):
+                said = upgrade() if number % 2 else b""
+                await stack.enter_async_context(Wire.to(server.port, said))
+            await until(lambda: not gc.isenabled())
+        await until(gc.isenabled)
 
 
 async def test_a_collector_that_is_off_stays_off(paused: list[Any]) -> None:
