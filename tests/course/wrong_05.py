@@ -4,18 +4,73 @@ from __future__ import annotations
 
 WRONG = [
     {
-        "TODO": """
+        "one frame": """
 pen.write(frame(1, b"anatomy"))
 """,
-    },
-    {
-        "TODO": """
-await die(lambda w: w.write(frame(8, (4322).to_bytes(2, "big"))))
+        "two frames": """
+pen.write(frame(1, b"anat", final=False))
+pen.write(frame(0, b"omy"))
+""",
+        "two frames and a ping": """
+pen.write(frame(1, b"anat", final=False))
+pen.write(frame(9, b""))
+pen.write(frame(0, b"omy"))
+""",
+        "another word": """
+pen.write(frame(1, b"ana", final=False))
+pen.write(frame(0, b"lo", final=False))
+pen.write(frame(0, b"gy"))
+""",
+        "three messages": """
+for piece in (b"ana", b"to", b"my"):
+    pen.write(frame(1, piece))
+""",
+        "no final frame": """
+pen.write(frame(1, b"ana", final=False))
+pen.write(frame(0, b"to", final=False))
+pen.write(frame(0, b"my", final=False))
+""",
+        "the word written down where the server keeps it": """
+heard["/by-hand"] = "anatomy"
 """,
     },
     {
-        "TODO": """
-crime = await die(deaths["does not mask"])
+        "another code": """
+ended = await die(lambda w: w.write(frame(8, (4322).to_bytes(2, "big"))))
+""",
+        "the bytes in the wrong order": """
+ended = await die(lambda w: w.write(frame(8, (4321).to_bytes(2, "little"))))
+""",
+        "the code as a reason": """
+ended = await die(lambda w: w.write(frame(8, (1000).to_bytes(2, "big") + b"4321")))
+""",
+        "a text, and no goodbye": """
+(await meet())[1].write(frame(1, b"4321"))
+""",
+        "the server says goodbye": """
+async with connect(server.url) as visitor:
+    port = visitor.local_address[1]
+    for each in server.websockets.connections:
+        if each.remote_address[1] == port:
+            await each.close(4321)
+""",
+    },
+    {
+        "the mask again": """
+ended = await die(deaths["does not mask"])
+""",
+        "another rule, another code": """
+ended = await die(deaths["sends no UTF-8"])
+""",
+        "an end without a close frame": """
+ended = await die(reset)
+""",
+        "a client that says 1002 itself": """
+ended = await die(lambda w: w.write(frame(8, (1002).to_bytes(2, "big"))))
+""",
+        "an opcode that is allowed": """
+hand, pen = await meet()
+pen.write(frame(2, b"?"))
 """,
     },
 ]
