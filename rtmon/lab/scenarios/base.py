@@ -85,6 +85,8 @@ class Scenario(Adjustable, Startable):
         self.period = period
         self.rows: deque[dict[str, float]] = deque(maxlen=ROWS)
         self.stopped = asyncio.Event()
+        self._measured = 0
+        self._new_row = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running = False
         self._began = 0.0
@@ -131,10 +133,28 @@ class Scenario(Adjustable, Startable):
         self._tasks.clear()
         await self._end()
         self.stopped.set()
+        self._new_row.set()
 
     def latest(self, key: str) -> float:
         """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
+
+    async def next_rows(self, count: int) -> list[dict[str, float]]:
+        """Wait for rows of numbers that are still to come, and return them.
+
+        Args:
+            count: how many, up to :data:`ROWS`.
+
+        Raises:
+            OptionError: the scenario does not run, or ends before.
+        """
+        wanted = self._measured + count
+        while self._measured < wanted:
+            if not self._running:
+                raise OptionError(f"{self!r} has no further rows: start it.")
+            self._new_row.clear()
+            await self._new_row.wait()
+        return list(self.rows)[-count:]
 
     def picture(self) -> Any:
         """Make sliders, buttons and charts, as a Panel object.
@@ -204,4 +224,6 @@ class Scenario(Adjustable, Startable):
                 with contextlib.suppress(Exception):  # it is the user's, and only to be drawn
                     row[title] = float(number())
             self.rows.append(row)
+            self._measured += 1
+            self._new_row.set()
             last = now
