@@ -73,4 +73,60 @@ hand, pen = await meet()
 pen.write(frame(2, b"?"))
 """,
     },
+    {
+        "only short lengths": """
+async def read_frame(reader):
+    first, second = await reader.readexactly(2)
+    mask = await reader.readexactly(4) if second & 0x80 else bytes(4)
+    payload = await reader.readexactly(second & 0x7F)
+    payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bool(first & 0x80), first & 0x0F, payload
+""",
+        "takes what is there for all that was sent": """
+async def read_frame(reader):
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length >= 126:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
+    mask = await reader.read(4) if second & 0x80 else bytes(4)
+    payload = await reader.read(length) if length < 126 else await reader.readexactly(length)
+    payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bool(first & 0x80), first & 0x0F, payload
+""",
+        "does not unmask": """
+async def read_frame(reader):
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length >= 126:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
+    if second & 0x80:
+        await reader.readexactly(4)
+    return bool(first & 0x80), first & 0x0F, await reader.readexactly(length)
+""",
+        "the final bit is taken for a part of the opcode": """
+async def read_frame(reader):
+    first, second = await reader.readexactly(2)
+    length = second & 0x7F
+    if length >= 126:
+        length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
+    mask = await reader.readexactly(4) if second & 0x80 else bytes(4)
+    payload = await reader.readexactly(length)
+    payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return True, first & 0x0F, payload
+""",
+        "gives back half a frame": """
+async def read_frame(reader):
+    try:
+        first, second = await reader.readexactly(2)
+        length = second & 0x7F
+        if length >= 126:
+            length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
+        mask = await reader.readexactly(4) if second & 0x80 else bytes(4)
+        payload = await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return True, 1, error.partial
+    payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bool(first & 0x80), first & 0x0F, payload
+""",
+    },
 ]

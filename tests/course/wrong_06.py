@@ -73,4 +73,122 @@ await until(lambda: offers)
 await readers["msgpack"].receive_file(offers[0], taken)
 """,
     },
+    {
+        "begins anew after a cut": """
+import asyncio
+import json
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+
+async def fetch(url, path):
+    data, size = bytearray(), None
+    while size is None or len(data) < size:
+        data.clear()
+        try:
+            async with connect(url) as source:
+                await source.send("0")
+                announced = json.loads(await source.recv())
+                size = announced["size"]
+                async for chunk in source:
+                    data += chunk
+        except (OSError, ConnectionClosed):
+            await asyncio.sleep(0.1)
+    if hashlib.sha256(data).hexdigest() != announced["sha256"]:
+        raise ValueError("the file does not fit its hash")
+    path.write_bytes(data)
+""",
+        "shows half a file": """
+import asyncio
+import json
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+
+async def fetch(url, path):
+    path.write_bytes(b"")
+    size = None
+    while size is None or path.stat().st_size < size:
+        try:
+            async with connect(url) as source:
+                await source.send(str(path.stat().st_size))
+                announced = json.loads(await source.recv())
+                size = announced["size"]
+                async for chunk in source:
+                    path.write_bytes(path.read_bytes() + chunk)
+        except (OSError, ConnectionClosed):
+            await asyncio.sleep(0.1)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != announced["sha256"]:
+        path.unlink()
+        raise ValueError("the file does not fit its hash")
+""",
+        "does not compare the hash": """
+import asyncio
+import json
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+
+async def fetch(url, path):
+    data, size = bytearray(), None
+    while size is None or len(data) < size:
+        try:
+            async with connect(url) as source:
+                await source.send(str(len(data)))
+                size = json.loads(await source.recv())["size"]
+                async for chunk in source:
+                    data += chunk
+        except (OSError, ConnectionClosed):
+            await asyncio.sleep(0.1)
+    path.write_bytes(data)
+""",
+        "gives up at the first cut": """
+import asyncio
+import json
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+
+async def fetch(url, path):
+    async with connect(url) as source:
+        await source.send("0")
+        announced = json.loads(await source.recv())
+        data = b"".join([chunk async for chunk in source])
+    if hashlib.sha256(data).hexdigest() != announced["sha256"]:
+        raise ValueError("the file does not fit its hash")
+    path.write_bytes(data)
+""",
+        "keeps what did not fit": """
+kept = bytearray()
+
+
+import asyncio
+import json
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+
+async def fetch(url, path):
+    size = None
+    while size is None or len(kept) < size:
+        try:
+            async with connect(url) as source:
+                await source.send(str(len(kept)))
+                announced = json.loads(await source.recv())
+                size = announced["size"]
+                async for chunk in source:
+                    kept.extend(chunk)
+        except (OSError, ConnectionClosed):
+            await asyncio.sleep(0.1)
+    if hashlib.sha256(kept).hexdigest() != announced["sha256"]:
+        raise ValueError("the file does not fit its hash")
+    path.write_bytes(kept)
+    kept.clear()
+""",
+    },
 ]

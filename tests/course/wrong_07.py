@@ -44,4 +44,57 @@ await other.join("attic")
 await cleo.send("42" + json.dumps(["room_message", {"room": "attic", "text": "me"}]))
 """,
     },
+    {
+        "does not look where the reader was": """
+async def handle(reader, writer, log):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n\\r\\n")
+    async for number, text in log.since(0):
+        lines = [f"id: {number}", *(f"data: {line}" for line in text.splitlines())]
+        writer.write(("\\n".join(lines) + "\\n\\n").encode())
+        await writer.drain()
+""",
+        "a text of several lines breaks the event": """
+async def handle(reader, writer, log):
+    request = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
+    last = 0
+    for line in request.splitlines():
+        name, _, value = line.partition(":")
+        if name.lower() == "last-event-id":
+            last = int(value)
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n\\r\\n")
+    async for number, text in log.since(last):
+        writer.write(f"id: {number}\\ndata: {text}\\n\\n".encode())
+        await writer.drain()
+""",
+        "the content type of a web page": """
+async def handle(reader, writer, log):
+    request = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
+    last = 0
+    for line in request.splitlines():
+        name, _, value = line.partition(":")
+        if name.lower() == "last-event-id":
+            last = int(value)
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/html\\r\\n\\r\\n")
+    async for number, text in log.since(last):
+        lines = [f"id: {number}", *(f"data: {line}" for line in text.splitlines())]
+        writer.write(("\\n".join(lines) + "\\n\\n").encode())
+        await writer.drain()
+""",
+        "nothing leaves before the first event": """
+async def handle(reader, writer, log):
+    request = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
+    last = 0
+    for line in request.splitlines():
+        name, _, value = line.partition(":")
+        if name.lower() == "last-event-id":
+            last = int(value)
+    head = b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n\\r\\n"
+    async for number, text in log.since(last):
+        lines = [f"id: {number}", *(f"data: {line}" for line in text.splitlines())]
+        writer.write(head + ("\\n".join(lines) + "\\n\\n").encode())
+        head = b""
+        await writer.drain()
+""",
+    },
 ]
