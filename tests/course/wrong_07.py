@@ -22,8 +22,8 @@ async with rtmon.connect(server.url + "/ws", name="ben") as other:
         "the server says it": """
 await hub.publish("lobby", "I am back.")
 """,
-        "an empty text": """
-await post("", named("welcome", ben)[0].message["payload"]["session"])
+        "he comes, and says nothing": """
+ben = await ben_comes()
 """,
     },
     {
