@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import threading
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.errors import OptionError
+from rtmon.errors import MonitorError, OptionError
 from rtmon.lab.connection import Connection
 from rtmon.lab.scenarios import (
     BatchingComparison,
@@ -122,6 +123,24 @@ async def test_batching_sends_fewer_frames_later(server: rtmon.Server) -> None:
         )
 
 
+async def test_average_measures_from_now_on(
+    server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An average holds what comes after the call, also when older rows were forgotten; a scenario
+    that is not running has none.
+    """
+    monkeypatch.setattr("rtmon.lab.scenarios.base.ROWS", 3)
+    calls = itertools.count()
+    async with BatchingComparison(server, period=QUICK, also={"calls": lambda: next(calls)}) as one:
+        await until(lambda: one.rows and one.latest("calls") >= 5)
+        before = one.latest("calls")
+        average = await one.average(2 * QUICK)
+        assert average["calls"] > before
+        assert set(average) == set(one.rows[-1]) - {"time"}
+    with pytest.raises(MonitorError, match="start it"):
+        await one.average(QUICK)
+
+
 async def test_storm_clients_all_reconnect(server: rtmon.Server) -> None:
     """All cut clients reconnect; without jitter they try at the same moments."""
     async with ReconnectStorm(
@@ -167,26 +186,11 @@ async def test_slow_reader_shows_that_it_was_cut_off_while_it_does_not_read() ->
         rtmon.serve(hub, "127.0.0.1", 0) as server,
         SlowReader(server, period=QUICK, readers=1, rate=100, size=20_000) as slow,
     ):
-        assert (await slow.next_rows(1))[0]["connected"] == 1
+        await until(lambda: seen(slow, "connected") == 1)
         await until(lambda: slow.latest("connected") == 0)
         assert math.isnan(slow.latest("behind"))
         slow.speed = 200
         await until(lambda: slow.latest("connected") == 1)
-
-
-async def test_scenario_gives_rows_to_come(
-    server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows to come are given when the oldest ones are forgotten, too, and until it stops."""
-    monkeypatch.setattr("rtmon.lab.scenarios.base.ROWS", 3)
-    async with MarketTicker(server, period=0.01, subscribers=1) as market:
-        await until(lambda: len(market.rows) == 3)
-        last = market.latest("time")
-        rows = await market.next_rows(3)
-        assert len(rows) == 3
-        assert all(row["time"] > last for row in rows)
-    with pytest.raises(OptionError, match="start it"):
-        await market.next_rows(1)
 
 
 async def test_scenario_goes_on_after_a_cut(server: rtmon.Server) -> None:

@@ -8,10 +8,11 @@ import contextlib
 import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from statistics import fmean
 from typing import Any, ClassVar
 
-from ...errors import OptionError
+from ...errors import MonitorError, OptionError
 from ...views.chart import Chart, Series
 from ..lifecycle import Startable
 from .knobs import Adjustable
@@ -85,8 +86,6 @@ class Scenario(Adjustable, Startable):
         self.period = period
         self.rows: deque[dict[str, float]] = deque(maxlen=ROWS)
         self.stopped = asyncio.Event()
-        self._measured = 0
-        self._new_row = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._running = False
         self._began = 0.0
@@ -133,28 +132,31 @@ class Scenario(Adjustable, Startable):
         self._tasks.clear()
         await self._end()
         self.stopped.set()
-        self._new_row.set()
 
     def latest(self, key: str) -> float:
         """Return the newest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
-    async def next_rows(self, count: int) -> list[dict[str, float]]:
-        """Wait for rows of numbers that are still to come, and return them.
+    async def average(self, seconds: float) -> dict[str, float]:
+        """Measure from now on, and return the average of each number.
 
         Args:
-            count: how many, up to :data:`ROWS`.
+            seconds: for which to measure.
+
+        Returns:
+            The keys of :attr:`rows` but ``time``; NaN for a number that was not known meanwhile.
 
         Raises:
-            OptionError: the scenario does not run, or ends before.
+            MonitorError: the scenario is stopped, or is not running.
         """
-        wanted = self._measured + count
-        while self._measured < wanted:
+        begins = self.now() - self._began
+        ends = begins + seconds
+        while not self.rows or self.rows[-1]["time"] < max(ends, begins + self.period):
             if not self._running:
-                raise OptionError(f"{self!r} has no further rows: start it.")
-            self._new_row.clear()
-            await self._new_row.wait()
-        return list(self.rows)[-count:]
+                raise MonitorError(f"{self!r} measures nothing: start it.")
+            await asyncio.sleep(self.period / 4)
+        rows = [row for row in self.rows if row["time"] - self.period >= begins] or [self.rows[-1]]
+        return {key: _mean(row[key] for row in rows) for key in rows[0] if key != "time"}
 
     def picture(self) -> Any:
         """Make sliders, buttons and charts, as a Panel object.
@@ -224,6 +226,9 @@ class Scenario(Adjustable, Startable):
                 with contextlib.suppress(Exception):  # it is the user's, and only to be drawn
                     row[title] = float(number())
             self.rows.append(row)
-            self._measured += 1
-            self._new_row.set()
             last = now
+
+
+def _mean(numbers: Iterable[float]) -> float:
+    known = [number for number in numbers if not math.isnan(number)]
+    return fmean(known) if known else math.nan

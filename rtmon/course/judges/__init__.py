@@ -1,0 +1,36 @@
+"""Judges of what learners build: real sockets, a network that fails, and facts in plain words.
+
+A judge runs the learner's code, breaks the network around it, and returns a :class:`Verdict`. It
+never raises because of that code: code that hangs, raises, blocks the event loop or returns
+nonsense breaks a promise, and the verdict says what happened. Each ends within 20 s.
+"""
+
+from __future__ import annotations
+
+from .batcher import batcher
+from .chat import chat_server
+from .chunks import chunked_receiver
+from .frames import frame_reader
+from .pool import worker_pool
+from .presence import presence
+from .reconnecting import reconnecting_client
+from .slow import backpressure
+from .sse import event_stream
+from .verdict import Fact, Promise, Verdict
+from .votes import vote_server
+
+__all__ = [
+    "Fact",
+    "Promise",
+    "Verdict",
+    "backpressure",
+    "batcher",
+    "chat_server",
+    "chunked_receiver",
+    "event_stream",
+    "frame_reader",
+    "presence",
+    "reconnecting_client",
+    "vote_server",
+    "worker_pool",
+]

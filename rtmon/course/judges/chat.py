@@ -1,0 +1,142 @@
+"""Judge a chat server: what one person says reaches everybody, whatever happens to one link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .judged import judged
+from .people import Person, first_fault
+from .tasks import together
+from .trial import Broken, Handler, Trial
+from .verdict import Promise, Verdict
+
+__all__ = ["chat_server"]
+
+_ALONE = Promise(
+    "somebody alone hears what they say",
+    "the one message that ada sent comes back to her",
+    "the sender is one of those who are connected",
+)
+_EVERYBODY = Promise(
+    "each message reaches everybody, once and in order",
+    "30 messages each reach ada, ben and cleo, and nothing else does",
+    "follow one message: for whom is `send` called, and how often?",
+)
+_CUT = Promise(
+    "a cut link harms nobody else",
+    "after ben's link is cut, 10 more messages each reach ada and cleo, and ben when he is back",
+    "which line raises when it sends to somebody who is gone, and whose connection ends by that?",
+)
+_FROZEN = Promise(
+    "a reader who takes nothing holds up nobody",
+    "while dora's link is frozen, 60 long messages reach cleo within 5 s",
+    "`await send()` waits until there is room for this one reader: who else waits with it?",
+)
+
+_LONG = 50_000
+"""Characters of a long message: sixty of them are more than all buffers on the way hold."""
+
+
+async def chat_server(handler: Handler) -> Verdict:
+    """Judge a handler for ``websockets.serve`` that makes a chat.
+
+    Each text that a client sends has to reach every connected client, its sender too, as it is.
+
+    Args:
+        handler: ``async def chat(websocket)``.
+    """
+
+    async def scenario(trial: Trial) -> None:
+        url = await trial.serve(handler)
+        with trial.promise(_ALONE):
+            ada = await Person.arrive("ada", trial, url)
+            await _conversation(trial, [ada], [ada], ["is anybody here?"])
+        ben = await Person.arrive("ben", trial, url)
+        cleo = await Person.arrive("cleo", trial, url)
+        with trial.promise(_EVERYBODY):
+            people = [ada, ben, cleo]
+            words = [f"word {number}" for number in range(1, 11)]
+            await _conversation(trial, people, people, words)
+        with trial.promise(_CUT):
+            ben.cut()
+            await _conversation(trial, [ada, cleo], [ada, cleo], words, after=ben)
+            again = await Person.arrive("ben", trial, url)
+            await _conversation(trial, [cleo], [ada, again, cleo], ["welcome back"])
+            trial.require_nothing_raised()
+        with trial.promise(_FROZEN):
+            dora = await Person.arrive("dora", trial, url)
+            await _conversation(trial, [dora], [dora, cleo], ["hello"])
+            dora.link.freeze("down")
+            pages = [f"page {number} ".ljust(_LONG, ".") for number in range(1, 61)]
+            await _conversation(trial, [ada], [cleo], pages, after=dora)
+
+    return await judged([_ALONE, _EVERYBODY, _CUT, _FROZEN], scenario)
+
+
+async def _conversation(
+    trial: Trial,
+    speakers: Sequence[Person],
+    listeners: Sequence[Person],
+    words: Sequence[str],
+    *,
+    after: Person | None = None,
+) -> None:
+    """Have people speak at the same time, and compare what each listener hears.
+
+    Args:
+        trial: which the people are part of.
+        speakers: say all the words.
+        listeners: have to hear them.
+        words: what is said.
+        after: a person whose link was cut or frozen before.
+
+    Raises:
+        Broken: a message was lost, heard twice, or out of order.
+    """
+    said = {one.name: [f"{one.name}: {word}" for word in words] for one in speakers}
+    before = {one: len(one.heard) for one in listeners}
+    # The last words: what comes twice has come before them.
+    ends = {f"{one.name}: over" for one in speakers}
+    circumstance = ""
+    if after is not None:
+        circumstance = f" after {after.name}'s link was {'frozen' if after.link.frozen else 'cut'}"
+
+    def heard(listener: Person) -> list[str]:
+        return listener.heard[before[listener] :]
+
+    def fault() -> str | None:
+        for one in listeners:
+            if problem := _fault([text for text in heard(one) if text not in ends], said, one.name):
+                return problem + circumstance
+        return None
+
+    def silence() -> str:
+        for one in (*speakers, *listeners):
+            if not one.is_connected:
+                return f"the server ended the connection of {one.name}{circumstance}"
+        return fault() or "the last message of a conversation never arrived"
+
+    await together(
+        *(_speak(one, *said[one.name], f"{one.name}: over") for one in speakers),
+        trial.until(lambda: all(ends <= set(heard(one)) for one in listeners), silence),
+    )
+    if problem := fault():
+        raise Broken(problem)
+
+
+async def _speak(speaker: Person, *texts: str) -> None:
+    for text in texts:
+        await speaker.say(text)
+
+
+def _fault(heard: Sequence[str], said: Mapping[str, Sequence[str]], listener: str) -> str | None:
+    """Describe the first difference between what was said and what a listener heard."""
+    speakers = tuple(f"{name}:" for name in said)
+    for text in heard:
+        if not text.startswith(speakers):
+            return f"{listener} heard {text[:40]!r}, which nobody said"
+    for name, texts in said.items():
+        theirs = [text for text in heard if text.startswith(f"{name}:")]
+        if problem := first_fault(theirs, texts, listener, name):
+            return problem
+    return None

@@ -1,0 +1,74 @@
+"""Run a trial: with a time limit, and without a way for the learner's code to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from websockets.exceptions import WebSocketException
+
+from .learner_code import describe_error, interrupt_when_blocked
+from .trial import Broken, Trial
+from .verdict import Promise, Verdict
+
+__all__ = ["judged"]
+
+_TIME_LIMIT = 17.0
+"""Seconds that a trial may take; cleaning up comes on top."""
+
+_BLOCKED = 2.0
+"""Seconds for which the learner's code may block the event loop."""
+
+
+async def judged(
+    promises: Sequence[Promise], scenario: Callable[[Trial], Coroutine[Any, Any, None]]
+) -> Verdict:
+    """Run a scenario against the learner's code, and return what was found.
+
+    Never raises because of the learner's code. Ends within 20 s, and leaves nothing behind.
+
+    Args:
+        promises: in the order in which the scenario tries them.
+        scenario: coroutine function that tries them.
+    """
+    trial = Trial(promises)
+    task = asyncio.create_task(scenario(trial), name="rtmon-judge")
+    loop = asyncio.get_running_loop()
+
+    def interrupted(found: str) -> None:
+        trial.interruption = trial.interruption or found
+        loop.call_soon_threadsafe(task.cancel)
+
+    try:
+        with _quiet(), interrupt_when_blocked(after=_BLOCKED, tell=interrupted):
+            await asyncio.wait([task], timeout=_TIME_LIMIT)
+            if not task.done():
+                trial.interruption = f"this was not done after {_TIME_LIMIT:g} s"
+            await trial.end(task)
+    finally:
+        task.cancel()
+    if trial.interruption:
+        trial.broke(trial.interruption)
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        if not isinstance(error, Broken | OSError | TimeoutError | WebSocketException):
+            raise error  # the judge's own fault
+        trial.broke(str(error) if isinstance(error, Broken) else describe_error(error))
+    return trial.verdict()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep asyncio from logging each write to a connection that a judge has cut."""
+
+    def passes(record: logging.LogRecord) -> bool:
+        return "socket.send() raised" not in record.getMessage()
+
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
