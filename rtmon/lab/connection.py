@@ -16,12 +16,16 @@ from websockets.exceptions import ConnectionClosed
 from ..protocol.close import GOING_AWAY, NORMAL, effective_code
 from .report import ConnectionReport
 from .script import Kind
+from .sockets import has_ended
 
 __all__ = ["CLOSE_TIMEOUT", "Connection", "Hear"]
 
 
 _OPEN_TIMEOUT = 30.0
 """Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
+
+_PING_INTERVAL = 20.0
+"""Seconds between two pings, as in ``websockets``."""
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that a server has to answer a close frame, as in ``websockets``."""
@@ -86,6 +90,7 @@ class Connection:
         hear: Hear | None = None,
         compression: bool = True,
         buffer: int | None = None,
+        keepalive: bool = True,
     ) -> Self:
         """Connect.
 
@@ -95,6 +100,8 @@ class Connection:
             hear: gets each message.
             compression: whether to offer permessage-deflate.
             buffer: bytes that the kernel receives ahead of the reader; None leaves it to choose.
+            keepalive: whether to send pings, and to close when they are not answered. A client
+                that does not read hears no answer.
 
         Raises:
             OSError, TimeoutError, WebSocketException: it failed.
@@ -105,6 +112,7 @@ class Connection:
             proxy=None,
             compression="deflate" if compression else None,
             open_timeout=_OPEN_TIMEOUT,
+            ping_interval=_PING_INTERVAL if keepalive else None,
             create_connection=_Socket,
         )
         if buffer is not None:
@@ -116,6 +124,11 @@ class Connection:
     def ended(self) -> bool:
         """True once the connection has ended."""
         return self.lost.is_set()
+
+    @property
+    def cut_off(self) -> bool:
+        """True once TCP has ended, even if the reader has not noticed, as it rests."""
+        return self.ended or has_ended(self._socket.transport.get_extra_info("socket"))
 
     @property
     def close_code(self) -> int:
@@ -190,6 +203,15 @@ class Connection:
     async def send(self, kind: str, **payload: Any) -> None:
         """Send a message of the hub's protocol; nothing happens if the connection has ended."""
         await self._send({"type": kind, "payload": payload})
+
+    async def knock(self) -> None:
+        """Send a pong without a ping (RFC 6455, 5.5.3): it asks nothing of a reader at rest.
+
+        If the server has ended the connection, its system answers by a reset, and
+        :attr:`cut_off` becomes true.
+        """
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.pong()
 
     async def round_trip(self) -> None:
         """Send a question behind everything sent before, and wait for the answer.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["dial", "hang_up", "narrow"]
+__all__ = ["dial", "hang_up", "has_ended", "narrow"]
 
 _SEGMENT = 1460
 """Bytes of a TCP segment where buffers are to be small: those of Ethernet."""
@@ -84,3 +85,17 @@ def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
         transport.abort()
     else:
         transport.close()
+
+
+def has_ended(sock: Any) -> bool:
+    """Return True once TCP has ended, even if bytes received before are unread.
+
+    Only ``poll`` tells without reading; where a system has none, an end by the peer goes unnoticed.
+    """
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(sock, getattr(select, "POLLRDHUP", 0))
+    return bool(poll.poll(0))

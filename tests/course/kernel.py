@@ -62,11 +62,15 @@ SHORT_HOUR = f"""
 from rtmon.hub.options import HubOptions
 from rtmon.lab.scenarios import base
 
+_shortened = set()  # as hub.change() makes new options of old ones
+
+
 def _shorten(options, check=HubOptions.__post_init__):
     check(options)
     for name in ("history_age", "stalled", "max_waiting_age", "idle_timeout"):
         seconds = getattr(options, name)
-        if seconds is not None and seconds >= 60:
+        if seconds is not None and seconds >= 60 and seconds not in _shortened:
+            _shortened.add(seconds * {HOUR} / 3600)
             object.__setattr__(options, name, seconds * {HOUR} / 3600)
 
 HubOptions.__post_init__ = _shorten

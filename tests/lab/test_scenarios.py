@@ -180,6 +180,20 @@ async def test_slow_reader_falls_behind(server: rtmon.Server) -> None:
         await until(lambda: slow.latest("behind") < 10)
 
 
+async def test_slow_reader_shows_that_it_was_cut_off_while_it_does_not_read() -> None:
+    """A slow reader that does not read is shown as not connected when the hub has cut it off."""
+    hub = rtmon.Hub(slow="drop_oldest", stalled=0.5)
+    async with (
+        rtmon.serve(hub, "127.0.0.1", 0) as server,
+        SlowReader(server, period=QUICK, readers=1, rate=100, size=20_000) as slow,
+    ):
+        await until(lambda: seen(slow, "connected") == 1)
+        await until(lambda: slow.latest("connected") == 0)
+        assert math.isnan(slow.latest("behind"))
+        slow.speed = 200
+        await until(lambda: slow.latest("connected") == 1)
+
+
 async def test_scenario_goes_on_after_a_cut(server: rtmon.Server) -> None:
     """When a scenario's connections are cut, its clients reconnect and it goes on."""
     options = {"period": QUICK, "subscribers": 2, "rate": 50}

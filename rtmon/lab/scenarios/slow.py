@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from typing import Any, ClassVar
@@ -16,6 +17,9 @@ from .measuring import Rates
 
 __all__ = ["SlowReader"]
 
+_KNOCKS = 1.0
+"""Seconds after which a slow one that does not read looks whether it is still connected."""
+
 _BUFFER = 16_384
 """Bytes that the slow one's kernel receives ahead of it."""
 
@@ -26,9 +30,9 @@ class SlowReader(Scenario):
     Numbers: ``delay_p50``, ``delay_p99`` (of the others, milliseconds from when a message was
     due until they have it), ``each`` and ``slow`` (messages a second, of one of the others and of
     the slow one), ``behind`` (messages published since the slow one came that it does not have),
-    ``connected`` (the slow one: 1 or 0, as far as it knows: who does not read hears of nothing,
-    not even that the server has closed; with some speed it does, and comes back). What waits for
-    it at the server, the server knows: give it by ``also=``.
+    ``connected`` (the slow one: 1 or 0; cut off while it does not read, it stays away, and comes
+    back once it has some speed). What waits for it at the server, the server knows: give it by
+    ``also=``.
 
     Args:
         channel: what is read.
@@ -84,6 +88,7 @@ class SlowReader(Scenario):
         await self._slow.fill()
         self._spawn(self._others.keep())
         self._spawn(self._slow.keep())
+        self._spawn(self._knock())
         self._spawn(self._pace(lambda: self.rate, self._publish))
 
     async def _end(self) -> None:
@@ -101,13 +106,25 @@ class SlowReader(Scenario):
 
     async def _join_slow(self, _: int) -> Connection:
         reader = await Connection.open(
-            self.url, "slow", hear=self._hear_slow, compression=False, buffer=_BUFFER
+            self.url,
+            "slow",
+            hear=self._hear_slow,
+            compression=False,
+            buffer=_BUFFER,
+            keepalive=False,
         )
         reader.on_end(self._ended)
         await reader.send("subscribe", channel=self.channel)
         self._behind_from = self._published
         reader.pace = self._pause
         return reader
+
+    async def _knock(self) -> None:
+        while True:
+            await asyncio.sleep(_KNOCKS)
+            for member in self._slow.members:
+                if not self.speed:
+                    await member.knock()
 
     def _ended(self, slow: Connection) -> None:
         if self._running:
@@ -129,7 +146,7 @@ class SlowReader(Scenario):
     def _measure(self, elapsed: float) -> dict[str, float]:
         rate, quantile = self._rates.take(elapsed)
         there = [member for member in self._others.members if not member.ended]
-        connected = any(not member.ended for member in self._slow.members)
+        connected = any(not member.cut_off for member in self._slow.members)
         return {
             "delay_p50": quantile("delay", 0.5),
             "delay_p99": quantile("delay", 0.99),
