@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
@@ -27,6 +30,34 @@ print("left:", tasks, len(sockets))
 
 CLIENTS = 60
 """Clients of the reconnect storm, fewer than the notebook's: the browser runs beside them."""
+
+PRINTS = 20
+"""Cells that print."""
+
+
+def write_prints(path: Path) -> None:
+    """Write a notebook with a picture that has sliders, and many cells that print."""
+    begin = """
+import asyncio
+
+import rtmon
+from rtmon.lab.scenarios import ChatRoom
+from rtmon.notebook import start
+
+server = await start(rtmon.Hub(), name="server")
+chat = await start(ChatRoom(server), name="chat")
+"""
+    cells = [
+        begin,
+        "chat",
+        *(
+            f"print('{number}: one')\nawait asyncio.sleep(0.1)\nprint('{number}: two')"
+            for number in range(PRINTS)
+        ),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, path)
 
 
 def prepare(name: str, path: Path, *, until: str) -> None:
@@ -60,6 +91,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
     # Up to its picture: with all its storms it would take most of a minute.
     prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
+    write_prints(folder / "prints.ipynb")
     async with jupyterlab(folder) as address:
         yield address
 
@@ -133,3 +165,30 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     await until(dropped, "the curve drops")
     await until(all_online, "the curve recovers")
     await notebook.execute("await rtmon.notebook.stop()")
+
+
+async def test_prints_stay_under_their_own_cell(
+    open_notebook: Callable[[str], Awaitable[Notebook]],
+) -> None:
+    """What a cell prints stands below it, also while sliders of a picture are moved."""
+    notebook = await open_notebook("prints")
+    page = notebook.tab.page
+    await notebook.command("notebook:run-all-cells")
+    slider = page.get_by_role("slider").first
+    await slider.wait_for()
+    values = itertools.cycle(("4", "5", "6"))
+
+    async def printed() -> bool:
+        await slider.fill(next(values))
+        return "".join(map(text, (await notebook.outputs())[-1])) != ""
+
+    await until(printed, "the last cell has printed")
+    cells = await notebook.outputs()
+    told = ["".join(map(text, cell)) for cell in cells[2:]]
+    assert told == [f"{number}: one\n{number}: two\n" for number in range(PRINTS)]
+    await notebook.execute("await rtmon.notebook.stop()")
+
+
+def text(output: dict[str, Any]) -> str:
+    """What an output prints."""
+    return "".join(output.get("text", ""))
