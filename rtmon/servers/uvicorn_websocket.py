@@ -72,6 +72,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._unparsed = memoryview(b"")
         if self._stall is not None:
             self._stall.stop()
+            self._stall = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
