@@ -152,6 +152,9 @@ class Guarded(Connection):
         if self._guard is not None:
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself
+        # So does what the library and a probe have put in front of the protocol's own methods.
+        for name in ("select_subprotocol", "send_frame"):
+            vars(self.protocol).pop(name, None)
         super().connection_lost(exc)
         Pieces.end(self.protocol)
         on_lost = type(self).on_lost

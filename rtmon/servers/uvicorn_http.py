@@ -187,3 +187,4 @@ class GuardedHTTP(H11Protocol):
             self._late = None
         if self._stall is not None:
             self._stall.stop()
+            self._stall = None  # it refers to the connection: neither would go by itself

@@ -80,6 +80,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self._drop_input()
         if self._stall is not None:
             self._stall.stop()
+            self._stall = None  # it refers to the connection: neither would go by itself
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

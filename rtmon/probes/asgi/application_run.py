@@ -84,10 +84,10 @@ class Exchange(abc.ABC):
         self.gone: OSError | None = None
         self.asked: Callable[[], None] = _nothing
         self.attempt: Callable[..., None] = functools.partial(attempt, monitor)
-        claims = scope.setdefault(CLAIMS, {})
-        if monitor in claims:
-            claims[monitor].stand_aside()
-        claims[monitor] = self
+        self._claims: dict[Recorder, Exchange] = scope.setdefault(CLAIMS, {})
+        if monitor in self._claims:
+            self._claims[monitor].stand_aside()
+        self._claims[monitor] = self
 
     def stand_aside(self) -> None:
         """Leave counting to a probe further in."""
@@ -109,6 +109,11 @@ class Exchange(abc.ABC):
                 await self.hear_the_server_out()
         finally:
             self.attempt(self.ended, exc)
+            # The server's connection refers to the scope, and the traceback of an exception to it:
+            # none of them would go by itself.
+            self.gone = None
+            if self._claims.get(self.monitor) is self:
+                del self._claims[self.monitor]
 
     async def receive(self) -> Message:
         self.attempt(self.asked)

@@ -121,6 +121,9 @@ class Flat(Counting):
                     waiter.cancel()
                     queue.get_waiter = None
                     messages.get_in_progress = False
+                    # Its exception has this frame in its traceback: neither would go by itself,
+                    # nor would the connection.
+                    del waiter
             if frames:
                 message = _message(frames[0], decode)
                 if message is not None:

@@ -1,0 +1,111 @@
+"""What connections leave behind when they end: nothing that waits for the garbage collector."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.connection import Connection
+
+import rtmon
+from rtmon.asgi import GuardedHTTP, GuardedWebSocket
+from rtmon.testing import until
+from tests.transports.doors import LONG, Wire, frame, opened, upgrade
+from tests.transports.test_hostile_memory import memory, server
+
+ROUND = 50_000
+"""Connections of one round of :func:`test_server_stops_growing_when_connections_come_and_go`."""
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Have nothing collected that refers to itself."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def _greet(connection: Any) -> None:
+    await connection.send("welcome")
+    async for message in connection:
+        await connection.send(message)
+
+
+@asynccontextmanager
+async def door(kind: str) -> AsyncIterator[int]:
+    """Serve, and give the port."""
+    if kind == "handler":
+        async with rtmon.serve(_greet, "127.0.0.1", 0) as handler:
+            yield handler.port
+    else:
+        async with opened(kind) as hub:
+            yield hub.port
+
+
+def connections() -> int:
+    """Connections that there are in this process, closed ones among them."""
+    kinds = (Connection, GuardedHTTP, GuardedWebSocket)
+    return sum(isinstance(one, kinds) for one in gc.get_objects())
+
+
+@pytest.mark.usefixtures("without_collector")
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("kind", ["native", "handler", "asgi"])
+async def test_closed_connection_is_freed_without_the_garbage_collector(
+    kind: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that has ended is freed at once, so that memory does not grow while many come
+    and go faster than the garbage collector runs.
+    """
+    caplog.set_level("CRITICAL")  # a record of a handler's failure holds its traceback
+    async with door(kind) as port:
+        gc.collect()  # what self-tests have left
+        for _ in range(3):
+            async with Wire.to(port, upgrade()) as wire:
+                await wire.upgraded()
+                await wire.reader.read(1)
+                assert connections()
+                if end == "close":
+                    wire.writer.write(frame(8, b"\x03\xe8"))
+                    await wire.rest()
+        await until(lambda: not connections(), timeout=LONG)
+
+
+CHURN = """
+import asyncio, sys
+from tests.transports.doors import Wire, upgrade
+async def come_and_go(port, times):
+    for _ in range(times):
+        async with Wire.to(port, upgrade()) as wire:
+            await wire.upgraded()
+            await wire.reader.read(1)
+async def main(port, times):
+    await asyncio.gather(*(come_and_go(port, times // 50) for _ in range(50)))
+asyncio.run(main(*map(int, sys.argv[1:])))
+"""
+
+
+@pytest.mark.matrix
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_server_stops_growing_when_connections_come_and_go(kind: str) -> None:
+    """After the second round of connects and disconnects a server has hardly more memory than
+    after the first, and after the third no more.
+    """
+    async with server(kind) as (process, port):
+        taken = []
+        for _ in range(3):
+            client = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", CHURN, str(port), str(ROUND))
+            )
+            assert await client.wait() == 0
+            taken.append(memory(process, "VmRSS"))
+        first, second, third = taken
+        assert second <= 1.5 * first, taken
+        assert third <= 1.05 * second, taken
