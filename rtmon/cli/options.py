@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import MissingExtra
+
+if TYPE_CHECKING:
+    from ..metrics.redaction import Redaction
 
 __all__ = [
     "PORT_MAX",
@@ -15,8 +19,10 @@ __all__ = [
     "Browser",
     "Duration",
     "Port",
+    "Redact",
     "Users",
     "admin_port",
+    "redaction",
     "refuse_idle",
     "require",
 ]
@@ -52,6 +58,28 @@ Duration = Annotated[
 Browser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the dashboard in the browser.")
 ]
+Redact = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RTMON_REDACT",
+        metavar="RULES",
+        help="Replace or leave out what identifies people: addresses=network,names=hash, also "
+        "agents=, reasons=, frames=. Rules: keep, hash, network, drop. RTMON_REDACT_KEY is the "
+        "key of hashes.",
+    ),
+]
+
+
+def redaction(rules: str | None) -> Redaction:
+    """Parse what ``--redact`` was given; without it everything is kept.
+
+    Raises:
+        OptionError: there is no such rule.
+    """
+    from ..metrics.redaction import KEEP_ALL, Redaction
+
+    key = os.environ.get("RTMON_REDACT_KEY", "").encode()
+    return KEEP_ALL if rules is None else Redaction.parse(rules, key=key)
 
 
 def admin_port(text: str) -> int | None:
