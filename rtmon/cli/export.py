@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import refuse_idle
+from .options import Redact, redaction, refuse_idle
 
 __all__ = ["export"]
 
@@ -49,6 +49,7 @@ def export(
         Literal["1", "10", "60"] | None,
         typer.Option(help="Ticks of each row of samples; else the finest there is."),
     ] = None,
+    redact: Redact = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for a server.")
     ] = 10.0,
@@ -69,7 +70,7 @@ def export(
     from ..exporting import export as write
 
     if format == "rtmon":
-        idle = ("table", "since", "until", "every")
+        idle = ("table", "since", "until", "every", "redact")
         refuse_idle(context, *idle, because="with --format rtmon: the whole recording is copied")
     options: dict[str, Any] = {
         "format": format,
@@ -77,6 +78,7 @@ def export(
         "since": since,
         "until": until,
         "every": None if every is None else int(every),
+        "redaction": redaction(redact),
         "timeout": timeout,
     }
     paths = asyncio.run(write(source, to, progress=_progress, **options))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import MissingExtra
+
+if TYPE_CHECKING:
+    from ..metrics.redaction import Redaction
 
 __all__ = [
     "PORT_MAX",
@@ -17,8 +21,10 @@ __all__ = [
     "Course",
     "Duration",
     "Port",
+    "Redact",
     "Users",
     "admin_port",
+    "redaction",
     "refuse_idle",
     "require",
 ]
@@ -65,6 +71,28 @@ Course = Annotated[
         help="A folder of notebooks with exercises of your own; rtmon's by default.",
     ),
 ]
+Redact = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RTMON_REDACT",
+        metavar="RULES",
+        help="Replace or leave out what identifies people: addresses=network,names=hash, also "
+        "agents=, reasons=, frames=. Rules: keep, hash, network, drop. RTMON_REDACT_KEY is the "
+        "key of hashes.",
+    ),
+]
+
+
+def redaction(rules: str | None) -> Redaction:
+    """Parse what ``--redact`` was given; without it everything is kept.
+
+    Raises:
+        OptionError: there is no such rule.
+    """
+    from ..metrics.redaction import KEEP_ALL, Redaction
+
+    key = os.environ.get("RTMON_REDACT_KEY", "").encode()
+    return KEEP_ALL if rules is None else Redaction.parse(rules, key=key)
 
 
 def admin_port(text: str) -> int | None:

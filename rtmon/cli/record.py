@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 
 from ..core.child_processes import announce
+from ..metrics.redaction import Redaction
 from ..views.numbers import duration, scaled
+from .options import Redact, redaction
 
 __all__ = ["record"]
 
@@ -31,6 +33,7 @@ def record(
         Path, typer.Argument(metavar="FILE", help="The recording; continued if it is there.")
     ],
     *,
+    redact: Redact = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the server.")
     ] = 10.0,
@@ -44,14 +47,15 @@ def record(
     \b
     Examples:
       rtmon record ws://127.0.0.1:8766 run.rtmon
+      rtmon record ws://127.0.0.1:8766 run.rtmon --redact addresses=network,names=drop
       rtmon dashboard run.rtmon
       python -c "import rtmon; print(rtmon.read('run.rtmon').samples())"
     """
     with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
-        runner.run(_record(url, file, timeout))
+        runner.run(_record(url, file, timeout, redaction(redact)))
 
 
-async def _record(url: str, file: Path, timeout: float) -> None:
+async def _record(url: str, file: Path, timeout: float, redacted: Redaction) -> None:
     from ..feeds.remote import RemoteFeed
     from ..recording.recorder import Recorder
 
@@ -60,7 +64,7 @@ async def _record(url: str, file: Path, timeout: float) -> None:
     try:
         await feed.complete(timeout)
         with _progress(file) as progress:
-            recorder = Recorder(feed, file, progress=progress)
+            recorder = Recorder(feed, file, redaction=redacted, progress=progress)
             announce(f"Recording {feed.url} to {file}\nCtrl-C ends it.", file=str(file))
             try:
                 await recorder.run()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,13 @@ import typer
 from ..core.child_processes import announce
 from ..protocol import limits
 from . import exposure, security
-from .options import AdminPort, Port, admin_port, refuse_idle, require
+from .options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
     from ..hub.brokers.base import Broker
+    from ..metrics.redaction import Redaction
     from ..monitor import Monitor
 
 __all__ = ["serve"]
@@ -134,6 +136,7 @@ def serve(
             help="Record everything that is measured in this file; continued if it is there.",
         ),
     ] = None,
+    redact: Redact = None,
     echo: Annotated[
         bool,
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
@@ -155,7 +158,7 @@ def serve(
       rtmon serve --asgi --origin https://chat.example.org
       rtmon serve --jwt-key-file login.pem --jwt-algorithm ES256 --idle-timeout 600
       rtmon serve --port 9001 --redis redis://localhost:6379/0     (one of several)
-      rtmon serve --record run.rtmon
+      rtmon serve --record run.rtmon --redact addresses=network,names=hash
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
@@ -170,6 +173,9 @@ def serve(
         about = ("jwt_algorithm", "jwt_audience", "jwt_issuer", "token_in_query", "auth_timeout")
         refuse_idle(context, *about, because=f"without --jwt-key-file or {security.SECRET}")
     security.all_matter(context)
+    if record is None:
+        refuse_idle(context, "redact", because="without --record", beside="record")
+    redacted = redaction(redact)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
     bounds = {"max_connections": max_connections, "idle_timeout": idle_timeout}
@@ -205,7 +211,7 @@ def serve(
                 ping_timeout=ping_timeout,
                 max_size=max_size,
                 asgi=asgi and not echo,
-                record=record,
+                recording=functools.partial(_recorded, file=record, redaction=redacted),
                 warning=functools.partial(
                     exposure.open_server,
                     hub=not echo,
@@ -225,7 +231,7 @@ async def _serve(
     *,
     hub: dict[str, Any] | None,
     asgi: bool,
-    record: Path | None,
+    recording: Callable[[Monitor], AbstractAsyncContextManager[None]],
     max_size: int,
     warning: Callable[..., str | None],
     **options: Any,
@@ -241,7 +247,7 @@ async def _serve(
         serving = rtmon_serve_asgi(target, host, port, admin=admin, **options)
     else:
         serving = rtmon_serve(target, host, port, admin=admin, max_size=max_size, **options)
-    async with _ending(target), serving as server, _recorded(server.monitor, record):
+    async with _ending(target), serving as server, recording(server.monitor):
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
         exposure.warn(warning(host, server.port, admin=admin is not None))
@@ -260,14 +266,16 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _recorded(monitor: Monitor, file: Path | None) -> AsyncIterator[None]:
+async def _recorded(
+    monitor: Monitor, *, file: Path | None, redaction: Redaction
+) -> AsyncIterator[None]:
     """Record a Monitor, if a file is given."""
     if file is None:
         yield
         return
     from ..recording import Recording
 
-    attachment = monitor.attach(Recording(file))
+    attachment = monitor.attach(Recording(file, redaction=redaction))
     try:
         yield
     finally:

@@ -72,6 +72,11 @@ async def export(
     feed = open_feed(source)
     try:
         if format == "rtmon":
+            if tables or since is not None or until is not None or every or redaction != KEEP_ALL:
+                raise OptionError(
+                    "format='rtmon' copies the whole recording: leave out tables, since, until, "
+                    "every and redaction"
+                )
             return [await asyncio.to_thread(_copy, feed, Path(to))]
         if format not in FORMATS:
             raise OptionError(f"format={format!r}: give csv, json, parquet or rtmon")

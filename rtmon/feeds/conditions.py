@@ -30,7 +30,7 @@ from ..errors import QueryError
 from ..metrics.column import text as text_column
 from ..metrics.columns import TABLES, Column
 
-__all__ = ["ALIASES", "Condition", "field", "parse", "reads"]
+__all__ = ["ALIASES", "Condition", "address", "field", "parse", "reads"]
 
 Test = Callable[[Any], bool]
 """Returns True for a record that is meant."""
@@ -165,7 +165,7 @@ def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
         KeyError: the table has no such column.
     """
     if table == "connections" and name == "address":
-        return _ADDRESS, _address
+        return _ADDRESS, address
     name = ALIASES[table].get(name, name)
     column = {column.name: column for column in TABLES[table]}[name]
 
@@ -175,8 +175,9 @@ def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
     return column, read
 
 
-def _address(record: Any) -> str | None:
-    return network(record.remote)
+def address(record: Any) -> str | None:
+    """Return the address of a connection's peer; one that was redacted as it is."""
+    return network(record.remote) or record.remote
 
 
 def reads(table: str, name: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.addresses import network
 from ..errors import QueryError
 from ..metrics.columns import CONNECTION
 from . import conditions
@@ -37,7 +36,7 @@ GREATEST = ("rtt", "queue_age")
 _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
     "path": lambda info: info.path,
     "user": lambda info: info.user,
-    "address": lambda info: network(info.remote),
+    "address": conditions.address,
     "transport": lambda info: info.transport,
 }
 

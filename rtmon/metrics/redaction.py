@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal, Self
 
 from ..core.addresses import network
 from ..errors import OptionError
@@ -14,6 +14,15 @@ from .records import ConnectionInfo, Event
 __all__ = ["KEEP_ALL", "SECRET_HEADERS", "Redaction"]
 
 Rule = Literal["keep", "hash", "network", "drop"]
+
+_RULES: Mapping[str, Sequence[Rule]] = {
+    "addresses": ("keep", "hash", "network", "drop"),
+    "names": ("keep", "hash", "drop"),
+    "agents": ("keep", "hash", "drop"),
+    "reasons": ("keep", "drop"),
+    "frames": ("keep", "drop"),
+}
+"""What a rule can be for, and the rules that it can have."""
 
 SECRET_HEADERS = frozenset(
     {
@@ -31,7 +40,8 @@ class Redaction:
     A rule is ``keep``, ``drop`` (null), or ``hash``: the first 12 hexadecimal digits of a keyed
     BLAKE2 hash, so that the same text is the same everywhere in one recording and cannot be
     guessed without the key. Addresses have a fourth, ``network``: the IPv4 address with its last
-    number 0, or the IPv6 /48 network, without the port.
+    number 0, or the IPv6 /48 network. An address is hashed without its port, so that connections
+    from one address stay together.
 
     By default everything is kept but the values of :data:`SECRET_HEADERS`.
 
@@ -57,19 +67,37 @@ class Redaction:
     key: bytes = b""
 
     def __post_init__(self) -> None:
-        allowed = {
-            "addresses": {"keep", "hash", "network", "drop"},
-            "names": {"keep", "hash", "drop"},
-            "agents": {"keep", "hash", "drop"},
-            "reasons": {"keep", "drop"},
-            "frames": {"keep", "drop"},
-        }
-        for name, rules in allowed.items():
+        for name, rules in _RULES.items():
             if getattr(self, name) not in rules:
-                known = ", ".join(sorted(rules))
+                known = ", ".join(rules)
                 raise OptionError(f"{name}={getattr(self, name)!r}: the rules are {known}")
         if len(self.key) > blake2b.MAX_KEY_SIZE:
-            raise OptionError(f"key= has {len(self.key)} bytes, of at most 64")
+            raise OptionError(
+                f"the key of hashes has {len(self.key)} bytes, of at most {blake2b.MAX_KEY_SIZE}"
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, key: bytes = b"") -> Self:
+        """Parse rules as the command line has them: ``addresses=network,names=hash``.
+
+        Args:
+            text: what each rule is for, ``=``, the rule; with commas between.
+            key: see :class:`Redaction`.
+
+        Raises:
+            OptionError: the text is not like that, or there is no such rule.
+        """
+        rules: dict[str, Any] = {}
+        for part in text.split(","):
+            name, _, rule = (piece.strip() for piece in part.partition("="))
+            if name not in _RULES or name in rules:
+                known = ", ".join(_RULES)
+                problem = "is said twice" if name in rules else f"is not one of {known}"
+                raise OptionError(
+                    f"{name!r} {problem}: write rules as in addresses=network,names=hash"
+                )
+            rules[name] = rule
+        return cls(**rules, key=key)
 
     def connection(self, info: ConnectionInfo) -> ConnectionInfo:
         """Redact a row of the connections table."""
@@ -119,8 +147,10 @@ class Redaction:
         return (lambda text: text) if rule == "keep" else (lambda _: None)
 
     def _address(self, remote: str | None) -> str | None:
-        if self.addresses != "network" or remote is None:
-            return self._text(self.addresses, remote)
+        if remote is None or self.addresses == "keep":
+            return remote
+        if self.addresses != "network":
+            return self._text(self.addresses, remote.rpartition(":")[0] or remote)
         host = network(remote)
         if host is None:
             return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from .writer import RecordingLimits, Writer
 
 if TYPE_CHECKING:
     from ..feeds.feed import Feed
-    from ..metrics.records import ConnectionInfo, Sample
+    from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 
 __all__ = ["Progress", "Recorder"]
 
@@ -26,6 +28,18 @@ logger = logging.getLogger("rtmon")
 
 Progress = Callable[[int, str], None]
 """Is told the ticks written so far, and why nothing can be written now, "" while it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What a feed has received and is not written yet; of an epoch."""
+
+    epoch: str
+    samples: Sequence[Sample]
+    events: Sequence[Event]
+    rows: Sequence[ConnectionInfo]
+    channels: Sequence[ChannelInfo]
+    snapshot: Snapshot | None
 
 
 class Recorder:
@@ -64,6 +78,8 @@ class Recorder:
         except BaseException:
             self._lock.release()
             raise
+        # Cancelling run() does not end a write on its thread.
+        self._writing = threading.Lock()
         self._epoch = ""
         self._seq = self._events = 0
         self._ticks = 0
@@ -86,58 +102,68 @@ class Recorder:
         """Write the ticks that are not written yet."""
         problem = ""
         try:
-            await asyncio.to_thread(self._write, *self._news())
+            await asyncio.to_thread(self._write, self._news())
         except OSError as exc:
             problem = exc.strerror or str(exc)
         self._progress(self._ticks, problem)
 
-    def _news(self) -> tuple[list[Sample], list[ConnectionInfo], str]:
+    def _news(self) -> _News:
+        """Take what was received and is not written; on the loop, where it is all of one tick."""
         latest = self._feed.latest()
         epoch = latest.epoch if latest else ""
-        after = self._seq if epoch == self._epoch else 0
-        every = ConnectionQuery(state=None)
-        return self._feed.samples(after), list(self._feed.connections(every).rows), epoch
+        same = epoch == self._epoch
+        return _News(
+            epoch=epoch,
+            samples=self._feed.samples(self._seq if same else 0),
+            events=self._feed.events(self._events if same else 0),
+            rows=self._feed.connections(ConnectionQuery(state=None)).rows,
+            channels=self._feed.channels(),
+            snapshot=self._feed.snapshot(),
+        )
 
-    def _write(self, samples: list[Sample], rows: list[ConnectionInfo], epoch: str) -> None:
-        if not samples:
-            return
-        if epoch != self._epoch:
+    def _write(self, news: _News) -> None:
+        with self._writing:
+            if news.samples:
+                self._write_news(news)
+
+    def _write_news(self, news: _News) -> None:
+        if news.epoch != self._epoch:
             if self._epoch:
                 self._writer.end(self._last)
-            self._writer.begin(samples[0].node, epoch)
-            self._epoch, self._seq, self._events, self._rows = epoch, 0, 0, {}
-        for sample in samples[:-1]:
+            self._writer.begin(news.samples[0].node, news.epoch)
+            self._epoch, self._seq, self._events, self._rows = news.epoch, 0, 0, {}
+        for sample in news.samples[:-1]:
             self._writer.write(Frame(sample=sample))
             self._count(sample)
         # What is known of connections and events is as of the last of these ticks.
-        events = self._feed.events(self._events)
-        changed = [row for row in rows if self._rows.get(row.id) is not row]
+        changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
             Frame(
-                sample=samples[-1],
-                events=events,
+                sample=news.samples[-1],
+                events=news.events,
                 closed=[row for row in changed if row.state == "closed"],
                 changed=[row for row in changed if row.state == "open"],
-                channels=self._feed.channels(),
-                snapshot=self._feed.snapshot(),
+                channels=news.channels,
+                snapshot=news.snapshot,
             )
         )
-        self._count(samples[-1])
-        self._events = events[-1].seq if events else self._events
-        self._rows = {row.id: row for row in rows}
-        self._last = [row for row in rows if row.state == "open"]
+        self._count(news.samples[-1])
+        self._events = news.events[-1].seq if news.events else self._events
+        self._rows = {row.id: row for row in news.rows}
+        self._last = [row for row in news.rows if row.state == "open"]
 
     def _count(self, sample: Sample) -> None:
         self._seq = sample.seq
         self._ticks += 1
 
     def close(self) -> None:
-        """Finish the file: one file remains.
+        """Write what is not written yet and finish the file: one file remains.
 
         Raises:
             OSError: it cannot be written now.
         """
         try:
+            self._write(self._news())
             if self._epoch:
                 self._writer.end(self._last)
             self._writer.close()

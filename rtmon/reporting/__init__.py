@@ -13,6 +13,7 @@ from ..core.atomic_file import writing
 from ..errors import MonitorError, OptionError
 from ..feeds import Feed, open_feed
 from ..feeds.remote import RemoteFeed
+from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
 from .page import Note, Section, page
 from .sections import measured
@@ -37,12 +38,13 @@ class Report:
         source: Monitor | Feed | str,
         *,
         title: str,
+        redaction: Redaction,
         timeout: float,
     ) -> None:
         self.path = Path(path)
         self._source = source
         self.feed = open_feed(source)
-        self._title, self._timeout = title, timeout
+        self._title, self._redaction, self._timeout = title, redaction, timeout
         self._since = self._events = 0
         self._epoch = ""
         self._began = 0.0
@@ -100,7 +102,7 @@ class Report:
     def _write(self, error: BaseException | None) -> None:
         self._tick()
         latest = self.feed.latest()
-        parts = measured(self.feed, **self._span(latest))
+        parts = measured(self.feed, **self._span(latest), redaction=self._redaction)
         if error is not None:
             parts.insert(0, Note(f"It ended with an exception: {type(error).__name__}: {error}"))
         status = self.feed.status
@@ -124,6 +126,7 @@ def report(
     source: Monitor | Feed | str,
     *,
     title: str = "What happened",
+    redaction: Redaction = KEEP_ALL,
     timeout: float = 10.0,
 ) -> Report:
     """Write what a server measures within a ``with`` block as a self-contained HTML page.
@@ -142,6 +145,7 @@ def report(
         path: the file; one that is there is replaced when the block has ended.
         source: a Monitor, a Feed that was started, or the address of an admin listener.
         title: the page's heading.
+        redaction: what is left out of texts; by default nothing.
         timeout: how long to wait for the server's first answer, seconds.
 
     Raises:
@@ -149,4 +153,4 @@ def report(
         FeedError: the server did not answer in time.
         OSError: the file cannot be written.
     """
-    return Report(path, source, title=title, timeout=timeout)
+    return Report(path, source, title=title, redaction=redaction, timeout=timeout)

@@ -7,7 +7,8 @@ from itertools import islice
 
 from ..feeds import ConnectionQuery, Feed
 from ..metrics.history import merge
-from ..metrics.records import Event, Sample
+from ..metrics.records import ConnectionInfo, Event, Sample
+from ..metrics.redaction import KEEP_ALL, Redaction
 from ..protocol.close import CODES
 from ..views.charts import CHARTS
 from ..views.numbers import delay, short
@@ -29,13 +30,16 @@ _ROWS = 100
 """Rows of a table at most."""
 
 
-def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:
+def measured(
+    feed: Feed, *, since: int, events_since: int, redaction: Redaction = KEEP_ALL
+) -> list[Part]:
     """Make the tiles, charts and tables of what a feed measured.
 
     Args:
         feed: the source.
         since: the last Sample before, 0 for none.
         events_since: the last Event before.
+        redaction: what is left out of texts.
     """
     samples = feed.samples(since)
     if not samples:
@@ -45,11 +49,17 @@ def measured(feed: Feed, *, since: int, events_since: int) -> list[Part]:
         parts.append(Note(f"{samples[0].seq - since - 1:,} Samples are no longer kept."))
     whole = merge(samples)
     begin = samples[0].time - samples[0].elapsed
+    connections = feed.connections(ConnectionQuery(state=None, sort="bytes_out")).rows
     return [
         *parts,
         _tiles(whole),
         *_drawings(samples, begin),
-        *_tables(feed, whole.close_codes, begin, feed.events(events_since)),
+        *_tables(
+            whole.close_codes,
+            begin,
+            [redaction.connection(row) for row in connections],
+            [redaction.event(event) for event in feed.events(events_since)],
+        ),
     ]
 
 
@@ -84,14 +94,12 @@ def _drawings(samples: Sequence[Sample], begin: float) -> list[Drawing]:
 
 
 def _tables(
-    feed: Feed, codes: Mapping[int, int], begin: float, events: Sequence[Event]
+    codes: Mapping[int, int],
+    begin: float,
+    connections: Sequence[ConnectionInfo],
+    events: Sequence[Event],
 ) -> list[Part]:
-    query = ConnectionQuery(state=None, sort="bytes_out")
-    rows = [
-        row
-        for row in feed.connections(query).rows
-        if row.closed is None or row.closed >= begin - 1e-3
-    ]
+    rows = [row for row in connections if row.closed is None or row.closed >= begin - 1e-3]
     tables: list[Part] = []
     if codes:
         tables.append(

@@ -1,7 +1,7 @@
 """A program that records until it is killed, and says which ticks it has made.
 
 Run it as ``python -m tests.recording.killed FILE WAIT``: after each tick it writes a line with the
-tick's number and how many ticks wait for the recording.
+tick's number, and how many ticks wait for the recording or were dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(path: Path, pause: float) -> None:
     clock = FakeClock(time=1_700_000_000.0)
     monitor = Monitor(interval=3600, node="n", clock=clock)
     limits = RecordingLimits(ticks=60, tens=120, sixties=600, events=60, connections=60)
-    monitor.attach(Recording(path, limits=limits, clock=clock))
+    attached = monitor.attach(Recording(path, limits=limits, clock=clock))
     number = 0
     while True:
         number += 1
@@ -31,7 +31,7 @@ def main(path: Path, pause: float) -> None:
         meter.received(number % 1000)
         clock.advance(1.0)
         seq = monitor.tick().sample.seq
-        os.write(1, b"%d %d\n" % (seq, monitor.waiting_ticks))
+        os.write(1, b"%d %d\n" % (seq, attached.waiting + attached.dropped))
         time.sleep(pause)
 
 

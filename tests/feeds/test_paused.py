@@ -1,0 +1,69 @@
+"""A feed that stands still: what a view reads while it is paused."""
+
+from __future__ import annotations
+
+from rtmon.feeds import ConnectionQuery
+from rtmon.feeds.paused import Still
+from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
+from tests.feeds.rigs import Rig, ready
+
+
+async def test_paused_feed_stays_as_it_was_when_the_other_goes_on(rig: Rig) -> None:
+    """Live half and queries answer as of the moment of the pause."""
+    await ready(rig)
+    rig.connection("ada", messages_in=1)
+    rig.clock.advance(1)
+    await rig.tick()
+    still = Still(rig.feed)
+    await still.start()
+    before = (
+        still.now(),
+        still.latest(),
+        still.snapshot(),
+        still.samples(),
+        still.events(),
+        still.connections(ConnectionQuery(state=None)),
+        still.channels(),
+    )
+    queries = (SeriesQuery(level=1), RowsQuery(), RowsQuery(table="events"), GroupQuery(by="path"))
+    answers = [await rig.feed.answer(query) for query in queries]
+    rig.connection("bob", messages_in=5)
+    for _ in range(3):
+        rig.clock.advance(1)
+        await rig.tick()
+    assert before == (
+        still.now(),
+        still.latest(),
+        still.snapshot(),
+        still.samples(),
+        still.events(),
+        still.connections(ConnectionQuery(state=None)),
+        still.channels(),
+    )
+    series, *tables = [await still.answer(query) for query in queries]
+    wanted, *others = answers
+    assert series.times == wanted.times
+    assert series.columns == wanted.columns
+    assert tables == others
+    assert rig.feed.connections().total == 2
+    await still.aclose()
+    assert rig.feed.status.state == "live"
+
+
+async def test_paused_feed_has_the_status_and_details_of_the_other(rig: Rig) -> None:
+    """It says that it is not live; what only the server knows is asked for there."""
+    await ready(rig)
+    meter = rig.connection("ada")
+    await rig.tick()
+    still = Still(rig.feed)
+    assert still.status == rig.feed.status
+    assert not still.capabilities.live
+    assert still.capabilities.details == rig.feed.capabilities.details
+    detail = await still.query(DetailQuery(connection=meter.id))
+    assert detail.info is not None
+    assert detail.info.name == "ada"
+    heard = []
+    end = still.listen(heard.append)
+    await rig.tick()
+    end()
+    assert heard == []

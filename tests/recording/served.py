@@ -1,0 +1,42 @@
+"""A server with an admin listener and a recording, which says on request what it knows itself.
+
+Run it as ``python -m tests.recording.served FILE PORT ADMIN``. It writes an empty line when it
+serves. Each line that it reads is the name of a file, into which it writes the answers of its
+local feed; ``close`` closes its Monitor. When that is done it writes an empty line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import rtmon
+from rtmon.feeds.local import LocalFeed
+from tests.recording.questions import QUESTIONS
+
+INTERVAL = 0.03
+"""Seconds between ticks: all three resolutions are there in a few seconds."""
+
+
+async def main(path: Path, port: int, admin: int) -> None:
+    """Serve a hub until the process is killed."""
+    monitor = rtmon.Monitor(node="n", interval=INTERVAL)
+    monitor.attach(rtmon.Recording(path))
+    hub, options = rtmon.Hub(), {"ping_interval": 0.1, "ping_timeout": None}
+    async with rtmon.serve(hub, "127.0.0.1", port, monitor=monitor, admin=admin, **options):
+        os.write(1, b"\n")
+        feed = LocalFeed(monitor)
+        while target := (await asyncio.to_thread(sys.stdin.readline)).strip():
+            if target == "close":
+                monitor.close()
+            else:
+                answers = {name: feed.answer_now(query) for name, query in QUESTIONS.items()}
+                await asyncio.to_thread(Path(target).write_bytes, pickle.dumps(answers))
+            os.write(1, b"\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
