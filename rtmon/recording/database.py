@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..errors import FileFormatError, OptionError
 from .schema import APPLICATION_ID, DDL, VERSION
 
@@ -18,7 +20,14 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["WriteLock", "as_os_error", "network_file_system", "open_reader", "open_writer"]
+__all__ = [
+    "WriteLock",
+    "as_os_error",
+    "network_file_system",
+    "open_reader",
+    "open_writer",
+    "reading",
+]
 
 BUSY_SECONDS = 2.0
 """How long a statement waits for a lock that another connection holds."""
@@ -67,6 +76,23 @@ def as_os_error(path: Path) -> Iterator[None]:
         if number is None:
             raise
         raise OSError(number, str(exc), str(path)) from exc
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a recording into those that callers expect.
+
+    Raises:
+        FileFormatError: the file is damaged, or no database.
+        OSError: it cannot be read now.
+    """
+    try:
+        with as_os_error(path):
+            yield
+    except (sqlite3.Error, msgspec.MsgspecError) as exc:
+        if isinstance(exc, sqlite3.Error) and not is_broken(exc):
+            raise
+        raise FileFormatError(f"{path} is damaged: {exc}") from exc
 
 
 class WriteLock:

@@ -34,7 +34,7 @@ from ..metrics.derived import ConnectionValues
 from ..metrics.history import merge
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 from . import schema
-from .database import as_os_error, open_reader, scalar
+from .database import as_os_error, open_reader, reading, scalar
 from .packing import unpack_sample, unpack_snapshot
 
 __all__ = ["Epoch", "Reader"]
@@ -85,7 +85,8 @@ class Reader:
         path: the file.
 
     Raises:
-        FileFormatError: it is no recording, is damaged, or was written by a newer release.
+        FileFormatError: it is no recording, is damaged, or was written by a newer release. Each
+            method raises it, too, where the damage is.
         OSError: it is not there or cannot be read.
     """
 
@@ -100,11 +101,11 @@ class Reader:
             self._db.close()
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
-        with self._lock:
+        with self._lock, reading(self.path):
             return self._db.execute(statement, values).fetchall()
 
     def _one(self, statement: str, *values: Any) -> Any:
-        with self._lock:
+        with self._lock, reading(self.path):
             return scalar(self._db, statement, *values)
 
     def epochs(self) -> list[Epoch]:
@@ -148,7 +149,8 @@ class Reader:
             *(level, *_range(since, until), epoch, after, limit),
         ):
             node, name = names[row["epoch"]]
-            sample = unpack_sample(node, name, row["seq"], row, row["packed"])
+            with reading(self.path):
+                sample = unpack_sample(node, name, row["seq"], row, row["packed"])
             points.append(series.Point(sample, row["ticks"]))
         return points
 
@@ -241,7 +243,8 @@ class Reader:
         )
         if not stored:
             return None
-        base = unpack_snapshot(epoch.node, epoch.epoch, *stored[0])
+        with reading(self.path):
+            base = unpack_snapshot(epoch.node, epoch.epoch, *stored[0])
         later = self.samples(level=1, until=at, epoch=epoch.id, after=base.seq)
         return _added(base, [point.sample for point in later])
 

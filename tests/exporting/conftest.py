@@ -1,0 +1,70 @@
+"""A recording with what makes exports hard: two epochs, hostile texts, nulls."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rtmon import Hub, Monitor, Recording
+from rtmon.metrics.meter import Ending
+from rtmon.metrics.text import safe_text
+from rtmon.testing import FakeClock, until
+
+HOSTILE = (
+    "=HYPERLINK(1)",
+    'a,"b"\r\nc',
+    "<img src=x onerror=alert(1)>",
+    "\u2028\x00\ud83d",
+    "'",
+    "",
+    "../../etc",
+)
+
+BEGIN = 1_700_000_000.0
+
+TICKS = 70
+"""Ticks of each of the two epochs."""
+
+
+def busy_monitor(clock: FakeClock) -> Monitor:
+    """A Monitor with hostile connections and a hub, which has not ticked yet."""
+    monitor, hub = Monitor(interval=3600, node="n", clock=clock), Hub()
+    monitor.measure(hub)
+    hub._parts.broadcast.stats["room:=1+1"].published = 3
+    for number, text in enumerate(HOSTILE):
+        meter = monitor.collector.meter()
+        meter.name, meter.path = safe_text(text), f"/{safe_text(text)}"
+        monitor.connection_opened(meter)
+        meter.received(number)
+        if number % 2:
+            ending = Ending(close_code=1006, reason_sent=safe_text(text), initiator="local")
+            monitor.connection_closed(meter, ending)
+        else:
+            monitor.collector.rtt(meter, 0.01 * (number + 1))
+        monitor.event("note", text)
+    return monitor
+
+
+async def run(monitor: Monitor, clock: FakeClock, ticks: int = TICKS) -> None:
+    """Tick once a second; what is attached keeps up."""
+    for _ in range(ticks):
+        clock.advance(1.0)
+        monitor.tick()
+        await until(lambda: monitor.waiting_ticks < 30)
+
+
+async def _record(path: Path) -> None:
+    clock = FakeClock(time=BEGIN)
+    for _ in range(2):
+        with busy_monitor(clock) as monitor, monitor.attach(Recording(path, clock=clock)):
+            await run(monitor, clock)
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file, which tests only read."""
+    path = tmp_path_factory.mktemp("recording") / "run.rtmon"
+    asyncio.run(_record(path))
+    return path

@@ -1,0 +1,74 @@
+"""Whole copies of recordings, which may be written meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import rtmon
+from rtmon import Monitor, Recording
+from rtmon.errors import OptionError
+from rtmon.testing import FakeClock
+
+from .conftest import BEGIN, busy_monitor, run
+
+
+async def test_recording_is_copied_whole_while_it_is_written(tmp_path: Path) -> None:
+    """Each copy is one file that is sound, and has all that was written when it was begun."""
+    path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
+    with busy_monitor(clock) as monitor, monitor.attach(Recording(path, clock=clock)):
+        await run(monitor, clock, 20)
+        writing = asyncio.create_task(run(monitor, clock, 400))
+        for number in range(4):
+            with rtmon.read(path) as found:
+                before = len(found.samples())
+            copy = tmp_path / "copies" / f"{number}.rtmon"
+            copy.parent.mkdir(exist_ok=True)
+            assert await rtmon.export(path, copy, format="rtmon") == [copy]
+            db = sqlite3.connect(copy)
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            db.close()
+            with rtmon.read(copy) as found:
+                seqs = list(found.samples().seq)
+            assert seqs == list(range(1, len(seqs) + 1))
+            assert len(seqs) >= before
+        await writing
+    assert sorted(each.name for each in copy.parent.iterdir()) == [
+        f"{number}.rtmon" for number in range(4)
+    ]
+
+
+async def test_copy_of_a_finished_recording_is_equal(recording: Path, tmp_path: Path) -> None:
+    """Every row of every table is there; a file of before is replaced."""
+    copy = tmp_path / "copy.rtmon"
+    copy.write_bytes(b"before")
+    await rtmon.export(recording, copy, format="rtmon")
+
+    def dump(path: Path) -> list[str]:
+        db = sqlite3.connect(path)
+        try:
+            return list(db.iterdump())
+        finally:
+            db.close()
+
+    assert dump(copy) == dump(recording)
+
+
+async def test_copy_into_a_folder_that_is_not_there_leaves_nothing(
+    recording: Path, tmp_path: Path
+) -> None:
+    """The error names the file."""
+    copy = tmp_path / "away" / "copy.rtmon"
+    with pytest.raises(OSError, match="away"):
+        await rtmon.export(recording, copy, format="rtmon")
+    assert not copy.parent.exists()
+
+
+async def test_running_server_is_not_copied(tmp_path: Path) -> None:
+    """The message says how to get a recording of it."""
+    with Monitor(interval=3600) as monitor, pytest.raises(OptionError, match="rtmon record"):
+        await rtmon.export(monitor, tmp_path / "copy.rtmon", format="rtmon")
+    assert not (tmp_path / "copy.rtmon").exists()
