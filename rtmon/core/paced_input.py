@@ -71,28 +71,23 @@ class PacedInput(asyncio.Protocol):
     """Has the compressed messages of a connection parsed in turns with other connections.
 
     A piece is parsed in each iteration of the event loop, and only while few messages wait for the
-    application. Until all is parsed this stands between the transport and the connection, which
-    hears of what came afterwards in its order: more data, the end of the stream, the loss of the
-    connection.
+    application. Until all is parsed, reading is paused, and this stands between the transport and
+    the connection, which hears of the end of the stream and its own loss only afterwards.
 
     Args:
         connection: of a server; its handshake is completed.
     """
 
-    __slots__ = ("_connection", "_data", "_eof", "_exc", "_lost", "_transport", "_waits")
+    __slots__ = ("_connection", "_eof", "_exc", "_lost", "_transport", "_waits")
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._transport = connection.transport
-        self._data = b""
         self._waits = self._eof = self._lost = False
         self._exc: Exception | None = None
         Pieces(connection.protocol, self._stopped)
 
     # From the transport, while input waits to be parsed
-
-    def data_received(self, data: bytes) -> None:  # TLS brings what it has decrypted already
-        self._data += data
 
     def eof_received(self) -> None:
         self._eof = True
@@ -132,9 +127,8 @@ class PacedInput(asyncio.Protocol):
             messages.paused = True
             messages.resume = self._has_room
             return
-        data, self._data = self._data, b""
         self._waits = False
-        connection.data_received(data)
+        connection.data_received(b"")
         if not self._waits:
             self._step_aside()
 

@@ -228,18 +228,17 @@ class Reader:
         partial.replace(to)
 
     def snapshot(self, at: float | None = None) -> Snapshot | None:
-        """Return the totals as of a time, Unix seconds; None before the first tick."""
+        """Return the totals as of a time, Unix seconds; None before the first tick.
+
+        Where single ticks are no longer kept, they are those of up to a minute before.
+        """
         epoch = self.epoch_at(at)
         if epoch is None:
             return None
-        seq = self._one(
-            "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ? AND time <= ?",
-            *(epoch.id, _range(None, at)[1]),
-        )
         stored = self._all(
-            "SELECT seq, packed FROM totals WHERE epoch = ? AND seq <= ifnull(?, seq) "
+            "SELECT seq, packed FROM totals WHERE epoch = ? AND time <= ? "
             "ORDER BY seq DESC LIMIT 1",
-            *(epoch.id, seq),
+            *(epoch.id, _range(None, at)[1]),
         )
         if not stored:
             return None

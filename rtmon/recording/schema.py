@@ -22,6 +22,7 @@ __all__ = [
     "SAMPLE_ROW",
     "VERSION",
     "insert",
+    "insert_or_replace",
 ]
 
 VERSION = 1
@@ -85,13 +86,15 @@ CREATE TABLE open_connections (
 
 CREATE TABLE channels (
     epoch INTEGER, {_definitions(_CHANNEL)}, PRIMARY KEY (epoch, channel)) WITHOUT ROWID;
+CREATE INDEX channels_by_published ON channels (published);
 
 CREATE TABLE blackboxes (
     epoch INTEGER, id TEXT, traceback TEXT, last_frames TEXT,
     PRIMARY KEY (epoch, id)) WITHOUT ROWID;
 
 CREATE TABLE totals (
-    epoch INTEGER, seq INTEGER, packed BLOB, PRIMARY KEY (epoch, seq)) WITHOUT ROWID;
+    epoch INTEGER, seq INTEGER, time REAL, packed BLOB, PRIMARY KEY (epoch, seq)) WITHOUT ROWID;
+CREATE INDEX totals_by_time ON totals (time);
 
 CREATE TABLE gaps (epoch INTEGER, since REAL, until REAL, reason TEXT);
 """
@@ -100,8 +103,14 @@ DDL: tuple[str, ...] = tuple(part.strip() for part in _DDL.split(";") if part.st
 """The statements that make an empty recording, in order."""
 
 
+def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:
+    """Return two statements that write a row: one that ignores, one that replaces an old one."""
+    names = list(columns)
+    return insert(table, names), insert(table, names, replace=True)
+
+
 def insert(table: str, columns: Iterable[str], *, replace: bool = False) -> str:
-    """Return the statement that writes a row of a table."""
+    """Return the statement that writes a row of a table; one that is there stays by default."""
     names = list(columns)
     quoted = ", ".join(f'"{name}"' for name in names)
     verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"

@@ -17,6 +17,7 @@ from . import schema
 from .database import as_os_error, open_writer, scalar
 from .frame import Frame
 from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
+from .retention import Retention
 from .rollup import Rollup
 
 __all__ = ["RecordingLimits", "Writer"]
@@ -30,17 +31,14 @@ CHECKPOINT_TICKS = 10
 VACUUM_PAGES = 256
 """Pages given back to the file system with a checkpoint, 1 MiB."""
 
-DELETED = 500
-"""Rows of a table that a tick deletes at most."""
-
 _SAMPLE = schema.insert("samples", schema.SAMPLE_ROW)
 _HISTOGRAMS = schema.insert("histograms", ("level", "epoch", "seq", "packed"))
-_EVENT = schema.insert("events", schema.EVENT_ROW)
-_CONNECTION = schema.insert("connections", schema.CONNECTION_ROW, replace=True)
+_EVENT = schema.insert_or_replace("events", schema.EVENT_ROW)
+_CONNECTION = schema.insert_or_replace("connections", schema.CONNECTION_ROW)
 _OPEN = schema.insert("open_connections", schema.CONNECTION_ROW, replace=True)
-_CHANNEL = schema.insert("channels", schema.CHANNEL_ROW, replace=True)
+_CHANNEL = schema.insert_or_replace("channels", schema.CHANNEL_ROW)
 _BLACKBOX = schema.insert("blackboxes", ("epoch", "id", *schema.BLACKBOX), replace=True)
-_TOTALS = schema.insert("totals", ("epoch", "seq", "packed"))
+_TOTALS = schema.insert("totals", ("epoch", "seq", "time", "packed"))
 _GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
 
 
@@ -116,6 +114,7 @@ class Writer:
         self._ended_at = 0.0
         self._since_checkpoint = 0
         with as_os_error(path):
+            self._retention = Retention(self._db, self._limits)
             self._finish_epochs()
 
     def begin(self, node: str, epoch: str) -> None:
@@ -136,6 +135,7 @@ class Writer:
             self._db.execute("UPDATE epochs SET ended = NULL WHERE id = ?", (self._epoch,))
             last = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
             self._seq = scalar(self._db, last, self._epoch) or 0
+            self._retention.forget_open(self._epoch)
         self._rollup, self._points_of = Rollup(), 0
 
     def write(self, frame: Frame) -> None:
@@ -173,14 +173,14 @@ class Writer:
             self._put_sample(level, point, ticks)
         self._put_events(frame.events)
         self._put_closed(frame.closed)
-        self._put_rows(_OPEN, frame.changed)
-        self._db.executemany(
-            _CHANNEL, [(self._epoch, *_values(c, schema.CHANNEL_ROW)) for c in frame.channels]
-        )
+        self._db.executemany(_OPEN, self._rows(frame.changed))
+        channels = [(self._epoch, *_values(c, schema.CHANNEL_ROW)) for c in frame.channels]
+        self._retention.insert("channels", _CHANNEL, channels)
         if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
             packed = pack_snapshot(frame.snapshot)
-            self._db.execute(_TOTALS, (self._epoch, frame.snapshot.seq, packed))
-        self._delete_old(sample)
+            snapshot = frame.snapshot
+            self._db.execute(_TOTALS, (self._epoch, snapshot.seq, snapshot.time, packed))
+        self._retention.delete_old(sample.time, sample.seq)
 
     def end(self, connections: Sequence[ConnectionInfo], *, reached: float | None = None) -> None:
         """End the epoch: write its last, incomplete points and the connections still open.
@@ -195,8 +195,7 @@ class Writer:
         with as_os_error(self.path), self._transaction():
             for level, point, ticks in self._rollup.flush():
                 self._put_sample(level, point, ticks)
-            for start in range(0, len(connections), DELETED):
-                self._put_rows(_OPEN, connections[start : start + DELETED])
+            self._db.executemany(_OPEN, self._rows(connections))
             ended = self._ended_at if reached is None else reached
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
 
@@ -220,11 +219,13 @@ class Writer:
 
     @contextlib.contextmanager
     def _transaction(self) -> Any:
+        counts = dict(self._retention.counts)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._db.execute("COMMIT")
         except BaseException:
+            self._retention.counts = counts
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -235,12 +236,15 @@ class Writer:
         self._db.execute(_HISTOGRAMS, (*key, pack_histograms(sample)))
 
     def _put_events(self, events: Iterable[Event]) -> None:
-        rows = [_values(self._redaction.event(e), schema.EVENT_ROW) for e in events]
-        self._db.executemany(_EVENT, [(self._epoch, *row) for row in rows])
+        rows = [
+            (self._epoch, *_values(self._redaction.event(event), schema.EVENT_ROW))
+            for event in events
+        ]
+        self._retention.insert("events", _EVENT, rows)
 
     def _put_closed(self, closed: Iterable[ConnectionInfo]) -> None:
-        infos = [self._redaction.connection(info) for info in closed]
-        self._put_rows(_CONNECTION, infos, redacted=True)
+        infos = list(closed)
+        self._retention.insert("connections", _CONNECTION, self._rows(infos))
         self._db.executemany(
             "DELETE FROM open_connections WHERE epoch = ? AND id = ?",
             [(self._epoch, info.id) for info in infos],
@@ -249,53 +253,15 @@ class Writer:
             _BLACKBOX,
             [
                 (self._epoch, info.id, _text(info.traceback), _text(info.last_frames))
-                for info in infos
+                for info in map(self._redaction.connection, infos)
                 if info.traceback is not None or info.last_frames is not None
             ],
         )
 
-    def _put_rows(
-        self, statement: str, infos: Iterable[ConnectionInfo], *, redacted: bool = False
-    ) -> None:
-        if not redacted:
-            infos = [self._redaction.connection(info) for info in infos]
-        rows = [(self._epoch, *_values(info, schema.CONNECTION_ROW)) for info in infos]
-        self._db.executemany(statement, rows)
-
-    def _delete_old(self, sample: Sample) -> None:
-        now = sample.time
-        for level in (1, 10, 60):
-            bound = now - self._limits.seconds(level)
-            old = self._db.execute(
-                "SELECT level, epoch, seq FROM samples WHERE level = ? AND time < ? "
-                "ORDER BY time LIMIT ?",
-                (level, bound, DELETED),
-            ).fetchall()
-            for table in ("samples", "histograms"):
-                self._db.executemany(
-                    f"DELETE FROM {table} WHERE level = ? AND epoch = ? AND seq = ?",  # noqa: S608
-                    old,
-                )
-        if sample.seq % TOTALS_TICKS == 0:
-            self._trim("events", "seq", "time", self._limits.events)
-            self._trim("connections", "id", "closed", self._limits.connections)
-            self._trim("channels", "channel", "published", self._limits.channels)
-            self._db.execute(
-                "DELETE FROM totals WHERE (epoch, seq) IN (SELECT t.epoch, t.seq FROM totals t "
-                "JOIN epochs e ON e.id = t.epoch WHERE e.wall < ? AND t.epoch != ? LIMIT ?)",
-                (now - self._limits.sixties, self._epoch, DELETED),
-            )
-
-    def _trim(self, table: str, key: str, order: str, keep: int) -> None:
-        count = scalar(self._db, f"SELECT count(*) FROM {table}")  # noqa: S608
-        excess = min(count - keep, DELETED * TOTALS_TICKS)
-        while excess > 0:
-            self._db.execute(
-                f"DELETE FROM {table} WHERE (epoch, {key}) IN "  # noqa: S608
-                f"(SELECT epoch, {key} FROM {table} ORDER BY {order} LIMIT ?)",
-                (min(excess, DELETED),),
-            )
-            excess -= DELETED
+    def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
+        """Rows of connections, redacted."""
+        redacted = map(self._redaction.connection, infos)
+        return [(self._epoch, *_values(info, schema.CONNECTION_ROW)) for info in redacted]
 
     def _checkpoint(self) -> None:
         self._since_checkpoint = 0

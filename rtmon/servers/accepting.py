@@ -1,8 +1,8 @@
 """Accepting connections when the process has no file descriptor left.
 
-asyncio then logs a traceback for each connection that it could have accepted in that turn, up to
-the backlog of the server, 4,096 (seen with Python 3.11 to 3.13): megabytes a second, and no time to
-serve anybody. Nothing public lets it pause, so its private accepting callback is wrapped.
+asyncio then goes on trying until the end of its turn and logs a traceback each time, as often as
+the backlog of the server says, 4,096 (seen with Python 3.11 to 3.13): megabytes a second, and no
+time left for clients. Nothing public lets it pause, so its private accepting callback is wrapped.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def _parse(self) -> None:
         """Parse what was received, until there is a message for the application."""
-        while self._waits and self.queue_is_free and not self._ending.lingering:
+        while self._waits and self.queue_is_free:
             if self._stopped:
                 self._stopped = False
                 super().data_received(b"")
@@ -128,8 +128,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def _waits(self) -> bool:
-        """True if something was received that is not parsed yet."""
-        return self._stopped or bool(self._unparsed)
+        """True if something was received that is not parsed yet, and is to be."""
+        return (self._stopped or bool(self._unparsed)) and not self._ending.lingering
 
     def _parser_stopped(self) -> None:
         self._stopped = True

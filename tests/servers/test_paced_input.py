@@ -140,7 +140,7 @@ async def handled(
     """A server with a handler, and a client that compresses."""
     mine, theirs = tls or (None, None)
     async with (
-        rtmon.serve(handle, "127.0.0.1", 0, ssl=mine, **options) as server,
+        rtmon.serve(handle, "127.0.0.1", 0, ssl=mine, ping_interval=None, **options) as server,
         asyncio.timeout(LONG),
     ):
         wire = Wire(*await asyncio.open_connection("localhost", server.port, ssl=theirs))

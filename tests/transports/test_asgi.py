@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -54,6 +55,16 @@ async def test_the_name_in_the_path_is_a_hint(house: House) -> None:
     await until(lambda: house.row("bo").state == "closed")
     assert house.row("bo").path == "/ws/{client_id}"
     assert house.row("cy").path == "/"
+
+
+async def test_server_sends_small_messages_without_delay() -> None:
+    """Nagle's algorithm is off: it would hold the second of two small messages back until the
+    client acknowledges the first, which takes 40 ms.
+    """
+    async with serve(rtmon.Hub(), "127.0.0.1", 0) as server, connect(server.url):
+        (protocol,) = server._uvicorn.server_state.connections
+        sock = protocol.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_what_is_not_there(house: House) -> None:
