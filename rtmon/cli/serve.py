@@ -174,7 +174,7 @@ def serve(
         refuse_idle(context, *about, because=f"without --jwt-key-file or {security.SECRET}")
     security.all_matter(context)
     if record is None:
-        refuse_idle(context, "redact", because="without --record", beside="record")
+        refuse_idle(context, "redact", because="without --record")
     redacted = redaction(redact)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
