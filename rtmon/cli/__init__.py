@@ -20,7 +20,7 @@ from ..errors import MissingExtra, OptionError, PortInUse, RtmonError
 from .course import course
 from .dashboard import dashboard
 from .demo import demo
-from .diff import diff
+from .diff import WORSE, diff
 from .export import export
 from .load import load
 from .notebooks import notebooks
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         processes.end_with_parent()
-        return int(app(arguments, prog_name="rtmon", standalone_mode=False) or 0)
+        outcome = app(arguments, prog_name="rtmon", standalone_mode=False)
     except KeyboardInterrupt:
         return 0
     except UsageError as error:
@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _problem(getattr(error, "strerror", None) or str(error), 2)
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
+    return WORSE if outcome == WORSE else 0  # Typer makes 130 of Ctrl-C
 
 
 def _end(*_: object) -> None:

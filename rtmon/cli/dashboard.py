@@ -44,7 +44,7 @@ def dashboard(
     ] = None,
     browser: Browser = True,
 ) -> None:
-    """Show the live dashboard of a running server, or a recording with a time slider.
+    """Show the dashboard of a running server, or of a recording.
 
     The server has an admin listener: rtmon serve, rtmon.serve(..., admin=8766) or
     rtmon.serve_admin(monitor). If it goes away the dashboard says so, and goes on when it is back.

@@ -54,7 +54,7 @@ def export(
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for a server.")
     ] = 10.0,
 ) -> None:
-    """Write what a server measured, or a recording holds, as files.
+    """Write what a server or a recording holds as files.
 
     They are samples, connections, events and channels, and socketio where a Socket.IO server is
     measured; each appears only when it is whole. Times without a zone are UTC. --format parquet
