@@ -38,9 +38,9 @@ def diff(
         bool, typer.Option("--all", help="Show what is the same or not known, too.")
     ] = False,
 ) -> None:
-    """Compare two recordings, or two ranges: rates, percentiles, errors, causes of ends.
+    """Compare two recordings, or two ranges of time.
 
-    What differs beyond noise is called better, worse or changed. The exit code is 3 if anything
+    Rates, percentiles, errors and causes of ends stand side by side. What differs beyond noise is called better, worse or changed. The exit code is 3 if anything
     is worse, for use in CI.
 
     \b
