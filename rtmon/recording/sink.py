@@ -16,7 +16,8 @@ from ..errors import MonitorError
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
 from .frame import Frame
-from .writer import RecordingLimits, Writer
+from .retention import RecordingLimits
+from .writer import Writer
 
 if TYPE_CHECKING:
     from ..metrics.collector import Tick
