@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ class Writer:
         self._put_events(frame.events)
         self._put_closed(frame.closed)
         self._db.executemany(_OPEN, self._rows(frame.changed))
-        channels = [(self._epoch, *_values(c, schema.CHANNEL_ROW)) for c in frame.channels]
+        channels = [(self._epoch, *_channel(c)) for c in frame.channels]
         self._retention.insert("channels", _CHANNEL, channels)
         if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
             packed = pack_snapshot(frame.snapshot)
@@ -196,10 +197,7 @@ class Writer:
         self._db.execute(_HISTOGRAMS, (*key, pack_histograms(sample)))
 
     def _put_events(self, events: Iterable[Event]) -> None:
-        rows = [
-            (self._epoch, *_values(self._redaction.event(event), schema.EVENT_ROW))
-            for event in events
-        ]
+        rows = [(self._epoch, *_event(self._redaction.event(event))) for event in events]
         self._retention.insert("events", _EVENT, rows)
 
     def _put_closed(self, closed: Iterable[ConnectionInfo]) -> None:
@@ -221,7 +219,7 @@ class Writer:
     def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
         """Rows of connections, redacted."""
         redacted = map(self._redaction.connection, infos)
-        return [(self._epoch, *_values(info, schema.CONNECTION_ROW)) for info in redacted]
+        return [(self._epoch, *_connection(info)) for info in redacted]
 
     def _checkpoint(self) -> None:
         self._since_checkpoint = 0
@@ -280,12 +278,23 @@ class Writer:
         return found
 
 
-def _values(record: Any, columns: Sequence[str]) -> list[Any]:
-    """The values of a record, in the order of columns that begin with the epoch."""
-    values = [getattr(record, name) for name in columns[1:]]
-    return [_text(value) if isinstance(value, str) else value for value in values]
+def _reader(columns: Sequence[str]) -> Callable[[Any], list[Any]]:
+    """Return a function that reads the values of a record: of columns that begin with the epoch."""
+    read = attrgetter(*columns[1:])
+
+    def values(record: Any) -> list[Any]:
+        return [_text(value) if isinstance(value, str) else value for value in read(record)]
+
+    return values
 
 
 def _text(value: str | None) -> str | None:
     """A text as SQLite can hold it: half of a surrogate pair becomes a question mark."""
-    return None if value is None else value.encode("utf-8", "replace").decode()
+    if value is None or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode()
+
+
+_event = _reader(schema.EVENT_ROW)
+_connection = _reader(schema.CONNECTION_ROW)
+_channel = _reader(schema.CHANNEL_ROW)
