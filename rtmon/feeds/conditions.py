@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from ..core.addresses import network
@@ -49,7 +50,10 @@ class Condition:
     columns: frozenset[str]
 
     def __call__(self, record: Any) -> bool:
-        return all(test(record) for test in self.tests)
+        for test in self.tests:  # noqa: SIM110 - half the time of all(), for thousands of records
+            if not test(record):
+                return False
+        return True
 
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
@@ -167,12 +171,7 @@ def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
     if table == "connections" and name == "address":
         return _ADDRESS, address
     name = ALIASES[table].get(name, name)
-    column = {column.name: column for column in TABLES[table]}[name]
-
-    def read(record: Any) -> Any:
-        return getattr(record, name)
-
-    return column, read
+    return {column.name: column for column in TABLES[table]}[name], attrgetter(name)
 
 
 def address(record: Any) -> str | None:

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from ..metrics.records import ConnectionInfo
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import memory
 from .details import with_details
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from .queries import Capabilities, DetailAnswer, Query
+from .queries import (
+    Capabilities,
+    DetailAnswer,
+    DetailQuery,
+    GroupQuery,
+    Query,
+    Row,
+    RowsAnswer,
+    RowsQuery,
+)
 
 if TYPE_CHECKING:
+    from ..metrics.collector import Collector
     from ..metrics.interfaces import TickSource
     from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 
 __all__ = ["LocalFeed"]
+
+
+_TABLES: Mapping[str, Callable[[Collector], Sequence[Any]]] = {
+    "channels": lambda collector: collector.channels(),
+    "socketio": lambda collector: collector.socketio(),
+    "latencies": lambda collector: collector.latencies(),
+    "addresses": lambda collector: collector.addresses(),
+}
+"""Tables that have only a present state: made when they are asked for."""
 
 
 class LocalFeed(Feed):
@@ -104,30 +125,50 @@ class LocalFeed(Feed):
         Raises:
             QueryError: the query is wrong.
         """
-        answer = memory.answer(query, self._memory())
+        answer = memory.answer(query, self._needed(query))
         if isinstance(answer, DetailAnswer):
             return with_details(answer, self._collector, self._monitor.clock, self._redaction)
+        if isinstance(answer, RowsAnswer) and answer.table == "connections":
+            return _whole(answer)
         return answer
 
-    def _memory(self) -> memory.Memory:
+    def _needed(self, query: Query) -> memory.Memory:
+        """Return what is in memory and needed to answer a query: rows are not made for nothing."""
+        match query:
+            case RowsQuery(table="connections") | GroupQuery():
+                return self._memory([meter.light() for meter in self._collector.meters()])
+            case RowsQuery():
+                return self._memory(table=query.table)
+            case DetailQuery():
+                meter = self._collector.find(query.connection)
+                return self._memory([] if meter is None else [meter.info()])
+            case _:
+                return self._memory()
+
+    def _memory(self, connections: Sequence[Any] = (), table: str = "") -> memory.Memory:
+        """Return what is in memory.
+
+        Args:
+            connections: those that an answer may need.
+            table: a table that only has a present state, if one is needed.
+        """
         collector = self._collector
         snapshot = collector.published()
         epoch = memory.Epoch(
             node=collector.node,
             epoch=collector.epoch,
             history=collector.history,
-            connections=collector.connections(),
+            connections=connections,
         )
-        return memory.Memory(
-            epochs=[epoch],
-            tables={
-                "channels": collector.channels(),
-                "socketio": collector.socketio(),
-                "latencies": collector.latencies(),
-                "addresses": collector.addresses(),
-            },
-            closed=snapshot.closed if snapshot else 0,
-        )
+        tables = {table: _TABLES[table](collector)} if table in _TABLES else {}
+        closed = snapshot.closed if snapshot else 0
+        return memory.Memory(epochs=[epoch], tables=tables, closed=closed)
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._collector.connections(), query)
+
+
+def _whole(answer: RowsAnswer) -> RowsAnswer:
+    """Make whole records of the rows of an answer."""
+    rows = [Row(r.node, r.epoch, ConnectionInfo(**r.record._asdict())) for r in answer.rows]
+    return replace(answer, rows=rows)

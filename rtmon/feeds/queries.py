@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from ..metrics.columns import CONNECTION, SAMPLE, TABLES, names
 from ..metrics.records import ConnectionInfo, Event
@@ -215,8 +215,7 @@ class SeriesAnswer:
         return len(self.times)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a table, and which server process and epoch it is of."""
 
     node: str

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from .blackbox import BlackBox
 from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
+from .derived import light_record
 from .fields import LedgerFields, MeterFields
 from .records import ConnectionInfo, Ending
 from .text import safe_text
@@ -235,8 +236,9 @@ class Meter(MeterFields):
         if self.ending is not None:
             row[_ENDED] = _ENDING(self.ending)
         for index in _EXTERNAL:
-            if row[index] is not None:
-                row[index] = safe_text(row[index])
+            text = row[index]
+            if text is not None and not (type(text) is str and text.isascii() and len(text) < 64):
+                row[index] = safe_text(text)
         for index in _UNKNOWN[self.probe]:
             row[index] = None
         return row
@@ -245,8 +247,13 @@ class Meter(MeterFields):
         """Return the same as a record."""
         return ConnectionInfo(**dict(zip(_ROW, self.row(), strict=True)))
 
+    def light(self) -> Any:
+        """Return the same as a record that is cheap to make; see :func:`.derived.light_record`."""
+        return _LIGHT._make(self.row())
+
 
 _ROW = names(CONNECTION, derived=False)
+_LIGHT = light_record(_ROW)
 _STATE, _LAST, _CLOSED = map(_ROW.index, ("state", "last_activity", "closed"))
 _ENDED = slice(_ROW.index(ENDING[0]), _ROW.index(ENDING[-1]) + 1)
 _ENDING = attrgetter(*ENDING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .feed import RecordingFeed
 from .reading import Run, read
+from .retention import RecordingLimits
 from .sink import Recording
-from .writer import RecordingLimits
 
 __all__ = ["Recording", "RecordingFeed", "RecordingLimits", "Run", "read"]

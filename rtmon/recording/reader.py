@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections import namedtuple
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from ..feeds.queries import (
     Source,
 )
 from ..metrics.columns import ENDING
-from ..metrics.derived import ConnectionValues
+from ..metrics.derived import light_record
 from ..metrics.history import merge
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 from . import schema
@@ -103,6 +102,13 @@ class Reader:
     def _all(self, statement: str, *values: Any) -> list[Any]:
         with self._lock, reading(self.path):
             return self._db.execute(statement, values).fetchall()
+
+    def _plain(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Select as :meth:`_all`, with rows that cost less."""
+        with self._lock, reading(self.path):
+            cursor = self._db.cursor()
+            cursor.row_factory = None
+            return cursor.execute(statement, values).fetchall()
 
     def _one(self, statement: str, *values: Any) -> Any:
         with self._lock, reading(self.path):
@@ -289,8 +295,8 @@ class Reader:
                 return self._rows(query, self.source(at), at)
             case GroupQuery():
                 names = (*_GROUPED, *conditions.parse(query.where).columns)
-                found = (row for _, row in self._light(names, None, None, at, query.node))
-                return rows.groups(query, self.source(at), (Row("", "", row) for row in found))
+                found = self._light(names, None, None, at, query.node)
+                return rows.groups(query, self.source(at), found)
             case DetailQuery():
                 return self._detail(query, self.source(at), at)
 
@@ -381,14 +387,12 @@ class Reader:
         needed = set(conditions.parse(query.where, "connections").columns)
         if query.sort:
             needed.update(conditions.reads("connections", query.sort))
-        light = self._light(tuple(needed), query.since, query.until, at, query.node)
-        table = [Row("", str(number), row) for number, (_, row) in enumerate(light)]
-        where = [key for key, _ in light]
+        table = self._light(needed, query.since, query.until, at, query.node)
         closed = sum(row.record.state == "closed" for row in table)
         answer = rows.rows(query, source, table, rows.Remembered(closed, None))
         names = {each.id: (each.node, each.epoch) for each in self.epochs()}
         page = [
-            Row(*names[where[int(row.epoch)][1]], self._info(*where[int(row.epoch)], at))
+            Row(*names[int(row.epoch)], self._info(row.node, int(row.epoch), row.record.id, at))
             for row in answer.rows
         ]
         return replace(answer, rows=page, forgotten=self._forgotten(source, at))
@@ -410,36 +414,41 @@ class Reader:
         until: float | None,
         at: float | None,
         node: str | None,
-    ) -> list[tuple[tuple[str, int, str], Any]]:
-        """Read some columns of all connections of a range: where each row is, and the record.
+    ) -> list[Row]:
+        """Read some columns of all connections of a range.
 
-        The newest epoch comes first, in it the open ones, as in a live feed.
+        The newest epoch comes first, in it the open ones, as in a live feed. Each row has the
+        table that it is in and the id of the epoch in the place of node and epoch.
         """
-        names = sorted({*columns, "opened", "closed", "state"} - set(schema.BLACKBOX))
-        record = _light_record(tuple(names))
+        boxes = set(columns) & set(schema.BLACKBOX)
+        names = sorted({*columns, "id", "opened", "closed", "state"} - set(schema.BLACKBOX))
+        record = light_record(tuple(names))
         begin, end = _range(since, until if at is None else min(at, until or at))
         selected = ", ".join(f'"{name}"' for name in names)
-        boxes = bool(set(columns) & set(schema.BLACKBOX))
         epochs = self.epochs()
         found = []
         for number, epoch in reversed(list(enumerate(epochs))):
             if node is not None and epoch.node != node:
                 continue
             over = epoch.ended if number < len(epochs) - 1 else None
+            where = str(epoch.id)
             for table in _TABLES:
-                order = ", ".join(_ORDER[table])
-                for row in self._all(
-                    f"SELECT id, {selected} FROM {table} WHERE epoch = ? "  # noqa: S608
-                    "AND opened <= ? AND (closed IS NULL OR closed >= ?) "
-                    f"ORDER BY {order}",
-                    *(epoch.id, end, begin),
-                ):
-                    made = record(*row[1:])
-                    if boxes:
-                        made = self._info(table, epoch.id, row[0], at)
-                    else:
-                        made = made._replace(**_changes(made, at, over, made._fields))
-                    found.append(((table, epoch.id, row[0]), made))
+                made: Iterable[Any] = map(
+                    record._make,
+                    self._plain(
+                        f"SELECT {selected} FROM {table} WHERE epoch = ? "  # noqa: S608
+                        "AND opened <= ? AND (closed IS NULL OR closed >= ?) "
+                        f"ORDER BY {', '.join(_ORDER[table])}",
+                        *(epoch.id, end, begin),
+                    ),
+                )
+                if boxes:
+                    made = [self._info(table, epoch.id, each.id, at) for each in made]
+                elif at is not None or over is not None:
+                    made = [
+                        each._replace(**_changes(each, at, over, each._fields)) for each in made
+                    ]
+                found += [Row(table, where, each) for each in made]
         return found
 
     def connections(self, *, epoch: int, at: float | None = None) -> list[ConnectionInfo]:
@@ -563,11 +572,6 @@ def _changes(
 
 
 _UNENDED = dict.fromkeys((*ENDING, "closed", *schema.BLACKBOX))
-
-
-def _light_record(names: tuple[str, ...]) -> Any:
-    base = namedtuple("_Light", names)  # type: ignore[misc]  # noqa: PYI024 - made at run time
-    return type("Light", (base, ConnectionValues), {"__slots__": ()})
 
 
 def _of(node: str | None, table: Sequence[Row]) -> Sequence[Row]:

@@ -16,7 +16,8 @@ from ..feeds.feed import ConnectionQuery
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
 from .frame import Frame
-from .writer import RecordingLimits, Writer
+from .retention import RecordingLimits
+from .writer import Writer
 
 if TYPE_CHECKING:
     from ..feeds.feed import Feed

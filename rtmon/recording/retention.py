@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from ..core.option_checks import within
 from .database import scalar
 
-if TYPE_CHECKING:
-    from .writer import RecordingLimits
-
-__all__ = ["DELETED", "Retention"]
+__all__ = ["RecordingLimits", "Retention"]
 
 DELETED = 500
 """Rows that a statement deletes at most."""
@@ -25,6 +24,44 @@ _ORDER = {
     "channels": ("published", "channel"),
 }
 """Table → the indexed column by which rows are deleted, and the key of a row in its epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingLimits:
+    """How much a recording keeps.
+
+    Args:
+        ticks: seconds for which single ticks are kept; an hour by default.
+        tens: seconds for which points of 10 ticks are kept; a day by default.
+        sixties: seconds for which points of 60 ticks are kept; 30 days by default.
+        events: Events that are kept; the oldest go first.
+        connections: closed connections that are kept; the oldest go first.
+        channels: channels that are kept.
+        log: bytes that SQLite's write-ahead log may have. One that a reader keeps from being
+            emptied for so long makes the recording take no more ticks until it is.
+
+    Raises:
+        OptionError: a number is out of range.
+    """
+
+    ticks: float = 3600.0
+    tens: float = 86_400.0
+    sixties: float = 30 * 86_400.0
+    events: int = 200_000
+    connections: int = 200_000
+    channels: int = 10_000
+    log: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("ticks", "tens", "sixties"):
+            within(name, getattr(self, name), 60, 10 * 365 * 86_400)
+        for name in ("events", "connections", "channels"):
+            within(name, getattr(self, name), 0, 100_000_000)
+        within("log", self.log, 1024 * 1024, 1 << 40)
+
+    def seconds(self, level: int) -> float:
+        """Return how long points of a resolution are kept."""
+        return {1: self.ticks, 10: self.tens, 60: self.sixties}[level]
 
 
 class Retention:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock
-from ..core.option_checks import within
 from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
 from .database import as_os_error, open_writer, scalar
 from .frame import Frame
 from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
-from .retention import Retention
+from .retention import RecordingLimits, Retention
 from .rollup import Rollup
 
-__all__ = ["RecordingLimits", "Writer"]
+__all__ = ["Writer"]
 
 TOTALS_TICKS = 60
 """Ticks between two Snapshots."""
@@ -40,44 +39,6 @@ _CHANNEL = schema.insert_or_replace("channels", schema.CHANNEL_ROW)
 _BLACKBOX = schema.insert("blackboxes", ("epoch", "id", *schema.BLACKBOX), replace=True)
 _TOTALS = schema.insert("totals", ("epoch", "seq", "time", "packed"))
 _GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingLimits:
-    """How much a recording keeps.
-
-    Args:
-        ticks: seconds for which single ticks are kept; an hour by default.
-        tens: seconds for which points of 10 ticks are kept; a day by default.
-        sixties: seconds for which points of 60 ticks are kept; 30 days by default.
-        events: Events that are kept; the oldest go first.
-        connections: closed connections that are kept; the oldest go first.
-        channels: channels that are kept.
-        log: bytes that SQLite's write-ahead log may have. One that a reader keeps from being
-            emptied for so long makes the recording take no more ticks until it is.
-
-    Raises:
-        OptionError: a number is out of range.
-    """
-
-    ticks: float = 3600.0
-    tens: float = 86_400.0
-    sixties: float = 30 * 86_400.0
-    events: int = 200_000
-    connections: int = 200_000
-    channels: int = 10_000
-    log: int = 64 * 1024 * 1024
-
-    def __post_init__(self) -> None:
-        for name in ("ticks", "tens", "sixties"):
-            within(name, getattr(self, name), 60, 10 * 365 * 86_400)
-        for name in ("events", "connections", "channels"):
-            within(name, getattr(self, name), 0, 100_000_000)
-        within("log", self.log, 1024 * 1024, 1 << 40)
-
-    def seconds(self, level: int) -> float:
-        """Return how long points of a resolution are kept."""
-        return {1: self.ticks, 10: self.tens, 60: self.sixties}[level]
 
 
 class Writer:
@@ -174,7 +135,7 @@ class Writer:
         self._put_events(frame.events)
         self._put_closed(frame.closed)
         self._db.executemany(_OPEN, self._rows(frame.changed))
-        channels = [(self._epoch, *_values(c, schema.CHANNEL_ROW)) for c in frame.channels]
+        channels = [(self._epoch, *_channel(c)) for c in frame.channels]
         self._retention.insert("channels", _CHANNEL, channels)
         if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
             packed = pack_snapshot(frame.snapshot)
@@ -236,10 +197,7 @@ class Writer:
         self._db.execute(_HISTOGRAMS, (*key, pack_histograms(sample)))
 
     def _put_events(self, events: Iterable[Event]) -> None:
-        rows = [
-            (self._epoch, *_values(self._redaction.event(event), schema.EVENT_ROW))
-            for event in events
-        ]
+        rows = [(self._epoch, *_event(self._redaction.event(event))) for event in events]
         self._retention.insert("events", _EVENT, rows)
 
     def _put_closed(self, closed: Iterable[ConnectionInfo]) -> None:
@@ -261,7 +219,7 @@ class Writer:
     def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
         """Rows of connections, redacted."""
         redacted = map(self._redaction.connection, infos)
-        return [(self._epoch, *_values(info, schema.CONNECTION_ROW)) for info in redacted]
+        return [(self._epoch, *_connection(info)) for info in redacted]
 
     def _checkpoint(self) -> None:
         self._since_checkpoint = 0
@@ -320,12 +278,23 @@ class Writer:
         return found
 
 
-def _values(record: Any, columns: Sequence[str]) -> list[Any]:
-    """The values of a record, in the order of columns that begin with the epoch."""
-    values = [getattr(record, name) for name in columns[1:]]
-    return [_text(value) if isinstance(value, str) else value for value in values]
+def _reader(columns: Sequence[str]) -> Callable[[Any], list[Any]]:
+    """Return a function that reads the values of a record: of columns that begin with the epoch."""
+    read = attrgetter(*columns[1:])
+
+    def values(record: Any) -> list[Any]:
+        return [_text(value) if isinstance(value, str) else value for value in read(record)]
+
+    return values
 
 
 def _text(value: str | None) -> str | None:
     """A text as SQLite can hold it: half of a surrogate pair becomes a question mark."""
-    return None if value is None else value.encode("utf-8", "replace").decode()
+    if value is None or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode()
+
+
+_event = _reader(schema.EVENT_ROW)
+_connection = _reader(schema.CONNECTION_ROW)
+_channel = _reader(schema.CHANNEL_ROW)
