@@ -18,6 +18,7 @@ from tests.course.builds import (
     chat,
     chunks,
     frames,
+    health,
     pool,
     presence,
     reconnecting,
@@ -28,7 +29,10 @@ from tests.course.builds import (
 
 BUILDS: dict[str, Any] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (batcher, chat, chunks, frames, pool, presence, reconnecting, slow, sse, votes)
+    for module in (
+        *(batcher, chat, chunks, frames, health),
+        *(pool, presence, reconnecting, slow, sse, votes),
+    )
 }
 
 WRONG = [

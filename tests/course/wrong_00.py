@@ -66,4 +66,57 @@ users = await start(Load(server.url, options), name="users")
 await until(lambda: ended_with(1001))
 """,
     },
+    {
+        "nothing": "",
+        "is open, so it is ok": """
+async def health(urls):
+    states = {}
+    for url in urls:
+        try:
+            async with connect(url):
+                states[url] = "ok"
+        except OSError:
+            states[url] = "down"
+    return states
+""",
+        "lets an error out": """
+async def ask(url):
+    async with connect(url) as client:
+        return "ok" if await (await client.ping()) <= SLOW else "slow"
+
+
+async def health(urls):
+    return dict(zip(urls, await asyncio.gather(*map(ask, urls))))
+""",
+        "ten seconds to close": """
+from websockets.exceptions import WebSocketException
+
+
+async def ask(url):
+    try:
+        async with asyncio.timeout(DOWN), connect(url) as client:
+            seconds = await (await client.ping())
+    except (OSError, TimeoutError, WebSocketException):
+        return "down"
+    return "ok" if seconds <= SLOW else "slow"
+
+
+async def health(urls):
+    return dict(zip(urls, await asyncio.gather(*map(ask, urls))))
+""",
+        "one after the other": """
+from websockets.exceptions import WebSocketException
+
+
+async def health(urls):
+    states = {}
+    for url in urls:
+        try:
+            async with asyncio.timeout(DOWN), connect(url, close_timeout=0.5) as client:
+                states[url] = "ok" if await (await client.ping()) <= SLOW else "slow"
+        except (OSError, TimeoutError, WebSocketException):
+            states[url] = "down"
+    return states
+""",
+    },
 ]

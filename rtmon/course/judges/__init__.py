@@ -11,6 +11,7 @@ from .batcher import batcher
 from .chat import chat_server
 from .chunks import chunked_receiver
 from .frames import frame_reader
+from .health import health_check
 from .pool import worker_pool
 from .presence import presence
 from .reconnecting import reconnecting_client
@@ -29,6 +30,7 @@ __all__ = [
     "chunked_receiver",
     "event_stream",
     "frame_reader",
+    "health_check",
     "presence",
     "reconnecting_client",
     "vote_server",
