@@ -40,8 +40,8 @@ def diff(
 ) -> None:
     """Compare two recordings, or two ranges of time.
 
-    Rates, percentiles, errors and causes of ends stand side by side. What differs beyond noise is called better, worse or changed. The exit code is 3 if anything
-    is worse, for use in CI.
+    Rates, percentiles, errors and causes of ends stand side by side; what differs beyond noise is
+    called better, worse or changed. The exit code is 3 if anything is worse, for use in CI.
 
     \b
     Examples:
