@@ -23,12 +23,12 @@ _JOINED = Promise(
     "a list is sent at each change, to those who were here before, too",
 )
 _LEFT = Promise(
-    "who says goodbye is taken off the list",
+    "a person who says goodbye is taken off the list",
     'after cleo has closed her connection, the last list of the others is ["ada", "ben"]',
     "what does your handler do after the last message?",
 )
 _CUT = Promise(
-    "who is cut off is taken off the list",
+    "a person who is cut off is taken off the list",
     'after ben\'s link is cut, the last list of ada is ["ada"]',
     "when a link is cut, waiting for the next message raises: which lines still run then?",
 )
