@@ -47,7 +47,7 @@ async def test_client_is_subscribed_when_it_unsubscribes_and_subscribes_at_once(
             await place.hub.publish("news", number)
             async with asyncio.timeout(10):
                 assert (await anext(news)).payload == number
-    await until(lambda: place.hub.registry.count("news") == 0)
+    await until(lambda: place.hub.registry.count("channel:news") == 0)
 
 
 def test_subscribe_waits_when_unsubscribe_may_be_refused_for_now() -> None:
