@@ -252,6 +252,7 @@ class Client:
         Raises:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
+            ClientError: it left the room before the server answered.
             OptionError: the name of the room is none that can be sent.
         """
         await self._engine.membership.join(_sendable(room), since)

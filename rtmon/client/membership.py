@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..protocol.catalog import Position
+from .errors import ClientError
 from .records import Message
 from .session import Session
 from .subscription import Subscription
@@ -98,6 +99,9 @@ class Membership:
         place = self._session.places.get("room", room)
         if place is not None:
             self._session.places.leave(place, self._now())
+            left = ClientError(f"The client left the room {room!r} before it was let in.")
+            for refuse in list(place.on_refused):
+                refuse(left)
             self._wake()
 
     def end(self, error: Exception | None) -> None:

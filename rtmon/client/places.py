@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,13 +11,17 @@ import msgspec
 from ..errors import ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.message_type import PlaceKind
+from .errors import MessageExpired
+from .outbox import Entry
 from .positions import Cursor
 from .records import Message
 from .sender import Sender
 
 __all__ = ["Place", "Places", "position_of"]
 
-_CHAT: Final = ("chat", "")
+_Key = tuple[PlaceKind, str]
+
+_CHAT: Final[_Key] = ("chat", "")
 
 
 class Place:
@@ -26,7 +31,7 @@ class Place:
         cursor: position of the last message received.
         entered: true if the server has let the client in, on this connection.
         been: true if it ever has.
-        asked: how often the client asked to be let in.
+        version: how often it was rewound: answers to requests from before do not count.
         told: the furthest position that was passed on; the cursor is behind it after a rewind.
         on_entered: called each time the client is let in, with true if history was lost.
         on_refused: called with the error if it is not.
@@ -37,13 +42,13 @@ class Place:
         self.name = name
         self.cursor = Cursor(dense=kind == "channel", position=position)
         self.entered = self.been = False
-        self.asked = 0
+        self.version = 0
         self.told: Position | None = None
         self.on_entered: list[Callable[[bool], None]] = []
         self.on_refused: list[Callable[[Exception], None]] = []
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> _Key:
         """Kind and name."""
         return (self.kind, self.name)
 
@@ -74,7 +79,12 @@ class Places:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._places: dict[tuple[str, str], Place] = {_CHAT: Place("chat", "")}
+        self._places: dict[_Key, Place] = {_CHAT: Place("chat", "")}
+        self._inside: set[_Key] = set()
+        """Where the server has the client, on this connection."""
+        self._requests: dict[_Key, Entry] = {}
+        """What the server was asked about a place, and has not answered."""
+        self._answered: deque[_Key] = deque()
         self.gaps = self.duplicates = 0
 
     @property
@@ -93,31 +103,35 @@ class Places:
         place = self._places.get((kind, name))
         if place is None:
             place = self._places[kind, name] = Place(kind, name, since)
-            self._ask(place, now)
+            self._request(place.key, now)
         return place
 
     def leave(self, place: Place, now: float) -> None:
         """Be in a place no more."""
-        if self._places.pop(place.key, None) is not place or not self._sender.connected:
-            return
-        if place.kind == "channel":
-            self._sender.control("unsubscribe", {"channel": place.name}, now, lambda _: None)
-        else:
-            # After the messages that were sent there before.
-            self._sender.take_back("leave_room", {"room": place.name}, now)
+        if self._places.get(place.key) is place:
+            del self._places[place.key]
+            self._request(place.key, now)
 
     def rewind(self, place: Place, position: Position, now: float) -> None:
         """Get the messages after a position again."""
         place.cursor.position, place.entered = position, False
-        if self._sender.connected:
-            self._sender.control("unsubscribe", {"channel": place.name}, now, lambda _: None)
-            self._ask(place, now)
+        place.version += 1
+        self._request(place.key, now)
 
     def reenter(self, now: float) -> None:
-        """Ask to be let into all places, on a new connection."""
+        """Ask to be let into all places, on a new connection, which is in none."""
+        for entry in self._requests.values():
+            self._sender.outbox.forget(entry.key)
+        self._requests.clear()
+        self._inside.clear()
         for place in self._places.values():
             place.entered = place.key == _CHAT
-            self._ask(place, now)
+            self._request(place.key, now)
+
+    def proceed(self, now: float) -> None:
+        """Make the next request about each place whose last one was answered."""
+        while self._answered:
+            self._request(self._answered.popleft(), now)
 
     def end(self, error: Exception) -> None:
         """Leave all places, as the client is closed."""
@@ -126,28 +140,70 @@ class Places:
                 refuse(error)
         self._places = {_CHAT: self.chat}
 
-    def _ask(self, place: Place, now: float) -> None:
-        if place.key == _CHAT or not self._sender.connected:
+    def _request(self, key: _Key, now: float) -> None:
+        """Ask the server for what the user wants of a place, if that is not so already.
+
+        There is one request about a place at a time: of two, the server could refuse the first for
+        now, and take it when it is sent again, after the second.
+        """
+        if key == _CHAT or key in self._requests or not self._sender.connected:
             return
+        place = self._places.get(key)
+        if key in self._inside:
+            if place is None or not place.entered:
+                self._ask_out(key, now)
+        elif place is not None:
+            self._ask_in(place, now)
+
+    def _ask_in(self, place: Place, now: float) -> None:
         position = place.cursor.position
         payload: dict[str, Any] = {place.kind: place.name}
         if position is not None and not place.pattern:
             payload["since"] = {"epoch": position.epoch, "offset": position.offset}
-        kind = "join_room" if place.kind == "room" else "subscribe"
-        place.asked += 1
-        asked = place.asked
+        version = place.version
 
         def settle(answer: Message | Exception) -> None:
-            # Only the latest answer counts: what follows an earlier one begins somewhere else.
-            if asked == place.asked:
-                self._answered(place, answer, now)
+            if isinstance(answer, Message):
+                self._inside.add(place.key)
+            # What follows the answer to an earlier request begins somewhere else.
+            if self._places.get(place.key) is place and version == place.version:
+                self._let_in(place, answer)
 
-        self._sender.control(kind, payload, now, settle)
+        kind = "join_room" if place.kind == "room" else "subscribe"
+        self._requests[place.key] = self._sender.control(
+            kind, payload, now, self._settling(place.key, settle)
+        )
 
-    def _answered(self, place: Place, answer: Message | Exception, now: float) -> None:
+    def _ask_out(self, key: _Key, now: float) -> None:
+        kind, name = key
+
+        def settle(answer: Message | Exception) -> None:
+            # What was never sent leaves the client where it is: it is sent anew.
+            if not isinstance(answer, MessageExpired):
+                self._inside.discard(key)
+
+        answered = self._settling(key, settle)
+        if kind == "channel":
+            entry = self._sender.control("unsubscribe", {"channel": name}, now, answered)
+        else:
+            # After the messages that were sent there before.
+            entry = self._sender.take_back("leave_room", {"room": name}, now, answered)
+        self._requests[key] = entry
+
+    def _settling(
+        self, key: _Key, settle: Callable[[Message | Exception], None]
+    ) -> Callable[[Message | Exception], None]:
+        """Wrap a function that takes an answer: the request is under way no more."""
+
+        def answered(answer: Message | Exception) -> None:
+            self._requests.pop(key, None)
+            self._answered.append(key)
+            settle(answer)
+
+        return answered
+
+    def _let_in(self, place: Place, answer: Message | Exception) -> None:
         """Take the server's answer to a request to be let in."""
-        if self._places.get(place.key) is not place:
-            return
         if isinstance(answer, Message):
             place.entered = True
             self.located(place, answer.payload)
@@ -156,7 +212,6 @@ class Places:
             self.gaps += 1
             for enter in list(place.on_entered):
                 enter(True)
-            self._ask(place, now)
         elif isinstance(answer, ProtocolError):
             del self._places[place.key]
             for refuse in list(place.on_refused):

@@ -107,19 +107,23 @@ class Sender:
         now: float,
         settle: Callable[[Message | Exception], None] | None = None,
         reply_to: str | None = None,
-    ) -> None:
+    ) -> Entry:
         """Queue one of the client's own messages, before all others."""
         key = self.new_key()
         data = encode(
             self.codec, kind, payload, key=key, timestamp=self.milliseconds(), reply_to=reply_to
         )
-        self.outbox.put_control(
-            Entry(key, kind, data, now, settle, asks=settle is not None, control=True)
-        )
+        entry = Entry(key, kind, data, now, settle, asks=settle is not None, control=True)
+        self.outbox.put_control(entry)
+        return entry
 
-    def take_back(self, kind: str, payload: Any, now: float) -> None:
-        """Queue a message that ends something, also if the queue is full; ignore its answer."""
-        self.outbox.append(self.entry(kind, payload, now, lambda _: None))
+    def take_back(
+        self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
+    ) -> Entry:
+        """Queue a message that ends something, after the user's, also if the queue is full."""
+        entry = self.entry(kind, payload, now, settle)
+        self.outbox.append(entry)
+        return entry
 
     def ask(self) -> None:
         """Ask the server soon whether it has what was sent, since a caller waits for that."""

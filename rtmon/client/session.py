@@ -209,12 +209,13 @@ class Session:
         return entry
 
     def take_back(self, kind: str, payload: Any, now: float) -> None:
-        """Queue a message that ends something; does nothing once the client is closed."""
+        """Queue a message that ends something, if the client is not closed; ignore its answer."""
         if self.lifecycle.state != "closed":
-            self.sender.take_back(kind, payload, now)
+            self.sender.take_back(kind, payload, now, lambda _: None)
 
     def next(self, now: float) -> str | bytes | None:
         """Return what to write now; None if there is nothing, or it is not time yet."""
+        self.places.proceed(now)
         return self.sender.next(now)
 
     # Time

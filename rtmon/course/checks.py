@@ -14,14 +14,12 @@ from ..core.clock import SYSTEM_CLOCK
 from ..errors import OptionError, RtmonError, WrongAnswer
 from . import class_server, progress
 from .facts import misses
+from .patience import patience
 
 __all__ = ["check"]
 
 STRICT = "RTMON_COURSE_STRICT"
 """Environment variable: 1 has a check raise when the answer is wrong, as graders need it."""
-
-PATIENCE = "RTMON_COURSE_PATIENCE"
-"""Environment variable: seconds for which each check looks at least, on slow machines."""
 
 _INTERVAL = 0.01
 """Seconds between two looks."""
@@ -120,7 +118,7 @@ async def check(
     """
     look = _look(holds, found, expected)
     _validate(exercise, points)
-    outcome = await _watch(look, max(within, _patience()))
+    outcome = await _watch(look, patience(within))
     text = _words(claim, outcome, hint)
     if exercise is not None:
         text += _record(claim, outcome, exercise, points or 1)
@@ -241,14 +239,6 @@ def _validate(exercise: str | None, points: int | None) -> None:
 
 def _strict() -> bool:
     return os.environ.get(STRICT, "").lower() not in {"", "0", "no", "false", "off"}
-
-
-def _patience() -> float:
-    text = os.environ.get(PATIENCE, "0")
-    try:
-        return float(text)
-    except ValueError:
-        raise OptionError(f"{PATIENCE}={text!r} is not a number of seconds") from None
 
 
 class _Sentence:

@@ -315,7 +315,8 @@ export class Client implements AsyncIterable<Message> {
     handler: Handler<Message>,
     options?: { since?: Position },
   ): Subscription;
-  /** Be in a room from now on, over all connections. */
+  /** Be in a room from now on, over all connections; rejects if the server refuses, or if the client
+   * leaves before it answers. */
   join(room: string, options?: { since?: Position }): Promise<void>;
   leave(room: string): void;
 

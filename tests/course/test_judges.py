@@ -145,6 +145,14 @@ async def test_judge_ends_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> 
     assert "was not done after 0.5 s" in verdict.story
 
 
+async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RTMON_COURSE_PATIENCE is the least time that a trial has."""
+    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 0.001)
+    monkeypatch.setenv("RTMON_COURSE_PATIENCE", "100")
+    verdict = await judges.worker_pool(pool.right())
+    assert verdict.holds, verdict
+
+
 async def test_judge_gives_an_alarm_back() -> None:
     """A timer that ran before a trial, such as a test's time limit, runs on after it."""
     heard: list[int] = []

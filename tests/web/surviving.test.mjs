@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
+import { ProtocolError } from "../../rtmon/web/rtmon.js";
 import { startPlace, until } from "./place.mjs";
 import { complete, soak } from "./soak.mjs";
 
@@ -35,6 +36,30 @@ test("what it sends while it is cut arrives once and in order", { timeout }, asy
   const numbers = got.map((data) => (data instanceof Uint8Array ? data[0] : data));
   assert.deepEqual(numbers, Array.from({ length: 120 }, (_, i) => i));
   assert.ok(sender.stats.reconnects > 0);
+});
+
+test("it is where it entered last, after leaving and entering at once", { timeout }, async (t) => {
+  // In a batch a leave_room waits; a join_room does not.
+  const client = place.connect(t, { batch: { delay: 20 } });
+  const got = [];
+  await client.join("tea");
+  for (let number = 0; number < 3; number += 1) {
+    client.leave("tea");
+    await client.join("tea");
+    await client.request("room_message", { room: "tea", text: "hi" });
+    const news = client.subscribe("reopened", ({ payload }) => got.push(payload));
+    await news.entered();
+    await place.publish("reopened", number);
+    await until(() => got.length > number);
+    news.close();
+  }
+  assert.deepEqual(got, [0, 1, 2]);
+  const joining = client.join("left");
+  client.leave("left");
+  await assert.rejects(joining, /left the room 'left'/);
+  await client.request("room_message", { room: "tea", text: "both requests are answered" });
+  const message = { room: "left", text: "hi" };
+  await assert.rejects(client.request("room_message", message), ProtocolError);
 });
 
 test("half an emoji is refused at once, and its neighbours arrive", { timeout }, async (t) => {

@@ -10,6 +10,7 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
+from ..patience import patience
 from .learner_code import describe_error, interrupt_when_blocked
 from .trial import Broken, Trial
 from .verdict import Promise, Verdict
@@ -17,7 +18,7 @@ from .verdict import Promise, Verdict
 __all__ = ["judged"]
 
 _TIME_LIMIT = 17.0
-"""Seconds that a trial may take; cleaning up comes on top."""
+"""Seconds that a trial may take, or RTMON_COURSE_PATIENCE; cleaning up comes on top."""
 
 _BLOCKED = 2.0
 """Seconds for which the learner's code may block the event loop."""
@@ -28,12 +29,17 @@ async def judged(
 ) -> Verdict:
     """Run a scenario against the learner's code, and return what was found.
 
-    Never raises because of the learner's code. Ends within 20 s, and leaves nothing behind.
+    Never raises because of the learner's code. Ends within 20 s, or RTMON_COURSE_PATIENCE if
+    that is more, and leaves nothing behind.
 
     Args:
         promises: in the order in which the scenario tries them.
         scenario: coroutine function that tries them.
+
+    Raises:
+        OptionError: RTMON_COURSE_PATIENCE is not a number.
     """
+    limit = patience(_TIME_LIMIT)
     trial = Trial(promises)
     task = asyncio.create_task(scenario(trial), name="rtmon-judge")
     loop = asyncio.get_running_loop()
@@ -44,9 +50,9 @@ async def judged(
 
     try:
         with _quiet(), interrupt_when_blocked(after=_BLOCKED, tell=interrupted):
-            await asyncio.wait([task], timeout=_TIME_LIMIT)
+            await asyncio.wait([task], timeout=limit)
             if not task.done():
-                trial.interruption = f"this was not done after {_TIME_LIMIT:g} s"
+                trial.interruption = f"this was not done after {limit:g} s"
             await trial.end(task)
     finally:
         task.cancel()

@@ -114,8 +114,8 @@ export class Place {
   entered = false;
   /** Whether it ever was. */
   been = false;
-  /** How often it was asked for. */
-  asked = 0;
+  /** How often it was rewound: answers to requests from before do not count. */
+  version = 0;
   /** Each has `entered(lost)` and `refused(error)`, called as the server decides. */
   watchers = new Set();
   #told = null;

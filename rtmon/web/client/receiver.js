@@ -114,7 +114,6 @@ export class Receiver {
   /** Take the server's answer to a request to be let into a place. */
   entered(place, answer) {
     const session = this.#session;
-    if (session.places.get(place.key) !== place) return;
     if (!(answer instanceof Error)) {
       place.entered = true;
       this.#place(place, answer.payload);
@@ -123,7 +122,6 @@ export class Receiver {
       place.cursor.position = null;
       session.gaps += 1;
       for (const watcher of [...place.watchers]) watcher.entered(true);
-      session.reenter(place);
     } else if (answer instanceof ProtocolError) {
       session.places.delete(place.key);
       for (const watcher of [...place.watchers]) watcher.refused(answer);

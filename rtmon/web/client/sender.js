@@ -64,7 +64,17 @@ export class Sender {
   control(type, payload, { settle = null, replyTo = undefined } = {}) {
     const id = this.#newId();
     const encoded = encode(type, payload, { id, timestamp: this.#wall(), replyTo });
-    this.outbox.putControl(new Entry({ id, type, encoded, settle, control: true }));
+    const entry = new Entry({ id, type, encoded, settle, control: true });
+    this.outbox.putControl(entry);
+    return entry;
+  }
+
+  /** Queue a message that ends something, after the user's, also where the queue is full. */
+  takeBack(type, payload, now, settle) {
+    const entry = this.entry(type, payload, settle);
+    entry.created = now;
+    this.outbox.append(entry);
+    return entry;
   }
 
   /** Somebody waits for the server to have what was sent: it is asked as soon as it can be.

@@ -11,6 +11,7 @@ import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
 import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiver.js";
+import { Requests } from "./requests.js";
 import { Sender } from "./sender.js";
 import { isWellFormed } from "./values.js";
 
@@ -34,6 +35,7 @@ export class Session {
   #secret;
   #events = [];
   #receiver;
+  #requests;
 
   /** @param wall milliseconds since 1970; @param random from 0 to 1 */
   constructor(options, { wall, random }) {
@@ -43,6 +45,8 @@ export class Session {
     this.outbox = this.sender.outbox;
     this.heartbeat = this.sender.heartbeat;
     this.#receiver = new Receiver(this);
+    const letIn = (place, answer) => this.#receiver.entered(place, answer);
+    this.#requests = new Requests(this, { letIn });
   }
 
   // Connecting
@@ -80,10 +84,7 @@ export class Session {
       ? { size: serverBatch.size, delay: serverBatch.delay / 1_000 }
       : undefined;
     this.sender.control("connect", { session, info, heartbeat, batch });
-    for (const place of this.places.values()) {
-      place.entered = place.key === CHAT;
-      this.reenter(place);
-    }
+    this.#requests.restart(now);
     this.tell(this.lifecycle.opened(now));
   }
 
@@ -154,14 +155,14 @@ export class Session {
 
   /** Be in a place from now on, over all connections; the same if one is there already. Throws
    * OptionError for a name that cannot be sent: each connection would fail at it anew. */
-  enter(kind, name, since = null) {
+  enter(kind, name, now, since = null) {
     if (!isWellFormed(name)) throw new OptionError("A name has half of a surrogate pair.");
     const key = placeKey(kind, name);
     let place = this.places.get(key);
     if (place === undefined) {
       place = new Place(kind, name, since);
       this.places.set(key, place);
-      this.reenter(place);
+      this.#requests.make(key, now);
     }
     return place;
   }
@@ -170,37 +171,15 @@ export class Session {
   leave(place, now) {
     if (this.places.get(place.key) !== place) return;
     this.places.delete(place.key);
-    if (!this.connected) return;
-    if (place.kind === "channel") {
-      this.#unsubscribe(place);
-      return;
-    }
-    // After what was said there before.
-    this.takeBack("leave_room", { room: place.name }, now);
+    this.#requests.make(place.key, now);
   }
 
   /** Get again what came after a position. */
-  rewind(place, position) {
+  rewind(place, position, now) {
     place.cursor.position = position;
     place.entered = false;
-    if (!this.connected) return;
-    this.#unsubscribe(place);
-    this.reenter(place);
-  }
-
-  /** Ask to be let into a place, on this connection. */
-  reenter(place) {
-    if (place.key === CHAT || !this.connected) return;
-    const since = place.pattern ? undefined : (place.cursor.position ?? undefined);
-    // Only the latest answer counts: what follows an earlier one begins somewhere else.
-    const asked = (place.asked += 1);
-    const settle = (answer) => asked === place.asked && this.#receiver.entered(place, answer);
-    const type = place.kind === "room" ? "join_room" : "subscribe";
-    this.sender.control(type, { [place.kind]: place.name, since }, { settle });
-  }
-
-  #unsubscribe(place) {
-    this.sender.control("unsubscribe", { channel: place.name }, { settle: () => {} });
+    place.version += 1;
+    this.#requests.make(place.key, now);
   }
 
   // Sending
@@ -226,15 +205,14 @@ export class Session {
   /** Queue a message that ends something, also where the queue is full; its answer is nobody's.
    * Once the client is closed there is nothing to end. */
   takeBack(type, payload, now) {
-    if (this.lifecycle.state === "closed") return;
-    const entry = this.sender.entry(type, payload, () => {});
-    entry.created = now;
-    this.outbox.append(entry);
+    if (this.lifecycle.state !== "closed") this.sender.takeBack(type, payload, now, () => {});
   }
 
   /** What to write now; null if there is nothing, or it is not time yet. */
   next(now) {
-    return this.connected ? this.sender.next(now) : null;
+    if (!this.connected) return null;
+    this.#requests.proceed(now);
+    return this.sender.next(now);
   }
 
   // Time

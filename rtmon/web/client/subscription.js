@@ -1,7 +1,7 @@
 /** What is published to channels, over all connections, each message once and in order. */
 
-import { ClientClosed, OptionError } from "./errors.js";
-import { Cursors, matcher } from "./places.js";
+import { ClientClosed, OptionError, RtmonError } from "./errors.js";
+import { Cursors, matcher, placeKey } from "./places.js";
 
 /** What waits for one reader; its end is behind the last item. */
 export class Buffer {
@@ -229,7 +229,7 @@ export class Membership {
     session.check();
     const { channel, since } = subscription;
     const known = session.places.size;
-    const place = session.enter("channel", channel, since);
+    const place = session.enter("channel", channel, this.#engine.now(), since);
     this.#subscriptions.add(subscription);
     subscription.begin(place);
     if (since !== null && session.places.size === known) this.rewind(place, since);
@@ -247,15 +247,15 @@ export class Membership {
   /** Get again what came after a position. */
   rewind(place, position) {
     if (place === null || position === null) return;
-    this.#engine.session.rewind(place, position);
+    this.#engine.session.rewind(place, position, this.#engine.now());
     this.#engine.step();
   }
 
-  /** Be in a room; rejects if the server refuses. */
+  /** Be in a room; rejects if the server refuses, or the client leaves before it answers. */
   async join(room, since) {
     const { session } = this.#engine;
     session.check();
-    const place = session.enter("room", room, since);
+    const place = session.enter("room", room, this.#engine.now(), since);
     if (place.entered) return;
     const { promise, resolve, reject } = settled();
     const watcher = { entered: () => place.entered && resolve(), refused: reject };
@@ -270,9 +270,11 @@ export class Membership {
 
   leave(room) {
     const { session } = this.#engine;
-    for (const place of session.places.values()) {
-      if (place.kind === "room" && place.name === room) session.leave(place, this.#engine.now());
-    }
+    const place = session.places.get(placeKey("room", room));
+    if (place === undefined) return;
+    session.leave(place, this.#engine.now());
+    const left = new RtmonError(`The client left the room '${room}' before it was let in.`);
+    for (const watcher of [...place.watchers]) watcher.refused(left);
     this.#engine.step();
   }
 
