@@ -331,7 +331,7 @@ def ask(folder: Path, connections: int) -> float:
     return longest
 
 
-def export(path: Path, folder: Path, ticks: int) -> float:
+def export(path: Path, folder: Path) -> float:
     """Export a day.
 
     Returns:
@@ -381,7 +381,7 @@ def main() -> None:
         aims.append(("a busy day at 1 s, MB", 150, day(path, ticks), ".0f"))
         aims.append(("a day's series at any width, ms", 100, show(path, ticks), ".0f"))
         aims.append(("a query over 10,000 connections, ms of CPU", 50, ask(folder, ROWS), ".0f"))
-        aims.append(("a day exported, s", 2, export(path, folder, ticks), ".1f"))
+        aims.append(("a day exported, s", 2, export(path, folder), ".1f"))
     heading("What was aimed at", "Of this run.")
     table(
         ["", "aimed at", "measured", ""],

@@ -32,6 +32,9 @@ __all__ = ["app", "main"]
 # Typer does not export the root of its usage errors.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
+_INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         processes.end_with_parent()
-        return int(app(arguments, prog_name="rtmon", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="rtmon", standalone_mode=False) or 0)
+        return 0 if code == _INTERRUPTED else code
     except KeyboardInterrupt:
         return 0
     except UsageError as error:
