@@ -127,11 +127,11 @@ def refuse_idle(
     Raises:
         BadParameter: one of them was given.
     """
-    told = _given(context, beside) if beside else "ENVIRONMENT"
+    asked = {"COMMANDLINE", _given(context, beside) if beside else "ENVIRONMENT"} - {"DEFAULT"}
     for parameter in context.command.params:
         if parameter.name not in names or context.params[parameter.name] is False:
             continue
-        if _given(context, parameter.name) in {"COMMANDLINE", told}:
+        if _given(context, parameter.name) in asked:
             hint = f"'{parameter.opts[0]}'"
             raise typer.BadParameter(f"it has no effect {because}", param_hint=hint)
 
