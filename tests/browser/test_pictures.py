@@ -45,6 +45,17 @@ chat = await start(ChatRoom(server, people=3), name="chat")
 )
 """A scenario of the lab with its sliders."""
 
+LARGE = (
+    LAB[0].replace("ChatRoom", "BatchingComparison"),
+    """
+server = await start(rtmon.Hub())
+batching = await start(BatchingComparison(server, rate=300, payload=1000), name="batching")
+""",
+    "batching",
+    "print('done')",
+)
+"""A scenario whose bytes a second are numbers of six digits."""
+
 TALLEST = 400
 """Pixels of a picture in a notebook."""
 
@@ -207,6 +218,23 @@ async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
 
     await until(changed, "the picture is dark")
     await notebook.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
+    open_notebook: OpenNotebook,
+) -> None:
+    """No label of an axis is cut off at an edge of its chart, whatever the numbers."""
+    notebook = await open_notebook("axes", LARGE)
+    payload = notebook.tab.page.locator('[data-chart*="Payload"]')
+    await payload.locator("text", has_text="k").first.wait_for()
+    cut = """charts => charts.flatMap(chart => {
+      const {left, right} = chart.getBoundingClientRect()
+      return [...chart.querySelectorAll("text")].filter(text => {
+        const box = text.getBoundingClientRect()
+        return box.left < left || box.right > right
+      }).map(text => text.textContent)
+    })"""
+    assert await notebook.tab.page.locator(".plot svg").evaluate_all(cut) == []
 
 
 async def test_slider_and_its_scenario_survive_a_reload(open_notebook: OpenNotebook) -> None:

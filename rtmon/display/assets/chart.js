@@ -1,7 +1,9 @@
 // A chart over time as SVG: its colours come from style sheets, so a change of theme reaches it.
-const LEFT = 46, RIGHT = 10, TOP = 6, BOTTOM = 20
+const LEFT = 46, RIGHT = 14, TOP = 6, BOTTOM = 20
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
 const SPAN = 30  // seconds that a chart shows at least
+const LETTER = 6.4  // pixels of a letter's width on an axis
+const LONGEST = 100_000  // from here on a number is wider than the margin, unless it has a prefix
 
 class Chart {
   #layout
@@ -51,8 +53,9 @@ class Chart {
     const ticks = this.#ticks(Math.max(0, ...known), height)
     const x = (at) => LEFT + (at - begin) / (end - begin || 1) * (width - LEFT - RIGHT)
     const y = (value) => height - BOTTOM - value / ticks.at(-1) * (height - TOP - BOTTOM)
-    const parts = ticks.map((tick) => `<path class="grid" d="M${LEFT} ${y(tick).toFixed(1)}H${width - RIGHT}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${this.#tickText(tick)}</text>`)
-    parts.push(...this.#moments(begin, end, unit, width).map(([at, text]) => `<text x="${x(at).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`))
+    const parts = ticks.map((tick) => `<path class="grid" d="M${LEFT} ${y(tick).toFixed(1)}H${width - RIGHT}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${this.#tickText(tick, ticks.at(-1))}</text>`)
+    const moments = this.#moments(begin, end, unit, width).filter(([at, text]) => x(at) + text.length * LETTER / 2 <= width)
+    parts.push(...moments.map(([at, text]) => `<text x="${x(at).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`))
     // The first lies on top.
     for (const at of [...lines.keys()].reverse()) parts.push(...this.#line(lines[at], at, {time, first, x, y}))
     const at = this.#pointer === null ? time.length - 1 : this.#nearest(time, first, x)
@@ -117,8 +120,8 @@ class Chart {
     return `${Number(size.toPrecision(3)).toLocaleString("en")}${prefix}`
   }
 
-  #tickText(tick) {
-    const [size, prefix] = this.#layout.prefixed ? scaled(tick) : [tick, ""]
+  #tickText(tick, top) {
+    const [size, prefix] = this.#layout.prefixed || top >= LONGEST ? scaled(tick) : [tick, ""]
     return `${number(size)}${prefix}`
   }
 
