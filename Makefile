@@ -12,7 +12,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow soak lint format docs gallery clean
+.PHONY: help demo test test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording soak lint format docs gallery clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-transports: $(INSTALLED) ## Measure what each transport of the hub costs
 
 bench-slow: $(INSTALLED) ## Measure what a reader that does not read costs the others
 	@$(BIN)/python benchmarks/slow.py $(ARGS)
+
+bench-recording: $(INSTALLED) ## Measure what a recording costs, and how large a day is
+	@$(BIN)/python benchmarks/recording.py $(ARGS)
 
 soak: $(INSTALLED) ## Cut each client's link 200 times, take the server from 500 clients; takes minutes
 	@sh scripts/programs.sh

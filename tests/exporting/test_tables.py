@@ -239,6 +239,7 @@ async def test_damaged_recording_leaves_the_files_of_before(tmp_path: Path) -> N
     assert (out / "events.csv").read_text("utf-8") == "before"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("form", READ)
 async def test_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
     """Four times the rows take the same memory."""

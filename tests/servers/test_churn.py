@@ -18,7 +18,7 @@ from rtmon.testing import until
 from tests.transports.doors import LONG, Wire, frame, opened, upgrade
 from tests.transports.test_hostile_memory import memory, server
 
-ROUND = 50_000
+ROUND = 10_000
 """Connections of one round of :func:`test_server_stops_growing_when_connections_come_and_go`."""
 
 
