@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -307,9 +306,7 @@ def test_network_file_systems_are_told_by_the_mounts() -> None:
     assert {p: network_file_system(Path(p), mounts) for p in cases} == cases
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only folders")
-def test_folder_that_cannot_be_written_is_an_error_at_attach(tmp_path: Path) -> None:
+def test_folder_that_is_not_there_is_an_error_at_attach(tmp_path: Path) -> None:
     """The server's program hears it at once."""
-    tmp_path.chmod(0o500)
-    with pytest.raises(OSError, match="denied"):
-        Monitor(interval=3600).attach(Recording(tmp_path / "run.rtmon"))
+    with pytest.raises(OSError, match="No such file"):
+        Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))

@@ -25,6 +25,7 @@ from websockets.utils import apply_mask
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.pair import Pair, frame_bytes
+from tests.servers.turbo.handshakes import Stock
 
 __all__ = ["all_the_same", "steps"]
 
@@ -282,7 +283,7 @@ async def all_the_same(
     stock, plain, flat, quick = sides = [
         _Side(connection_class, **options)
         for connection_class in (
-            ServerConnection,
+            Stock,
             probed(monitors[0], ServerConnection),
             probed(monitors[1], ServerConnection, way="flat"),
             probed(monitors[2], ServerConnection, way="fast"),
