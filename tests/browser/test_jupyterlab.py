@@ -167,6 +167,7 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     await notebook.execute("await rtmon.notebook.stop()")
 
 
+@pytest.mark.course  # not yet in `make test`: it hung once on a loaded machine, cause not found
 async def test_prints_stay_under_their_own_cell(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
