@@ -129,7 +129,7 @@ class Places:
             self._request(place.key, now)
 
     def proceed(self, now: float) -> None:
-        """Make the next request about each place whose last one was answered."""
+        """Send the client's next request about each place whose last request was answered."""
         while self._answered:
             self._request(self._answered.popleft(), now)
 

@@ -27,7 +27,7 @@ from .shown import show
 __all__ = ["Dashboard", "FeedPicture"]
 
 SHOWN = ("open", "messages", "rtt", "errors")
-"""Keys of the charts in sight by default: who is there, what they do, whether it is well."""
+"""Keys of the charts in sight by default: connections, traffic, latency and errors."""
 
 TILE_SAMPLES = 600
 """Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a

@@ -62,7 +62,7 @@ class Received:
         )
 
     def hello(self, message: dict[str, Any]) -> None:
-        """Take the first message of a connection: whose numbers follow."""
+        """Take the server's first message: the node and epoch that the numbers are of."""
         if message["epoch"] != self.epoch:
             self._end_epoch()
         elif message["reset"]:

@@ -109,7 +109,7 @@ async def health_check(health: Health) -> Verdict:
 
 
 async def _refusing(trial: Trial, upstream: str) -> str:
-    """Return a URL at which nobody listens: that of a proxy that has stopped."""
+    """Return a URL at which no server listens: that of a proxy that has stopped."""
     proxy = await trial.proxy(upstream)
     url = proxy.url
     await proxy.stop()

@@ -1,4 +1,4 @@
-"""Judge presence: everybody always knows who is here, right after a link was cut, too."""
+"""Judge presence: each client knows which users are online, right after a cut, too."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _FLAPPING = Promise(
 
 
 async def presence(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that says who is here.
+    """Judge a handler for ``websockets.serve`` that tells clients which users are online.
 
     The first text of a client is its user's name. At each change every client has to get the list
     of names of all users who are connected, as JSON: sorted, and each name once.

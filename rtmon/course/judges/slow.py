@@ -1,4 +1,4 @@
-"""Judge a publisher with slow readers: a bounded memory, and nobody else waits."""
+"""Judge a publisher with a slow reader: memory is bounded, no other reader waits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _BURST = 20
 
 
 async def backpressure(handler: Handler, publish: Publish) -> Verdict:
-    """Judge a publisher that is not held up, and not filled up, by a reader who does not read.
+    """Judge a publisher that a reader which does not read neither delays nor fills up.
 
     At most 20 messages of 30 kB are published at once. A bound of 20 to 50 messages thus loses
     nothing of what goes to readers who keep up, and holds little for those who do not.
@@ -141,7 +141,7 @@ class _Source:
 
 
 async def _wakes(trial: Trial, sleeper: Person, published: Sequence[str]) -> None:
-    """Wait until a reader who woke has got the newest message, or was disconnected.
+    """Wait until a reader that reads again has the newest message, or was disconnected.
 
     Raises:
         Broken: neither happens, or messages came twice or out of order.

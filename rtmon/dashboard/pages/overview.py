@@ -88,7 +88,7 @@ class Overview:
         self.update()
 
     def _time_slider(self) -> TimeSlider | None:
-        """Make the slider of a feed whose time can be moved."""
+        """Return a time slider for a recording; None for a live server."""
         if not isinstance(self.feed, RecordingFeed):
             return None
         feed = self.feed
