@@ -1,4 +1,4 @@
-"""The served page: one feed for the whole process, one view for each tab."""
+"""The page of ``panel serve``: Panel lets the viewer in and sends the page, a channel feeds it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-import panel as pn
-from panel.io.resources import LOCAL_DIST
+try:
+    import panel as pn
+except ImportError:
+    from ..errors import MissingExtra
+
+    raise MissingExtra("The dashboard", "panel", "dashboard") from None
 
 from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
-from .components.component import html
-from .pages.overview import Overview
-from .theme import asset, tokens
+from .bundle import asset, style
+from .desk import Desk
+from .routes import SCRIPT, add_routes
 
 __all__ = ["page"]
 
 logger = logging.getLogger("rtmon")
 
-PERIOD = 1000
-"""Milliseconds between two updates of a page."""
-
-GONE = "The dashboard's own server has gone away; the page comes back by itself when it is back."
+_DESK = "rtmon.desk"
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
@@ -41,62 +42,32 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     Returns:
         The page, already servable.
     """
-    pn.extension(notifications=True, reconnect=True, disconnect_notification=GONE)
-    if pn.state.curdoc is not None:
-        # Panel says this only while it renders a page. A tab that comes back after its session
-        # was lost gets a new one without that, and would look for styles on the internet.
-        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     template: Any = pn.Template(asset("page.html"))
-    template.add_variable("tokens", tokens())
-    for name in ("bar", "brand"):
-        template.add_variable(name, quote(BAR[name]))
+    failure = ""
     try:
-        feed = _feed(make_feed)
+        _desk(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
-        failure = f'<p role="alert">{escape(str(exc))}</p>'
-        template.add_panel("view", html(asset("failure.css"), failure))
-        return template.servable(title="rtmon")
-    view = Overview(feed)
-    template.add_panel("view", view.root)
-
-    def update() -> None:
-        with pn.io.hold():
-            view.update()
-
-    def begin() -> None:
-        pn.state.add_periodic_callback(update, period=PERIOD)
-
-    pn.state.onload(begin)
+        failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
+    variables = {
+        "failure": failure,
+        "style": style(),
+        "script": "" if failure else SCRIPT,
+        **{name: quote(BAR[name]) for name in ("bar", "brand")},
+    }
+    for name, value in variables.items():
+        template.add_variable(name, value)
     return template.servable(title="rtmon")
 
 
-def _feed(make_feed: Callable[[], Feed]) -> Feed:
-    """Return the feed of the process, or one for this tab where each may look at another time."""
-    shared: Feed | None = pn.state.cache.get("rtmon.feed")
-    if shared is not None:
-        return shared
-    feed = _started(make_feed())
-    if feed.capabilities.replay:
-        pn.state.on_session_destroyed(lambda _: _close(feed))
-    else:
-        pn.state.cache["rtmon.feed"] = feed
-    return feed
-
-
-def _close(feed: Feed) -> None:
-    task = asyncio.get_running_loop().create_task(feed.aclose(), context=contextvars.Context())
-    _starting.add(task)
-    task.add_done_callback(_starting.discard)
-
-
-def _started(feed: Feed) -> Feed:
-    # The task outlives the tab that came first, so it must not inherit that tab's context.
-    task = asyncio.get_running_loop().create_task(feed.start(), context=contextvars.Context())
-    _starting.add(task)
-    task.add_done_callback(_starting.discard)
-    return feed
-
-
-_starting: set[asyncio.Task[None]] = set()
-"""Tasks are held weakly by their loop."""
+def _desk(make_feed: Callable[[], Feed]) -> Desk:
+    """Return the desk of this process, made for the first page; add its addresses to the server."""
+    desk: Desk | None = pn.state.cache.get(_DESK)
+    if desk is None:
+        desk = pn.state.cache[_DESK] = Desk(make_feed())
+        # The task outlives the tab that came first, so it must not inherit that tab's context.
+        desk.task = asyncio.get_running_loop().create_task(
+            desk.run(), context=contextvars.Context()
+        )
+    add_routes(lambda: desk)
+    return desk

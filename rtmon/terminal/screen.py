@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..feeds.feed import Feed
 from ..views.chart import Chart, Series
-from ..views.charts import CHARTS
+from ..views.charts import BRIEF
 from ..views.freshness import Freshness
 from ..views.numbers import UNKNOWN, clock, duration, exact
 from ..views.points import Timeline
@@ -155,7 +155,7 @@ def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Te
 
     They stand side by side until they fit ``lines``, or ``most`` where the screen is narrow.
     """
-    series = [(chart, each) for chart in CHARTS for each in chart.series]
+    series = [(chart, each) for chart in BRIEF for each in chart.series]
     beside = min(math.ceil(len(series) / lines), max(1, width // _NARROWEST))
     cells = [
         _spark(chart, each, timeline, width // beside - 2 * (beside > 1)) for chart, each in series

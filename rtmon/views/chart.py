@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from .numbers import scaled, three
 
-__all__ = ["DASHES", "Chart", "Form", "Series"]
+__all__ = ["DASHES", "Chart", "Form", "Measure", "Series"]
 
 S = TypeVar("S")
 """What the values of a chart are computed from, such as a span of Samples."""
@@ -19,6 +19,10 @@ in words, and as SVG's ``stroke-dasharray``."""
 
 Form = Literal["line", "area", "step"]
 """Lines, lines with the ground below filled, or steps that hold before each point."""
+
+Measure = Literal["rate", "level", "quantile"]
+"""How a series follows from its column: what a counter gained per second; the value of a gauge;
+or the quantile of that name, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class Series(Generic[S]):
         value: computes the value of one point, in the chart's unit; None is drawn as a gap.
         width: of the line, in pixels. Above that of the series after it, it stays in sight where
             they agree.
+        column: of the samples table, if the series is one of it.
+        measure: how the series follows from that column.
+        factor: by which the result is multiplied to be in the chart's unit.
     """
 
     key: str
@@ -39,6 +46,22 @@ class Series(Generic[S]):
     color: str
     value: Callable[[S], float | None]
     width: float = 1.8
+    column: str = ""
+    measure: Measure = "level"
+    factor: float = 1.0
+
+    def of_column(self, value: float | None, elapsed: float) -> float | None:
+        """Compute the value of a point from its column.
+
+        Args:
+            value: of the column; None if it is not known.
+            elapsed: seconds that the point stands for.
+        """
+        if value is None:
+            return None
+        if self.measure == "rate":
+            return value / elapsed if elapsed > 0 else None
+        return value * self.factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +76,7 @@ class Chart(Generic[S]):
         form: how it is drawn.
         window: seconds that the value of a live point looks back on; 0 is its own Sample only.
         whole: whether values are whole numbers.
+        brief: True if it is drawn also where there is little room, as in a terminal.
     """
 
     key: str
@@ -62,6 +86,7 @@ class Chart(Generic[S]):
     form: Form = "line"
     window: float = 0.0
     whole: bool = False
+    brief: bool = True
 
     def text(self, value: float | None) -> str:
         """Format a value in this chart's unit."""
@@ -73,5 +98,5 @@ class Chart(Generic[S]):
 
     @property
     def prefixed(self) -> bool:
-        """True if values take decimal prefixes, as rates do: ``1.86 kB/s``, but ``1,860 ms``."""
-        return self.unit.endswith("/s")
+        """True if values take decimal prefixes: ``1.86 kB/s``, ``1.86 MB``, but ``1,860 ms``."""
+        return self.unit.endswith("/s") or self.unit == "B"

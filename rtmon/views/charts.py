@@ -5,29 +5,52 @@ Adding a chart means adding a row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..metrics.causes import CAUSES, UNKNOWN, cause_column
 from .chart import Chart, Series
 from .palette import AMBER, BLUE, GREEN, ORANGE, RED, VIOLET
 from .span import Span
 
-__all__ = ["CHARTS", "RTT_WINDOW"]
+__all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
 
 RTT_WINDOW = 30.0
 """Seconds of which each RTT percentile is drawn: one keepalive interval of ``websockets`` (20 s
 by default) and some more, so that every connection is in each."""
 
 
-def _rate(counter: str) -> Callable[[Span], float | None]:
-    return lambda span: span.rate(counter)
+def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[Span]:
+    return Series(
+        key=key or counter,
+        label=label,
+        color=color,
+        value=lambda span: span.rate(counter),
+        column=counter,
+        measure="rate",
+    )
 
 
-def _highest(gauge: str, factor: float = 1.0) -> Callable[[Span], float | None]:
-    return lambda span: _times(span.highest(gauge), factor)
+def _level(
+    gauge: str, label: str, color: str, *, factor: float = 1.0, key: str = ""
+) -> Series[Span]:
+    return Series(
+        key=key or gauge,
+        label=label,
+        color=color,
+        value=lambda span: _times(span.highest(gauge), factor),
+        column=gauge,
+        factor=factor,
+    )
 
 
-def _milliseconds(histogram: str, q: float) -> Callable[[Span], float | None]:
-    return lambda span: _times(span.quantile(histogram, q), 1e3)
+def _milliseconds(histogram: str, percent: int, color: str) -> Series[Span]:
+    return Series(
+        key=f"{histogram}_p{percent}",
+        label=f"p{percent}",
+        color=color,
+        value=lambda span: _times(span.quantile(histogram, percent / 100), 1e3),
+        column=f"{histogram}_p{percent}",
+        measure="quantile",
+        factor=1e3,
+    )
 
 
 def _times(value: float | None, factor: float) -> float | None:
@@ -35,22 +58,21 @@ def _times(value: float | None, factor: float) -> float | None:
 
 
 def _in_and_out(kind: str) -> tuple[Series[Span], ...]:
-    return tuple(
-        Series(key=f"{kind}_{way}", label=way, color=color, value=_rate(f"{kind}_{way}"))
-        for way, color in (("in", BLUE), ("out", ORANGE))
-    )
+    return (_rate(f"{kind}_in", "in", BLUE), _rate(f"{kind}_out", "out", ORANGE))
 
 
 def _percentiles(histogram: str, *percents: int) -> tuple[Series[Span], ...]:
     colors = {50: GREEN, 95: AMBER, 99: RED}
+    return tuple(_milliseconds(histogram, percent, colors[percent]) for percent in percents)
+
+
+def _causes() -> tuple[Series[Span], ...]:
+    """Return a series for each cause of an end, the most common causes with hues of their own."""
+    first = ("closed", "ping timeout", "handler failed", "peer vanished", "slow consumer")
+    ordered = [*first, *(cause for cause in (*CAUSES, UNKNOWN) if cause not in first)]
+    hues = (GREEN, AMBER, RED, VIOLET, ORANGE, BLUE)
     return tuple(
-        Series(
-            key=f"{histogram}_p{percent}",
-            label=f"p{percent}",
-            color=colors[percent],
-            value=_milliseconds(histogram, percent / 100),
-        )
-        for percent in percents
+        _rate(cause_column(cause), cause, hues[at % len(hues)]) for at, cause in enumerate(ordered)
     )
 
 
@@ -60,12 +82,12 @@ CHARTS: tuple[Chart[Span], ...] = (
         title="Open connections",
         unit="",
         # The most at once: what opened and ended between two ticks was there, too.
-        series=(Series(key="open", label="open", color=VIOLET, value=_highest("peak")),),
+        series=(_level("peak", "open", VIOLET, key="open"),),
         form="area",
         whole=True,
     ),
     Chart(key="messages", title="Messages", unit="/s", series=_in_and_out("messages")),
-    Chart(key="bandwidth", title="Bandwidth", unit="B/s", series=_in_and_out("bytes"), form="area"),
+    Chart(key="bandwidth", title="Payload", unit="B/s", series=_in_and_out("bytes"), form="area"),
     Chart(
         key="rtt",
         title="Round-trip time",
@@ -73,19 +95,92 @@ CHARTS: tuple[Chart[Span], ...] = (
         series=_percentiles("rtt", 50, 95, 99),
         window=RTT_WINDOW,
     ),
+    Chart(
+        key="arrivals",
+        title="Opened, closed, rejected",
+        unit="/s",
+        series=(
+            _rate("opened", "opened", BLUE),
+            _rate("closed", "closed", VIOLET),
+            _rate("rejected", "rejected", RED),
+        ),
+        brief=False,
+    ),
+    Chart(key="wire", title="On the wire", unit="B/s", series=_in_and_out("wire"), brief=False),
+    Chart(
+        key="handler",
+        title="Handler time",
+        unit="ms",
+        series=_percentiles("handler", 50, 95, 99),
+        brief=False,
+    ),
+    Chart(
+        key="delivery",
+        title="Delivery time",
+        unit="ms",
+        series=_percentiles("fanout", 50, 95, 99),
+        brief=False,
+    ),
+    Chart(
+        key="queue",
+        title="Send queues",
+        unit="B",
+        series=(_level("send_queue", "waiting", ORANGE),),
+        form="area",
+        brief=False,
+    ),
+    Chart(
+        key="slow",
+        title="Slow readers",
+        unit="",
+        series=(_level("slow", "waiting over 1 s", AMBER),),
+        form="step",
+        whole=True,
+        brief=False,
+    ),
+    Chart(
+        key="dropped",
+        title="Dropped messages",
+        unit="/s",
+        series=(_rate("dropped", "dropped", AMBER),),
+        form="step",
+        brief=False,
+    ),
     Chart(key="lag", title="Event-loop lag", unit="ms", series=_percentiles("lag", 50, 99)),
     Chart(
         key="cpu",
         title="CPU of the server",
         unit="% of a core",
-        series=(Series(key="cpu", label="CPU", color=VIOLET, value=_highest("cpu", 100.0)),),
+        series=(_level("cpu", "CPU", VIOLET, factor=100.0),),
         form="area",
+    ),
+    Chart(
+        key="memory",
+        title="Memory of the server",
+        unit="B",
+        series=(_level("memory", "memory", VIOLET),),
+        brief=False,
     ),
     Chart(
         key="errors",
         title="Errors",
         unit="/s",
-        series=(Series(key="errors", label="errors", color=RED, value=_rate("errors")),),
+        series=(_rate("errors", "errors", RED),),
         form="step",
     ),
+    Chart(
+        key="causes",
+        title="Closed, by cause",
+        unit="/s",
+        series=_causes(),
+        form="step",
+        brief=False,
+    ),
 )
+"""Describe every chart, in the order in which a page draws them."""
+
+BRIEF: tuple[Chart[Span], ...] = tuple(chart for chart in CHARTS if chart.brief)
+"""The charts that are drawn also where there is little room."""
+
+SERIES: tuple[Series[Span], ...] = tuple(series for chart in CHARTS for series in chart.series)
+"""The series of all charts, in their order."""

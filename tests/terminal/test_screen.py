@@ -13,7 +13,7 @@ from rich.console import Console
 from rtmon.metrics.records import ConnectionInfo
 from rtmon.terminal.choices import Choices
 from rtmon.terminal.screen import draw, printable, sparkline
-from rtmon.views.charts import CHARTS
+from rtmon.views.charts import BRIEF
 from rtmon.views.freshness import FreshnessTracker
 from rtmon.views.points import Timeline
 from tests.synthetic import SyntheticFeed
@@ -45,7 +45,7 @@ def test_screen_fits_the_terminal(width: int, height: int) -> None:
 def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> None:
     """Each series has a sparkline, event-loop lag and CPU among them, with its highest value."""
     shown = screen(SyntheticFeed(ago=300), width=width, height=height)
-    for chart in CHARTS:
+    for chart in BRIEF:
         for series in chart.series:
             label = chart.key if len(chart.series) == 1 else f"{chart.key} {series.label}"
             assert f"{label} " in shown

@@ -1,0 +1,79 @@
+// The time that all charts of the page show: a window that ends now, or a range of the past.
+const WINDOWS = [[60, "Live"], [300, "5 min"], [3600, "1 h"], [86_400, "24 h"]]
+const ASKED_ANEW = 10  // a window's older points are asked for anew each so-many points
+
+class Axis {
+  #store
+  #link
+  #listeners = new Set()
+  #older = null  // points from before those that the store keeps
+  #asked = 0
+  window = 300
+  range = null  // [begin, end] in milliseconds
+  pointer = null  // the moment under the pointer, milliseconds
+
+  constructor(store, link) {
+    this.#store = store
+    this.#link = link
+  }
+
+  onchange(listener) {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tell() { for (const listener of this.#listeners) listener() }
+
+  get live() { return this.range === null }
+  get end() { return this.live ? (this.#store.held?.end ?? this.#store.end) : this.range[1] }
+  get begin() { return this.live ? this.end - this.window * 1e3 : this.range[0] }
+
+  follow(window) {
+    this.window = window
+    this.range = null
+    this.#older = null
+    this.refresh(true)
+    this.tell()
+  }
+
+  show(begin, end) {
+    this.range = [begin, end]
+    this.#older = null
+    this.refresh(true)
+    this.tell()
+  }
+
+  point(time) {
+    this.pointer = time
+    this.tell()
+  }
+
+  // Ask for points that the store does not have; as a window moves on, again now and then.
+  async refresh(anew = false) {
+    const {begin, end} = this
+    const [first] = this.#store.points.time
+    if (first !== undefined && begin >= first - 1500) return
+    const rest = this.live ? this.window * 1e3 / 600 * ASKED_ANEW : Infinity
+    if (!anew && performance.now() - this.#asked < rest) return
+    this.#asked = performance.now()
+    const asked = {since: String(begin / 1e3), points: "700"}
+    if (!this.live) asked.until = String(end / 1e3)
+    const answer = await this.#link.ask("range", asked)
+    if (answer.error !== undefined) return
+    this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, answer.points[at]])), level: answer.level, gaps: answer.gaps}
+    this.tell()
+  }
+
+  // The points to draw, column by column.
+  get points() {
+    const points = this.#store.held?.points ?? this.#store.points
+    if (this.#older === null) return points
+    const last = this.#older.time.at(-1) ?? -Infinity
+    if (!this.live) return this.#older
+    const from = points.time.findIndex((time) => time > last)
+    // A finer point beside coarser ones would draw a comb: only what is newer is taken from the store.
+    return Object.fromEntries(POINT.map((key) => [key, [...this.#older[key], ...(from < 0 ? [] : points[key].slice(from))]]))
+  }
+
+  get gaps() { return this.#older?.gaps ?? [] }
+}

@@ -1,0 +1,257 @@
+// A chart over the page's time axis, as SVG: its colours come from style sheets, so that a change
+// of theme reaches it, and every number in it is text.
+const LEFT = 48, RIGHT = 12, TOP = 8, BOTTOM = 20, APART = 10
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800]
+const LETTER = 6.4  // pixels of a letter's width on an axis
+const FAR = 10  // times: from here on two series get a scale of their own
+const BURST = 6  // times the usual highest value: what is above that is cut, and told
+const SHORTEST = 2000  // milliseconds that a range has at least
+
+class Chart {
+  #layout
+  #axis
+  #plot
+  #values
+  #time
+  #quiet
+  #drag = null
+  #leave
+
+  constructor(layout, axis, marks) {
+    this.#layout = layout
+    this.#axis = axis
+    this.marks = marks
+    this.#time = element("time", {})
+    this.#values = layout.series.map(() => element("b", {}))
+    this.legend = layout.series.map((series, at) => {
+      const line = element("i", {"aria-hidden": "true"})
+      line.innerHTML = `<svg width="16" height="8"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
+      return element("span", {}, line, layout.series.length > 1 ? series.label : "", this.#values[at])
+    })
+    const link = element("a", {href: addressOf({page: "chart", chart: layout.key}), title: "This chart alone"}, layout.title)
+    const title = element("h2", {}, link)
+    if (layout.unit) title.append(" ", element("small", {}, layout.unit))
+    this.#plot = element("div", {class: "plot", role: "img", tabindex: "0"})
+    this.#quiet = element("p", {class: "quiet"})
+    this.node = element("section", {class: "card chart", "data-chart": layout.key}, element("header", {}, title, element("div", {class: "legend"}, this.#time, ...this.legend)), this.#plot, this.#quiet)
+    this.#plot.addEventListener("pointermove", (event) => this.#move(event))
+    this.#plot.addEventListener("pointerleave", () => { if (this.#drag === null) axis.point(null) })
+    this.#plot.addEventListener("pointerdown", (event) => this.#grab(event))
+    this.#plot.addEventListener("pointerup", (event) => this.#release(event))
+    this.#plot.addEventListener("dblclick", () => axis.follow(axis.window))
+    this.#plot.addEventListener("keydown", (event) => this.#step(event))
+    this.#plot.addEventListener("blur", () => axis.point(null))
+    this.#leave = axis.onchange(() => this.draw())
+    this.resized = new ResizeObserver(() => this.draw())
+    this.resized.observe(this.#plot)
+  }
+
+  close() {
+    this.#leave()
+    this.resized.disconnect()
+  }
+
+  get tall() { return this.node.classList.contains("tall") }
+
+  draw() {
+    const {begin, end, points} = this.#axis
+    const first = Math.max(0, points.time.findIndex((each) => each >= begin))
+    let last = points.time.length
+    while (last > 0 && points.time[last - 1] > end) last -= 1
+    const time = points.time.slice(first, last)
+    const lines = this.#layout.series.map(({key}) => points[key].slice(first, last))
+    const at = this.#axis.pointer === null ? time.length - 1 : nearest(time, this.#axis.pointer)
+    this.#legend(time, lines, at)
+    const silent = lines.every((values) => values.every((value) => !value))
+    const unknown = lines.every((values) => values.every((value) => !known(value)))
+    const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
+    this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
+    // A chart with nothing to say takes a line.
+    const says = !silent || this.tall || ["open", "messages", "bandwidth"].includes(this.#layout.key)
+    this.node.classList.toggle("silent", !says)
+    this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
+    if (!says || this.#plot.clientWidth === 0) return
+    this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)
+  }
+
+  #legend(time, lines, at) {
+    this.#time.textContent = this.#axis.pointer === null || time.length === 0 ? "" : clockText(time[at])
+    const many = this.#layout.series.length > 4
+    lines.forEach((values, index) => {
+      this.#values[index].textContent = shortText(this.#layout, values[at])
+      if (many) this.legend[index].hidden = values.every((value) => !value)
+    })
+  }
+
+  #picture(begin, end, time, lines, at) {
+    const width = this.#plot.clientWidth, height = this.#plot.clientHeight
+    const x = (each) => LEFT + (each - begin) / (end - begin || 1) * (width - LEFT - RIGHT)
+    const parts = []
+    for (const [from, until, reason] of this.#axis.gaps) {
+      if (until <= begin || from >= end) continue
+      parts.push(`<rect class="gap" x="${x(Math.max(from, begin)).toFixed(1)}" y="${TOP}" width="${Math.max(1, x(Math.min(until, end)) - x(Math.max(from, begin))).toFixed(1)}" height="${height - TOP - BOTTOM}"><title>${escaped(reason)}</title></rect>`)
+    }
+    const lanes = this.#lanes(lines)
+    const each = (height - TOP - BOTTOM - APART * (lanes.length - 1)) / lanes.length
+    lanes.forEach((lane, index) => {
+      const top = TOP + index * (each + APART)
+      parts.push(this.#lane(lane, lines, {time, x, top, bottom: top + each, width}))
+    })
+    parts.push(this.#moments(begin, end, width, height, x), this.#marked(begin, end, height, x))
+    if (this.#axis.pointer !== null && time.length > 0) parts.push(`<path class="pointer" d="M${x(time[at]).toFixed(1)} ${TOP}V${height - BOTTOM}"/>`)
+    if (this.#drag !== null) {
+      const [from, until] = this.#drag.map(x).sort((a, b) => a - b)
+      parts.push(`<rect class="range" x="${from.toFixed(1)}" y="${TOP}" width="${(until - from).toFixed(1)}" height="${height - TOP - BOTTOM}"/>`)
+    }
+    if (time.length === 0) parts.push(`<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no numbers of this time</text>`)
+    return `<svg width="${width}" height="${height}" aria-hidden="true">${parts.join("")}</svg>`
+  }
+
+  // Which series share a scale: two that are far apart have one each, the greater on top.
+  #lanes(lines) {
+    const all = lines.map((_, index) => index)
+    if (lines.length !== 2 || this.#layout.unit === "ms") return [all]
+    const highs = lines.map((values) => usual(values))
+    const [low, high] = [...highs].sort((a, b) => a - b)
+    if (low <= 0 || high < FAR * low) return [all]
+    return all.sort((a, b) => highs[b] - highs[a]).map((index) => [index])
+  }
+
+  #lane(lane, lines, {time, x, top, bottom, width}) {
+    const values = lane.flatMap((index) => lines[index]).filter(known)
+    const most = Math.max(0, ...values), high = usual(values)
+    const cut = high > 0 && most > BURST * high
+    const ticks = ticksOf(cut ? 2 * high : most, bottom - top, this.#layout.whole)
+    const y = (value) => bottom - Math.min(1, Math.max(0, value) / ticks.at(-1)) * (bottom - top)
+    const parts = ticks.map((tick) => `<path class="grid" d="M${LEFT} ${y(tick).toFixed(1)}H${width - RIGHT}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${shortText(this.#layout, tick)}</text>`)
+    // The first lies on top.
+    for (const index of [...lane].reverse()) parts.push(this.#line(lines[index], index, {time, x, y, bottom}))
+    if (cut) {
+      const index = lane.find((each) => lines[each].includes(most)), at = lines[index].indexOf(most)
+      const across = Math.min(width - RIGHT - 40, Math.max(LEFT + 40, x(time[at])))
+      parts.push(`<text class="burst" x="${across.toFixed(1)}" y="${top + 9}" text-anchor="middle">▲ ${shortText(this.#layout, most)}</text>`)
+    }
+    return parts.join("")
+  }
+
+  // A line with a gap where nothing is known, and the ground below it.
+  #line(values, place, {time, x, y, bottom}) {
+    const {color, width, dash} = this.#layout.series[place]
+    const {form} = this.#layout
+    let line = "", ground = "", run = null
+    const finish = (at) => { if (run !== null && form === "area") ground += `${run}L${x(time[at]).toFixed(1)} ${bottom.toFixed(1)}Z` }
+    for (let at = 0; at < time.length; at += 1) {
+      const value = values[at]
+      if (!known(value)) { finish(at - 1); run = null; continue }
+      const across = x(time[at]).toFixed(1), down = y(value).toFixed(1)
+      if (run === null) {
+        line += `M${across} ${down}`
+        run = `M${across} ${bottom.toFixed(1)}L${across} ${down}`
+      } else {
+        // A step tells what happened in the time before its point.
+        const step = form === "step" ? `V${down}H${across}` : `L${across} ${down}`
+        line += step
+        run += step
+      }
+    }
+    finish(time.length - 1)
+    return `${ground && `<path d="${ground}" fill="${color}" fill-opacity="0.16"/>`}<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}" stroke-linejoin="round" stroke-linecap="round"/>`
+  }
+
+  // Times below the chart, in the viewer's zone, as many as fit without overlapping.
+  #moments(begin, end, width, height, x) {
+    const span = (end - begin) / 1e3
+    const zone = new Date(begin).getTimezoneOffset() * 60
+    const roomFor = (letters) => Math.max(1, Math.floor((width - LEFT - RIGHT) / (letters * LETTER + 18)))
+    const step = STEPS.find((each) => span / each <= roomFor(each % 60 === 0 ? 5 : 8)) ?? Math.ceil(span / roomFor(5) / 86_400) * 86_400
+    const found = []
+    for (let at = Math.ceil((begin / 1e3 - zone) / step) * step + zone; at * 1e3 <= end; at += step) {
+      const date = new Date(at * 1e3)
+      const text = step >= 86_400 ? `${date.getDate()}.${date.getMonth() + 1}.` : `${two(date.getHours())}:${two(date.getMinutes())}${step % 60 === 0 ? "" : `:${two(date.getSeconds())}`}`
+      const half = text.length * LETTER / 2
+      if (x(at * 1e3) - half < LEFT - 20 || x(at * 1e3) + half > width) continue
+      found.push(`<text x="${x(at * 1e3).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`)
+    }
+    return found.join("")
+  }
+
+  #marked(begin, end, height, x) {
+    const found = this.marks().filter(({time}) => time >= begin && time <= end)
+    return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
+  }
+
+  #moment({offsetX}) {
+    const {begin, end} = this.#axis
+    return begin + (Math.min(Math.max(offsetX, LEFT), this.#plot.clientWidth - RIGHT) - LEFT) / (this.#plot.clientWidth - LEFT - RIGHT) * (end - begin)
+  }
+
+  #move(event) {
+    if (this.#drag !== null) this.#drag[1] = this.#moment(event)
+    this.#axis.point(this.#moment(event))
+  }
+
+  #grab(event) {
+    if (event.button !== 0 || event.pointerType === "touch") return
+    this.#plot.setPointerCapture(event.pointerId)
+    this.#drag = [this.#moment(event), this.#moment(event)]
+  }
+
+  #release() {
+    const drag = this.#drag
+    this.#drag = null
+    if (drag === null) return
+    const [begin, end] = drag.sort((a, b) => a - b)
+    if (end - begin >= Math.max(SHORTEST, (this.#axis.end - this.#axis.begin) / 50)) go({from: Math.round(begin / 1e3), to: Math.round(end / 1e3), range: null})
+    else this.draw()
+  }
+
+  // Left and right move the moment that all charts tell the values of.
+  #step(event) {
+    const by = {ArrowLeft: -1, ArrowRight: 1}[event.key]
+    if (by === undefined) return
+    event.preventDefault()
+    const {begin, end, pointer} = this.#axis
+    const moved = (pointer ?? end) + by * (end - begin) / 60
+    this.#axis.point(Math.min(end, Math.max(begin, moved)))
+  }
+}
+
+const escaped = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`)
+
+function nearest(time, moment) {
+  let low = 0, high = time.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (time[middle] < moment) low = middle + 1
+    else high = middle
+  }
+  return low > 0 && moment - time[low - 1] < time[low] - moment ? low - 1 : low
+}
+
+// The value below which nearly all are: one burst does not flatten the rest.
+function usual(values) {
+  const sorted = values.filter((value) => value > 0).sort((a, b) => a - b)
+  return sorted.length === 0 ? 0 : sorted[Math.floor((sorted.length - 1) * 0.96)]
+}
+
+// Round numbers from 0 up: steps of 1, 2 or 5 times a power of ten.
+function ticksOf(most, height, whole) {
+  const top = most < 1e-9 ? 1 : most
+  const rough = top / Math.max(1, Math.floor(height / 34))
+  const power = 10 ** Math.floor(Math.log10(rough))
+  let step = [1, 2, 5, 10].find((each) => each * power >= rough * (1 - 1e-9)) * power
+  if (whole) step = Math.max(1, step)
+  return Array.from({length: Math.ceil(top / step - 1e-9) + 1}, (_, at) => at * step)
+}
+
+// A small line without numbers, for a tile or a row of a table.
+function sparkline(values, color, {width = 100, height = 24} = {}) {
+  const most = Math.max(...values.filter(known), 0) || 1
+  let path = ""
+  values.forEach((value, at) => {
+    if (!known(value)) return
+    const across = (at / Math.max(1, values.length - 1) * width).toFixed(1), down = (height - 2 - value / most * (height - 4)).toFixed(1)
+    path += `${path === "" || !known(values[at - 1]) ? "M" : "L"}${across} ${down}`
+  })
+  return `<svg class="spark" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true"><path d="${path}" fill="none" stroke="${color}" stroke-width="1.5" vector-effect="non-scaling-stroke"/></svg>`
+}

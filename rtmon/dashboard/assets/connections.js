@@ -1,0 +1,123 @@
+// Connections: rows under a query, or groups of them with sums.
+const HELD = 40  // values of a row's traffic that are kept for its sparkline
+const EXAMPLE = 'path:/chat rtt>200ms waiting>64KB user:ada code:1006 cause:"ping timeout"'
+const GROUP_TITLES = ["Open", "Closed", "Msgs in", "Msgs out", "Bytes in", "Bytes out", "Errors", "Dropped", "Waiting", "Greatest RTT", "Oldest waits"]
+const GROUP_SORTS = ["open", "closed", "messages_in", "messages_out", "bytes_in", "bytes_out", "errors", "dropped", "send_queue", null, null]
+
+class Connections {
+  #app
+  #rows
+  #groups
+  #traffic = new Map()
+
+  constructor(app, params) {
+    this.#app = app
+    this.#rows = new Rows(COLUMNS.connections, {
+      heading: "Connections",
+      link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
+      spark: (row) => this.#spark(row),
+      empty: () => params.get("where") ? "No connection matches this query." : (this.#app.store.frame?.tiles[0]?.total === "0 opened in all" ? "Nothing has connected yet. Connections appear here as soon as a client opens your server's WebSocket port." : "No such connections now."),
+    })
+    this.#groups = element("section", {class: "card rows"})
+    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, `By ${key}`])], ""), columnChooser(COLUMNS.connections, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.node = element("div", {class: "page"}, searchField(params, EXAMPLE), this.#rows.node)
+    this.params = params
+  }
+
+  close() {}
+  frame() {}
+
+  pane(pane) {
+    if (pane.groups === undefined) {
+      this.#rows.draw(pane)
+      return
+    }
+    this.#drawGroups(pane)
+  }
+
+  #drawGroups({by, groups, total, sort}) {
+    const sorted = sort.replace(/^-/, "")
+    const th = (title, key, align) => {
+      const node = element("th", {scope: "col", class: align})
+      if (key === null) { node.append(title); return node }
+      if (key === sorted) node.setAttribute("aria-sort", sort.startsWith("-") ? "descending" : "ascending")
+      node.append(element("a", {href: addressOf({sort: (key === sorted && sort.startsWith("-") ? "" : "-") + key})}, title))
+      return node
+    }
+    const heads = [th(by[0].toUpperCase() + by.slice(1), "key", "left"), ...GROUP_TITLES.map((title, at) => th(title, GROUP_SORTS[at], "right"))]
+    const body = groups.map(({cells, where}) => element("tr", {}, ...cells.map((text, at) => {
+      const td = element("td", {class: at === 0 ? "left" : "right", title: text, "data-title": at === 0 ? by : GROUP_TITLES[at - 1]})
+      const before = this.params.get("where")
+      td.append(at === 0 && where ? element("a", {href: addressOf({by: null, sort: null, where: [before, where].filter(Boolean).join(" ")})}, text) : text)
+      return td
+    })))
+    const table = element("table", {"aria-label": `Connections by ${by}`}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...body))
+    this.#rows.node.querySelector(".scroll").replaceChildren(table)
+    this.#rows.node.querySelector("h2 small").textContent = `${number(total)} groups`
+    this.#rows.node.querySelector(".foot").hidden = true
+  }
+
+  // Messages of a connection from one answer to the next, while its row is in sight.
+  #spark({id, epoch, messages, open}) {
+    if (!open || !known(messages)) return null
+    const key = `${epoch} ${id}`
+    const held = this.#traffic.get(key) ?? {last: messages, values: []}
+    this.#traffic.set(key, held)
+    held.values.push(Math.max(0, messages - held.last))
+    held.last = messages
+    if (held.values.length > HELD) held.values.shift()
+    if (this.#traffic.size > 1000) this.#traffic.delete(this.#traffic.keys().next().value)
+    return held.values
+  }
+}
+
+// The search field of a page: what it holds stands in the page's address.
+function searchField(params, example) {
+  const input = element("input", {type: "search", id: "search", value: params.get("where") ?? "", placeholder: `Search, such as ${example}`, "aria-label": "Search with the query language", spellcheck: "false", autocomplete: "off", "aria-keyshortcuts": "/"})
+  let timer
+  input.oninput = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => go({where: input.value.trim() || null, offset: null}, {keep: true}), 250)
+  }
+  return element("div", {class: "search"}, input, element("kbd", {"aria-hidden": "true"}, "/"))
+}
+
+// Links beside each other, of which one is chosen.
+function choices(label, name, chosen, options, standard) {
+  const links = options.map(([value, text]) => {
+    const link = element("a", {href: addressOf({[name]: value === standard ? null : value, offset: null, ...(name === "by" ? {sort: null} : {})})}, text)
+    if (value === chosen) link.setAttribute("aria-current", "true")
+    return link
+  })
+  return element("div", {class: "group", role: "group", "aria-label": label}, ...links)
+}
+
+// A menu in which columns are switched on and off, and moved.
+function columnChooser(columns, shown) {
+  const list = element("ul", {})
+  const menu = element("details", {class: "menu"}, element("summary", {}, "Columns"), list)
+  const set = (keys) => go({columns: keys.join(",")}, {keep: true})
+  const draw = () => {
+    const now = shown()
+    const rest = columns.filter(({key}) => !now.includes(key))
+    const item = ({key, title, help}, at) => {
+      const box = element("input", {type: "checkbox"})
+      box.checked = at >= 0
+      box.onchange = () => { set(at >= 0 ? now.filter((each) => each !== key) : [...now, key]); requestAnimationFrame(draw) }
+      const up = element("button", {type: "button", title: "Move to the left", "aria-label": `Move ${title} to the left`}, "↑")
+      up.disabled = at <= 0
+      up.onclick = () => { const moved = [...now]; moved.splice(at, 1); moved.splice(at - 1, 0, key); set(moved); setTimeout(draw, 300) }
+      return element("li", {}, element("label", {title: help}, box, ` ${title}`), at >= 0 ? up : "")
+    }
+    list.replaceChildren(...now.map((key, at) => item(columns.find((column) => column.key === key), at)), ...rest.map((column) => item(column, -1)))
+  }
+  menu.addEventListener("toggle", () => { if (menu.open) draw() })
+  return menu
+}
+
+function sizeChooser(params) {
+  const select = element("select", {"aria-label": "Rows on a page"}, ...["25", "50", "100", "250"].map((size) => element("option", {value: size}, `${size} rows`)))
+  select.value = params.get("size") ?? "25"
+  select.onchange = () => go({size: select.value === "25" ? null : select.value, offset: null})
+  return select
+}

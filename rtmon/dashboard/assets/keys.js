@@ -1,0 +1,26 @@
+// The keyboard: "/" searches, "?" lists the keys, a digit opens a page.
+const KEYS = [["/", "Search"], ["?", "These keys"], ["1 … 6", "The pages, in their order"], ["l", "Live: the last minutes, moving on"], ["p", "Pause and go on"], ["t", "Light or dark"], ["c", "Copy a link to this view"], ["Esc", "Leave the search field or this list"]]
+
+function listenToKeys(app) {
+  const dialog = element("dialog", {"aria-label": "Keys"}, element("h2", {}, "Keys"), element("dl", {class: "keys"}, ...KEYS.flatMap(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)])), element("form", {method: "dialog"}, element("button", {}, "Close")))
+  document.body.append(dialog)
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    const writing = event.target.closest?.("input, select, textarea, [contenteditable]")
+    if (event.key === "Escape" && writing) event.target.blur()
+    if (writing || dialog.open) return
+    const page = Number(event.key)
+    if (event.key === "/") {
+      const field = document.getElementById("search")
+      if (field === null) go({page: "connections"}, {fresh: true})
+      requestAnimationFrame(() => document.getElementById("search")?.focus())
+    } else if (event.key === "?") dialog.showModal()
+    else if (page >= 1 && page <= RAIL.length) go({page: RAIL[page - 1][0]}, {fresh: true})
+    else if (event.key === "l") app.axis.follow(app.axis.window)
+    else if (event.key === "p") app.pause()
+    else if (event.key === "t") window.rtmonTheme.toggle()
+    else if (event.key === "c") app.copy()
+    else return
+    event.preventDefault()
+  })
+}

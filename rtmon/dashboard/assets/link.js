@@ -1,0 +1,112 @@
+// The WebSocket to the dashboard's server. It says by itself when nothing comes any more, and
+// tries again until the server is back.
+const BUILD = /([0-9a-f]+)\.js$/.exec(document.currentScript.src)[1]  // names this script
+const SILENCE = 3000  // milliseconds without a message after which the link counts as lost
+const OPENING = 4000  // that opening a link may take
+const PAUSES = [200, 500, 1000, 1500]  // between two attempts; the last for all later ones
+
+class Link {
+  #url
+  #receive
+  #changed
+  #socket = null
+  #heard = -Infinity
+  #attempts = 0
+  #timer = null
+  #questions = new Map()
+  #next = 1
+  lost = "connecting"  // why nothing comes; null while the link is alive
+
+  constructor(url, {receive, changed}) {
+    this.#url = url
+    this.#receive = receive
+    this.#changed = changed
+    setInterval(() => this.#check(), 250)
+    addEventListener("visibilitychange", () => this.#look())
+    this.#open()
+  }
+
+  get alive() { return this.lost === null }
+
+  say(said) { if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(said)) }
+
+  // Ask one question; the promise is never settled if the link is lost meanwhile.
+  ask(page, asked) {
+    const id = this.#next++
+    const answer = new Promise((resolve) => this.#questions.set(id, resolve))
+    this.say({do: "ask", page, asked, id})
+    return answer
+  }
+
+  #open() {
+    this.#timer = null
+    const socket = this.#socket = new WebSocket(this.#url)
+    this.#heard = performance.now()
+    socket.onopen = () => { if (document.hidden) this.say({do: "hide"}) }
+    socket.onmessage = ({data}) => { if (socket === this.#socket) this.#hear(JSON.parse(data)) }
+    socket.onclose = () => { if (socket === this.#socket) this.#lose("The dashboard's server does not answer.") }
+  }
+
+  #hear(message) {
+    this.#heard = performance.now()
+    this.#attempts = 0
+    if (message.build !== undefined) {
+      if (message.build !== BUILD) location.reload()
+      return
+    }
+    const back = this.lost !== null
+    this.lost = null
+    if (message.answer !== undefined) {
+      this.#questions.get(message.answer)?.(message.value)
+      this.#questions.delete(message.answer)
+    } else {
+      this.#receive(message)
+    }
+    if (back) this.#changed(true)
+  }
+
+  #check() {
+    if (this.#socket === null || document.hidden) return
+    const limit = this.#socket.readyState === WebSocket.CONNECTING ? OPENING : SILENCE
+    if (performance.now() - this.#heard > limit) this.#lose("Nothing comes from the dashboard's server.")
+  }
+
+  // A tab out of sight is sent nothing but what its title says.
+  #look() {
+    this.#heard = performance.now()
+    this.say({do: document.hidden ? "hide" : "see"})
+    if (!document.hidden && this.#socket === null) this.#again()
+  }
+
+  #lose(why) {
+    const socket = this.#socket
+    this.#socket = null
+    socket?.close()
+    this.#questions.clear()
+    const before = this.lost
+    this.lost = why
+    if (before === null) this.#changed(false)
+    this.#attempts += 1
+    if (this.#attempts > 1) this.#find()
+    this.#again(PAUSES[Math.min(this.#attempts, PAUSES.length) - 1])
+  }
+
+  #again(pause = 0) {
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#open(), pause)
+  }
+
+  // Find out why: the server is away, it lets nobody in from here, or it was started anew and
+  // gets its addresses with the first page that it shows.
+  async #find() {
+    const asked = {cache: "no-store", headers: {"Rtmon-Origin": location.host}, signal: AbortSignal.timeout(OPENING)}
+    try {
+      const answer = await fetch(this.#url.replace(/^ws/, "http"), asked)
+      if (answer.status === 404) await fetch(location.href, {cache: "no-store", signal: AbortSignal.timeout(OPENING)})
+      else if (answer.redirected || answer.status === 403) location.reload()
+      else if (answer.ok) {
+        const {refused} = await answer.json()
+        if (refused && this.lost !== null) { this.lost = refused; this.#changed(false) }
+      }
+    } catch { /* it is away: the next attempt tells */ }
+  }
+}

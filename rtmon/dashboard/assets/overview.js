@@ -1,0 +1,98 @@
+// Overview: what needs attention, tiles, all charts.
+const SPARKS = {open: "open", messages_in: "messages_in", messages_out: "messages_out", bytes_in: "bytes_in", bytes_out: "bytes_out", rtt: "rtt_p95", errors: "errors"}
+const SPOKEN = {1: "up", "-1": "down", 0: ""}
+
+class Overview {
+  #app
+  #attention = element("section", {class: "card attention", "aria-label": "Needs attention"})
+  #tiles = element("div", {class: "tiles"})
+  #charts
+  #told = ""
+
+  constructor(app) {
+    this.#app = app
+    this.#charts = CHARTS.map((layout) => new Chart(layout, app.axis, () => app.store.marks))
+    const grid = element("div", {class: "charts"}, ...this.#charts.map(({node}) => node))
+    this.node = element("div", {class: "page"}, this.#attention, this.#tiles, grid)
+  }
+
+  close() { for (const chart of this.#charts) chart.close() }
+
+  frame(frame) {
+    this.#drawAttention(frame)
+    this.#drawTiles(frame)
+    for (const chart of this.#charts) chart.draw()
+  }
+
+  #drawAttention({attention, time}) {
+    const told = JSON.stringify(attention)
+    if (told === this.#told) return
+    this.#told = told
+    const {matters, rules, well_since: since} = attention
+    const title = element("h2", {}, matters.length > 0 ? "Needs attention" : "All well")
+    const head = element("header", {}, title)
+    if (matters.length > 0) head.append(element("small", {}, `${matters.length} of ${rules} rules`))
+    else if (known(since)) head.append(element("small", {}, "since ", moment(since * 1e3), ` · ${rules} rules are judged at every tick`))
+    else head.append(element("small", {}, known(time) ? "" : "Waiting for the first numbers …"))
+    if (!known(since) && matters.length === 0) title.textContent = "Not judged yet"
+    this.#attention.classList.toggle("well", matters.length === 0)
+    this.#attention.replaceChildren(head, ...matters.map((matter) => this.#matter(matter)))
+  }
+
+  #matter({title, severity, whom, since, page, where, sort}) {
+    const inside = [
+      element("span", {class: `sign ${severity}`, role: "img", "aria-label": severity === "bad" ? "urgent" : "warning"}, "!"),
+      element("b", {}, title),
+      element("span", {class: "whom"}, whom),
+      element("span", {class: "since"}, "since ", moment(since * 1e3)),
+    ]
+    if (page === null) return element("div", {class: "matter"}, ...inside)
+    const state = /state:(open|closed)/.exec(where)?.[1] ?? "all"
+    const rest = where.replace(/state:(open|closed)\s*/, "").trim()
+    const asked = {page, where: rest || null, sort: sort ? `-${sort}` : null}
+    if (page === "connections" && state !== "open") asked.state = state
+    return element("a", {class: "matter", href: addressOf(asked, {fresh: true})}, ...inside, element("span", {class: "more", "aria-hidden": "true"}, "›"))
+  }
+
+  #drawTiles({tiles}) {
+    while (this.#tiles.children.length > tiles.length) this.#tiles.lastChild.remove()
+    tiles.forEach((tile, at) => {
+      const node = this.#tiles.children[at] ?? this.#tiles.appendChild(this.#tile(tile))
+      node.className = `card tile ${tile.alert}`
+      node.setAttribute("aria-label", [tile.label, tile.value, tile.unit, tile.reason].filter(Boolean).join(" "))
+      const {value, unit, foot, total, spark} = node.parts
+      value.textContent = tile.value
+      unit.textContent = tile.unit
+      total.textContent = tile.total
+      foot.className = tile.alert ? "foot reason" : `foot ${tile.mood}`
+      const sign = {1: "▲ ", "-1": "▼ ", 0: ""}[tile.sign]
+      fill(foot, tile.alert ? tile.reason : element("span", {}, element("span", {"aria-hidden": "true"}, sign), element("span", {class: "spoken"}, SPOKEN[tile.sign]), tile.change || UNKNOWN, tile.sign ? " vs 1 min ago" : ""))
+      foot.title = foot.textContent
+      const key = SPARKS[tile.key]
+      if (key !== undefined) {
+        const {color} = CHARTS.flatMap(({series}) => series).find((series) => series.key === key)
+        spark.innerHTML = sparkline(this.#app.store.points[key].slice(-120), color, {width: 160, height: 26})
+      }
+    })
+  }
+
+  #tile({key, label}) {
+    const parts = {value: element("span", {}), unit: element("small", {}), foot: element("p", {}), total: element("p", {class: "total", "data-total": key}), spark: element("div", {})}
+    const node = element("section", {"data-tile": key}, element("h3", {}, label), element("p", {class: "value"}, parts.value, " ", parts.unit), parts.foot, parts.total, parts.spark)
+    node.parts = parts
+    return node
+  }
+}
+
+// One chart alone, at its own address.
+class OneChart {
+  constructor(app, params) {
+    const layout = CHARTS.find(({key}) => key === params.get("chart")) ?? CHARTS[0]
+    this.chart = new Chart(layout, app.axis, () => app.store.marks)
+    this.chart.node.classList.add("tall")
+    this.node = element("div", {class: "page"}, this.chart.node)
+  }
+
+  close() { this.chart.close() }
+  frame() { this.chart.draw() }
+}

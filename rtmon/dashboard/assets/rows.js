@@ -1,0 +1,112 @@
+// A table of any columns. The server decides rows, order and paging; texts are never markup.
+class Rows {
+  #columns
+  #options
+  #head
+  #body
+  #foot
+  #count
+  #note
+  #empty
+  #error
+  #scroll
+  #shown = ""
+
+  // columns: as COLUMNS has them, in no order. options: heading, link(row) → address or null,
+  // spark(row) → values or null, search: what the search field says, states: [value, label].
+  constructor(columns, options) {
+    this.#columns = new Map(columns.map((column) => [column.key, column]))
+    this.#options = options
+    this.#count = element("small", {})
+    this.tools = element("div", {class: "tools"})
+    this.#head = element("tr", {})
+    this.#body = element("tbody", {})
+    this.#empty = element("p", {class: "nothing"})
+    this.#error = element("p", {class: "problem", role: "alert"})
+    this.#error.hidden = true
+    this.#note = element("span", {class: "note"})
+    this.table = element("table", {"aria-label": options.heading}, element("thead", {}, this.#head), this.#body)
+    this.#scroll = element("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": options.heading}, this.table, this.#empty)
+    this.range = element("span", {})
+    const step = (label, by) => {
+      const button = element("button", {type: "button"}, label)
+      button.onclick = () => this.#turn(by)
+      return button
+    }
+    this.previous = step("‹ Previous", -1)
+    this.next = step("Next ›", 1)
+    this.#foot = element("div", {class: "foot"}, this.#note, this.range, this.previous, this.next)
+    this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools), this.#error, this.#scroll, this.#foot)
+  }
+
+  draw(pane) {
+    this.#error.hidden = pane.error === undefined
+    if (pane.error !== undefined) {
+      this.#error.textContent = pane.error
+      return
+    }
+    this.pane = pane
+    this.#headers(pane)
+    const {rows, total, offset} = pane
+    while (this.#body.rows.length > rows.length) this.#body.deleteRow(-1)
+    rows.forEach((row, index) => this.#row(this.#body.rows[index] ?? this.#body.insertRow(), row))
+    this.#count.textContent = number(total)
+    this.range.textContent = rows.length > 0 ? `${number(offset + 1)}–${number(offset + rows.length)} of ${number(total)}` : ""
+    this.previous.disabled = offset <= 0
+    this.next.disabled = offset + rows.length >= total
+    this.#note.textContent = pane.forgotten
+    this.#empty.hidden = rows.length > 0
+    this.#empty.textContent = this.#options.empty?.(pane) ?? "No rows."
+    this.table.hidden = rows.length === 0
+    this.#foot.hidden = total <= rows.length && pane.forgotten === ""
+  }
+
+  // The number of columns and their order change seldom; then the whole table is made anew.
+  #headers(pane) {
+    const shown = JSON.stringify([pane.columns, pane.sort])
+    if (shown === this.#shown) return
+    this.#shown = shown
+    const sorted = pane.sort.replace(/^-/, "")
+    this.#body.replaceChildren()
+    const headers = pane.columns.map((key) => {
+      const {title, align, help} = this.#columns.get(key)
+      const th = element("th", {scope: "col", class: align})
+      if (key === sorted) th.setAttribute("aria-sort", pane.sort.startsWith("-") ? "descending" : "ascending")
+      const down = key === sorted ? !pane.sort.startsWith("-") : align === "right"
+      const link = element("a", {href: addressOf({sort: (down ? "-" : "") + key, offset: null}), title: help}, title)
+      th.append(link)
+      return th
+    })
+    if (this.#options.spark) headers.push(element("th", {scope: "col", class: "spark"}, "Traffic"))
+    this.#head.replaceChildren(...headers)
+  }
+
+  #row(tr, row) {
+    row.cells.forEach((cell, at) => {
+      const [text, look] = Array.isArray(cell) ? cell : [cell, ""]
+      const td = tr.cells[at] ?? tr.insertCell()
+      const {align, title} = this.#columns.get(this.pane.columns[at])
+      td.dataset.title = title
+      const className = `${align} ${look}`.trim()
+      if (td.className !== className) td.className = className
+      const address = at === 0 ? this.#options.link?.(row) ?? null : null
+      const shown = `${look}|${text}|${address ?? ""}`
+      if (td.dataset.shown === shown) return
+      td.dataset.shown = shown
+      const inside = look === "time" ? moment(Number(text) * 1e3) : text
+      td.title = look === "time" ? "" : text
+      td.replaceChildren(address === null ? inside : element("a", {href: address}, inside))
+    })
+    if (!this.#options.spark) return
+    const td = tr.cells[row.cells.length] ?? tr.insertCell()
+    td.className = "spark"
+    td.dataset.title = "Traffic"
+    const values = this.#options.spark(row)
+    td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
+  }
+
+  #turn(by) {
+    const {offset, size} = this.pane
+    go({offset: Math.max(0, offset + by * size) || null})
+  }
+}

@@ -1,0 +1,49 @@
+// What the page knows: the newest frame, the points of the last minutes, the marks.
+const KEPT = 320  // seconds of points that are kept besides what a range asks for
+const SERIES = CHARTS.flatMap((chart) => chart.series.map(({key}) => key))
+const POINT = ["seq", "time", ...SERIES]  // as rtmon/views/points.py has them
+
+class Store {
+  frame = null
+  points = Object.fromEntries(POINT.map((key) => [key, []]))
+  marks = []
+  held = null  // the points as they were when the viewer paused
+
+  hold(held) { this.held = held ? {end: this.end, points: Object.fromEntries(POINT.map((key) => [key, [...this.points[key]]]))} : null }
+
+  // Take in a frame; false if one before it was missed.
+  take(frame) {
+    const {seq} = this.points
+    const [first] = frame.points[0]
+    if (!frame.anew && first !== undefined && seq.length > 0 && first > seq.at(-1) + 1) return false
+    if (frame.anew && this.frame !== null && this.frame.epoch !== "" && frame.epoch !== this.frame.epoch) {
+      this.marks.push({time: frame.now * 1e3, kind: "restart", text: "The server was started anew."})
+    }
+    const restarted = frame.anew && this.frame !== null && frame.epoch !== this.frame.epoch
+    this.frame = frame
+    const from = frame.anew ? 0 : frame.points[0].findIndex((each) => seq.length === 0 || each > seq.at(-1))
+    const keep = frame.anew && !restarted ? 0 : this.points.time.length
+    POINT.forEach((key, at) => {
+      const values = this.points[key]
+      if (keep === 0) values.length = 0
+      if (from >= 0) values.push(...frame.points[at].slice(from))
+    })
+    this.#trim()
+    const seen = new Set(this.marks.map(({time, text}) => `${time} ${text}`))
+    this.marks.push(...frame.marks.filter(({time, text}) => !seen.has(`${time} ${text}`)))
+    this.marks.splice(0, Math.max(0, this.marks.length - 200))
+    return true
+  }
+
+  #trim() {
+    const {time} = this.points
+    const begin = (time.at(-1) ?? 0) - KEPT * 1e3
+    const first = time.findIndex((each) => each >= begin)
+    if (first > 0) for (const key of POINT) this.points[key].splice(0, first)
+  }
+
+  // The server's clock now, milliseconds.
+  get end() { return this.points.time.at(-1) ?? (this.frame?.now ?? Date.now() / 1e3) * 1e3 }
+
+  latest(key) { return this.points[key].at(-1) ?? null }
+}

@@ -1,0 +1,105 @@
+"""The page's script and style sheet: the parts in ``assets``, one after the other."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+
+from ..core.si import PREFIXES
+from ..feeds.queries import GROUP_KEYS
+from ..views import browser, palette
+from ..views.browser import FONT
+from ..views.cells import described
+from ..views.chart import DASHES
+from ..views.charts import CHARTS
+from ..views.numbers import UNKNOWN
+
+__all__ = ["BUILD", "script", "style"]
+
+_SCRIPTS = (
+    "format.js",
+    "link.js",
+    "store.js",
+    "axis.js",
+    "chart.js",
+    "rows.js",
+    "overview.js",
+    "connections.js",
+    "connection.js",
+    "channels.js",
+    "latency.js",
+    "events.js",
+    "socketio.js",
+    "keys.js",
+    "app.js",
+)
+"""In the order in which they are read: each uses those before it."""
+
+_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css")
+
+_TABLES = ("connections", "events", "channels", "socketio", "latencies")
+
+
+def asset(name: str) -> str:
+    """Read a text file from this package's ``assets``."""
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def script() -> tuple[str, bytes]:
+    """Return the script, and the same compressed by gzip."""
+    text = _text()
+    return text, gzip.compress(text.encode(), mtime=0)
+
+
+@cache
+def style() -> str:
+    """Return the style sheet: the colours of both themes, then the rules."""
+    common = f"{palette.css(palette.CLOSE_CODES)} --rt-font: {FONT};"
+    colors = (
+        f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
+        f':root[data-theme="dark"] {{ color-scheme: dark; {palette.css(palette.DARK)} }}\n'
+    )
+    return colors + "\n".join(map(asset, _SHEETS))
+
+
+def _text() -> str:
+    charts = [
+        {
+            "key": chart.key,
+            "title": chart.title,
+            "unit": chart.unit,
+            "form": chart.form,
+            "whole": chart.whole,
+            "prefixed": chart.prefixed,
+            "series": [
+                {
+                    "key": series.key,
+                    "label": series.label,
+                    "color": series.color,
+                    "width": series.width,
+                    "dash": DASHES[at % len(DASHES)][1],
+                }
+                for at, series in enumerate(chart.series)
+            ],
+        }
+        for chart in CHARTS
+    ]
+    constants = {
+        "PREFIXES": PREFIXES,
+        "UNKNOWN": UNKNOWN,
+        "CHARTS": charts,
+        "COLUMNS": {table: described(table) for table in _TABLES},
+        "GROUP_KEYS": GROUP_KEYS,
+    }
+    parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
+    parts += [browser.asset("common.js"), *map(asset, _SCRIPTS)]
+    body = "\n".join(parts)
+    return f"(() => {{\n{body}\n}})()\n"
+
+
+BUILD = hashlib.sha256(_text().encode()).hexdigest()[:12]
+"""Names this script: an open page that was made by another one loads itself again."""

@@ -1,0 +1,143 @@
+"""The WebSocket through which a page in a browser gets its numbers, on Panel's own server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from bokeh.server.util import check_allowlist
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from bokeh.settings import settings
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from .bundle import BUILD
+from .desk import Desk
+
+__all__ = ["Channel"]
+
+logger = logging.getLogger("rtmon")
+
+LONGEST = 16_384
+"""Bytes of a message from a browser at most."""
+
+CROWD = 500
+"""Pages that are fed at once; a further one is told that there are too many."""
+
+
+class _Said(msgspec.Struct):
+    """What a browser says.
+
+    Attributes:
+        do: ``show`` a page with its rows, ``ask`` one question, ``hide`` because the page is out
+            of sight, ``see`` because it is in sight again or has missed a frame.
+        page: what is shown or asked.
+        asked: its parameters.
+        id: of the question, for its answer.
+    """
+
+    do: Literal["show", "ask", "hide", "see"]
+    page: str = ""
+    asked: dict[str, str] = {}
+    id: int = 0
+
+
+_decoder = msgspec.json.Decoder(_Said)
+
+
+class Channel(AuthRequestHandler, WebSocketHandler):
+    """One browser page. It is let in as Panel lets in its own: by origin and by user."""
+
+    def initialize(self, *, desk: Callable[[], Desk]) -> None:
+        self._find_desk = desk
+        self._desk: Desk | None = None
+        self._hidden = False
+        self._sending: Any = None
+        self._refusal = ""
+
+    def check_origin(self, origin: str) -> bool:
+        """Let in the origins that Bokeh lets in; a refusal names the option that would."""
+        host = urlsplit(origin).netloc.lower()
+        allowed = set(settings.allowed_ws_origin() or self.application.websocket_origins)
+        if check_allowlist(host, allowed):
+            return True
+        logger.warning(
+            "the dashboard refused a page opened at %s; --allow-websocket-origin=%s allows it",
+            host[:200],
+            host[:200],
+        )
+        return False
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        if self.current_user is None:
+            self.set_status(403)
+            self.finish({"refused": "Log in again: reload the page."})
+            return
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            self._say_why()
+            return
+        await super().get(*args, **kwargs)
+
+    def _say_why(self) -> None:
+        """Tell a page whose WebSocket was refused whether its origin is the reason."""
+        host = self.request.headers.get("Rtmon-Origin", "").lower()
+        allowed = set(settings.allowed_ws_origin() or self.application.websocket_origins)
+        refused = ""
+        if not check_allowlist(host, allowed):
+            refused = (
+                f"This page was opened at {host[:200]}, which the dashboard does not allow. "
+                f"Start it with --allow-websocket-origin={host[:200]} (panel serve) "
+                f"or --origin {host[:200]} (rtmon dashboard)."
+            )
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"refused": refused})
+
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        self.set_nodelay(True)
+        self.write_message({"build": BUILD})
+        self._desk = self._find_desk()
+        self._desk.join(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._desk is None:
+            return
+        try:
+            said = _decoder.decode(message)
+        except msgspec.DecodeError:
+            self.close(1002, "this is not what a page of rtmon says")
+            return
+        match said.do:
+            case "show":
+                self._desk.show(self, said.page, said.asked)
+            case "ask":
+                self._desk.ask(self, said.id, said.page, said.asked)
+            case "hide":
+                self._hidden = True
+            case "see":
+                self._hidden = False
+                self._desk.catch_up(self)
+
+    def on_close(self) -> None:
+        if self._desk is not None:
+            self._desk.leave(self)
+
+    @property
+    def ready(self) -> bool:
+        """True if everything sent before has left, and the page is in sight."""
+        return not self._hidden and (self._sending is None or self._sending.done())
+
+    def send(self, text: bytes) -> None:
+        """Send a message; nothing happens if the page is gone."""
+        try:
+            self._sending = self.write_message(text.decode())
+        except WebSocketClosedError:
+            return
+        self._sending.add_done_callback(_heard)
+
+
+def _heard(sending: Any) -> None:
+    """Take the outcome of a message to a page that may have gone meanwhile."""
+    if not sending.cancelled():
+        sending.exception()

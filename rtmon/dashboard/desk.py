@@ -1,0 +1,266 @@
+"""Feeds all pages that are open on one feed: one frame a tick, and what each page asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import QueryError, RtmonError
+from ..feeds.feed import Feed
+from ..views.frames import FrameMaker
+from ..views.ranges import points_of_range
+from .pages import PAGES
+
+__all__ = ["Desk", "Viewer"]
+
+logger = logging.getLogger("rtmon")
+
+PERIOD = 1.0
+"""Seconds between two frames."""
+
+REST = 9.0
+"""Times its own duration that a page's query rests, so that it takes a tenth of a core at most."""
+
+TOGETHER = 0.4
+"""Seconds for which a frame waits for the rows that are to be shown with it."""
+
+ANSWERS = 256
+"""Answers that are kept for other viewers who ask the same in the same tick."""
+
+MOST_POINTS = 3000
+"""Points of a chart that a browser can ask for."""
+
+
+class Viewer(Protocol):
+    """A page in somebody's browser."""
+
+    @property
+    def ready(self) -> bool:
+        """True if everything sent before has left, and the page is in sight."""
+
+    def send(self, text: bytes) -> None:
+        """Send a message; what cannot be sent is lost."""
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A viewer, and how much of the feed it has seen.
+
+    Attributes:
+        behind: True if it needs a frame with everything before the next one.
+        shows: the page and the parameters that it shows.
+    """
+
+    behind: bool = True
+    shows: tuple[str, str] | None = None
+
+
+@dataclass(eq=False)
+class _Subscription:
+    """A page with its parameters, that at least one viewer shows.
+
+    Attributes:
+        task: works on its answer, if any does.
+        due: when it is asked for again, by the desk's clock.
+    """
+
+    task: asyncio.Task[None] | None = None
+    due: float = 0.0
+
+
+@dataclass
+class Desk:
+    """Feeds the viewers of one feed.
+
+    Args:
+        feed: what they look at; started and closed by the desk.
+        clock: monotonic seconds.
+    """
+
+    feed: Feed
+    clock: Callable[[], float] = time.monotonic
+    task: asyncio.Task[None] | None = None
+    _seats: dict[Viewer, _Seat] = field(default_factory=dict)
+    _subscriptions: dict[tuple[str, str], _Subscription] = field(default_factory=dict)
+    _answers: dict[tuple[str, str, int], asyncio.Future[bytes]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _whole: bytes = b""
+
+    def __post_init__(self) -> None:
+        self._frames = FrameMaker(self.feed)
+
+    async def run(self) -> None:
+        """Send a frame each second until cancelled."""
+        await self.feed.start()
+        self._frames.update()
+        try:
+            while True:
+                began = self.clock()
+                try:
+                    self._tick()
+                except Exception:
+                    logger.exception("a frame of the dashboard could not be made")
+                await asyncio.sleep(max(0.1, PERIOD - (self.clock() - began)))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await self.feed.aclose()
+
+    def join(self, viewer: Viewer) -> None:
+        """Take in a viewer; it gets everything at once."""
+        self._seats[viewer] = _Seat()
+        self._serve(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer."""
+        self._seats.pop(viewer, None)
+        self._forget_subscriptions()
+
+    def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
+        """Send a page's rows to a viewer, now and with later frames."""
+        seat = self._seats.get(viewer)
+        if seat is None:
+            return
+        seat.shows = None if page not in PAGES else (page, _key(asked))
+        self._forget_subscriptions()
+        if seat.shows is not None:
+            self._subscriptions.setdefault(seat.shows, _Subscription())
+            self._spawn(self._send_pane(viewer, seat.shows))
+
+    def ask(self, viewer: Viewer, number: int, page: str, asked: Mapping[str, str]) -> None:
+        """Send the answer to one question to a viewer."""
+        self._spawn(self._reply(viewer, number, page, _key(asked)))
+
+    def catch_up(self, viewer: Viewer) -> None:
+        """Send everything to a viewer that has missed frames."""
+        if (seat := self._seats.get(viewer)) is not None:
+            seat.behind = True
+            self._serve(viewer)
+
+    def _tick(self) -> None:
+        frame = msgspec.json.encode(self._frames.update())
+        self._whole = b""
+        self._answers.clear()
+        message = b'{"frame":' + frame + b"}"
+        started = set()
+        for key, subscription in self._subscriptions.items():
+            if subscription.task is None and self.clock() >= subscription.due:
+                subscription.task = self._spawn(self._refresh(key, subscription, frame))
+                started.add(key)
+        for viewer, seat in list(self._seats.items()):
+            if seat.shows not in started:
+                self._serve(viewer, message)
+
+    def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
+        """Send a message to a viewer; everything if it is behind, nothing if it is not ready."""
+        seat = self._seats.get(viewer)
+        if seat is None:
+            return
+        if not viewer.ready:
+            seat.behind = True
+        elif seat.behind:
+            seat.behind = False
+            if not self._whole:
+                self._whole = b'{"frame":' + msgspec.json.encode(self._frames.whole()) + b"}"
+            viewer.send(self._whole)
+        elif message:
+            viewer.send(message)
+
+    async def _refresh(
+        self, key: tuple[str, str], subscription: _Subscription, frame: bytes
+    ) -> None:
+        """Send a page's new rows with the frame of the same tick, or after it if they take long."""
+        began = self.clock()
+        answer = asyncio.ensure_future(self._answer(key))
+        try:
+            done, _ = await asyncio.wait({answer}, timeout=TOGETHER)
+            alone = b'{"frame":' + frame + b"}"
+            if not done:
+                self._each(key, alone)
+                await asyncio.wait({answer})
+            pane = answer.result()
+            with_frame = b'{"frame":' + frame + b',"pane":' + pane + b"}"
+            self._each(key, with_frame if done else b'{"pane":' + pane + b"}")
+        finally:
+            answer.cancel()
+            subscription.due = self.clock() + REST * (self.clock() - began) - PERIOD
+            subscription.task = None
+
+    def _each(self, key: tuple[str, str], message: bytes) -> None:
+        for viewer, seat in list(self._seats.items()):
+            if seat.shows == key:
+                self._serve(viewer, message)
+
+    async def _send_pane(self, viewer: Viewer, key: tuple[str, str]) -> None:
+        pane = await self._answer(key)
+        seat = self._seats.get(viewer)
+        if seat is not None and seat.shows == key:
+            viewer.send(b'{"pane":' + pane + b"}")
+
+    async def _reply(self, viewer: Viewer, number: int, page: str, asked: str) -> None:
+        answer = await self._answer((page, asked))
+        if viewer in self._seats:
+            viewer.send(b'{"answer":%d,"value":%b}' % (number, answer))
+
+    async def _answer(self, key: tuple[str, str]) -> bytes:
+        """Answer what a page asks for; once for all that ask the same in the same tick."""
+        latest = self.feed.latest()
+        cached = (*key, latest.seq if latest else 0)
+        if cached not in self._answers:
+            if len(self._answers) >= ANSWERS:
+                self._answers.clear()
+            self._answers[cached] = asyncio.ensure_future(self._answered(*key))
+        return await asyncio.shield(self._answers[cached])
+
+    async def _answered(self, page: str, asked: str) -> bytes:
+        parameters = msgspec.json.decode(asked, type=dict[str, str])
+        try:
+            if page == "range":
+                answer: Any = await self._range(parameters)
+            elif page in PAGES:
+                answer = await PAGES[page](self.feed, parameters)
+            else:
+                answer = {"error": f"there is no page {page!r}", "position": None}
+        except QueryError as error:
+            answer = {"error": str(error), "position": error.position}
+        except RtmonError as error:
+            answer = {"error": str(error), "position": None}
+        except Exception:
+            logger.exception("the dashboard could not answer %s", page)
+            answer = {"error": "The dashboard failed; its log says why.", "position": None}
+        return msgspec.json.encode({"page": page, "asked": parameters, **answer})
+
+    async def _range(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        def seconds(name: str) -> float | None:
+            try:
+                return float(asked[name])
+            except (KeyError, ValueError):
+                return None
+
+        points = min(MOST_POINTS, max(1, int(seconds("points") or 600)))
+        return await points_of_range(
+            self.feed, since=seconds("since"), until=seconds("until"), points=points
+        )
+
+    def _forget_subscriptions(self) -> None:
+        shown = {seat.shows for seat in self._seats.values()}
+        for key in [key for key in self._subscriptions if key not in shown]:
+            task = self._subscriptions.pop(key).task
+            if task is not None:
+                task.cancel()
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _key(asked: Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(sorted(asked.items()))).decode()

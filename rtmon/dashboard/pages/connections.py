@@ -1,0 +1,116 @@
+"""Connections: rows under a query, or groups of them with sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...feeds.feed import Feed
+from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
+from ...views.numbers import UNKNOWN, delay, exact, scaled
+from .parameters import order
+from .rows import table_page
+
+__all__ = ["DEFAULT_COLUMNS", "answer"]
+
+DEFAULT_COLUMNS = (
+    "name",
+    "user",
+    "transport",
+    "remote",
+    "path",
+    "messages_in",
+    "messages_out",
+    "bytes_out",
+    "rtt",
+    "send_queue",
+    "queue_age",
+    "errors",
+    "opened",
+    "state",
+    "cause",
+)
+"""Columns in sight until the viewer chooses others."""
+
+STATES = ("open", "closed", "all")
+"""Which connections are shown; the first is the default."""
+
+GROUP_COLUMNS = ("key", "open", "closed", "messages_in", "messages_out", "bytes_in", "bytes_out")
+GROUP_COLUMNS += ("errors", "dropped", "send_queue")
+"""Columns of groups; ``rtt`` and ``queue_age``, the greatest of each group, follow."""
+
+
+async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return a page of rows, or groups if the parameter ``by`` names what they share."""
+    state = asked.get("state", STATES[0])
+    where = f"state:{state}" if state in {"open", "closed"} else ""
+    by = next((key for key in GROUP_KEYS if key == asked.get("by")), None)
+    if by is None:
+        return await table_page(
+            feed,
+            asked,
+            table="connections",
+            default=DEFAULT_COLUMNS,
+            sort="-opened",
+            extra=_extra,
+            where=where,
+        )
+    column, descending = order(asked, GROUP_COLUMNS, "-open")
+    found = await feed.query(
+        GroupQuery(
+            by=by,
+            where=" ".join(filter(None, (where, asked.get("where", "").strip()))),
+            sort=column,
+            descending=descending,
+        )
+    )
+    groups = [*found.groups, *([found.others] if found.others is not None else [])]
+    return {
+        "by": by,
+        "sort": ("-" if descending else "") + column,
+        "groups": [_group(by, group, other=group is found.others) for group in groups],
+        "total": found.total,
+        "tick": {"epoch": found.source.epoch, "seq": found.source.seq},
+    }
+
+
+def _extra(row: Row) -> Mapping[str, Any]:
+    """Return the connection that the row leads to, and its traffic for the sparkline."""
+    info = row.record
+    messages = None
+    if info.messages_in is not None and info.messages_out is not None:
+        messages = info.messages_in + info.messages_out
+    return {"id": info.id, "epoch": row.epoch, "open": info.state == "open", "messages": messages}
+
+
+def _group(by: str, group: Group, *, other: bool) -> Mapping[str, Any]:
+    def size(name: str) -> str:
+        value = group.sums.get(name)
+        return UNKNOWN if value is None else " ".join(scaled(value, "B"))
+
+    counters = [exact(group.sums.get(name)) for name in ("messages_in", "messages_out")]
+    return {
+        "key": None if other else group.key,
+        "where": "" if other else _condition(by, group.key),
+        "cells": [
+            "all others" if other else group.key or UNKNOWN,
+            exact(group.open),
+            exact(group.closed),
+            *counters,
+            size("bytes_in"),
+            size("bytes_out"),
+            exact(group.sums.get("errors")),
+            exact(group.sums.get("dropped")),
+            size("send_queue"),
+            delay(group.greatest.get("rtt")),
+            delay(group.greatest.get("queue_age")),
+        ],
+    }
+
+
+def _condition(by: str, key: str | None) -> str:
+    """Return the condition that shows a group's connections."""
+    if key is None:
+        return f"{by}:null"
+    quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{by}:"{quoted}"'

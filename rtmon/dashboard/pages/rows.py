@@ -1,0 +1,100 @@
+"""Rows of any table of a feed, as the browser's table draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ...feeds.feed import Feed
+from ...feeds.queries import TABLE_COLUMNS, Row, RowsAnswer, RowsQuery, Table
+from ...metrics.columns import TABLES
+from ...views.cells import cell
+from ...views.numbers import UNKNOWN, exact
+from ...views.rows import Cell
+from .parameters import chosen_columns, order, page
+
+__all__ = ["Extra", "table_page"]
+
+Extra = Callable[[Row], Mapping[str, Any]]
+"""What a row has besides its cells, such as the page that it leads to."""
+
+_IDS: Final[Mapping[str, str]] = {"connections": "id", "events": "connection"}
+"""Table → the column that stands for a connection's name where it has none."""
+
+_COLUMNS: Final = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
+
+
+async def table_page(
+    feed: Feed,
+    asked: Mapping[str, str],
+    *,
+    table: Table,
+    default: Sequence[str],
+    sort: str,
+    extra: Extra | None = None,
+    where: str = "",
+) -> dict[str, Any]:
+    """Return a page of a table.
+
+    Args:
+        feed: where the rows come from.
+        asked: the parameters ``where``, ``sort``, ``columns``, ``offset`` and ``size``.
+        table: the table.
+        default: its columns, if the viewer has not chosen any.
+        sort: its order, if the viewer has not chosen one.
+        extra: what a row has besides its cells.
+        where: a condition besides the viewer's.
+
+    Raises:
+        QueryError: the condition is wrong.
+        FeedError: the source did not answer.
+    """
+    known = TABLE_COLUMNS[table]
+    columns = chosen_columns(asked, known, default)
+    column, descending = order(asked, known, sort)
+    offset, limit = page(asked)
+    condition = " ".join(filter(None, (where, asked.get("where", "").strip())))
+    query = RowsQuery(
+        table=table,
+        where=condition,
+        sort=column,
+        descending=descending,
+        offset=offset,
+        limit=limit,
+    )
+    answer = await feed.query(query)
+    if not answer.rows and answer.total:  # the page is past the end: show the last one
+        offset = (answer.total - 1) // limit * limit
+        answer = await feed.query(replace(query, offset=offset))
+    return {
+        "columns": columns,
+        "sort": ("-" if descending else "") + column,
+        "rows": [_row(row, columns, table, extra) for row in answer.rows],
+        "total": answer.total,
+        "offset": offset,
+        "size": limit,
+        "forgotten": _forgotten(answer),
+        "tick": {"epoch": answer.source.epoch, "seq": answer.source.seq},
+    }
+
+
+def _row(
+    row: Row, columns: Sequence[str], table: Table, extra: Extra | None
+) -> dict[str, Any]:
+    cells = [_cell(row.record, name, table) for name in columns]
+    return {"cells": cells, **(extra(row) if extra is not None else {})}
+
+
+def _cell(record: Any, name: str, table: Table) -> Cell:
+    value = getattr(record, name)
+    if name == "name" and value is None and table in _IDS:
+        return [getattr(record, _IDS[table]) or UNKNOWN, "soft"]
+    return cell(_COLUMNS[table][name], value)
+
+
+def _forgotten(answer: RowsAnswer) -> str:
+    """Say how much a source has forgotten: "last 10,000, 312 forgotten"."""
+    if not answer.forgotten:
+        return ""
+    return f"last {exact(answer.kept)} remembered, {exact(answer.forgotten)} forgotten"

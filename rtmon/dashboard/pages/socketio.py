@@ -1,0 +1,19 @@
+"""What a Socket.IO server did, by namespace, event and room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...feeds.feed import Feed
+from ...metrics.columns import SOCKETIO, names
+from .rows import table_page
+
+__all__ = ["answer"]
+
+
+async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return a page of the table of Socket.IO."""
+    return await table_page(
+        feed, asked, table="socketio", default=names(SOCKETIO), sort="kind"
+    )

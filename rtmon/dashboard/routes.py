@@ -1,0 +1,65 @@
+"""Adds the dashboard's own addresses to the Tornado server that serves the page.
+
+Under ``panel serve`` there is no other moment for it than a page's first session, and nothing
+public that leads from a session to its server. So the server is looked for once, among all
+objects: its class is public, and one look takes some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bokeh.server.tornado import BokehTornado
+from tornado.web import RequestHandler
+
+from .bundle import BUILD, script
+from .channel import Channel
+from .desk import Desk
+
+__all__ = ["CHANNEL", "SCRIPT", "add_routes", "patterns"]
+
+CHANNEL = "rtmon/channel"
+SCRIPT = f"rtmon/{BUILD}.js"
+
+YEAR = 31_536_000
+"""Seconds for which a browser may keep the script: its address changes with its content."""
+
+
+class Script(RequestHandler):
+    """The page's script; it holds nothing that has to be kept from anybody."""
+
+    def get(self) -> None:
+        """Send the script, compressed where the browser takes that."""
+        text, packed = script()
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", f"public, max-age={YEAR}, immutable")
+        self.set_header("Vary", "Accept-Encoding")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(packed)
+        else:
+            self.finish(text)
+
+
+def patterns(desk: Callable[[], Desk], prefix: str = "") -> list[Any]:
+    """Return the addresses as Tornado takes them, for ``pn.serve(extra_patterns=...)``."""
+    return [
+        (rf"{prefix}/{CHANNEL}", Channel, {"desk": desk}),
+        (rf"{prefix}/rtmon/[0-9a-f]+\.js", Script),
+    ]
+
+
+def add_routes(desk: Callable[[], Desk]) -> Sequence[BokehTornado]:
+    """Add the addresses to each server of this process that does not have them.
+
+    Returns:
+        The servers that there are.
+    """
+    servers = [found for found in gc.get_objects() if isinstance(found, BokehTornado)]
+    for server in servers:
+        if not getattr(server, "_rtmon", False):
+            server._rtmon = True  # noqa: SLF001
+            server.add_handlers(".*", patterns(desk, server.prefix))
+    return servers
