@@ -7,14 +7,16 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from ..core.si import PREFIXES
 from ..feeds.queries import GROUP_KEYS
 from ..views import browser, palette
 from ..views.browser import FONT
 from ..views.cells import described
-from ..views.chart import DASHES
+from ..views.chart import DASHES, Chart
 from ..views.charts import CHARTS
+from ..views.connection_charts import CONNECTION_CHARTS
 from ..views.numbers import UNKNOWN
 
 __all__ = ["BUILD", "script", "style"]
@@ -67,31 +69,11 @@ def style() -> str:
 
 
 def _text() -> str:
-    charts = [
-        {
-            "key": chart.key,
-            "title": chart.title,
-            "unit": chart.unit,
-            "form": chart.form,
-            "whole": chart.whole,
-            "prefixed": chart.prefixed,
-            "series": [
-                {
-                    "key": series.key,
-                    "label": series.label,
-                    "color": series.color,
-                    "width": series.width,
-                    "dash": DASHES[at % len(DASHES)][1],
-                }
-                for at, series in enumerate(chart.series)
-            ],
-        }
-        for chart in CHARTS
-    ]
     constants = {
         "PREFIXES": PREFIXES,
         "UNKNOWN": UNKNOWN,
-        "CHARTS": charts,
+        "CHARTS": [_layout(chart) for chart in CHARTS],
+        "OWN_CHARTS": [_layout(chart) for chart in CONNECTION_CHARTS],
         "COLUMNS": {table: described(table) for table in _TABLES},
         "GROUP_KEYS": GROUP_KEYS,
     }
@@ -99,6 +81,28 @@ def _text() -> str:
     parts += [browser.asset("common.js"), *map(asset, _SCRIPTS)]
     body = "\n".join(parts)
     return f"(() => {{\n{body}\n}})()\n"
+
+
+def _layout(chart: Chart[Any]) -> dict[str, Any]:
+    """Describe a chart to the browser."""
+    return {
+        "key": chart.key,
+        "title": chart.title,
+        "unit": chart.unit,
+        "form": chart.form,
+        "whole": chart.whole,
+        "prefixed": chart.prefixed,
+        "series": [
+            {
+                "key": series.key,
+                "label": series.label,
+                "color": series.color,
+                "width": series.width,
+                "dash": DASHES[at % len(DASHES)][1],
+            }
+            for at, series in enumerate(chart.series)
+        ],
+    }
 
 
 BUILD = hashlib.sha256(_text().encode()).hexdigest()[:12]

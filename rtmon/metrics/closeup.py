@@ -1,6 +1,6 @@
 """Numbers over time of single connections: those that are looked at, and the most notable. Pure.
 
-Cost: a tuple of 14 numbers a tick and connection, for at most :data:`NOTABLE` notable and
+Cost: a tuple of 15 numbers a tick and connection, for at most :data:`NOTABLE` notable and
 :data:`LOOKED_AT` looked-at connections, kept for :data:`POINTS` ticks: 15 MB if all are in use.
 """
 
@@ -32,7 +32,7 @@ POINTS = 300
 
 _COUNTERS = (
     *("messages_in", "messages_out", "bytes_in", "bytes_out", "wire_in", "wire_out"),
-    *("errors", "dropped"),
+    *("errors", "dropped", "handler_time"),
 )
 _GAUGES = ("rtt", "send_queue", "queue_age")
 
@@ -53,7 +53,7 @@ class _Followed:
         self.before = self._counted()
         self.points: deque[Moment] = deque(maxlen=POINTS)
 
-    def _counted(self) -> list[int]:
+    def _counted(self) -> list[float]:
         return [getattr(self.meter, name) for name in _COUNTERS]
 
     def tick(self, seq: int, time: float, elapsed: float, unknown: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
 // The app: one page at a time, chosen by the address; the frame around it; what keeps it true.
 const RAIL = [["overview", "Overview"], ["connections", "Connections"], ["channels", "Channels"], ["latency", "Latency"], ["events", "Events"], ["socketio", "Socket.IO"]]
-const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, latency: Latency, events: Events, socketio: SocketIO}
+const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, channel: OneChannel, latency: Latency, events: Events, socketio: SocketIO}
 const SHARED = ["range", "from", "to"]  // parameters that a change of page keeps
 
 const paramsNow = () => new URLSearchParams(location.search)
@@ -103,7 +103,7 @@ class App {
     this.#range(params)
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf({page: each}, {fresh: true})
-      const here = each === page || (page === "connection" && each === "connections") || (page === "chart" && each === "overview")
+      const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
       if (here) link.setAttribute("aria-current", "page")
       else link.removeAttribute("aria-current")
     }
@@ -221,7 +221,7 @@ class App {
   // The tab's title names the view, and says when something needs attention.
   #title() {
     const params = paramsNow()
-    const label = RAIL.find(([page]) => page === this.#page)?.[1] ?? (params.get("id") ?? CHARTS.find(({key}) => key === params.get("chart"))?.title ?? "")
+    const label = RAIL.find(([page]) => page === this.#page)?.[1] ?? (this.#view?.title ?? CHARTS.find(({key}) => key === params.get("chart"))?.title ?? "")
     const where = params.get("where")
     const matters = this.store.frame?.attention.matters.length ?? 0
     const title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`

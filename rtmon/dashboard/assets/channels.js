@@ -1,17 +1,135 @@
-// Channels and rooms of a hub.
+// Channels and rooms of a hub: all of them in a table, and one alone.
+const CHANNELS_KEPT = 500  // channels whose numbers over time are kept
+const CHANNEL_POINTS = 320  // points that are kept of each
+const RATE = {unit: "/s", prefixed: true}
+
+const styleOf = (key) => {
+  const {color, width, dash} = CHARTS.flatMap(({series}) => series).find((series) => series.key === key)
+  return {color, width, dash}
+}
+
+const CHANNEL_CHARTS = [
+  {key: "channel_messages", title: "Messages", unit: "/s", form: "line", whole: false, prefixed: true, series: [{key: "published", label: "published", ...styleOf("messages_in")}, {key: "delivered", label: "delivered", ...styleOf("messages_out")}]},
+  {key: "channel_subscribers", title: "Subscribers", unit: "", form: "step", whole: true, prefixed: false, series: [{key: "subscribers", label: "subscribers", ...styleOf("open")}]},
+  {key: "channel_delivery", title: "Delivery time, mean", unit: "ms", form: "line", whole: false, prefixed: false, series: [{key: "delivery", label: "mean", ...styleOf("fanout_p50")}]},
+  {key: "channel_dropped", title: "Dropped messages", unit: "/s", form: "step", whole: false, prefixed: true, series: [{key: "dropped", label: "dropped", ...styleOf("dropped")}]},
+]
+
+// Columns that the browser works out, besides those of the feed.
+const WORKED_OUT = [
+  ["published_rate", "Published/s", "Messages published a second, since the tick before."],
+  ["delivered_rate", "Delivered/s", "Messages handed to transports a second, since the tick before."],
+  ["ratio", "Fan-out", "Deliveries for each message published, in all."],
+  ["mean", "Delivery, mean", "Mean time from publishing until the last transport had it, in all."],
+  ["p99", "Delivery p99", "What 99 % of the delivery times in the last minute do not exceed."],
+].map(([key, title, help]) => ({key, title, help, align: "right", fixed: true}))
+
+// Numbers of channels over time: what the totals of successive answers differ by.
+class ChannelHistory {
+  #epoch = ""
+  #channels = new Map()
+
+  // Take in the totals of a channel; returns its points, column by column.
+  take(totals, {epoch}, uptime, time) {
+    if (epoch !== this.#epoch) { this.#epoch = epoch; this.#channels.clear() }
+    const held = this.#channels.get(totals.channel) ?? {before: null, points: {time: [], published: [], delivered: [], dropped: [], subscribers: [], delivery: []}}
+    this.#channels.delete(totals.channel)
+    this.#channels.set(totals.channel, held)
+    if (this.#channels.size > CHANNELS_KEPT) this.#channels.delete(this.#channels.keys().next().value)
+    const {before, points} = held
+    if (before !== null && uptime > before.uptime) {
+      const gained = (name) => totals[name] - before[name]
+      const seconds = uptime - before.uptime
+      const point = {time, subscribers: totals.subscribers, delivery: gained("published") > 0 ? gained("fanout") / gained("published") * 1e3 : null}
+      for (const name of ["published", "delivered", "dropped"]) point[name] = gained(name) >= 0 ? gained(name) / seconds : null
+      for (const [name, value] of Object.entries(point)) {
+        points[name].push(value)
+        if (points[name].length > CHANNEL_POINTS) points[name].shift()
+      }
+    }
+    if (before === null || uptime !== before.uptime) held.before = {...totals, uptime}
+    return points
+  }
+}
+
+const channelHistory = new ChannelHistory()
+
 class Channels {
+  #app
   #rows
 
   constructor(app, params) {
-    this.#rows = new Rows(COLUMNS.channels, {
+    this.#app = app
+    this.#rows = new Rows([...COLUMNS.channels, ...WORKED_OUT], {
       heading: "Channels and rooms",
-      empty: () => params.get("where") ? "No channel matches this query." : "No channel, no room: a hub has them.",
+      link: ({totals}) => addressOf({page: "channel", channel: totals.channel}, {fresh: true}),
+      spark: ({points}) => points.delivered.slice(-60),
+      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
     })
-    this.#rows.tools.append(columnChooser(COLUMNS.channels, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.#rows.tools.append(columnChooser(COLUMNS.channels, () => (this.#rows.pane?.columns ?? []).filter((key) => COLUMNS.channels.some((column) => column.key === key))), sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, "room: subscribers>10 dropped>0"), this.#rows.node)
   }
 
   close() {}
   frame() {}
-  pane(pane) { this.#rows.draw(pane) }
+
+  pane(pane) {
+    if (pane.error !== undefined) { this.#rows.draw(pane); return }
+    const time = (this.#app.store.frame?.time ?? 0) * 1e3
+    const rows = pane.rows.map((row) => {
+      const {totals, p99} = row
+      const points = channelHistory.take(totals, pane.tick, pane.uptime, time)
+      const rate = (name) => { const value = points[name].at(-1); return valueText(RATE, value) }
+      return {...row, points, cells: [...row.cells, rate("published"), rate("delivered"), ratioText(totals), meanText(totals), p99]}
+    })
+    this.#rows.draw({...pane, rows, columns: [...pane.columns, ...WORKED_OUT.map(({key}) => key)], forgotten: pane.lacks})
+  }
+}
+
+const ratioText = ({published, delivered}) => published > 0 ? `× ${number(Number((delivered / published).toPrecision(3)))}` : UNKNOWN
+const meanText = ({published, fanout}) => published > 0 ? valueText({unit: "ms"}, fanout / published * 1e3) : UNKNOWN
+
+// One channel or room: its charts from the moment it is looked at, and who is in it.
+class OneChannel {
+  #app
+  #axis
+  #charts
+  #head = element("div", {class: "identity"})
+  #known = element("dl", {class: "known"})
+  #note = element("p", {class: "note"})
+  #body
+  title
+
+  constructor(app, params) {
+    this.#app = app
+    this.title = params.get("channel") ?? ""
+    const alone = CHANNEL_CHARTS.filter(({key}) => key === params.get("chart"))
+    this.#axis = new OwnAxis(app.axis, CHANNEL_CHARTS)
+    this.#charts = (alone.length > 0 ? alone : CHANNEL_CHARTS).map((layout) => new Chart({...layout, always: true, address: addressOf({chart: alone.length > 0 ? null : layout.key})}, this.#axis, () => app.store.marks))
+    if (alone.length > 0) this.#charts[0].node.classList.add("tall")
+    this.#head.append(element("h1", {}, this.title))
+    this.#body = element("div", {class: "page"}, this.#note, element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node)), element("section", {class: "card padded"}, element("h2", {}, "Known"), this.#known))
+    this.#body.hidden = true
+    this.node = element("div", {class: "page"}, element("header", {class: "subject"}, this.#head), this.#body)
+  }
+
+  close() { for (const chart of this.#charts) chart.close() }
+  frame() { this.#draw() }
+  #draw() { if (!this.#body.hidden) for (const chart of this.#charts) chart.draw() }
+
+  pane(pane) {
+    const lost = pane.error ?? (pane.totals !== null ? "" : pane.tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : "There is no such channel or room now: it was never used here, or it is forgotten.")
+    this.#body.hidden = lost !== ""
+    fill(this.#head, element("h1", {}, this.title), lost ? element("p", {role: "alert"}, lost) : null, lost ? element("a", {class: "link", href: addressOf({page: "channels"}, {fresh: true})}, "All channels and rooms") : null)
+    if (lost) return
+    this.#axis.points = channelHistory.take(pane.totals, pane.tick, pane.uptime, pane.time)
+    this.#note.textContent = this.#axis.points.time.length > 0 ? "Its charts begin where this page, or the table of channels, first showed it." : "Its charts begin now."
+    const rows = pane.known.map(([name, cell]) => [COLUMNS.channels.find(({key}) => key === name), cell])
+    const worked = [[WORKED_OUT[2], ratioText(pane.totals)], [WORKED_OUT[3], meanText(pane.totals)], [WORKED_OUT[4], pane.p99]]
+    fill(this.#known, ...[...rows, ...worked].flatMap(([{title, help}, cell]) => {
+      const [text, look] = Array.isArray(cell) ? cell : [cell, ""]
+      return [element("dt", {title: help}, title), element("dd", {class: look}, text)]
+    }))
+    this.#draw()
+  }
 }

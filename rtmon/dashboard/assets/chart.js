@@ -28,7 +28,7 @@ class Chart {
       line.innerHTML = `<svg width="16" height="8"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
       return element("span", {}, line, layout.series.length > 1 ? series.label : "", this.#values[at])
     })
-    const link = element("a", {href: addressOf({page: "chart", chart: layout.key}), title: "This chart alone"}, layout.title)
+    const link = element("a", {href: layout.address ?? addressOf({page: "chart", chart: layout.key}), title: "This chart alone"}, layout.title)
     const title = element("h2", {}, link)
     if (layout.unit) title.append(" ", element("small", {}, layout.unit))
     this.#plot = element("div", {class: "plot", role: "img", tabindex: "0"})
@@ -67,7 +67,7 @@ class Chart {
     const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
     // A chart with nothing to say takes a line.
-    const says = !silent || this.tall || ["open", "messages", "bandwidth"].includes(this.#layout.key)
+    const says = !silent || this.tall || (this.#layout.always && !unknown) || ["open", "messages", "bandwidth"].includes(this.#layout.key)
     this.node.classList.toggle("silent", !says)
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return

@@ -1,18 +1,93 @@
-// Events: the newest first, searched, with a pause that holds.
+// Events: the newest first, with a pause that holds, and black boxes opened in place.
 class Events {
+  #app
   #rows
+  #kinds = element("div", {class: "group", role: "group", "aria-label": "Kinds of events"})
+  #pause = element("a", {class: "button pause"})
+  #open = new Map()  // epoch and number of an event → what is shown below it
+  #told = ""
+  params
 
   constructor(app, params) {
-    this.#rows = new Rows(COLUMNS.events, {
+    this.#app = app
+    this.params = params
+    const columns = COLUMNS.events.map((column) => column.key === "code" ? {...column, align: "left"} : column)
+    this.#rows = new Rows(columns, {
       heading: "Events",
-      link: () => null,
-      empty: () => params.get("where") ? "No event matches this query." : "Nothing has happened yet.",
+      linked: "name",
+      link: ({id, epoch}) => id === null ? null : addressOf({page: "connection", id, epoch}, {fresh: true}),
+      folds: {
+        label: "Traceback and last frames",
+        has: ({box}) => box,
+        node: (row) => this.#open.get(eventKey(row)) ?? null,
+        toggle: (row) => this.#toggle(row),
+      },
+      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : this.params.get("where") || this.params.get("kind") ? "No event matches this." : "Nothing has happened yet. Events appear here as connections open, close and fail.",
     })
-    this.#rows.tools.append(columnChooser(COLUMNS.events, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
-    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), this.#rows.node)
+    this.#rows.tools.append(this.#pause, columnChooser(COLUMNS.events, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), this.#kinds, this.#rows.node)
   }
 
   close() {}
   frame() {}
-  pane(pane) { this.#rows.draw(pane) }
+
+  pane(pane) {
+    this.#rows.draw(pane)
+    if (pane.error !== undefined) return
+    this.#explain(pane)
+    this.#drawTools(pane)
+  }
+
+  // What a close code means, on hover and for a screen reader.
+  #explain({rows, columns}) {
+    const at = columns.indexOf("code")
+    if (at < 0) return
+    const shown = [...this.#rows.table.tBodies[0].rows].filter((tr) => !tr.classList.contains("below"))
+    shown.forEach((tr, index) => { if (rows[index].meaning) tr.cells[at].title = rows[index].meaning })
+  }
+
+  #drawTools({kinds, newest, newer}) {
+    const held = this.params.get("until")
+    const changes = {until: held === null ? newest.toFixed(3) : null, offset: null}
+    this.#pause.href = addressOf(changes)
+    // What is opened stays open.
+    this.#pause.onclick = (event) => { event.preventDefault(); go(changes, {keep: true}) }
+    this.#pause.textContent = held === null ? "Hold" : `Resume · ${number(newer)} new`
+    this.#pause.title = held === null ? "Hold these events while they are read" : `Held as of ${clockText(Number(held) * 1e3)}; ${number(newer)} events have come since`
+    this.#pause.classList.toggle("held", held !== null)
+    const chosen = this.params.get("kind") ?? ""
+    const told = JSON.stringify([kinds, chosen, held])
+    if (told === this.#told) return
+    this.#told = told
+    fill(this.#kinds, ...["", ...kinds].map((kind) => {
+      const link = element("a", {href: addressOf({kind, offset: null})}, kind === "" ? "all" : kind)
+      if (kind === chosen) link.setAttribute("aria-current", "true")
+      return link
+    }))
+  }
+
+  async #toggle(row) {
+    const key = eventKey(row)
+    if (this.#open.delete(key)) { this.#rows.draw(this.#rows.pane); return }
+    const box = element("div", {class: "box"}, "…")
+    this.#open.set(key, box)
+    this.#rows.draw(this.#rows.pane)
+    const found = await this.#app.link.ask("connection", {id: row.id, epoch: row.epoch})
+    fill(box, ...blackBox(found, row))
+  }
+}
+
+const eventKey = ({epoch, seq}) => `${epoch} ${seq}`
+
+// A verdict, the traceback and the last frames of a connection, as nodes.
+function blackBox(found, {id, epoch, meaning}) {
+  if (found.error !== undefined) return [element("p", {role: "alert"}, found.error)]
+  const link = element("a", {class: "link", href: addressOf({page: "connection", id, epoch}, {fresh: true})}, "The whole story")
+  if (found.info === null) return [element("p", {}, "The connection is forgotten: only so many closed ones are remembered. ", meaning)]
+  const {verdict, traceback, frames, missing} = found
+  const parts = [element("p", {}, element("b", {}, `${verdict.title}.`), ` ${verdict.sentences.join(" ")} `, link)]
+  if (traceback) parts.push(element("h3", {}, "Traceback"), preformatted(traceback, "Traceback"))
+  if (frames.length > 0) parts.push(element("h3", {}, "Last frames: seconds before the end, direction, opcode, bytes"), preformatted(frames.join("\n"), "Last frames"))
+  else parts.push(element("p", {class: "soft"}, `Last frames: ${missing.frames ?? "none are kept"}.`))
+  return parts
 }

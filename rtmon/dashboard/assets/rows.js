@@ -13,7 +13,8 @@ class Rows {
   #shown = ""
 
   // columns: as COLUMNS has them, in no order. options: heading, link(row) → address or null,
-  // spark(row) → values or null, search: what the search field says, states: [value, label].
+  // linked: key of the column that carries the link, else the first, spark(row) → values or null,
+  // folds: has(row), node(row) → what is shown below the row or null, toggle(row).
   constructor(columns, options) {
     this.#columns = new Map(columns.map((column) => [column.key, column]))
     this.#options = options
@@ -48,9 +49,11 @@ class Rows {
     this.pane = pane
     this.#headers(pane)
     const {rows, total, offset} = pane
+    for (const below of this.#body.querySelectorAll("tr.below")) below.remove()
     while (this.#body.rows.length > rows.length) this.#body.deleteRow(-1)
     rows.forEach((row, index) => this.#row(this.#body.rows[index] ?? this.#body.insertRow(), row))
-    this.#count.textContent = number(total)
+    if (this.#options.folds) [...this.#body.rows].forEach((tr, index) => this.#fold(tr, rows[index]))
+    this.#count.textContent = pane.tick.seq > 0 ? number(total) : ""
     this.range.textContent = rows.length > 0 ? `${number(offset + 1)}–${number(offset + rows.length)} of ${number(total)}` : ""
     this.previous.disabled = offset <= 0
     this.next.disabled = offset + rows.length >= total
@@ -69,14 +72,16 @@ class Rows {
     const sorted = pane.sort.replace(/^-/, "")
     this.#body.replaceChildren()
     const headers = pane.columns.map((key) => {
-      const {title, align, help} = this.#columns.get(key)
+      const {title, align, help, fixed} = this.#columns.get(key)
       const th = element("th", {scope: "col", class: align})
       if (key === sorted) th.setAttribute("aria-sort", pane.sort.startsWith("-") ? "descending" : "ascending")
+      if (fixed) { th.title = help; th.append(title); return th }  // the server does not sort by it
       const down = key === sorted ? !pane.sort.startsWith("-") : align === "right"
       const link = element("a", {href: addressOf({sort: (down ? "-" : "") + key, offset: null}), title: help}, title)
       th.append(link)
       return th
     })
+    if (this.#options.folds) headers.push(element("th", {scope: "col"}, element("span", {class: "spoken"}, "Details")))
     if (this.#options.spark) headers.push(element("th", {scope: "col", class: "spark"}, "Traffic"))
     this.#head.replaceChildren(...headers)
   }
@@ -89,7 +94,8 @@ class Rows {
       td.dataset.title = title
       const className = `${align} ${look}`.trim()
       if (td.className !== className) td.className = className
-      const address = at === 0 ? this.#options.link?.(row) ?? null : null
+      const linked = this.#options.linked === undefined ? at === 0 : this.#options.linked === this.pane.columns[at]
+      const address = linked ? this.#options.link?.(row) ?? null : null
       const shown = `${look}|${text}|${address ?? ""}`
       if (td.dataset.shown === shown) return
       td.dataset.shown = shown
@@ -103,6 +109,26 @@ class Rows {
     td.dataset.title = "Traffic"
     const values = this.#options.spark(row)
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
+  }
+
+  // The last cell opens and closes what is shown below the row.
+  #fold(tr, row) {
+    const {has, node, toggle, label} = this.#options.folds
+    const td = tr.cells[row.cells.length] ?? tr.insertCell()
+    td.className = "fold"
+    const below = node(row)
+    if (!has(row)) td.replaceChildren()
+    else {
+      const open = td.firstElementChild ?? td.appendChild(element("button", {type: "button"}))
+      open.textContent = below === null ? "▸" : "▾"
+      open.setAttribute("aria-label", label)
+      open.title = label
+      open.setAttribute("aria-expanded", String(below !== null))
+      open.onclick = () => toggle(row)
+    }
+    if (below === null) return
+    const cell = element("td", {colspan: String(row.cells.length + 1)}, below)
+    tr.after(element("tr", {class: "below"}, cell))
   }
 
   #turn(by) {

@@ -21,6 +21,7 @@ PAGES: Mapping[str, Answer] = {
     "connections": connections.answer,
     "connection": connection.answer,
     "channels": channels.answer,
+    "channel": channels.answer_one,
     "latency": latency.answer,
     "events": events.answer,
     "socketio": socketio.answer,

@@ -1,27 +1,84 @@
-"""Channels and rooms of a hub."""
+"""Channels and rooms of a hub: a table of all, and one of them with its subscribers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import RtmonError
 from ...feeds.feed import Feed
-from ...feeds.queries import Row
+from ...feeds.queries import Row, RowsQuery
+from ...metrics.columns import CHANNEL
+from ...metrics.records import ChannelInfo
+from ...views.cells import cell
+from ...views.numbers import delay
+from .parameters import quoted
 from .rows import table_page
 
-__all__ = ["answer"]
+__all__ = ["answer", "answer_one"]
 
-DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped", "bytes")
-DEFAULT_COLUMNS += ("fanout", "fanout_max")
+DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped")
+"""Columns in sight until the viewer chooses others; the browser adds what it works out of them."""
+
+_DELIVERIES = "measure:delivery by:room"
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a page of channels."""
-    return await table_page(
+    page = await table_page(
         feed, asked, table="channels", default=DEFAULT_COLUMNS, sort="-delivered", extra=_extra
     )
+    slowest, lacks = await _p99(feed, _DELIVERIES)
+    for row in page["rows"]:
+        row["p99"] = delay(slowest.get(row["totals"]["channel"]))
+    return {**page, "lacks": lacks, "uptime": _uptime(feed)}
+
+
+async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the channel that the parameter ``channel`` names."""
+    name = asked.get("channel", "")
+    info = next((info for info in feed.channels() if info.channel == name), None)
+    latest = feed.latest()
+    answer = {
+        "channel": name,
+        "uptime": _uptime(feed),
+        "time": None if latest is None else round(latest.time * 1e3),
+        "tick": {"epoch": latest.epoch if latest else "", "seq": latest.seq if latest else 0},
+    }
+    if info is None:
+        return {**answer, "totals": None}
+    slowest, lacks = await _p99(feed, f"{_DELIVERIES} label:{quoted(name)}")
+    known = [[c.name, cell(c, getattr(info, c.name))] for c in CHANNEL if c.name != "channel"]
+    return {
+        **answer,
+        "totals": _totals(info),
+        "known": known,
+        "p99": delay(slowest.get(name)),
+        "lacks": lacks,
+    }
 
 
 def _extra(row: Row) -> Mapping[str, Any]:
-    info = row.record
-    return {"channel": info.channel, "published": info.published, "delivered": info.delivered}
+    return {"totals": _totals(row.record)}
+
+
+def _totals(info: ChannelInfo) -> dict[str, Any]:
+    """Return what the browser works out rates from: totals since the channel's first use."""
+    names = ("channel", "subscribers", "published", "delivered", "dropped", "fanout")
+    return {name: getattr(info, name) for name in names}
+
+
+def _uptime(feed: Feed) -> float | None:
+    """Return the server's monotonic clock as of the last tick: rates divide by it."""
+    snapshot = feed.snapshot()
+    return None if snapshot is None else snapshot.uptime
+
+
+async def _p99(feed: Feed, where: str) -> tuple[dict[str, float], str]:
+    """Return channel → p99 of its deliveries of the last minute, or why that is not known."""
+    try:
+        found = await feed.query(RowsQuery(table="latencies", where=where, limit=1000))
+    except RtmonError as error:
+        return {}, f"Delivery p99 is not known: {error}"
+    rows = [row.record for row in found.rows]
+    return {each.label: each.p99 for each in rows if each.p99 is not None}, ""

@@ -1,45 +1,174 @@
-"""One connection: everything that is known of it."""
+"""One connection: a verdict, its charts, its story, and everything that is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
+from ...errors import RtmonError
+from ...feeds import conditions
 from ...feeds.feed import Feed
-from ...feeds.queries import DetailQuery
-from ...metrics.columns import CONNECTION
+from ...feeds.queries import DetailAnswer, DetailQuery, RowsQuery
+from ...metrics.causes import NORMAL
+from ...metrics.columns import CONNECTION, Column
+from ...metrics.records import ConnectionInfo
 from ...views.cells import cell
-from ...views.rows import event_row
+from ...views.close_words import code_text, code_words
+from ...views.connection_charts import moments_of
+from ...views.incident import APART, incident_report
+from ...views.numbers import exact
+from ...views.rows import judge
+from ...views.story import GROUPS, Entry, frame_lines, story
+from ...views.verdict import verdict
+from .parameters import choice, quoted
 
 __all__ = ["answer"]
 
+FORMS = ("page", "series", "json", "report")
+"""What can be asked of a connection: the page with the newest points of its charts, all of these
+points, everything as it is, or its incident report."""
+
+TAIL = 20
+"""Points of the charts that come with each tick; a browser that has missed more asks for all."""
+
+TOLD = 50
+"""Entries of the story on the page; :data:`TOLD_ALL` with the parameter ``more``."""
+
+TOLD_ALL = 400
+
+MARKS = 30
+"""Events of the connection that are marked on its charts; the newest."""
+
+_CODES = frozenset({"close_code", "code_sent", "code_received"})
+
+_ENDING = frozenset({"traceback", "last_frames", "cause", "initiator", "closed"}) | {
+    *_CODES,
+    "reason_sent",
+    "reason_received",
+}
+"""Columns that an open connection does not have, which is nothing to be told."""
+
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the detail of the connection that the parameters ``id`` and ``epoch`` name."""
-    found = await feed.query(
-        DetailQuery(connection=asked.get("id", ""), epoch=asked.get("epoch") or None)
-    )
+    """Return the detail of the connection that the parameters ``id`` and ``epoch`` name.
+
+    The parameter ``form`` is one of :data:`FORMS`.
+    """
+    query = DetailQuery(connection=asked.get("id", ""), epoch=asked.get("epoch") or None)
+    found = await feed.query(query)
+    now = feed.now()
+    form = choice(asked, "form", FORMS, "page")
+    if form == "json":
+        return {"record": msgspec.to_builtins(asdict(found))}
     info = found.info
-    known = [] if info is None else [
-        [column.name, cell(column, getattr(info, column.name)), column.definition]
-        for column in CONNECTION
-        if getattr(info, column.name) is not None
-    ]
-    series = found.series
+    if info is None:
+        return {"info": None, "events": len(found.events), **_tick(found)}
+    if form == "series":
+        return {"series": _points(found, -1)}
+    hub = len(feed.channels()) > 0
+    judged = verdict(info, now=now, hub=hub)
+    sentences = [*judged.sentences, *await _alike(feed, info)]
+    judged = msgspec.structs.replace(judged, sentences=sentences)
+    entries = story(info, found, now=now, end=judged.title)
+    if form == "report":
+        return {"report": incident_report(info, found, judged, entries, now=now)}
     return {
-        "id": asked.get("id", ""),
-        "info": None if info is None else asdict(info),
-        "known": known,
-        "events": [[event.time, event_row(event)] for event in found.events],
+        **_page(info, found, hub=hub),
+        "verdict": judged,
+        **_told(entries, asked),
+        **_tick(found),
+    }
+
+
+def _tick(found: DetailAnswer) -> dict[str, Any]:
+    return {"tick": {"epoch": found.source.epoch, "seq": found.source.seq}}
+
+
+def _page(info: ConnectionInfo, found: DetailAnswer, *, hub: bool) -> dict[str, Any]:
+    shown = [column for column in CONNECTION if column.name not in APART]
+    missing = dict(found.missing)
+    if found.series is not None and not found.series.times and info.state == "closed":
+        missing.setdefault("series", "nobody looked at it while it was open")
+    return {
+        "info": {
+            "id": info.id,
+            "name": info.name,
+            "user": info.user,
+            "path": info.path,
+            "remote": info.remote,
+            "address": conditions.address(info),
+            "state": info.state,
+            "code": info.close_code,
+        },
+        "known": [
+            _known(column, value, hub=hub)
+            for column in shown
+            if (value := getattr(info, column.name)) is not None
+        ],
+        "unknown": [
+            column.name
+            for column in shown
+            if getattr(info, column.name) is None and column.name not in _ENDING
+        ],
+        "traceback": info.traceback,
+        "frames": frame_lines(found),
         "headers": found.headers,
         "rooms": found.rooms,
-        "frames": found.frames,
-        "missing": dict(found.missing),
-        "series": None if series is None else {
-            "times": [round(time * 1e3) for time in series.times],
-            "elapsed": list(series.elapsed),
-            "columns": {name: list(values) for name, values in series.columns.items()},
-        },
-        "tick": {"epoch": found.source.epoch, "seq": found.source.seq},
+        "missing": missing,
+        "series": _points(found, TAIL),
     }
+
+
+def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] | None:
+    if found.series is None:
+        return None
+    points = moments_of(found.series)
+    return points if newest < 0 else {name: values[-newest:] for name, values in points.items()}
+
+
+def _told(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, Any]:
+    """Return the newest entries of the group that is asked for, and how many each group has."""
+    group = asked.get("story")
+    chosen = [entry for entry in entries if entry.group == group or group not in GROUPS]
+    most = TOLD_ALL if asked.get("more") else TOLD
+    counts = {each: sum(entry.group == each for entry in entries) for each in GROUPS}
+    return {
+        "story": chosen[:most],
+        "told": len(chosen),
+        "counts": {"": len(entries), **counts},
+        "marks": [
+            {"time": round(entry.time * 1e3), "kind": entry.kind, "text": entry.text}
+            for entry in entries
+            if entry.group in {"events", "queue"}
+        ][:MARKS],
+    }
+
+
+def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
+    """Return a column's name, its cell, and what the value means where that is not plain."""
+    if column.name in _CODES:
+        mood = "soft" if judge(value) == "good" else "warn"
+        return [column.name, [code_text(value, hub=hub), mood], code_words(value, hub=hub)]
+    return [column.name, ["empty", "soft"] if value == "" else cell(column, value), ""]
+
+
+async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
+    """Tell how many other connections from the same network ended for the same reason."""
+    address = conditions.address(info)
+    if info.state == "open" or info.cause is None or info.cause in NORMAL or address is None:
+        return []
+    where = f'state:closed cause:"{info.cause}"'
+    try:
+        everywhere = await feed.query(RowsQuery(where=where, limit=0))
+        there = await feed.query(RowsQuery(where=f"{where} address:{quoted(address)}", limit=0))
+    except RtmonError:
+        return []
+    others = max(0, everywhere.total - 1)
+    if not others:
+        return ["No other connection that is remembered has ended so."]
+    ended = "1 other has" if others == 1 else f"{exact(others)} others have"
+    near = f"{exact(max(0, there.total - 1))} from {address}"
+    return [f"Of the connections that are remembered, {ended} ended so, {near}."]

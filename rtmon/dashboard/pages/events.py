@@ -1,25 +1,127 @@
-"""Events: the newest first, searched and filtered by kind."""
+"""Events: the newest first, searched, filtered by kind, and held while a viewer reads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ...feeds.feed import Feed
-from ...feeds.queries import Row
+from ...feeds.queries import MOST_ROWS, Row, RowsQuery
+from ...metrics.records import Event
+from ...views.close_words import code_text, code_words
+from ...views.numbers import UNKNOWN
+from ...views.rows import Cell, judge
+from .parameters import quoted
 from .rows import table_page
 
-__all__ = ["answer"]
+__all__ = ["DEFAULT_COLUMNS", "KINDS", "answer"]
 
 DEFAULT_COLUMNS = ("time", "kind", "name", "remote", "code", "detail")
 
+KINDS: Final[Mapping[str, str]] = {
+    "opened": "good",
+    "closed": "soft",
+    "error": "bad",
+    "rejected": "bad",
+    "refused": "bad",
+    "slow": "warn",
+    "recovered": "good",
+    "dropped": "warn",
+}
+"""Kinds of Events of connections, in the order of the filter, and how each is to be seen."""
+
+_HTTP = frozenset({"rejected"})
+"""Kinds whose code is an HTTP status."""
+
+_BOXED = frozenset({"closed", "error"})
+"""Kinds after which the connection's traceback and last frames are of interest."""
+
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a page of Events."""
-    return await table_page(
-        feed, asked, table="events", default=DEFAULT_COLUMNS, sort="-time", extra=_extra
+    """Return a page of Events.
+
+    The parameter ``kind`` names the only kind that is shown; ``until``, Unix seconds, holds the
+    page as it was then, while the answer tells how many have come since.
+    """
+    kind = asked.get("kind", "")
+    of_kind = f"kind:{quoted(kind)}" if kind else ""
+    held = _seconds(asked.get("until", ""))
+    before = "" if held is None else f"time<={held!r}"
+    page = await table_page(
+        feed,
+        asked,
+        table="events",
+        default=DEFAULT_COLUMNS,
+        sort="-time",
+        extra=_extra,
+        where=" ".join(filter(None, (of_kind, before))),
     )
+    page["newer"] = 0
+    if held is not None:
+        words = filter(None, (of_kind, f"time>{held!r}", asked.get("where", "").strip()))
+        later = await feed.query(RowsQuery(table="events", where=" ".join(words), limit=0))
+        page["newer"] = later.total
+    _explain(page, await _names(feed, page["rows"]), hub=len(feed.channels()) > 0)
+    return {**page, "kinds": list(KINDS), "newest": feed.now()}
 
 
-def _extra(row: Row) -> Mapping[str, Any]:
-    return {"id": row.record.connection, "epoch": row.epoch, "kind": row.record.kind}
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < 1e12 else None
+
+
+def _extra(row: Row) -> dict[str, Any]:
+    event: Event = row.record
+    return {
+        "seq": event.seq,
+        "epoch": row.epoch,
+        "id": event.connection,
+        "kind": event.kind,
+        "code": event.code,
+        "box": event.connection is not None and event.kind in _BOXED,
+    }
+
+
+async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """Return epoch and id → the name that a connection has by now, for those on the page.
+
+    A connection may get its name after it was opened; it has one name on all its Events.
+    """
+    wanted = {(row["epoch"], row["id"]) for row in rows if row["id"] is not None}
+    if not wanted:
+        return {}
+    found = await feed.query(RowsQuery(where="-name:null", limit=MOST_ROWS))
+    return {
+        key: row.record.name for row in found.rows if (key := (row.epoch, row.record.id)) in wanted
+    }
+
+
+def _explain(page: dict[str, Any], names: Mapping[tuple[str, str], str], *, hub: bool) -> None:
+    """Give the cells of kinds, codes and names the words that a viewer knows."""
+    for row in page["rows"]:
+        for at, column in enumerate(page["columns"]):
+            if column == "kind":
+                row["cells"][at] = [row["kind"], KINDS.get(row["kind"], "warn")]
+            elif column == "code":
+                row["cells"][at] = _code(row["kind"], row["code"], hub=hub)
+            elif column == "name" and (name := names.get((row["epoch"], row["id"]))):
+                row["cells"][at] = name
+        row["meaning"] = _meaning(row["kind"], row["code"], hub=hub)
+
+
+def _code(kind: str, code: int | None, *, hub: bool) -> Cell:
+    if code is None:
+        return [UNKNOWN, "soft"]
+    if kind in _HTTP:
+        return [f"HTTP {code}", "bad"]
+    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(code)]
+    return [code_text(code, hub=hub), mood]
+
+
+def _meaning(kind: str, code: int | None, *, hub: bool) -> str:
+    if code is None or kind in _HTTP:
+        return ""
+    return code_words(code, hub=hub)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["PAGE_SIZES", "choice", "chosen_columns", "order", "page", "whole_number"]
+__all__ = ["PAGE_SIZES", "choice", "chosen_columns", "order", "page", "quoted", "whole_number"]
 
 T = TypeVar("T", bound=str)
 
@@ -51,3 +51,9 @@ def chosen_columns(
     names = asked.get("columns", "").split(",")
     chosen = [name for name in dict.fromkeys(names) if name in known]
     return chosen or list(default)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a value of the query language."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,119 @@
+"""The charts of one connection: of what a feed knows of each tick since it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..feeds.queries import SeriesAnswer
+from .chart import Chart, Series
+from .palette import AMBER, BLUE, ORANGE, VIOLET
+
+__all__ = ["CONNECTION_CHARTS", "Moment", "moments_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One tick of a connection.
+
+    Attributes:
+        elapsed: its seconds.
+        values: what counters gained, and gauges.
+    """
+
+    elapsed: float
+    values: Mapping[str, float | None]
+
+    def rate(self, counter: str) -> float | None:
+        """Return what a counter gained per second."""
+        gained = self.values.get(counter)
+        return None if gained is None or self.elapsed <= 0 else gained / self.elapsed
+
+    def level(self, gauge: str) -> float | None:
+        """Return the value of a gauge."""
+        return self.values.get(gauge)
+
+    def handler(self) -> float | None:
+        """Return the mean handler time of a message, seconds; None if no handler was busy.
+
+        A handler that ends in a later tick than its message came is told in that one.
+        """
+        took = self.values.get("handler_time")
+        return took / max(1, self.values.get("messages_in") or 0) if took else None
+
+
+def _rate(key: str, counter: str, label: str, color: str) -> Series[Moment]:
+    return Series(key=key, label=label, color=color, value=lambda moment: moment.rate(counter))
+
+
+def _milliseconds(value: float | None) -> float | None:
+    return None if value is None else value * 1e3
+
+
+CONNECTION_CHARTS: tuple[Chart[Moment], ...] = (
+    Chart(
+        key="own_messages",
+        title="Messages",
+        unit="/s",
+        series=(
+            _rate("own_in", "messages_in", "in", BLUE),
+            _rate("own_out", "messages_out", "out", ORANGE),
+        ),
+    ),
+    Chart(
+        key="own_waiting",
+        title="Waiting to be read",
+        unit="B",
+        series=(
+            Series(
+                key="own_queue",
+                label="waiting",
+                color=ORANGE,
+                value=lambda moment: moment.level("send_queue"),
+            ),
+        ),
+        form="area",
+    ),
+    Chart(
+        key="own_rtt",
+        title="Round-trip time",
+        unit="ms",
+        series=(
+            Series(
+                key="own_ping",
+                label="last ping",
+                color=VIOLET,
+                value=lambda moment: _milliseconds(moment.level("rtt")),
+            ),
+        ),
+        form="step",
+    ),
+    Chart(
+        key="own_handler",
+        title="Handler time of a message",
+        unit="ms",
+        series=(
+            Series(
+                key="own_took",
+                label="mean",
+                color=AMBER,
+                value=lambda moment: _milliseconds(moment.handler()),
+            ),
+        ),
+    ),
+)
+"""Describe the charts, in the order in which a page draws them."""
+
+
+def moments_of(series: SeriesAnswer) -> dict[str, list[float | None]]:
+    """Return ``time`` in milliseconds, and the values of each series of the charts, by its key."""
+    moments = [
+        Moment(elapsed, {name: values[at] for name, values in series.columns.items()})
+        for at, elapsed in enumerate(series.elapsed)
+    ]
+    drawn: dict[str, list[float | None]] = {"time": [round(time * 1e3) for time in series.times]}
+    for chart in CONNECTION_CHARTS:
+        for each in chart.series:
+            values = [each.value(moment) for moment in moments]
+            drawn[each.key] = [None if v is None else float(f"{v:.5g}") for v in values]
+    return drawn
