@@ -21,6 +21,8 @@ from .queries import (
     DetailQuery,
     GroupAnswer,
     GroupQuery,
+    MembersAnswer,
+    MembersQuery,
     Query,
     RowsAnswer,
     RowsQuery,
@@ -41,7 +43,7 @@ FeedState = Literal["connecting", "live", "disconnected", "recorded", "closed"]
 """
 
 
-Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer
+Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer
 """What a query is answered with: each kind of query has its own."""
 
 
@@ -162,6 +164,8 @@ class Feed(abc.ABC):
     async def query(self, query: GroupQuery) -> GroupAnswer: ...
     @overload
     async def query(self, query: DetailQuery) -> DetailAnswer: ...
+    @overload
+    async def query(self, query: MembersQuery) -> MembersAnswer: ...
 
     async def query(self, query: Query) -> Answer:
         """Answer a query.

@@ -17,10 +17,13 @@ from .queries import (
     DetailAnswer,
     DetailQuery,
     GroupQuery,
+    MembersAnswer,
+    MembersQuery,
     Query,
     Row,
     RowsAnswer,
     RowsQuery,
+    Source,
 )
 
 if TYPE_CHECKING:
@@ -128,9 +131,18 @@ class LocalFeed(Feed):
         answer = memory.answer(query, self._needed(query))
         if isinstance(answer, DetailAnswer):
             return with_details(answer, self._collector, self._monitor.clock, self._redaction)
+        if isinstance(query, MembersQuery):
+            return self._members(query, answer.source)
         if isinstance(answer, RowsAnswer) and answer.table == "connections":
             return _whole(answer)
         return answer
+
+    def _members(self, query: MembersQuery, source: Source) -> MembersAnswer:
+        meters = self._collector.members_of(query.channel)
+        if meters is None:
+            return MembersAnswer(source=source, missing="there is no hub")
+        members = [meter.info() for meter in meters[: max(0, query.limit)]]
+        return MembersAnswer(source=source, members=members, total=len(meters))
 
     def _needed(self, query: Query) -> memory.Memory:
         """Return what is in memory and needed to answer a query: rows are not made for nothing."""

@@ -14,6 +14,8 @@ from .queries import (
     DetailQuery,
     GroupAnswer,
     GroupQuery,
+    MembersAnswer,
+    MembersQuery,
     Query,
     Row,
     RowsAnswer,
@@ -77,7 +79,9 @@ class Memory:
         return None
 
 
-def answer(query: Query, memory: Memory) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer:
+def answer(
+    query: Query, memory: Memory
+) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer:
     """Answer a query; on any thread.
 
     Raises:
@@ -95,6 +99,8 @@ def answer(query: Query, memory: Memory) -> SeriesAnswer | RowsAnswer | GroupAns
             return rows.groups(query, source, _connections(memory))
         case DetailQuery():
             return _detail(query, source, memory)
+        case MembersQuery():
+            return MembersAnswer(source=source, missing="only the server knows, and it is away")
 
 
 def _of_node(memory: Memory, node: str | None) -> Memory:

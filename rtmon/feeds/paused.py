@@ -10,7 +10,7 @@ from ..metrics.history import History
 from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 from . import memory
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
-from .queries import Capabilities, DetailQuery, Query, RowsQuery, SeriesQuery
+from .queries import Capabilities, DetailQuery, MembersQuery, Query, RowsQuery, SeriesQuery
 from .requests import ASKED
 
 __all__ = ["Still"]
@@ -95,7 +95,7 @@ class Still(Feed):
         if isinstance(query, SeriesQuery):
             until = self._now if query.until is None else min(query.until, self._now)
             return await self._feed.query(replace(query, until=until))
-        if isinstance(query, DetailQuery) or (
+        if isinstance(query, DetailQuery | MembersQuery) or (
             isinstance(query, RowsQuery) and query.table in ASKED
         ):
             return await self._feed.answer(query)

@@ -27,6 +27,8 @@ __all__ = [
     "GroupAnswer",
     "GroupKey",
     "GroupQuery",
+    "MembersAnswer",
+    "MembersQuery",
     "Query",
     "Row",
     "RowsAnswer",
@@ -149,7 +151,22 @@ class DetailQuery:
     node: str | None = None
 
 
-Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersQuery:
+    """The connections that are in a channel or room of the hub.
+
+    Attributes:
+        channel: as the channels table has it: ``channel:NAME``, ``room:NAME`` or ``chat``.
+        limit: how many connections at most.
+        node: the server process; None for the only one.
+    """
+
+    channel: str
+    limit: int = 100
+    node: str | None = None
+
+
+Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery | MembersQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +321,23 @@ class DetailAnswer:
     rooms: Sequence[str] | None = None
     frames: Sequence[str] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersAnswer:
+    """The connections that are in a channel or room.
+
+    Attributes:
+        source: what they are as of.
+        members: their rows of the connections table, in the order in which they came.
+        total: how many there are; None if that is not known.
+        missing: why they are not known, in words; "" if they are.
+    """
+
+    source: Source
+    members: Sequence[ConnectionInfo] = ()
+    total: int | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

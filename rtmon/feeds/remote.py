@@ -21,9 +21,18 @@ from ..errors import FeedError, OptionError
 from . import memory
 from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
-from .queries import Capabilities, DetailAnswer, DetailQuery, Query, RowsQuery, SeriesQuery
+from .queries import (
+    Capabilities,
+    DetailAnswer,
+    DetailQuery,
+    MembersAnswer,
+    MembersQuery,
+    Query,
+    RowsQuery,
+    SeriesQuery,
+)
 from .received import Received
-from .requests import ASKED, FEATURE, Coarse, Requests
+from .requests import ASKED, FEATURE, MEMBERS, Coarse, Requests
 from .wire import PIECE_BYTES, Decoder
 
 if TYPE_CHECKING:
@@ -43,7 +52,7 @@ logger = logging.getLogger("rtmon")
 
 OLDER_SERVER = (
     "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
-    "longer than an hour ago, and no percentiles by path"
+    "longer than an hour ago, and no percentiles by path, and not who is in a room"
 )
 
 
@@ -197,6 +206,8 @@ class RemoteFeed(Feed):
     async def answer(self, query: Query) -> Answer:
         if isinstance(query, SeriesQuery) and self._lacks(query):
             await self._fetch_coarse()
+        if isinstance(query, MembersQuery) and self._can_ask:
+            return await self._ask_members(query)
         known = self._received.memory()
         if isinstance(query, RowsQuery) and query.table in ASKED:
             known = replace(known, tables={query.table: await self._ask_rows(query)})
@@ -214,6 +225,12 @@ class RemoteFeed(Feed):
             RowsQuery(table=query.table), ASKED[query.table], self._send
         )
         return list(found)
+
+    async def _ask_members(self, query: MembersQuery) -> MembersAnswer:
+        if MEMBERS not in self._received.features:
+            source = self._received.memory().source
+            return MembersAnswer(source=source, missing=OLDER_SERVER)
+        return await self._requests.ask(query, MembersAnswer, self._send)
 
     async def _ask_detail(self, query: DetailQuery, known: DetailAnswer) -> DetailAnswer:
         """Ask the server for what it measures of a connection; else say why that is missing."""

@@ -5,6 +5,8 @@ A server whose ``hello`` has the feature ``requests`` takes text messages: a JSO
 
 * ``detail``, the fields of a :class:`~rtmon.feeds.queries.DetailQuery`: answered with those of a
   :class:`~rtmon.feeds.queries.DetailAnswer`.
+* ``members``, the fields of a :class:`~rtmon.feeds.queries.MembersQuery`, if ``hello`` has the
+  feature ``members``, too: answered with those of a :class:`~rtmon.feeds.queries.MembersAnswer`.
 * ``rows``, the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in :data:`ASKED`:
   answered with a list of records, as objects.
 * ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
@@ -27,12 +29,13 @@ import msgspec
 
 from ..errors import FeedError, QueryError, RtmonError
 from ..metrics.records import AddressInfo, Latency
-from .queries import DetailQuery, RowsQuery
+from .queries import DetailQuery, MembersQuery, RowsQuery
 from .wire import PIECE_BYTES
 
 __all__ = [
     "ASKED",
     "FEATURE",
+    "MEMBERS",
     "Coarse",
     "Request",
     "Requests",
@@ -42,6 +45,9 @@ __all__ = [
 ]
 
 FEATURE = "requests"
+
+MEMBERS = "members"
+"""The feature of a server that can be asked for the members of a channel or room."""
 
 _HEAD = struct.Struct("!IB")
 _MORE, _LAST, _ERROR = range(3)
@@ -55,9 +61,14 @@ class Coarse(msgspec.Struct, frozen=True):
     before: int
 
 
-_QUERIES: dict[str, type[Any]] = {"detail": DetailQuery, "rows": RowsQuery, "coarse": Coarse}
+_QUERIES: dict[str, type[Any]] = {
+    "detail": DetailQuery,
+    "members": MembersQuery,
+    "rows": RowsQuery,
+    "coarse": Coarse,
+}
 
-Request = DetailQuery | RowsQuery | Coarse
+Request = DetailQuery | MembersQuery | RowsQuery | Coarse
 
 ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
 """Tables that a server sends only when it is asked, and the types of the answers."""

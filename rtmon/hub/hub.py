@@ -257,6 +257,14 @@ class Hub:
                 return self.registry.places(connection)
         return None
 
+    def members_of(self, place: str) -> list[Meter]:
+        """Return the meters of the connections that get what is published to a place.
+
+        May be called on any thread.
+        """
+        meters = (connection.peer.meter for connection in self.registry.members(place))
+        return [meter for meter in meters if meter is not None]
+
     def channel_series(self) -> list[ChannelInfo]:
         """Return the counters of the first channels, and of all others together as ``other``.
 

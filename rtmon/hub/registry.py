@@ -35,6 +35,13 @@ class Registry:
         kind, _, name = key.partition(":")
         return self.rooms.members(name) if kind == "room" else self.subscriptions.receivers(name)
 
+    def members(self, key: str) -> list[Connection]:
+        """Return a copy of the receivers of a place; unlike those, on any thread."""
+        if key == CHAT:
+            return list(self.connections.values())
+        kind, _, name = key.partition(":")
+        return list(self.rooms.members(name)) if kind == "room" else self.subscriptions.all(name)
+
     def count(self, key: str) -> int:
         """Return how many connections get publications to a place."""
         return len(self.receivers(key))

@@ -95,3 +95,11 @@ class Subscriptions(Generic[M]):
                 self._matched.clear()
             self._matched[channel] = found
         return found.keys()
+
+    def all(self, channel: str) -> list[M]:
+        """Return the same in a list; on any thread, so nothing is kept for the next call."""
+        found = dict.fromkeys(list(self._channels.members(channel)))
+        for pattern in self._patterns.names():
+            if matches(pattern, channel):
+                found.update(dict.fromkeys(list(self._patterns.members(pattern))))
+        return list(found)

@@ -35,6 +35,9 @@ class Measurable(Protocol):
     def places_of(self, meter: Meter) -> Iterable[str] | None:
         """The channels and rooms that a connection is in; None if it is not one of the hub's."""
 
+    def members_of(self, place: str) -> Iterable[Meter]:
+        """The connections that get what is published to a channel or room."""
+
 
 class Tabular(Protocol):
     """What a probe of a Socket.IO server offers; it is asked only where somebody looks."""
@@ -79,6 +82,10 @@ class Sources:
         """The channels and rooms of the hub that a connection is in; None if it is in no hub."""
         places = None if self._hub is None else self._hub.places_of(meter)
         return None if places is None else sorted(places)
+
+    def members_of(self, place: str) -> list[Meter] | None:
+        """The connections that get what is published to a place; None without a hub."""
+        return None if self._hub is None else list(self._hub.members_of(place))
 
     def channel_series(self) -> list[ChannelInfo]:
         """A bounded number of channels and the sum of the others; none without a hub."""

@@ -20,6 +20,8 @@ from ..feeds.queries import (
     DetailQuery,
     GroupAnswer,
     GroupQuery,
+    MembersAnswer,
+    MembersQuery,
     Query,
     Row,
     RowsAnswer,
@@ -276,7 +278,7 @@ class Reader:
 
     def answer(
         self, query: Query, *, at: float | None = None
-    ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer:
+    ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer:
         """Answer a query as of a time.
 
         Args:
@@ -286,7 +288,7 @@ class Reader:
         Raises:
             QueryError: the query is wrong.
         """
-        if at is not None and not isinstance(query, GroupQuery | DetailQuery):
+        if at is not None and not isinstance(query, GroupQuery | DetailQuery | MembersQuery):
             query = replace(query, until=at if query.until is None else min(at, query.until))
         match query:
             case SeriesQuery():
@@ -299,6 +301,8 @@ class Reader:
                 return rows.groups(query, self.source(at), found)
             case DetailQuery():
                 return self._detail(query, self.source(at), at)
+            case MembersQuery():
+                return MembersAnswer(source=self.source(at), missing=NOT_RECORDED)
 
     def _series(self, query: SeriesQuery, source: Source) -> SeriesAnswer:
         columns = series.check(query)

@@ -37,7 +37,7 @@ class ChannelHistory {
     this.#channels.set(totals.channel, held)
     if (this.#channels.size > CHANNELS_KEPT) this.#channels.delete(this.#channels.keys().next().value)
     const {before, points} = held
-    if (before !== null && uptime > before.uptime) {
+    if (before !== null && uptime !== null && uptime > before.uptime) {
       const gained = (name) => totals[name] - before[name]
       const seconds = uptime - before.uptime
       const point = {time, subscribers: totals.subscribers, delivery: gained("published") > 0 ? gained("fanout") / gained("published") * 1e3 : null}
@@ -47,7 +47,7 @@ class ChannelHistory {
         if (points[name].length > CHANNEL_POINTS) points[name].shift()
       }
     }
-    if (before === null || uptime !== before.uptime) held.before = {...totals, uptime}
+    if (uptime !== null && uptime !== before?.uptime) held.before = {...totals, uptime}
     return points
   }
 }
@@ -89,7 +89,7 @@ class Channels {
 const ratioText = ({published, delivered}) => published > 0 ? `× ${number(Number((delivered / published).toPrecision(3)))}` : UNKNOWN
 const meanText = ({published, fanout}) => published > 0 ? valueText({unit: "ms"}, fanout / published * 1e3) : UNKNOWN
 
-// One channel or room: its charts from the moment it is looked at, and who is in it.
+// One channel or room: its charts from the moment it is looked at, and the connections in it.
 class OneChannel {
   #app
   #axis
@@ -97,6 +97,7 @@ class OneChannel {
   #head = element("div", {class: "identity"})
   #known = element("dl", {class: "known"})
   #note = element("p", {class: "note"})
+  #members
   #body
   title
 
@@ -107,8 +108,14 @@ class OneChannel {
     this.#axis = new OwnAxis(app.axis, CHANNEL_CHARTS)
     this.#charts = (alone.length > 0 ? alone : CHANNEL_CHARTS).map((layout) => new Chart({...layout, always: true, address: addressOf({chart: alone.length > 0 ? null : layout.key})}, this.#axis, () => app.store.marks))
     if (alone.length > 0) this.#charts[0].node.classList.add("tall")
+    this.#members = new Rows(COLUMNS.connections.map((column) => ({...column, fixed: true})), {
+      heading: "Members",
+      link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
+      empty: ({missing}) => missing ? `Not known: ${missing}.` : "It is empty now.",
+    })
+    this.#members.previous.hidden = this.#members.next.hidden = true
     this.#head.append(element("h1", {}, this.title))
-    this.#body = element("div", {class: "page"}, this.#note, element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node)), element("section", {class: "card padded"}, element("h2", {}, "Known"), this.#known))
+    this.#body = element("div", {class: "page"}, this.#note, element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node)), element("div", {class: "sides members"}, this.#members.node, element("section", {class: "card"}, element("h2", {}, "Known"), this.#known)))
     this.#body.hidden = true
     this.node = element("div", {class: "page"}, element("header", {class: "subject"}, this.#head), this.#body)
   }
@@ -130,6 +137,7 @@ class OneChannel {
       const [text, look] = Array.isArray(cell) ? cell : [cell, ""]
       return [element("dt", {title: help}, title), element("dd", {class: look}, text)]
     }))
+    this.#members.draw(pane.members)
     this.#draw()
   }
 }

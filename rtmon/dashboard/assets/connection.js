@@ -54,6 +54,7 @@ class Connection {
   #axis
   #charts
   #head = element("div", {class: "identity"})
+  #tools
   #verdict = element("section", {class: "verdict", "aria-label": "Verdict"})
   #grid
   #note = element("p", {class: "note"})
@@ -81,11 +82,12 @@ class Connection {
     const report = button("Copy incident report", "Everything known as Markdown, to paste into a ticket", () => this.#copyReport(report))
     const json = button("JSON", "Download everything known as JSON", () => this.#download())
     const events = element("a", {class: "button", href: addressOf({page: "events", where: `connection:${quotedText(this.#asked.id)}`}, {fresh: true})}, "Its events")
+    this.#tools = element("div", {class: "tools"}, events, report, json)
     const story = element("section", {class: "card"}, element("header", {}, element("h2", {}, "Story"), this.#filters), this.#story, this.#more)
     const known = element("section", {class: "card"}, element("h2", {}, "Known"), this.#known, this.#rest)
     this.#body = element("div", {class: "page"}, this.#verdict, this.#grid, this.#note, element("div", {class: "sides"}, story, known))
     this.#body.hidden = true
-    this.node = element("div", {class: "page"}, element("header", {class: "subject"}, this.#head, element("div", {class: "tools"}, events, report, json)), this.#body)
+    this.node = element("div", {class: "page"}, element("header", {class: "subject"}, this.#head, this.#tools), this.#body)
     this.#head.append(element("h1", {}, this.title))
   }
 
@@ -97,7 +99,7 @@ class Connection {
       this.#lack(pane)
       return
     }
-    this.#body.hidden = false
+    this.#body.hidden = this.#tools.hidden = false
     this.title = pane.info.name ?? pane.info.id
     this.#marks = pane.marks
     this.#points(pane)
@@ -119,9 +121,10 @@ class Connection {
 
   #lack({error, events, tick}) {
     this.#body.hidden = true
+    this.#tools.hidden = !(events > 0)
     const why = error ?? (tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : events > 0
       ? "Its row is forgotten: only so many closed connections are remembered. Its events are still known."
-      : "This connection is not known. It may be forgotten, or of another life of the server; a link from a table leads to the right one.")
+      : "This connection is not known. It may be forgotten, or be of an earlier run of the server: a link from a table leads to the right one.")
     fill(this.#head, element("h1", {}, this.title), element("p", {role: "alert"}, why), element("a", {class: "link", href: addressOf({page: "connections", state: "all"}, {fresh: true})}, "All connections"))
     this.#drawn.delete("head")
   }

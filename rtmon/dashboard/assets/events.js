@@ -11,7 +11,7 @@ class Events {
   constructor(app, params) {
     this.#app = app
     this.params = params
-    const columns = COLUMNS.events.map((column) => column.key === "code" ? {...column, align: "left"} : column)
+    const columns = COLUMNS.events.map((column) => ({code: {...column, align: "left"}, detail: {...column, align: "left wide"}})[column.key] ?? column)
     this.#rows = new Rows(columns, {
       heading: "Events",
       linked: "name",

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...errors import RtmonError
 from ...feeds.feed import Feed
-from ...feeds.queries import Row, RowsQuery
-from ...metrics.columns import CHANNEL
+from ...feeds.queries import MembersQuery, Row, RowsQuery
+from ...metrics.columns import CHANNEL, CONNECTION
 from ...metrics.records import ChannelInfo
 from ...views.cells import cell
 from ...views.numbers import delay
@@ -20,6 +20,15 @@ __all__ = ["answer", "answer_one"]
 DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped")
 """Columns in sight until the viewer chooses others; the browser adds what it works out of them."""
 
+MEMBER_COLUMNS = ("name", "user", "transport", "remote", "rtt", "send_queue", "dropped", "opened")
+"""Columns of the connections that are in a channel or room."""
+
+MEMBERS = 100
+"""Connections of a channel or room that are listed."""
+
+_TOLD = frozenset({"channel", "fanout"})
+"""Columns of one channel that its title, and the mean delivery time, tell better."""
+
 _DELIVERIES = "measure:delivery by:room"
 
 
@@ -28,10 +37,11 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     page = await table_page(
         feed, asked, table="channels", default=DEFAULT_COLUMNS, sort="-delivered", extra=_extra
     )
+    uptime = _uptime(feed, page["tick"]["seq"])
     slowest, lacks = await _p99(feed, _DELIVERIES)
     for row in page["rows"]:
         row["p99"] = delay(slowest.get(row["totals"]["channel"]))
-    return {**page, "lacks": lacks, "uptime": _uptime(feed)}
+    return {**page, "lacks": lacks, "uptime": uptime}
 
 
 async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
@@ -41,20 +51,52 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     latest = feed.latest()
     answer = {
         "channel": name,
-        "uptime": _uptime(feed),
+        "uptime": _uptime(feed, latest.seq if latest else 0),
         "time": None if latest is None else round(latest.time * 1e3),
         "tick": {"epoch": latest.epoch if latest else "", "seq": latest.seq if latest else 0},
     }
     if info is None:
         return {**answer, "totals": None}
     slowest, lacks = await _p99(feed, f"{_DELIVERIES} label:{quoted(name)}")
-    known = [[c.name, cell(c, getattr(info, c.name))] for c in CHANNEL if c.name != "channel"]
+    known = [[c.name, cell(c, getattr(info, c.name))] for c in CHANNEL if c.name not in _TOLD]
     return {
         **answer,
         "totals": _totals(info),
         "known": known,
         "p99": delay(slowest.get(name)),
         "lacks": lacks,
+        "members": await _members(feed, name),
+    }
+
+
+async def _members(feed: Feed, name: str) -> dict[str, Any]:
+    """Return who is in a channel or room as a page of a table, or why that is not known."""
+    found = await feed.query(MembersQuery(channel=name, limit=MEMBERS))
+    source = found.source
+    columns = {column.name: column for column in CONNECTION}
+    shown = len(found.members)
+    return {
+        "columns": MEMBER_COLUMNS,
+        "sort": "",
+        "rows": [
+            {
+                "id": info.id,
+                "epoch": source.epoch,
+                "cells": [
+                    [info.id, "soft"]
+                    if column == "name" and info.name is None
+                    else cell(columns[column], getattr(info, column))
+                    for column in MEMBER_COLUMNS
+                ],
+            }
+            for info in found.members
+        ],
+        "total": found.total or 0,
+        "offset": 0,
+        "size": MEMBERS,
+        "forgotten": f"the first {shown:,}" if shown < (found.total or 0) else "",
+        "missing": found.missing,
+        "tick": {"epoch": source.epoch, "seq": source.seq},
     }
 
 
@@ -68,10 +110,10 @@ def _totals(info: ChannelInfo) -> dict[str, Any]:
     return {name: getattr(info, name) for name in names}
 
 
-def _uptime(feed: Feed) -> float | None:
-    """Return the server's monotonic clock as of the last tick: rates divide by it."""
+def _uptime(feed: Feed, seq: int) -> float | None:
+    """Return the server's monotonic clock at a tick, by which rates divide; None if it is over."""
     snapshot = feed.snapshot()
-    return None if snapshot is None else snapshot.uptime
+    return snapshot.uptime if snapshot is not None and snapshot.seq == seq else None
 
 
 async def _p99(feed: Feed, where: str) -> tuple[dict[str, float], str]:

@@ -1,0 +1,72 @@
+"""The verdict on a connection: who ended it, why, and what is wrong with one that is open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtmon.metrics.causes import CAUSES
+from rtmon.metrics.records import ConnectionInfo
+from rtmon.views.close_words import CAUSE_WORDS, code_text, code_words
+from rtmon.views.verdict import verdict
+
+OPEN = ConnectionInfo(id="c1", opened=100.0)
+CLOSED = replace(OPEN, state="closed", closed=160.0, close_code=1006, cause="peer vanished")
+
+
+def test_every_cause_has_a_sentence() -> None:
+    """A cause that is added without words would be a riddle on the page."""
+    assert set(CAUSE_WORDS) == set(CAUSES)
+
+
+def test_open_connection_is_well_until_something_is_wrong() -> None:
+    """What waits, was dropped or is silent is told, with its numbers."""
+    well = verdict(OPEN, now=165.0, hub=False)
+    assert (well.mood, well.title) == ("good", "Open for 1 min 05 s")
+    slow = replace(OPEN, send_queue=1_900_000, queue_age=14.2, dropped=3, last_activity=100.0)
+    told = verdict(slow, now=165.0, hub=False)
+    text = " ".join(told.sentences)
+    assert told.mood == "warn"
+    assert "1.90 MB wait for its client, the oldest for 14.2 s" in text
+    assert "3 messages to it were dropped" in text
+    assert "No byte went either way for 1 min 05 s" in text
+
+
+def test_unknown_queue_is_no_trouble() -> None:
+    """A probe that does not know the queue makes no claim about it."""
+    unknown = replace(OPEN, send_queue=None, queue_age=None, rtt=None)
+    assert verdict(unknown, now=101.0, hub=False).mood == "good"
+
+
+def test_closed_connection_tells_who_closed_first_and_how_it_was_answered() -> None:
+    """The first close frame, its reason, and the answer to it."""
+    cut = replace(
+        CLOSED,
+        initiator="local",
+        code_sent=1013,
+        reason_sent="you read too slowly",
+        cause="slow consumer",
+    )
+    told = verdict(cut, now=200.0, hub=True)
+    assert (told.mood, told.title) == ("bad", "Closed by the server: slow consumer")
+    assert told.sentences[0] == (
+        "The server sent the first close frame, 1013 try again later “you read too slowly”, "
+        "and got no answer."
+    )
+    left = replace(CLOSED, initiator="remote", code_received=1001, close_code=1001, cause="closed")
+    assert verdict(left, now=200.0, hub=False).title == "Closed by the client"
+    assert verdict(replace(left, role="client"), now=200.0, hub=False).title.endswith("the server")
+
+
+def test_connection_without_close_frames_ended_without_them() -> None:
+    """1006 is never on the wire: it is what a missing close frame counts as."""
+    told = verdict(CLOSED, now=200.0, hub=False)
+    assert told.title == "Ended without a close frame: peer vanished"
+    assert "counts as 1006 abnormal" in told.sentences[0]
+
+
+def test_code_of_the_hub_is_named_for_the_hub_only() -> None:
+    """4001 of a plain server is the application's own, not "token expired"."""
+    assert code_text(4001, hub=True) == "4001 token expired"
+    assert code_text(4001, hub=False) == "4001 of the application"
+    assert "application" in code_words(4001, hub=False)
+    assert "token" in code_words(4001, hub=True)
