@@ -1,0 +1,113 @@
+"""One connection, its events and its rooms in a real browser, from the address alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from .conftest import Open, Tab, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOSTILE = "<img src=x onerror=document.title='owned'>=1+1"
+
+
+async def _join(connection: ClientConnection, name: str, room: str) -> None:
+    await connection.recv()
+    for kind, payload in (("connect", {"name": name}), ("join_room", {"room": room})):
+        await connection.send(json.dumps({"type": kind, "payload": payload}))
+
+
+async def _open(tab: Tab, name: str) -> None:
+    """Go to a connection by a click on its name, wherever it stands."""
+    await tab.page.get_by_role("link", name=name, exact=True).first.click()
+    await tab.page.wait_for_selector(".verdict b")
+
+
+async def test_connection_is_one_click_from_events_and_tells_its_end(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """Charts begin with the first look; the verdict then tells the end, in the same view."""
+    tab = await open_tab(f"{page}?page=events&kind=opened")
+    async with connect(server["url"]) as connection:
+        await _join(connection, HOSTILE, "garden")
+        await _open(tab, HOSTILE)
+        assert await tab.text("h1") == HOSTILE
+        assert "Open for" in await tab.text(".verdict")
+
+        async def drawn() -> bool:
+            return await tab.page.locator('[data-chart="own_messages"] svg path').count() > 3
+
+        await until(drawn, "the charts of the connection have points")
+        await tab.page.get_by_role("link", name="room:garden").click()
+        await tab.page.wait_for_selector('table[aria-label="Members"] a')
+        assert await tab.text('table[aria-label="Members"] a') == HOSTILE
+        await tab.page.go_back()
+        await tab.page.wait_for_selector(".verdict b")
+        await connection.close(1001, HOSTILE)
+
+    async def told() -> bool:
+        text = await tab.text(".verdict")
+        return "Closed by the client" in text and f"1001 going away “{HOSTILE}”" in text
+
+    await until(told, "the end is told")
+    async with tab.page.expect_download() as expected:
+        await tab.page.get_by_role("button", name="JSON").click()
+    record = json.loads((await (await expected.value).path()).read_text())
+    assert record["info"]["name"] == HOSTILE
+    await tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await tab.page.get_by_role("button", name="Copy incident report").click()
+
+    async def copied() -> bool:
+        text: str = await tab.page.evaluate("navigator.clipboard.readText()")
+        return "**Closed by the client.**" in text and "\n## " not in text
+
+    await until(copied, "the report is on the clipboard")
+    assert await tab.page.evaluate("document.images.length") == 0
+
+
+async def test_events_hold_while_they_are_read(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """A held page keeps its rows, counts what comes, keeps what is open, and can be shared."""
+    async with connect(server["url"]) as connection:
+        await connection.recv()
+        await connection.close(1001, "lunch")
+    where = quote('reason:"*lunch*"')
+    tab = await open_tab(f"{page}?page=events&kind=closed&where={where}", width=390, scheme="light")
+    await tab.page.locator("td.fold button").first.click()
+    await tab.page.wait_for_selector(".box b")
+    assert "Closed by the client" in await tab.text(".box")
+    await tab.page.get_by_role("link", name="Hold").click()
+    await tab.page.wait_for_selector("a.held")
+    async with connect(server["url"]) as connection:
+        await connection.recv()
+        await connection.close(1001, "lunch again")
+
+    async def counted() -> bool:
+        return "1 new" in await tab.text("a.held")
+
+    await until(counted, "the event that came is counted")
+    rows = tab.page.locator("tbody tr:not(.below)")
+    assert await rows.count() == 1
+    assert await tab.page.locator(".box").count() == 1
+    assert "until=" in tab.page.url
+    await tab.page.locator("a.held").click()
+
+    async def resumed() -> bool:
+        return await rows.count() == 2
+
+    await until(resumed, "both events are shown")
+
+
+async def test_unknown_connection_and_channel_are_told_in_words(page: str, open_tab: Open) -> None:
+    """An address that leads nowhere says so, and where to go on."""
+    tab = await open_tab(f"{page}?page=connection&id=c999999")
+    assert "not known" in await tab.text(".identity [role=alert]")
+    await tab.page.goto(f"{page}?page=channel&channel=room%3Anone")
+    await tab.page.wait_for_selector(".identity [role=alert]")
+    assert "no such channel or room" in await tab.text(".identity [role=alert]")
