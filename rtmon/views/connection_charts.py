@@ -90,7 +90,7 @@ CONNECTION_CHARTS: tuple[Chart[Moment], ...] = (
     ),
     Chart(
         key="own_handler",
-        title="Handler time of a message",
+        title="Mean handler time",
         unit="ms",
         series=(
             Series(

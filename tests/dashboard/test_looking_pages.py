@@ -103,6 +103,7 @@ async def test_events_have_one_name_and_explained_codes(server: rtmon.Server, fe
     assert closed["cells"][page["columns"].index("code")] == ["1000 normal", "soft"]
     assert "normal end" in closed["meaning"]
     assert closed["box"]
+    assert (await _ask(feed, "events", cause="ping timeout"))["total"] == 0
 
 
 async def test_held_events_stay_and_newer_ones_are_counted(

@@ -129,13 +129,13 @@ class Connection {
     this.#drawn.delete("head")
   }
 
-  #points({series, info, known: rows}) {
+  #points({series, info, known: rows, missing}) {
     const closed = rows.find(([name]) => name === "closed")
     this.#axis.until = closed ? Number(closed[1][0]) * 1e3 + 1000 : null
     if (series !== null && !this.#axis.take(series)) this.#askForAll()
     const empty = this.#axis.points.time.length === 0
     this.#grid.hidden = empty
-    this.#note.textContent = !empty ? "" : info.state === "open" ? "Its charts begin now: it is measured more closely while it is looked at." : "No charts: it was not measured closely while it was open."
+    this.#note.textContent = !empty ? "" : info.state === "open" ? "Its charts begin now: it is measured more closely while it is looked at." : `No charts: ${missing.series ?? "it was not measured closely while it was open"}.`
     this.#note.hidden = !empty
     this.#draw()
   }
@@ -203,7 +203,6 @@ class Connection {
     if (info.state === "closed" && frames.length > 0) parts.push(element("h3", {title: "Seconds before the end, direction, opcode, bytes"}, "Last frames"), preformatted(frames.join("\n"), "Last frames"))
     else if (missing.frames) parts.push(element("h3", {}, "Last frames"), lacks("frames"))
     parts.push(element("h3", {}, "Request headers"), headers === null ? lacks("headers") : element("dl", {class: "known"}, ...headers.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])))
-    if (missing.series) parts.push(element("h3", {}, "Charts"), lacks("series"))
     fill(this.#rest, ...parts)
   }
 

@@ -3,6 +3,7 @@ class Events {
   #app
   #rows
   #kinds = element("div", {class: "group", role: "group", "aria-label": "Kinds of events"})
+  #causes = element("select", {"aria-label": "Cause of the end"})
   #pause = element("a", {class: "button pause"})
   #open = new Map()  // epoch and number of an event → what is shown below it
   #told = ""
@@ -22,10 +23,11 @@ class Events {
         node: (row) => this.#open.get(eventKey(row)) ?? null,
         toggle: (row) => this.#toggle(row),
       },
-      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : this.params.get("where") || this.params.get("kind") ? "No event matches this." : "Nothing has happened yet. Events appear here as connections open, close and fail.",
+      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : ["where", "kind", "cause"].some((name) => this.params.get(name)) ? "No event matches this." : "Nothing has happened yet. Events appear here as connections open, close and fail.",
     })
+    this.#causes.onchange = () => go({cause: this.#causes.value, offset: null})
     this.#rows.tools.append(this.#pause, columnChooser(COLUMNS.events, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
-    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), this.#kinds, this.#rows.node)
+    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), element("div", {class: "filters"}, this.#kinds, this.#causes), this.#rows.node)
   }
 
   close() {}
@@ -46,7 +48,7 @@ class Events {
     shown.forEach((tr, index) => { if (rows[index].meaning) tr.cells[at].title = rows[index].meaning })
   }
 
-  #drawTools({kinds, newest, newer}) {
+  #drawTools({kinds, causes, newest, newer}) {
     const held = this.params.get("until")
     const changes = {until: held === null ? newest.toFixed(3) : null, offset: null}
     this.#pause.href = addressOf(changes)
@@ -59,6 +61,8 @@ class Events {
     const told = JSON.stringify([kinds, chosen, held])
     if (told === this.#told) return
     this.#told = told
+    fill(this.#causes, ...["", ...causes].map((cause) => element("option", {value: cause}, cause || "any cause of an end")))
+    this.#causes.value = this.params.get("cause") ?? ""
     fill(this.#kinds, ...["", ...kinds].map((kind) => {
       const link = element("a", {href: addressOf({kind, offset: null})}, kind === "" ? "all" : kind)
       if (kind === chosen) link.setAttribute("aria-current", "true")

@@ -89,9 +89,6 @@ def _tick(found: DetailAnswer) -> dict[str, Any]:
 
 def _page(info: ConnectionInfo, found: DetailAnswer, *, hub: bool) -> dict[str, Any]:
     shown = [column for column in CONNECTION if column.name not in APART]
-    missing = dict(found.missing)
-    if found.series is not None and not found.series.times and info.state == "closed":
-        missing.setdefault("series", "nobody looked at it while it was open")
     return {
         "info": {
             "id": info.id,
@@ -117,7 +114,7 @@ def _page(info: ConnectionInfo, found: DetailAnswer, *, hub: bool) -> dict[str, 
         "frames": frame_lines(found),
         "headers": found.headers,
         "rooms": found.rooms,
-        "missing": missing,
+        "missing": found.missing,
         "series": _points(found, TAIL),
     }
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from ...feeds.feed import Feed
 from ...feeds.queries import MOST_ROWS, Row, RowsQuery
+from ...metrics import causes
 from ...metrics.records import Event
 from ...views.close_words import code_text, code_words
 from ...views.numbers import UNKNOWN
 from ...views.rows import Cell, judge
-from .parameters import quoted
+from .parameters import choice, quoted
 from .rows import table_page
 
 __all__ = ["DEFAULT_COLUMNS", "KINDS", "answer"]
@@ -30,6 +31,9 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Kinds of Events of connections, in the order of the filter, and how each is to be seen."""
 
+CAUSES = tuple(cause for cause in causes.CAUSES if cause != "closed")
+"""Causes of an end that the detail of a ``closed`` Event begins with."""
+
 _HTTP = frozenset({"rejected"})
 """Kinds whose code is an HTTP status."""
 
@@ -40,11 +44,21 @@ _BOXED = frozenset({"closed", "error"})
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a page of Events.
 
-    The parameter ``kind`` names the only kind that is shown; ``until``, Unix seconds, holds the
+    The parameter ``kind`` names the only kind that is shown, ``cause`` the only cause of an end;
+    ``until``, Unix seconds, holds the
     page as it was then, while the answer tells how many have come since.
     """
     kind = asked.get("kind", "")
-    of_kind = f"kind:{quoted(kind)}" if kind else ""
+    cause = choice(asked, "cause", CAUSES, "")
+    of_kind = " ".join(
+        filter(
+            None,
+            (
+                f"kind:{quoted(kind)}" if kind else "",
+                f'kind:closed detail:"{cause},*"' if cause else "",
+            ),
+        )
+    )
     held = _seconds(asked.get("until", ""))
     before = "" if held is None else f"time<={held!r}"
     page = await table_page(
@@ -62,7 +76,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         later = await feed.query(RowsQuery(table="events", where=" ".join(words), limit=0))
         page["newer"] = later.total
     _explain(page, await _names(feed, page["rows"]), hub=len(feed.channels()) > 0)
-    return {**page, "kinds": list(KINDS), "newest": feed.now()}
+    return {**page, "kinds": list(KINDS), "causes": CAUSES, "newest": feed.now()}
 
 
 def _seconds(text: str) -> float | None:
