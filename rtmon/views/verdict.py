@@ -20,6 +20,10 @@ LATE = 1.0
 SILENT = 60.0
 """Seconds without a byte in either direction from which on that is told."""
 
+_PRIVATE = 3000
+"""The first close code that RFC 6455 leaves to libraries and applications; their meaning is told
+also where the cause is known."""
+
 Mood = Literal["good", "soft", "warn", "bad"]
 
 
@@ -121,7 +125,7 @@ def _frames(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
         counted = code_text(info.close_code, hub=hub)
         yield f"Neither side sent a close frame, which counts as {counted}."
     code = info.code_sent if info.initiator == "local" else info.code_received
-    if code is not None:
+    if code is not None and (info.cause in {None, "closed"} or code >= _PRIVATE):
         yield code_words(code, hub=hub and info.initiator == "local")
 
 

@@ -52,6 +52,7 @@ def test_closed_connection_tells_who_closed_first_and_how_it_was_answered() -> N
         "The server sent the first close frame, 1013 try again later “you read too slowly”, "
         "and got no answer."
     )
+    assert told.sentences[1] == CAUSE_WORDS["slow consumer"]
     left = replace(CLOSED, initiator="remote", code_received=1001, close_code=1001, cause="closed")
     assert verdict(left, now=200.0, hub=False).title == "Closed by the client"
     assert verdict(replace(left, role="client"), now=200.0, hub=False).title.endswith("the server")
