@@ -15,7 +15,9 @@ class Chart {
   #time
   #quiet
   #drag = null
+  #says = true
   #leave
+  onsilent = null  // told when the chart begins or ends to have nothing to say
 
   constructor(layout, axis, marks) {
     this.#layout = layout
@@ -68,7 +70,10 @@ class Chart {
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
     // A chart with nothing to say takes a line.
     const says = !silent || this.tall || ["open", "messages", "bandwidth"].includes(this.#layout.key)
-    this.node.classList.toggle("silent", !says)
+    if (this.node.classList.toggle("silent", !says) === this.#says) {
+      this.#says = says
+      this.onsilent?.(!says)
+    }
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return
     this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)
