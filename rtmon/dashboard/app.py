@@ -73,4 +73,5 @@ def _feed_pages(make_feed: Callable[[], Feed]) -> None:
             desk.run(), context=contextvars.Context()
         )
     served = pn.state.cache.setdefault(_SERVED, WeakSet())
-    add_routes(lambda: desk, served, pn.state.curdoc.session_context)
+    document: Any = pn.state.curdoc
+    add_routes(lambda: desk, served, document.session_context)

@@ -57,6 +57,7 @@ _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
     "errors": lambda value: [exact(value), "bad" if value else "soft"],
     "dropped": lambda value: [exact(value), "warn" if value else "soft"],
     "queue_age": lambda value: [delay(value), "warn"],
+    "code": lambda value: _code(value) if value >= 1000 else str(value),  # or an HTTP status
     "seq": exact,
 }
 """Columns whose cells have a form of their own."""
