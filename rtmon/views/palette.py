@@ -1,8 +1,8 @@
 """Every colour that a view draws with, once; style sheets are written from these tables.
 
 A hue has one meaning on all charts: blue comes in, orange goes out, green, amber and magenta are
-rising percentiles, violet is a level, red is an error. Each hue has a contrast of 3:1 or more against light and
-dark cards, text one of 4.5:1 (WCAG AA).
+rising percentiles, violet is a level, red is an error. Each hue has a contrast of 3:1 or more
+against light and dark cards, text one of 4.5:1 (WCAG AA).
 """
 
 from __future__ import annotations

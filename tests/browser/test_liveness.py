@@ -131,7 +131,7 @@ async def test_unknown_is_not_zero_before_the_first_numbers(
 
 
 async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[str, Any]) -> None:
-    """A page that was opened at an address that is not allowed says so, and which option allows it."""
+    """A page opened at an address that is not allowed names the option that allows it."""
     with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
         address = shown["url"].replace("http", "ws")
         async with FaultProxy(address) as proxy:

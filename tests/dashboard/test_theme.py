@@ -135,6 +135,7 @@ def test_every_custom_property_has_a_value() -> None:
     }
     notebook = "".join(map(css, (NOTEBOOK, BAR, CLOSE_CODES)))
     for own, colors in (("dashboard", style()), ("display", notebook)):
-        used = re.findall(r"var\((--rt-[\w-]+)\)", sheets["views"] + sheets[own] + colors)
+        parts = (sheets["views"] if own == "display" else "") + sheets[own] + colors
+        used = re.findall(r"var\((--rt-[\w-]+)\)", parts)
         defined = set(re.findall(r"(--rt-[\w-]+):", colors))
         assert set(used) - defined <= {"--rt-font"}, own
