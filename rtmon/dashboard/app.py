@@ -9,6 +9,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 try:
     import panel as pn
@@ -29,6 +30,8 @@ __all__ = ["page"]
 logger = logging.getLogger("rtmon")
 
 _DESK = "rtmon.desk"
+_SERVED = "rtmon.served"
+"""Names in Panel's cache, which is that of the process."""
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
@@ -45,7 +48,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     template: Any = pn.Template(asset("page.html"))
     failure = ""
     try:
-        _desk(make_feed)
+        _feed_pages(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
         failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
@@ -60,8 +63,8 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     return template.servable(title="rtmon")
 
 
-def _desk(make_feed: Callable[[], Feed]) -> Desk:
-    """Return the desk of this process, made for the first page; add its addresses to the server."""
+def _feed_pages(make_feed: Callable[[], Feed]) -> None:
+    """Make the desk of this process for its first page; add its addresses to the server."""
     desk: Desk | None = pn.state.cache.get(_DESK)
     if desk is None:
         desk = pn.state.cache[_DESK] = Desk(make_feed())
@@ -69,5 +72,6 @@ def _desk(make_feed: Callable[[], Feed]) -> Desk:
         desk.task = asyncio.get_running_loop().create_task(
             desk.run(), context=contextvars.Context()
         )
-    add_routes(lambda: desk)
-    return desk
+    served = pn.state.cache.setdefault(_SERVED, WeakSet())
+    document: Any = pn.state.curdoc
+    add_routes(lambda: desk, served, document.session_context)

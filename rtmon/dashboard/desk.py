@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,7 +23,13 @@ __all__ = ["Desk", "Viewer"]
 logger = logging.getLogger("rtmon")
 
 PERIOD = 1.0
-"""Seconds between two frames."""
+"""Seconds between two frames of a feed that ticks once a second, or not at all."""
+
+SHORTEST = 0.8
+"""Seconds between two frames at least, however often the feed ticks."""
+
+LATE = 0.2
+"""Seconds that a tick may be late before a frame is sent without it."""
 
 REST = 9.0
 """Times its own duration that a page's query rests, so that it takes a tenth of a core at most."""
@@ -43,6 +50,10 @@ class Viewer(Protocol):
     @property
     def ready(self) -> bool:
         """True if everything sent before has left, and the page is in sight."""
+
+    @property
+    def hidden(self) -> bool:
+        """True if the page is out of sight: only its title can be seen."""
 
     def send(self, text: bytes) -> None:
         """Send a message; what cannot be sent is lost."""
@@ -91,23 +102,31 @@ class Desk:
     _answers: dict[tuple[str, str, int], asyncio.Future[bytes]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _whole: bytes = b""
+    _attention: bytes = b""
 
     def __post_init__(self) -> None:
         self._frames = FrameMaker(self.feed)
 
     async def run(self) -> None:
-        """Send a frame each second until cancelled."""
+        """Send a frame with each tick of the feed, and each second without one, until cancelled."""
         await self.feed.start()
         self._frames.update()
+        news = asyncio.Event()
+        end = self.feed.listen(lambda _: news.set())
         try:
             while True:
                 began = self.clock()
+                news.clear()
                 try:
                     self._tick()
                 except Exception:
                     logger.exception("a frame of the dashboard could not be made")
-                await asyncio.sleep(max(0.1, PERIOD - (self.clock() - began)))
+                await asyncio.sleep(SHORTEST)
+                rest = began + PERIOD - self.clock()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), max(0.0, rest) + LATE)
         finally:
+            end()
             for task in self._tasks:
                 task.cancel()
             await self.feed.aclose()
@@ -144,18 +163,28 @@ class Desk:
             self._serve(viewer)
 
     def _tick(self) -> None:
-        frame = msgspec.json.encode(self._frames.update())
+        made = self._frames.update()
+        frame = msgspec.json.encode(made)
         self._whole = b""
+        self._tell_hidden(msgspec.json.encode(made.attention))
         self._answers.clear()
         message = b'{"frame":' + frame + b"}"
         started = set()
         for key, subscription in self._subscriptions.items():
             if subscription.task is None and self.clock() >= subscription.due:
-                subscription.task = self._spawn(self._refresh(key, subscription, frame))
+                subscription.task = self._spawned(self._refresh(key, subscription, frame))
                 started.add(key)
         for viewer, seat in list(self._seats.items()):
             if seat.shows not in started:
                 self._serve(viewer, message)
+
+    def _tell_hidden(self, attention: bytes) -> None:
+        """Tell pages out of sight what needs attention, for their titles, when that changes."""
+        if attention != self._attention:
+            self._attention = attention
+            for viewer in self._seats:
+                if viewer.hidden:
+                    viewer.send(b'{"attention":' + attention + b"}")
 
     def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
         """Send a message to a viewer; everything if it is behind, nothing if it is not ready."""
@@ -255,8 +284,11 @@ class Desk:
             if task is not None:
                 task.cancel()
 
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        _ = self._spawned(work)
+
+    def _spawned(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

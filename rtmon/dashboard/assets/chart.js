@@ -15,7 +15,9 @@ class Chart {
   #time
   #quiet
   #drag = null
+  #says = true
   #leave
+  onsilent = null  // told when the chart begins or ends to have nothing to say
 
   constructor(layout, axis, marks) {
     this.#layout = layout
@@ -62,7 +64,8 @@ class Chart {
     const lines = this.#layout.series.map(({key}) => points[key].slice(first, last))
     const at = this.#axis.pointer === null ? time.length - 1 : nearest(time, this.#axis.pointer)
     this.#legend(time, lines, at)
-    const silent = lines.every((values) => values.every((value) => !value))
+    this.#plot.dataset.points = time.length
+    const silent = time.length > 0 && lines.every((values) => values.every((value) => !value))
     const unknown = lines.every((values) => values.every((value) => !known(value)))
     const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)

@@ -82,7 +82,7 @@ class Rows {
       return th
     })
     if (this.#options.folds) headers.push(element("th", {scope: "col"}, element("span", {class: "spoken"}, "Details")))
-    if (this.#options.spark) headers.push(element("th", {scope: "col", class: "spark"}, "Traffic"))
+    if (this.#options.spark) headers.push(element("th", {scope: "col", class: "traffic"}, "Traffic"))
     this.#head.replaceChildren(...headers)
   }
 
@@ -105,7 +105,7 @@ class Rows {
     })
     if (!this.#options.spark) return
     const td = tr.cells[row.cells.length] ?? tr.insertCell()
-    td.className = "spark"
+    td.className = "traffic"
     td.dataset.title = "Traffic"
     const values = this.#options.spark(row)
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
