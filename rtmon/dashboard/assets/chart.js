@@ -71,7 +71,10 @@ class Chart {
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
     // A chart with nothing to say takes a line.
     const says = !silent || this.tall || (this.#layout.always && !unknown) || ["open", "messages", "bandwidth"].includes(this.#layout.key)
-    this.node.classList.toggle("silent", !says)
+    if (this.node.classList.toggle("silent", !says) === this.#says) {
+      this.#says = says
+      this.onsilent?.(!says)
+    }
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return
     this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)
