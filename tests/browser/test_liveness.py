@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import connect
@@ -133,9 +136,8 @@ async def test_unknown_is_not_zero_before_the_first_numbers(
 async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[str, Any]) -> None:
     """A page opened at an address that is not allowed names the option that allows it."""
     with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
-        address = shown["url"].replace("http", "ws")
-        async with FaultProxy(address) as proxy:
-            tab = await open_tab(proxy.url.replace("ws", "http", 1))
+        async with elsewhere(shown["url"]) as url:
+            tab = await open_tab(url)
 
             async def said() -> bool:
                 return "--origin 127.0.0.1:" in await tab.text(".banner")
@@ -143,6 +145,29 @@ async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[s
             await until(said, "the page names the option")
             await tab.page.close()
     forgive(tab)
+
+
+@contextlib.asynccontextmanager
+async def elsewhere(url: str) -> AsyncIterator[str]:
+    """Another address that leads to a page, as a proxy that changes nothing has."""
+    target = urlsplit(url)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(target.hostname, target.port)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(pass_on(reader, there[1]))
+            both.create_task(pass_on(there[0], writer))
+
+    relay = await asyncio.start_server(accept, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{relay.sockets[0].getsockname()[1]}/"
+    relay.close()
 
 
 async def test_tile_and_table_say_the_same(
