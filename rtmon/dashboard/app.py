@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 from collections.abc import Callable
 from html import escape
@@ -21,14 +19,14 @@ from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
 from .bundle import asset, style
-from .desk import Desk
+from .desks import Desks
 from .routes import SCRIPT, add_routes
 
 __all__ = ["page"]
 
 logger = logging.getLogger("rtmon")
 
-_DESK = "rtmon.desk"
+_DESKS = "rtmon.desks"
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
@@ -45,7 +43,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     template: Any = pn.Template(asset("page.html"))
     failure = ""
     try:
-        _desk(make_feed)
+        _begin(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
         failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
@@ -60,14 +58,9 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     return template.servable(title="rtmon")
 
 
-def _desk(make_feed: Callable[[], Feed]) -> Desk:
-    """Return the desk of this process, made for the first page; add its addresses to the server."""
-    desk: Desk | None = pn.state.cache.get(_DESK)
-    if desk is None:
-        desk = pn.state.cache[_DESK] = Desk(make_feed())
-        # The task outlives the tab that came first, so it must not inherit that tab's context.
-        desk.task = asyncio.get_running_loop().create_task(
-            desk.run(), context=contextvars.Context()
-        )
-    add_routes(lambda: desk)
-    return desk
+def _begin(make_feed: Callable[[], Feed]) -> None:
+    """Make the desks of this process for the first page; add their addresses to the server."""
+    desks: Desks | None = pn.state.cache.get(_DESKS)
+    if desks is None:
+        desks = pn.state.cache[_DESKS] = Desks(make_feed)
+    add_routes(desks)

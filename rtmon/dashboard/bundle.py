@@ -33,12 +33,13 @@ _SCRIPTS = (
     "latency.js",
     "events.js",
     "socketio.js",
+    "replay.js",
     "keys.js",
     "app.js",
 )
 """In the order in which they are read: each uses those before it."""
 
-_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css")
+_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css")
 
 _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 

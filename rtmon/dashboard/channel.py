@@ -13,6 +13,7 @@ from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from bokeh.settings import settings
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
 
@@ -32,16 +33,21 @@ class _Said(msgspec.Struct):
 
     Attributes:
         do: ``show`` a page with its rows, ``ask`` one question, ``hide`` because the page is out
-            of sight, ``see`` because it is in sight again or has missed a frame.
+            of sight, ``see`` because it is in sight again or has missed a frame; ``seek`` a
+            moment of a recording, ``play`` it from there.
         page: what is shown or asked.
         asked: its parameters.
-        id: of the question, for its answer.
+        id: of the question, for its answer; of the request for a moment.
+        at: the moment, Unix seconds; None for the end.
+        speed: seconds of the recording that pass in one; 0 to halt it.
     """
 
-    do: Literal["show", "ask", "hide", "see"]
+    do: Literal["show", "ask", "hide", "see", "seek", "play"]
     page: str = ""
     asked: dict[str, str] = {}
     id: int = 0
+    at: float | None = None
+    speed: float = 0.0
 
 
 _decoder = msgspec.json.Decoder(_Said)
@@ -97,7 +103,12 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)
         self.write_message({"build": BUILD})
-        self._desk = self._find_desk()
+        try:
+            self._desk = self._find_desk()
+        except (RtmonError, OSError) as exc:
+            logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
+            self.close(1011, "there is nothing to show")
+            return
         self._desk.join(self)
 
     def on_message(self, message: str | bytes) -> None:
@@ -118,6 +129,10 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             case "see":
                 self._hidden = False
                 self._desk.catch_up(self)
+            case "seek":
+                self._desk.seek(said.at, said.id)
+            case "play":
+                self._desk.play(said.speed)
 
     def on_close(self) -> None:
         if self._desk is not None:
