@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 try:
     import panel as pn
@@ -27,6 +28,8 @@ __all__ = ["page"]
 logger = logging.getLogger("rtmon")
 
 _DESKS = "rtmon.desks"
+_SERVED = "rtmon.served"
+"""Names in Panel's cache, which is that of the process."""
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
@@ -43,7 +46,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     template: Any = pn.Template(asset("page.html"))
     failure = ""
     try:
-        _begin(make_feed)
+        _feed_pages(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
         failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
@@ -58,9 +61,11 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     return template.servable(title="rtmon")
 
 
-def _begin(make_feed: Callable[[], Feed]) -> None:
-    """Make the desks of this process for the first page; add their addresses to the server."""
+def _feed_pages(make_feed: Callable[[], Feed]) -> None:
+    """Make the desks of this process for its first page; add their addresses to the server."""
     desks: Desks | None = pn.state.cache.get(_DESKS)
     if desks is None:
         desks = pn.state.cache[_DESKS] = Desks(make_feed)
-    add_routes(desks)
+    served = pn.state.cache.setdefault(_SERVED, WeakSet())
+    document: Any = pn.state.curdoc
+    add_routes(desks, served, document.session_context)

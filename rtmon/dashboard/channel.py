@@ -59,15 +59,13 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     def initialize(self, *, desk: Callable[[], Desk]) -> None:
         self._find_desk = desk
         self._desk: Desk | None = None
-        self._hidden = False
+        self.hidden = False
         self._sending: Any = None
-        self._refusal = ""
 
     def check_origin(self, origin: str) -> bool:
         """Let in the origins that Bokeh lets in; a refusal names the option that would."""
         host = urlsplit(origin).netloc.lower()
-        allowed = set(settings.allowed_ws_origin() or self.application.websocket_origins)
-        if check_allowlist(host, allowed):
+        if self._lets_in(host):
             return True
         logger.warning(
             "the dashboard refused a page opened at %s; --allow-websocket-origin=%s allows it",
@@ -76,33 +74,37 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         )
         return False
 
+    def _lets_in(self, host: str) -> bool:
+        application: Any = self.application
+        allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
+        return check_allowlist(host, allowed)
+
     async def get(self, *args: Any, **kwargs: Any) -> None:
         if self.current_user is None:
             self.set_status(403)
-            self.finish({"refused": "Log in again: reload the page."})
+            await self.finish({"refused": "Log in again: reload the page."})
             return
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            self._say_why()
+            await self._say_why()
             return
         await super().get(*args, **kwargs)
 
-    def _say_why(self) -> None:
+    async def _say_why(self) -> None:
         """Tell a page whose WebSocket was refused whether its origin is the reason."""
         host = self.request.headers.get("Rtmon-Origin", "").lower()
-        allowed = set(settings.allowed_ws_origin() or self.application.websocket_origins)
         refused = ""
-        if not check_allowlist(host, allowed):
+        if not self._lets_in(host):
             refused = (
                 f"This page was opened at {host[:200]}, which the dashboard does not allow. "
                 f"Start it with --allow-websocket-origin={host[:200]} (panel serve) "
                 f"or --origin {host[:200]} (rtmon dashboard)."
             )
         self.set_header("Cache-Control", "no-store")
-        self.finish({"refused": refused})
+        await self.finish({"refused": refused})
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)
-        self.write_message({"build": BUILD})
+        self.send(msgspec.json.encode({"build": BUILD}))
         try:
             self._desk = self._find_desk()
         except (RtmonError, OSError) as exc:
@@ -125,9 +127,9 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             case "ask":
                 self._desk.ask(self, said.id, said.page, said.asked)
             case "hide":
-                self._hidden = True
+                self.hidden = True
             case "see":
-                self._hidden = False
+                self.hidden = False
                 self._desk.catch_up(self)
             case "seek":
                 self._desk.seek(said.at, said.id)
@@ -141,7 +143,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     @property
     def ready(self) -> bool:
         """True if everything sent before has left, and the page is in sight."""
-        return not self._hidden and (self._sending is None or self._sending.done())
+        return not self.hidden and (self._sending is None or self._sending.done())
 
     def send(self, text: bytes) -> None:
         """Send a message; nothing happens if the page is gone."""

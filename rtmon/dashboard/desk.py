@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +45,10 @@ class Viewer(Protocol):
     @property
     def ready(self) -> bool:
         """True if everything sent before has left, and the page is in sight."""
+
+    @property
+    def hidden(self) -> bool:
+        """True if the page is out of sight: only its title can be seen."""
 
     def send(self, text: bytes) -> None:
         """Send a message; what cannot be sent is lost."""
@@ -96,6 +100,7 @@ class Desk:
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _whole: bytes = b""
     _moves: int = 0
+    _attention: bytes = b""
 
     def __post_init__(self) -> None:
         self._frames = FrameMaker(self.feed)
@@ -194,18 +199,28 @@ class Desk:
         return self._frames.update()
 
     def _tick(self) -> None:
-        frame = msgspec.json.encode(self._take_in())
+        made = self._take_in()
+        frame = msgspec.json.encode(made)
+        self._tell_hidden(msgspec.json.encode(made.attention))
         if self._replay is None or not self._replay.stands:
             self._answers.clear()
         message = b'{"frame":' + frame + b"}"
         started = set()
         for key, subscription in self._subscriptions.items():
             if subscription.task is None and self.clock() >= subscription.due:
-                subscription.task = self._spawn(self._refresh(key, subscription, frame))
+                subscription.task = self._spawned(self._refresh(key, subscription, frame))
                 started.add(key)
         for viewer, seat in list(self._seats.items()):
             if seat.shows not in started:
                 self._serve(viewer, message)
+
+    def _tell_hidden(self, attention: bytes) -> None:
+        """Tell pages out of sight what needs attention, for their titles, when that changes."""
+        if attention != self._attention:
+            self._attention = attention
+            for viewer in self._seats:
+                if viewer.hidden:
+                    viewer.send(b'{"attention":' + attention + b"}")
 
     def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
         """Send a message to a viewer; everything if it is behind, nothing if it is not ready."""
@@ -310,8 +325,11 @@ class Desk:
             if task is not None:
                 task.cancel()
 
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        _ = self._spawned(work)
+
+    def _spawned(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

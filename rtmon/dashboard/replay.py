@@ -98,7 +98,8 @@ class Replay:
         return await asyncio.to_thread(self._feed.reader.notable)
 
     async def _look(self) -> None:
-        self._span = await asyncio.to_thread(self._feed.reader.span) or self._span
+        span = await asyncio.to_thread(self._feed.reader.span)
+        self._span = span or self._span
 
     async def _go(self, at: float | None) -> None:
         if at is not None:

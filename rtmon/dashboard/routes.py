@@ -8,7 +8,7 @@ objects: its class is public, and one look takes some tens of milliseconds.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSet
 from typing import Any
 
 from bokeh.server.tornado import BokehTornado
@@ -30,7 +30,7 @@ YEAR = 31_536_000
 class Script(RequestHandler):
     """The page's script; it holds nothing that has to be kept from anybody."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Send the script, compressed where the browser takes that."""
         text, packed = script()
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
@@ -38,9 +38,9 @@ class Script(RequestHandler):
         self.set_header("Vary", "Accept-Encoding")
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
-            self.finish(packed)
+            await self.finish(packed)
         else:
-            self.finish(text)
+            await self.finish(text)
 
 
 def patterns(desk: Callable[[], Desk], prefix: str = "") -> list[Any]:
@@ -51,15 +51,19 @@ def patterns(desk: Callable[[], Desk], prefix: str = "") -> list[Any]:
     ]
 
 
-def add_routes(desk: Callable[[], Desk]) -> Sequence[BokehTornado]:
-    """Add the addresses to each server of this process that does not have them.
+def add_routes(desk: Callable[[], Desk], served: MutableSet[Any], session: Any) -> None:
+    """Add the addresses to the server of a session, unless it has them.
 
-    Returns:
-        The servers that there are.
+    Args:
+        desk: what pages are fed by.
+        served: servers and applications that have the addresses.
+        session: the session's context.
     """
-    servers = [found for found in gc.get_objects() if isinstance(found, BokehTornado)]
-    for server in servers:
-        if not getattr(server, "_rtmon", False):
-            server._rtmon = True  # noqa: SLF001
+    application = session.server_context.application_context
+    if application in served:
+        return
+    for server in [found for found in gc.get_objects() if isinstance(found, BokehTornado)]:
+        if server not in served:
             server.add_handlers(".*", patterns(desk, server.prefix))
-    return servers
+            served.add(server)
+    served.add(application)

@@ -36,6 +36,9 @@ TITLES: Mapping[str, str] = {
 }
 """Titles of columns whose names do not read well."""
 
+EXACT = 10_000
+"""Bytes below which a size is written with all its digits."""
+
 _STATES = {"open": "good", "closed": "soft"}
 _CAUSES = {"closed": "soft", "server shutdown": "soft"}
 
@@ -54,6 +57,7 @@ _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
     "errors": lambda value: [exact(value), "bad" if value else "soft"],
     "dropped": lambda value: [exact(value), "warn" if value else "soft"],
     "queue_age": lambda value: [delay(value), "warn"],
+    "code": lambda value: _code(value) if value >= 1000 else str(value),  # or an HTTP status
     "seq": exact,
 }
 """Columns whose cells have a form of their own."""
@@ -69,11 +73,15 @@ def cell(column: Column, value: Any) -> Cell:
         return [f"{value:.3f}", "time"]  # written in the viewer's zone by the browser
     if column.unit == "s":
         return delay(value)
-    if column.unit == "B" and isinstance(value, int):
-        return " ".join(scaled(value, "B")) if value >= 10_000 else f"{value:,} B"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    return exact(value) if isinstance(value, int) else three(value)
+    return _number(column, value) if isinstance(value, (int, float)) else str(value)
+
+
+def _number(column: Column, value: float) -> Cell:
+    if column.unit == "B":
+        text = " ".join(scaled(value, "B")) if value >= EXACT else f"{value:,} B"
+    else:
+        text = exact(value) if isinstance(value, int) else three(value)
+    return text if value else [text, "soft"]
 
 
 def described(table: str) -> list[dict[str, Any]]:
@@ -91,9 +99,7 @@ def described(table: str) -> list[dict[str, Any]]:
 
 
 def _numeric(column: Column) -> bool:
-    return column.kind in {"counter", "gauge"} and column.name not in _SPECIAL or column.name in {
-        "errors",
-        "dropped",
-        "queue_age",
-        "seq",
-    }
+    """True for columns that are read as numbers; a close code is a name."""
+    return column.kind in {"counter", "gauge"} and not column.name.endswith(
+        ("code", "_sent", "_received")
+    )

@@ -11,7 +11,6 @@ from ..metrics.records import Event, Sample
 from .attention import Attention, Matter
 from .charts import RTT_WINDOW
 from .freshness import FreshnessTracker
-from .numbers import exact
 from .points import COLUMNS, Point, Timeline, columns
 from .tiles import Tile, tiles
 
@@ -171,8 +170,12 @@ class FrameMaker:
         points = self._timeline.points
         begin = points[-1].time - LIVE * 1e3 if points else 0.0
         latest = next(
-            (s for s in reversed(self._feed.samples(max(0, self._timeline.seq - 1)))
-             if s.seq <= self._timeline.seq), None
+            (
+                s
+                for s in reversed(self._feed.samples(max(0, self._timeline.seq - 1)))
+                if s.seq <= self._timeline.seq
+            ),
+            None,
         )
         events = [e for e in self._feed.events() if e.seq <= self._event_seq]
         shown = [point for point in points if point.time >= begin]
@@ -260,9 +263,12 @@ def _marks(events: Sequence[Event]) -> list[Mark]:
         Mark(
             time=round(event.time * 1e3),
             kind=event.kind,
-            text=" · ".join(
-                filter(None, (event.name or event.connection, exact(event.code) if event.code else "", event.detail))
-            ),
+            text=" · ".join(filter(None, _words(event))),
         )
         for event in notable[-MARKS:]
     ]
+
+
+def _words(event: Event) -> tuple[str | None, ...]:
+    code = "" if event.code is None else str(event.code)
+    return event.name or event.connection, code, event.detail

@@ -60,6 +60,8 @@ LIGHT: Mapping[str, str] = {
     "warn": "#8a5200",
     "accent": "#2157d8",
     "shadow": "0 1px 2px rgb(16 24 40 / 6%)",
+    "float": "0 8px 24px rgb(0 0 0 / 18%)",
+    "veil": "rgb(0 0 0 / 45%)",
 }
 """A page in light colours: surfaces, text, and text that tells a status."""
 
@@ -75,6 +77,8 @@ DARK: Mapping[str, str] = {
     "warn": "#f7c04a",
     "accent": "#6ea8ff",
     "shadow": "none",
+    "float": "0 8px 24px rgb(0 0 0 / 50%)",
+    "veil": "rgb(0 0 0 / 60%)",
 }
 """The same in dark colours."""
 
@@ -95,6 +99,8 @@ NOTEBOOK: Mapping[str, str] = {
     "warn": _mixed(AMBER, 72, "--rt-text"),
     "accent": _mixed(BLUE, 80, "--rt-text"),
     "shadow": "none",
+    "float": LIGHT["float"],
+    "veil": LIGHT["veil"],
 }
 """The same in a notebook, whose own light or dark it takes: JupyterLab's, then VS Code's."""
 

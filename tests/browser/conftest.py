@@ -125,9 +125,9 @@ class Tab:
 
         async def shown() -> bool:
             await self.page.wait_for_selector(".pill")
-            return await self.pill() in {"Live", "Live again"} and "–" not in await self.total(
-                "open"
-            )
+            totals = self.page.locator('[data-total="open"]')
+            unknown = await totals.count() > 0 and "–" in await totals.inner_text()
+            return await self.pill() in {"Live", "Live again"} and not unknown
 
         await until(shown, "the page is live")
 
@@ -138,8 +138,7 @@ class Tab:
     async def points(self) -> int:
         """How many points the charts have."""
         count: int = await self.page.evaluate(
-            "Math.max(0, ...[...Bokeh.documents].flatMap(d => [...d._all_models.values()])"
-            ".filter(m => m.type.endsWith('ColumnDataSource')).map(m => m.get_length() ?? 0))"
+            "Math.max(0, ...[...document.querySelectorAll('.plot')].map(p => +p.dataset.points))"
         )
         return count
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 from websockets.asyncio.client import connect
 
 from rtmon.lab.load import Load, LoadOptions
@@ -19,31 +20,32 @@ TILE_EDGES = "tiles => tiles.map(tile => tile.getBoundingClientRect()).map(r => 
 HOSTILE = "<img src=x onerror=document.title='owned'>=1+1"
 
 
-async def test_close_codes_and_events(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """A connection that ends is named by its code in the bars, the log and the closed table."""
-    tab = await open_tab(page)
+async def test_close_is_named_by_code_and_cause(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """A connection that ends is named by its code in the table of closed ones, and in the log."""
+    tab = await open_tab(f"{page}?page=connections&state=closed&columns=name,close_code,cause")
     await tab.live()
     async with connect(server["url"]) as connection:
         await connection.recv()
         await connection.close(1001, "lunch")
 
-    async def told() -> bool:
-        bars = await tab.text("dl")
-        log = ["·".join(row) for row in await tab.rows("Events")]
-        return "going away" in bars and any("1001 · closed by the peer: lunch" in x for x in log)
-
-    await until(told, "the close is told")
-    await tab.choose("Closed")
-
     async def closed() -> bool:
-        return "1001 going away" in {row[-1] for row in await tab.rows()}
+        return any(row[1:3] == ["1001 going away", "closed"] for row in await tab.rows())
 
     await until(closed, "the table of closed connections has it")
+    await tab.page.get_by_role("link", name="Events").click()
+
+    async def told() -> bool:
+        log = ["·".join(row) for row in await tab.rows("Events")]
+        return any("1001" in line and "closed by the peer: lunch" in line for line in log)
+
+    await until(told, "the close is told")
 
 
 async def test_hostile_texts_are_texts(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """Names from users are never markup, in no place of the page."""
-    tab = await open_tab(page)
+    """Names from users are never markup, on no page."""
+    tab = await open_tab(f"{page}?page=connections")
     await tab.live()
     async with connect(server["url"]) as connection:
         await connection.recv()
@@ -52,62 +54,90 @@ async def test_hostile_texts_are_texts(page: str, server: dict[str, Any], open_t
         room = {"type": "join_room", "payload": {"room": HOSTILE}}
         await connection.send(json.dumps(room))
 
-        async def named() -> bool:
-            channels = {row[0] for row in await tab.rows("Channels")}
-            return HOSTILE in {row[0] for row in await tab.rows()} and f"room:{HOSTILE}" in channels
+        async def shown(text: str, heading: str, place: int = 0) -> None:
+            async def there() -> bool:
+                return any(text in row[place] for row in await tab.rows(heading))
 
-        await until(named, "the name stands in the table, and the room among the channels")
+            await until(there, f"{text!r} stands in the table of {heading}")
+
+        await shown(HOSTILE, "Connections")
+        await tab.page.get_by_role("link", name=HOSTILE).first.click()
+        await tab.page.get_by_role("heading", name=HOSTILE).wait_for()
+        await tab.page.get_by_role("link", name="Channels").click()
+        await shown(f"room:{HOSTILE}", "Channels and rooms")
         await connection.close(1000, HOSTILE)
-
-    async def logged() -> bool:
-        return any(HOSTILE in row[3] for row in await tab.rows("Events"))
-
-    await until(logged, "the reason stands in the log")
-    name, text = await tab.download(tab.page.locator(".tool.csv").last)
-    assert name.startswith("events-")
-    assert text.startswith("seq,time,kind,")
-    assert HOSTILE in text
-    assert await tab.page.locator("td img, .tile img, .banner img, .source img").count() == 0
-    assert await tab.page.title() == "rtmon"
+    await tab.page.get_by_role("link", name="Events").click()
+    await shown(HOSTILE, "Events", 5)
+    await tab.page.get_by_role("searchbox").fill(HOSTILE)
+    await tab.page.get_by_role("alert").wait_for()
+    assert await tab.page.locator("main img, .bar img, .rail img").count() == 0
+    assert "owned" not in await tab.page.title()
 
 
-async def test_sort_filter_and_pages(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """The table sorts by a click or a key, filters, and pages through everyone."""
-    tab = await open_tab(page)
+async def test_connections_sort_search_and_page(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """The table sorts by a click or a key, searches, pages through everyone, and goes back."""
+    columns = "columns=name,remote,messages_in"
+    tab = await open_tab(f"{page}?page=connections&size=10&{columns}")
     await tab.live()
     async with Load(server["url"], LoadOptions(users=23, rate=0.3, **STEADY)) as load:
+        place = tab.page.locator(".foot span").nth(1)
 
         async def everyone() -> bool:
-            return "of 23" in await tab.text(".foot span")
+            return "of 23" in await place.inner_text()
 
         await until(everyone, "all 23 are there")
         await load.quiet()
         assert len(await tab.rows()) == 10
         await tab.page.get_by_role("button", name="Next").click()
+        await expect(place).to_have_text("11–20 of 23")
         await tab.page.get_by_role("button", name="Next").click()
-
-        async def last() -> bool:
-            return await tab.text(".foot span") == "21–23 of 23" and len(await tab.rows()) == 3
-
-        await until(last, "the last page shows three")
-        header = tab.page.get_by_role("button", name="Msgs in")
+        await expect(place).to_have_text("21–23 of 23")
+        header = tab.page.get_by_role("link", name="Msgs in")
         await header.focus()
         await tab.page.keyboard.press("Enter")
         most = max(user.messages_out for user in load.report().connections)
 
         async def sorted_() -> bool:
             rows = await tab.rows()
-            return len(rows) == 10 and rows[0][4] == exact(most)
+            return len(rows) == 10 and rows[0][2] == exact(most)
 
         await until(sorted_, "the most talkative stands first")
         assert await tab.page.locator('th[aria-sort="descending"]').inner_text() == "Msgs in"
+        await tab.page.keyboard.press("/")
         one = load.report().connections[0].local
-        await tab.page.get_by_label("Filter by name, address or path").fill(one)
+        await tab.page.keyboard.type(f'remote:"{one}"')
 
-        async def filtered() -> bool:
-            return [row[2] for row in await tab.rows()] == [one]
+        async def found() -> bool:
+            return [row[1] for row in await tab.rows()] == [one]
 
-        await until(filtered, "only that one is left")
+        await until(found, "only that one is left")
+        await tab.page.go_back()
+        await expect(place).to_have_text("21–23 of 23")
+
+
+async def test_copied_link_opens_the_same_view(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """The address of a view opens page, query, order, columns and range in another browser."""
+    tab = await open_tab(page)
+    await tab.live()
+    await tab.page.get_by_role("link", name="1 h").click()
+    await tab.page.get_by_role("link", name="Connections").click()
+    await tab.page.get_by_role("link", name="All", exact=True).click()
+    await tab.page.get_by_role("link", name="Bytes out").click()
+    await tab.page.get_by_role("searchbox").fill("path:/")
+    await tab.page.wait_for_url("**where=*")
+    other = await open_tab(tab.page.url)
+    await other.live()
+    assert await other.page.get_by_role("searchbox").input_value() == "path:/"
+    sorted_by = other.page.locator('th[aria-sort="descending"]')
+    await expect(sorted_by).to_have_text("Bytes out")
+    for chosen in ("1 h", "All"):
+        link = other.page.get_by_role("link", name=chosen, exact=True)
+        await expect(link).to_have_attribute("aria-current", "true")
+    assert (await other.page.title()).startswith("Connections: path:/")
 
 
 async def test_pause_loses_nothing(page: str, server: dict[str, Any], open_tab: Open) -> None:
@@ -154,10 +184,14 @@ async def test_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:
     async with Load(server["url"], LoadOptions(users=3, rate=5.0, **STEADY)):
 
         async def filled() -> bool:
-            return len(await tab.rows()) >= 3
+            return (await tab.text('[data-tile="open"] .value')).startswith("3")
 
-        await until(filled, "the table is filled")
+        await until(filled, "the users are there")
         assert await tab.page.evaluate("document.scrollingElement.scrollWidth") <= 390
         edges = await tab.page.locator(".tile").evaluate_all(TILE_EDGES)
         assert len(edges) == 7
         assert all(0 <= left < right <= 390 for left, right in edges)
+        for name in ("Connections", "Channels", "Latency", "Events"):
+            await tab.page.get_by_role("link", name=name).click()
+            await tab.page.wait_for_selector(".page")
+            assert await tab.page.evaluate("document.scrollingElement.scrollWidth") <= 390, name

@@ -21,9 +21,11 @@ class KeptViewer:
 
     Attributes:
         ready: True while it takes messages.
+        hidden: True while its page is out of sight.
     """
 
     ready: bool = True
+    hidden: bool = False
     messages: list[Any] = field(default_factory=list)
 
     def send(self, text: bytes) -> None:

@@ -1,5 +1,6 @@
 // The time that all charts of the page show: a window that ends now, or a range of the past.
 const WINDOWS = [[60, "Live"], [300, "5 min"], [3600, "1 h"], [86_400, "24 h"]]
+const YOUNG = 30_000  // milliseconds that a window shows at least
 const ASKED_ANEW = 10  // a window's older points are asked for anew each so-many points
 
 class Axis {
@@ -8,6 +9,7 @@ class Axis {
   #listeners = new Set()
   #older = null  // points from before those that the store keeps
   #asked = 0
+  #since = null  // when the oldest numbers of the source are of, milliseconds
   window = 300
   range = null  // [begin, end] in milliseconds
   pointer = null  // the moment under the pointer, milliseconds
@@ -26,7 +28,20 @@ class Axis {
 
   get live() { return this.range === null }
   get end() { return this.live ? (this.#store.held?.end ?? this.#store.end) : this.range[1] }
-  get begin() { return this.live ? this.end - this.window * 1e3 : this.range[0] }
+
+  // A young server's numbers use the whole width.
+  get begin() {
+    if (!this.live) return this.range[0]
+    const begin = this.end - this.window * 1e3
+    return Math.max(begin, Math.min(this.#first, this.end - YOUNG))
+  }
+
+  // Time of the first point there is, as far as it is known.
+  get #first() {
+    const [first] = this.#store.points.time
+    if (this.#since === null || first === undefined) return first ?? Infinity
+    return Math.min(first, this.#since)
+  }
 
   follow(window) {
     this.window = window
@@ -50,7 +65,8 @@ class Axis {
 
   // Ask for points that the store does not have; as a window moves on, again now and then.
   async refresh(anew = false) {
-    const {begin, end} = this
+    const {end} = this
+    const begin = this.live ? end - this.window * 1e3 : this.range[0]
     const [first] = this.#store.points.time
     if (first !== undefined && begin >= first - 1500) return
     const rest = this.live ? this.window * 1e3 / 600 * ASKED_ANEW : Infinity
@@ -60,6 +76,7 @@ class Axis {
     if (!this.live) asked.until = String(end / 1e3)
     const answer = await this.#link.ask("range", asked)
     if (answer.error !== undefined) return
+    this.#since = known(answer.since) ? answer.since * 1e3 : null
     this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, answer.points[at]])), level: answer.level, gaps: answer.gaps}
     this.tell()
   }

@@ -15,7 +15,9 @@ class Chart {
   #time
   #quiet
   #drag = null
+  #says = true
   #leave
+  onsilent = null  // told when the chart begins or ends to have nothing to say
 
   constructor(layout, axis, marks) {
     this.#layout = layout
@@ -62,13 +64,17 @@ class Chart {
     const lines = this.#layout.series.map(({key}) => points[key].slice(first, last))
     const at = this.#axis.pointer === null ? time.length - 1 : nearest(time, this.#axis.pointer)
     this.#legend(time, lines, at)
-    const silent = lines.every((values) => values.every((value) => !value))
+    this.#plot.dataset.points = time.length
+    const silent = time.length > 0 && lines.every((values) => values.every((value) => !value))
     const unknown = lines.every((values) => values.every((value) => !known(value)))
     const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
     // A chart with nothing to say takes a line.
     const says = !silent || this.tall || ["open", "messages", "bandwidth"].includes(this.#layout.key)
-    this.node.classList.toggle("silent", !says)
+    if (this.node.classList.toggle("silent", !says) === this.#says) {
+      this.#says = says
+      this.onsilent?.(!says)
+    }
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return
     this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)

@@ -13,7 +13,10 @@ class Overview {
     this.#app = app
     this.#charts = CHARTS.map((layout) => new Chart(layout, app.axis, () => app.store.marks))
     const grid = element("div", {class: "charts"}, ...this.#charts.map(({node}) => node))
-    this.node = element("div", {class: "page"}, this.#attention, this.#tiles, grid)
+    const silent = element("div", {class: "silents"})
+    // Charts with nothing to say stand together below the others, a line each.
+    for (const chart of this.#charts) chart.onsilent = (is) => place(chart.node, is ? silent : grid)
+    this.node = element("div", {class: "page"}, this.#attention, this.#tiles, grid, silent)
   }
 
   close() { for (const chart of this.#charts) chart.close() }
@@ -82,6 +85,12 @@ class Overview {
     node.parts = parts
     return node
   }
+}
+
+// Put a chart into a row, in the order of CHARTS.
+function place(node, row) {
+  const order = ({dataset}) => CHARTS.findIndex(({key}) => key === dataset.chart)
+  row.insertBefore(node, [...row.children].find((each) => order(each) > order(node)) ?? null)
 }
 
 // One chart alone, at its own address.

@@ -77,7 +77,7 @@ class Rows {
       th.append(link)
       return th
     })
-    if (this.#options.spark) headers.push(element("th", {scope: "col", class: "spark"}, "Traffic"))
+    if (this.#options.spark) headers.push(element("th", {scope: "col", class: "traffic"}, "Traffic"))
     this.#head.replaceChildren(...headers)
   }
 
@@ -99,7 +99,7 @@ class Rows {
     })
     if (!this.#options.spark) return
     const td = tr.cells[row.cells.length] ?? tr.insertCell()
-    td.className = "spark"
+    td.className = "traffic"
     td.dataset.title = "Traffic"
     const values = this.#options.spark(row)
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})

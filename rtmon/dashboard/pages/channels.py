@@ -11,8 +11,16 @@ from .rows import table_page
 
 __all__ = ["answer"]
 
-DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped", "bytes")
-DEFAULT_COLUMNS += ("fanout", "fanout_max")
+DEFAULT_COLUMNS = (
+    "channel",
+    "subscribers",
+    "published",
+    "delivered",
+    "dropped",
+    "bytes",
+    "fanout",
+    "fanout_max",
+)
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:

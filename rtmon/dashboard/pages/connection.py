@@ -21,11 +21,15 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         DetailQuery(connection=asked.get("id", ""), epoch=asked.get("epoch") or None)
     )
     info = found.info
-    known = [] if info is None else [
-        [column.name, cell(column, getattr(info, column.name)), column.definition]
-        for column in CONNECTION
-        if getattr(info, column.name) is not None
-    ]
+    known = (
+        []
+        if info is None
+        else [
+            [column.name, cell(column, getattr(info, column.name)), column.definition]
+            for column in CONNECTION
+            if getattr(info, column.name) is not None
+        ]
+    )
     series = found.series
     return {
         "id": asked.get("id", ""),
@@ -36,7 +40,9 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         "rooms": found.rooms,
         "frames": found.frames,
         "missing": dict(found.missing),
-        "series": None if series is None else {
+        "series": None
+        if series is None
+        else {
             "times": [round(time * 1e3) for time in series.times],
             "elapsed": list(series.elapsed),
             "columns": {name: list(values) for name, values in series.columns.items()},

@@ -35,8 +35,18 @@ DEFAULT_COLUMNS = (
 STATES = ("open", "closed", "all")
 """Which connections are shown; the first is the default."""
 
-GROUP_COLUMNS = ("key", "open", "closed", "messages_in", "messages_out", "bytes_in", "bytes_out")
-GROUP_COLUMNS += ("errors", "dropped", "send_queue")
+GROUP_COLUMNS = (
+    "key",
+    "open",
+    "closed",
+    "messages_in",
+    "messages_out",
+    "bytes_in",
+    "bytes_out",
+    "errors",
+    "dropped",
+    "send_queue",
+)
 """Columns of groups; ``rtt`` and ``queue_age``, the greatest of each group, follow."""
 
 

@@ -79,9 +79,7 @@ async def table_page(
     }
 
 
-def _row(
-    row: Row, columns: Sequence[str], table: Table, extra: Extra | None
-) -> dict[str, Any]:
+def _row(row: Row, columns: Sequence[str], table: Table, extra: Extra | None) -> dict[str, Any]:
     cells = [_cell(row.record, name, table) for name in columns]
     return {"cells": cells, **(extra(row) if extra is not None else {})}
 

@@ -14,6 +14,4 @@ __all__ = ["answer"]
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a page of the table of Socket.IO."""
-    return await table_page(
-        feed, asked, table="socketio", default=names(SOCKETIO), sort="kind"
-    )
+    return await table_page(feed, asked, table="socketio", default=names(SOCKETIO), sort="kind")
