@@ -25,6 +25,7 @@ _SCRIPTS = (
     "store.js",
     "axis.js",
     "chart.js",
+    "downloads.js",
     "rows.js",
     "overview.js",
     "connections.js",

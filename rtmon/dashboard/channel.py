@@ -11,13 +11,14 @@ import msgspec
 from bokeh.server.util import check_allowlist
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from bokeh.settings import settings
+from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "lets_in"]
 
 logger = logging.getLogger("rtmon")
 
@@ -53,6 +54,13 @@ class _Said(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Said)
 
 
+def lets_in(handler: RequestHandler, host: str) -> bool:
+    """Return True for a page's host and port that Bokeh lets in, too."""
+    application: Any = handler.application
+    allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
+    return check_allowlist(host, allowed)
+
+
 class Channel(AuthRequestHandler, WebSocketHandler):
     """One browser page. It is let in as Panel lets in its own: by origin and by user."""
 
@@ -65,7 +73,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         """Let in the origins that Bokeh lets in; a refusal names the option that would."""
         host = urlsplit(origin).netloc.lower()
-        if self._lets_in(host):
+        if lets_in(self, host):
             return True
         logger.warning(
             "the dashboard refused a page opened at %s; --allow-websocket-origin=%s allows it",
@@ -73,11 +81,6 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             host[:200],
         )
         return False
-
-    def _lets_in(self, host: str) -> bool:
-        application: Any = self.application
-        allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
-        return check_allowlist(host, allowed)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         if self.current_user is None:
@@ -93,7 +96,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         """Tell a page whose WebSocket was refused whether its origin is the reason."""
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
-        if not self._lets_in(host):
+        if not lets_in(self, host):
             refused = (
                 f"This page was opened at {host[:200]}, which the dashboard does not allow. "
                 f"Start it with --allow-websocket-origin={host[:200]} (panel serve) "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from ..feeds.feed import Feed
+from ..recording.feed import RecordingFeed
 from .desk import Desk
 
 __all__ = ["Desks"]
@@ -36,6 +38,24 @@ class Desks:
             return self._desk
         feed, self._first = self._first or self._make_feed(), None
         return _started(Desk(feed, own=True))
+
+    @asynccontextmanager
+    async def lend(self, at: float | None) -> AsyncIterator[Feed]:
+        """Lend a feed for one question.
+
+        Args:
+            at: the moment at which that of a recording stands, Unix seconds; None for its end.
+        """
+        if self._desk is not None:
+            yield self._desk.feed
+            return
+        feed = self._make_feed()
+        try:
+            if isinstance(feed, RecordingFeed):
+                await feed.seek(at)
+            yield feed
+        finally:
+            await feed.aclose()
 
 
 def _started(desk: Desk) -> Desk:

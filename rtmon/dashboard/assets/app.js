@@ -37,6 +37,7 @@ class App {
   #rail = new Map()
   #ranges = []
   #pause = element("button", {type: "button", class: "pause"})
+  #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
   #view = null
   #page = ""
   #asked = ""
@@ -77,7 +78,7 @@ class App {
     theme.onclick = () => window.rtmonTheme.toggle()
     const keys = element("button", {type: "button", class: "help", "aria-label": "Keys", title: "Keys (?)"}, "?")
     keys.onclick = () => document.querySelector("dialog").showModal()
-    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, copy, theme, keys))
+    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, copy, theme, keys))
     root.replaceChildren(element("a", {class: "skip", href: "#main"}, "Skip to the numbers"), rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main))
     root.classList.add("rtmon")
   }
@@ -170,9 +171,16 @@ class App {
     this.#rail.get("channels").link.hidden = frame.counts.channels === 0
     this.#pause.hidden = this.replay.shown
     if (this.replay.shown) this.#ranges[0][1].textContent = "1 min"
+    this.#save.hidden = this.#charts.length === 0
     this.#foot.textContent = frame.source
     this.#foot.title = frame.source
     this.#freshness()
+  }
+
+  // The charts of the page that is open.
+  get #charts() {
+    const keys = [...this.#main.querySelectorAll("[data-chart]")].map(({dataset}) => dataset.chart)
+    return CHARTS.filter(({key}) => keys.includes(key))
   }
 
   pause() {

@@ -36,7 +36,7 @@ class Rows {
     this.previous = step("‹ Previous", -1)
     this.next = step("Next ›", 1)
     this.#foot = element("div", {class: "foot"}, this.#note, this.range, this.previous, this.next)
-    this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools), this.#error, this.#scroll, this.#foot)
+    this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools, savers("Save all rows", (format) => saveRows(this.pane, format))), this.#error, this.#scroll, this.#foot)
   }
 
   draw(pane) {
