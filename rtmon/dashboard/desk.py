@@ -100,6 +100,8 @@ class Desk:
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _whole: bytes = b""
     _moves: int = 0
+    _step: asyncio.Task[None] | None = None
+    _stepped: float = 0.0
     _attention: bytes = b""
 
     def __post_init__(self) -> None:
@@ -110,20 +112,17 @@ class Desk:
 
     async def run(self) -> None:
         """Send a frame each second until cancelled."""
-        await self.feed.start()
-        self._take_in()
-        for seat in self._seats.values():  # what came before they joined was nothing
-            seat.behind = True
-        stepped = self.clock()
+        starting = self._spawned(self.feed.start())
         try:
             while True:
                 began = self.clock()
+                # What takes long, such as to read an hour of a recording, holds up no frame: a
+                # page that hears nothing takes the desk for dead.
+                await asyncio.wait({starting}, timeout=TOGETHER)
+                if starting.done():
+                    starting.result()
                 try:
-                    if self._replay is not None:
-                        # While nobody looks, nothing is played.
-                        seen = any(viewer.ready for viewer in self._seats)
-                        await self._replay.step(began - stepped if seen else 0.0)
-                        stepped = began
+                    await self._pass_time(began)
                     self._tick()
                 except Exception:
                     logger.exception("a frame of the dashboard could not be made")
@@ -132,6 +131,16 @@ class Desk:
             for task in self._tasks:
                 task.cancel()
             await self.feed.aclose()
+
+    async def _pass_time(self, now: float) -> None:
+        """Move the time of a recording on; nothing happens where there is none."""
+        if self._replay is None or (self._step is not None and not self._step.done()):
+            return
+        # While nobody looks, nothing is played.
+        seen = any(viewer.ready for viewer in self._seats)
+        self._step = self._spawned(self._replay.step(now - self._stepped if seen else 0.0))
+        self._stepped = now
+        await asyncio.wait({self._step}, timeout=TOGETHER)
 
     def join(self, viewer: Viewer) -> None:
         """Take in a viewer; it gets everything at once."""

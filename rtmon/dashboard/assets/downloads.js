@@ -31,6 +31,7 @@ async function saveRows(pane, format) {
 
 // The points of some charts that are in sight, as they are drawn: numbers and times, no texts.
 function savePoints(layouts, {axis, store}, format) {
+  if (store.frame === null) throw new Error("there are no points yet.")
   const {begin, end, points} = axis
   const series = layouts.flatMap(({title, unit, series}) => series.map(({key, label}) => ({key, title, label, unit})))
   const at = points.time.map((time, index) => [time, index]).filter(([time]) => time >= begin && time <= end).map(([, index]) => index)
