@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from ..core.si import PREFIXES
 from ..feeds.queries import GROUP_KEYS
-from ..views import browser, palette
+from ..views import browser, heat, palette
 from ..views.browser import FONT
 from ..views.cells import described
 from ..views.chart import DASHES
@@ -31,6 +31,7 @@ _SCRIPTS = (
     "connections.js",
     "connection.js",
     "channels.js",
+    "heat.js",
     "latency.js",
     "events.js",
     "socketio.js",
@@ -40,7 +41,7 @@ _SCRIPTS = (
 )
 """In the order in which they are read: each uses those before it."""
 
-_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css")
+_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css", "heat.css")
 
 _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 
@@ -96,6 +97,7 @@ def _text() -> str:
         "CHARTS": charts,
         "COLUMNS": {table: described(table) for table in _TABLES},
         "GROUP_KEYS": GROUP_KEYS,
+        "HEAT_BOUNDS": heat.BOUNDS,
     }
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
     parts += [browser.asset("common.js"), *map(asset, _SCRIPTS)]

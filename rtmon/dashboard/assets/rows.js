@@ -13,7 +13,7 @@ class Rows {
   #shown = ""
 
   // columns: as COLUMNS has them, in no order. options: heading, link(row) → address or null,
-  // spark(row) → values or null, search: what the search field says, states: [value, label].
+  // spark(row) → values or null, sorts(order) → address of the rows in it if not of this page, search: what the search field says, states: [value, label].
   constructor(columns, options) {
     this.#columns = new Map(columns.map((column) => [column.key, column]))
     this.#options = options
@@ -73,7 +73,8 @@ class Rows {
       const th = element("th", {scope: "col", class: align})
       if (key === sorted) th.setAttribute("aria-sort", pane.sort.startsWith("-") ? "descending" : "ascending")
       const down = key === sorted ? !pane.sort.startsWith("-") : align === "right"
-      const link = element("a", {href: addressOf({sort: (down ? "-" : "") + key, offset: null}), title: help}, title)
+      const sort = (down ? "-" : "") + key
+      const link = element("a", {href: this.#options.sorts?.(sort) ?? addressOf({sort, offset: null}), title: help}, title)
       th.append(link)
       return th
     })
