@@ -179,6 +179,7 @@ class RecordingFeed(Feed):
             limits=[
                 "series, headers and rooms of a connection are not recorded",
                 "an open connection's numbers are up to a minute old",
+                "numbers of a connection or channel are the last ones, also at an earlier moment",
             ],
         )
 

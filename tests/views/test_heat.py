@@ -10,7 +10,15 @@ def sample(seq: int, *milliseconds: float) -> Sample:
     recorder = HistogramRecorder()
     for value in milliseconds:
         recorder.record(value / 1e3)
-    return Sample(node="n", epoch="e", seq=seq, time=float(seq), elapsed=1.0, rtt=recorder.take())
+    return Sample(
+        node="n",
+        epoch="e",
+        seq=seq,
+        time=float(seq),
+        elapsed=1.0,
+        rtt=recorder.take(),
+        handler=None,
+    )
 
 
 def test_each_value_is_counted_in_the_row_whose_bounds_hold_it() -> None:

@@ -20,6 +20,7 @@ class Distributions {
   // Take in what came with a tick; ask for what lies between, or for all if other time is shown.
   take(heat) {
     const {axis, store} = this.#app
+    if (store.frame === null) return
     const shown = JSON.stringify([axis.live ? axis.window : axis.range, store.frame.epoch, store.frame.replay?.turn])
     const older = heat.seq.length > 0 && this.#last !== null && heat.seq.at(-1) < this.#last
     if (shown !== this.#shown || older) {
@@ -188,7 +189,7 @@ class Heat {
     const all = [...sum.values()].reduce((total, count) => total + count, 0)
     const often = [...sum].reduce((best, each) => each[1] > best[1] ? each : best)[0]
     const slowest = Math.max(...sum.keys())
-    const whole = `${number(all)} · most often ${this.#between(often)} · slowest ${this.#between(slowest)}`
+    const whole = `${number(all)} measured · most often ${this.#between(often)} · slowest ${this.#between(slowest)}`
     this.#plot.setAttribute("aria-label", `${this.#title}, as a heatmap over time. ${whole}.`)
     const {pointer} = this.#axis
     this.#told.title = whole

@@ -1,5 +1,6 @@
 // The time of a recording: which moment is shown, and how it goes on from there.
 const SPEEDS = [1, 5, 20, 60]  // seconds of the recording that pass in one, as rtmon/dashboard/replay.py has them
+const LAST = ["connections", "connection", "channels"]  // pages whose numbers a recording has only as they were last
 const SIGNS = {play: "M3 1.5L13 8L3 14.5Z", halt: "M3 2H6.5V14H3ZM9.5 2H13V14H9.5Z", before: "M13 2L5.5 8L13 14ZM3 2H5V14H3Z", after: "M3 2L10.5 8L3 14ZM11 2H13V14H11Z"}
 
 class TimeBar {
@@ -18,6 +19,7 @@ class TimeBar {
   #shown = element("span", {class: "moment"})
   #ends = [element("small", {}), element("small", {})]
   #end = element("button", {type: "button", class: "end", "aria-keyshortcuts": "e"}, "Jump to the end")
+  #caveat = element("p", {class: "caveat"}, "Who was there is as of this moment; what each connection or channel has counted is the last that was recorded.")
   #speeds
 
   constructor(app) {
@@ -42,7 +44,7 @@ class TimeBar {
       element("div", {class: "group"}, jump(-1, "before", "The event before", "b"), this.#play, jump(1, "after", "The event after", "n")),
       element("div", {class: "group speeds", role: "group", "aria-label": "Speed"}, ...this.#speeds),
       element("div", {class: "track"}, this.#track, this.#slider, element("div", {class: "ends"}, ...this.#ends)),
-      this.#shown, this.#end)
+      this.#shown, this.#end, this.#caveat)
     this.node.hidden = true
   }
 
@@ -162,6 +164,7 @@ class TimeBar {
     this.#ends[0].textContent = clockText(begin * 1e3)
     this.#ends[1].textContent = clockText(end * 1e3)
     this.#end.disabled = this.#at === null
+    this.#caveat.hidden = this.#at === null || !LAST.includes(paramsNow().get("page"))
     const sign = speed > 0 ? "halt" : "play"
     if (this.#play.dataset.sign !== sign) {
       this.#play.dataset.sign = sign
