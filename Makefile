@@ -12,7 +12,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording soak lint format docs gallery clean
+.PHONY: help demo test test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording bench-dashboard soak lint format docs gallery screenshots clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench-slow: $(INSTALLED) ## Measure what a reader that does not read costs the o
 bench-recording: $(INSTALLED) ## Measure what a recording costs, and how large a day is
 	@$(BIN)/python benchmarks/recording.py $(ARGS)
 
+bench-dashboard: $(INSTALLED) ## Measure what a page of the dashboard costs, opened and watched
+	@$(BIN)/python benchmarks/dashboard.py $(ARGS)
+
 soak: $(INSTALLED) ## Cut each client's link 200 times, take the server from 500 clients; takes minutes
 	@sh scripts/programs.sh
 	@$(BIN)/python -m tests.client.soak --cuts 200
@@ -96,6 +99,9 @@ docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and ty
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py
 	@$(BIN)/ruff format -q docs/gallery
+
+screenshots: $(INSTALLED) ## Take the pictures of the dashboard in docs/images
+	$(BIN)/python scripts/screenshots.py $(ARGS)
 
 clean: ## Remove all that was made here, .venv too
 	rm -rf $(VENV) $(OLDEST) $(NBGRADER) build dist .coverage .coverage.* htmlcov

@@ -18,7 +18,7 @@ from ..reporting.sections import measured
 from ..sinks.csv import write_csv as write_table
 from ..views.chart import Chart, Series
 from ..views.numbers import UNKNOWN, delay
-from ..views.palette import AMBER, BLUE, GREEN, GREY, ORANGE, RED, VIOLET
+from ..views.palette import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, RED, VIOLET
 from ..views.svg import Drawing
 from .watching import Server
 
@@ -204,7 +204,7 @@ def _charts(options: LoadOptions) -> list[Chart[Group]]:
             "ms",
             line("p50", GREEN, quantile("latency", 0.5)),
             line("p95", AMBER, quantile("latency", 0.95)),
-            line("p99", RED, quantile("latency", 0.99)),
+            line("p99", MAGENTA, quantile("latency", 0.99)),
         ),
         chart("open", "Users connected", "", line("open", VIOLET, lambda group: group[-1].open)),
         chart(
@@ -219,7 +219,10 @@ def _charts(options: LoadOptions) -> list[Chart[Group]]:
             "received", "Messages received by all users", "/s", line("in", BLUE, rate("received"))
         ),
         chart(
-            "late", "The users' own lateness, p99", "ms", line("late", RED, quantile("late", 0.99))
+            "late",
+            "The users' own lateness, p99",
+            "ms",
+            line("late", MAGENTA, quantile("late", 0.99)),
         ),
     ]
 

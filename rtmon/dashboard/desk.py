@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -24,7 +25,13 @@ __all__ = ["Desk", "Viewer"]
 logger = logging.getLogger("rtmon")
 
 PERIOD = 1.0
-"""Seconds between two frames."""
+"""Seconds between two frames of a feed that ticks once a second, or not at all."""
+
+SHORTEST = 0.8
+"""Seconds between two frames at least, however often the feed ticks."""
+
+LATE = 0.2
+"""Seconds that a tick may be late before a frame is sent without it."""
 
 REST = 9.0
 """Times its own duration that a page's query rests, so that it takes a tenth of a core at most."""
@@ -111,8 +118,10 @@ class Desk:
             self._frames.replay = self._replay.state
 
     async def run(self) -> None:
-        """Send a frame each second until cancelled."""
+        """Send a frame with each tick of the feed, and each second without one, until cancelled."""
         starting = self._spawned(self.feed.start())
+        news = asyncio.Event()
+        end = self.feed.listen(lambda _: news.set())
         try:
             while True:
                 began = self.clock()
@@ -123,11 +132,16 @@ class Desk:
                     starting.result()
                 try:
                     await self._pass_time(began)
+                    news.clear()
                     self._tick()
                 except Exception:
                     logger.exception("a frame of the dashboard could not be made")
-                await asyncio.sleep(max(0.1, PERIOD - (self.clock() - began)))
+                await asyncio.sleep(SHORTEST)
+                rest = began + PERIOD - self.clock()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), max(0.0, rest) + LATE)
         finally:
+            end()
             for task in self._tasks:
                 task.cancel()
             await self.feed.aclose()

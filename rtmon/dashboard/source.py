@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import tempfile
+from pathlib import Path
+
+from tornado.process import task_id
 
 from ..core.child_processes import demo_source
+from ..errors import FeedError
 from ..feeds import Feed, open_feed
 
 __all__ = ["URL_VARIABLE", "from_environment"]
@@ -18,15 +23,42 @@ def from_environment() -> Feed:
     """Open the feed of the server that ``RTMON_URL`` names.
 
     Without it, start a server with simulated users in processes of their own, which
-    end with this one.
+    end with this one. All processes of ``panel serve --num-procs`` show the same.
 
     Raises:
         OptionError: ``RTMON_URL`` is not the address of an admin listener.
         ChildEnded: the demo could not be started.
+        FeedError: another process could not start the demo.
     """
     url = os.environ.get(URL_VARIABLE)
     if not url:
-        demo = demo_source()
-        atexit.register(demo.close)
-        url = demo.url
+        url = _demo() if task_id() is None else _shared_demo()
     return open_feed(url)
+
+
+def _demo() -> str:
+    """Start a demo that ends with this process; return the address of its admin listener."""
+    demo = demo_source()
+    atexit.register(demo.close)
+    return demo.url
+
+
+def _shared_demo() -> str:
+    """Start the demo of several processes, or find it if another of them has started it.
+
+    Its address stands in a file that only this user can read, named after their parent.
+    """
+    import fcntl  # not on Windows, where there are no several processes either
+
+    path = Path(tempfile.gettempdir(), f"rtmon-demo-{os.getuid()}-{os.getppid()}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if url := file.read():
+            return url
+        url = _demo()
+        atexit.register(path.unlink, missing_ok=True)
+        file.write(url)
+    return url

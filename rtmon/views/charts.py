@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..metrics.causes import CAUSES, UNKNOWN, cause_column
 from .chart import Chart, Series
-from .palette import AMBER, BLUE, GREEN, ORANGE, RED, VIOLET
+from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
 from .span import Span
 
 __all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
@@ -62,8 +62,7 @@ def _in_and_out(kind: str) -> tuple[Series[Span], ...]:
 
 
 def _percentiles(histogram: str, *percents: int) -> tuple[Series[Span], ...]:
-    colors = {50: GREEN, 95: AMBER, 99: RED}
-    return tuple(_milliseconds(histogram, percent, colors[percent]) for percent in percents)
+    return tuple(_milliseconds(histogram, percent, PERCENTILES[percent]) for percent in percents)
 
 
 def _causes() -> tuple[Series[Span], ...]:

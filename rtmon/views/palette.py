@@ -1,8 +1,8 @@
 """Every colour that a view draws with, once; style sheets are written from these tables.
 
-A hue has one meaning on all charts: blue comes in, orange goes out, green, amber and red are
-rising percentiles, violet is a level. Each hue has a contrast of 3:1 or more against light and
-dark cards, text one of 4.5:1 (WCAG AA).
+A hue has one meaning on all charts: blue comes in, orange goes out, green, amber and magenta are
+rising percentiles, violet is a level, red is an error. Each hue has a contrast of 3:1 or more
+against light and dark cards, text one of 4.5:1 (WCAG AA).
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ __all__ = [
     "GREY",
     "HUES",
     "LIGHT",
+    "MAGENTA",
     "NOTEBOOK",
     "ORANGE",
+    "PERCENTILES",
     "RED",
     "VIOLET",
     "css",
@@ -30,15 +32,19 @@ __all__ = [
 VIOLET = "#8b5cf6"
 BLUE = "#3b82f6"
 ORANGE = "#ea6a0c"
-GREEN = "#0f9f6e"
+GREEN = "#16907a"
 AMBER = "#c88200"
 RED = "#ef4444"
+MAGENTA = "#e11fd8"
 GREY = "#94a3b8"
 EITHER = "#787d86"
 """Text where it is not known whether the ground is light or dark: 4:1 against either."""
 
-HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, RED)
+HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, MAGENTA, RED)
 """The colours of series that have to stand out; grey is for what lies behind them."""
+
+PERCENTILES: Mapping[int, str] = {50: GREEN, 95: AMBER, 99: MAGENTA}
+"""Percent → the colour of that percentile: told apart also by those who do not see red or green."""
 
 CLOSE_CODES: Mapping[str, str] = {
     "close-good": GREEN,

@@ -20,8 +20,9 @@ from .viewer import BEGIN, KeptViewer, record
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let desks tick twenty times a second."""
-    monkeypatch.setattr(desks, "PERIOD", 0.05)
+    """Let desks tick ten times a second."""
+    monkeypatch.setattr(desks, "PERIOD", 0.1)
+    monkeypatch.setattr(desks, "LATE", 0.0)
 
 
 @asynccontextmanager

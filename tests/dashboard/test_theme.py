@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,17 @@ import pytest
 import rtmon
 from rtmon.dashboard.bundle import style
 from rtmon.views.charts import CHARTS
-from rtmon.views.palette import BAR, CLOSE_CODES, DARK, EITHER, HUES, LIGHT, NOTEBOOK, css
+from rtmon.views.palette import (
+    BAR,
+    CLOSE_CODES,
+    DARK,
+    EITHER,
+    HUES,
+    LIGHT,
+    NOTEBOOK,
+    PERCENTILES,
+    css,
+)
 
 PACKAGE = Path(rtmon.__file__).parent
 
@@ -55,6 +67,51 @@ def test_charts_use_hues_of_the_palette() -> None:
     assert {series.color for chart in CHARTS for series in chart.series} <= set(HUES)
 
 
+# Simulation of full deuteranopia and protanopia: Machado, Oliveira and Fernandes, 2009, table 1.
+BLINDNESS = {
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+}
+
+
+def linear(color: str) -> list[float]:
+    """Linear red, green and blue of #rrggbb, from 0 to 1."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+
+def lab(rgb: list[float]) -> tuple[float, float, float]:
+    """CIE L*a*b* of linear sRGB, by D65."""
+    rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    xyz = [sum(a * b for a, b in zip(row, rgb, strict=True)) for row in rows]
+    x, y, z = (
+        part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116
+        for part in (xyz[0] / 0.95047, xyz[1], xyz[2] / 1.08883)
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_percentiles_are_told_apart_by_the_color_blind(kind: str) -> None:
+    """Each two percentiles differ by 35 or more in CIE76 (2.3 is just noticeable)."""
+
+    def seen(color: str) -> tuple[float, float, float]:
+        rgb = linear(color)
+        mixed = [sum(a * b for a, b in zip(row, rgb, strict=True)) for row in BLINDNESS[kind]]
+        return lab([min(1.0, max(0.0, part)) for part in mixed])
+
+    for one, other in itertools.combinations(PERCENTILES.values(), 2):
+        assert math.dist(seen(one), seen(other)) >= 35, (one, other)
+
+
 COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b|%23[0-9a-fA-F]{6}\b|\brgba?\(|\bhsla?\(")
 
 
@@ -78,6 +135,7 @@ def test_every_custom_property_has_a_value() -> None:
     }
     notebook = "".join(map(css, (NOTEBOOK, BAR, CLOSE_CODES)))
     for own, colors in (("dashboard", style()), ("display", notebook)):
-        used = re.findall(r"var\((--rt-[\w-]+)\)", sheets["views"] + sheets[own] + colors)
+        parts = (sheets["views"] if own == "display" else "") + sheets[own] + colors
+        used = re.findall(r"var\((--rt-[\w-]+)\)", parts)
         defined = set(re.findall(r"(--rt-[\w-]+):", colors))
         assert set(used) - defined <= {"--rt-font"}, own

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from ...views.chart import Chart
-from ...views.palette import BLUE, GREEN, ORANGE, RED, VIOLET
+from ...views.palette import BLUE, GREEN, MAGENTA, ORANGE, VIOLET
 from ..connection import Connection
 from .base import Row, Scenario, chart, series
 from .crowd import Crowd, Publisher, stamp, stamps
@@ -46,7 +46,7 @@ class SlowReader(Scenario):
         chart(
             "Delay of the others, ms",
             series("delay_p50", "p50", GREEN),
-            series("delay_p99", "p99", RED),
+            series("delay_p99", "p99", MAGENTA),
         ),
         chart(
             "Received a second",

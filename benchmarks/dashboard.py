@@ -1,0 +1,152 @@
+"""What the dashboard costs: pages opened, viewers fed, bytes sent.
+
+Three processes on 127.0.0.1: a server with simulated users, the dashboard, and this one, whose
+viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
+The same is measured of a page that a Bokeh session feeds with the same frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import statistics
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from measure import heading, machine, table
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from rtmon.core.child_processes import Child, stop
+from rtmon.lab.load import Load, LoadOptions
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "dashboards/live.py": "one frame for all, over the channel",
+    "benchmarks/panel_page.py": "a Bokeh session for each tab",
+}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu(pid: int) -> float:
+    """CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def get(url: str) -> bytes:
+    """Open a page, as a browser's first request does."""
+    with urllib.request.urlopen(url) as answer:  # noqa: S310 - a page of this machine
+        body: bytes = answer.read()
+    return body
+
+
+@asynccontextmanager
+async def panel(script: str, url: str) -> AsyncIterator[tuple[int, str]]:
+    """Run ``panel serve`` of a script: its process and the address of its page."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "panel", "serve", str(ROOT / script), "--port", "0"),
+        *("--address", "127.0.0.1", "--allow-websocket-origin", "*"),
+        env={**os.environ, "RTMON_URL": url},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    found = None
+    while found is None:
+        found = re.search(rb"http://\S+?:(\d+)(/\w+)", await process.stderr.readline())
+    drained = asyncio.create_task(process.stderr.read())
+    try:
+        yield process.pid, f"http://127.0.0.1:{int(found[1])}{found[2].decode()}"
+    finally:
+        process.terminate()
+        await process.wait()
+        await drained
+
+
+async def opened(pid: int, url: str, pages: int) -> float:
+    """CPU milliseconds of the process for a page that is opened, the first left out."""
+    await asyncio.to_thread(get, url)
+    await asyncio.sleep(1)
+    costs = []
+    for _ in range(pages):
+        began = cpu(pid)
+        for _ in range(5):
+            await asyncio.to_thread(get, url)
+        costs.append((cpu(pid) - began) / 5 * 1e3)
+    return statistics.median(costs)
+
+
+async def rested(pid: int, seconds: float) -> float:
+    """CPU seconds per second of the process, while nothing changes for it."""
+    began = cpu(pid)
+    await asyncio.sleep(seconds)
+    return (cpu(pid) - began) / seconds
+
+
+async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, float]:
+    """CPU milliseconds and bytes of a viewer and second, beyond what the process takes anyway."""
+    alone = await rested(pid, seconds)
+    size = 0
+
+    async def read(connection: ClientConnection) -> None:
+        nonlocal size
+        async for message in connection:
+            size += len(message)
+
+    connections = [await joined(url) for _ in range(viewers)]
+    readers = [asyncio.create_task(read(connection)) for connection in connections]
+    await asyncio.sleep(3)
+    size = 0
+    busy = await rested(pid, seconds)
+    received = size / viewers / seconds
+    for connection in connections:
+        await connection.close()
+    await asyncio.gather(*readers)
+    return (busy - alone) / viewers * 1e3, received
+
+
+async def joined(url: str) -> ClientConnection:
+    """Open a page, and the WebSocket that it would: our channel, or that of its Bokeh session."""
+    page = await asyncio.to_thread(get, url)
+    token = re.search(rb'"token":"([^"]+)"', page)
+    if token is None:
+        channel = re.sub(r"/\w+$", "/rtmon/channel", url)
+        return await connect(channel.replace("http", "ws"), compression=None)
+    protocols = [Subprotocol("bokeh"), Subprotocol(token[1].decode())]
+    address = f"{url}/ws".replace("http", "ws")
+    return await connect(address, subprotocols=protocols, compression=None, max_size=None)
+
+
+async def main(viewers: int, pages: int, seconds: float) -> None:
+    """Measure, and print the table."""
+    heading("What the dashboard costs", machine("panel", "bokeh", "tornado"))
+    server = Child("the server's", "serve", "--port=0", "--admin-port=0")
+    try:
+        facts = dict(server.ready())
+        rows: list[list[str]] = []
+        options = LoadOptions(users=40, rate=2.0, ramp=0.0, churn=0.0)
+        async with Load(facts["url"], options):
+            for script, name in PAGES.items():
+                async with panel(script, facts["admin"]) as (pid, url):
+                    page = await opened(pid, url, pages)
+                    cost, size = await fed(pid, url, viewers, seconds)
+                    html = len(await asyncio.to_thread(get, url))
+                figures = (f"{page:.0f}", f"{cost:.2f}", f"{size / 1e3:.2f}", f"{html / 1e3:.0f}")
+                rows.append([name, *figures])
+        columns = ("page opened, ms of CPU", "viewer-second, ms of CPU", "viewer-second, kB")
+        table(["", *columns, "page, kB"], rows)
+    finally:
+        stop([server])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--viewers", type=int, default=25)
+    parser.add_argument("--pages", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    asyncio.run(main(**vars(parser.parse_args())))

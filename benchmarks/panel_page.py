@@ -1,0 +1,52 @@
+"""What the dashboard is compared with: the same frame, sent by a Bokeh session to each tab.
+
+``panel serve`` runs this; ``RTMON_URL`` names the server that is watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from typing import ClassVar
+
+import msgspec
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from rtmon.feeds import open_feed
+from rtmon.views.frames import FrameMaker
+
+
+class Numbers(JSComponent):
+    """One component, given the newest frame once a second."""
+
+    frame = param.String(default="")
+
+    _esm: ClassVar[str] = """
+    export function render({model, el}) {
+      model.on("frame", () => { el.textContent = model.frame })
+    }
+    """
+
+
+if "maker" not in pn.state.cache:
+    feed = open_feed(os.environ["RTMON_URL"])
+    loop = asyncio.get_running_loop()
+    pn.state.cache["start"] = loop.create_task(feed.start(), context=contextvars.Context())
+    pn.state.cache["maker"] = FrameMaker(feed)
+
+numbers = Numbers()
+
+
+def update() -> None:
+    """Send the newest frame to this tab."""
+    maker = pn.state.cache["maker"]
+    maker.update()
+    with pn.io.hold():
+        numbers.frame = msgspec.json.encode(maker.whole()).decode()[:2000]
+
+
+pn.state.add_periodic_callback(update, period=1000)
+numbers.servable()

@@ -1,0 +1,73 @@
+"""Takes the pictures of the dashboard in docs/images: each page, both themes, desktop and phone.
+
+Run it by ``make screenshots``; give names of pages to take only those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.async_api import Browser, async_playwright
+
+from rtmon.core.child_processes import Child, stop
+from rtmon.lab.load import Load, LoadOptions
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+PAGES = {
+    "dashboard": "",
+    "connections": "?page=connections",
+    "connection": "?page=connection&id=c1",
+    "channels": "?page=channels",
+    "latency": "?page=latency",
+    "events": "?page=events",
+}
+SIZES = {"": (1440, 900), "-phone": (390, 844)}
+SECONDS = 75
+"""For which users talk before the pictures are taken, so that charts have something to show."""
+
+
+async def photograph(browser: Browser, url: str, name: str) -> None:
+    """Take a page's pictures."""
+    for theme in ("dark", "light"):
+        for suffix, (width, height) in SIZES.items():
+            size = {"width": width, "height": height}
+            context = await browser.new_context(viewport=size, color_scheme=theme)
+            page = await context.new_page()
+            await page.goto(url + PAGES[name])
+            await page.wait_for_selector(".pill.live")
+            await page.wait_for_timeout(4000)  # rows have something to draw a line of
+            await page.screenshot(path=IMAGES / f"{name}-{theme}{suffix}.png")
+            await context.close()
+
+
+async def main(names: list[str]) -> None:
+    """Start a server with users and its dashboard, and take the pictures."""
+    server = Child("the server's", "serve", "--port=0", "--admin-port=0", "--ping-interval=1")
+    children = [server]
+    try:
+        facts = dict(server.ready())
+        dashboard = Child(
+            "the dashboard's", "dashboard", facts["admin"], "--port=0", "--no-browser"
+        )
+        children.append(dashboard)
+        shown = dict(dashboard.ready())
+        async with (
+            Load(facts["url"], LoadOptions(users=60, rate=2.0)),
+            async_playwright() as running,
+        ):
+            await asyncio.sleep(SECONDS)
+            browser = await running.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            for name in names or PAGES:
+                await photograph(browser, shown["url"], name)
+            await browser.close()
+    finally:
+        stop(children)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

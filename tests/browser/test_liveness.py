@@ -1,0 +1,171 @@
+"""A page is never green over old numbers: what dies or stalls under it shows within seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from rtmon.lab.load import Load, LoadOptions
+from rtmon.testing import FaultProxy
+
+from .conftest import STEADY, Open, Tab, exact, serving, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+VIEW = "page=connections&where=path%3A%2F&sort=-messages_in&range=60&columns=name,messages_in"
+"""A view that has to be the same after an outage."""
+
+
+def forgive(tab: Tab) -> None:
+    """What Chromium says of a server that was away is not the page's fault."""
+    tab.console[:] = [
+        line
+        for line in tab.console
+        if "WebSocket connection to" not in line and "Failed to load resource" not in line
+    ]
+
+
+async def not_live(tab: Tab) -> None:
+    """Wait until the page says that it is not live, in grey."""
+
+    async def said() -> bool:
+        return await tab.pill() == "Not live" and "Not live since" in await tab.text(".banner")
+
+    await until(said, "the page says since when it is not live")
+    assert await tab.page.locator("main.stale").count() == 1
+
+
+async def shows(tab: Tab, load: Load) -> None:
+    """Wait until the table of the view has exactly what the server has counted."""
+    counted = {(user.name, exact(user.messages_out)) for user in load.report().connections}
+
+    async def equal() -> bool:
+        return {(row[0], row[1]) for row in await tab.rows()} == counted
+
+    await until(equal, f"the table says {counted}")
+    assert VIEW in tab.page.url
+    assert await tab.page.get_by_role("searchbox").input_value() == "path:/"
+    chosen = tab.page.get_by_role("link", name="Live", exact=True)
+    assert await chosen.get_attribute("aria-current") == "true"
+    assert await tab.page.locator("main.stale").count() == 0
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_page_shows_the_same_view_when_its_dashboard_is_back(
+    open_tab: Open, server: dict[str, Any], reserve_port: Callable[[], int], sign: signal.Signals
+) -> None:
+    """A dashboard that is killed or stopped leaves grey numbers; back, it shows the same view."""
+    port = reserve_port()
+    arguments = ("dashboard", server["admin"], f"--port={port}", "--no-browser")
+    options = LoadOptions(users=3, rate=5.0, **STEADY)
+    async with Load(server["url"], options) as load:
+        assert await load.quiet()
+        with serving(*arguments) as (child, shown):
+            tab = await open_tab(f"{shown['url']}?{VIEW}")
+            await tab.live()
+            await shows(tab, load)
+            os.kill(child.process.pid, sign)
+            await not_live(tab)
+            if sign == signal.SIGSTOP:
+                os.kill(child.process.pid, signal.SIGCONT)
+                await tab.live()
+                await shows(tab, load)
+                await tab.page.close()
+                forgive(tab)
+                return
+            child.process.wait()
+        with serving(*arguments):
+            await tab.live()
+            await shows(tab, load)
+            await tab.page.close()
+    forgive(tab)
+
+
+async def test_page_is_live_again_after_its_link_was_down(
+    open_tab: Open, server: dict[str, Any]
+) -> None:
+    """A link that carries nothing for some seconds is noticed, and the page goes on after it."""
+    options = LoadOptions(users=3, rate=5.0, **STEADY)
+    with serving("dashboard", server["admin"], "--port=0", "--no-browser", "--origin=*") as (
+        _,
+        shown,
+    ):
+        address = shown["url"].replace("http", "ws")
+        async with FaultProxy(address) as proxy, Load(server["url"], options) as load:
+            assert await load.quiet()
+            tab = await open_tab(f"{proxy.url.replace('ws', 'http', 1)}/?{VIEW}")
+            await tab.live()
+            await shows(tab, load)
+            proxy.set(frozen=True)
+            await not_live(tab)
+            began = time.monotonic()
+            proxy.calm()
+            await tab.live()
+            assert time.monotonic() - began < 30
+            await shows(tab, load)
+            await tab.page.close()
+    forgive(tab)
+
+
+async def test_unknown_is_not_zero_before_the_first_numbers(
+    open_tab: Open, reserve_port: Callable[[], int]
+) -> None:
+    """While a page was never connected to its server, it shows no number at all."""
+    admin = f"ws://127.0.0.1:{reserve_port()}"
+    with serving("dashboard", admin, "--port=0", "--no-browser") as (_, shown):
+        tab = await open_tab(shown["url"])
+
+        async def connecting() -> bool:
+            return await tab.pill() == "Connecting" and "Connecting to" in await tab.text(".banner")
+
+        await until(connecting, "the page says what it waits for")
+        assert await tab.page.locator(".tile").count() == 0
+        assert "0" not in await tab.text(".links")
+        await tab.page.close()
+
+
+async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[str, Any]) -> None:
+    """A page opened at an address that is not allowed names the option that allows it."""
+    with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
+        address = shown["url"].replace("http", "ws")
+        async with FaultProxy(address) as proxy:
+            tab = await open_tab(proxy.url.replace("ws", "http", 1))
+
+            async def said() -> bool:
+                return "--origin 127.0.0.1:" in await tab.text(".banner")
+
+            await until(said, "the page names the option")
+            await tab.page.close()
+    forgive(tab)
+
+
+async def test_tile_and_table_say_the_same(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """The number in the rail and that of the table are of one tick, while users come and go."""
+    tab = await open_tab(f"{page}?page=connections")
+    await tab.live()
+    seen = []
+    for _ in range(5):
+        async with connect(server["url"]):
+            seen.append(await tab.page.evaluate(BOTH))
+        seen.append(await tab.page.evaluate(BOTH))
+    assert [pair for pair in seen if pair[0] != pair[1]] == []
+
+
+BOTH = """async () => {
+  const count = document.querySelector('a[aria-current="page"] .count')
+  const before = count.textContent
+  await new Promise((resolve) => {
+    const observer = new MutationObserver(() => { observer.disconnect(); resolve() })
+    observer.observe(count, {childList: true, characterData: true, subtree: true})
+    setTimeout(resolve, 3000)
+  })
+  return [count.textContent, document.querySelector("h2 small").textContent]
+}"""
