@@ -36,7 +36,7 @@ class Distributions {
     const {axis, store: {points: {time, seq}}} = this.#app
     const tick = seq.length > 1 ? (time.at(-1) - time[0]) / (seq.at(-1) - seq[0]) : 1000
     const begin = axis.live ? axis.end - axis.window * 1e3 : axis.begin
-    this.step = Math.max(1, Math.ceil((axis.end - begin) / tick / COLUMNS_MOST))
+    this.step = Math.max(1, Math.ceil((axis.end - begin) / tick / COLUMNS_MOST - 0.1))  // ticks come a little late
     this.period = tick * this.step
     this.columns = []
     this.#last = null
