@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 from collections.abc import Callable
 from html import escape
@@ -22,14 +20,14 @@ from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
 from .bundle import asset, style
-from .desk import Desk
+from .desks import Desks
 from .routes import SCRIPT, add_routes
 
 __all__ = ["page"]
 
 logger = logging.getLogger("rtmon")
 
-_DESK = "rtmon.desk"
+_DESKS = "rtmon.desks"
 _SERVED = "rtmon.served"
 """Names in Panel's cache, which is that of the process."""
 
@@ -64,14 +62,10 @@ def page(make_feed: Callable[[], Feed]) -> Any:
 
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
-    """Make the desk of this process for its first page; add its addresses to the server."""
-    desk: Desk | None = pn.state.cache.get(_DESK)
-    if desk is None:
-        desk = pn.state.cache[_DESK] = Desk(make_feed())
-        # The task outlives the tab that came first, so it must not inherit that tab's context.
-        desk.task = asyncio.get_running_loop().create_task(
-            desk.run(), context=contextvars.Context()
-        )
+    """Make the desks of this process for its first page; add their addresses to the server."""
+    desks: Desks | None = pn.state.cache.get(_DESKS)
+    if desks is None:
+        desks = pn.state.cache[_DESKS] = Desks(make_feed)
     served = pn.state.cache.setdefault(_SERVED, WeakSet())
     document: Any = pn.state.curdoc
-    add_routes(lambda: desk, served, document.session_context)
+    add_routes(desks, served, document.session_context)

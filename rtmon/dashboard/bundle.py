@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.si import PREFIXES
 from ..feeds.queries import GROUP_KEYS
-from ..views import browser, palette
+from ..views import browser, heat, palette
 from ..views.browser import FONT
 from ..views.cells import described
 from ..views.chart import DASHES, Chart
@@ -27,20 +27,23 @@ _SCRIPTS = (
     "store.js",
     "axis.js",
     "chart.js",
+    "downloads.js",
     "rows.js",
     "overview.js",
     "connections.js",
     "connection.js",
     "channels.js",
+    "heat.js",
     "latency.js",
     "events.js",
     "socketio.js",
+    "replay.js",
     "keys.js",
     "app.js",
 )
 """In the order in which they are read: each uses those before it."""
 
-_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css")
+_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css", "heat.css")
 
 _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 
@@ -76,6 +79,7 @@ def _text() -> str:
         "OWN_CHARTS": [_layout(chart) for chart in CONNECTION_CHARTS],
         "COLUMNS": {table: described(table) for table in _TABLES},
         "GROUP_KEYS": GROUP_KEYS,
+        "HEAT_BOUNDS": heat.BOUNDS,
     }
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
     parts += [browser.asset("common.js"), *map(asset, _SCRIPTS)]

@@ -11,12 +11,14 @@ import msgspec
 from bokeh.server.util import check_allowlist
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from bokeh.settings import settings
+from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "lets_in"]
 
 logger = logging.getLogger("rtmon")
 
@@ -32,19 +34,31 @@ class _Said(msgspec.Struct):
 
     Attributes:
         do: ``show`` a page with its rows, ``ask`` one question, ``hide`` because the page is out
-            of sight, ``see`` because it is in sight again or has missed a frame.
+            of sight, ``see`` because it is in sight again or has missed a frame; ``seek`` a
+            moment of a recording, ``play`` it from there.
         page: what is shown or asked.
         asked: its parameters.
-        id: of the question, for its answer.
+        id: of the question, for its answer; of the request for a moment.
+        at: the moment, Unix seconds; None for the end.
+        speed: seconds of the recording that pass in one; 0 to halt it.
     """
 
-    do: Literal["show", "ask", "hide", "see"]
+    do: Literal["show", "ask", "hide", "see", "seek", "play"]
     page: str = ""
     asked: dict[str, str] = {}
     id: int = 0
+    at: float | None = None
+    speed: float = 0.0
 
 
 _decoder = msgspec.json.Decoder(_Said)
+
+
+def lets_in(handler: RequestHandler, host: str) -> bool:
+    """Return True for a page's host and port that Bokeh lets in, too."""
+    application: Any = handler.application
+    allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
+    return check_allowlist(host, allowed)
 
 
 class Channel(AuthRequestHandler, WebSocketHandler):
@@ -59,7 +73,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         """Let in the origins that Bokeh lets in; a refusal names the option that would."""
         host = urlsplit(origin).netloc.lower()
-        if self._lets_in(host):
+        if lets_in(self, host):
             return True
         logger.warning(
             "the dashboard refused a page opened at %s; --allow-websocket-origin=%s allows it",
@@ -67,11 +81,6 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             host[:200],
         )
         return False
-
-    def _lets_in(self, host: str) -> bool:
-        application: Any = self.application
-        allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
-        return check_allowlist(host, allowed)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         if self.current_user is None:
@@ -87,7 +96,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         """Tell a page whose WebSocket was refused whether its origin is the reason."""
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
-        if not self._lets_in(host):
+        if not lets_in(self, host):
             refused = (
                 f"This page was opened at {host[:200]}, which the dashboard does not allow. "
                 f"Start it with --allow-websocket-origin={host[:200]} (panel serve) "
@@ -99,7 +108,12 @@ class Channel(AuthRequestHandler, WebSocketHandler):
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)
         self.send(msgspec.json.encode({"build": BUILD}))
-        self._desk = self._find_desk()
+        try:
+            self._desk = self._find_desk()
+        except (RtmonError, OSError) as exc:
+            logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
+            self.close(1011, "there is nothing to show")
+            return
         self._desk.join(self)
 
     def on_message(self, message: str | bytes) -> None:
@@ -120,6 +134,10 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             case "see":
                 self.hidden = False
                 self._desk.catch_up(self)
+            case "seek":
+                self._desk.seek(said.at, said.id)
+            case "play":
+                self._desk.play(said.speed)
 
     def on_close(self) -> None:
         if self._desk is not None:

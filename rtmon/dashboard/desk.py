@@ -7,16 +7,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
-from ..views.frames import FrameMaker
+from ..recording.feed import RecordingFeed
+from ..views.frames import Frame, FrameMaker
 from ..views.ranges import points_of_range
 from .pages import PAGES
+from .replay import Replay
 
 __all__ = ["Desk", "Viewer"]
 
@@ -92,32 +94,45 @@ class Desk:
     Args:
         feed: what they look at; started and closed by the desk.
         clock: monotonic seconds.
+        own: True if it is of one viewer alone, and ends when that leaves.
     """
 
     feed: Feed
     clock: Callable[[], float] = time.monotonic
+    own: bool = False
     task: asyncio.Task[None] | None = None
     _seats: dict[Viewer, _Seat] = field(default_factory=dict)
     _subscriptions: dict[tuple[str, str], _Subscription] = field(default_factory=dict)
     _answers: dict[tuple[str, str, int], asyncio.Future[bytes]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _whole: bytes = b""
+    _moves: int = 0
+    _step: asyncio.Task[None] | None = None
+    _stepped: float = 0.0
     _attention: bytes = b""
 
     def __post_init__(self) -> None:
         self._frames = FrameMaker(self.feed)
+        self._replay = Replay(self.feed) if isinstance(self.feed, RecordingFeed) else None
+        if self._replay is not None:
+            self._frames.replay = self._replay.state
 
     async def run(self) -> None:
         """Send a frame with each tick of the feed, and each second without one, until cancelled."""
-        await self.feed.start()
-        self._frames.update()
+        starting = self._spawned(self.feed.start())
         news = asyncio.Event()
         end = self.feed.listen(lambda _: news.set())
         try:
             while True:
                 began = self.clock()
-                news.clear()
+                # What takes long, such as to read an hour of a recording, holds up no frame: a
+                # page that hears nothing takes the desk for dead.
+                await asyncio.wait({starting}, timeout=TOGETHER)
+                if starting.done():
+                    starting.result()
                 try:
+                    await self._pass_time(began)
+                    news.clear()
                     self._tick()
                 except Exception:
                     logger.exception("a frame of the dashboard could not be made")
@@ -131,6 +146,16 @@ class Desk:
                 task.cancel()
             await self.feed.aclose()
 
+    async def _pass_time(self, now: float) -> None:
+        """Move the time of a recording on; nothing happens where there is none."""
+        if self._replay is None or (self._step is not None and not self._step.done()):
+            return
+        # While nobody looks, nothing is played.
+        seen = any(viewer.ready for viewer in self._seats)
+        self._step = self._spawned(self._replay.step(now - self._stepped if seen else 0.0))
+        self._stepped = now
+        await asyncio.wait({self._step}, timeout=TOGETHER)
+
     def join(self, viewer: Viewer) -> None:
         """Take in a viewer; it gets everything at once."""
         self._seats[viewer] = _Seat()
@@ -140,6 +165,8 @@ class Desk:
         """Forget a viewer."""
         self._seats.pop(viewer, None)
         self._forget_subscriptions()
+        if self.own and not self._seats and self.task is not None:
+            self.task.cancel()
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
         """Send a page's rows to a viewer, now and with later frames."""
@@ -156,18 +183,50 @@ class Desk:
         """Send the answer to one question to a viewer."""
         self._spawn(self._reply(viewer, number, page, _key(asked)))
 
+    def seek(self, at: float | None, turn: int) -> None:
+        """Show a recording as of a moment; nothing happens where there is none.
+
+        Args:
+            at: Unix seconds; None for the end.
+            turn: number of the viewer's request.
+        """
+        self._spawn(self._seek(at, turn))
+
+    def play(self, speed: float) -> None:
+        """Let the time of a recording pass at a speed; 0 halts it."""
+        if self._replay is not None:
+            self._replay.play(speed)
+
     def catch_up(self, viewer: Viewer) -> None:
         """Send everything to a viewer that has missed frames."""
         if (seat := self._seats.get(viewer)) is not None:
             seat.behind = True
             self._serve(viewer)
 
-    def _tick(self) -> None:
-        made = self._frames.update()
-        frame = msgspec.json.encode(made)
-        self._whole = b""
-        self._tell_hidden(msgspec.json.encode(made.attention))
+    async def _seek(self, at: float | None, turn: int) -> None:
+        if self._replay is None or not await self._replay.seek(at, turn):
+            return
+        self._take_in()
         self._answers.clear()
+        self._moves += 1
+        for viewer, seat in list(self._seats.items()):
+            self.catch_up(viewer)
+            if seat.shows is not None:
+                self._spawn(self._send_pane(viewer, seat.shows))
+
+    def _take_in(self) -> Frame:
+        """Take in what is new; return it."""
+        self._whole = b""
+        if self._replay is not None:
+            self._frames.replay = self._replay.state
+        return self._frames.update()
+
+    def _tick(self) -> None:
+        made = self._take_in()
+        frame = msgspec.json.encode(made)
+        self._tell_hidden(msgspec.json.encode(made.attention))
+        if self._replay is None or not self._replay.stands:
+            self._answers.clear()
         message = b'{"frame":' + frame + b"}"
         started = set()
         for key, subscription in self._subscriptions.items():
@@ -239,19 +298,24 @@ class Desk:
 
     async def _answer(self, key: tuple[str, str]) -> bytes:
         """Answer what a page asks for; once for all that ask the same in the same tick."""
-        latest = self.feed.latest()
-        cached = (*key, latest.seq if latest else 0)
-        if cached not in self._answers:
-            if len(self._answers) >= ANSWERS:
-                self._answers.clear()
-            self._answers[cached] = asyncio.ensure_future(self._answered(*key))
-        return await asyncio.shield(self._answers[cached])
+        while True:
+            latest, moves = self.feed.latest(), self._moves
+            cached = (*key, latest.seq if latest else 0)
+            if cached not in self._answers:
+                if len(self._answers) >= ANSWERS:
+                    self._answers.clear()
+                self._answers[cached] = asyncio.ensure_future(self._answered(*key))
+            answer = await asyncio.shield(self._answers[cached])
+            if moves == self._moves:  # else it may be of a moment that has been left
+                return answer
 
     async def _answered(self, page: str, asked: str) -> bytes:
         parameters = msgspec.json.decode(asked, type=dict[str, str])
         try:
             if page == "range":
                 answer: Any = await self._range(parameters)
+            elif page == "moments" and self._replay is not None:
+                answer = {"moments": [asdict(each) for each in await self._replay.moments()]}
             elif page in PAGES:
                 answer = await PAGES[page](self.feed, parameters)
             else:

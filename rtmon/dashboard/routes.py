@@ -8,7 +8,7 @@ objects: its class is public, and one look takes some tens of milliseconds.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, MutableSet
+from collections.abc import MutableSet
 from typing import Any
 
 from bokeh.server.tornado import BokehTornado
@@ -16,11 +16,13 @@ from tornado.web import RequestHandler
 
 from .bundle import BUILD, script
 from .channel import Channel
-from .desk import Desk
+from .desks import Desks
+from .downloads import Download
 
-__all__ = ["CHANNEL", "SCRIPT", "add_routes", "patterns"]
+__all__ = ["CHANNEL", "DOWNLOAD", "SCRIPT", "add_routes", "patterns"]
 
 CHANNEL = "rtmon/channel"
+DOWNLOAD = "rtmon/download"
 SCRIPT = f"rtmon/{BUILD}.js"
 
 YEAR = 31_536_000
@@ -43,19 +45,20 @@ class Script(RequestHandler):
             await self.finish(text)
 
 
-def patterns(desk: Callable[[], Desk], prefix: str = "") -> list[Any]:
+def patterns(desks: Desks, prefix: str = "") -> list[Any]:
     """Return the addresses as Tornado takes them, for ``pn.serve(extra_patterns=...)``."""
     return [
-        (rf"{prefix}/{CHANNEL}", Channel, {"desk": desk}),
+        (rf"{prefix}/{CHANNEL}", Channel, {"desk": desks}),
+        (rf"{prefix}/{DOWNLOAD}", Download, {"desks": desks}),
         (rf"{prefix}/rtmon/[0-9a-f]+\.js", Script),
     ]
 
 
-def add_routes(desk: Callable[[], Desk], served: MutableSet[Any], session: Any) -> None:
+def add_routes(desks: Desks, served: MutableSet[Any], session: Any) -> None:
     """Add the addresses to the server of a session, unless it has them.
 
     Args:
-        desk: what pages are fed by.
+        desks: what pages are fed by.
         served: servers and applications that have the addresses.
         session: the session's context.
     """
@@ -64,6 +67,6 @@ def add_routes(desk: Callable[[], Desk], served: MutableSet[Any], session: Any) 
         return
     for server in [found for found in gc.get_objects() if isinstance(found, BokehTornado)]:
         if server not in served:
-            server.add_handlers(".*", patterns(desk, server.prefix))
+            server.add_handlers(".*", patterns(desks, server.prefix))
             served.add(server)
     served.add(application)

@@ -19,7 +19,7 @@ from ..errors import FileFormatError
 from .columns import TABLES, Column, names
 from .histogram import plain
 
-__all__ = ["cell", "header", "line", "lines", "parse", "value"]
+__all__ = ["cell", "chosen", "header", "line", "lines", "parse", "value"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,6 +71,18 @@ def lines(table: str, records: Iterable[Any]) -> Iterator[str]:
     yield header(table)
     for record in records:
         yield line(table, record)
+
+
+def chosen(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Some columns of a table, line by line, their names first.
+
+    Args:
+        columns: the columns.
+        rows: for each row its values, one for each column.
+    """
+    yield _join([column.name for column in columns])
+    for row in rows:
+        yield _join([cell(column, content) for column, content in zip(columns, row, strict=True)])
 
 
 def _join(cells: Sequence[str]) -> str:

@@ -68,6 +68,7 @@ class RecordingFeed(Feed):
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._problem = ""
+        self._reading = asyncio.Lock()
 
     @property
     def span(self) -> tuple[float, float] | None:
@@ -99,10 +100,11 @@ class RecordingFeed(Feed):
 
     async def refresh(self) -> None:
         """Read what is new in the file now, rather than at the next look for it."""
-        before = self._view.history.latest()
-        make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
-        self._view = make()
-        latest = self._view.history.latest()
+        async with self._reading:  # so that the time that was asked for last is shown last
+            before = self._view.history.latest()
+            make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
+            self._view = make()
+            latest = self._view.history.latest()
         if latest is not None and latest != before:
             for listener in list(self._listeners.values()):
                 try:
@@ -177,6 +179,7 @@ class RecordingFeed(Feed):
             limits=[
                 "series, headers and rooms of a connection are not recorded",
                 "an open connection's numbers are up to a minute old",
+                "numbers of a connection or channel are the last ones, also at an earlier moment",
             ],
         )
 
@@ -215,8 +218,9 @@ def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View
     if epoch is None:
         return lambda: _View(at=at)
     source, known = reader.source(at), before.history.latest()
-    continued = at is None and before.at is None and before.epoch == epoch.id
-    if continued and known is not None and source.seq == known.seq:
+    forth = before.at is None if at is None else before.at is not None and before.at <= at
+    continued = forth and before.epoch == epoch.id
+    if continued and at is None and known is not None and source.seq == known.seq:
         return lambda: before
     history = before.history if continued else History()
     after = known.seq if continued and known is not None else 0

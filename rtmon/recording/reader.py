@@ -38,7 +38,7 @@ from . import schema
 from .database import as_os_error, open_reader, reading, scalar
 from .packing import unpack_sample, unpack_snapshot
 
-__all__ = ["Epoch", "Reader"]
+__all__ = ["Epoch", "Moment", "Reader"]
 
 _INFO = tuple(name for name in schema.CONNECTION_ROW if name != "epoch")
 _GROUPED = (
@@ -75,6 +75,23 @@ class Epoch:
     epoch: str
     wall: float
     ended: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What happened in a part of a recording, to be marked on it.
+
+    Attributes:
+        time: of the Event that stands for the part, Unix seconds.
+        kind: of that Event; ``restart`` where the server was started anew.
+        text: what happened.
+        others: how many further Events the part has.
+    """
+
+    time: float
+    kind: str
+    text: str
+    others: int = 0
 
 
 class Reader:
@@ -538,6 +555,35 @@ class Reader:
             *(*_range(since, until), epoch, after),
         ):
             yield row["epoch"], _record(Event, row)
+
+    def notable(self, parts: int = 120) -> list[Moment]:
+        """Return what is worth a mark on the whole recording, oldest first.
+
+        An Event stands for each part that has any, an error or a refusal before others; Events
+        of connections that opened and closed are left out, restarts are all there.
+
+        Args:
+            parts: how many parts of equal length the recording is seen as.
+        """
+        span = self.span()
+        if span is None:
+            return []
+        begin, width = span[0], max(1.0, (span[1] - span[0]) / parts)
+        found = [
+            Moment(time, kind, " · ".join(filter(None, (name, detail))), count - 1)
+            for time, kind, name, detail, _, count in self._plain(
+                "SELECT time, kind, ifnull(name, connection), detail, "
+                "max(kind IN ('error', 'rejected')), count(*) FROM events "
+                "WHERE kind NOT IN ('opened', 'closed') "
+                "GROUP BY CAST((time - ?) / ? AS INTEGER) ORDER BY time",
+                *(begin, width),
+            )
+        ]
+        restarts = [
+            Moment(epoch.wall, "restart", "The server was started anew.")
+            for epoch in self.epochs()[1:]
+        ]
+        return sorted([*found, *restarts], key=lambda moment: moment.time)
 
 
 NOT_RECORDED = "it is not recorded"

@@ -9,11 +9,12 @@ from msgspec import Struct
 from ..feeds.feed import Feed
 from ..metrics.records import Event, Sample
 from .attention import Attention, Matter
+from .charts import RTT_WINDOW
 from .freshness import FreshnessTracker
 from .points import COLUMNS, Point, Timeline, columns
 from .tiles import Tile, tiles
 
-__all__ = ["Frame", "FrameMaker", "Mark", "rounded"]
+__all__ = ["Frame", "FrameMaker", "Mark", "Replayed", "rounded"]
 
 LIVE = 300.0
 """Seconds of points that a frame for a new viewer has."""
@@ -71,7 +72,27 @@ class Mark(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class Replayed(Struct, frozen=True, kw_only=True):
+    """Where a viewer is in a recording.
+
+    Attributes:
+        begin: time of its first tick, Unix seconds.
+        end: time of its last tick, which moves on while it is being recorded.
+        at: the moment that is shown; None for the end.
+        speed: seconds of the recording that pass in one; 0 while it stands.
+        turn: number of the viewer's last request to go elsewhere that has been met.
+        limits: what a recording does not have, one sentence each.
+    """
+
+    begin: float
+    end: float
+    at: float | None
+    speed: float
+    turn: int
+    limits: Sequence[str]
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers of one tick.
 
     Attributes:
@@ -89,6 +110,7 @@ class Frame(Struct, frozen=True, kw_only=True):
         attention: what needs attention.
         counts: page → how many rows it has, null where it is not known.
         marks: Events since the frame before, to be marked on the charts.
+        replay: where the viewer is, if this is of a recording.
     """
 
     epoch: str
@@ -104,6 +126,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     attention: Matters
     counts: Mapping[str, int | None]
     marks: Sequence[Mark]
+    replay: Replayed | None = None
 
 
 class FrameMaker:
@@ -111,6 +134,9 @@ class FrameMaker:
 
     Args:
         feed: what is shown.
+
+    Attributes:
+        replay: where the viewer is, if the feed is of a recording.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -119,6 +145,7 @@ class FrameMaker:
         self._timeline = Timeline()
         self._attention = Attention()
         self._event_seq = 0
+        self.replay: Replayed | None = None
 
     def update(self) -> Frame:
         """Take in what is new; return it."""
@@ -128,7 +155,8 @@ class FrameMaker:
         )
         if anew:
             self._event_seq = 0
-        samples = self._feed.samples(self._timeline.seq)
+            self._attention = Attention()
+        samples = _recent(self._feed.samples(self._timeline.seq))
         fresh = self._timeline.extend(samples)
         for sample in samples[-JUDGED:]:
             self._attention.update(sample)
@@ -195,7 +223,14 @@ class FrameMaker:
                 "socketio": len(feed.socketio()) if latest else None,
             },
             marks=_marks(events),
+            replay=self.replay,
         )
+
+
+def _recent(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Leave out the Samples that no frame has points of."""
+    begin = samples[-1].time - LIVE - RTT_WINDOW if samples else 0.0
+    return [sample for sample in samples if sample.time >= begin]
 
 
 def rounded(points: Sequence[Point]) -> list[list[float | None]]:

@@ -74,7 +74,9 @@ class FreshnessTracker:
             feed: the feed that the view reads when it is not paused.
             paused_at: the time that a paused view shows, Unix seconds.
         """
-        if feed.status.state == "recorded":
+        state = feed.status.state
+        # Also one that is being written tells what was recorded, not that the server is alive.
+        if state == "recorded" or (state == "live" and feed.capabilities.replay):
             return Freshness(kind="recorded", pill=_PILLS["recorded"])
         kind, banner = self._judge(feed)
         stale = kind in {"disconnected", "ended", "stalled"}

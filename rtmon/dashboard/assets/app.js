@@ -1,7 +1,7 @@
 // The app: one page at a time, chosen by the address; the frame around it; what keeps it true.
 const RAIL = [["overview", "Overview"], ["connections", "Connections"], ["channels", "Channels"], ["latency", "Latency"], ["events", "Events"], ["socketio", "Socket.IO"]]
 const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, channel: OneChannel, latency: Latency, events: Events, socketio: SocketIO}
-const SHARED = ["range", "from", "to"]  // parameters that a change of page keeps
+const SHARED = ["range", "from", "to", "at"]  // parameters that a change of page keeps
 
 const paramsNow = () => new URLSearchParams(location.search)
 
@@ -37,6 +37,7 @@ class App {
   #rail = new Map()
   #ranges = []
   #pause = element("button", {type: "button", class: "pause"})
+  #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
   #view = null
   #page = ""
   #asked = ""
@@ -47,6 +48,7 @@ class App {
     this.store = new Store()
     this.link = new Link(channel, {receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
     this.axis = new Axis(this.store, this.link)
+    this.replay = new TimeBar(this)
     this.#build(root)
     addEventListener("popstate", () => this.arrive())
     document.addEventListener("click", (event) => this.#follow(event))
@@ -76,8 +78,8 @@ class App {
     theme.onclick = () => window.rtmonTheme.toggle()
     const keys = element("button", {type: "button", class: "help", "aria-label": "Keys", title: "Keys (?)"}, "?")
     keys.onclick = () => document.querySelector("dialog").showModal()
-    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, copy, theme, keys))
-    root.replaceChildren(element("a", {class: "skip", href: "#main"}, "Skip to the numbers"), rail, element("div", {class: "side"}, bar, this.#banner, this.#main))
+    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, copy, theme, keys))
+    root.replaceChildren(element("a", {class: "skip", href: "#main"}, "Skip to the numbers"), rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main))
     root.classList.add("rtmon")
   }
 
@@ -85,6 +87,7 @@ class App {
   arrive({keep = false} = {}) {
     const params = paramsNow()
     const page = params.get("page") in MADE ? params.get("page") : "overview"
+    this.replay.arrive(params)
     const asked = Object.fromEntries([...params].filter(([name]) => name !== "page" && !SHARED.includes(name)))
     const changed = page !== this.#page || (!keep && JSON.stringify(asked) !== this.#asked)
     this.#asked = JSON.stringify(asked)
@@ -137,13 +140,16 @@ class App {
     if (link.origin !== location.origin || link.pathname !== location.pathname) return
     event.preventDefault()
     history.pushState(null, "", link.href)
+    // While a recording is played, a link drawn before would lead back to the moment of then.
+    if (this.replay.shown && link.dataset.at === undefined) history.replaceState(null, "", addressOf({at: this.replay.at}))
     this.arrive()
   }
 
   #receive({frame, pane, attention}) {
     if (frame !== undefined) {
+      if (!this.replay.take(frame)) return
       if (!this.store.take(frame)) { this.link.say({do: "see"}); return }
-      if (this.axis.live) this.axis.refresh()
+      if (this.axis.live) this.axis.refresh(frame.replay !== undefined && (frame.anew || frame.replay.speed > 1))
     }
     if (attention !== undefined && this.store.frame !== null) this.store.frame.attention = attention
     this.#title()
@@ -163,9 +169,18 @@ class App {
     this.#rail.get("overview").count.classList.toggle("alert", frame.attention.matters.length > 0)
     this.#rail.get("socketio").link.hidden = !frame.counts.socketio
     this.#rail.get("channels").link.hidden = frame.counts.channels === 0
+    this.#pause.hidden = this.replay.shown
+    if (this.replay.shown) this.#ranges[0][1].textContent = "1 min"
+    this.#save.hidden = this.#charts.length === 0
     this.#foot.textContent = frame.source
     this.#foot.title = frame.source
     this.#freshness()
+  }
+
+  // The charts of the page that is open.
+  get #charts() {
+    const keys = [...this.#main.querySelectorAll("[data-chart]")].map(({dataset}) => dataset.chart)
+    return CHARTS.filter(({key}) => keys.includes(key))
   }
 
   pause() {
@@ -183,6 +198,7 @@ class App {
 
   #changed(back) {
     if (back) {
+      this.replay.reopen()
       const {page, ...asked} = Object.fromEntries([...paramsNow()].filter(([name]) => !SHARED.includes(name)))
       this.link.say({do: "show", page: page ?? "overview", asked})
       this.axis.refresh(true)
@@ -199,7 +215,7 @@ class App {
       kind = frame === null ? "connecting" : "disconnected"
       pill = frame === null ? "Connecting" : "Not live"
       stale = frame !== null
-      const since = known(frame?.time) ? `Not live since ${clockText(frame.time * 1e3)}. ` : ""
+      const since = known(frame?.time) && !this.replay.shown ? `Not live since ${clockText(frame.time * 1e3)}. ` : ""
       banner = this.link.lost === "connecting" ? "" : `${since}${this.link.lost} Trying again by itself.`
     } else {
       this.#lostAt = null

@@ -68,7 +68,10 @@ class Axis {
     const {end} = this
     const begin = this.live ? end - this.window * 1e3 : this.range[0]
     const [first] = this.#store.points.time
-    if (first !== undefined && begin >= first - 1500) return
+    if (first !== undefined && begin >= first - 1500) {
+      if (this.live) this.#older = null  // also what is of a moment of a recording that was left
+      return
+    }
     const rest = this.live ? this.window * 1e3 / 600 * ASKED_ANEW : Infinity
     if (!anew && performance.now() - this.#asked < rest) return
     this.#asked = performance.now()

@@ -103,7 +103,7 @@ class Chart {
       const top = TOP + index * (each + APART)
       parts.push(this.#lane(lane, lines, {time, x, top, bottom: top + each, width}))
     })
-    parts.push(this.#moments(begin, end, width, height, x), this.#marked(begin, end, height, x))
+    parts.push(moments(begin, end, width, height, x), this.#marked(begin, end, height, x))
     if (this.#axis.pointer !== null && time.length > 0) parts.push(`<path class="pointer" d="M${x(time[at]).toFixed(1)} ${TOP}V${height - BOTTOM}"/>`)
     if (this.#drag !== null) {
       const [from, until] = this.#drag.map(x).sort((a, b) => a - b)
@@ -164,23 +164,6 @@ class Chart {
     return `${ground && `<path d="${ground}" fill="${color}" fill-opacity="0.16"/>`}<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}" stroke-linejoin="round" stroke-linecap="round"/>`
   }
 
-  // Times below the chart, in the viewer's zone, as many as fit without overlapping.
-  #moments(begin, end, width, height, x) {
-    const span = (end - begin) / 1e3
-    const zone = new Date(begin).getTimezoneOffset() * 60
-    const roomFor = (letters) => Math.max(1, Math.floor((width - LEFT - RIGHT) / (letters * LETTER + 18)))
-    const step = STEPS.find((each) => span / each <= roomFor(each % 60 === 0 ? 5 : 8)) ?? Math.ceil(span / roomFor(5) / 86_400) * 86_400
-    const found = []
-    for (let at = Math.ceil((begin / 1e3 - zone) / step) * step + zone; at * 1e3 <= end; at += step) {
-      const date = new Date(at * 1e3)
-      const text = step >= 86_400 ? `${date.getDate()}.${date.getMonth() + 1}.` : `${two(date.getHours())}:${two(date.getMinutes())}${step % 60 === 0 ? "" : `:${two(date.getSeconds())}`}`
-      const half = text.length * LETTER / 2
-      if (x(at * 1e3) - half < LEFT - 20 || x(at * 1e3) + half > width) continue
-      found.push(`<text x="${x(at * 1e3).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`)
-    }
-    return found.join("")
-  }
-
   #marked(begin, end, height, x) {
     const found = this.marks().filter(({time}) => time >= begin && time <= end)
     return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
@@ -220,6 +203,23 @@ class Chart {
     const moved = (pointer ?? end) + by * (end - begin) / 60
     this.#axis.point(Math.min(end, Math.max(begin, moved)))
   }
+}
+
+// Times below the chart, in the viewer's zone, as many as fit without overlapping.
+function moments(begin, end, width, height, x) {
+  const span = (end - begin) / 1e3
+  const zone = new Date(begin).getTimezoneOffset() * 60
+  const roomFor = (letters) => Math.max(1, Math.floor((width - LEFT - RIGHT) / (letters * LETTER + 18)))
+  const step = STEPS.find((each) => span / each <= roomFor(each % 60 === 0 ? 5 : 8)) ?? Math.ceil(span / roomFor(5) / 86_400) * 86_400
+  const found = []
+  for (let at = Math.ceil((begin / 1e3 - zone) / step) * step + zone; at * 1e3 <= end; at += step) {
+    const date = new Date(at * 1e3)
+    const text = step >= 86_400 ? `${date.getDate()}.${date.getMonth() + 1}.` : `${two(date.getHours())}:${two(date.getMinutes())}${step % 60 === 0 ? "" : `:${two(date.getSeconds())}`}`
+    const half = text.length * LETTER / 2
+    if (x(at * 1e3) - half < LEFT - 20 || x(at * 1e3) + half > width) continue
+    found.push(`<text x="${x(at * 1e3).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`)
+  }
+  return found.join("")
 }
 
 const escaped = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`)

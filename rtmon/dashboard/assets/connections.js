@@ -32,6 +32,7 @@ class Connections {
       this.#rows.draw(pane)
       return
     }
+    this.#rows.pane = pane
     this.#drawGroups(pane)
   }
 

@@ -1,5 +1,5 @@
 // The keyboard: "/" searches, "?" lists the keys, a digit opens a page.
-const KEYS = [["/", "Search"], ["?", "These keys"], ["1 … 6", "The pages, in their order"], ["l", "Live: the last minutes, moving on"], ["p", "Pause and go on"], ["t", "Light or dark"], ["c", "Copy a link to this view"], ["Esc", "Leave the search field or this list"]]
+const KEYS = [["/", "Search"], ["?", "These keys"], ["1 … 6", "The pages, in their order"], ["l", "Live: the last minutes, moving on"], ["p", "Pause and go on"], [", .", "A recording: a second back, a second forth"], ["Shift , .", "A minute back, a minute forth"], ["b n", "The event before, the event after"], ["e", "Jump to the end"], ["t", "Light or dark"], ["c", "Copy a link to this view"], ["Esc", "Leave the search field or this list"]]
 
 function listenToKeys(app) {
   const dialog = element("dialog", {"aria-label": "Keys"}, element("h2", {}, "Keys"), element("dl", {class: "keys"}, ...KEYS.flatMap(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)])), element("form", {method: "dialog"}, element("button", {}, "Close")))
@@ -17,7 +17,10 @@ function listenToKeys(app) {
     } else if (event.key === "?") dialog.showModal()
     else if (page >= 1 && page <= RAIL.length) go({page: RAIL[page - 1][0]}, {fresh: true})
     else if (event.key === "l") app.axis.follow(app.axis.window)
-    else if (event.key === "p") app.pause()
+    else if (event.key === "p") app.replay.shown ? app.replay.toggle() : app.pause()
+    else if (app.replay.shown && (event.code === "Comma" || event.code === "Period")) app.replay.step((event.code === "Comma" ? -1 : 1) * (event.shiftKey ? 60 : 1))
+    else if (app.replay.shown && (event.key === "b" || event.key === "n")) app.replay.jump(event.key === "b" ? -1 : 1)
+    else if (app.replay.shown && event.key === "e") app.replay.toEnd()
     else if (event.key === "t") window.rtmonTheme.toggle()
     else if (event.key === "c") app.copy()
     else return

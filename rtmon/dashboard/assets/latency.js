@@ -1,15 +1,42 @@
-// Latency: percentiles over time and by label.
+// Latency: distributions and percentiles over time, by label, and the worst recipients.
 class Latency {
   #charts
+  #heats
+  #distributions
+  #worst
   #rows
+  #missing = element("p", {class: "nothing"}, "Percentiles by path, room and type are not recorded.")
 
   constructor(app, params) {
-    this.#charts = ["rtt", "handler", "delivery", "lag"].map((key) => new Chart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
+    this.#distributions = new Distributions(app)
+    this.#heats = HEATS.map((heat) => new Heat(heat, app.axis, this.#distributions))
+    this.#charts = ["rtt", "handler", "delivery"].map((key) => new Chart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
+    this.#worst = new Rows(COLUMNS.connections, {
+      heading: "Longest round trips",
+      link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
+      sorts: (sort) => addressOf({page: "connections", sort}, {fresh: true}),
+      empty: () => "No round trip of an open connection was measured yet.",
+    })
     this.#rows = new Rows(COLUMNS.latencies, {heading: "By path, room and type", empty: () => "No latency was measured yet."})
-    this.node = element("div", {class: "page"}, element("div", {class: "charts"}, ...this.#charts.map(({node}) => node)), this.#rows.node)
+    this.#missing.hidden = true
+    const grid = (parts) => element("div", {class: "charts thirds"}, ...parts.map(({node}) => node))
+    this.node = element("div", {class: "page"}, grid(this.#heats), grid(this.#charts), this.#worst.node, this.#rows.node, this.#missing)
   }
 
-  close() { for (const chart of this.#charts) chart.close() }
-  frame() { for (const chart of this.#charts) chart.draw() }
-  pane(pane) { this.#rows.draw(pane) }
+  close() { for (const each of [...this.#charts, ...this.#heats]) each.close() }
+
+  frame() {
+    for (const chart of this.#charts) chart.draw()
+    for (const heat of this.#heats) heat.draw()
+  }
+
+  pane(pane) {
+    if (pane.error !== undefined) { this.#rows.draw(pane); return }
+    this.#distributions.take(pane.heat)
+    for (const heat of this.#heats) heat.draw()
+    this.#worst.draw({...pane.worst, total: pane.worst.rows.length})
+    this.#missing.hidden = pane.rows !== undefined
+    this.#rows.node.hidden = pane.rows === undefined
+    if (pane.rows !== undefined) this.#rows.draw(pane)
+  }
 }

@@ -15,6 +15,7 @@ class Rows {
   // columns: as COLUMNS has them, in no order. options: heading, link(row) → address or null,
   // linked: key of the column that carries the link, else the first, spark(row) → values or null,
   // folds: has(row), node(row) → what is shown below the row or null, toggle(row).
+  // sorts(order) → address of the rows in that order, if they are not of this page.
   constructor(columns, options) {
     this.#columns = new Map(columns.map((column) => [column.key, column]))
     this.#options = options
@@ -37,7 +38,7 @@ class Rows {
     this.previous = step("‹ Previous", -1)
     this.next = step("Next ›", 1)
     this.#foot = element("div", {class: "foot"}, this.#note, this.range, this.previous, this.next)
-    this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools), this.#error, this.#scroll, this.#foot)
+    this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools, savers("Save all rows", (format) => saveRows(this.pane, format))), this.#error, this.#scroll, this.#foot)
   }
 
   draw(pane) {
@@ -77,7 +78,8 @@ class Rows {
       if (key === sorted) th.setAttribute("aria-sort", pane.sort.startsWith("-") ? "descending" : "ascending")
       if (fixed) { th.title = help; th.append(title); return th }  // the server does not sort by it
       const down = key === sorted ? !pane.sort.startsWith("-") : align === "right"
-      const link = element("a", {href: addressOf({sort: (down ? "-" : "") + key, offset: null}), title: help}, title)
+      const sort = (down ? "-" : "") + key
+      const link = element("a", {href: this.#options.sorts?.(sort) ?? addressOf({sort, offset: null}), title: help}, title)
       th.append(link)
       return th
     })

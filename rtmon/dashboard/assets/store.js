@@ -15,11 +15,13 @@ class Store {
   take(frame) {
     const {seq} = this.points
     const [first] = frame.points[0]
-    if (!frame.anew && first !== undefined && seq.length > 0 && first > seq.at(-1) + 1) return false
-    if (frame.anew && this.frame !== null && this.frame.epoch !== "" && frame.epoch !== this.frame.epoch) {
+    const live = frame.replay === undefined  // the time of a recording may leap
+    if (live && !frame.anew && first !== undefined && seq.length > 0 && first > seq.at(-1) + 1) return false
+    if (live && frame.anew && this.frame !== null && this.frame.epoch !== "" && frame.epoch !== this.frame.epoch) {
       this.marks.push({time: frame.now * 1e3, kind: "restart", text: "The server was started anew."})
     }
-    const restarted = frame.anew && this.frame !== null && frame.epoch !== this.frame.epoch
+    const onward = (frame.points[1][0] ?? 0) >= (this.points.time.at(-1) ?? 0)
+    const restarted = frame.anew && onward && this.frame !== null && frame.epoch !== this.frame.epoch
     this.frame = frame
     const from = frame.anew ? 0 : frame.points[0].findIndex((each) => seq.length === 0 || each > seq.at(-1))
     const keep = frame.anew && !restarted ? 0 : this.points.time.length

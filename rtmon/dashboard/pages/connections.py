@@ -66,16 +66,19 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
             where=where,
         )
     column, descending = order(asked, GROUP_COLUMNS, "-open")
+    where = " ".join(filter(None, (where, asked.get("where", "").strip())))
     found = await feed.query(
         GroupQuery(
             by=by,
-            where=" ".join(filter(None, (where, asked.get("where", "").strip()))),
+            where=where,
             sort=column,
             descending=descending,
         )
     )
     groups = [*found.groups, *([found.others] if found.others is not None else [])]
     return {
+        "table": "connections",
+        "query": where,
         "by": by,
         "sort": ("-" if descending else "") + column,
         "groups": [_group(by, group, other=group is found.others) for group in groups],

@@ -1,17 +1,59 @@
-"""Latency: distributions over time, and percentiles by path, room and type."""
+"""Latency: distributions over time, percentiles by path, room and type, the worst recipients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...feeds.feed import Feed
 from ...metrics.columns import LATENCY, names
+from ...metrics.records import Sample
+from ...views.heat import heat_columns
+from .parameters import whole_number
 from .rows import table_page
 
 __all__ = ["answer"]
 
+WORST = ("name", "user", "path", "rtt", "send_queue", "queue_age", "messages_out")
+"""Columns of the connections with the longest round trips."""
+
+NEWEST = 3
+"""Ticks whose distributions come with each answer; a page that lacks more asks for them."""
+
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return percentiles by label."""
-    return await table_page(feed, asked, table="latencies", default=names(LATENCY), sort="measure")
+    """Return percentiles by label, the worst recipients, and the newest distributions.
+
+    With the parameter ``heat``, the number of a tick, return only the distributions after it;
+    ``since`` and ``until``, Unix seconds, and ``step``, ticks in a column, say of which.
+    """
+    if "heat" in asked:
+        return {"heat": heat_columns(_samples(feed, asked), _step(asked))}
+    latest = feed.latest()
+    newest = feed.samples(max(0, latest.seq - NEWEST)) if latest is not None else []
+    worst = await table_page(
+        feed,
+        {"columns": ",".join(WORST), "size": "10"},
+        table="connections",
+        default=WORST,
+        sort="-rtt",
+        where="state:open rtt>0",
+        extra=lambda row: {"id": row.record.id, "epoch": row.epoch},
+    )
+    found: dict[str, Any] = {"heat": heat_columns(newest, 1), "worst": worst}
+    if "latencies" in feed.capabilities.tables:
+        found |= await table_page(
+            feed, asked, table="latencies", default=names(LATENCY), sort="measure"
+        )
+    return found
+
+
+def _step(asked: Mapping[str, str]) -> int:
+    return max(1, whole_number(asked, "step", 1, most=3600))
+
+
+def _samples(feed: Feed, asked: Mapping[str, str]) -> Sequence[Sample]:
+    since = whole_number(asked, "since", 0, most=10**11)
+    until = whole_number(asked, "until", 10**11, most=10**11)
+    samples = feed.samples(whole_number(asked, "heat", 0, most=10**11))
+    return [sample for sample in samples if since <= sample.time <= until]

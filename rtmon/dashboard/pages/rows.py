@@ -68,6 +68,8 @@ async def table_page(
         offset = (answer.total - 1) // limit * limit
         answer = await feed.query(replace(query, offset=offset))
     return {
+        "table": table,
+        "query": condition,
         "columns": columns,
         "sort": ("-" if descending else "") + column,
         "rows": [_row(row, columns, table, extra) for row in answer.rows],

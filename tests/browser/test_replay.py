@@ -1,0 +1,106 @@
+"""A recording in a real browser: its time bar, what it shows at a moment, and files of that."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.dashboard.viewer import BEGIN, record
+
+from .conftest import Open, Tab, serving, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of the dashboard of a recording."""
+    path: Path = tmp_path_factory.mktemp("recording") / "run.rtmon"
+    await record(path)
+    with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
+        yield facts["url"]
+
+
+async def at(tab: Tab, seconds: float | None) -> None:
+    """Wait until the address names a moment, seconds after the begin; None for the end."""
+
+    async def there() -> bool:
+        found = re.search(r"[?&]at=([0-9.]+)", tab.page.url)
+        return (
+            (found is None)
+            if seconds is None
+            else found is not None and (float(found[1]) == BEGIN + seconds)
+        )
+
+    await until(there, f"the address names {seconds}")
+
+
+async def test_link_opens_the_moment_of_a_recording(recorded: str, open_tab: Open) -> None:
+    """Keys, buttons and pages move and keep the moment, which stands in the address."""
+    tab = await open_tab(f"{recorded}?page=connections&at={BEGIN + 100:.0f}")
+    page = tab.page
+    await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)
+    assert await tab.pill() == "Recording"
+    await page.keyboard.press(",")
+    await at(tab, 99)
+    await page.keyboard.press("Shift+,")
+    await at(tab, 39)
+    await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(1)
+    await page.get_by_role("button", name="The event after").click()
+    await at(tab, 133)
+    await page.locator(".rail a", has_text="Events").click()
+    await at(tab, 133)
+    await expect(page.locator('table[aria-label="Events"] tbody tr').first).to_contain_text("=bob")
+    await page.locator(".speeds button", has_text="60×").click()
+    await page.keyboard.press("p")
+    await at(tab, None)
+    await expect(page.locator(".play")).to_have_text("Play")
+    await expect(page.locator(".end")).to_be_disabled()
+    assert await tab.pill() == "Recording"
+
+
+async def test_files_hold_what_is_shown_at_the_moment(recorded: str, open_tab: Open) -> None:
+    """Tables and charts are saved as of the moment, in the columns and order that are shown."""
+    tab = await open_tab(
+        f"{recorded}?page=connections&columns=opened,name&sort=name&at={BEGIN + 100:.0f}"
+    )
+    page = tab.page
+    await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)
+    name, text = await tab.download(page.get_by_role("button", name="Save all rows as CSV"))
+    assert name == "rtmon-n-connections-20231114T221500Z.csv"
+    assert text.split("\r\n") == [
+        "opened,name",
+        "2023-11-14T22:14:26.000000+00:00,'=bob",
+        "2023-11-14T22:13:20.000000+00:00,ada",
+        "",
+    ]
+    await page.goto(f"{recorded}?page=chart&chart=messages&at={BEGIN + 100:.0f}")
+    await expect(page.locator(".replay")).to_be_visible()
+    _, text = await tab.download(page.get_by_role("button", name="Save the charts' points as JSON"))
+    found = json.loads(text)
+    assert found["time"] == [BEGIN + second for second in range(1, 101)]
+    assert set(found["points"]["messages_in"]) == {1}
+
+
+async def test_latency_page_of_a_recording_draws_its_distributions(
+    recorded: str, open_tab: Open
+) -> None:
+    """The heatmap of a moment has what was measured until then, in words, too."""
+    tab = await open_tab(f"{recorded}?page=latency&at={BEGIN + 100:.0f}", width=390, height=844)
+    heat = tab.page.locator('[data-heat="rtt"]')
+    await expect(heat.locator(".told")).to_contain_text(
+        "100 measured · most often 0.896–1.02 ms · slowest 98.3–115 ms"
+    )
+    await heat.locator(".plot").focus()
+    await tab.page.keyboard.press("ArrowLeft")
+    await expect(heat.locator(".told")).to_contain_text("98.3–115 ms · 2 of 2")
+    await tab.page.keyboard.press(",")
+    await tab.page.keyboard.press("Shift+,")
+    await expect(heat.locator(".told")).to_contain_text("39 measured")
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") == 390

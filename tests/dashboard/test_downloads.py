@@ -1,0 +1,72 @@
+"""Tables of the dashboard as files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rtmon import Monitor, open_feed
+from rtmon.dashboard.downloads import Asked, file_of
+from rtmon.errors import QueryError
+from rtmon.recording import RecordingFeed
+from rtmon.testing import FakeClock
+
+from .viewer import BEGIN, record
+
+
+async def test_file_has_the_rows_columns_and_order_that_were_asked_for() -> None:
+    """All rows of the query are there, and no text is a formula for a spreadsheet."""
+    monitor = Monitor(interval=3600, node='../"n\r\n', clock=FakeClock(time=BEGIN))
+    for number in range(300):
+        meter = monitor.collector.meter()
+        meter.name = f"=user{number}"
+        monitor.connection_opened(meter)
+        for _ in range(number):
+            meter.received(1)
+    monitor.tick()
+    feed = open_feed(monitor)
+    asked = Asked(
+        table="connections",
+        where="messages_in<290",
+        sort="-messages_in",
+        columns=["messages_in", "name", "rtt", "opened"],
+    )
+    name, content = await file_of(feed, asked)
+    assert name == "rtmon-n-connections-20231114T221320Z.csv"
+    lines = content.decode().split("\r\n")
+    assert lines[:2] == [
+        "messages_in,name,rtt,opened",
+        "289,'=user289,,2023-11-14T22:13:20.000000+00:00",
+    ]
+    assert len(lines) == 1 + 290 + 1
+    asked.format = "json"
+    name, content = await file_of(feed, asked)
+    found = json.loads(content)
+    assert name.endswith(".json")
+    assert found["rows"][0] == {
+        "messages_in": 289,
+        "name": "=user289",
+        "rtt": None,
+        "opened": BEGIN,
+    }
+    assert (found["total"], len(found["rows"]), found["where"]) == (290, 290, "messages_in<290")
+    with pytest.raises(QueryError, match="no column 'traceback2'"):
+        await file_of(feed, Asked(table="connections", columns=["traceback2"]))
+    monitor.close()
+
+
+async def test_file_of_groups_has_their_sums(tmp_path: Path) -> None:
+    """Groups are saved as they are shown, also those of a moment of a recording."""
+    await record(tmp_path / "run.rtmon", ticks=30)
+    feed = RecordingFeed(tmp_path / "run.rtmon")
+    await feed.seek(BEGIN + 15)
+    asked = Asked(table="connections", by="transport", sort="-open")
+    name, content = await file_of(feed, asked)
+    assert re.fullmatch(r"rtmon-n-connections-by-transport-20231114T221335Z\.csv", name)
+    header, row, _ = content.decode().split("\r\n")
+    assert header.startswith("transport,open,closed,messages_in,")
+    assert row.split(",")[1:3] == ["2", "0"]
+    await feed.aclose()

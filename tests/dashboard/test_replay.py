@@ -1,0 +1,115 @@
+"""The time of a recording, as each viewer moves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rtmon.dashboard import desk as desks
+from rtmon.dashboard.desk import Desk
+from rtmon.dashboard.desks import Desks
+from rtmon.recording import RecordingFeed
+from rtmon.testing import until
+
+from .viewer import BEGIN, KeptViewer, record
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let desks tick ten times a second."""
+    monkeypatch.setattr(desks, "PERIOD", 0.1)
+    monkeypatch.setattr(desks, "SHORTEST", 0.05)
+    monkeypatch.setattr(desks, "LATE", 0.0)
+
+
+@asynccontextmanager
+async def looking(path: Path) -> AsyncIterator[tuple[Desk, KeptViewer]]:
+    """Yield the desk of a viewer, who has been sent the end of the recording."""
+    viewer = KeptViewer()
+    desk = Desks(lambda: RecordingFeed(path))()
+    desk.join(viewer)
+    await until(lambda: viewer.all_of("frame") and viewer.all_of("frame")[-1]["seq"])
+    yield desk, viewer
+    desk.leave(viewer)
+    assert desk.task is not None
+    await asyncio.wait([desk.task])
+
+
+async def turned(viewer: KeptViewer, turn: int) -> None:
+    """Wait until a request for a moment was met."""
+    await until(lambda: any(f["replay"]["turn"] == turn for f in viewer.all_of("frame")))
+
+
+async def test_viewer_of_a_recording_sees_the_moment_that_was_asked_for(tmp_path: Path) -> None:
+    """Frame and rows are of that moment, also of one before that is shown already."""
+    await record(tmp_path / "run.rtmon")
+    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
+        last = viewer.all_of("frame")[-1]
+        assert (last["status"]["pill"], last["seq"]) == ("Recording", 201)
+        assert last["replay"]["at"] is None
+        desk.show(viewer, "connections", {})
+        for turn, (at, rows, slow) in enumerate(((100, 2, True), (50, 1, False)), start=1):
+            desk.seek(BEGIN + at, turn)
+            await turned(viewer, turn)
+            frame = next(f for f in viewer.all_of("frame") if f["replay"]["turn"] == turn)
+            assert (frame["anew"], frame["seq"], frame["now"]) == (True, at, BEGIN + at)
+            assert len(frame["points"][0]) == at
+            assert frame["counts"]["connections"] == rows
+            assert ("100" in str(frame["tiles"])) == slow
+            viewer.messages.clear()
+            await until(lambda: viewer.all_of("pane"))
+            assert {pane["total"] for pane in viewer.all_of("pane")} == {rows}
+        desk.seek(BEGIN + 900, 3)
+        await turned(viewer, 3)
+        assert viewer.all_of("frame")[-1]["replay"]["at"] is None
+
+
+async def test_recording_is_played_until_its_end(tmp_path: Path) -> None:
+    """Time passes at the speed that was asked for, but not while the page is out of sight."""
+    await record(tmp_path / "run.rtmon")
+    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
+        desk.seek(BEGIN + 20, 1)
+        await turned(viewer, 1)
+        viewer.ready = False
+        desk.play(60)
+        await asyncio.sleep(0.2)
+        assert desk.feed.now() == BEGIN + 20
+        viewer.ready = True
+        await until(lambda: viewer.all_of("frame")[-1]["replay"]["at"] is None)
+        frames = viewer.all_of("frame")
+        assert {frame["replay"]["speed"] for frame in frames} == {0, 60}
+        assert frames[-1]["replay"]["speed"] == 0
+        assert frames[-1]["seq"] == 201
+        seqs = [frame["seq"] for frame in frames if frame["replay"]["turn"] == 1]
+        assert seqs == sorted(seqs)
+        assert len(set(seqs)) > 2
+
+
+async def test_each_viewer_of_a_recording_has_a_time_of_its_own(tmp_path: Path) -> None:
+    """One viewer's moment is not another's, and the file is closed when its viewer leaves."""
+    path = tmp_path / "run.rtmon"
+    await record(path, ticks=30)
+    async with looking(path) as (first, _), looking(path) as (second, viewer):
+        first.seek(BEGIN + 10, 1)
+        await until(lambda: first.feed.now() == BEGIN + 10)
+        assert second.feed.now() == BEGIN + 30
+        assert viewer.all_of("frame")[-1]["seq"] == 31
+    assert {desk.feed.status.state for desk in (first, second)} == {"closed"}
+
+
+async def test_recording_has_marks_of_what_happened(tmp_path: Path) -> None:
+    """Events stand for parts of the recording, errors before others; openings are left out."""
+    await record(tmp_path / "run.rtmon")
+    await record(tmp_path / "run.rtmon", ticks=3, begin=BEGIN + 300)
+    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
+        desk.seek(BEGIN + 20, 1)
+        desk.ask(viewer, 7, "moments", {})
+        await until(lambda: viewer.all_of("value"))
+        found = viewer.all_of("value")[0]["moments"]
+        assert [moment["kind"] for moment in found] == ["error", "restart", "error"]
+        assert [found[0]["time"], found[1]["time"]] == [BEGIN + 133, BEGIN + 300]
+        assert found[0]["text"].startswith("=bob · ")

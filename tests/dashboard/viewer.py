@@ -1,0 +1,62 @@
+"""A viewer of a desk, and a recording that it can look at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rtmon import Monitor, Recording
+from rtmon.metrics.records import Ending
+from rtmon.testing import FakeClock, until
+
+BEGIN = 1_700_000_000.0
+"""When recordings begin, Unix seconds."""
+
+
+@dataclass(eq=False)
+class KeptViewer:
+    """Keeps what it is sent.
+
+    Attributes:
+        ready: True while it takes messages.
+        hidden: True while its page is out of sight.
+    """
+
+    ready: bool = True
+    hidden: bool = False
+    messages: list[Any] = field(default_factory=list)
+
+    def send(self, text: bytes) -> None:
+        self.messages.append(json.loads(text))
+
+    def all_of(self, part: str) -> list[Any]:
+        """Return that part of every message that has it."""
+        return [message[part] for message in self.messages if part in message]
+
+
+async def record(path: Path, *, ticks: int = 200, begin: float = BEGIN) -> None:
+    """Record a server with one connection, and for the middle third of the time a second one.
+
+    Round trips take 1 ms, and 100 ms in the middle third; at its end the second one fails.
+    """
+    clock = FakeClock(time=begin)
+    monitor = Monitor(interval=3600, node="n", clock=clock)
+    monitor.attach(Recording(path, clock=clock))
+    ada, bob = monitor.collector.meter(), monitor.collector.meter()
+    ada.name, bob.name = "ada", "=bob"
+    monitor.connection_opened(ada)
+    for tick in range(ticks):
+        middle = ticks // 3 <= tick < 2 * ticks // 3
+        if tick == ticks // 3:
+            monitor.connection_opened(bob)
+        if tick == 2 * ticks // 3:
+            monitor.handler_failed(bob, ValueError("no such room"))
+            monitor.connection_closed(bob, Ending(close_code=1011))
+        ada.received(10)
+        monitor.collector.rtt(ada, 0.1 if middle else 0.001)
+        clock.advance(1.0)
+        monitor.tick()
+        await until(lambda: monitor.waiting_ticks < 30)
+    monitor.close()

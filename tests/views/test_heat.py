@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from rtmon.metrics.histogram import HistogramRecorder
+from rtmon.metrics.records import Sample
+from rtmon.views.heat import BOUNDS, heat_columns
+
+
+def sample(seq: int, *milliseconds: float) -> Sample:
+    """A Sample with round trips, and without any other latency."""
+    recorder = HistogramRecorder()
+    for value in milliseconds:
+        recorder.record(value / 1e3)
+    return Sample(
+        node="n",
+        epoch="e",
+        seq=seq,
+        time=float(seq),
+        elapsed=1.0,
+        rtt=recorder.take(),
+        handler=None,
+    )
+
+
+def test_each_value_is_counted_in_the_row_whose_bounds_hold_it() -> None:
+    """Rows lie on a log scale; what is beyond them is in the first and the last."""
+    assert list(BOUNDS) == sorted(BOUNDS)
+    for value in (0.02, 0.3, 1.0, 7.77, 250.0, 90_000.0):
+        (row, count), bound = heat_columns([sample(1, value)], 1)["rtt"][0], value / 1e3
+        assert count == 1
+        assert BOUNDS[row] <= bound < BOUNDS[row + 1]
+    assert heat_columns([sample(1, 0.001, 500_000.0)], 1)["rtt"] == [[0, 1, len(BOUNDS) - 2, 1]]
+
+
+def test_ticks_are_merged_into_columns_by_their_numbers() -> None:
+    """Wherever a reader begins, the same ticks make a column; what is not measured is null."""
+    samples = [sample(seq, 1.0, *[9.0] * (seq == 3)) for seq in range(2, 8)]
+    found = heat_columns(samples, 3)
+    assert found["seq"] == [3, 6, 7]
+    assert found["time"] == [3000, 6000, 7000]
+    assert [counts[1] for counts in found["rtt"]] == [2, 3, 1]
+    assert len(found["rtt"][0]) == 4
+    assert found["handler"] == [None, None, None]
+    assert heat_columns([sample(1)], 1)["rtt"] == [[]]
