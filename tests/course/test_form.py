@@ -76,10 +76,13 @@ def test_numbers_come_from_code(notebook: Notebook) -> None:
 
 
 def test_exercises_have_solutions_and_checks(notebook: Notebook) -> None:
-    """There are two to five exercises, each with a hidden solution, and a check after it."""
+    """There are two to five exercises, each with a hidden solution, a check after it, and at least
+    five wrong answers, which ``test_run`` tries.
+    """
     exercises = list(notebook.exercises())
     assert 2 <= len(exercises) <= 5
     assert len(notebook.wrong()) == len(exercises)
+    assert all(len(answers) >= 5 for answers in notebook.wrong()), "five wrong answers are tried"
     for at, _ in exercises:
         assert "check" in notebook.cells[at + 1].metadata.tags
         assert "await check(" in notebook.cells[at + 1].source
