@@ -145,6 +145,7 @@ async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -
     await notebook.pill("Ended")
     assert "measures no more" in await tab.page.locator(".banner").first.inner_text()
     await tab.page.get_by_text("Everything has ended.").wait_for()
+    await tab.page.get_by_role("button", name="End everything").wait_for(state="hidden")
 
 
 async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
@@ -174,7 +175,7 @@ async def test_prints_stay_under_their_own_cell(
     """What a cell prints stands below it, also while sliders of a picture are moved."""
     notebook = await open_notebook("prints")
     page = notebook.tab.page
-    await notebook.command("notebook:run-all-cells")
+    await notebook.begin_to_run_all()
     slider = page.get_by_role("slider").first
     await slider.wait_for()
     values = itertools.cycle(("4", "5", "6"))

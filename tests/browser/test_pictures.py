@@ -56,6 +56,17 @@ batching = await start(BatchingComparison(server, rate=300, payload=1000), name=
 )
 """A scenario whose bytes a second are numbers of six digits."""
 
+KEEP_SOCKETS = """
+window.sockets = []
+window.WebSocket = class extends WebSocket {
+  constructor(...options) {
+    super(...options)
+    sockets.push(this)
+  }
+}
+"""
+"""Lets a test break a page's connections."""
+
 TALLEST = 400
 """Pixels of a picture in a notebook."""
 
@@ -82,6 +93,7 @@ async def lab(folder: Path) -> AsyncIterator[str]:
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """One cache for all pages: JupyterLab is large."""
     context = await chromium.new_context(viewport={"width": 1300, "height": 900})
+    await context.add_init_script(KEEP_SOCKETS)
     yield context
     await context.close()
 
@@ -126,6 +138,18 @@ async def test_picture_is_live_after_a_reload(open_notebook: OpenNotebook) -> No
     await notebook.reload()
     await notebook.moves()
     assert "1 opened in all" in await notebook.tab.total("open")
+
+
+async def test_picture_is_live_after_its_connection_broke(open_notebook: OpenNotebook) -> None:
+    """After the picture's connection to Jupyter's server broke, the picture goes on."""
+    notebook = await open_notebook("broken")
+    page = notebook.tab.page
+    before = await page.evaluate("sockets.length")
+    await page.evaluate("sockets.at(-1).close()")  # JupyterLab's own came first
+    await page.wait_for_function("before => sockets.length > before", arg=before)
+    await notebook.moves()
+    await notebook.execute("import gc; gc.collect()")  # closes what Jupyter has kept in vain
+    await notebook.moves()
 
 
 async def test_picture_is_live_when_its_cell_runs_again(open_notebook: OpenNotebook) -> None:
