@@ -22,10 +22,13 @@ def lines(source: str) -> int:
 
 
 def test_there_are_eleven() -> None:
-    """The course is there from 00 to 10, and each of its notebooks stands in the syllabus."""
+    """The course is there from 00 to 10, and each of its notebooks stands in the syllabus and has a
+    page in the gallery.
+    """
     assert [name[:2] for name in NOTEBOOKS] == [f"{number:02d}" for number in range(11)]
     syllabus = (ROOT / "notebooks" / "README.md").read_text("utf-8")
     assert all(f"({name}.ipynb)" in syllabus for name in NOTEBOOKS)
+    assert all((ROOT / "docs" / "gallery" / f"{name}.md").is_file() for name in NOTEBOOKS)
 
 
 def test_it_opens_with_a_question_and_ends_with_a_button(notebook: Notebook) -> None:
