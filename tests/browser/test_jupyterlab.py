@@ -148,6 +148,7 @@ async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -
     await tab.page.get_by_role("button", name="End everything").wait_for(state="hidden")
 
 
+@pytest.mark.matrix
 async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     """In the notebook on reconnection, "Cut all" makes the curve drop; it recovers by itself."""
     notebook = await open_notebook("04_reconnection")
@@ -168,7 +169,7 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     await notebook.execute("await rtmon.notebook.stop()")
 
 
-@pytest.mark.course  # not yet in `make test`: it hung once on a loaded machine, cause not found
+@pytest.mark.matrix
 async def test_prints_stay_under_their_own_cell(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
