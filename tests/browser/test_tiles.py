@@ -13,8 +13,8 @@ from rtmon.views.tiles import Tile
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WIDTH = 980
-"""Pixels of an output in JupyterLab with its side bar open, on a screen 1,440 pixels wide."""
+WIDTHS = (977, 976, 800, 799, 560)
+"""Pixels of an output: with JupyterLab's side bar open on a screen 1,440 pixels wide, and less."""
 
 TILE = Tile(key="open", label="Connections", value="12,345", unit="open", total="12,345 in all")
 CHANGES = [
@@ -44,9 +44,10 @@ DRAW = """([sheet, ...rows]) => {
 """Draws rows of tiles as a notebook does; returns the texts that are cut off."""
 
 
-async def test_no_text_of_a_tile_is_cut_in_a_notebook(chromium: Browser) -> None:
-    """Seven tiles fit side by side with each change and alert that there can be."""
-    page = await chromium.new_page(viewport={"width": WIDTH, "height": 400})
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_text_of_a_tile_is_cut_in_a_notebook(chromium: Browser, width: int) -> None:
+    """Tiles fit with each change and alert that there can be, however wide the output is."""
+    page = await chromium.new_page(viewport={"width": width, "height": 400})
     await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
     rows = [html([tile] * 7) for tile in (*CHANGES, *ALERTS)]
     assert await page.evaluate(DRAW, [browser.asset("tiles.css"), *rows]) == []
