@@ -107,11 +107,11 @@ def _recorded(reader: Reader, table: str, part: Range) -> Iterator[list[Any]]:
 
 
 def _samples(reader: Reader, part: Range) -> Iterator[list[Any]]:
-    level = part.every or reader.finest(part.since)
+    level = part.every or reader.points.finest(part.since)
     for epoch in reader.epochs():
         after = 0
         while True:
-            points = reader.samples(
+            points = reader.points.samples(
                 level=level,
                 since=part.since,
                 until=part.until,

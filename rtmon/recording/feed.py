@@ -222,7 +222,9 @@ def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View
     after = known.seq if continued and known is not None else 0
     since = source.time - WINDOW
     for level in LEVELS:
-        points = reader.samples(level=level, since=since, until=at, epoch=epoch.id, after=after)
+        points = reader.points.samples(
+            level=level, since=since, until=at, epoch=epoch.id, after=after
+        )
         if points:
             break
     seen = history.last_event()
@@ -231,9 +233,9 @@ def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View
         at=at,
         epoch=epoch.id,
         history=history,
-        snapshot=reader.snapshot(at),
+        snapshot=reader.points.snapshot(at),
         channels=reader.channels(epoch=epoch.id),
-        connections=reader.connections(epoch=epoch.id, at=at),
+        connections=reader.connections.shown(epoch=epoch.id, at=at),
     )
 
     def make() -> _View:

@@ -1,0 +1,186 @@
+"""Read the Samples of a recording: points of each resolution, series, totals as of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..feeds import series
+from ..feeds.queries import LEVELS, MOST_ROWS, SeriesAnswer, SeriesQuery, Source
+from ..feeds.series import Point
+from ..metrics.history import merge
+from ..metrics.records import Sample, Snapshot
+from .database import reading
+from .packing import unpack_sample, unpack_snapshot
+from .readonly import RecordingFile, bounds
+
+__all__ = ["Points"]
+
+
+class Points:
+    """The Samples of a recording.
+
+    Args:
+        file: the recording.
+    """
+
+    def __init__(self, file: RecordingFile) -> None:
+        self._file = file
+
+    def samples(
+        self,
+        *,
+        level: int,
+        since: float | None = None,
+        until: float | None = None,
+        epoch: int | None = None,
+        after: int = 0,
+        limit: int = MOST_ROWS,
+    ) -> list[Point]:
+        """Return Samples with their histograms, oldest first.
+
+        Args:
+            level: ticks of each, one of :data:`rtmon.feeds.queries.LEVELS`.
+            since: Unix seconds, included; None for the beginning.
+            until: Unix seconds, included; None for the end.
+            epoch: id of the epoch; None for all.
+            after: with ``epoch``: leave out Samples up to this number.
+            limit: how many at most.
+        """
+        names = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
+        points = []
+        for row in self._file.all(
+            "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
+            "WHERE s.level = ? AND s.time BETWEEN ? AND ? AND s.epoch = ifnull(?, s.epoch) "
+            "AND s.seq > ? ORDER BY s.epoch, s.seq LIMIT ?",
+            *(level, *bounds(since, until), epoch, after, limit),
+        ):
+            node, name = names[row["epoch"]]
+            with reading(self._file.path):
+                sample = unpack_sample(node, name, row["seq"], row, row["packed"])
+            points.append(Point(sample, row["ticks"]))
+        return points
+
+    def finest(self, since: float | None) -> int:
+        """Return the finest resolution that reaches back to a time, or as far as any does."""
+        firsts = {}
+        for level in LEVELS:
+            first = self._file.one("SELECT min(time) FROM samples WHERE level = ?", level)
+            if first is not None:
+                firsts[level] = (first, 0)
+        return series.choose_level(SeriesQuery(since=since), firsts)
+
+    def snapshot(self, at: float | None = None) -> Snapshot | None:
+        """Return the totals as of a time, Unix seconds; None before the first tick.
+
+        Where single ticks are no longer kept, they are those of up to a minute before.
+        """
+        epoch = self._file.epoch_at(at)
+        if epoch is None:
+            return None
+        stored = self._file.all(
+            "SELECT seq, packed FROM totals WHERE epoch = ? AND time <= ? "
+            "ORDER BY seq DESC LIMIT 1",
+            *(epoch.id, bounds(None, at)[1]),
+        )
+        if not stored:
+            return None
+        with reading(self._file.path):
+            base = unpack_snapshot(epoch.node, epoch.epoch, *stored[0])
+        later = self.samples(level=1, until=at, epoch=epoch.id, after=base.seq)
+        return _added(base, [point.sample for point in later])
+
+    def series(self, query: SeriesQuery, source: Source) -> SeriesAnswer:
+        """Answer how columns went over a range.
+
+        Raises:
+            QueryError: the query is wrong.
+        """
+        columns = series.check(query)
+        if query.merge:
+            return series.answer(source, 0, columns, self._merged(query))
+        within = bounds(query.since, query.until)
+        held = {}
+        for level in LEVELS:
+            first = self._file.one("SELECT min(time) FROM samples WHERE level = ?", level)
+            if first is not None:
+                count = "SELECT count(*) FROM samples WHERE level = ? AND time BETWEEN ? AND ?"
+                held[level] = (first, self._file.one(count, level, *within))
+        level = series.choose_level(query, held)
+        names = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
+        selected = ", ".join(f'"{name}"' for name in columns)
+        found = self._file.all(
+            f"SELECT epoch, seq, time, elapsed, ticks, {selected} FROM samples "  # noqa: S608
+            "WHERE level = ? AND time BETWEEN ? AND ? ORDER BY epoch, seq LIMIT ?",
+            *(level, *within, MOST_ROWS),
+        )
+        if query.node is not None:
+            found = [row for row in found if names[row[0]][0] == query.node]
+        width = 5 + len(columns)
+        table = [list(column) for column in zip(*found, strict=True)] or [[] for _ in range(width)]
+        ids, seqs, times, elapsed, ticks, *values = table
+        epochs = [names[each][1] for each in ids]
+        return SeriesAnswer(
+            source=source,
+            level=level,
+            epochs=epochs,
+            seqs=seqs,
+            times=times,
+            elapsed=elapsed,
+            ticks=ticks,
+            columns=dict(zip(columns, values, strict=True)),
+            gaps=list(series.gaps(zip(epochs, seqs, times, elapsed, ticks, strict=True))),
+        )
+
+    def _merged(self, query: SeriesQuery) -> list[Point]:
+        """Merge the range into one point, of the finest that is kept of each part."""
+        chosen: list[Point] = []
+        for epoch in self._file.epochs():
+            if query.node is not None and epoch.node != query.node:
+                continue
+            begin = None
+            for level in LEVELS:
+                found = self.samples(
+                    level=level, since=query.since, until=query.until, epoch=epoch.id
+                )
+                kept = [p for p in found if begin is None or p.sample.seq < begin]
+                if kept:
+                    begin = kept[0].sample.seq - kept[0].ticks + 1
+                    chosen = kept + chosen if begin else chosen
+        if not chosen:
+            return []
+        chosen.sort(key=lambda point: (point.sample.time, point.sample.seq))
+        merged = merge([point.sample for point in chosen])
+        return [Point(merged, sum(point.ticks for point in chosen))]
+
+
+def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
+    """Add what later ticks counted to totals."""
+    if not samples:
+        return base
+    as_sample = Sample(
+        node=base.node,
+        epoch=base.epoch,
+        seq=base.seq,
+        time=base.time,
+        elapsed=base.uptime,
+        **{name: getattr(base, name) for name in _TOTALLED},
+    )
+    total = merge([as_sample, *samples])
+    last = samples[-1]
+    rates = {name: rate for name in base.rates if (rate := last.rate(name)) is not None}
+    return replace(
+        base,
+        seq=total.seq,
+        time=total.time,
+        uptime=total.elapsed,
+        rates=rates,
+        **{name: getattr(total, name) for name in _TOTALLED},
+    )
+
+
+_TOTALLED = tuple(
+    name
+    for name in Snapshot.__dataclass_fields__
+    if name in Sample.__dataclass_fields__ and name not in {"node", "epoch", "seq", "time"}
+)
