@@ -101,8 +101,13 @@ def _recorded(reader: Reader, table: str, part: Range) -> Iterator[list[Any]]:
         yield from _samples(reader, part)
     elif table == "channels":
         epoch = reader.epoch_at(part.until)
-        yield [] if epoch is None else reader.channels(epoch=epoch.id)
-    elif table != "socketio":
+        yield [] if epoch is None else reader.tables.channels(epoch)
+    elif table == "socketio":
+        epoch = reader.epoch_at(part.until)
+        yield (
+            [] if epoch is None else list(reader.tables.socketio(epoch, reader.source(part.until)))
+        )
+    else:
         yield from reader.batches(table, since=part.since, until=part.until, size=BATCH)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from ..metrics.history import History
@@ -12,6 +13,7 @@ from . import rows, series
 from .queries import (
     DetailAnswer,
     DetailQuery,
+    Gap,
     GroupAnswer,
     GroupQuery,
     Query,
@@ -115,7 +117,7 @@ def _table(query: RowsQuery, memory: Memory) -> tuple[list[rows.Part], rows.Reme
             closed += len(ended)
             if part.epoch == memory.source.epoch:
                 current += sum(info.role == "server" for info in ended)
-        return table, rows.Remembered(closed, max(0, memory.closed - current))
+        return table, rows.Remembered(closed, max(0, memory.closed - current), _restarts(memory))
     if query.table == "events":
         table = [
             rows.Part(each.node, each.epoch, each.history.events()[::-1])
@@ -123,9 +125,20 @@ def _table(query: RowsQuery, memory: Memory) -> tuple[list[rows.Part], rows.Reme
         ]
         kept = sum(len(part.records) for part in table)
         lost = sum(part.records[-1].seq - 1 for part in table if part.records)
-        return table, rows.Remembered(kept, lost)
+        return table, rows.Remembered(kept, lost, _restarts(memory))
     source, records = memory.source, memory.tables.get(query.table, ())
     return [rows.Part(source.node, source.epoch, records)], rows.Remembered()
+
+
+def _restarts(memory: Memory) -> list[Gap]:
+    """Return the stretches between the epochs."""
+    found = []
+    for before, after in pairwise(memory.epochs):
+        last, first = before.history.latest(), after.history.first()
+        if last is not None and first is not None:
+            begin = max(last.time, first.time - first.elapsed)
+            found.append(Gap(since=last.time, until=begin, reason=series.RESTARTED))
+    return found
 
 
 def _detail(query: DetailQuery, source: Source, memory: Memory) -> DetailAnswer:

@@ -14,6 +14,7 @@ from . import conditions
 from .queries import (
     GROUP_KEYS,
     MOST_ROWS,
+    Gap,
     Group,
     GroupAnswer,
     GroupKey,
@@ -59,6 +60,7 @@ class Remembered:
 
     kept: int = 0
     forgotten: int | None = None
+    gaps: Sequence[Gap] = ()
 
 
 class Part(NamedTuple):
@@ -112,6 +114,12 @@ def rows(
         total=len(found),
         kept=remembered.kept,
         forgotten=remembered.forgotten,
+        gaps=[
+            gap
+            for gap in remembered.gaps
+            if (query.since is None or gap.until >= query.since)
+            and (query.until is None or gap.since <= query.until)
+        ],
     )
 
 

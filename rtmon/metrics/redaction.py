@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from ..core.addresses import network
 from ..errors import OptionError
-from .records import ConnectionInfo, Event
+from .records import AddressInfo, ConnectionInfo, Event
 
 __all__ = ["KEEP_ALL", "SECRET_HEADERS", "Redaction"]
 
@@ -128,6 +128,16 @@ class Redaction:
             detail=self._simple(self.reasons)(event.detail),
         )
 
+    def address(self, info: AddressInfo) -> AddressInfo | None:
+        """Redact a row of the addresses table; None where addresses are dropped."""
+        if self.addresses == "keep":
+            return info
+        if self.addresses == "network":
+            shown: str | None = _wider(info.address)
+        else:
+            shown = self._text(self.addresses, info.address)
+        return None if shown is None else replace(info, address=shown)
+
     def request_headers(self, headers: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         """Redact the request headers of a handshake: secret values become ``…``."""
         dropped = SECRET_HEADERS | {name.lower() for name in self.headers}
@@ -152,16 +162,19 @@ class Redaction:
         if self.addresses != "network":
             return self._text(self.addresses, remote.rpartition(":")[0] or remote)
         host = network(remote)
-        if host is None:
-            return None
-        if ":" in host:
-            first = host.partition("/")[0].split(":")
-            return ":".join(part or "0" for part in first[:3]) + "::/48"
-        return host.rpartition(".")[0] + ".0"
+        return None if host is None else _wider(host)
 
     def _hash(self, text: str) -> str:
         given = text.encode("utf-8", "surrogatepass")
         return blake2b(given, key=self.key, digest_size=6).hexdigest()
+
+
+def _wider(host: str) -> str:
+    """Return the IPv4 address with its last number 0, or the IPv6 /48 network."""
+    if ":" in host:
+        first = host.partition("/")[0].split(":")
+        return ":".join(part or "0" for part in first[:3]) + "::/48"
+    return host.rpartition(".")[0] + ".0"
 
 
 KEEP_ALL = Redaction()

@@ -19,7 +19,7 @@ from ..feeds.queries import (
     RowsQuery,
     Source,
 )
-from ..feeds.rows import Part
+from ..feeds.rows import Part, Remembered
 from ..metrics.columns import ENDING
 from ..metrics.derived import light_record
 from ..metrics.records import ConnectionInfo, Event
@@ -57,10 +57,16 @@ class Connections:
     def __init__(self, file: RecordingFile) -> None:
         self._file = file
 
-    def rows(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
+    def rows(
+        self, query: RowsQuery, source: Source, at: float | None, remembered: Remembered
+    ) -> RowsAnswer:
         """Filter and sort by the columns that are needed, then read whole rows of the page.
 
-        How many were forgotten is left to the caller.
+        Args:
+            query: the query.
+            source: the tick that the answer is as of.
+            at: its time; None for the end.
+            remembered: what there is to say of it; how many are kept is counted here.
 
         Raises:
             QueryError: the query is wrong.
@@ -69,7 +75,7 @@ class Connections:
             rows.needed_columns(query), query.since, query.until, at=at, node=query.node
         )
         closed = sum(record.state == "closed" for part in table for record in part.records)
-        answer = rows.rows(query, source, table, rows.Remembered(closed))
+        answer = rows.rows(query, source, table, replace(remembered, kept=closed))
         return replace(answer, rows=self._whole(answer.rows, at))
 
     def groups(self, query: GroupQuery, source: Source, at: float | None) -> GroupAnswer:

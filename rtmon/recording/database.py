@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import FileFormatError, OptionError
-from .schema import APPLICATION_ID, DDL, VERSION
+from .schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 try:
     import fcntl
@@ -209,13 +209,15 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
+    """Make the tables of a new file, or those that an older one does not have."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == VERSION:
         return
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file that is empty
     db.execute("BEGIN IMMEDIATE")
-    for statement in DDL:
-        db.execute(statement)
+    for number in range(version + 1, VERSION + 1):
+        for statement in MIGRATIONS[number]:
+            db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")

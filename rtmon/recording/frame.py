@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from ..metrics.labels import Labels
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 
-__all__ = ["Frame"]
+__all__ = ["STATES", "Frame"]
+
+STATES = ("addresses", "socketio")
+"""Tables that have only a present state, of which at most a few hundred rows are recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,8 @@ class Frame:
         changed: the open connections to write, already chosen.
         channels: the channels to write.
         snapshot: the totals of the epoch, as of this tick.
+        labels: durations by label: number of a tick → what each label took in it.
+        states: tables that have only a present state: name → its rows.
     """
 
     sample: Sample
@@ -29,3 +36,5 @@ class Frame:
     changed: Iterable[ConnectionInfo] = ()
     channels: Iterable[ChannelInfo] = ()
     snapshot: Snapshot | None = None
+    labels: Mapping[int, Labels] = field(default_factory=dict)
+    states: Mapping[str, Sequence[Any]] = field(default_factory=dict)

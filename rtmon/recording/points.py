@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ..feeds import series
-from ..feeds.queries import LEVELS, MOST_ROWS, SeriesAnswer, SeriesQuery, Source
+from ..feeds.queries import LEVELS, MOST_ROWS, Gap, SeriesAnswer, SeriesQuery, Source
 from ..feeds.series import Point
 from ..metrics.history import merge
 from ..metrics.records import Sample, Snapshot
@@ -98,7 +99,8 @@ class Points:
         """
         columns = series.check(query)
         if query.merge:
-            return series.answer(source, 0, columns, self._merged(query))
+            merged = series.answer(source, 0, columns, self._merged(query))
+            return replace(merged, gaps=self._stored_gaps(query.since, query.until, query.node))
         within = bounds(query.since, query.until)
         held = {}
         for level in LEVELS:
@@ -129,8 +131,53 @@ class Points:
             elapsed=elapsed,
             ticks=ticks,
             columns=dict(zip(columns, values, strict=True)),
-            gaps=list(series.gaps(zip(epochs, seqs, times, elapsed, ticks, strict=True))),
+            gaps=self._gaps_between(query, zip(epochs, seqs, times, elapsed, ticks, strict=True)),
         )
+
+    def _gaps_between(
+        self, query: SeriesQuery, points: Iterable[tuple[str, int, float, float, int]]
+    ) -> list[Gap]:
+        """Return the gaps between points: where the reason was recorded, with that."""
+        stored = self._stored_gaps(query.since, query.until, query.node)
+        found = [
+            gap
+            for gap in series.gaps(points)
+            if gap.reason == series.RESTARTED
+            or not any(each.since < gap.until and gap.since < each.until for each in stored)
+        ]
+        return sorted([*found, *stored], key=lambda gap: gap.since)
+
+    def _stored_gaps(self, since: float | None, until: float | None, node: str | None) -> list[Gap]:
+        begin, end = bounds(since, until)
+        found = self._file.all(
+            "SELECT g.since, g.until, g.reason FROM gaps g JOIN epochs e ON e.id = g.epoch "
+            "WHERE g.until >= ? AND g.since <= ? AND e.node = ifnull(?, e.node) "
+            "ORDER BY g.since LIMIT ?",
+            *(begin, end, node, MOST_ROWS),
+        )
+        return [Gap(since=gap[0], until=gap[1], reason=gap[2]) for gap in found]
+
+    def gaps(self, node: str | None) -> list[Gap]:
+        """Return the stretches without numbers: restarts of the server, and ticks that were lost.
+
+        Args:
+            node: the server process; None for all.
+        """
+        found = self._stored_gaps(None, None, node)
+        epochs = [each for each in self._file.epochs() if node in {None, each.node}]
+        spans = {
+            epoch: (begin, end)
+            for epoch, begin, end in self._file.plain(
+                "SELECT epoch, min(time - elapsed), max(time) FROM samples WHERE level = 1 "
+                "GROUP BY epoch"
+            )
+        }
+        for before, after in pairwise(epochs):
+            _, end = spans.get(before.id, (None, before.ended))
+            begin, _ = spans.get(after.id, (after.wall, None))
+            if end is not None:
+                found.append(Gap(since=end, until=max(end, begin), reason=series.RESTARTED))
+        return sorted(found, key=lambda gap: gap.since)
 
     def _merged(self, query: SeriesQuery) -> list[Point]:
         """Merge the range into one point, of the finest that is kept of each part."""

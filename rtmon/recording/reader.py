@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import QueryError
 from ..feeds import rows
 from ..feeds.queries import (
     MOST_ROWS,
@@ -21,10 +20,11 @@ from ..feeds.queries import (
     SeriesQuery,
     Source,
 )
-from ..metrics.records import ChannelInfo, ConnectionInfo, Event
+from ..metrics.records import ConnectionInfo, Event
 from .connections import Connections
 from .points import Points
 from .readonly import RecordingFile, bounds, record
+from .tables import Tables
 
 __all__ = ["Reader"]
 
@@ -35,12 +35,14 @@ class Reader(RecordingFile):
     Attributes:
         points: its Samples.
         connections: its connections.
+        tables: its other tables.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.points = Points(self)
         self.connections = Connections(self)
+        self.tables = Tables(self)
 
     def answer(
         self, query: Query, *, at: float | None = None
@@ -61,8 +63,8 @@ class Reader(RecordingFile):
             case SeriesQuery():
                 return self.points.series(query, source)
             case RowsQuery(table="connections"):
-                answer = self.connections.rows(query, source, at)
-                return replace(answer, forgotten=self._forgotten(at))
+                remembered = rows.Remembered(0, self._forgotten(at), self.points.gaps(query.node))
+                return self.connections.rows(query, source, at, remembered)
             case RowsQuery(table="events"):
                 return self._event_rows(query, source)
             case RowsQuery():
@@ -91,15 +93,16 @@ class Reader(RecordingFile):
                 table.append(rows.Part(epoch.node, epoch.epoch, records))
         kept = self.one("SELECT count(*) FROM events")
         lost = sum(first - 1 for (first,) in self.all("SELECT min(seq) FROM events GROUP BY epoch"))
-        return rows.rows(query, source, table, rows.Remembered(kept, lost))
+        return rows.rows(
+            query, source, table, rows.Remembered(kept, lost, self.points.gaps(query.node))
+        )
 
     def _table_rows(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
-        if query.table != "channels":
-            raise QueryError(f"{query.table} are not recorded")
         epoch = self.epoch_at(at)
         table = []
         if epoch is not None and query.node in {None, epoch.node}:
-            table = [rows.Part(epoch.node, epoch.epoch, self.channels(epoch=epoch.id))]
+            records = self.tables.rows(query.table, epoch, source)
+            table = [rows.Part(epoch.node, epoch.epoch, records)]
         return rows.rows(query, source, table, rows.Remembered())
 
     def batches(
@@ -122,11 +125,6 @@ class Reader(RecordingFile):
             )
             for page in pages:
                 yield [record(Event, row) for row in page]
-
-    def channels(self, *, epoch: int) -> list[ChannelInfo]:
-        """Return the channels of an epoch, as they were last."""
-        found = self.all("SELECT * FROM channels WHERE epoch = ?", epoch)
-        return [record(ChannelInfo, row) for row in found]
 
     def events(
         self,

@@ -43,6 +43,9 @@ class RecordingFile:
     Args:
         path: the file.
 
+    Attributes:
+        version: of its format, see :data:`.schema.VERSION`.
+
     Raises:
         FileFormatError: it is no recording, is damaged, or was written by a newer release. Each
             method raises it, too, where the damage is.
@@ -52,6 +55,7 @@ class RecordingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db = open_reader(path)
+        self.version: int = scalar(self._db, "PRAGMA user_version")
         self._lock = threading.Lock()
 
     def close(self) -> None:

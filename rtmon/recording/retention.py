@@ -116,12 +116,20 @@ class Retention:
         if seq % TRIM_TICKS == 0:
             for table in _ORDER:
                 self._trim(table, getattr(self._limits, table))
-            self._delete(
-                ("totals",),
-                ("epoch", "seq"),
-                "time < ? ORDER BY time",
-                (now - self._limits.seconds(60),),
-            )
+            for table, key in (("totals", "seq"), ("states", "name, minute")):
+                self._delete(
+                    (table,),
+                    ("epoch", *key.split(", ")),
+                    "time < ? ORDER BY time",
+                    (now - self._limits.seconds(60),),
+                )
+            for level in (1, 60):
+                self._delete(
+                    ("labels",),
+                    ("level", "epoch", "seq"),
+                    "level = ? AND time < ? ORDER BY time",
+                    (level, now - self._limits.seconds(level)),
+                )
 
     def _trim(self, table: str, keep: int) -> None:
         order, key = _ORDER[table]

@@ -16,7 +16,7 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import MonitorError
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
-from .frame import Frame
+from .frame import STATES, Frame
 from .retention import RecordingLimits
 from .writer import Writer
 
@@ -57,7 +57,7 @@ class Recording:
         OptionError: an option is wrong.
     """
 
-    tables = ("channels",)
+    tables = ("channels", *STATES)
     """What is wanted with each tick besides; see :class:`rtmon.metrics.interfaces.Sink`."""
 
     subject = "recording"
@@ -141,6 +141,8 @@ class Recording:
             changed=[meter.info() for meter in self._chosen(tick)],
             channels=tick.tables.get("channels", ()),
             snapshot=tick.snapshot,
+            labels={tick.sample.seq: tick.labels},
+            states={name: tick.tables.get(name, ()) for name in STATES},
         )
         with self._broken_file_put_aside():
             self._writer.write(frame)

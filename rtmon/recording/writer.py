@@ -15,9 +15,11 @@ from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
 from .database import as_os_error, open_writer, scalar
 from .frame import Frame
-from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
+from .packing import pack_histograms, pack_snapshot, sample_values
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
+from .states import States
+from .unfinished import restored_rollup, unfinished_epochs
 
 __all__ = ["Writer"]
 
@@ -69,6 +71,7 @@ class Writer:
         self._db = open_writer(path)
         self._epoch = 0
         self._rollup = Rollup()
+        self._states = States(self._db, 0, redaction)
         self._points: list[tuple[int, Sample, int]] = []
         self._points_of = 0
         self._seq = 0
@@ -94,10 +97,10 @@ class Writer:
                 self._db, "SELECT id FROM epochs WHERE node = ? AND epoch = ?", node, epoch
             )
             self._db.execute("UPDATE epochs SET ended = NULL WHERE id = ?", (self._epoch,))
-            last = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
-            self._seq = scalar(self._db, last, self._epoch) or 0
+            self._seq, self._ended_at = self._last_tick()
             self._retention.forget_open(self._epoch)
         self._rollup, self._points_of = Rollup(), 0
+        self._states = States(self._db, self._epoch, self._redaction)
 
     def write(self, frame: Frame) -> None:
         """Write one tick in a transaction; writing the same one again changes nothing.
@@ -141,6 +144,7 @@ class Writer:
             packed = pack_snapshot(frame.snapshot)
             snapshot = frame.snapshot
             self._db.execute(_TOTALS, (self._epoch, snapshot.seq, snapshot.time, packed))
+        self._states.write(frame)
         self._retention.delete_old(sample.time, sample.seq)
 
     def end(self, connections: Sequence[ConnectionInfo], *, reached: float | None = None) -> None:
@@ -156,6 +160,7 @@ class Writer:
         with as_os_error(self.path), self._transaction():
             for level, point, ticks in self._rollup.flush():
                 self._put_sample(level, point, ticks)
+            self._states.merge_minute(self._seq, self._ended_at)
             self._db.executemany(_OPEN, self._rows(connections))
             ended = self._ended_at if reached is None else reached
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
@@ -187,6 +192,7 @@ class Writer:
             self._db.execute("COMMIT")
         except BaseException:
             self._retention.counts = counts
+            self._states.forget()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -228,54 +234,23 @@ class Writer:
 
     def _finish_epochs(self) -> None:
         """End the epochs that an earlier process did not end, because it was killed."""
-        unfinished = self._db.execute(
-            "SELECT id, node, epoch FROM epochs WHERE ended IS NULL"
-        ).fetchall()
-        for epoch, node, name in unfinished:
+        for epoch, node, name in unfinished_epochs(self._db):
             with self._transaction():
-                self._epoch, self._rollup = epoch, Rollup()
-                self._restore(node, name)
-                for level, point, ticks in self._rollup.flush():
+                self._epoch = epoch
+                for level, point, ticks in restored_rollup(self._db, epoch, node, name).flush():
                     self._put_sample(level, point, ticks)
-                last = "SELECT max(time) FROM samples WHERE level = 1 AND epoch = ?"
-                self._db.execute(
-                    "UPDATE epochs SET ended = ? WHERE id = ?",
-                    (scalar(self._db, last, epoch) or 0.0, epoch),
-                )
-        self._epoch, self._rollup = 0, Rollup()
+                seq, time = self._last_tick()
+                States(self._db, epoch, self._redaction).merge_minute(seq, time)
+                self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (time, epoch))
+        self._epoch = 0
 
-    def _restore(self, node: str, name: str) -> None:
-        """Give the rollup what is not yet part of a whole point."""
-        begins = {
-            level: scalar(
-                self._db,
-                "SELECT max(seq) FROM samples WHERE level = ? AND epoch = ?",
-                level,
-                self._epoch,
-            )
-            or 0
-            for level in (10, 60)
-        }
-        for level, after in ((10, begins[60]), (1, begins[10])):
-            for sample, ticks in self._stored(level, after, node, name):
-                if level == 1:
-                    self._rollup.add(sample)
-                else:
-                    self._rollup.restore(sample, ticks)
-
-    def _stored(self, level: int, after: int, node: str, name: str) -> list[tuple[Sample, int]]:
-        cursor = self._db.execute(
-            "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
-            "WHERE s.level = ? AND s.epoch = ? AND s.seq > ? ORDER BY s.seq LIMIT 1000",
-            (level, self._epoch, after),
-        )
-        columns = [each[0] for each in cursor.description]
-        found = []
-        for row in cursor.fetchall():
-            values = dict(zip(columns, row, strict=True))
-            sample = unpack_sample(node, name, values["seq"], values, values["packed"])
-            found.append((sample, values["ticks"]))
-        return found
+    def _last_tick(self) -> tuple[int, float]:
+        """Return the number and time of the last tick of the epoch; zeros before the first."""
+        found = self._db.execute(
+            "SELECT seq, time FROM samples WHERE level = 1 AND epoch = ? ORDER BY seq DESC LIMIT 1",
+            (self._epoch,),
+        ).fetchone()
+        return found or (0, 0.0)
 
 
 def _reader(columns: Sequence[str]) -> Callable[[Any], list[Any]]:

@@ -13,9 +13,11 @@ import pytest
 import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.core.backoff import Backoff
-from rtmon.errors import FileFormatError, OptionError
+from rtmon.errors import FileFormatError, OptionError, QueryError
+from rtmon.feeds.queries import RowsQuery
 from rtmon.monitor import attachment
 from rtmon.recording.database import network_file_system
+from rtmon.recording.reader import Reader
 from rtmon.testing import until
 from tests.isolated import isolated
 
@@ -310,3 +312,25 @@ def test_folder_that_is_not_there_is_an_error_at_attach(tmp_path: Path) -> None:
     """The server's program hears it at once."""
     with pytest.raises(OSError, match="No such file"):
         Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))
+
+
+def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
+    """What it does not have is refused with a sentence until a writer has added the tables."""
+    path = tmp_path / "run.rtmon"
+    before = _recorded(path)
+    db = sqlite3.connect(path)
+    for table in ("labels", "states"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    reader, query = Reader(path), RowsQuery(table="latencies")
+    assert reader.tables.names == ("channels",)
+    with pytest.raises(QueryError, match="latencies are not in this recording, which an older"):
+        reader.answer(query)
+    reader.close()
+    after = _recorded(path)
+    reader = Reader(path)
+    assert [each.epoch for each in reader.epochs()] == [before.epoch, after.epoch]
+    assert reader.answer(query)
+    reader.close()
