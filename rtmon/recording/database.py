@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "open_reader",
     "open_writer",
     "reading",
+    "write_rows",
 ]
 
 BUSY_SECONDS = 2.0
@@ -251,6 +252,24 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise FileFormatError(f"{path} holds nothing yet, or is not a recording of rtmon's")
     db.row_factory = sqlite3.Row
     return db
+
+
+def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Execute a statement for each row; return how many rows it has changed.
+
+    SQLite holds no half of a surrogate pair: there, it becomes a question mark.
+    """
+    before = db.total_changes
+    try:
+        db.executemany(statement, rows)
+    except UnicodeEncodeError:
+        safe = [[_safe(v) if isinstance(v, str) else v for v in row] for row in rows]
+        db.executemany(statement, safe)
+    return db.total_changes - before
+
+
+def _safe(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def set_aside(path: Path) -> Path:

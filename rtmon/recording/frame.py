@@ -23,7 +23,8 @@ class Frame:
         sample: the Sample.
         events: the Events that came with it.
         closed: the connections that ended.
-        changed: the open connections to write, already chosen.
+        changed: the open connections to write, already chosen: a ConnectionInfo of each, or a
+            record of the columns that are stored.
         channels: the channels to write.
         snapshot: the totals of the epoch, as of this tick.
         labels: durations by label: number of a tick → what each label took in it.
@@ -33,7 +34,7 @@ class Frame:
     sample: Sample
     events: Iterable[Event] = ()
     closed: Iterable[ConnectionInfo] = ()
-    changed: Iterable[ConnectionInfo] = ()
+    changed: Iterable[Any] = ()
     channels: Iterable[ChannelInfo] = ()
     snapshot: Snapshot | None = None
     labels: Mapping[int, Labels] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.option_checks import within
-from .database import scalar
+from .database import scalar, write_rows
 
 __all__ = ["RecordingLimits", "Retention"]
 
@@ -94,10 +94,10 @@ class Retention:
             rows: the rows.
         """
         ignore, replace = statements
-        new = self._db.executemany(ignore, rows).rowcount if rows else 0
+        new = write_rows(self._db, ignore, rows)
         self.counts[table] += new
         if new < len(rows):
-            self._db.executemany(replace, rows)
+            write_rows(self._db, replace, rows)
 
     def delete_old(self, now: float, seq: int) -> None:
         """Delete some of what is too old, or too much, as of a tick.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ..core.clock import Clock
 from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
-from .database import as_os_error, open_writer, scalar
+from .database import as_os_error, open_writer, scalar, write_rows
 from .frame import Frame
 from .packing import pack_histograms, pack_snapshot, sample_values
 from .retention import RecordingLimits, Retention
@@ -137,7 +137,7 @@ class Writer:
             self._put_sample(level, point, ticks)
         self._put_events(frame.events)
         self._put_closed(frame.closed)
-        self._db.executemany(_OPEN, self._rows(frame.changed))
+        write_rows(self._db, _OPEN, self._rows(frame.changed))
         channels = [(self._epoch, *_channel(c)) for c in frame.channels]
         self._retention.insert("channels", _CHANNEL, channels)
         if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
@@ -161,7 +161,7 @@ class Writer:
             for level, point, ticks in self._rollup.flush():
                 self._put_sample(level, point, ticks)
             self._states.merge_minute(self._seq, self._ended_at)
-            self._db.executemany(_OPEN, self._rows(connections))
+            write_rows(self._db, _OPEN, self._rows(connections))
             ended = self._ended_at if reached is None else reached
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
 
@@ -213,10 +213,11 @@ class Writer:
             "DELETE FROM open_connections WHERE epoch = ? AND id = ?",
             [(self._epoch, info.id) for info in infos],
         )
-        self._db.executemany(
+        write_rows(
+            self._db,
             _BLACKBOX,
             [
-                (self._epoch, info.id, _text(info.traceback), _text(info.last_frames))
+                (self._epoch, info.id, info.traceback, info.last_frames)
                 for info in map(self._redaction.connection, infos)
                 if info.traceback is not None or info.last_frames is not None
             ],
@@ -224,8 +225,9 @@ class Writer:
 
     def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
         """Rows of connections, redacted."""
-        redacted = map(self._redaction.connection, infos)
-        return [(self._epoch, *_connection(info)) for info in redacted]
+        if not self._redaction.keeps_all:
+            infos = map(self._redaction.connection, infos)
+        return [(self._epoch, *_connection(info)) for info in infos]
 
     def _checkpoint(self) -> None:
         self._since_checkpoint = 0
@@ -253,23 +255,6 @@ class Writer:
         return found or (0, 0.0)
 
 
-def _reader(columns: Sequence[str]) -> Callable[[Any], list[Any]]:
-    """Return a function that reads the values of a record: of columns that begin with the epoch."""
-    read = attrgetter(*columns[1:])
-
-    def values(record: Any) -> list[Any]:
-        return [_text(value) if isinstance(value, str) else value for value in read(record)]
-
-    return values
-
-
-def _text(value: str | None) -> str | None:
-    """A text as SQLite can hold it: half of a surrogate pair becomes a question mark."""
-    if value is None or value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode()
-
-
-_event = _reader(schema.EVENT_ROW)
-_connection = _reader(schema.CONNECTION_ROW)
-_channel = _reader(schema.CHANNEL_ROW)
+_event = attrgetter(*schema.EVENT_ROW[1:])
+_connection = attrgetter(*schema.CONNECTION_ROW[1:])
+_channel = attrgetter(*schema.CHANNEL_ROW[1:])
