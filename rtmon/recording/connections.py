@@ -20,7 +20,7 @@ from ..feeds.queries import (
     Source,
 )
 from ..feeds.rows import Part, Remembered
-from ..metrics.columns import ENDING
+from ..metrics.columns import CONNECTION, ENDING, names
 from ..metrics.derived import light_record
 from ..metrics.records import ConnectionInfo, Event
 from . import schema
@@ -39,6 +39,10 @@ _ORDER = {
 _WHOLE = (
     "SELECT c.*, b.traceback, b.last_frames FROM {table} c LEFT JOIN blackboxes b USING (epoch, id)"
 )
+
+_STORED = names(CONNECTION, derived=False)
+_STORED_COLUMNS = ", ".join(f'"{name}"' for name in _STORED)
+_STORED_ROW = light_record(_STORED)._make
 
 IDS = 500
 """Rows that a statement reads by their ids at most."""
@@ -109,10 +113,10 @@ class Connections:
         The newest epoch comes first, in it the open ones, as in a live feed. Each part has the
         table that it is in and the id of the epoch in the place of node and epoch.
         """
-        names = sorted({*columns, "id", "closed"})
-        make = light_record(tuple(names))._make
+        needed = sorted({*columns, "id", "closed"})
+        make = light_record(tuple(needed))._make
         begin, end = bounds(since, until if at is None else min(at, until or at))
-        selected = ", ".join(f'"{name}"' for name in names)
+        selected = ", ".join(f'"{name}"' for name in needed)
         boxes = "LEFT JOIN blackboxes USING (epoch, id) " if columns & set(schema.BLACKBOX) else ""
         epochs = self._file.epochs()
         found = []
@@ -141,7 +145,7 @@ class Connections:
 
     def _whole(self, page: Sequence[Row], at: float | None) -> list[Row]:
         """Read the whole rows of those that :meth:`_light` has found."""
-        names = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
+        of = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
         infos: dict[tuple[str, str], ConnectionInfo] = {}
         places = dict.fromkeys((row.node, row.epoch) for row in page)
         for table, epoch in places:
@@ -153,7 +157,7 @@ class Connections:
                     read += self._infos("connections", int(epoch), chosen, at)
                 infos.update(((epoch, each.id), each) for each in read)
         return [
-            Row(*names[int(row.epoch)], info)
+            Row(*of[int(row.epoch)], info)
             for row in page
             if (info := infos.get((row.epoch, row.record.id))) is not None
         ]
@@ -187,30 +191,42 @@ class Connections:
 
     def batches(
         self, epoch: int, *, since: float | None, until: float | None, size: int
-    ) -> Iterator[list[ConnectionInfo]]:
-        """Yield all connections of an epoch and a range, some at a time: the closed ones first."""
+    ) -> Iterator[list[Any]]:
+        """Yield all connections of an epoch and a range, some at a time: the closed ones first.
+
+        They are records that cost less than a ConnectionInfo, and have all its columns.
+        """
         begin, end = bounds(since, until)
+        over = self._over(epoch)
         for table in reversed(_TABLES):
             pages = self._file.pages(
-                f"{_WHOLE.format(table=table)} WHERE epoch = ? AND opened <= ? "
+                f"SELECT {_STORED_COLUMNS} FROM {table} "  # noqa: S608 - names of columns
+                "LEFT JOIN blackboxes USING (epoch, id) WHERE epoch = ? AND opened <= ? "
                 "AND (closed IS NULL OR closed >= ?) AND id > ? ORDER BY id LIMIT ?",
                 (epoch, end, begin),
-                key="id",
+                after="",
+                key=_STORED.index("id"),
                 size=size,
             )
             for page in pages:
-                yield self._as_of(epoch, [record(ConnectionInfo, row) for row in page], None)
+                made = list(map(_STORED_ROW, page))
+                if over is not None:
+                    made = [row._replace(**_changes(row, None, over, _STORED)) for row in made]
+                yield made
 
     def _as_of(
         self, epoch: int, infos: list[ConnectionInfo], at: float | None
     ) -> list[ConnectionInfo]:
         """Return rows of an epoch as they were at a time."""
-        epochs = self._file.epochs()
-        over = next((e.ended for e in epochs[:-1] if e.id == epoch), None)
+        over = self._over(epoch)
         if at is None and over is None:
             return infos
         fields = ConnectionInfo.__dataclass_fields__
         return [replace(info, **_changes(info, at, over, fields)) for info in infos]
+
+    def _over(self, epoch: int) -> float | None:
+        """Return when an epoch ended; None if no other one has begun since."""
+        return next((e.ended for e in self._file.epochs()[:-1] if e.id == epoch), None)
 
     def detail(self, query: DetailQuery, source: Source, at: float | None) -> DetailAnswer:
         """Return what is known of one connection."""

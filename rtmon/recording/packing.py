@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from ..metrics.columns import HISTOGRAMS, SAMPLE
-from ..metrics.histogram import BYTE, MICROSECOND, Histogram, parse_tally, plain
+from ..metrics.histogram import BYTE, MICROSECOND, Histogram, format_tally, parse_tally, plain
 from ..metrics.labels import LabelKey, Labels
 from ..metrics.records import Sample, Snapshot
 
 __all__ = [
+    "histogram_texts",
     "pack_histograms",
     "pack_labels",
     "pack_records",
@@ -53,6 +54,18 @@ def pack_histograms(sample: Sample) -> bytes:
     """Pack the histograms of a Sample; those without values take no room."""
     packed = {name: _packed(getattr(sample, name)) for name in _RESOLUTION}
     return _encode({name: each for name, each in packed.items() if each is None or each[1]})
+
+
+def histogram_texts(packed: bytes) -> dict[str, str | None]:
+    """Return the text form of each of a Sample's histograms, packed as they are stored.
+
+    Raises:
+        msgspec.MsgspecError: they are damaged.
+    """
+    texts: dict[str, str | None] = dict.fromkeys(_RESOLUTION, "")
+    for name, each in _decode(packed).items():
+        texts[name] = None if each is None else f"{each[0]} {format_tally(each[1])}"
+    return texts
 
 
 def sample_values(sample: Sample) -> list[Any]:

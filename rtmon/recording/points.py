@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from ..feeds import series
 from ..feeds.queries import LEVELS, MOST_ROWS, Gap, SeriesAnswer, SeriesQuery, Source
 from ..feeds.series import Point
+from ..metrics.columns import SAMPLE
 from ..metrics.history import merge
 from ..metrics.records import Sample, Snapshot
 from .database import reading
-from .packing import unpack_sample, unpack_snapshot
-from .readonly import RecordingFile, bounds
+from .packing import histogram_texts, unpack_sample, unpack_snapshot
+from .readonly import Epoch, RecordingFile, bounds
+from .schema import SAMPLE_ROW
 
 __all__ = ["Points"]
+
+_TextRow = namedtuple("_TextRow", [column.name for column in SAMPLE])  # type: ignore[misc]  # noqa: PYI024
+_TEXTS = ("seq", *SAMPLE_ROW[4:])
+_TEXT_COLUMNS = ", ".join(f's."{name}"' for name in _TEXTS)
 
 
 class Points:
@@ -61,6 +69,40 @@ class Points:
                 sample = unpack_sample(node, name, row["seq"], row, row["packed"])
             points.append(Point(sample, row["ticks"]))
         return points
+
+    def texts(
+        self,
+        epoch: Epoch,
+        *,
+        level: int,
+        since: float | None,
+        until: float | None,
+        after: int,
+        limit: int,
+    ) -> list[Any]:
+        """Return Samples to be written: records whose histograms and tallies are texts.
+
+        Args:
+            epoch: the epoch.
+            level: ticks of each.
+            since: Unix seconds, included; None for the beginning.
+            until: Unix seconds, included; None for the end.
+            after: leave out Samples up to this number.
+            limit: how many at most.
+        """
+        found = self._file.plain(
+            f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - names of columns
+            "FROM samples s JOIN histograms h USING (level, epoch, seq) "
+            "WHERE s.level = ? AND s.epoch = ? AND s.time BETWEEN ? AND ? AND s.seq > ? "
+            "ORDER BY s.seq LIMIT ?",
+            *(level, epoch.id, *bounds(since, until), after, limit),
+        )
+        of = {"node": epoch.node, "epoch": epoch.epoch}
+        with reading(self._file.path):
+            return [
+                _TextRow(**of, **dict(zip(_TEXTS, row, strict=False)), **histogram_texts(row[-1]))
+                for row in found
+            ]
 
     def finest(self, since: float | None) -> int:
         """Return the finest resolution that reaches back to a time, or as far as any does."""

@@ -76,11 +76,18 @@ class RecordingFile:
             return cursor.execute(statement, values).fetchall()
 
     def pages(
-        self, statement: str, values: tuple[Any, ...], *, key: str, size: int
-    ) -> Iterator[list[Any]]:
-        """Yield what a statement selects, whose last two values are a key and a limit."""
-        after: Any = "" if key == "id" else 0
-        while page := self.all(statement, *values, after, size):
+        self, statement: str, values: tuple[Any, ...], *, after: Any, key: int, size: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield what a statement selects, whose last two values are a key and a limit.
+
+        Args:
+            statement: the statement.
+            values: its other values.
+            after: a key that is less than all.
+            key: the index of the column that the rows are ordered by.
+            size: rows of a page.
+        """
+        while page := self.plain(statement, *values, after, size):
             yield page
             after = page[-1][key]
 

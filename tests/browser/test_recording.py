@@ -24,12 +24,10 @@ TICKS = 300
 def _frame(seq: int, total: int) -> Frame:
     """A tick in which as many messages came in as its number, and another user came or went."""
     time = BEGIN + seq
-    sample = Sample(
-        node="n", epoch="e", seq=seq, time=time, elapsed=1.0, messages_in=seq, open=seq % 40
-    )
-    totals = Snapshot(
-        node="n", epoch="e", seq=seq, time=time, uptime=float(seq), messages_in=total, open=seq % 40
-    )
+    of: dict[str, Any] = {"node": "n", "epoch": "e", "seq": seq, "time": time}
+    users = {"open": seq % 40, "peak": seq % 40}
+    sample = Sample(**of, **users, elapsed=1.0, messages_in=seq)
+    totals = Snapshot(**of, **users, uptime=float(seq), messages_in=total)
     opened = ConnectionInfo(id=f"c{seq}", name=f"user-{seq}", opened=time, messages_in=seq)
     return Frame(sample=sample, snapshot=totals, changed=[opened] if seq % 50 == 0 else ())
 
