@@ -128,7 +128,8 @@ class Retention:
                     ("labels",),
                     ("level", "epoch", "seq"),
                     "level = ? AND time < ? ORDER BY time",
-                    (level, now - self._limits.seconds(level)),
+                    # Longer than the ticks: the minute before the oldest has to be whole.
+                    (level, now - 2 * self._limits.seconds(level)),
                 )
 
     def _trim(self, table: str, keep: int) -> None:

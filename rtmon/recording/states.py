@@ -64,6 +64,11 @@ class States:
             (self._epoch, begin, seq),
         ).fetchall()
         if found:
+            # What an earlier end of the epoch has left of this minute is in it.
+            self._db.execute(
+                "DELETE FROM labels WHERE level = ? AND epoch = ? AND seq > ? AND seq < ?",
+                (RECENT_TICKS, self._epoch, begin, seq),
+            )
             packed = pack_labels(merge_labels(unpack_labels(each) for (each,) in found))
             self._db.execute(_LABELS, (RECENT_TICKS, self._epoch, seq, time, packed))
 

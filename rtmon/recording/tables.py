@@ -70,11 +70,12 @@ class Tables:
         before.
         """
         single = "SELECT 1 FROM samples WHERE level = 1 AND epoch = ? AND seq = ?"
-        level = 1 if self._file.one(single, epoch.id, seq) else RECENT_TICKS
+        kept = self._file.one(single, epoch.id, seq)
         found = self._file.all(
             "SELECT packed FROM labels WHERE level = ? AND epoch = ? AND seq > ? AND seq <= ? "
-            "ORDER BY seq",
-            *(level, epoch.id, seq - RECENT_TICKS, seq),
+            "ORDER BY seq DESC LIMIT ?",
+            *(1 if kept else RECENT_TICKS, epoch.id, seq - RECENT_TICKS, seq),
+            RECENT_TICKS if kept else 1,
         )
         with reading(self._file.path):
             return latencies([unpack_labels(packed) for (packed,) in found])
