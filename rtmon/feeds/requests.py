@@ -7,6 +7,9 @@ A server whose ``hello`` has the feature ``requests`` takes text messages: a JSO
   :class:`~rtmon.feeds.queries.DetailAnswer`.
 * ``rows``, the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in :data:`ASKED`:
   answered with a list of records, as objects.
+* ``labels``, if ``hello`` has that feature, with ``epoch`` and ``after``, the number of a tick:
+  answered with the durations by label of the last ticks after it, each tick as ``[seq, rows]``
+  with rows ``[measure, by, label, histogram]``; none if another epoch has begun.
 * ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
   before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire`.
 
@@ -33,7 +36,10 @@ from .wire import PIECE_BYTES
 __all__ = [
     "ASKED",
     "FEATURE",
+    "LABELS_FEATURE",
     "Coarse",
+    "LabelledTick",
+    "LabelsAfter",
     "Request",
     "Requests",
     "answer_pieces",
@@ -42,6 +48,7 @@ __all__ = [
 ]
 
 FEATURE = "requests"
+LABELS_FEATURE = "labels"
 
 _HEAD = struct.Struct("!IB")
 _MORE, _LAST, _ERROR = range(3)
@@ -55,9 +62,24 @@ class Coarse(msgspec.Struct, frozen=True):
     before: int
 
 
-_QUERIES: dict[str, type[Any]] = {"detail": DetailQuery, "rows": RowsQuery, "coarse": Coarse}
+class LabelsAfter(msgspec.Struct, frozen=True):
+    """A request for the durations by label after a tick of an epoch."""
 
-Request = DetailQuery | RowsQuery | Coarse
+    epoch: str
+    after: int
+
+
+LabelledTick = tuple[int, list[tuple[str, str, str, str]]]
+"""The number of a tick, and for each label its key and histogram, in its text form."""
+
+_QUERIES: dict[str, type[Any]] = {
+    "detail": DetailQuery,
+    "rows": RowsQuery,
+    "coarse": Coarse,
+    "labels": LabelsAfter,
+}
+
+Request = DetailQuery | RowsQuery | Coarse | LabelsAfter
 
 ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
 """Tables that a server sends only when it is asked, and the types of the answers."""
