@@ -42,7 +42,6 @@ test-nbgrader: $(INSTALLED) $(NBGRADER)/.installed ## Grade notebook 00 with the
 
 test-course-slow: $(INSTALLED) ## Run all notebooks at a person's speed, side by side; takes half an hour
 	$(BIN)/python -m tests.course.slow $(ARGS)
-	$(BIN)/pytest tests/browser -m course
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(OLDEST)/.installed ## Test the probe with older websockets: the oldest supported, and 16

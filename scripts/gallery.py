@@ -120,6 +120,8 @@ async def render(page: Page, address: str, name: str) -> None:
         if cell["cell_type"] == "markdown":
             parts.append(re.sub(r"\((\d\d_\w+)\.ipynb\)", r"(\1.md)", source))
             continue
+        if not source:  # the last cell, which would stop everything
+            continue
         parts.append(f"```python\n{source}\n```")
         outputs = cell["outputs"]
         if any(PICTURE in _data(output) for output in outputs):
@@ -153,7 +155,7 @@ async def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for source in sources:
             content = json.loads(source.read_text("utf-8"))
-            content["cells"][-1]["source"] = []  # what stops everything
+            content["cells"][-1]["source"] = []
             (Path(folder) / source.name).write_text(json.dumps(content), "utf-8")
         async with jupyterlab(Path(folder)) as address, async_playwright() as playwright:
             browser = await playwright.chromium.launch(

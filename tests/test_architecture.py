@@ -74,6 +74,7 @@ IMPURE_CORE = {
     "atomic_file",
     "child_processes",
     "clock",
+    "frozen_watch",
     "guarded_connection",
     "moved",
     "paced_input",

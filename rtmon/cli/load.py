@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from .options import Duration, Users, refuse_idle
+from .options import Duration, Redact, Users, redaction, refuse_idle
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
@@ -113,6 +113,7 @@ def load(
     csv: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the numbers as CSV files.")
     ] = None,
+    redact: Redact = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Simulate users, and measure how long answers take.
@@ -158,6 +159,9 @@ def load(
         seed=seed,
     )
     _all_matter(context, options)
+    if admin is None:
+        refuse_idle(context, "redact", because="without --admin", beside="admin")
+    redacted = redaction(redact)
     _room_for(users)
     if csv is not None and csv.exists() and not csv.is_dir():
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
@@ -169,10 +173,10 @@ def load(
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
         typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
     if csv is not None:
-        written = loaded.write_csv(csv, outcome.report, outcome.server)
+        written = loaded.write_csv(csv, outcome.report, outcome.server, redacted)
         _say(outcome, as_json, f"wrote {', '.join(str(path) for path in written)}")
     if report is not None:
-        loaded.write_page(report, outcome.report, options, outcome.server)
+        loaded.write_page(report, outcome.report, options, outcome.server, redaction=redacted)
         _say(outcome, as_json, f"wrote {report}")
 
 

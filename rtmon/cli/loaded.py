@@ -13,6 +13,7 @@ from ..feeds import ConnectionQuery
 from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.script import rate_at
 from ..metrics.histogram import Histogram
+from ..metrics.redaction import KEEP_ALL, Redaction
 from ..reporting.page import Note, Part, Section, Table, Tiles, page
 from ..reporting.sections import measured
 from ..sinks.csv import write_csv as write_table
@@ -61,8 +62,16 @@ def table(report: LoadReport, options: LoadOptions, server: Server | None) -> st
     return "\n".join(f"{name:<{width}}{text}" for name, text in rows)
 
 
-def write_csv(folder: Path, report: LoadReport, server: Server | None) -> list[Path]:
+def write_csv(
+    folder: Path, report: LoadReport, server: Server | None, redaction: Redaction = KEEP_ALL
+) -> list[Path]:
     """Write ``load.csv``, a row a second, and the server's tables if known; durations in seconds.
+
+    Args:
+        folder: where to.
+        report: what the users counted.
+        server: the server's own numbers.
+        redaction: what is left out of the server's tables.
 
     Raises:
         OSError: a file cannot be written.
@@ -83,18 +92,32 @@ def write_csv(folder: Path, report: LoadReport, server: Server | None) -> list[P
     written = [path]
     if server is not None:
         query = ConnectionQuery(state=None, sort="opened", descending=False)
+        events = map(redaction.event, server.feed.events(server.events_since))
+        connections = map(redaction.connection, server.feed.connections(query).rows)
         written += [
             write_table(folder / "samples.csv", "samples", server.samples),
-            write_table(folder / "events.csv", "events", server.feed.events(server.events_since)),
-            write_table(
-                folder / "connections.csv", "connections", server.feed.connections(query).rows
-            ),
+            write_table(folder / "events.csv", "events", list(events)),
+            write_table(folder / "connections.csv", "connections", list(connections)),
         ]
     return written
 
 
-def write_page(path: Path, report: LoadReport, options: LoadOptions, server: Server | None) -> None:
+def write_page(
+    path: Path,
+    report: LoadReport,
+    options: LoadOptions,
+    server: Server | None,
+    *,
+    redaction: Redaction = KEEP_ALL,
+) -> None:
     """Write a self-contained page.
+
+    Args:
+        path: the file.
+        report: what the users counted.
+        options: of the load.
+        server: the server's own numbers.
+        redaction: what is left out of the server's texts.
 
     Raises:
         OSError: it cannot be written.
@@ -102,7 +125,12 @@ def write_page(path: Path, report: LoadReport, options: LoadOptions, server: Ser
     sections = [Section("Asked and reached", _overview(report, options))]
     if server is not None:
         parts: list[Part] = [_both_ends(report, server)]
-        parts += measured(server.feed, since=server.since, events_since=server.events_since)
+        parts += measured(
+            server.feed,
+            since=server.since,
+            events_since=server.events_since,
+            redaction=redaction,
+        )
         sections.append(Section("The server's own view", parts))
     about = f"{report.url}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.elapsed:,.0f} s"
     with writing(path) as file:

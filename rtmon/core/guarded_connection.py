@@ -1,8 +1,8 @@
 """What a connection of `websockets` may cost while its peer does not read.
 
-The library stops its own keepalive pings while writing is paused, and goes on answering the
-peer's: a peer that reads nothing is never found, and one that sends pings besides fills the
-memory with answers (seen with websockets 17.4).
+While writing is paused, the library's own keepalive waits, and it goes on answering the peer's
+pings: a peer that reads nothing is never found, and one that sends pings besides fills the memory
+with answers (seen with websockets 17.4).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
+from .frozen_watch import FrozenWatch
 from .paced_input import PacedInput, Pieces
 
 __all__ = [
@@ -108,6 +109,10 @@ class Guarded(Connection):
     """Pings that may come in what is read at once, before the peer has broken the protocol
     (1002); None for any number. Counted by connections with a probe."""
 
+    ends_frozen: ClassVar[bool] = False
+    """True to have the keepalive fail while writing is paused, too, by a
+    :class:`~rtmon.core.frozen_watch.FrozenWatch`. With a :class:`Listener` it always does."""
+
     paced: ClassVar[bool] = False
     """True to inflate what it receives in turns with other connections. A hub has it so always."""
 
@@ -131,9 +136,12 @@ class Guarded(Connection):
             guard.watch_keepalive()
 
     def keepalive_failed(self) -> None:
-        """Tell the listener, if there is one, that a keepalive ping was not answered in time."""
-        if self._guard is not None and self._guard.listener is not None:
-            self._guard.listener.unanswered()
+        """Tell the listener, if there is one, that a keepalive ping was not answered in time.
+
+        While writing is paused, the connection is cut: its close frame would never be sent.
+        """
+        if self._guard is not None:
+            self._guard.keepalive_failed()
 
     def pace_input(self) -> None:
         """Inflate what it receives in turns with other connections; after the handshake."""
@@ -181,6 +189,7 @@ class _Guard:
     __slots__ = (
         "_connection",
         "_counted",
+        "_frozen_watch",
         "_pong",
         "_progress",
         "_send_frame",
@@ -192,6 +201,7 @@ class _Guard:
         self._connection = connection
         self._send_frame: Callable[[Frame], None] | None = None
         self._counted = False
+        self._frozen_watch: FrozenWatch | None = None
         self._pong: Frame | None = None
         self._progress: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -199,6 +209,10 @@ class _Guard:
 
     def paused(self) -> None:
         self._hold_pongs()
+        if self._ends_frozen:
+            watch = FrozenWatch(self._connection, taken=self._taken, frozen=self._fail_keepalive)
+            self._frozen_watch = watch
+            watch.start()
         if self.listener is not None:
             self.listener.blocked()
         elif self._connection.stall_timeout is not None:
@@ -229,6 +243,23 @@ class _Guard:
                 self._connection.keepalive_failed()
 
         protocol.fail = failing
+
+    def keepalive_failed(self) -> None:
+        """Tell the listener; cut the connection if its close frame would wait."""
+        if self.listener is not None:
+            self.listener.unanswered()
+        if self._ends_frozen and self._connection.paused:
+            self._connection.transport.abort()
+
+    @property
+    def _ends_frozen(self) -> bool:
+        return self.listener is not None or self._connection.ends_frozen
+
+    def _fail_keepalive(self) -> None:
+        connection = self._connection
+        if connection.protocol.state is State.OPEN:
+            connection.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+            connection.keepalive_failed()
 
     def lost(self) -> None:
         vars(self._connection.protocol).pop("fail", None)
@@ -287,6 +318,9 @@ class _Guard:
             self._set_timer()
 
     def _stop(self) -> None:
+        if self._frozen_watch is not None:
+            self._frozen_watch.stop()
+            self._frozen_watch = None
         self._progress = None
         if self._timer is not None:
             self._timer.cancel()

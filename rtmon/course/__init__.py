@@ -1,13 +1,15 @@
 """The course: exercises that check themselves against live numbers, progress, and marks.
 
-A notebook uses :func:`check`, :func:`since`, the conditions, and :func:`every`. The commands
-``rtmon course wall`` and ``rtmon course grade`` show what the checks of a class have found.
+A notebook uses :func:`check`, :func:`since`, the conditions, :func:`every`, :func:`patience`.
+The commands ``rtmon course wall`` and ``rtmon course grade`` show what the checks of a class have
+found.
 """
 
 from __future__ import annotations
 
 from .checks import check
 from .facts import Condition, at_least, at_most, between, satisfying, since
+from .patience import patience
 from .repeating import every
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "between",
     "check",
     "every",
+    "patience",
     "satisfying",
     "since",
 ]

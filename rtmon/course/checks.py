@@ -25,7 +25,7 @@ _INTERVAL = 0.01
 """Seconds between two looks."""
 
 _LONGEST_LOOK = 60.0
-"""Seconds that one look of a coroutine function may take."""
+"""Seconds that one look of a coroutine function may take; RTMON_COURSE_PATIENCE if that is more."""
 
 Find = Callable[[], Any]
 """A function or coroutine function without arguments."""
@@ -156,7 +156,7 @@ def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[
         try:
             facts = find()
             if inspect.isawaitable(facts):
-                async with asyncio.timeout(_LONGEST_LOOK):
+                async with asyncio.timeout(patience(_LONGEST_LOOK)):
                     facts = await facts
             if found is None:
                 return Outcome(bool(facts), [], facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ..recording.feed import RecordingFeed
-from ..recording.reader import Moment
+from ..recording.moments import Moment, notable
 from ..views.frames import Replayed
 
 __all__ = ["SPEEDS", "Replay"]
@@ -95,7 +95,7 @@ class Replay:
 
     async def moments(self) -> list[Moment]:
         """Return what is worth a mark on the whole recording."""
-        return await asyncio.to_thread(self._feed.reader.notable)
+        return await asyncio.to_thread(notable, self._feed.reader)
 
     async def _look(self) -> None:
         span = await asyncio.to_thread(self._feed.reader.span)

@@ -155,7 +155,8 @@ class Frame(Struct, frozen=True, kw_only=True):
         tiles: HTML of the tiles, every text escaped.
         values: name of a control → its value.
         note: a sentence of numbers.
-        hidden: keys of the tables that have nothing to show.
+        hidden: keys of the tables that have nothing to show, names of the buttons that have
+            nothing to do.
     """
 
     time: float

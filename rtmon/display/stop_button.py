@@ -67,6 +67,7 @@ class StopButton(Picture):
             status=status,
             source="Servers, clients and users of this notebook",
             columns={"time": []},
+            hidden=["stop"] if self.ended else [],
         )
 
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +68,7 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
     """
     try:
         import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow.compute as pc  # type: ignore[import-untyped]
         import pyarrow.parquet as pq  # type: ignore[import-untyped]
     except ImportError:
         feature = "Parquet"
@@ -87,9 +89,14 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
         def append(records: Sequence[Any]) -> None:
             arrays = []
             for column in columns:
-                values = [plain(getattr(record, column.name)) for record in records]
+                values = list(map(attrgetter(column.name), records))
                 if column.kind == "time":
-                    values = [None if v is None else round(v * 1e6) for v in values]
+                    seconds = pa.array(values, type=pa.float64())
+                    steps = pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64())
+                    arrays.append(steps.cast(types["timestamp"]))
+                    continue
+                if column.kind in {"histogram", "tally"}:
+                    values = list(map(plain, values))
                 arrays.append(pa.array(values, type=types[_ARROW[column.dtype]]))
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 

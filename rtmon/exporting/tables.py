@@ -18,7 +18,7 @@ __all__ = ["EXPORTED", "Range", "batches", "checked_tables"]
 EXPORTED = ("samples", "connections", "events", "channels", "socketio")
 """Tables that can be exported."""
 
-BATCH = 2000
+BATCH = 5_000
 """Records that are in memory at once, of a recording."""
 
 
@@ -65,13 +65,20 @@ def batches(feed: Feed, table: str, part: Range) -> Iterator[list[Any]]:
     else:
         found = iter([_in_memory(feed, table, part)])
     for batch in found:
-        yield [_redacted(record, part.redaction) for record in batch]
+        yield batch if part.redaction.keeps_all else _redacted(table, batch, part.redaction)
 
 
-def _redacted(record: Any, redaction: Redaction) -> Any:
-    if isinstance(record, ConnectionInfo):
-        return redaction.connection(record)
-    return redaction.event(record) if isinstance(record, Event) else record
+def _redacted(table: str, records: list[Any], redaction: Redaction) -> list[Any]:
+    if table == "connections":
+        return [redaction.connection(_whole(ConnectionInfo, record)) for record in records]
+    if table == "events":
+        return [redaction.event(_whole(Event, record)) for record in records]
+    return records
+
+
+def _whole(kind: Any, record: Any) -> Any:
+    """Make a whole record of one that has just the columns of a recording."""
+    return record if isinstance(record, kind) else kind(**record._asdict())
 
 
 def _in_memory(feed: Feed, table: str, part: Range) -> list[Any]:
@@ -101,25 +108,25 @@ def _recorded(reader: Reader, table: str, part: Range) -> Iterator[list[Any]]:
         yield from _samples(reader, part)
     elif table == "channels":
         epoch = reader.epoch_at(part.until)
-        yield [] if epoch is None else reader.channels(epoch=epoch.id)
-    elif table != "socketio":
+        yield [] if epoch is None else reader.tables.channels(epoch)
+    elif table == "socketio":
+        epoch = reader.epoch_at(part.until)
+        yield (
+            [] if epoch is None else list(reader.tables.socketio(epoch, reader.source(part.until)))
+        )
+    else:
         yield from reader.batches(table, since=part.since, until=part.until, size=BATCH)
 
 
 def _samples(reader: Reader, part: Range) -> Iterator[list[Any]]:
-    level = part.every or reader.finest(part.since)
+    level = part.every or reader.points.finest(part.since)
     for epoch in reader.epochs():
         after = 0
         while True:
-            points = reader.samples(
-                level=level,
-                since=part.since,
-                until=part.until,
-                epoch=epoch.id,
-                after=after,
-                limit=BATCH,
+            found = reader.points.texts(
+                epoch, level=level, since=part.since, until=part.until, after=after, limit=BATCH
             )
-            if not points:
+            if not found:
                 break
-            after = points[-1].sample.seq
-            yield [point.sample for point in points]
+            after = found[-1].seq
+            yield found

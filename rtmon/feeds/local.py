@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..metrics.records import ConnectionInfo
+from ..metrics.meter import light_rows
 from ..metrics.redaction import KEEP_ALL, Redaction
-from . import memory
+from . import memory, rows
 from .details import with_details
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from .queries import (
@@ -20,7 +20,6 @@ from .queries import (
     MembersAnswer,
     MembersQuery,
     Query,
-    Row,
     RowsAnswer,
     RowsQuery,
     Source,
@@ -147,8 +146,12 @@ class LocalFeed(Feed):
     def _needed(self, query: Query) -> memory.Memory:
         """Return what is in memory and needed to answer a query: rows are not made for nothing."""
         match query:
-            case RowsQuery(table="connections") | GroupQuery():
-                return self._memory([meter.light() for meter in self._collector.meters()])
+            case RowsQuery(table="connections"):
+                columns = tuple(sorted(rows.needed_columns(query) | {"role"}))
+                return self._memory(light_rows(columns)(self._collector.meters()))
+            case GroupQuery():
+                columns = tuple(sorted(rows.group_columns(query)))
+                return self._memory(light_rows(columns)(self._collector.meters()))
             case RowsQuery():
                 return self._memory(table=query.table)
             case DetailQuery():
@@ -182,5 +185,4 @@ class LocalFeed(Feed):
 
 def _whole(answer: RowsAnswer) -> RowsAnswer:
     """Make whole records of the rows of an answer."""
-    rows = [Row(r.node, r.epoch, ConnectionInfo(**r.record._asdict())) for r in answer.rows]
-    return replace(answer, rows=rows)
+    return replace(answer, rows=[r._replace(record=r.record.meter.info()) for r in answer.rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from ..metrics.history import History
@@ -12,12 +13,12 @@ from . import rows, series
 from .queries import (
     DetailAnswer,
     DetailQuery,
+    Gap,
     GroupAnswer,
     GroupQuery,
     MembersAnswer,
     MembersQuery,
     Query,
-    Row,
     RowsAnswer,
     RowsQuery,
     SeriesAnswer,
@@ -109,34 +110,41 @@ def _of_node(memory: Memory, node: str | None) -> Memory:
     return replace(memory, epochs=[each for each in memory.epochs if each.node == node])
 
 
-def _connections(memory: Memory) -> list[Row]:
-    """Rows of all epochs, the newest epoch first: it is what people look for."""
-    return [
-        Row(each.node, each.epoch, info)
-        for each in reversed(memory.epochs)
-        for info in each.connections
-    ]
+def _connections(memory: Memory) -> list[rows.Part]:
+    """Records of all epochs, the newest epoch first: it is what people look for."""
+    return [rows.Part(each.node, each.epoch, each.connections) for each in reversed(memory.epochs)]
 
 
-def _table(query: RowsQuery, memory: Memory) -> tuple[list[Row], rows.Remembered]:
+def _table(query: RowsQuery, memory: Memory) -> tuple[list[rows.Part], rows.Remembered]:
     if query.table == "connections":
-        table = _connections(memory)
-        closed = [row for row in table if row.record.state == "closed"]
-        current = sum(
-            row.epoch == memory.source.epoch and row.record.role == "server" for row in closed
-        )
-        forgotten = max(0, memory.closed - current)
-        return table, rows.Remembered(len(closed), forgotten)
+        table, closed, current = _connections(memory), 0, 0
+        for part in table:
+            ended = [info for info in part.records if info.state == "closed"]
+            closed += len(ended)
+            if part.epoch == memory.source.epoch:
+                current += sum(info.role == "server" for info in ended)
+        return table, rows.Remembered(closed, max(0, memory.closed - current), _restarts(memory))
     if query.table == "events":
         table = [
-            Row(each.node, each.epoch, event)
+            rows.Part(each.node, each.epoch, each.history.events()[::-1])
             for each in reversed(memory.epochs)
-            for event in reversed(each.history.events())
         ]
-        lost = sum(events[0].seq - 1 for e in memory.epochs if (events := e.history.events()))
-        return table, rows.Remembered(len(table), lost)
+        kept = sum(len(part.records) for part in table)
+        lost = sum(part.records[-1].seq - 1 for part in table if part.records)
+        return table, rows.Remembered(kept, lost, _restarts(memory))
     source, records = memory.source, memory.tables.get(query.table, ())
-    return [Row(source.node, source.epoch, record) for record in records], rows.Remembered()
+    return [rows.Part(source.node, source.epoch, records)], rows.Remembered()
+
+
+def _restarts(memory: Memory) -> list[Gap]:
+    """Return the stretches between the epochs."""
+    found = []
+    for before, after in pairwise(memory.epochs):
+        last, first = before.history.latest(), after.history.first()
+        if last is not None and first is not None:
+            begin = max(last.time, first.time - first.elapsed)
+            found.append(Gap(since=last.time, until=begin, reason=series.RESTARTED))
+    return found
 
 
 def _detail(query: DetailQuery, source: Source, memory: Memory) -> DetailAnswer:

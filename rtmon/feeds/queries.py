@@ -251,6 +251,7 @@ class RowsAnswer:
         total: how many rows meet the condition.
         kept: how many closed connections or events the source remembers.
         forgotten: how many it has forgotten; None if it cannot say.
+        gaps: of connections and events, stretches within the range of which some may be missing.
     """
 
     source: Source
@@ -259,6 +260,7 @@ class RowsAnswer:
     total: int
     kept: int = 0
     forgotten: int | None = None
+    gaps: Sequence[Gap] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from ..core import option_checks
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FeedError, OptionError
+from ..metrics.histogram import Histogram
 from . import memory
 from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
@@ -32,12 +33,22 @@ from .queries import (
     SeriesQuery,
 )
 from .received import Received
-from .requests import ASKED, FEATURE, MEMBERS, Coarse, Requests
+from .requests import (
+    ASKED,
+    FEATURE,
+    LABELS_FEATURE,
+    MEMBERS,
+    Coarse,
+    LabelledTick,
+    LabelsAfter,
+    Requests,
+)
 from .wire import PIECE_BYTES, Decoder
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
+    from ..metrics.labels import Labels
     from ..metrics.records import (
         ChannelInfo,
         Event,
@@ -258,6 +269,32 @@ class RemoteFeed(Feed):
         samples = self._decoder.samples(row for _, row in rows)
         history.add_older([(s, ticks) for s, (ticks, _) in zip(samples, rows, strict=True)])
         self._coarse_of = epoch
+
+    async def labels(self, epoch: str, after: int) -> dict[int, Labels]:
+        """Ask the server for the durations by label of its last ticks, a minute at most.
+
+        Args:
+            epoch: the epoch.
+            after: leave out ticks up to this number.
+
+        Returns:
+            What each label took, by the number of the tick; nothing if the server is away, runs
+            an older rtmon, or has begun another epoch.
+
+        Raises:
+            FeedError: the server did not answer, or not as rtmon does.
+        """
+        if self._connection is None or LABELS_FEATURE not in self._received.features:
+            return {}
+        query = LabelsAfter(epoch=epoch, after=after)
+        found = await self._requests.ask(query, list[LabelledTick], self._send)
+        try:
+            return {
+                seq: {(m, by, label): Histogram.parse(text) for m, by, label, text in rows}
+                for seq, rows in found
+            }
+        except ValueError as exc:
+            raise FeedError(f"this does not look like an answer of rtmon's: {exc}") from exc
 
     @property
     def _can_ask(self) -> bool:

@@ -9,6 +9,9 @@ A server whose ``hello`` has the feature ``requests`` takes text messages: a JSO
   feature ``members``, too: answered with those of a :class:`~rtmon.feeds.queries.MembersAnswer`.
 * ``rows``, the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in :data:`ASKED`:
   answered with a list of records, as objects.
+* ``labels``, if ``hello`` has that feature, with ``epoch`` and ``after``, the number of a tick:
+  answered with the durations by label of the last ticks after it, each tick as ``[seq, rows]``
+  with rows ``[measure, by, label, histogram]``; none if another epoch has begun.
 * ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
   before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire`.
 
@@ -35,8 +38,11 @@ from .wire import PIECE_BYTES
 __all__ = [
     "ASKED",
     "FEATURE",
+    "LABELS_FEATURE",
     "MEMBERS",
     "Coarse",
+    "LabelledTick",
+    "LabelsAfter",
     "Request",
     "Requests",
     "answer_pieces",
@@ -45,6 +51,7 @@ __all__ = [
 ]
 
 FEATURE = "requests"
+LABELS_FEATURE = "labels"
 
 MEMBERS = "members"
 """The feature of a server that can be asked for the members of a channel or room."""
@@ -61,14 +68,25 @@ class Coarse(msgspec.Struct, frozen=True):
     before: int
 
 
+class LabelsAfter(msgspec.Struct, frozen=True):
+    """A request for the durations by label after a tick of an epoch."""
+
+    epoch: str
+    after: int
+
+
+LabelledTick = tuple[int, list[tuple[str, str, str, str]]]
+"""The number of a tick, and for each label its key and histogram, in its text form."""
+
 _QUERIES: dict[str, type[Any]] = {
     "detail": DetailQuery,
     "members": MembersQuery,
     "rows": RowsQuery,
     "coarse": Coarse,
+    "labels": LabelsAfter,
 }
 
-Request = DetailQuery | MembersQuery | RowsQuery | Coarse
+Request = DetailQuery | MembersQuery | RowsQuery | Coarse | LabelsAfter
 
 ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
 """Tables that a server sends only when it is asked, and the types of the answers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from ..errors import QueryError
 from ..metrics.columns import CONNECTION
@@ -12,6 +14,7 @@ from . import conditions
 from .queries import (
     GROUP_KEYS,
     MOST_ROWS,
+    Gap,
     Group,
     GroupAnswer,
     GroupKey,
@@ -22,7 +25,17 @@ from .queries import (
     Source,
 )
 
-__all__ = ["GREATEST", "SUMS", "Remembered", "check_slice", "groups", "rows"]
+__all__ = [
+    "GREATEST",
+    "SUMS",
+    "Part",
+    "Remembered",
+    "check_slice",
+    "group_columns",
+    "groups",
+    "needed_columns",
+    "rows",
+]
 
 SUMS: tuple[str, ...] = (
     *(column.name for column in CONNECTION if column.kind == "counter"),
@@ -47,30 +60,66 @@ class Remembered:
 
     kept: int = 0
     forgotten: int | None = None
+    gaps: Sequence[Gap] = ()
+
+
+class Part(NamedTuple):
+    """Records of a table that are of one server process and epoch."""
+
+    node: str
+    epoch: str
+    records: Sequence[Any]
+
+
+def needed_columns(query: RowsQuery) -> set[str]:
+    """Return the stored columns of the connections table that :func:`rows` reads.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    check_slice(query)
+    needed = {"id", "state", *conditions.parse(query.where, query.table).columns}
+    if query.sort:
+        needed.update(conditions.reads(query.table, query.sort))
+    if query.since is not None or query.until is not None:
+        needed.update(("opened", "closed"))
+    return needed
 
 
 def rows(
-    query: RowsQuery, source: Source, table: Iterable[Row], remembered: Remembered
+    query: RowsQuery, source: Source, table: Sequence[Part], remembered: Remembered
 ) -> RowsAnswer:
-    """Filter, sort and cut the rows of a table.
+    """Filter, sort and cut the rows of a table; rows are made of those that are shown only.
 
     Raises:
         QueryError: the condition has an error, there is no such column to sort by, or the
             offset or limit is out of range.
     """
-    holds = conditions.parse(query.where, query.table)
+    condition = conditions.parse(query.where, query.table)
     check_slice(query)
-    kept = [row for row in table if holds(row.record) and _within(query, row.record)]
-    if query.sort:
-        kept = _sorted(kept, query)
-    chosen = kept[query.offset : query.offset + query.limit]
+    found: list[Any] = []
+    ends: list[int] = []  # for each part, where its records end in what was found
+    for part in table:
+        found += condition.select(_within(query, part.records))
+        ends.append(len(found))
+    page = _order(query, found)[query.offset : query.offset + query.limit]
+    parts = [table[bisect_right(ends, index)] for index in page]
     return RowsAnswer(
         source=source,
         table=query.table,
-        rows=chosen,
-        total=len(kept),
+        rows=[
+            Row(part.node, part.epoch, found[index])
+            for part, index in zip(parts, page, strict=True)
+        ],
+        total=len(found),
         kept=remembered.kept,
         forgotten=remembered.forgotten,
+        gaps=[
+            gap
+            for gap in remembered.gaps
+            if (query.since is None or gap.until >= query.since)
+            and (query.until is None or gap.since <= query.until)
+        ],
     )
 
 
@@ -92,84 +141,121 @@ def check_slice(query: RowsQuery) -> None:
             raise QueryError(f"sort={query.sort!r}: {query.table} have no such column") from None
 
 
-def _within(query: RowsQuery, record: Any) -> bool:
-    if query.table == "connections":
-        begin, end = record.opened, record.closed
-    elif query.table == "events":
-        begin = end = record.time
-    else:
-        return True
-    ended_before = query.since is not None and end is not None and end < query.since
-    return not ended_before and (query.until is None or begin <= query.until)
+_SPANS: dict[str, Callable[[Any], tuple[float, float | None]]] = {
+    "connections": attrgetter("opened", "closed"),
+    "events": attrgetter("time", "time"),
+}
+"""Table → when a record of it began and ended."""
 
 
-def _sorted(table: Sequence[Row], query: RowsQuery) -> list[Row]:
+def _within(query: RowsQuery, records: Sequence[Any]) -> Sequence[Any]:
+    since, until, span = query.since, query.until, _SPANS.get(query.table)
+    if span is None or (since is None and until is None):
+        return records
+    kept = []
+    for record in records:
+        begin, end = span(record)
+        ended_before = since is not None and end is not None and end < since
+        if not ended_before and (until is None or begin <= until):
+            kept.append(record)
+    return kept
+
+
+def _order(query: RowsQuery, records: Sequence[Any]) -> Sequence[int]:
+    """Return the indices of records in the order that a query asks for."""
+    if not query.sort:
+        return range(len(records))
     _, read = conditions.field(query.table, query.sort)
-    known: list[tuple[Any, Row]] = []
-    unknown: list[Row] = []
-    for row in table:
-        value = read(row.record)
-        if value is None:
-            unknown.append(row)
-        else:
-            known.append((value, row))
-    known.sort(key=_first, reverse=query.descending)
-    return [row for _, row in known] + unknown
+    values = list(map(read, records))
+    known = [index for index, value in enumerate(values) if value is not None]
+    known.sort(key=values.__getitem__, reverse=query.descending)
+    if len(known) < len(values):
+        known += [index for index, value in enumerate(values) if value is None]
+    return known
 
 
-def _first(pair: tuple[Any, Row]) -> Any:
-    return pair[0]
+def group_columns(query: GroupQuery) -> set[str]:
+    """Return the stored columns of the connections table that :func:`groups` reads.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    _check_key(query.by)
+    key = conditions.reads("connections", query.by)
+    return {"id", "state", *key, *SUMS, *GREATEST, *conditions.parse(query.where).columns}
 
 
-def groups(query: GroupQuery, source: Source, table: Iterable[Row]) -> GroupAnswer:
+def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAnswer:
     """Group connections and add up their counters.
 
     Raises:
         QueryError: the condition has an error, or there is no such key or column to sort by.
     """
-    if query.by not in GROUP_KEYS:
-        raise QueryError(f"by={query.by!r}: connections are grouped by {', '.join(GROUP_KEYS)}")
-    rank = _rank(query.sort)
-    holds, key = conditions.parse(query.where), _KEYS[query.by]
+    _check_key(query.by)
+    rank, key, condition = _rank(query.sort), _KEYS[query.by], conditions.parse(query.where)
     members: dict[str | None, list[Any]] = {}
-    for row in table:
-        if holds(row.record):
-            members.setdefault(key(row.record), []).append(row.record)
-    made = [_group(name, infos) for name, infos in members.items()]
-    known = [group for group in made if rank(group) is not None]
-    known.sort(key=rank, reverse=query.descending)
-    made = known + [group for group in made if rank(group) is None]
-    rest = [info for group in made[query.limit :] for info in members[group.key]]
+    for part in table:
+        for record in condition.select(part.records):
+            name = key(record)
+            if name in members:
+                members[name].append(record)
+            else:
+                members[name] = [record]
+    ranks = {name: rank(name, infos) for name, infos in members.items()}
+    order = [name for name, value in ranks.items() if value is not None]
+    order.sort(key=ranks.__getitem__, reverse=query.descending)
+    order += [name for name, value in ranks.items() if value is None]
+    rest = [info for name in order[query.limit :] for info in members[name]]
     return GroupAnswer(
         source=source,
-        groups=made[: query.limit],
-        total=len(made),
+        groups=[_group(name, members[name]) for name in order[: query.limit]],
+        total=len(order),
         others=_group(None, rest) if rest else None,
     )
 
 
-def _rank(sort: str) -> Callable[[Group], Any]:
-    if sort in {"open", "closed", "key"}:
-        return lambda group: getattr(group, sort)
+def _check_key(by: str) -> None:
+    if by not in GROUP_KEYS:
+        raise QueryError(f"by={by!r}: connections are grouped by {', '.join(GROUP_KEYS)}")
+
+
+def _rank(sort: str) -> Callable[[str | None, Sequence[Any]], Any]:
+    """Return a function of a group's key and connections: the value that groups are sorted by."""
+    if sort == "key":
+        return lambda key, _: key
+    if sort == "open":
+        return lambda _, infos: len(_open(infos))
+    if sort == "closed":
+        return lambda _, infos: len(infos) - len(_open(infos))
     if sort in SUMS:
-        return lambda group: group.sums[sort]
+        return lambda _, infos: _combined(sum, (sort,), infos)[sort]
     if sort in GREATEST:
-        return lambda group: group.greatest[sort]
+        return lambda _, infos: _combined(max, (sort,), _open(infos))[sort]
     known = ", ".join(("open", "closed", "key", *SUMS, *GREATEST))
     raise QueryError(f"sort={sort!r}: groups are sorted by {known}")
 
 
+def _open(infos: Sequence[Any]) -> list[Any]:
+    return [info for info in infos if info.state == "open"]
+
+
 def _group(key: str | None, infos: Sequence[Any]) -> Group:
-    still_open = [info for info in infos if info.state == "open"]
+    still_open = _open(infos)
     return Group(
         key=key,
         open=len(still_open),
         closed=len(infos) - len(still_open),
-        sums={name: _known(sum, infos, name) for name in SUMS},
-        greatest={name: _known(max, still_open, name) for name in GREATEST},
+        sums=_combined(sum, SUMS, infos),
+        greatest=_combined(max, GREATEST, still_open),
     )
 
 
-def _known(combine: Callable[[list[Any]], Any], infos: Sequence[Any], name: str) -> Any:
-    values = [value for info in infos if (value := getattr(info, name)) is not None]
-    return combine(values) if values else None
+def _combined(
+    combine: Callable[[Iterable[Any]], Any], names: Sequence[str], infos: Sequence[Any]
+) -> dict[str, Any]:
+    """Combine what is known of each column; null if it is known of none."""
+    found = {}
+    for name in names:
+        values = [value for value in map(attrgetter(name), infos) if value is not None]
+        found[name] = combine(values) if values else None
+    return found

@@ -234,9 +234,9 @@ class Hub:
         return self._parts.broadcast.stats.fanout
 
     @property
-    def handling(self) -> LabelledDurations:
-        """Duration of the handling of each message by its type, for a Monitor."""
-        return self._parts.dispatcher.handling
+    def by_type(self) -> list[LabelledDurations]:
+        """Durations of handling each message, and of each fan-out, by type, for a Monitor."""
+        return [self._parts.dispatcher.handling, self._parts.broadcast.stats.fanout_by_type]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """Return the same counters as :meth:`channel_stats`, as records.

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..core.frame_sharing import FrameGroup, FrameGroupFactory, Written
+from ..metrics.labels import LabelledDurations
 from ..protocol.codecs import Codec
 from .connection import Connection
 from .encoding import Outgoing
@@ -73,6 +74,7 @@ class Receivers:
     Args:
         key: the place.
         stats: finds the counters of the place.
+        by_type: records how long fan-outs took, by the type of the message.
         frame_group: finds what makes groups that share frames; without it, connections are sent
             each message one by one.
 
@@ -84,18 +86,21 @@ class Receivers:
         self,
         key: str,
         stats: Callable[[], ChannelStats],
+        by_type: LabelledDurations,
         frame_group: Callable[[], FrameGroupFactory | None],
     ) -> None:
         self.key = key
         self.version: int | None = None
         self._stats = stats
+        self._by_type = by_type
         self._frame_group = frame_group
         # Connection → the transport's connection in a group; None if it is in no group.
         self._members: dict[Connection, Any] = {}
         self._single: dict[Connection, None] = {}
         self._groups: dict[Codec, FrameGroup] = {}
         self._grouped: dict[Any, Connection] = {}
-        self._weight = 1
+        # Of what the groups collect: they are flushed before something else is.
+        self._weight, self._type = 1, ""
 
     def __len__(self) -> int:
         return len(self._members)
@@ -132,14 +137,14 @@ class Receivers:
         began = time.perf_counter()
         stats = self._stats()
         stats.published += outgoing.count
-        if outgoing.count != self._weight:
+        if outgoing.count != self._weight or outgoing.message.type != self._type:
             self.flush()
-            self._weight = outgoing.count
+            self._weight, self._type = outgoing.count, outgoing.message.type
         if self._single:
             single = [connection for connection in self._single if connection is not skip]
             deliver(single, outgoing, stats=stats if outgoing.count else None)
         if outgoing.count and not self._groups:
-            stats.took(time.perf_counter() - began)
+            self._took(stats, time.perf_counter() - began)
         skipped = None if skip is None else self._members.get(skip)
 
         def blocked(connection: Any, _: object) -> None:
@@ -169,7 +174,11 @@ class Receivers:
         stats.delivered += self._weight * written.delivered
         stats.bytes += written.bytes
         for seconds in written.waited:
-            stats.took(seconds)
+            self._took(stats, seconds)
+
+    def _took(self, stats: ChannelStats, seconds: float) -> None:
+        stats.took(seconds)
+        self._by_type.recorder(self._type).record(seconds)
 
     def _blocked(self, shared: Any, outgoing: Outgoing) -> None:
         """Leave the message to the peer's queue: its transport cannot be written to."""
@@ -208,7 +217,9 @@ class ReceiversCache:
         """
         receivers = self._receivers.pop(key, None)
         if receivers is None:
-            receivers = Receivers(key, lambda: self._stats[key], lambda: self.frame_group)
+            receivers = Receivers(
+                key, lambda: self._stats[key], self._stats.fanout_by_type, lambda: self.frame_group
+            )
         if receivers.version != version:
             receivers.version = version
             self._update(receivers, wanted)

@@ -97,10 +97,12 @@ class StatsTable:
 
     Attributes:
         fanout: durations of the fan-outs of all channels.
+        fanout_by_type: the same durations, by the type of what was published.
     """
 
     def __init__(self, capacity: int, *, labels: int = LABELS) -> None:
         self.fanout = LabelledDurations("delivery", "room")
+        self.fanout_by_type = LabelledDurations("delivery", "type")
         self._capacity = capacity
         self._labels = labels
         self._stats: OrderedDict[str, ChannelStats] = OrderedDict()

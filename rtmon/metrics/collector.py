@@ -15,7 +15,7 @@ from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
-from .labels import LabelledDurations
+from .labels import RECENT_TICKS, LabelledDurations, Labels, latencies
 from .meter import Ending, Ledger, Meter
 from .reconnects import Reconnects
 from .records import AddressInfo, ConnectionInfo, Event, Latency, Sample, Snapshot
@@ -45,6 +45,7 @@ class Tick:
             that rows cost nothing where nobody asks for them.
         closed: the connections that ended, among them ones opened in this very tick.
         snapshot: the totals of the epoch as of this tick.
+        labels: durations by path, room and type since the tick before.
         tables: table → its records as of this tick, of the tables that a sink has asked for.
     """
 
@@ -53,6 +54,7 @@ class Tick:
     meters: tuple[Meter, ...]
     closed: tuple[Meter, ...]
     snapshot: Snapshot | None = None
+    labels: Labels = field(default_factory=dict)
     tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
@@ -104,6 +106,7 @@ class Collector(Sources):
         self._closed: deque[Meter] = deque(maxlen=closed_kept)
         self._moved: list[Meter] = []
         self._rtt = LabelledDurations("rtt", "path")
+        self._labels: deque[tuple[int, Labels]] = deque(maxlen=RECENT_TICKS)
         self._reconnects = Reconnects()
         self._lifetime = dict.fromkeys(self._recorders(), EMPTY)
         self._published: Snapshot | None = None
@@ -252,6 +255,8 @@ class Collector(Sources):
                 memory=memory,
                 own=own,
             )
+            labels = self._labels_taken()
+            self._labels.append((self._seq, labels))
             self._published = self._snapshot(now, sample)
         self.closeups.tick(
             sample.seq,
@@ -264,7 +269,7 @@ class Collector(Sources):
         events = self.events.take(time)
         self.history.add(sample, events)
         changed = tuple([meter for meter in dirty if meter.opened is not None])
-        return Tick(sample, events, changed, gone, self._published)
+        return Tick(sample, events, changed, gone, self._published, labels)
 
     def stop(self) -> None:
         """There are no more ticks: keep nothing that connections which go on would add to."""
@@ -354,14 +359,30 @@ class Collector(Sources):
         """Cause → the server's connections that have ended so, as of now; see :mod:`.causes`."""
         return dict(self._server.close_causes)
 
+    def _labels_taken(self) -> Labels:
+        measured = [self._rtt, self.handlers, *self.hub_durations()]
+        return {key: taken for each in measured for key, taken in each.taken.items()}
+
+    def labels(self, after: int = 0) -> list[tuple[int, Labels]]:
+        """Durations by label of each of the last ticks, oldest first, and the ticks' numbers.
+
+        Args:
+            after: leave out ticks up to this number.
+        """
+        with self._lock:
+            return [(seq, labels) for seq, labels in self._labels if seq > after]
+
     def latencies(self) -> list[Latency]:
         """Percentiles of the last minute by path, and of the hub by room and type."""
-        measured = [self._rtt, self.handlers, *self.hub_durations()]
-        return [row for durations in measured for row in durations.rows()]
+        return latencies(labels for _, labels in self.labels())
 
-    def addresses(self) -> list[AddressInfo]:
-        """Connections by the address that they come from, as of the last tick."""
-        return self._reconnects.rows(self._ticked)
+    def addresses(self, limit: int | None = None) -> list[AddressInfo]:
+        """Connections by the address that they come from, as of the last tick.
+
+        Args:
+            limit: return only so many, those with the most reconnects and open connections.
+        """
+        return self._reconnects.rows(self._ticked, limit)
 
     def published(self) -> Snapshot | None:
         """Totals as of the last tick, None before the first."""

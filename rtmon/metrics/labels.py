@@ -9,21 +9,51 @@ Cost: a recorder and two histograms for each label, at most :data:`.columns.LABE
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 
 from .columns import LABELS
 from .histogram import Histogram, HistogramRecorder
 from .records import Latency
+from .text import safe_text
 
-__all__ = ["RECENT_TICKS", "LabelledDurations"]
+__all__ = ["RECENT_TICKS", "LabelKey", "LabelledDurations", "Labels", "latencies", "merge_labels"]
 
 OTHER = "other"
 """The label of all that come after the first :data:`.columns.LABELS`."""
 
 RECENT_TICKS = 60
-"""Ticks whose durations :meth:`LabelledDurations.rows` tells of: the last minute."""
+"""Ticks whose durations the table ``latencies`` tells of: the last minute."""
+
+LabelKey = tuple[str, str, str]
+"""What was measured, what the label is of, and the label: ``("rtt", "path", "/chat")``."""
+
+Labels = Mapping[LabelKey, Histogram]
+"""What each label took in a tick, or in several; labels without values are left out."""
+
+
+def merge_labels(ticks: Iterable[Labels]) -> dict[LabelKey, Histogram]:
+    """Merge what each label took in several ticks."""
+    found: dict[LabelKey, list[Histogram]] = {}
+    for labels in ticks:
+        for key, histogram in labels.items():
+            found.setdefault(key, []).append(histogram)
+    return {key: Histogram.merged(parts) for key, parts in sorted(found.items())}
+
+
+def latencies(ticks: Iterable[Labels]) -> list[Latency]:
+    """Return the percentiles of each label over several ticks, in the order of the labels."""
+    return [
+        Latency(
+            measure=measure,
+            by=by,
+            label=label,
+            count=merged.count,
+            p50=merged.quantile(0.5),
+            p95=merged.quantile(0.95),
+            p99=merged.quantile(0.99),
+        )
+        for (measure, by, label), merged in merge_labels(ticks).items()
+    ]
 
 
 class LabelledDurations:
@@ -37,6 +67,7 @@ class LabelledDurations:
 
     Attributes:
         unlabelled: the recorder of durations whose label is not known.
+        taken: what each label took in the last tick.
     """
 
     def __init__(self, measure: str, by: str) -> None:
@@ -45,8 +76,7 @@ class LabelledDurations:
         self.unlabelled = HistogramRecorder()
         self.resolution = self.unlabelled.resolution
         self._recorders: dict[str, HistogramRecorder] = {}
-        self._recent: dict[str, deque[Histogram]] = {}
-        self._lock = threading.Lock()
+        self.taken: Labels = {}
         self._stopped = False
 
     def recorder(self, label: str | None) -> HistogramRecorder:
@@ -54,12 +84,14 @@ class LabelledDurations:
         if label is None:
             return self.unlabelled
         found = self._recorders.get(label)
+        return self._new(safe_text(label) or "") if found is None else found
+
+    def _new(self, label: str) -> HistogramRecorder:
+        if len(self._recorders) >= LABELS:
+            label = OTHER
+        found = self._recorders.get(label)
         if found is None:
-            if len(self._recorders) >= LABELS and label != OTHER:
-                return self.recorder(OTHER)
-            with self._lock:
-                found = self._recorders[label] = HistogramRecorder()
-                self._recent[label] = deque(maxlen=RECENT_TICKS)
+            found = self._recorders[label] = HistogramRecorder()
             if self._stopped:
                 found.stop()
         return found
@@ -75,11 +107,11 @@ class LabelledDurations:
 
     def take(self) -> Histogram:
         """Return the histogram of all since the last call; called once a tick."""
-        parts = [self.unlabelled.take()]
-        for label, recorder in self._recorders.items():
-            parts.append(taken := recorder.take())
-            self._recent[label].append(taken)
-        return Histogram.merged(parts)
+        taken = {label: recorder.take() for label, recorder in self._recorders.items()}
+        self.taken = {
+            (self.measure, self.by, label): each for label, each in taken.items() if each.counts
+        }
+        return Histogram.merged([self.unlabelled.take(), *self.taken.values()])
 
     def peek(self) -> Histogram:
         """Return the histogram of all since the last :meth:`take`, which stays."""
@@ -91,20 +123,3 @@ class LabelledDurations:
         self._stopped = True
         for recorder in (self.unlabelled, *self._recorders.values()):
             recorder.stop()
-
-    def rows(self) -> Iterator[Latency]:
-        """Yield the percentiles of each label in the last minute; on any thread."""
-        with self._lock:
-            recent = {label: list(histograms) for label, histograms in self._recent.items()}
-        for label, histograms in recent.items():
-            merged = Histogram.merged(histograms)
-            if merged.count:
-                yield Latency(
-                    measure=self.measure,
-                    by=self.by,
-                    label=label,
-                    count=merged.count,
-                    p50=merged.quantile(0.5),
-                    p95=merged.quantile(0.95),
-                    p99=merged.quantile(0.99),
-                )

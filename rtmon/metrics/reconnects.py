@@ -7,6 +7,7 @@ at most :data:`ADDRESSES` of them, the longest unused forgotten first.
 from __future__ import annotations
 
 import threading
+from heapq import nlargest
 
 from ..core.addresses import network
 from ..core.lru import LRU
@@ -71,10 +72,17 @@ class Reconnects:
             address.open = max(0, address.open - 1)
             address.closed_at = now
 
-    def rows(self, now: float) -> list[AddressInfo]:
-        """Return what is known of each address; on any thread."""
+    def rows(self, now: float, limit: int | None = None) -> list[AddressInfo]:
+        """Return what is known of each address; on any thread.
+
+        Args:
+            now: the time that rates are as of.
+            limit: return only so many, those with the most reconnects and open connections.
+        """
         with self._lock:
-            known = self._addresses.items()
+            known = list(self._addresses.items())
+        if limit is not None and len(known) > limit:
+            known = nlargest(limit, known, key=lambda item: (item[1].reconnects, item[1].open))
         return [
             AddressInfo(
                 address=key,

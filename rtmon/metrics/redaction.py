@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from ..core.addresses import network
 from ..errors import OptionError
-from .records import ConnectionInfo, Event
+from .records import AddressInfo, ConnectionInfo, Event
 
 __all__ = ["KEEP_ALL", "SECRET_HEADERS", "Redaction"]
 
@@ -101,7 +101,7 @@ class Redaction:
 
     def connection(self, info: ConnectionInfo) -> ConnectionInfo:
         """Redact a row of the connections table."""
-        if self._keeps_all:
+        if self.keeps_all:
             return info
         frames = self._simple(self.frames)
         reasons = self._simple(self.reasons)
@@ -119,7 +119,7 @@ class Redaction:
 
     def event(self, event: Event) -> Event:
         """Redact an Event."""
-        if self._keeps_all:
+        if self.keeps_all:
             return event
         return replace(
             event,
@@ -128,13 +128,24 @@ class Redaction:
             detail=self._simple(self.reasons)(event.detail),
         )
 
+    def address(self, info: AddressInfo) -> AddressInfo | None:
+        """Redact a row of the addresses table; None where addresses are dropped."""
+        if self.addresses == "keep":
+            return info
+        if self.addresses == "network":
+            shown: str | None = _wider(info.address)
+        else:
+            shown = self._text(self.addresses, info.address)
+        return None if shown is None else replace(info, address=shown)
+
     def request_headers(self, headers: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
         """Redact the request headers of a handshake: secret values become ``…``."""
         dropped = SECRET_HEADERS | {name.lower() for name in self.headers}
         return [(name, "…" if name.lower() in dropped else value) for name, value in headers]
 
     @property
-    def _keeps_all(self) -> bool:
+    def keeps_all(self) -> bool:
+        """True if no text is changed but secret headers."""
         rules = (self.addresses, self.names, self.reasons, self.agents, self.frames)
         return all(rule == "keep" for rule in rules)
 
@@ -152,16 +163,19 @@ class Redaction:
         if self.addresses != "network":
             return self._text(self.addresses, remote.rpartition(":")[0] or remote)
         host = network(remote)
-        if host is None:
-            return None
-        if ":" in host:
-            first = host.partition("/")[0].split(":")
-            return ":".join(part or "0" for part in first[:3]) + "::/48"
-        return host.rpartition(".")[0] + ".0"
+        return None if host is None else _wider(host)
 
     def _hash(self, text: str) -> str:
         given = text.encode("utf-8", "surrogatepass")
         return blake2b(given, key=self.key, digest_size=6).hexdigest()
+
+
+def _wider(host: str) -> str:
+    """Return the IPv4 address with its last number 0, or the IPv6 /48 network."""
+    if ":" in host:
+        first = host.partition("/")[0].split(":")
+        return ":".join(part or "0" for part in first[:3]) + "::/48"
+    return host.rpartition(".")[0] + ".0"
 
 
 KEEP_ALL = Redaction()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from .histogram import HistogramRecorder
@@ -23,8 +23,8 @@ class Measurable(Protocol):
         """Where it records how long each fan-out took, by room."""
 
     @property
-    def handling(self) -> LabelledDurations:
-        """Where it records how long it took for each message of a client, by its type."""
+    def by_type(self) -> Sequence[LabelledDurations]:
+        """Where it records how long handlers and fan-outs took, by the type of the message."""
 
     def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
         """What each of its channels has done, or each of so many of the busiest."""
@@ -68,11 +68,12 @@ class Sources:
     def end_tick(self) -> None:
         """Begin another tick of the labelled durations that are in no Sample."""
         if self._hub is not None:
-            self._hub.handling.take()
+            for durations in self._hub.by_type:
+                durations.take()
 
     def hub_durations(self) -> list[LabelledDurations]:
         """Durations that a hub records by label; none without a hub."""
-        return [] if self._hub is None else [self._hub.fanout, self._hub.handling]
+        return [] if self._hub is None else [self._hub.fanout, *self._hub.by_type]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """The channels of the hub, or only the busiest; none without a hub."""

@@ -22,6 +22,9 @@ logger = logging.getLogger("rtmon")
 CHANNELS = 200
 """Channels handed to a sink with each tick: those with the most deliveries."""
 
+ADDRESSES = 200
+"""Addresses handed to a sink with each tick: those with the most reconnects."""
+
 
 class Outputs:
     """The sinks and listeners of one Monitor."""
@@ -99,6 +102,8 @@ class Outputs:
             tables["channels"] = collector.channels(CHANNELS)
         if "socketio" in wanted:
             tables["socketio"] = collector.socketio()
+        if "addresses" in wanted:
+            tables["addresses"] = collector.addresses(ADDRESSES)
         return replace(tick, tables=tables) if tables else tick
 
     def finish(self, collector: Collector) -> None:

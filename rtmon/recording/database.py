@@ -6,14 +6,14 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ..errors import FileFormatError, OptionError
-from .schema import APPLICATION_ID, DDL, VERSION
+from .schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 try:
     import fcntl
@@ -27,6 +27,7 @@ __all__ = [
     "open_reader",
     "open_writer",
     "reading",
+    "write_rows",
 ]
 
 BUSY_SECONDS = 2.0
@@ -209,13 +210,15 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
+    """Make the tables of a new file, or those that an older one does not have."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == VERSION:
         return
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file that is empty
     db.execute("BEGIN IMMEDIATE")
-    for statement in DDL:
-        db.execute(statement)
+    for number in range(version + 1, VERSION + 1):
+        for statement in MIGRATIONS[number]:
+            db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
@@ -249,6 +252,24 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise FileFormatError(f"{path} holds nothing yet, or is not a recording of rtmon's")
     db.row_factory = sqlite3.Row
     return db
+
+
+def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Execute a statement for each row; return how many rows it has changed.
+
+    SQLite holds no half of a surrogate pair: there, it becomes a question mark.
+    """
+    before = db.total_changes
+    try:
+        db.executemany(statement, rows)
+    except UnicodeEncodeError:
+        safe = [[_safe(v) if isinstance(v, str) else v for v in row] for row in rows]
+        db.executemany(statement, safe)
+    return db.total_changes - before
+
+
+def _safe(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def set_aside(path: Path) -> Path:

@@ -162,8 +162,7 @@ class RecordingFeed(Feed):
         return list(self._view.channels)
 
     def socketio(self) -> list[SocketIOInfo]:
-        """Return nothing: what a Socket.IO server did is not recorded."""
-        return []
+        return list(self._view.socketio)
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._view.connections, query)
@@ -173,12 +172,13 @@ class RecordingFeed(Feed):
         span = self.reader.span()
         return Capabilities(
             live=self.status.state in {"connecting", "live"},
-            tables=("connections", "events", "channels"),
+            tables=("connections", "events", *self.reader.tables.names),
             replay=True,
             since=span[0] if span else None,
             limits=[
                 "series, headers and rooms of a connection are not recorded",
                 "an open connection's numbers are up to a minute old",
+                "of addresses, the 200 with the most reconnects are recorded",
                 "numbers of a connection or channel are the last ones, also at an earlier moment",
             ],
         )
@@ -205,6 +205,7 @@ class _View:
     history: History = field(default_factory=History)
     snapshot: Snapshot | None = None
     channels: Sequence[ChannelInfo] = ()
+    socketio: Sequence[SocketIOInfo] = ()
     connections: Sequence[ConnectionInfo] = ()
 
 
@@ -226,7 +227,9 @@ def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View
     after = known.seq if continued and known is not None else 0
     since = source.time - WINDOW
     for level in LEVELS:
-        points = reader.samples(level=level, since=since, until=at, epoch=epoch.id, after=after)
+        points = reader.points.samples(
+            level=level, since=since, until=at, epoch=epoch.id, after=after
+        )
         if points:
             break
     seen = history.last_event()
@@ -235,9 +238,10 @@ def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View
         at=at,
         epoch=epoch.id,
         history=history,
-        snapshot=reader.snapshot(at),
-        channels=reader.channels(epoch=epoch.id),
-        connections=reader.connections(epoch=epoch.id, at=at),
+        snapshot=reader.points.snapshot(at),
+        channels=reader.tables.channels(epoch),
+        socketio=reader.tables.socketio(epoch, source),
+        connections=reader.connections.shown(epoch=epoch.id, at=at),
     )
 
     def make() -> _View:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from ..metrics.columns import HISTOGRAMS, SAMPLE
-from ..metrics.histogram import BYTE, MICROSECOND, Histogram, parse_tally, plain
+from ..metrics.histogram import BYTE, MICROSECOND, Histogram, format_tally, parse_tally, plain
+from ..metrics.labels import LabelKey, Labels
 from ..metrics.records import Sample, Snapshot
 
 __all__ = [
+    "histogram_texts",
     "pack_histograms",
+    "pack_labels",
+    "pack_records",
     "pack_snapshot",
     "sample_values",
+    "unpack_labels",
+    "unpack_records",
     "unpack_sample",
     "unpack_snapshot",
 ]
@@ -47,6 +54,18 @@ def pack_histograms(sample: Sample) -> bytes:
     """Pack the histograms of a Sample; those without values take no room."""
     packed = {name: _packed(getattr(sample, name)) for name in _RESOLUTION}
     return _encode({name: each for name, each in packed.items() if each is None or each[1]})
+
+
+def histogram_texts(packed: bytes) -> dict[str, str | None]:
+    """Return the text form of each of a Sample's histograms, packed as they are stored.
+
+    Raises:
+        msgspec.MsgspecError: they are damaged.
+    """
+    texts: dict[str, str | None] = dict.fromkeys(_RESOLUTION, "")
+    for name, each in _decode(packed).items():
+        texts[name] = None if each is None else f"{each[0]} {format_tally(each[1])}"
+    return texts
 
 
 def sample_values(sample: Sample) -> list[Any]:
@@ -96,3 +115,50 @@ def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
     for name in _RESOLUTION:
         values[name] = _unpacked(name, values.get(name))
     return Snapshot(node=node, epoch=epoch, seq=seq, **values)
+
+
+def pack_labels(labels: Labels) -> bytes:
+    """Pack what each label took."""
+    return _encode([(*key, each.total, dict(each.counts)) for key, each in labels.items()])
+
+
+def unpack_labels(packed: bytes) -> dict[LabelKey, Histogram]:
+    """Unpack what each label took.
+
+    Raises:
+        msgspec.MsgspecError: it is damaged.
+    """
+    return {
+        (measure, by, label): Histogram(counts, total)
+        for measure, by, label, total, counts in _decode_labels(packed)
+    }
+
+
+_decode_labels = msgspec.msgpack.Decoder(list[tuple[str, str, str, int, dict[int, int]]]).decode
+
+
+def pack_records(records: Sequence[Any]) -> bytes:
+    """Pack rows of a table, and the names of its columns."""
+    names = [each.name for each in fields(records[0])] if records else []
+    return _encode((names, [[getattr(each, name) for name in names] for each in records]))
+
+
+def unpack_records(kind: Callable[..., Any], packed: bytes) -> list[Any]:
+    """Unpack rows of a table; columns that only one side knows are left out.
+
+    Args:
+        kind: the class of the records.
+        packed: the rows.
+
+    Raises:
+        msgspec.MsgspecError: they are damaged.
+    """
+    names, rows = _decode_records(packed)
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return [
+        kind(**{name: value for name, value in zip(names, row, strict=True) if name in known})
+        for row in rows
+    ]
+
+
+_decode_records = msgspec.msgpack.Decoder(tuple[list[str], list[list[Any]]]).decode

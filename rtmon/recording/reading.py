@@ -93,7 +93,9 @@ class Run:
         if every is not None and every not in LEVELS:
             raise OptionError(f"every={every!r}: rows are of 1, 10 or 60 ticks")
         for level in LEVELS if every is None else (every,):
-            points = self._reader.samples(level=level, since=seconds(since), until=seconds(until))
+            points = self._reader.points.samples(
+                level=level, since=seconds(since), until=seconds(until)
+            )
             if points:
                 break
         return frame("samples", [point.sample for point in points])

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.clock import SYSTEM_CLOCK, Clock
+from ..errors import FeedError, QueryError
 from ..feeds.feed import ConnectionQuery
+from ..feeds.queries import RowsQuery
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
 from .frame import Frame
@@ -20,12 +22,24 @@ from .retention import RecordingLimits
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from ..feeds.feed import Feed
-    from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
+    from ..feeds.remote import RemoteFeed
+    from ..metrics.labels import Labels
+    from ..metrics.records import (
+        AddressInfo,
+        ChannelInfo,
+        ConnectionInfo,
+        Event,
+        Sample,
+        Snapshot,
+        SocketIOInfo,
+    )
 
 __all__ = ["Progress", "Recorder"]
 
 logger = logging.getLogger("rtmon")
+
+ADDRESSES = 200
+"""Addresses that are recorded: those with the most reconnects."""
 
 Progress = Callable[[int, str], None]
 """Is told the ticks written so far, and why nothing can be written now, "" while it can."""
@@ -40,7 +54,10 @@ class _News:
     events: Sequence[Event]
     rows: Sequence[ConnectionInfo]
     channels: Sequence[ChannelInfo]
+    socketio: Sequence[SocketIOInfo]
     snapshot: Snapshot | None
+    labels: Mapping[int, Labels] = field(default_factory=dict)
+    addresses: Sequence[AddressInfo] | None = None
 
 
 class Recorder:
@@ -62,7 +79,7 @@ class Recorder:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: RemoteFeed,
         path: str | os.PathLike[str],
         *,
         limits: RecordingLimits | None = None,
@@ -82,7 +99,7 @@ class Recorder:
         # Cancelling run() does not end a write on its thread.
         self._writing = threading.Lock()
         self._epoch = ""
-        self._seq = self._events = 0
+        self._seq = self._events = self._labelled = 0
         self._ticks = 0
         self._rows: dict[str, ConnectionInfo] = {}
         self._last: list[ConnectionInfo] = []
@@ -103,10 +120,26 @@ class Recorder:
         """Write the ticks that are not written yet."""
         problem = ""
         try:
-            await asyncio.to_thread(self._write, self._news())
+            await asyncio.to_thread(self._write, await self._asked(self._news()))
         except OSError as exc:
             problem = exc.strerror or str(exc)
         self._progress(self._ticks, problem)
+
+    async def _asked(self, news: _News) -> _News:
+        """Add what the server does not send by itself; it is asked afterwards, so it has it."""
+        if not news.samples:
+            return news
+        try:
+            after = self._labelled if news.epoch == self._epoch else 0
+            found = await self._feed.labels(news.epoch, after)
+            answer = await self._feed.query(
+                RowsQuery(table="addresses", sort="reconnects", limit=ADDRESSES)
+            )
+        except (FeedError, QueryError):  # the server is away, or an older one
+            return news
+        last = news.samples[-1].seq
+        labels = {seq: each for seq, each in found.items() if seq <= last}
+        return replace(news, labels=labels, addresses=[row.record for row in answer.rows])
 
     def _news(self) -> _News:
         """Take what was received and is not written; on the loop, where it is all of one tick."""
@@ -119,6 +152,7 @@ class Recorder:
             events=self._feed.events(self._events if same else 0),
             rows=self._feed.connections(ConnectionQuery(state=None)).rows,
             channels=self._feed.channels(),
+            socketio=self._feed.socketio(),
             snapshot=self._feed.snapshot(),
         )
 
@@ -133,9 +167,13 @@ class Recorder:
                 self._writer.end(self._last)
             self._writer.begin(news.samples[0].node, news.epoch)
             self._epoch, self._seq, self._events, self._rows = news.epoch, 0, 0, {}
+            self._labelled = 0
         for sample in news.samples[:-1]:
             self._writer.write(Frame(sample=sample))
             self._count(sample)
+        states: dict[str, Sequence[Any]] = {"socketio": news.socketio}
+        if news.addresses is not None:
+            states["addresses"] = news.addresses
         # What is known of connections and events is as of the last of these ticks.
         changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
@@ -146,8 +184,11 @@ class Recorder:
                 changed=[row for row in changed if row.state == "open"],
                 channels=news.channels,
                 snapshot=news.snapshot,
+                labels=news.labels,
+                states=states,
             )
         )
+        self._labelled = max(news.labels, default=self._labelled)
         self._count(news.samples[-1])
         self._events = news.events[-1].seq if news.events else self._events
         self._rows = {row.id: row for row in news.rows}

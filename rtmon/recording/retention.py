@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.option_checks import within
-from .database import scalar
+from .database import scalar, write_rows
 
 __all__ = ["RecordingLimits", "Retention"]
 
@@ -94,10 +94,10 @@ class Retention:
             rows: the rows.
         """
         ignore, replace = statements
-        new = self._db.executemany(ignore, rows).rowcount if rows else 0
+        new = write_rows(self._db, ignore, rows)
         self.counts[table] += new
         if new < len(rows):
-            self._db.executemany(replace, rows)
+            write_rows(self._db, replace, rows)
 
     def delete_old(self, now: float, seq: int) -> None:
         """Delete some of what is too old, or too much, as of a tick.
@@ -116,12 +116,21 @@ class Retention:
         if seq % TRIM_TICKS == 0:
             for table in _ORDER:
                 self._trim(table, getattr(self._limits, table))
-            self._delete(
-                ("totals",),
-                ("epoch", "seq"),
-                "time < ? ORDER BY time",
-                (now - self._limits.seconds(60),),
-            )
+            for table, key in (("totals", "seq"), ("states", "name, minute")):
+                self._delete(
+                    (table,),
+                    ("epoch", *key.split(", ")),
+                    "time < ? ORDER BY time",
+                    (now - self._limits.seconds(60),),
+                )
+            for level in (1, 60):
+                self._delete(
+                    ("labels",),
+                    ("level", "epoch", "seq"),
+                    "level = ? AND time < ? ORDER BY time",
+                    # Longer than the ticks: the minute before the oldest has to be whole.
+                    (level, now - 2 * self._limits.seconds(level)),
+                )
 
     def _trim(self, table: str, keep: int) -> None:
         order, key = _ORDER[table]

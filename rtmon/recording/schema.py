@@ -2,13 +2,15 @@
 
 ``samples`` has the scalars and quantiles of merged Samples at three resolutions (``level``: 1, 10
 or 60 ticks), ``histograms`` the distributions behind them, packed, read only where a range is
-merged. ``open_connections`` and ``channels`` hold the latest row of each; a connection that ends
-moves to ``connections``. ``totals`` has a Snapshot a minute, from which that of any moment is made.
+merged. ``labels`` has the distributions by path, room and type, of one and of 60 ticks.
+``open_connections`` and ``channels`` hold the latest row of each; a connection that ends moves to
+``connections``. ``totals`` has a Snapshot a minute, from which that of any moment is made;
+``states`` the addresses and the Socket.IO table as they were last in each minute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..metrics.columns import CHANNEL, CONNECTION, EVENT, SAMPLE, Column
 
@@ -17,15 +19,15 @@ __all__ = [
     "BLACKBOX",
     "CHANNEL_ROW",
     "CONNECTION_ROW",
-    "DDL",
     "EVENT_ROW",
+    "MIGRATIONS",
     "SAMPLE_ROW",
     "VERSION",
     "insert",
     "insert_or_replace",
 ]
 
-VERSION = 1
+VERSION = 2
 """``user_version`` of the files that this release writes; a later one adds tables."""
 
 APPLICATION_ID = 0x72746D6E
@@ -99,8 +101,28 @@ CREATE INDEX totals_by_time ON totals (time);
 CREATE TABLE gaps (epoch INTEGER, since REAL, until REAL, reason TEXT);
 """
 
-DDL: tuple[str, ...] = tuple(part.strip() for part in _DDL.split(";") if part.strip())
-"""The statements that make an empty recording, in order."""
+_LABELS_AND_STATES = """
+CREATE TABLE labels (
+    level INTEGER, epoch INTEGER, seq INTEGER, time REAL, packed BLOB,
+    PRIMARY KEY (level, epoch, seq)) WITHOUT ROWID;
+CREATE INDEX labels_by_time ON labels (level, time);
+
+CREATE TABLE states (
+    epoch INTEGER, name TEXT, minute INTEGER, seq INTEGER, time REAL, packed BLOB,
+    PRIMARY KEY (epoch, name, minute)) WITHOUT ROWID;
+CREATE INDEX states_by_time ON states (time);
+"""
+
+
+def _statements(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(";") if part.strip())
+
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: _statements(_DDL),
+    2: _statements(_LABELS_AND_STATES),
+}
+"""Version → the statements that bring a file of the version before to it; 0 is an empty file."""
 
 
 def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:

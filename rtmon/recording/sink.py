@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import MonitorError
+from ..metrics.meter import light_rows
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
-from .frame import Frame
+from .frame import STATES, Frame
 from .retention import RecordingLimits
+from .schema import CONNECTION_ROW
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -32,11 +34,18 @@ logger = logging.getLogger("rtmon")
 NOTABLE = 200
 """Open connections written with a tick: the busiest and slowest of those that changed."""
 
-NOTABLE_TICKS = 5
+NOTABLE_TICKS = 10
 """Ticks between two choices of notable connections, where more than :data:`NOTABLE` changed."""
 
 SWEEP_TICKS = 60
 """Ticks in which every open connection that has changed is written once."""
+
+
+_LIGHT = light_rows(CONNECTION_ROW[1:])
+
+
+def _infos(meters: Iterable[Meter]) -> list[Any]:
+    return [meter.info() for meter in meters]
 
 
 class Recording:
@@ -57,7 +66,7 @@ class Recording:
         OptionError: an option is wrong.
     """
 
-    tables = ("channels",)
+    tables = ("channels", *STATES)
     """What is wanted with each tick besides; see :class:`rtmon.metrics.interfaces.Sink`."""
 
     subject = "recording"
@@ -75,6 +84,8 @@ class Recording:
         self._limits = limits or RecordingLimits()
         self._redaction = redaction
         self._clock = clock
+        # A ConnectionInfo costs more than to write its row: it is made to be redacted only.
+        self._records = _LIGHT if redaction.keeps_all else _infos
         self._lock: WriteLock | None = None
         self._writer: Writer | None = None
         self._source = ("", "")
@@ -138,9 +149,11 @@ class Recording:
             sample=tick.sample,
             events=tick.events,
             closed=[meter.info() for meter in tick.closed],
-            changed=[meter.info() for meter in self._chosen(tick)],
+            changed=self._records(list(self._chosen(tick))),
             channels=tick.tables.get("channels", ()),
             snapshot=tick.snapshot,
+            labels={tick.sample.seq: tick.labels},
+            states={name: tick.tables.get(name, ()) for name in STATES},
         )
         with self._broken_file_put_aside():
             self._writer.write(frame)
@@ -182,12 +195,11 @@ class Recording:
 
     def _notable(self, tick: Tick) -> list[Meter]:
         """Choose the busiest and slowest of the open connections that changed."""
-        changed = [meter for meter in tick.meters if meter.closed is None]
-        if len(changed) <= NOTABLE:
-            return changed
-        if tick.sample.seq % NOTABLE_TICKS:
+        many = len(tick.meters) > NOTABLE
+        if many and tick.sample.seq % NOTABLE_TICKS:
             return []  # to find them among thousands costs more than to write them
-        return nlargest(NOTABLE, changed, key=self._notability)
+        changed = [meter for meter in tick.meters if meter.closed is None]
+        return nlargest(NOTABLE, changed, key=self._notability) if many else changed
 
     def _notability(self, meter: Meter) -> tuple[int, int]:
         moved = meter.messages_in + meter.messages_out - self._written.get(meter.id, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from ..core.clock import Clock
 from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
-from .database import as_os_error, open_writer, scalar
+from .database import as_os_error, open_writer, scalar, write_rows
 from .frame import Frame
-from .packing import pack_histograms, pack_snapshot, sample_values, unpack_sample
+from .packing import pack_histograms, pack_snapshot, sample_values
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
+from .states import States
+from .unfinished import restored_rollup, unfinished_epochs
 
 __all__ = ["Writer"]
 
@@ -69,6 +71,7 @@ class Writer:
         self._db = open_writer(path)
         self._epoch = 0
         self._rollup = Rollup()
+        self._states = States(self._db, 0, redaction)
         self._points: list[tuple[int, Sample, int]] = []
         self._points_of = 0
         self._seq = 0
@@ -94,10 +97,10 @@ class Writer:
                 self._db, "SELECT id FROM epochs WHERE node = ? AND epoch = ?", node, epoch
             )
             self._db.execute("UPDATE epochs SET ended = NULL WHERE id = ?", (self._epoch,))
-            last = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
-            self._seq = scalar(self._db, last, self._epoch) or 0
+            self._seq, self._ended_at = self._last_tick()
             self._retention.forget_open(self._epoch)
         self._rollup, self._points_of = Rollup(), 0
+        self._states = States(self._db, self._epoch, self._redaction)
 
     def write(self, frame: Frame) -> None:
         """Write one tick in a transaction; writing the same one again changes nothing.
@@ -134,13 +137,14 @@ class Writer:
             self._put_sample(level, point, ticks)
         self._put_events(frame.events)
         self._put_closed(frame.closed)
-        self._db.executemany(_OPEN, self._rows(frame.changed))
+        write_rows(self._db, _OPEN, self._rows(frame.changed))
         channels = [(self._epoch, *_channel(c)) for c in frame.channels]
         self._retention.insert("channels", _CHANNEL, channels)
         if frame.snapshot is not None and (self._seq == 0 or sample.seq % TOTALS_TICKS == 0):
             packed = pack_snapshot(frame.snapshot)
             snapshot = frame.snapshot
             self._db.execute(_TOTALS, (self._epoch, snapshot.seq, snapshot.time, packed))
+        self._states.write(frame)
         self._retention.delete_old(sample.time, sample.seq)
 
     def end(self, connections: Sequence[ConnectionInfo], *, reached: float | None = None) -> None:
@@ -156,7 +160,8 @@ class Writer:
         with as_os_error(self.path), self._transaction():
             for level, point, ticks in self._rollup.flush():
                 self._put_sample(level, point, ticks)
-            self._db.executemany(_OPEN, self._rows(connections))
+            self._states.merge_minute(self._seq, self._ended_at)
+            write_rows(self._db, _OPEN, self._rows(connections))
             ended = self._ended_at if reached is None else reached
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
 
@@ -187,6 +192,7 @@ class Writer:
             self._db.execute("COMMIT")
         except BaseException:
             self._retention.counts = counts
+            self._states.forget()
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
@@ -207,10 +213,11 @@ class Writer:
             "DELETE FROM open_connections WHERE epoch = ? AND id = ?",
             [(self._epoch, info.id) for info in infos],
         )
-        self._db.executemany(
+        write_rows(
+            self._db,
             _BLACKBOX,
             [
-                (self._epoch, info.id, _text(info.traceback), _text(info.last_frames))
+                (self._epoch, info.id, info.traceback, info.last_frames)
                 for info in map(self._redaction.connection, infos)
                 if info.traceback is not None or info.last_frames is not None
             ],
@@ -218,8 +225,9 @@ class Writer:
 
     def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
         """Rows of connections, redacted."""
-        redacted = map(self._redaction.connection, infos)
-        return [(self._epoch, *_connection(info)) for info in redacted]
+        if not self._redaction.keeps_all:
+            infos = map(self._redaction.connection, infos)
+        return [(self._epoch, *_connection(info)) for info in infos]
 
     def _checkpoint(self) -> None:
         self._since_checkpoint = 0
@@ -228,73 +236,25 @@ class Writer:
 
     def _finish_epochs(self) -> None:
         """End the epochs that an earlier process did not end, because it was killed."""
-        unfinished = self._db.execute(
-            "SELECT id, node, epoch FROM epochs WHERE ended IS NULL"
-        ).fetchall()
-        for epoch, node, name in unfinished:
+        for epoch, node, name in unfinished_epochs(self._db):
             with self._transaction():
-                self._epoch, self._rollup = epoch, Rollup()
-                self._restore(node, name)
-                for level, point, ticks in self._rollup.flush():
+                self._epoch = epoch
+                for level, point, ticks in restored_rollup(self._db, epoch, node, name).flush():
                     self._put_sample(level, point, ticks)
-                last = "SELECT max(time) FROM samples WHERE level = 1 AND epoch = ?"
-                self._db.execute(
-                    "UPDATE epochs SET ended = ? WHERE id = ?",
-                    (scalar(self._db, last, epoch) or 0.0, epoch),
-                )
-        self._epoch, self._rollup = 0, Rollup()
+                seq, time = self._last_tick()
+                States(self._db, epoch, self._redaction).merge_minute(seq, time)
+                self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (time, epoch))
+        self._epoch = 0
 
-    def _restore(self, node: str, name: str) -> None:
-        """Give the rollup what is not yet part of a whole point."""
-        begins = {
-            level: scalar(
-                self._db,
-                "SELECT max(seq) FROM samples WHERE level = ? AND epoch = ?",
-                level,
-                self._epoch,
-            )
-            or 0
-            for level in (10, 60)
-        }
-        for level, after in ((10, begins[60]), (1, begins[10])):
-            for sample, ticks in self._stored(level, after, node, name):
-                if level == 1:
-                    self._rollup.add(sample)
-                else:
-                    self._rollup.restore(sample, ticks)
-
-    def _stored(self, level: int, after: int, node: str, name: str) -> list[tuple[Sample, int]]:
-        cursor = self._db.execute(
-            "SELECT s.*, h.packed FROM samples s JOIN histograms h USING (level, epoch, seq) "
-            "WHERE s.level = ? AND s.epoch = ? AND s.seq > ? ORDER BY s.seq LIMIT 1000",
-            (level, self._epoch, after),
-        )
-        columns = [each[0] for each in cursor.description]
-        found = []
-        for row in cursor.fetchall():
-            values = dict(zip(columns, row, strict=True))
-            sample = unpack_sample(node, name, values["seq"], values, values["packed"])
-            found.append((sample, values["ticks"]))
-        return found
+    def _last_tick(self) -> tuple[int, float]:
+        """Return the number and time of the last tick of the epoch; zeros before the first."""
+        found = self._db.execute(
+            "SELECT seq, time FROM samples WHERE level = 1 AND epoch = ? ORDER BY seq DESC LIMIT 1",
+            (self._epoch,),
+        ).fetchone()
+        return found or (0, 0.0)
 
 
-def _reader(columns: Sequence[str]) -> Callable[[Any], list[Any]]:
-    """Return a function that reads the values of a record: of columns that begin with the epoch."""
-    read = attrgetter(*columns[1:])
-
-    def values(record: Any) -> list[Any]:
-        return [_text(value) if isinstance(value, str) else value for value in read(record)]
-
-    return values
-
-
-def _text(value: str | None) -> str | None:
-    """A text as SQLite can hold it: half of a surrogate pair becomes a question mark."""
-    if value is None or value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode()
-
-
-_event = _reader(schema.EVENT_ROW)
-_connection = _reader(schema.CONNECTION_ROW)
-_channel = _reader(schema.CHANNEL_ROW)
+_event = attrgetter(*schema.EVENT_ROW[1:])
+_connection = attrgetter(*schema.CONNECTION_ROW[1:])
+_channel = attrgetter(*schema.CHANNEL_ROW[1:])

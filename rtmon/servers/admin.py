@@ -26,7 +26,7 @@ from ..core.guarded_connection import waiting
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire
-from ..feeds.requests import FEATURE, MEMBERS
+from ..feeds.requests import FEATURE, LABELS_FEATURE, MEMBERS
 from . import listening
 from .accepting import pause_when_exhausted
 from .feed_requests import answer_requests
@@ -253,7 +253,7 @@ class Admin(listening.Serving):
             epoch=collector.epoch,
             interval=self.monitor.interval,
             reset=bool(epoch) and not resumed,
-            features=(FEATURE, MEMBERS),
+            features=(FEATURE, LABELS_FEATURE, MEMBERS),
         )
         yield from wire.encode_history(
             samples=samples,

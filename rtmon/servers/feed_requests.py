@@ -11,11 +11,20 @@ from ..errors import FeedError, QueryError
 from ..feeds import wire
 from ..feeds.local import LocalFeed
 from ..feeds.queries import MOST_ROWS, RowsAnswer, RowsQuery
-from ..feeds.requests import Coarse, Request, answer_pieces, error_piece, parse_request
+from ..feeds.requests import (
+    Coarse,
+    LabelledTick,
+    LabelsAfter,
+    Request,
+    answer_pieces,
+    error_piece,
+    parse_request,
+)
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
+    from ..metrics.collector import Collector
     from ..metrics.history import History
     from ..monitor import Monitor
 
@@ -52,6 +61,8 @@ def _answer(number: int, query: Request, monitor: Monitor) -> list[bytes]:
     if isinstance(query, Coarse):
         answer = _coarse(monitor.collector.history, query.before)
         return list(answer_pieces(number, list(answer)))
+    if isinstance(query, LabelsAfter):
+        return list(answer_pieces(number, list(_labels(monitor.collector, query))))
     answered = LocalFeed(monitor).answer_now(query)
     if isinstance(answered, RowsAnswer):
         return list(answer_pieces(number, [row.record for row in answered.rows]))
@@ -62,3 +73,9 @@ def _coarse(history: History, before: int) -> Iterator[tuple[int, list[object]]]
     for sample, ticks in history.level(10, ended=False):
         if sample.seq - ticks + 1 < before:
             yield ticks, wire.sample_row(sample)
+
+
+def _labels(collector: Collector, query: LabelsAfter) -> Iterator[LabelledTick]:
+    if collector.epoch == query.epoch:
+        for seq, labels in collector.labels(query.after):
+            yield seq, [(*key, str(histogram)) for key, histogram in labels.items()]

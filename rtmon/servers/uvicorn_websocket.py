@@ -31,6 +31,9 @@ PIECE = 4_096
 first: many small frames do not pile up. Of frames that inflate much there are smaller pieces, see
 :class:`~rtmon.core.paced_input.Pieces`."""
 
+NOTHING = memoryview(b"")
+"""Input of which nothing is left."""
+
 EMPTY_FRAGMENTS = 4_096
 """Fragments without data in one message, as many as `websockets` takes of any."""
 
@@ -55,7 +58,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._ending = Ending(self.loop)
         self._stall: StallWatch | None = None
-        self._unparsed = memoryview(b"")
+        self._unparsed = NOTHING
         self._stopped = self._eof = False
         self._pings = 0
         self._pong: bytes | None = None
@@ -121,7 +124,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 self._stopped = False
                 super().data_received(b"")
                 continue
-            piece, self._unparsed = self._unparsed[:PIECE], self._unparsed[PIECE:]
+            piece, rest = self._unparsed[:PIECE], self._unparsed[PIECE:]
+            self._unparsed = rest or NOTHING  # an empty part would hold all of it
             super().data_received(piece)  # type: ignore[arg-type]  # which it only appends
             if not self.handshake_initiated and self.conn.handshake_exc is not None:
                 self._refuse(self.conn.handshake_exc)
@@ -135,7 +139,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._stopped = True
 
     def _drop_input(self) -> None:
-        self._stopped, self._unparsed = False, memoryview(b"")
+        self._stopped, self._unparsed = False, NOTHING
 
     @property
     def queue_is_free(self) -> bool:

@@ -120,7 +120,7 @@ class Server(DelegatingServer):
             )
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
-        probed.paced = True
+        probed.paced = probed.ends_frozen = True
         self._clients = listening.Clients(GCPause.of(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):

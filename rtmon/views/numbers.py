@@ -107,7 +107,7 @@ def change(now: float | None, before: float | None) -> tuple[str, int]:
     if now is None or before is None:
         return "", 0
     if before == 0:
-        return ("was 0", 1) if now > 0 else ("no change", 0)
+        return ("from 0", 1) if now > 0 else ("no change", 0)
     ratio = now / before
     percent = (ratio - 1) * 100
     if abs(percent) < 0.5:

@@ -112,7 +112,7 @@ def _connections(
         sign=sign,
         total=f"{exact(snapshot.opened if snapshot else None)} opened in all",
         alert=alert,
-        reason=f"{exact(refused[0])} refused in the last minute" if alert and refused else "",
+        reason=f"{exact(refused[0])} refused/min" if alert and refused else "",
     )
 
 
@@ -153,7 +153,7 @@ def _errors(minute: Span, before: Span, snapshot: Snapshot | None) -> Tile:
     if count:
         critical = not received or count > received[0] * ERRORS_CRITICAL
         alert = "critical" if critical else "warning"
-        reason = f"over {ERRORS_CRITICAL:.0%} of messages" if critical else "in the last minute"
+        reason = f"{'over' if critical else 'under'} {ERRORS_CRITICAL:.0%} failed"
     return Tile(
         key="errors",
         label="Errors",

@@ -119,10 +119,16 @@ class Notebook:
         )
 
     async def command(self, name: str, **arguments: Any) -> None:
-        """Run a command of JupyterLab's."""
+        """Run a command of JupyterLab's, to its end."""
         await self.tab.page.evaluate(
             "([name, given]) => jupyterapp.commands.execute(name, given)", [name, arguments]
         )
+
+    async def begin_to_run_all(self) -> None:
+        """Have all cells run; do not wait until they have."""
+        await self.command("notebook:clear-all-cell-outputs")
+        # Its promise would be kept when the last cell is done, if nothing goes wrong.
+        await self.tab.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
 
     async def execute(self, code: str) -> None:
         """Run code in the notebook's kernel."""
@@ -142,8 +148,7 @@ class Notebook:
 
     async def run_all(self) -> str:
         """Run all cells; returns what the last one printed when the kernel is idle again."""
-        await self.command("notebook:clear-all-cell-outputs")
-        await self.command("notebook:run-all-cells")
+        await self.begin_to_run_all()
 
         async def printed() -> str:
             cells = await self.outputs()
@@ -152,8 +157,9 @@ class Notebook:
             last = cells[-1]
             return "".join("".join(each.get("text", each["output_type"])) for each in last)
 
-        text: str = await until(printed, "the last cell has printed")
-        return text.strip()
+        await until(printed, "the last cell has printed")
+        await self.ready()
+        return (await printed()).strip()
 
     async def reload(self) -> None:
         """Save, and reload the page."""

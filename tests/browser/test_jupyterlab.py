@@ -145,8 +145,10 @@ async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -
     await notebook.pill("Ended")
     assert "measures no more" in await tab.page.locator(".banner").first.inner_text()
     await tab.page.get_by_text("Everything has ended.").wait_for()
+    await tab.page.get_by_role("button", name="End everything").wait_for(state="hidden")
 
 
+@pytest.mark.matrix
 async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     """In the notebook on reconnection, "Cut all" makes the curve drop; it recovers by itself."""
     notebook = await open_notebook("04_reconnection")
@@ -167,14 +169,14 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     await notebook.execute("await rtmon.notebook.stop()")
 
 
-@pytest.mark.course  # not yet in `make test`: it hung once on a loaded machine, cause not found
+@pytest.mark.matrix
 async def test_prints_stay_under_their_own_cell(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
     """What a cell prints stands below it, also while sliders of a picture are moved."""
     notebook = await open_notebook("prints")
     page = notebook.tab.page
-    await notebook.command("notebook:run-all-cells")
+    await notebook.begin_to_run_all()
     slider = page.get_by_role("slider").first
     await slider.wait_for()
     values = itertools.cycle(("4", "5", "6"))

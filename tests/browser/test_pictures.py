@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
-from .conftest import Open, until
+from .conftest import Open, Tab, until
 from .jupyter import Notebook, jupyterlab, write
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,6 +56,22 @@ batching = await start(BatchingComparison(server, rate=300, payload=1000), name=
 )
 """A scenario whose bytes a second are numbers of six digits."""
 
+KEEP_SOCKETS = """
+window.sockets = []
+window.WebSocket = class extends WebSocket {
+  constructor(...options) {
+    super(...options)
+    sockets.push(this)
+  }
+}
+"""
+"""Lets a test break a page's connections."""
+
+BREAK = (
+    "sockets.findLast(({protocol, url}) => protocol === '' && url.includes('/channels')).close()"
+)
+"""Breaks the picture's; JupyterLab's own have a protocol of Jupyter's."""
+
 TALLEST = 400
 """Pixels of a picture in a notebook."""
 
@@ -82,8 +98,30 @@ async def lab(folder: Path) -> AsyncIterator[str]:
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """One cache for all pages: JupyterLab is large."""
     context = await chromium.new_context(viewport={"width": 1300, "height": 900})
+    await context.add_init_script(KEEP_SOCKETS)
     yield context
     await context.close()
+
+
+async def run(notebook: Notebook) -> None:
+    """Run a notebook on its page, until its picture is live."""
+    await notebook.ready()
+    assert await notebook.run_all() == "done"
+    await notebook.moves()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def live(folder: Path, lab: str, context: BrowserContext) -> AsyncIterator[Notebook]:
+    """A notebook that has run, with a live picture; each test leaves it so."""
+    write(folder / "live.ipynb", CELLS)
+    tab = Tab(await context.new_page())
+    await tab.page.goto(f"{lab}/live/tree/live.ipynb")
+    notebook = Notebook(tab, "live")
+    await run(notebook)
+    yield notebook
+    await notebook.command("kernelmenu:shutdown")
+    await tab.page.close()
+    assert tab.outside == []
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -96,12 +134,9 @@ async def open_notebook(
     async def open_(name: str, cells: tuple[str, ...] = CELLS) -> Notebook:
         write(folder / f"{name}.ipynb", cells)
         tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
-        notebook = Notebook(tab, name)
-        opened.append(notebook)
-        await notebook.ready()
-        assert await notebook.run_all() == "done"
-        await notebook.moves()
-        return notebook
+        opened.append(Notebook(tab, name))
+        await run(opened[-1])
+        return opened[-1]
 
     yield open_
     for notebook in opened:
@@ -120,33 +155,41 @@ async def said_since_when(notebook: Notebook, why: str) -> None:
     assert await notebook.drawn()
 
 
-async def test_picture_is_live_after_a_reload(open_notebook: OpenNotebook) -> None:
+async def test_picture_is_live_after_a_reload(live: Notebook) -> None:
     """After a reload of the page with a live kernel, the picture goes on where it was."""
-    notebook = await open_notebook("reload")
-    await notebook.reload()
-    await notebook.moves()
-    assert "1 opened in all" in await notebook.tab.total("open")
+    await live.reload()
+    await live.moves()
+    assert "1 opened in all" in await live.tab.total("open")
 
 
-async def test_picture_is_live_when_its_cell_runs_again(open_notebook: OpenNotebook) -> None:
+async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> None:
+    """After the picture's connection to Jupyter's server broke, the picture goes on."""
+    page = live.tab.page
+    before = await page.evaluate("sockets.length")
+    await page.evaluate(BREAK)
+    await page.wait_for_function("before => sockets.length > before", arg=before)
+    await live.moves()
+    await live.execute("import gc; gc.collect()")  # closes what Jupyter has kept in vain
+    await live.moves()
+
+
+async def test_picture_is_live_when_its_cell_runs_again(live: Notebook) -> None:
     """A cell run again shows one picture, which is live; the one before is given up."""
-    notebook = await open_notebook("again")
-    await notebook.tab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    await live.tab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
     for _ in range(2):
-        await notebook.command("notebook:run-cell")
-        await notebook.moves()
-    assert await notebook.tab.page.locator(".pill").count() == 1
+        await live.command("notebook:run-cell")
+        await live.moves()
+    assert await live.tab.page.locator(".pill").count() == 1
 
 
-async def test_picture_is_live_in_a_reopened_tab(open_notebook: OpenNotebook) -> None:
+async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
     """A notebook that is closed and opened again while its kernel runs shows its picture live."""
-    notebook = await open_notebook("reopen")
-    await notebook.command("docmanager:save")
-    await notebook.tab.page.evaluate("jupyterapp.shell.currentWidget.close()")
-    await notebook.tab.page.wait_for_function("!document.querySelector('.jp-NotebookPanel')")
-    await notebook.command("docmanager:open", path="reopen.ipynb")
-    await notebook.ready()
-    await notebook.moves()
+    await live.command("docmanager:save")
+    await live.tab.page.evaluate("jupyterapp.shell.currentWidget.close()")
+    await live.tab.page.wait_for_function("!document.querySelector('.jp-NotebookPanel')")
+    await live.command("docmanager:open", path="live.ipynb")
+    await live.ready()
+    await live.moves()
 
 
 async def test_picture_says_since_when_after_a_restart_of_the_kernel(
@@ -163,22 +206,19 @@ async def test_picture_says_since_when_after_a_restart_of_the_kernel(
     assert "1 opened in all" in await notebook.tab.total("open")
 
 
-async def test_picture_is_small_on_the_page_and_in_the_file(
-    folder: Path, open_notebook: OpenNotebook
-) -> None:
+async def test_picture_is_small_on_the_page_and_in_the_file(folder: Path, live: Notebook) -> None:
     """A picture is at most 400 pixels tall, and saved in less than 300 kB."""
-    notebook = await open_notebook("small")
-    box = await notebook.tab.page.locator(
-        ".jp-OutputArea-output", has=notebook.tab.page.locator(".pill")
-    ).bounding_box()
+    page = live.tab.page
+    box = await page.locator(".jp-OutputArea-output", has=page.locator(".pill")).bounding_box()
     assert box is not None
     assert 300 < box["height"] <= TALLEST
-    await notebook.command("docmanager:save")
-    cells = json.loads((folder / "small.ipynb").read_text("utf-8"))["cells"]
+    await live.command("docmanager:save")
+    cells = json.loads((folder / "live.ipynb").read_text("utf-8"))["cells"]
     (saved,) = cells[2]["outputs"]
     assert len(json.dumps(saved)) < LARGEST
 
 
+@pytest.mark.matrix
 async def test_new_view_for_output_is_whole(open_notebook: OpenNotebook) -> None:
     """In a new view of its output the picture is live, too, and nothing of it is cut off."""
     notebook = await open_notebook("twice")
@@ -198,6 +238,7 @@ async def test_new_view_for_output_is_whole(open_notebook: OpenNotebook) -> None
     assert body[0] <= body[1]
 
 
+@pytest.mark.matrix
 async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
     """A change between JupyterLab's light and dark theme reaches text, lines and sliders."""
     notebook = await open_notebook("theme", LAB)
@@ -220,6 +261,7 @@ async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
     await notebook.command("apputils:change-theme", theme="JupyterLab Light")
 
 
+@pytest.mark.matrix
 async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
     open_notebook: OpenNotebook,
 ) -> None:

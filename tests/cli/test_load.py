@@ -64,6 +64,26 @@ def test_a_run_with_everything(place: tuple[str, str], tmp_path: Path) -> None:
     assert samples["messages_in"].sum() == int(ends["sent      "][0].replace(",", ""))
 
 
+def test_page_and_tables_of_a_run_are_redacted(place: tuple[str, str], tmp_path: Path) -> None:
+    """Neither has a name or an address of a connection that the rule drops."""
+    url, admin = place
+    page, folder = tmp_path / "run.html", tmp_path / "csv"
+    done = run(
+        *("load", url, "--users=3", "--rate=5", "--duration=1", "--ramp=0", "--churn=0"),
+        *(f"--admin={admin}", f"--report={page}", f"--csv={folder}"),
+        "--redact=names=drop,addresses=hash",
+    )
+    assert done.returncode == 0, done.stderr
+    connections = rtmon.read_csv(folder / "connections.csv")
+    assert len(connections) >= 3
+    assert connections["name"].isna().all()
+    assert not connections["remote"].str.contains("127.0.0.1").any()
+    assert rtmon.read_csv(folder / "events.csv")["name"].isna().all()
+    text = page.read_text("utf-8")
+    assert all(digest in text for digest in connections["remote"].unique())
+    assert "127.0.0.1:" not in text.replace(url, "")
+
+
 def test_ctrl_c_reports_what_was_done(
     place: tuple[str, str], command: Start, tmp_path: Path
 ) -> None:

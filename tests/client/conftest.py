@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import rtmon
+from rtmon.asgi import ASGIServer
+from rtmon.asgi import serve as serve_asgi
 from rtmon.client import Client
 from rtmon.core.backoff import Backoff
 from rtmon.testing import FaultProxy
@@ -24,14 +26,15 @@ class Place:
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
         self.hub: rtmon.Hub
-        self.server: rtmon.Server
+        self.server: rtmon.Server | ASGIServer
         self.proxy: FaultProxy
 
-    async def serve(self, port: int = 0, **options: Any) -> None:
+    async def serve(self, port: int = 0, *, asgi: bool = False, **options: Any) -> None:
         """Begin to serve a hub, or another one after :meth:`stop`."""
         options.setdefault("announce", 0.02)
         self.hub = rtmon.Hub(**options)
-        self.server = await rtmon.serve(self.hub, "127.0.0.1", port)
+        make: Any = serve_asgi if asgi else rtmon.serve
+        self.server = await make(self.hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
         """The server goes."""

@@ -1,4 +1,4 @@
-"""What a client may send, and the largest that it receives."""
+"""What a client may send and receive, and the largest that it receives, with each server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import rtmon
 from rtmon.client import Batch, Position
-from rtmon.errors import OptionError
+from rtmon.errors import OptionError, ProtocolError
 from rtmon.protocol import limits
 from rtmon.testing import until
 
@@ -19,6 +19,19 @@ Place = Any
 HALF = "\ud83d"
 
 BAD: tuple[Any, ...] = (HALF, {HALF: 1}, float("nan"), 10**30, np.int64(1), (1,), [b"x"])
+
+
+@pytest.fixture(params=["native", pytest.param("asgi", marks=pytest.mark.matrix)])
+async def place(request: pytest.FixtureRequest, start: Any) -> Place:
+    """A hub behind each server."""
+    return await start(asgi=request.param == "asgi")
+
+
+async def _read(client: rtmon.Client, got: list[Any]) -> None:
+    """Append what comes in the channel news, and whether it came after a gap."""
+    async with client.subscribe("news") as news:
+        async for message in news:
+            got += [(message.payload, message.gap)]
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
@@ -53,6 +66,50 @@ async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
     good = {"v": 1.5, "k": ["ä😀"]}
     await until(lambda: heard == [*range(len(BAD)), good, b"\x00\xff"])
     assert not errors
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+async def test_bad_value_of_the_program_harms_no_client(place: Place, codec: str) -> None:
+    """What the program cannot publish, answer or tell is an error there; a client gets all else
+    live, after a reconnect and in a history, as its base value.
+    """
+    values: asyncio.Queue[Any] = asyncio.Queue()
+
+    @place.hub.on("value")
+    async def answer(_session: Any, _payload: Any) -> Any:
+        return values.get_nowait()
+
+    client = await place.connect(codec=codec)
+    got: list[Any] = []
+
+    reader = asyncio.create_task(_read(client, got))
+    await until(lambda: place.hub.registry.count("channel:news"))
+    wanted: list[Any] = []
+    for away in (False, True):
+        if away:
+            await until(lambda: len(got) == len(wanted))
+            place.proxy.refusing = True
+            place.proxy.cut()
+            await until(lambda: client.state == "reconnecting")
+        for number, bad in enumerate(BAD):
+            with pytest.raises(OptionError, match="cannot be published"):
+                await place.hub.publish("news", bad)
+            value = {"n": np.float64(number + 0.5), np.str_("k"): [np.str_("ä😀")]}
+            await place.hub.publish("news", value)
+            wanted.append({"n": number + 0.5, "k": ["ä😀"]})
+    place.proxy.refusing = False
+    await until(lambda: len(got) == len(wanted))
+    assert got == [(value, False) for value in wanted]
+    page = await client.request("history", {"channel": "news"})
+    assert [message["payload"]["data"] for message in page.payload["messages"]] == wanted
+    for bad in BAD:
+        values.put_nowait(bad)
+        with pytest.raises(ProtocolError, match="logged"):
+            await client.request("value")
+    values.put_nowait(np.float64(2.5))
+    assert (await client.request("value")).payload["data"] == 2.5
+    assert client.stats.reconnects == 1
+    reader.cancel()
 
 
 async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place: Place) -> None:
@@ -98,15 +155,7 @@ async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
     client = await place.connect(codec=codec)
     got: list[Any] = []
 
-    async def read() -> None:
-        async with client.subscribe("news") as news:
-            async for message in news:
-                take(message)
-
-    def take(message: Any) -> None:
-        got.append((message.payload, message.gap))
-
-    reader = asyncio.create_task(read())
+    reader = asyncio.create_task(_read(client, got))
     await until(lambda: place.hub.registry.count("channel:news"))
     await place.hub.publish("news", largest[0])
     await until(lambda: len(got) == 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -133,12 +134,14 @@ async def test_check_raises_when_strict_and_wrong(
 async def test_check_looks_longer_when_patience_is_set(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RTMON_COURSE_PATIENCE is the least time for which a check looks."""
+    """RTMON_COURSE_PATIENCE is the least time for which a check looks, and for one look, too."""
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")
     assert await said(capsys, "20th", lambda: looks.append(1) or len(looks) > 19, within=0) == [
         "✓ Right: 20th"
     ]
+    monkeypatch.setattr("rtmon.course.checks._LONGEST_LOOK", 0.001)
+    assert await said(capsys, "slept", lambda: asyncio.sleep(0.05, True)) == ["✓ Right: slept"]
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "long")
     with pytest.raises(OptionError, match="RTMON_COURSE_PATIENCE='long' is not a number"):
         await check("20th", lambda: True)

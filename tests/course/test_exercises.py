@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import subprocess
@@ -30,6 +31,12 @@ answer = 1
 ```
 
 </details>"""
+
+
+def calls_of_check(source: str) -> list[ast.Call]:
+    """The calls of ``check`` in a cell."""
+    nodes = ast.walk(ast.parse(source))
+    return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "check"]
 
 
 def notebook(*checks: str) -> dict[str, Any]:
@@ -154,6 +161,19 @@ def test_metadata_of_the_course_is_current() -> None:
     check = [sys.executable, str(ROOT / "scripts" / "exercises.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_check_of_the_course_is_graded(path: Path) -> None:
+    """Each check of a notebook names its exercise and its points, and nbgrader grades its cell."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    graded = {each.cell for each in exercises({"cells": cells})}
+    for at, cell in enumerate(cells):
+        calls = calls_of_check("".join(cell["source"])) if cell["cell_type"] == "code" else []
+        for call in calls:
+            assert {"exercise", "points"} <= {option.arg for option in call.keywords}, at
+            assert at in graded, f"cell {at} has no tag check"
+            assert cell["metadata"]["nbgrader"]["grade"], at
 
 
 def test_exercises_of_the_course_have_names_of_their_own() -> None:

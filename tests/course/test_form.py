@@ -22,10 +22,13 @@ def lines(source: str) -> int:
 
 
 def test_there_are_eleven() -> None:
-    """The course is there from 00 to 10, and each of its notebooks stands in the syllabus."""
+    """The course is there from 00 to 10, and each of its notebooks stands in the syllabus and has a
+    page in the gallery.
+    """
     assert [name[:2] for name in NOTEBOOKS] == [f"{number:02d}" for number in range(11)]
     syllabus = (ROOT / "notebooks" / "README.md").read_text("utf-8")
     assert all(f"({name}.ipynb)" in syllabus for name in NOTEBOOKS)
+    assert all((ROOT / "docs" / "gallery" / f"{name}.md").is_file() for name in NOTEBOOKS)
 
 
 def test_it_opens_with_a_question_and_ends_with_a_button(notebook: Notebook) -> None:
@@ -76,10 +79,13 @@ def test_numbers_come_from_code(notebook: Notebook) -> None:
 
 
 def test_exercises_have_solutions_and_checks(notebook: Notebook) -> None:
-    """There are two to five exercises, each with a hidden solution, and a check after it."""
+    """There are two to five exercises, each with a hidden solution, a check after it, and at least
+    five wrong answers, which ``test_run`` tries.
+    """
     exercises = list(notebook.exercises())
     assert 2 <= len(exercises) <= 5
     assert len(notebook.wrong()) == len(exercises)
+    assert all(len(answers) >= 5 for answers in notebook.wrong()), "five wrong answers are tried"
     for at, _ in exercises:
         assert "check" in notebook.cells[at + 1].metadata.tags
         assert "await check(" in notebook.cells[at + 1].source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
@@ -146,11 +146,29 @@ async def test_judge_ends_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RTMON_COURSE_PATIENCE is the least time that a trial has."""
-    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 0.001)
+    """RTMON_COURSE_PATIENCE is the least time of each wait, and the trial has as much more."""
+    monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
+    verdict = await judges.worker_pool(pool.right())
+    assert "had not returned after 0.001 s" in verdict.story
+    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 5)
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "100")
     verdict = await judges.worker_pool(pool.right())
     assert verdict.holds, verdict
+
+
+async def test_judge_keeps_to_times_that_an_exercise_promises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RTMON_COURSE_PATIENCE makes no answer right that is later than the exercise allows."""
+
+    async def late(urls: Sequence[str]) -> dict[str, str]:
+        await asyncio.sleep(0.2)
+        return dict.fromkeys(urls, "ok")
+
+    monkeypatch.setattr("rtmon.course.judges.health._ANSWER", 0.1)
+    monkeypatch.setenv("RTMON_COURSE_PATIENCE", "100")
+    verdict = await judges.health_check(late)
+    assert "`late` had not returned after 0.1 s" in verdict.story
 
 
 async def test_judge_gives_an_alarm_back() -> None:

@@ -96,5 +96,27 @@ async def handle(reader, writer, log):
         head = b""
         await writer.drain()
 """,
+        "one queue for all readers": """
+waiting = asyncio.Queue()
+
+
+async def collect(log):
+    async for event in log.since(0):
+        waiting.put_nowait(event)
+
+
+async def handle(reader, writer, log):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n\\r\\n")
+    collecting = asyncio.create_task(collect(log))
+    try:
+        while True:
+            number, text = await waiting.get()
+            lines = [f"id: {number}", *(f"data: {line}" for line in text.splitlines())]
+            writer.write(("\\n".join(lines) + "\\n\\n").encode())
+            await writer.drain()
+    finally:
+        collecting.cancel()
+""",
     },
 ]

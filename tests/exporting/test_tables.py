@@ -244,7 +244,9 @@ async def test_damaged_recording_leaves_the_files_of_before(tmp_path: Path) -> N
 async def test_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
     """Four times the rows take the same memory."""
     peaks = []
-    for number, events in enumerate((6_000, 6_000, 24_000)):  # the first one imports what it needs
+    for number, events in enumerate(
+        (12_000, 12_000, 48_000)
+    ):  # the first one imports what it needs
         path = tmp_path / f"{number}.rtmon"
         _write(path, events)
         tracemalloc.start()

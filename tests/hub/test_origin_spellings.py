@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
+from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 import rtmon
-from rtmon.asgi import serve
+from rtmon.asgi import guarded, serve
 from rtmon.hub.admission.origins import Origins
 from rtmon.hub.transports.asgi import app
+from tests.probes.serving import serving
 
 
 def allows(headers: dict[str, str], named: Any = None) -> bool:
@@ -186,6 +188,16 @@ def test_server_refuses_origin_when_it_only_resembles_a_named_one(named: Any, se
     assert not allows({"Host": "b.example", "Origin": sent}, [named])
 
 
+ENDPOINTS = {
+    "/": 101,
+    "/ws/ada": 101,
+    "/socket.io/?EIO=4&transport=websocket": 101,
+    "/socket.io/?EIO=4&transport=polling": 200,
+    "/events": 200,
+}
+"""Where the ASGI application takes clients, and the status that one is answered with."""
+
+
 async def status(port: int, path: str, headers: dict[str, str], **options: Any) -> int:
     """Return the status that answers a request, which the path makes a handshake or a plain one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
@@ -213,42 +225,51 @@ async def test_asgi_server_compares_origins_by_their_parts() -> None:
     """Each transport of the application is open to each spelling of the server's own origin, and
     answers others with 403.
     """
-    endpoints = {
-        "/": 101,
-        "/ws/ada": 101,
-        "/socket.io/?EIO=4&transport=websocket": 101,
-        "/socket.io/?EIO=4&transport=polling": 200,
-        "/events": 200,
-    }
     async with serve(rtmon.Hub(), port=0) as server:
-        for path, fine in endpoints.items():
+        for path, fine in ENDPOINTS.items():
             for cases, wanted in ((OWN, fine), (OTHERS, 403)):
                 for headers in cases:
                     assert await status(server.port, path, headers) == wanted, (path, headers)
 
 
+SECURE = {
+    "https://chat.example": True,
+    "wss://chat.example": True,
+    "http://chat.example": False,
+    "ws://chat.example": False,
+    "https://chat.example:80": False,
+    "https://chat.example.evil.com": False,
+}
+"""Origins, and whether a server ``chat.example`` with TLS allows them. A page that came without TLS
+could have been written by an attacker on the network."""
+
+
+@contextlib.asynccontextmanager
+async def secure_server(kind: str, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """Serve a hub with TLS, and give the port; ``rtmon.asgi.serve`` has none, a uvicorn has."""
+    hub = rtmon.Hub()
+    if kind == "native":
+        async with rtmon.serve(hub, "127.0.0.1", 0, ssl=context) as server:
+            yield server.port
+        return
+    live = app(hub)
+    options: dict[str, Any] = {**guarded(), "ssl_context_factory": lambda *_: context}
+    async with serving(live, **options) as address:
+        yield int(address.partition(":")[2])
+        await live.aclose()
+
+
+@pytest.mark.parametrize("kind", ["native", "uvicorn"])
 async def test_server_with_tls_refuses_page_when_it_came_without(
-    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+    kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
-    """A server that speaks TLS refuses its own name when the page came without TLS, which an
-    attacker on the network could have written; pages of this machine need none.
+    """A server that speaks TLS refuses its own name when the page came without, over each
+    transport; pages of this machine need none.
     """
-    wanted = {
-        "https://chat.example": True,
-        "wss://chat.example": True,
-        "http://chat.example": False,
-        "ws://chat.example": False,
-    }
-    async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, ssl=tls[0]) as server:
-        for origin, fine in wanted.items():
-            headers = {"Host": "chat.example", "Origin": origin}
-            found = await status(server.port, "/", headers, ssl=tls[1], server_hostname="localhost")
-            assert found == (101 if fine else 403), origin
-        headers = {"Host": "localhost", "Origin": "http://localhost:8888"}
-        found = await status(server.port, "/", headers, ssl=tls[1], server_hostname="localhost")
-        assert found == 101
-    transport = httpx.ASGITransport(app(rtmon.Hub()))  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="https://chat.example") as client:
-        for origin, fine in wanted.items():
-            answer = await client.post("/events", headers={"Origin": origin}, content=b"{}")
-            assert answer.status_code == (401 if fine else 403), origin
+    async with secure_server(kind, tls[0]) as port:
+        for path, fine in ENDPOINTS.items() if kind == "uvicorn" else {"/": 101}.items():
+            cases = [("chat.example", origin, allowed) for origin, allowed in SECURE.items()]
+            for host, origin, allowed in [*cases, ("localhost", "http://localhost:8888", True)]:
+                headers = {"Host": host, "Origin": origin}
+                found = await status(port, path, headers, ssl=tls[1], server_hostname="localhost")
+                assert found == (fine if allowed else 403), (path, origin)

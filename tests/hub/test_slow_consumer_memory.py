@@ -48,6 +48,23 @@ async def test_large_transport_buffer_stays_within_max_waiting() -> None:
         client.transport.abort()
 
 
+async def test_large_publications_of_one_turn_stay_within_the_documented_bound() -> None:
+    """However many are published before anything is sent, one message passes the transport's room
+    and one the queue's, and the others are dropped.
+    """
+    hub, size = Hub(announce=60.0, slow="drop_oldest"), 900_000
+    async with serving(hub) as server, await come(server.url) as client:
+        await subscribe(client)
+        client.transport.pause_reading()
+        peer, most = only(hub), 0
+        for _ in range(6):
+            await hub.publish("c", "x" * size)
+            most = max(most, peer.waiting)
+        assert size < most < hub.options.max_waiting + TURN + 2 * (size + 1_000)
+        assert peer.meter.dropped == 4
+        client.transport.abort()
+
+
 @pytest.mark.parametrize("write_limit", [2_000_000, (2_000_000, 5)])
 def test_serve_refuses_a_write_limit_above_max_waiting(write_limit: Any) -> None:
     """A write_limit above max_waiting is an OptionError of rtmon.serve()."""

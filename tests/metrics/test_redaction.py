@@ -9,7 +9,7 @@ import pytest
 
 from rtmon import Redaction
 from rtmon.errors import OptionError
-from rtmon.metrics.records import ConnectionInfo, Event
+from rtmon.metrics.records import AddressInfo, ConnectionInfo, Event
 
 INFO = ConnectionInfo(
     id="c1",
@@ -155,3 +155,28 @@ def test_key_that_is_too_long_is_refused() -> None:
     """It is not cut, which would make two keys one."""
     with pytest.raises(OptionError, match="the key of hashes has 65 bytes, of at most 64"):
         Redaction(key=b"x" * 65)
+
+
+@pytest.mark.parametrize(
+    ("address", "rule", "shown"),
+    [
+        ("203.0.113.77", "keep", "203.0.113.77"),
+        ("203.0.113.77", "network", "203.0.113.0"),
+        ("2001:db8:1:2::/64", "network", "2001:db8:1::/48"),
+        ("203.0.113.77", "drop", None),
+    ],
+)
+def test_rows_of_addresses_follow_the_rule_of_addresses(
+    address: str, rule: Any, shown: str | None
+) -> None:
+    """A row without an address is left out."""
+    row = Redaction(addresses=rule).address(AddressInfo(address=address, open=2))
+    assert row == (None if shown is None else AddressInfo(address=shown, open=2))
+
+
+def test_hash_of_an_address_is_that_of_its_connections() -> None:
+    """So a row of the addresses table can be compared with rows of connections."""
+    redaction = Redaction(addresses="hash", key=b"k")
+    row = redaction.address(AddressInfo(address="203.0.113.77"))
+    assert row is not None
+    assert row.address == redaction.connection(INFO).remote

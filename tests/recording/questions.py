@@ -12,7 +12,7 @@ from rtmon.feeds.queries import (
     SeriesQuery,
 )
 
-__all__ = ["QUESTIONS"]
+__all__ = ["ASKED", "QUESTIONS"]
 
 QUESTIONS: dict[str, Query] = {
     **{f"series of {level}": SeriesQuery(level=level) for level in LEVELS},
@@ -22,3 +22,10 @@ QUESTIONS: dict[str, Query] = {
     "channels": RowsQuery(table="channels", sort="channel", descending=False),
     **{f"by {key}": GroupQuery(by=key) for key in GROUP_KEYS},
 }
+"""What every source answers from what it has, also when the server is gone."""
+
+ASKED: dict[str, Query] = {
+    "latencies": RowsQuery(table="latencies", limit=MOST_ROWS),
+    "addresses": RowsQuery(table="addresses", limit=MOST_ROWS),
+}
+"""What only the server itself and its recordings answer."""

@@ -31,7 +31,7 @@ from rtmon.recording import RecordingFeed
 from rtmon.recording.reader import Reader
 from rtmon.recording.recorder import Recorder
 from rtmon.testing import until
-from tests.recording.questions import QUESTIONS
+from tests.recording.questions import ASKED, QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -203,6 +203,16 @@ async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
         merged["remote"] = await _merged(remote, first, second)
     for path in (inside, outside):
         feed = RecordingFeed(path)
+        for live in (first, second):
+            source = live["latencies"].source
+            await feed.seek(source.time)
+            found = await feed.query(ASKED["latencies"])
+            assert (found.source, found.rows) == (source, live["latencies"].rows), path.stem
+            assert len(found.rows) >= 4, path.stem
+        await feed.seek(None)
+        ((_, _, address),) = (await feed.query(ASKED["addresses"])).rows
+        ((_, _, wanted),) = second["addresses"].rows
+        assert (address.address, address.opened) == (wanted.address, wanted.opened)
         answers[path.stem] = await _ask(feed)
         merged[path.stem] = await _merged(feed, first, second)
         await feed.aclose()

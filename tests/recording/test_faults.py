@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +12,13 @@ import pytest
 import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.core.backoff import Backoff
-from rtmon.errors import FileFormatError, OptionError
+from rtmon.errors import FileFormatError, OptionError, QueryError
+from rtmon.feeds.queries import RowsQuery
 from rtmon.monitor import attachment
 from rtmon.recording.database import network_file_system
+from rtmon.recording.reader import Reader
 from rtmon.testing import until
-from tests.isolated import isolated
+from tests.full_disk import ROUNDS, on_full_disk
 
 
 @pytest.fixture(autouse=True)
@@ -222,69 +223,13 @@ async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
     assert not log.exists()
 
 
-FULL = """
-import json, subprocess, sys, time
-from pathlib import Path
-from rtmon import Monitor, Recording
-from rtmon.core.backoff import Backoff
-from rtmon.monitor import attachment
-
-attachment.BACKOFF = Backoff(base=0.02, max=0.1)
-folder = Path(sys.argv[1])
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
-path, filler = folder / "run.rtmon", folder / "filler"
-monitor = Monitor(interval=3600)
-attached = monitor.attach(Recording(path))
-
-def until(done):
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end, (attached.problem, attached.failed)
-        time.sleep(0.005)
-
-for _ in range(3):
-    monitor.tick()
-    until(lambda: attached.waiting == 0)
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 512):
-                pass
-        except OSError:
-            pass
-    for _ in range(20):
-        monitor.event("test", "detail " * 40)
-        monitor.tick()
-    until(lambda: attached.problem is not None)
-    monitor.tick()
-    filler.unlink()
-    until(lambda: attached.waiting == 0)
-    monitor.tick()
-monitor.tick()
-seq = monitor.collector.history.latest().seq
-attached.close()
-kinds = [e.kind for e in monitor.collector.history.events() if e.kind.startswith("recording")]
-import rtmon
-with rtmon.read(path) as run:
-    seqs = [int(s) for s in run.samples().seq]
-print(json.dumps([kinds, seqs, seq, attached.dropped, [p.name for p in folder.iterdir()]]))
-monitor.close()
-"""
-
-
 def test_recording_goes_on_after_a_full_disk(tmp_path: Path) -> None:
     """Three times full, three times reported; each tick is there, once."""
-    done = subprocess.run(
-        [*isolated(), sys.executable, "-c", FULL, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    kinds, seqs, last, dropped, files = json.loads(done.stdout)
-    assert kinds == ["recording degraded", "recording recovered"] * 3
-    assert seqs == list(range(1, last + 2))  # detaching ticks once more
-    assert (dropped, files) == (0, ["run.rtmon"])
+    told = on_full_disk("recording", tmp_path, "2m")
+    kinds = [kind for kind in told["kinds"] if kind.startswith("recording")]
+    assert kinds == ["recording degraded", "recording recovered"] * ROUNDS
+    assert told["seqs"] == list(range(1, told["ticks"] + 1))
+    assert (told["dropped"], told["failed"], list(told["files"])) == (0, "None", ["run"])
 
 
 def test_network_file_systems_are_told_by_the_mounts() -> None:
@@ -310,3 +255,25 @@ def test_folder_that_is_not_there_is_an_error_at_attach(tmp_path: Path) -> None:
     """The server's program hears it at once."""
     with pytest.raises(OSError, match="No such file"):
         Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))
+
+
+def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
+    """What it does not have is refused with a sentence until a writer has added the tables."""
+    path = tmp_path / "run.rtmon"
+    before = _recorded(path)
+    db = sqlite3.connect(path)
+    for table in ("labels", "states"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    reader, query = Reader(path), RowsQuery(table="latencies")
+    assert reader.tables.names == ("channels",)
+    with pytest.raises(QueryError, match="latencies are not in this recording, which an older"):
+        reader.answer(query)
+    reader.close()
+    after = _recorded(path)
+    reader = Reader(path)
+    assert [each.epoch for each in reader.epochs()] == [before.epoch, after.epoch]
+    assert reader.answer(query)
+    reader.close()

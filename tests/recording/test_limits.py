@@ -134,9 +134,9 @@ async def test_totals_of_long_ago_are_those_of_then(tmp_path: Path) -> None:
     monitor.close()
     reader = Reader(path)
     for at, least in ((100, 60), (200, 180), (390, 390)):
-        snapshot = reader.snapshot(BEGIN + at)
+        snapshot = reader.points.snapshot(BEGIN + at)
         assert snapshot is not None
         assert snapshot.messages_in is not None
         assert least <= snapshot.messages_in <= at
-    assert reader.snapshot(BEGIN + 0.5) is None
+    assert reader.points.snapshot(BEGIN + 0.5) is None
     reader.close()

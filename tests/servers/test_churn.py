@@ -76,6 +76,18 @@ async def test_closed_connection_is_freed_without_the_garbage_collector(
         await until(lambda: not connections(), timeout=LONG)
 
 
+async def test_idle_connection_keeps_nothing_of_a_large_message() -> None:
+    """Under ASGI, input that was parsed is freed although its connection stays open."""
+    said = b'{"type": "ping", "id": "1"}'.ljust(60_000)
+    async with opened("asgi") as hub, Wire.to(hub.port, upgrade()) as wire:
+        await wire.upgraded()
+        wire.writer.write(b"\x81\xfe" + len(said).to_bytes(2, "big") + bytes(4) + said)
+        async with asyncio.timeout(LONG):
+            await wire.reader.readuntil(b'"pong"')
+        (one,) = (each for each in gc.get_objects() if isinstance(each, GuardedWebSocket))
+        assert not one._unparsed.obj
+
+
 CHURN = """
 import asyncio, sys
 from tests.transports.doors import Wire, upgrade

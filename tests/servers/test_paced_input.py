@@ -152,6 +152,23 @@ async def handled(
             wire.writer.transport.abort()
 
 
+async def test_server_inflates_64_kib_at_a_time() -> None:
+    """Of a thousand small messages that come in one read, as many are inflated before others have
+    their turn as have 64 KiB.
+    """
+    size, connections = 2_000, []
+
+    async def handle(connection: ServerConnection) -> None:
+        connections.append(connection)
+        await connection.wait_closed()
+
+    async with handled(handle) as (_, wire):
+        wire.writer.write(compressed(b"x" * size) * 1_000)
+        await until(lambda: connections and len(connections[0].recv_messages.frames) > 4)
+        # A second piece is, if the first read had few of them.
+        assert len(connections[0].recv_messages.frames) <= 2 * (65_536 // size + 1)
+
+
 def lost(connection: ServerConnection) -> bool:
     """True if the client has ended the connection, and what it sent is not all inflated."""
     return type(connection.transport).__name__ == "_LostTransport"

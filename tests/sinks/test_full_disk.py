@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,59 +17,7 @@ from rtmon.metrics.records import ConnectionInfo
 from rtmon.monitor import attachment
 from rtmon.sinks import prometheus
 from rtmon.testing import until
-from tests.isolated import isolated
-
-RUN = """
-import json, subprocess, sys, time
-from pathlib import Path
-from rtmon import CSVSink, Monitor
-from rtmon.monitor import attachment
-from rtmon.core.backoff import Backoff
-
-attachment.BACKOFF = Backoff(base=0.02, max=0.1)
-folder = Path(sys.argv[1])
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
-filler = folder / "filler"
-monitor = Monitor(interval=3600)
-sink = CSVSink(folder / "run", max_bytes=int(sys.argv[2]) or None)
-attached = monitor.attach(sink)
-
-def kinds():
-    return [event.kind for event in monitor.collector.history.events()]
-
-def until(done):
-    end = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < end, (kinds(), attached.problem, attached.failed)
-        time.sleep(0.005)
-
-rounds, failing = 3, []
-for number in range(rounds):
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 512):
-                pass
-        except OSError:
-            pass
-    for _ in range(20):
-        monitor.event("test", "detail " * 40)
-        monitor.tick()
-    until(lambda: attached.problem is not None)
-    monitor.tick()
-    failing.append(monitor.failing_sinks)
-    filler.unlink()
-    until(lambda: attached.problem is None and attached._queue.empty())
-    monitor.tick()
-monitor.tick()
-seq = monitor.collector.history.latest().seq
-attached.close()
-monitor.tick()
-lines = {path.name: path.read_text() for path in (folder / "run").iterdir()}
-said = {"kinds": kinds(), "failing": failing, "after": monitor.failing_sinks, "files": lines}
-said.update(dropped=attached.dropped, ticks=seq + 1, failed=repr(attached.failed))
-print(json.dumps(said))
-monitor.close()
-"""
+from tests.full_disk import ROUNDS, on_full_disk
 
 
 @pytest.mark.parametrize("max_bytes", [0, 4_000], ids=["one file", "rolling"])
@@ -80,29 +25,21 @@ def test_recording_goes_on_after_a_full_disk(tmp_path: Path, max_bytes: int) -> 
     """Three times full, three times reported: each line is there, once, whole and in order."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    done = subprocess.run(
-        [*isolated(), sys.executable, "-c", RUN, str(folder), str(max_bytes)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    kinds = [kind for kind in said["kinds"] if kind.startswith("sink")]
-    assert kinds == ["sink failing", "sink recovered"] * 3
-    assert (said["failing"], said["after"]) == ([1, 1, 1], 0)
-    assert (said["dropped"], said["failed"]) == (0, "None")
+    told = on_full_disk("csv", folder, "64k", max_bytes)
+    kinds = [kind for kind in told["kinds"] if kind.startswith("sink")]
+    assert kinds == ["sink failing", "sink recovered"] * ROUNDS
+    assert told["failing"] == [1, 1, 1, 0]
+    assert (told["dropped"], told["failed"]) == (0, "None")
     run = tmp_path / "run"
     run.mkdir()
-    for name, content in said["files"].items():
+    for name, content in told["files"].items():
         (run / name).write_bytes(content.replace("\n", "\r\n").encode())
     samples = [seq for part in sorted(run.glob("samples*.csv")) for seq in read_csv(part)["seq"]]
-    assert samples == list(range(1, said["ticks"] + 1))
+    assert samples == list(range(1, told["ticks"] + 1))
     events = [seq for part in sorted(run.glob("events*.csv")) for seq in read_csv(part)["seq"]]
     assert events == sorted(set(events))
     assert len(events) >= 60
-    assert len(said["files"]) > 3 or not max_bytes
+    assert len(told["files"]) > 3 or not max_bytes
 
 
 class Failing:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
 from websockets.version import version
 
 import rtmon
@@ -23,14 +27,40 @@ from rtmon.probes.websockets.flat import TESTED
 from rtmon.testing import until
 from tests.hub.redis_server import RedisServer
 
-KEEPALIVE = {"ping_interval": 0.4, "ping_timeout": 0.4}
+
+def _pinging(seconds: float) -> dict[str, float]:
+    return {"ping_interval": seconds, "ping_timeout": seconds}
+
+
 SOON = 4.0
 """Far below the 30 s that the library waits for the close frame's answer here."""
 
+STOPPED = 15.0
+"""Seconds in which a stopped client is gone, whose keepalive takes two; nothing else ends it in
+less than a minute."""
+
+CHILD = """
+import asyncio, sys
+from websockets.asyncio.client import connect
+async def main(url, *codec):
+    async with connect(url, subprotocols=codec or None, compression=None, proxy=None) as client:
+        if codec == ("rtmon.v1.json",):
+            await client.send('{"type": "subscribe", "payload": {"channel": "c"}, "id": "s"}')
+        if codec == ("rtmon.v1.msgpack",):
+            import msgspec
+            said = {"type": "subscribe", "payload": {"channel": "c"}, "id": "s"}
+            await client.send(msgspec.msgpack.encode(said))
+        print(flush=True)
+        async for _ in client:
+            pass
+asyncio.run(main(*sys.argv[1:]))
+"""
+
 
 @asynccontextmanager
-async def _native(hub: Hub) -> AsyncIterator[str]:
-    async with rtmon.serve(hub, "127.0.0.1", 0, close_timeout=30, **KEEPALIVE) as server:
+async def _native(hub: Hub, keepalive: float = 0.4) -> AsyncIterator[str]:
+    options: dict[str, Any] = {**_pinging(keepalive), "close_timeout": 30}
+    async with rtmon.serve(hub, "127.0.0.1", 0, **options) as server:
         yield server.url
         server.abort()
         server.monitor.tick()
@@ -39,8 +69,8 @@ async def _native(hub: Hub) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _library(hub: Hub) -> AsyncIterator[str]:
-    options: dict[str, Any] = {**serve_arguments(hub), **KEEPALIVE, "close_timeout": 30}
+async def _library(hub: Hub, keepalive: float = 0.4) -> AsyncIterator[str]:
+    options: dict[str, Any] = {**serve_arguments(hub), **_pinging(keepalive), "close_timeout": 30}
     async with serve(handler(hub), "127.0.0.1", 0, **options) as server:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         for connection in list(server.connections):
@@ -48,8 +78,8 @@ async def _library(hub: Hub) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _asgi(hub: Hub) -> AsyncIterator[str]:
-    async with serve_asgi(hub, "127.0.0.1", 0, **KEEPALIVE) as server:
+async def _asgi(hub: Hub, keepalive: float = 0.4) -> AsyncIterator[str]:
+    async with serve_asgi(hub, "127.0.0.1", 0, **_pinging(keepalive)) as server:
         yield f"{server.url}/ws"
 
 
@@ -124,3 +154,81 @@ async def test_other_node_hears_that_a_frozen_client_left(tmp_path: Path) -> Non
                 await hub.aclose()
     finally:
         redis.close()
+
+
+@asynccontextmanager
+async def _child(url: str, *codec: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A client in a process of its own."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, url, *codec, stdout=pipe
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _check_stopped(door: Any, codec: str) -> None:
+    hub = Hub(stalled=60, max_waiting_age=60, slow="drop_oldest")
+    async with door(hub, 1.0) as url, _child(url, codec) as client:
+        await until(lambda: hub.registry.count("channel:c"))
+        client.send_signal(signal.SIGSTOP)
+        began = asyncio.get_running_loop().time()
+        for _ in range(200):
+            await hub.publish("c", "x" * 60_000)
+            await asyncio.sleep(0)
+        peer: Any
+        (peer,) = (each.peer for each in hub.connections.values())
+        assert peer.waiting > 60_000
+        await until(lambda: not hub.connections, timeout=STOPPED)
+        assert asyncio.get_running_loop().time() - began >= 1.0
+        await until(lambda: peer._over, timeout=STOPPED)  # its connection has ended, too
+
+
+async def test_stopped_client_is_gone_when_its_keepalive_fails_while_much_waits() -> None:
+    """A client that is stopped and then sent more than the buffers take is gone when the ping
+    timeout is over, though its ping waits behind all that.
+    """
+    await _check_stopped(_native, "rtmon.v1.json")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
+@pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
+async def test_stopped_client_is_gone_everywhere(door: Any, codec: str) -> None:
+    """The same, behind each server and with each codec."""
+    await _check_stopped(door, codec)
+
+
+async def test_handler_is_told_when_it_sends_to_a_stopped_client() -> None:
+    """A handler whose send waits for a stopped client gets ConnectionClosed after the ping timeout,
+    without a stall timeout, too.
+    """
+    stopped = asyncio.Event()
+    told: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()
+
+    async def handle(connection: ServerConnection) -> None:
+        await stopped.wait()
+        try:
+            while True:
+                await connection.send("x" * 60_000)
+        except ConnectionClosed as closed:
+            told.set_result(closed.sent)
+
+    options: dict[str, Any] = {**_pinging(1.0), "stall_timeout": None, "close_timeout": 60}
+    async with (
+        rtmon.serve(handle, "127.0.0.1", 0, **options) as server,
+        _child(server.url) as client,
+    ):
+        client.send_signal(signal.SIGSTOP)
+        stopped.set()
+        async with asyncio.timeout(STOPPED):
+            assert await told == Close(1011, "keepalive ping timeout")
+        await until(lambda: server.monitor.snapshot().open == 0, timeout=STOPPED)
+        server.monitor.tick()
+        (row,) = server.monitor.collector.connections()
+        assert row.cause in {"ping timeout", "slow consumer"}

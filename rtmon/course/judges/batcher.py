@@ -21,12 +21,12 @@ __all__ = ["Batcher", "batcher"]
 
 _FULL = Promise(
     "a full batch leaves at once",
-    "with size=10 and delay=60, 30 items leave in 3 batches of 10 within 5 s",
+    "with size=10 and delay=3600, 30 items leave at once, in 3 batches of 10",
     "what happens in `put` when the tenth item comes?",
 )
 _DELAY = Promise(
     "a batch that is not full leaves when its delay is over",
-    "with size=100 and delay=0.1, a single item leaves within 5 s",
+    "with size=100 and delay=0.1, a single item leaves",
     "if no other item comes, which line sends the first one?",
 )
 _FIRST = Promise(
@@ -76,7 +76,7 @@ async def batcher(make: Callable[..., Batcher]) -> Verdict:
 
         with trial.promise(_FULL):
             items = [f"item {number}" for number in range(1, 31)]
-            await _put(trial, new(10, 60), *items)
+            await _put(trial, new(10, 3600), *items)
             await trial.until(lambda: len(link.items) >= 30, link.summary)
             if [len(batch) for batch in link.batches] != [10, 10, 10]:
                 raise Broken(link.summary())
@@ -92,7 +92,7 @@ async def batcher(make: Callable[..., Batcher]) -> Verdict:
             await _put_side_by_side(trial, new(5, 0.02), link)
             link.proxy.latency = 0
         with trial.promise(_CLOSE):
-            last = new(10, 60)
+            last = new(10, 3600)
             await _put(trial, last, "one", "two", "three")
             await trial.call(last.close)
             link.compare(["one", "two", "three"])

@@ -29,7 +29,7 @@ _CUT = Promise(
 )
 _FROZEN = Promise(
     "a reader who takes nothing holds up nobody",
-    "while dora's link is frozen, 60 long messages reach cleo within 5 s",
+    "while dora's link is frozen, 60 long messages reach cleo",
     "`await send()` waits until there is room for this one reader: who else waits with it?",
 )
 

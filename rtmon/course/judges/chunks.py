@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from .judged import judged
 from .learner_code import describe_error
-from .trial import PATIENCE, Broken, Trial
+from .trial import Broken, Trial
 from .verdict import Promise, Verdict
 
 __all__ = ["Fetch", "chunked_receiver"]
@@ -69,7 +69,7 @@ async def chunked_receiver(fetch: Fetch) -> Verdict:
 
     async def scenario(trial: Trial) -> None:
         folder = Path(await trial.enter(_folder()))
-        source = _Source(os.urandom(_SIZE))
+        source = _Source(os.urandom(_SIZE), trial.patience)
         proxy = await trial.proxy(await trial.listen(source.handle))
 
         async def fetched(name: str) -> Path:
@@ -129,8 +129,9 @@ class _Source:
         cut: cuts it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, patience: float) -> None:
         self.data = data
+        self._patience = patience
         self.asked: list[int] = []
         self.seen = 0
         self.path = Path()
@@ -174,4 +175,4 @@ class _Source:
     async def _until_read(self, connection: ServerConnection) -> None:
         """Wait until the client has answered a ping, which comes after all that was sent."""
         with contextlib.suppress(ConnectionClosed, TimeoutError):
-            await asyncio.wait_for(await connection.ping(), PATIENCE)
+            await asyncio.wait_for(await connection.ping(), self._patience)

@@ -48,6 +48,9 @@ _CLOSED = Promise(
     "who closes the connections that you have opened?",
 )
 
+_ANSWER = 5.0
+"""Seconds within which the whole answer is promised."""
+
 _LATENCY = 0.35
 """Seconds that a message takes to the slow server, and as long back."""
 
@@ -75,7 +78,7 @@ async def health_check(health: Health) -> Verdict:
                 connected.discard(connection)
 
         async def ask(expected: Mapping[str, str]) -> None:
-            found = await trial.call(health, list(expected))
+            found = await trial.call(health, list(expected), within=_ANSWER)
             if found != expected:
                 raise Broken(_difference(found, expected))
 
@@ -102,7 +105,7 @@ async def health_check(health: Health) -> Verdict:
         with trial.promise(_CLOSED):
             await trial.until(
                 lambda: not connected,
-                lambda: f"{len(connected)} connections were still open 5 s later",
+                lambda: f"{len(connected)} connections were still open {trial.patience:g} s later",
             )
 
     return await judged([_OK, _SLOW, _REFUSES, _SILENT, _TOGETHER, _CLOSED], scenario)

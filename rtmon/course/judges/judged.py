@@ -10,15 +10,14 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from ..patience import patience
 from .learner_code import describe_error, interrupt_when_blocked
-from .trial import Broken, Trial
+from .trial import PATIENCE, Broken, Trial
 from .verdict import Promise, Verdict
 
 __all__ = ["judged"]
 
 _TIME_LIMIT = 17.0
-"""Seconds that a trial may take, or RTMON_COURSE_PATIENCE; cleaning up comes on top."""
+"""Seconds that a trial may take, one wait among them; cleaning up comes on top."""
 
 _BLOCKED = 2.0
 """Seconds for which the learner's code may block the event loop."""
@@ -29,8 +28,9 @@ async def judged(
 ) -> Verdict:
     """Run a scenario against the learner's code, and return what was found.
 
-    Never raises because of the learner's code. Ends within 20 s, or RTMON_COURSE_PATIENCE if
-    that is more, and leaves nothing behind.
+    Never raises because of the learner's code, and leaves nothing behind. Ends within 20 s; with
+    RTMON_COURSE_PATIENCE later by as much as one wait is longer, since a trial ends with the first
+    wait that is in vain.
 
     Args:
         promises: in the order in which the scenario tries them.
@@ -39,8 +39,8 @@ async def judged(
     Raises:
         OptionError: RTMON_COURSE_PATIENCE is not a number.
     """
-    limit = patience(_TIME_LIMIT)
     trial = Trial(promises)
+    limit = _TIME_LIMIT + trial.patience - PATIENCE
     task = asyncio.create_task(scenario(trial), name="rtmon-judge")
     loop = asyncio.get_running_loop()
 

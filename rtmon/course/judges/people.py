@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ...lab.faults import FaultProxy
-from .trial import PATIENCE, Broken, Trial
+from .trial import Broken, Trial
 
 __all__ = ["Person", "first_fault"]
 
@@ -56,7 +56,7 @@ class Person:
             Broken: the server does not let the user in.
         """
         link = await trial.proxy(url)
-        person = await trial.enter(cls._connected(name, link, keep))
+        person = await trial.enter(cls._connected(name, link, keep, trial.patience))
         if first is not None:
             await person.say(first)
         return person
@@ -64,14 +64,14 @@ class Person:
     @classmethod
     @contextlib.asynccontextmanager
     async def _connected(
-        cls, name: str, link: FaultProxy, keep: int | None
+        cls, name: str, link: FaultProxy, keep: int | None, patience: float
     ) -> AsyncIterator[Person]:
         try:
             connection = await connect(
                 link.url,
                 compression=None,
                 ping_interval=None,
-                open_timeout=PATIENCE,
+                open_timeout=patience,
                 close_timeout=0.5,
                 max_size=None,
                 proxy=None,

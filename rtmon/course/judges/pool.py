@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from .judged import judged
-from .trial import PATIENCE, Broken, Trial
+from .trial import Broken, Trial
 from .verdict import Promise, Verdict
 
 __all__ = ["Job", "RunAll", "worker_pool"]
@@ -111,7 +111,7 @@ async def worker_pool(run_all: RunAll) -> Verdict:
             task.cancel()
             await trial.until(
                 lambda: not jobs.running,
-                lambda: f"{jobs.running} jobs were still under way {PATIENCE:g} s later",
+                lambda: f"{jobs.running} jobs were still under way {trial.patience:g} s later",
             )
 
     promises = [_ORDER, _TOGETHER, _LIMIT, _REFILL, _FAILED, _EMPTY, _CANCELLED]

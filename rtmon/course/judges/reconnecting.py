@@ -47,7 +47,7 @@ _CROWD = Promise(
 )
 _ENDS = Promise(
     "it ends when it is cancelled",
-    "within 5 s of the cancellation the client has ended, and so has its connection",
+    "once it is cancelled the client ends, and so does its connection",
     "which of your `except` lines also catches a cancellation?",
 )
 

@@ -25,7 +25,7 @@ _EVERYBODY = Promise(
 )
 _OTHERS = Promise(
     "a frozen reader holds up nobody",
-    "while cleo's link is frozen, 400 messages reach ada and ben, each within 5 s",
+    "while cleo's link is frozen, 400 messages reach ada and ben",
     "who waits for the `send` to cleo?",
 )
 _MEMORY = Promise(

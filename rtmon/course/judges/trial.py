@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ...lab.faults import FaultProxy
 from ...testing import until
+from ..patience import patience
 from .learner_code import BlockedLoop, describe_error, is_learners_task
 from .tasks import CLEAN_UP, cancel
 from .verdict import Fact, Promise, Verdict
@@ -21,7 +22,7 @@ from .verdict import Fact, Promise, Verdict
 __all__ = ["PATIENCE", "Broken", "Found", "Handler", "Trial"]
 
 PATIENCE = 5.0
-"""Seconds to wait for what should take no time, on a slow machine."""
+"""Seconds to wait for what should take no time; RTMON_COURSE_PATIENCE if that is more."""
 
 _SMALL_BUFFER = 32_768
 """Bytes that the kernel keeps for a connection: a reader that does not read is felt early."""
@@ -45,11 +46,16 @@ class Trial:
     """What a scenario works with; everything it starts ends with the trial.
 
     Attributes:
+        patience: seconds to wait for what should take no time.
         raised: sentences about the first errors of the learner's code.
         interruption: why the trial was ended early; empty if it was not.
+
+    Raises:
+        OptionError: RTMON_COURSE_PATIENCE is not a number.
     """
 
     def __init__(self, promises: Sequence[Promise]) -> None:
+        self.patience = patience(PATIENCE)
         self._waiting = list(promises)
         self._facts: list[Fact] = []
         self._stack = contextlib.AsyncExitStack()
@@ -96,20 +102,20 @@ class Trial:
         condition: Callable[[], object],
         broken: str | Callable[[], str],
         *,
-        within: float = PATIENCE,
+        within: float | None = None,
     ) -> None:
         """Wait until a condition holds.
 
         Args:
             condition: asked again and again.
             broken: what has happened if it does not come to hold.
-            within: seconds.
+            within: seconds, at least; :attr:`patience` by default.
 
         Raises:
             Broken: it did not come to hold in time.
         """
         try:
-            await until(condition, timeout=within)
+            await until(condition, timeout=max(within or 0, self.patience))
         except TimeoutError:
             raise Broken(broken if isinstance(broken, str) else broken()) from None
 
@@ -139,13 +145,18 @@ class Trial:
         self._tasks.add(task)
         return task
 
-    async def call(self, code: Callable[..., Any], *args: Any, within: float = PATIENCE) -> Any:
+    async def call(self, code: Callable[..., Any], *args: Any, within: float | None = None) -> Any:
         """Await a coroutine function of the learner, and return what it returns.
+
+        Args:
+            code: the function.
+            args: its arguments.
+            within: seconds, where these are part of what is promised; else :attr:`patience`.
 
         Raises:
             Broken: it raised, or did not return within so many seconds.
         """
-        task = await self._finish(code, *args, within=within)
+        task = await self._finish(code, *args, within=self.patience if within is None else within)
         if (error := _error(task)) is not None:
             raise Broken(f"`{_name(code)}` raised {describe_error(error)}")
         return task.result()
@@ -156,7 +167,7 @@ class Trial:
         Raises:
             Broken: it did not return in time.
         """
-        return _error(await self._finish(code, *args, within=PATIENCE))
+        return _error(await self._finish(code, *args, within=self.patience))
 
     async def _finish(
         self, code: Callable[..., Any], *args: Any, within: float

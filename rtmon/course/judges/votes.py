@@ -57,7 +57,7 @@ async def vote_server(handler: Handler) -> Verdict:
         url = await trial.serve(handler)
         with trial.promise(_GREETED):
             ada = await Person.arrive("ada", trial, url)
-            await trial.until(lambda: ada.heard, "nothing reached ada within 5 s")
+            await trial.until(lambda: ada.heard, f"nothing reached ada within {trial.patience:g} s")
             if not isinstance(_counts(ada), Counter):
                 raise Broken(f"ada got {_last(ada)}")
         before = _counts(ada) or Counter()  # the learner may have tried it before

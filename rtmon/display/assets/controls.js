@@ -9,9 +9,12 @@ class Controls {
     this.node = element("div", {class: "controls"}, ...controls.map((control) => this.#make(control, act)))
   }
 
-  draw(values, live) {
+  draw({values, hidden}, live) {
     for (const show of this.#show) show(values)
-    for (const input of this.#inputs) input.disabled = !live
+    for (const input of this.#inputs) {
+      input.disabled = !live
+      input.hidden = hidden.includes(input.dataset.control)
+    }
   }
 
   #make({kind, name, label, low, high, step, options = []}, act) {

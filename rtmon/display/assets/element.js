@@ -118,7 +118,7 @@ class RtmonView extends HTMLElement {
     this.#note.textContent = frame.note
     this.shadowRoot.querySelector(".view").classList.toggle("stale", Boolean(freshness.stale))
     for (const each of this.#tabs) each.hidden = frame.hidden.includes(each.dataset.tab)
-    this.#controls?.draw(frame.values, !freshness.stale)
+    this.#controls?.draw(frame, !freshness.stale)
     this.#drawCharts()
   }
 

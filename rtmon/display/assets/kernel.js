@@ -30,6 +30,15 @@ class Kernel {
     this.forget(comm)
   }
 
+  // Give a comm that was opened already another id: when two are opened with one id, the kernel
+  // closes the first whenever Python finds it unused, and the page would take that for the second.
+  renew(comm) {
+    const id = crypto.randomUUID()
+    this.#comms.set(id, this.#comms.get(comm))
+    this.close(comm)
+    return id
+  }
+
   forget(comm) { this.#comms.delete(comm) }
 
   send(comm, type, data) {

@@ -76,6 +76,7 @@ class View {
       this.#timer = null
       this.#kernel?.close(this.#comm)
       this.#joined = false
+      this.#opened = 0
       View.#all.delete(this.#id)
     }, FORGET)
   }
@@ -122,6 +123,7 @@ class View {
   }
 
   #ask() {
+    if (this.#opened > 0) this.#comm = this.#kernel.renew(this.#comm)
     this.#opened = performance.now()
     this.#kernel.send(this.#comm, "comm_open", {view: this.#id})
     if (this.window !== this.layout.window) this.choose(this.window)

@@ -27,7 +27,7 @@ def _html(tile: Tile) -> str:
         foot = (
             f'<p class="change {tile.mood}"><span aria-hidden="true">{_ARROWS[tile.sign]}</span>'
             f'<span class="spoken">{_SPOKEN[tile.sign]}</span> {escape(tile.change)}'
-            f"{' vs 1 min ago' if tile.sign else ''}</p>"
+            f"{' in 1 min' if tile.sign else ''}</p>"
         )
     else:
         foot = f'<p class="change neutral">{UNKNOWN}</p>'

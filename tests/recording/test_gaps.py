@@ -1,0 +1,70 @@
+"""What a recording says of the time that it has no numbers of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtmon.feeds import series
+from rtmon.feeds.queries import Gap, RowsQuery, SeriesQuery
+from rtmon.metrics.records import Event, Sample
+from rtmon.recording.frame import Frame
+from rtmon.recording.reader import Reader
+from rtmon.recording.writer import Writer
+from rtmon.testing import FakeClock
+
+BEGIN = 1_700_000_000.0
+
+DROPPED = Gap(since=BEGIN + 20, until=BEGIN + 40, reason="ticks were dropped")
+RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series.RESTARTED)
+
+
+def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
+    """Record some ticks of an epoch, with an Event in each."""
+    writer = Writer(path, clock=FakeClock(time=begin))
+    writer.begin("n", epoch)
+    for seq in ticks:
+        time = begin + seq
+        sample = Sample(node="n", epoch=epoch, seq=seq, time=time, elapsed=1.0)
+        writer.write(Frame(sample=sample, events=[Event(seq=seq, time=time, kind="note")]))
+    writer.end([])
+    writer.close()
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Any:
+    """A recording that went on with an epoch after 20 lost ticks, and had a restart after it."""
+    path = tmp_path / "run.rtmon"
+    _record(path, "e1", range(1, 21), begin=BEGIN)
+    _record(path, "e1", range(41, 101), begin=BEGIN)
+    _record(path, "e2", range(1, 21), begin=BEGIN + 149)
+    reader = Reader(path)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("level", [1, 10, 60])
+def test_series_says_its_gaps_at_each_resolution(reader: Reader, level: int) -> None:
+    """A gap that was recorded is said with its reason, once; a restart besides."""
+    answer: Any = reader.answer(SeriesQuery(level=level))
+    assert list(answer.gaps) == [DROPPED, RESTART]
+
+
+def test_merged_range_says_its_gaps(reader: Reader) -> None:
+    """A range that was merged into one point says what is missing in it."""
+    answer: Any = reader.answer(SeriesQuery(merge=True, since=BEGIN + 10, until=BEGIN + 90))
+    assert list(answer.gaps) == [DROPPED]
+    assert answer.ticks == [11 + 50]
+
+
+@pytest.mark.parametrize("table", ["events", "connections"])
+def test_rows_say_the_gaps_of_their_range(reader: Reader, table: Any) -> None:
+    """Rows may be missing where nothing was recorded."""
+    whole: Any = reader.answer(RowsQuery(table=table))
+    assert list(whole.gaps) == [DROPPED, RESTART]
+    part: Any = reader.answer(RowsQuery(table=table, since=BEGIN + 50))
+    assert list(part.gaps) == [RESTART]
+    other: Any = reader.answer(RowsQuery(table=table, node="other"))
+    assert list(other.gaps) == []

@@ -1,0 +1,56 @@
+"""Percentiles by label in a recording: of the minute before a tick, or of whole minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rtmon.feeds.queries import RowsQuery
+from rtmon.metrics.histogram import HistogramRecorder
+from rtmon.metrics.labels import Labels
+from rtmon.metrics.records import Sample
+from rtmon.recording.frame import Frame
+from rtmon.recording.reader import Reader
+from rtmon.recording.retention import RecordingLimits
+from rtmon.recording.writer import Writer
+from rtmon.testing import FakeClock
+
+BEGIN = 1_700_000_000.0
+
+
+def _labels(count: int) -> Labels:
+    recorder = HistogramRecorder()
+    for _ in range(count):
+        recorder.record(0.25)
+    return {("rtt", "path", "/chat"): recorder.take()}
+
+
+def _record(path: Path, ticks: range) -> None:
+    """Record ticks of an epoch; in each, as many round trips as its number modulo 7."""
+    limits = RecordingLimits(ticks=60)
+    writer = Writer(path, clock=FakeClock(time=BEGIN), limits=limits)
+    writer.begin("n", "e")
+    for seq in ticks:
+        sample = Sample(node="n", epoch="e", seq=seq, time=BEGIN + seq, elapsed=1.0)
+        writer.write(Frame(sample=sample, labels={seq: _labels(seq % 7)} if seq % 7 else {}))
+    writer.end([])
+    writer.close()
+
+
+def _count(reader: Reader, at: float | None) -> int:
+    answer: Any = reader.answer(RowsQuery(table="latencies"), at=at)
+    return sum(row.record.count for row in answer.rows)
+
+
+def test_percentiles_of_long_ago_are_those_of_a_whole_minute(tmp_path: Path) -> None:
+    """Also where a recorder has stopped within it and gone on: each tick is in it once."""
+    path = tmp_path / "run.rtmon"
+    _record(path, range(1, 91))
+    _record(path, range(91, 601))
+    reader = Reader(path)
+    assert _count(reader, None) == sum(seq % 7 for seq in range(541, 601))
+    assert _count(reader, BEGIN + 590) == sum(seq % 7 for seq in range(531, 591))
+    for minute in (1, 2, 5):  # ticks of so long ago are not kept
+        ticks = range(60 * minute - 59, 60 * minute + 1)
+        assert _count(reader, BEGIN + 60 * minute + 40) == sum(seq % 7 for seq in ticks)
+    reader.close()

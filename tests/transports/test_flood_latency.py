@@ -1,0 +1,129 @@
+"""What clients that flood with compressed messages cost another client's round trips."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.transports.test_hostile_memory import server
+
+ROUNDS = 3
+"""Comparisons of a server with and without flooding clients, one after the other."""
+
+SECONDS = 3.0
+"""For which each of the two is measured."""
+
+FLOOD = """
+import asyncio, sys
+from tests.servers.test_paced_input import DEFLATE, padded
+from tests.transports.doors import Wire
+async def flood(port):
+    async with Wire.to(port, DEFLATE) as wire:
+        await wire.upgraded()
+        async def hear():
+            while await wire.reader.read(65_536):
+                pass
+        hearing = asyncio.create_task(hear())
+        said = padded(1)
+        while not hearing.done():
+            wire.writer.write(said)
+            await wire.writer.drain()
+            await asyncio.sleep(0)
+async def main(port, clients):
+    floods = [asyncio.create_task(flood(port)) for _ in range(clients)]
+    await asyncio.sleep(1)
+    print(flush=True)
+    await asyncio.gather(*floods)
+asyncio.run(main(*map(int, sys.argv[1:])))
+"""
+
+
+@pytest.fixture
+def undisturbed() -> Iterator[None]:
+    """Have this test, and the processes that it starts, run before all others of the machine, whose
+    turns would be measured as well. They need a sixth of a core.
+    """
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        pytest.skip("needs the right to real-time scheduling (root, or CAP_SYS_NICE)")
+    yield
+    os.sched_setscheduler(0, *before)
+
+
+@asynccontextmanager
+async def flooded(port: int, clients: int) -> AsyncIterator[None]:
+    """Clients in a process of their own that send compressed messages, each in a loop, as fast as
+    the server takes them.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", FLOOD, str(port), str(clients)), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline()
+        yield
+        assert process.returncode is None, "the flooding clients have ended"
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def round_trips(port: int) -> list[float]:
+    """Milliseconds of each round trip of a client that sends a ping 200 times a second."""
+    taken = []
+    with connect(f"ws://127.0.0.1:{port}/ws", proxy=None, compression=None) as client:
+        said = json.dumps({"type": "ping", "id": "1"})
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            client.send(said)
+            while '"pong"' not in client.recv():
+                pass
+            taken.append((time.perf_counter() - began) * 1000)
+            time.sleep(0.005)
+    return taken
+
+
+async def p99(port: int) -> float:
+    """Milliseconds in which 99 of 100 round trips are done."""
+    taken = await asyncio.to_thread(round_trips, port)
+    return statistics.quantiles(taken, n=100)[98]
+
+
+async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
+    """The p99 of round trips without and with clients that flood, of each comparison."""
+    found = []
+    async with server(kind) as (_, port):
+        await p99(port)
+        for _ in range(ROUNDS):
+            without = await p99(port)
+            async with flooded(port, clients):
+                found.append((without, await p99(port)))
+    return found
+
+
+@pytest.mark.matrix
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's scheduler")
+@pytest.mark.usefixtures("undisturbed")
+@pytest.mark.parametrize("clients", [1, 8])
+@pytest.mark.parametrize("kind", ["native", "asgi"])
+async def test_round_trips_take_three_times_as_long_at_most_when_clients_flood(
+    kind: str, clients: int
+) -> None:
+    """Of a client's round trips, the p99 grows at most threefold when others flood with messages
+    that inflate a thousandfold.
+    """
+    found = await ratios(kind, clients)
+    assert statistics.median(flooding / alone for alone, flooding in found) <= 3, found
