@@ -26,7 +26,7 @@ from ..metrics.records import ConnectionInfo, Event
 from . import schema
 from .readonly import Epoch, RecordingFile, bounds, record
 
-__all__ = ["Connections"]
+__all__ = ["NOT_RECORDED", "Connections"]
 
 _TABLES = ("open_connections", "connections")
 

@@ -70,19 +70,22 @@ class Reader(RecordingFile):
         match query:
             case SeriesQuery():
                 return self.points.series(query, source)
-            case RowsQuery(table="connections"):
-                remembered = rows.Remembered(0, self._forgotten(at), self.points.gaps(query.node))
-                return self.connections.rows(query, source, at, remembered)
-            case RowsQuery(table="events"):
-                return self._event_rows(query, source)
             case RowsQuery():
-                return self._table_rows(query, source, at)
+                return self._rows(query, source, at)
             case GroupQuery():
                 return self.connections.groups(query, source, at)
             case DetailQuery():
                 return self.connections.detail(query, source, at)
             case MembersQuery():
                 return MembersAnswer(source=source, missing=NOT_RECORDED)
+
+    def _rows(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
+        if query.table == "connections":
+            remembered = rows.Remembered(0, self._forgotten(at), self.points.gaps(query.node))
+            return self.connections.rows(query, source, at, remembered)
+        if query.table == "events":
+            return self._event_rows(query, source)
+        return self._table_rows(query, source, at)
 
     def _forgotten(self, at: float | None) -> int:
         snapshot, epoch = self.points.snapshot(at), self.epoch_at(at)
