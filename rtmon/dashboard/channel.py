@@ -90,6 +90,13 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             await self._say_why()
             return
+        # Tornado 6.6 takes the browser's word that page and server are one site, which is no
+        # help where somebody's name leads to this machine (DNS rebinding).
+        origin = self.request.headers.get("Origin")
+        if origin is not None and not self.check_origin(origin):
+            self.set_status(403)
+            await self.finish()
+            return
         await super().get(*args, **kwargs)
 
     async def _say_why(self) -> None:

@@ -135,6 +135,11 @@ class Tab:
         """Press one of the buttons that choose what is shown."""
         await self.page.get_by_role("button", name=label, exact=True).click()
 
+    async def go(self, page: str) -> None:
+        """Follow the link to a page."""
+        rail = self.page.get_by_role("navigation", name="Pages")
+        await rail.get_by_role("link", name=page).click()
+
     async def points(self) -> int:
         """How many points the charts have."""
         count: int = await self.page.evaluate(

@@ -102,7 +102,7 @@ async def test_page_is_live_again_after_its_link_was_down(
         address = shown["url"].replace("http", "ws")
         async with FaultProxy(address) as proxy, Load(server["url"], options) as load:
             assert await load.quiet()
-            tab = await open_tab(f"{proxy.url.replace('ws', 'http', 1)}/?{VIEW}")
+            tab = await open_tab(f"{proxy.url.replace('ws', 'http', 1).rstrip('/')}/?{VIEW}")
             await tab.live()
             await shows(tab, load)
             proxy.set(frozen=True)

@@ -85,7 +85,7 @@ async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[]
             await tab.live()
             assert await tab.total("open") == "0 opened in all"
             await expect(tab.page.get_by_role("link", name="Socket.IO")).to_be_hidden()
-            await tab.page.get_by_role("link", name="Connections").click()
+            await tab.go("Connections")
             await expect(tab.page.locator(".nothing")).to_contain_text("Nothing has connected yet")
             await tab.page.close()
 

@@ -11,9 +11,8 @@ function listenToKeys(app) {
     if (writing || dialog.open) return
     const page = Number(event.key)
     if (event.key === "/") {
-      const field = document.getElementById("search")
-      if (field === null) go({page: "connections"}, {fresh: true})
-      requestAnimationFrame(() => document.getElementById("search")?.focus())
+      if (document.getElementById("search") === null) go({page: "connections"}, {fresh: true})
+      document.getElementById("search").focus()
     } else if (event.key === "?") dialog.showModal()
     else if (page >= 1 && page <= RAIL.length) go({page: RAIL[page - 1][0]}, {fresh: true})
     else if (event.key === "l") app.axis.follow(app.axis.window)
