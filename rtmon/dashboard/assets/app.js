@@ -111,8 +111,10 @@ class App {
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf({page: each}, {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
-      if (here) link.setAttribute("aria-current", "page")
-      else link.removeAttribute("aria-current")
+      if (here) {
+        link.setAttribute("aria-current", "page")
+        link.parentNode.scrollLeft = link.offsetLeft - link.parentNode.offsetLeft - 40  // a strip on a phone
+      } else link.removeAttribute("aria-current")
     }
     this.link.say({do: "show", page, asked})
     this.#title()

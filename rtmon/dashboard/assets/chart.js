@@ -28,7 +28,7 @@ class Chart {
     this.#values = layout.series.map(() => element("b", {}))
     this.legend = layout.series.map((series, at) => {
       const line = element("i", {"aria-hidden": "true"})
-      line.innerHTML = `<svg width="16" height="8"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
+      line.innerHTML = `<svg width="14" height="8"><path d="M0 4H14" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
       return element("span", {}, line, layout.series.length > 1 ? series.label : "", this.#values[at])
     })
     const link = element("a", {href: layout.address ?? addressOf({page: "chart", chart: layout.key}), title: "This chart alone"}, layout.title)
@@ -36,8 +36,8 @@ class Chart {
     if (layout.unit) title.append(" ", element("small", {}, layout.unit))
     this.#plot = element("div", {class: "plot", role: "img", tabindex: "0"})
     this.#quiet = element("p", {class: "quiet"})
-    this.#told = element("div", {class: "legend", "aria-atomic": "true"}, ...this.legend, this.#time)
-    this.node = element("section", {class: "card chart", "data-chart": layout.key}, element("header", {}, title, this.#told), this.#plot, this.#quiet)
+    this.#told = element("header", {"aria-atomic": "true"}, title, this.#time, element("div", {class: "legend"}, ...this.legend))
+    this.node = element("section", {class: "card chart", "data-chart": layout.key}, this.#told, this.#plot, this.#quiet)
     this.#plot.addEventListener("pointermove", (event) => this.#move(event))
     this.#plot.addEventListener("pointerleave", () => { if (this.#drag === null) axis.point(null) })
     this.#plot.addEventListener("pointerdown", (event) => this.#grab(event))

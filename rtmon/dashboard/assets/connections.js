@@ -83,7 +83,7 @@ function columnChooser(columns, shown) {
     const now = shown()
     const rest = columns.filter(({key}) => !now.includes(key))
     const item = ({key, title, help}, at) => {
-      const box = element("input", {type: "checkbox"})
+      const box = element("input", {type: "checkbox", "aria-label": title})
       box.checked = at >= 0
       box.onchange = () => { set(at >= 0 ? now.filter((each) => each !== key) : [...now, key]); requestAnimationFrame(draw) }
       const up = element("button", {type: "button", title: "Move to the left", "aria-label": `Move ${title} to the left`}, "↑")
@@ -91,8 +91,11 @@ function columnChooser(columns, shown) {
       up.onclick = () => { const moved = [...now]; moved.splice(at, 1); moved.splice(at - 1, 0, key); set(moved); setTimeout(draw, 300) }
       return element("li", {}, element("label", {title: help}, box, ` ${title}`), at >= 0 ? up : "")
     }
+    const focused = list.contains(document.activeElement) ? nameOf(document.activeElement) : ""
     list.replaceChildren(...now.map((key, at) => item(columns.find((column) => column.key === key), at)), ...rest.map((column) => item(column, -1)))
+    if (focused) [...list.querySelectorAll("input, button")].find((node) => nameOf(node) === focused)?.focus()
   }
+  menu.addEventListener("keydown", ({key}) => { if (key === "Escape") { menu.open = false; menu.firstChild.focus() } })
   menu.addEventListener("toggle", () => { if (menu.open) draw() })
   return menu
 }

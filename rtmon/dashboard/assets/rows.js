@@ -39,13 +39,18 @@ class Rows {
     this.previous = step("‹ Previous", -1)
     this.next = step("Next ›", 1)
     this.#foot = element("div", {class: "foot"}, this.#note, this.range, this.previous, this.next)
+    this.#foot.hidden = this.table.hidden = true
+    this.#empty.textContent = "Waiting for the first rows …"
     this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools, savers("Save all rows", (format) => saveRows(this.pane, format))), this.#error, this.#scroll, this.#foot)
   }
 
   draw(pane) {
     this.#error.hidden = pane.error === undefined
+    // Rows that another query found are not to be taken for this one's.
+    this.#scroll.hidden = pane.error !== undefined && this.pane === undefined
+    this.#scroll.classList.toggle("old", pane.error !== undefined)
     if (pane.error !== undefined) {
-      this.#error.textContent = pane.error
+      write(this.#error, pane.error)
       return
     }
     this.pane = pane
@@ -117,8 +122,8 @@ class Rows {
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
   }
 
-  // The last cell opens and closes what is shown below the row; returns that, or null. It is moved
-  // only if it is not there yet: a move takes the focus and the place in a scrolled text.
+  // The last cell opens and closes what is shown below the row; returns that, or null. It keeps
+  // the focus and the place in a scrolled text: it is moved only if need be, and as a whole.
   #fold(tr, row) {
     const {has, node, toggle, label} = this.#options.folds
     const td = tr.cells[row.cells.length] ?? tr.insertCell()
@@ -136,7 +141,9 @@ class Rows {
     if (below === null) return null
     const line = below.closest("tr.below") ?? element("tr", {class: "below"}, element("td", {}, below))
     line.cells[0].colSpan = row.cells.length + 1
-    if (tr.nextElementSibling !== line) tr.after(line)
+    if (tr.nextElementSibling === line) return line
+    if (line.isConnected && this.#body.moveBefore) this.#body.moveBefore(line, tr.nextSibling)
+    else tr.after(line)
     return line
   }
 
