@@ -11,8 +11,6 @@ from ..feeds import open_feed
 from ..feeds.feed import Feed
 from ..metrics import csvtext
 from ..views import socketio, tables
-from ..views.browser import closes
-from ..views.browser.tiles import html as tiles_html
 from ..views.chart import Chart
 from ..views.charts import CHARTS
 from ..views.freshness import FreshnessTracker
@@ -21,8 +19,10 @@ from ..views.points import COLUMNS, Point, Timeline, columns
 from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.span import WINDOWS, Span
 from ..views.tiles import tiles
+from . import close_html
 from .picture import Columns, Frame, Layout, Picture, Status, TableLayout, chart_layouts
 from .shown import show
+from .tile_html import html as tiles_html
 
 __all__ = ["Dashboard", "FeedPicture"]
 
@@ -170,7 +170,7 @@ class FeedPicture(Picture):
         if key == "events":
             return tables.events_page(self._feed.events()[-tables.EVENTS_SHOWN :])
         snapshot = self._feed.snapshot()
-        return closes.html(snapshot.close_codes if snapshot else {})
+        return close_html.html(snapshot.close_codes if snapshot else {})
 
     def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:
         rows: Any

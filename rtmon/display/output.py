@@ -20,7 +20,7 @@ from ..views.numbers import UNKNOWN
 from ..views.svg import Drawing, svg
 from .picture import Columns, Picture
 
-__all__ = ["MARK", "bundle", "prepare"]
+__all__ = ["MARK", "asset", "bundle", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
@@ -64,24 +64,27 @@ def _script() -> tuple[str, str]:
 
     The name holds a hash: a page keeps the first definition of a name, of whichever release.
     """
-    own = files(__package__).joinpath("assets")
-    sheets = {name: browser.asset(name) for name in _SHEETS}
+    sheets = {name: asset(name) for name in _SHEETS}
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
-    view = own.joinpath("view.css").read_text("utf-8")
-    sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{view}"
+    sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{asset('view.css')}"
     constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
     parts.append(browser.asset("common.js"))
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
-    parts += [own.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
+    parts += map(asset, _SCRIPTS)
     body = "\n".join(parts).replace("</", "<\\/")
     tag = f"rtmon-view-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
     return tag, f"(() => {{\n{body}\ndefine('{tag}')\n}})()"
 
 
+def asset(name: str) -> str:
+    """Read a text file from this package's ``assets``."""
+    return files(__package__).joinpath("assets", name).read_text("utf-8")
+
+
 def _renderer(name: str, file: str) -> str:
     """Make the ``render`` that a part exports a function of this script."""
-    part = browser.asset(file).replace("export function render", "function render")
+    part = asset(file).replace("export function render", "function render")
     return f"const {name} = (() => {{\n{part}\nreturn render\n}})()"
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser
 
+from rtmon.display.output import asset
+from rtmon.display.tile_html import html
 from rtmon.views import browser
-from rtmon.views.browser.tiles import html
 from rtmon.views.tiles import Tile
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,5 +51,5 @@ async def test_no_text_of_a_tile_is_cut_in_a_notebook(chromium: Browser, width: 
     page = await chromium.new_page(viewport={"width": width, "height": 400})
     await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
     rows = [html([tile] * 7) for tile in (*CHANGES, *ALERTS)]
-    assert await page.evaluate(DRAW, [browser.asset("tiles.css"), *rows]) == []
+    assert await page.evaluate(DRAW, [asset("tiles.css"), *rows]) == []
     await page.close()

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from rtmon.display import close_html
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.feeds.paused import Still
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
 from rtmon.views import rows, socketio, tables
-from rtmon.views.browser import closes
 from rtmon.views.numbers import clock
 from tests.synthetic import SyntheticFeed
 
@@ -146,18 +146,18 @@ def test_events_are_newest_first() -> None:
 
 def test_close_codes_are_named() -> None:
     """Each close code has its name, its exact count and a bar of its share."""
-    html = closes.html({1000: 1500, 1006: 750, 4321: 1})
+    html = close_html.html({1000: 1500, 1006: 750, 4321: 1})
     assert "normal" in html
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
     assert rows.judge(4321) == "own"
-    assert "No connection has closed yet" in closes.html({})
+    assert "No connection has closed yet" in close_html.html({})
 
 
 def test_rare_codes_are_added_up() -> None:
     """Codes past the sixth share one line, so that no count is lost."""
-    html = closes.html({4000 + index: 10 for index in range(9)})
+    html = close_html.html({4000 + index: 10 for index in range(9)})
     assert "3 other codes" in html
     assert "<dd>30</dd>" in html
 

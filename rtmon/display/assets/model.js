@@ -1,4 +1,4 @@
-// The values of a part, which tell their listeners when they change; Panel's models are like that.
+// The values of a part, which tell their listeners when they change.
 class Model {
   #listeners = new Map()
 

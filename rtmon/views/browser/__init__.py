@@ -1,4 +1,4 @@
-"""Parts of a view that a browser draws: the same on the dashboard's page and in a notebook."""
+"""What the scripts of the dashboard's page and of a notebook share."""
 
 from __future__ import annotations
 

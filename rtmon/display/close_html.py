@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from ...protocol.close import describe
-from ..numbers import exact
-from ..rows import judge
+from ..protocol.close import describe
+from ..views.numbers import exact
+from ..views.rows import judge
 
 __all__ = ["html"]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rtmon.views.browser.tiles import html
+from rtmon.display.tile_html import html
 from rtmon.views.tiles import Tile
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..numbers import UNKNOWN
-from ..tiles import Tile
+from ..views.numbers import UNKNOWN
+from ..views.tiles import Tile
 
 __all__ = ["html"]
 
