@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rtmon.lab.load import Load, LoadOptions
 from tests.dashboard.viewer import BEGIN, record
 from tests.peers.packages import install
 
-from .conftest import STEADY, Open, Tab, serving, until
+from .conftest import STEADY, Open, Tab, panel_serve, serving, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,7 +118,7 @@ RECORDED: dict[str, tuple[str, Ready]] = {
 
 
 async def _check(tab: Tab, ready: Ready) -> None:
-    await tab.page.wait_for_selector(".pill.live, .pill.recorded")
+    await tab.page.wait_for_selector(".pill:not(.connecting)")
     await ready(tab)
     await tab.page.add_script_tag(path=install() / "axe-core" / "axe.min.js")
     for width in WIDTHS:
@@ -150,3 +151,45 @@ async def test_axe_finds_nothing_serious_over_a_recording(
     """Neither has the time bar of a recording, nor the pages below it."""
     path, ready = RECORDED[name]
     await _check(await open_tab(f"{recorded}{path}", scheme=scheme), ready)
+
+
+@pytest.mark.matrix
+async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open) -> None:
+    """Nor does the last of a server that was killed, in grey."""
+    with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (child, facts):
+        async with panel_serve(facts["admin"]) as url:
+            tab = await open_tab(url, scheme="light")
+            await tab.live()
+            child.process.kill()
+            await tab.page.wait_for_selector("main.stale")
+            await _check(tab, _drawn)
+            await tab.page.close()
+
+
+async def test_focus_stays_while_rows_change(live: str, open_tab: Open) -> None:
+    """The link of a column has the focus also after its sort, that of a group after a tick."""
+    tab = await open_tab(f"{live}?page=connections")
+    header = tab.page.get_by_role("link", name="Msgs in")
+    await header.focus()
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_selector("th[aria-sort]:has-text('Msgs in')")
+    await expect(header).to_be_focused()
+    await tab.page.goto(f"{live}?page=connections&by=address")
+    group, sent = tab.page.locator(".rows tbody a"), tab.page.locator(".rows tbody td").nth(4)
+    await group.focus()
+    await expect(sent).not_to_have_text(await sent.inner_text())
+    await expect(group).to_be_focused()
+
+
+async def test_chart_says_its_values_in_words(live: str, open_tab: Open) -> None:
+    """A plot's name has last, lowest and highest values; an arrow key has a moment's read out."""
+    tab = await open_tab(live)
+    await _drawn(tab)
+    chart = tab.page.locator('[data-chart="messages"]')
+    words = re.compile(r"^Messages, as a chart over time\. in .+/s, from .+ to .+; out .+/s")
+    await expect(chart.get_by_role("img")).to_have_attribute("aria-label", words)
+    await chart.get_by_role("img").focus()
+    await tab.page.keyboard.press("ArrowLeft")
+    await expect(chart.locator("header[aria-live=polite] time")).to_have_text(
+        re.compile(r"\d:\d\d")
+    )
