@@ -76,7 +76,7 @@ def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
         )
 
     def messages(count: int | None) -> str:
-        return f"{exact(count)} messages in all"
+        return f"{exact(count)} in all"
 
     def payload(count: int | None) -> str:
         return f"{bytes_text(count)} in all"
@@ -137,7 +137,7 @@ def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
         change=text,
         sign=sign,
         mood=_mood(sign),
-        total=f"{exact(snapshot.rtt.count if snapshot and snapshot.rtt else None)} pings answered",
+        total=f"{exact(snapshot.rtt.count if snapshot and snapshot.rtt else None)} pings",
         alert=alert,
         reason=reason,
     )
@@ -162,7 +162,7 @@ def _errors(minute: Span, before: Span, snapshot: Snapshot | None) -> Tile:
         change=text,
         sign=sign,
         mood=_mood(sign),
-        total=f"{exact(snapshot.errors if snapshot else None)} errors in all",
+        total=f"{exact(snapshot.errors if snapshot else None)} in all",
         alert=alert,
         reason=reason,
     )

@@ -95,12 +95,12 @@ async def test_latency_page_of_a_recording_draws_its_distributions(
     tab = await open_tab(f"{recorded}?page=latency&at={BEGIN + 100:.0f}", width=390, height=844)
     heat = tab.page.locator('[data-heat="rtt"]')
     await expect(heat.locator(".told")).to_contain_text(
-        "100 measured · most often 0.896–1.02 ms · slowest 98.3–115 ms"
+        "100 times · most often 0.896–1.02 ms · slowest 98.3–115 ms"
     )
     await heat.locator(".plot").focus()
     await tab.page.keyboard.press("ArrowLeft")
     await expect(heat.locator(".told")).to_contain_text("98.3–115 ms · 2 of 2")
     await tab.page.keyboard.press(",")
     await tab.page.keyboard.press("Shift+,")
-    await expect(heat.locator(".told")).to_contain_text("39 measured")
+    await expect(heat.locator(".told")).to_contain_text("39 times")
     assert await tab.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -42,6 +42,7 @@ class App {
   #page = ""
   #asked = ""
   #held = null
+  #focused = ""  // name of what had the focus in a view that was made anew
   #lostAt = null
 
   constructor(root, channel) {
@@ -92,13 +93,16 @@ class App {
     const changed = page !== this.#page || (!keep && JSON.stringify(asked) !== this.#asked)
     this.#asked = JSON.stringify(asked)
     if (changed || this.#view === null) {
-      const focused = document.activeElement?.id
+      const active = document.activeElement
+      this.#focused = this.#main.contains(active) ? nameOf(active) : ""
       this.#view?.close()
       if (page !== this.#page) scrollTo(0, 0)
       this.#page = page
       this.#view = new MADE[page](this, params)
+      if (this.#view.node.querySelector("h1") === null) this.#view.node.prepend(element("h1", {class: "spoken"}, this.#label))
       this.#main.replaceChildren(this.#view.node)
-      if (focused) document.getElementById(focused)?.focus()
+      if (this.#focused) this.#main.focus({preventScroll: true})
+      this.#refocus()
       if (this.store.frame !== null) this.#view.frame(this.store.frame)
     } else if (keep && this.#view.params !== undefined) {
       this.#view.params = params
@@ -107,8 +111,10 @@ class App {
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf({page: each}, {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
-      if (here) link.setAttribute("aria-current", "page")
-      else link.removeAttribute("aria-current")
+      if (here) {
+        link.setAttribute("aria-current", "page")
+        link.parentNode.scrollLeft = link.offsetLeft - link.parentNode.offsetLeft - 40  // a strip on a phone
+      } else link.removeAttribute("aria-current")
     }
     this.link.say({do: "show", page, asked})
     this.#title()
@@ -155,7 +161,20 @@ class App {
     this.#title()
     if (this.#held !== null) return
     if (frame !== undefined) this.#show(frame)
-    if (pane !== undefined && this.#current(pane)) this.#view.pane?.(pane)
+    if (pane !== undefined && this.#current(pane)) {
+      this.#view.pane?.(pane)
+      this.#refocus()
+    }
+  }
+
+  // A view that is made anew, as by a sort, gives the focus to what had it before; a part of it is
+  // there only with its first rows.
+  #refocus() {
+    if (this.#focused === "" || document.activeElement !== this.#main) return
+    const same = [...this.#main.querySelectorAll("a, button, input, select, summary")].find((node) => nameOf(node) === this.#focused)
+    if (same === undefined) return
+    this.#focused = ""
+    same.focus({preventScroll: true})
   }
 
   #current(pane) { return pane.page === this.#page && JSON.stringify(pane.asked) === JSON.stringify(sorted(JSON.parse(this.#asked))) }
@@ -226,24 +245,30 @@ class App {
       }
     }
     this.#pill.className = `pill ${kind}`
-    if (this.#pill.textContent !== pill) this.#pill.textContent = pill
+    write(this.#pill, pill)
     this.#banner.className = `banner ${kind}`
-    if (this.#banner.textContent !== banner) this.#banner.textContent = banner
+    write(this.#banner, banner)
     this.#main.classList.toggle("stale", stale)
     this.#pause.textContent = this.#held === null ? "Pause" : "Resume"
     this.#pause.setAttribute("aria-pressed", String(this.#held !== null))
   }
 
+  // The name of the view.
+  get #label() {
+    return RAIL.find(([page]) => page === this.#page)?.[1] ?? this.#view?.title ?? CHARTS.find(({key}) => key === paramsNow().get("chart"))?.title ?? ""
+  }
+
   // The tab's title names the view, and says when something needs attention.
   #title() {
     const params = paramsNow()
-    const label = RAIL.find(([page]) => page === this.#page)?.[1] ?? (this.#view?.title ?? CHARTS.find(({key}) => key === params.get("chart"))?.title ?? "")
     const where = params.get("where")
     const matters = this.store.frame?.attention.matters.length ?? 0
-    const title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
+    const title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [this.#label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
     if (document.title !== title) document.title = title
   }
 }
+
+const nameOf = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?? node.textContent}`
 
 const sorted = (asked) => Object.fromEntries(Object.entries(asked).sort(([a], [b]) => a < b ? -1 : 1))
 

@@ -1,6 +1,6 @@
 // A chart over the page's time axis, as SVG: its colours come from style sheets, so that a change
 // of theme reaches it, and every number in it is text.
-const LEFT = 48, RIGHT = 12, TOP = 8, BOTTOM = 20, APART = 10
+const LEFT = 48, RIGHT = 12, TOP = 8, BOTTOM = 20, APART = 14
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800]
 const LETTER = 6.4  // pixels of a letter's width on an axis
 const FAR = 10  // times: from here on two series get a scale of their own
@@ -12,6 +12,7 @@ class Chart {
   #axis
   #plot
   #values
+  #told
   #time
   #quiet
   #drag = null
@@ -27,7 +28,7 @@ class Chart {
     this.#values = layout.series.map(() => element("b", {}))
     this.legend = layout.series.map((series, at) => {
       const line = element("i", {"aria-hidden": "true"})
-      line.innerHTML = `<svg width="16" height="8"><path d="M0 4H16" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
+      line.innerHTML = `<svg width="14" height="8"><path d="M0 4H14" stroke="${series.color}" stroke-width="2.4" stroke-dasharray="${series.dash}"/></svg>`
       return element("span", {}, line, layout.series.length > 1 ? series.label : "", this.#values[at])
     })
     const link = element("a", {href: layout.address ?? addressOf({page: "chart", chart: layout.key}), title: "This chart alone"}, layout.title)
@@ -35,14 +36,15 @@ class Chart {
     if (layout.unit) title.append(" ", element("small", {}, layout.unit))
     this.#plot = element("div", {class: "plot", role: "img", tabindex: "0"})
     this.#quiet = element("p", {class: "quiet"})
-    this.node = element("section", {class: "card chart", "data-chart": layout.key}, element("header", {}, title, element("div", {class: "legend"}, this.#time, ...this.legend)), this.#plot, this.#quiet)
+    this.#told = element("header", {"aria-atomic": "true"}, title, this.#time, element("div", {class: "legend"}, ...this.legend))
+    this.node = element("section", {class: "card chart", "data-chart": layout.key}, this.#told, this.#plot, this.#quiet)
     this.#plot.addEventListener("pointermove", (event) => this.#move(event))
     this.#plot.addEventListener("pointerleave", () => { if (this.#drag === null) axis.point(null) })
     this.#plot.addEventListener("pointerdown", (event) => this.#grab(event))
     this.#plot.addEventListener("pointerup", (event) => this.#release(event))
     this.#plot.addEventListener("dblclick", () => axis.follow(axis.window))
     this.#plot.addEventListener("keydown", (event) => this.#step(event))
-    this.#plot.addEventListener("blur", () => axis.point(null))
+    this.#plot.addEventListener("blur", () => { this.#told.removeAttribute("aria-live"); axis.point(null) })
     this.#leave = axis.onchange(() => this.draw())
     this.resized = new ResizeObserver(() => this.draw())
     this.resized.observe(this.#plot)
@@ -67,8 +69,7 @@ class Chart {
     this.#plot.dataset.points = time.length
     const silent = time.length > 0 && lines.every((values) => values.every((value) => !value))
     const unknown = lines.every((values) => values.every((value) => !known(value)))
-    const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
-    this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
+    this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. ${lines.map((values, index) => this.#inWords(values, index)).join("; ")}.`)
     // A chart with nothing to say takes a line.
     const says = !silent || this.tall || (this.#layout.always && !unknown) || ["open", "messages", "bandwidth"].includes(this.#layout.key)
     if (this.node.classList.toggle("silent", !says) === this.#says) {
@@ -80,11 +81,20 @@ class Chart {
     this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)
   }
 
+  // A line for a screen reader: its last value, and between which it was in the time that is shown.
+  #inWords(values, index) {
+    const all = values.filter(known)
+    const {label} = this.#layout.series[index]
+    if (all.length === 0) return `${label} not known`
+    const [low, high] = [Math.min(...all), Math.max(...all)].map((value) => valueText(this.#layout, value))
+    return `${label} ${valueText(this.#layout, values.at(-1))}${low === high ? "" : `, from ${low} to ${high}`}`
+  }
+
   #legend(time, lines, at) {
-    this.#time.textContent = this.#axis.pointer === null || time.length === 0 ? "" : clockText(time[at])
+    write(this.#time, this.#axis.pointer === null || time.length === 0 ? "" : clockText(time[at]))
     const many = this.#layout.series.length > 4
     lines.forEach((values, index) => {
-      this.#values[index].textContent = shortText(this.#layout, values[at])
+      write(this.#values[index], shortText(this.#layout, values[at]))
       if (many) this.legend[index].hidden = values.every((value) => !value)
     })
   }
@@ -199,6 +209,7 @@ class Chart {
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key]
     if (by === undefined) return
     event.preventDefault()
+    this.#told.setAttribute("aria-live", "polite")
     const {begin, end, pointer} = this.#axis
     const moved = (pointer ?? end) + by * (end - begin) / 60
     this.#axis.point(Math.min(end, Math.max(begin, moved)))

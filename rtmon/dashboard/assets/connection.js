@@ -60,7 +60,8 @@ class Connection {
   #note = element("p", {class: "note"})
   #story = element("ol", {class: "story"})
   #filters = element("div", {class: "group", role: "group", "aria-label": "Which entries"})
-  #more = element("p", {class: "more"})
+  #counts = STORY_GROUPS.map(() => element("small", {}))
+  #more = element("a", {class: "link"})
   #known = element("dl", {class: "known"})
   #rest = element("div", {class: "rest"})
   #body
@@ -83,7 +84,8 @@ class Connection {
     const json = button("JSON", "Download everything known as JSON", () => this.#download())
     const events = element("a", {class: "button", href: addressOf({page: "events", where: `connection:${quotedText(this.#asked.id)}`}, {fresh: true})}, "Its events")
     this.#tools = element("div", {class: "tools"}, events, report, json)
-    const story = element("section", {class: "card"}, element("header", {}, element("h2", {}, "Story"), this.#filters), this.#story, this.#more)
+    this.#fillFilters(params.get("story") ?? "")
+    const story = element("section", {class: "card"}, element("header", {}, element("h2", {}, "Story"), this.#filters), this.#story, element("p", {class: "more"}, this.#more))
     const known = element("section", {class: "card"}, element("h2", {}, "Known"), this.#known, this.#rest)
     this.#body = element("div", {class: "page"}, this.#verdict, this.#grid, this.#note, element("div", {class: "sides"}, story, known))
     this.#body.hidden = true
@@ -105,7 +107,7 @@ class Connection {
     this.#points(pane)
     this.#once("head", pane.info, (info) => this.#drawHead(info))
     this.#once("verdict", pane.verdict, (verdict) => this.#drawVerdict(verdict))
-    this.#once("filters", pane.counts, (counts) => this.#drawFilters(counts))
+    STORY_GROUPS.forEach(([group], at) => { this.#counts[at].textContent = number(pane.counts[group]) })
     this.#once("story", [pane.story, pane.told], () => this.#drawStory(pane))
     this.#once("known", [pane.known, pane.unknown], () => this.#drawKnown(pane))
     this.#once("rest", [pane.rooms, pane.headers, pane.traceback, pane.frames.length > 0 && pane.info.state === "closed" ? pane.frames : null, pane.missing], () => this.#drawRest(pane))
@@ -161,10 +163,9 @@ class Connection {
     fill(this.#verdict, element("b", {}, `${title}.`), ` ${sentences.join(" ")}`)
   }
 
-  #drawFilters(counts) {
-    const chosen = paramsNow().get("story") ?? ""
-    fill(this.#filters, ...STORY_GROUPS.map(([group, label]) => {
-      const link = element("a", {href: addressOf({story: group, more: null})}, label, " ", element("small", {}, number(counts[group])))
+  #fillFilters(chosen) {
+    fill(this.#filters, ...STORY_GROUPS.map(([group, label], at) => {
+      const link = element("a", {href: addressOf({story: group, more: null})}, label, " ", this.#counts[at])
       if (group === chosen) link.setAttribute("aria-current", "true")
       return link
     }))
@@ -179,7 +180,8 @@ class Connection {
     }))
     if (story.length === 0) this.#story.append(element("li", {class: "nothing"}, "Nothing of this kind is known."))
     this.#more.hidden = story.length >= told
-    fill(this.#more, element("a", {class: "link", href: addressOf({more: "1"})}, `${number(told - story.length)} more before`))
+    this.#more.href = addressOf({more: "1"})
+    this.#more.textContent = `${number(told - story.length)} more before`
   }
 
   #drawKnown({known: rows, unknown}) {

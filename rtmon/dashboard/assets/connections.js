@@ -1,25 +1,32 @@
 // Connections: rows under a query, or groups of them with sums.
 const HELD = 40  // values of a row's traffic that are kept for its sparkline
 const EXAMPLE = 'path:/chat rtt>200ms waiting>64KB user:ada code:1006 cause:"ping timeout"'
-const GROUP_TITLES = ["Open", "Closed", "Msgs in", "Msgs out", "Bytes in", "Bytes out", "Errors", "Dropped", "Waiting", "Greatest RTT", "Oldest waits"]
-const GROUP_SORTS = ["open", "closed", "messages_in", "messages_out", "bytes_in", "bytes_out", "errors", "dropped", "send_queue", null, null]
+const GROUP_COLUMNS = [["open", "Open"], ["closed", "Closed"], ["messages_in", "Msgs in"], ["messages_out", "Msgs out"], ["bytes_in", "Bytes in"], ["bytes_out", "Bytes out"], ["errors", "Errors"], ["dropped", "Dropped"], ["send_queue", "Waiting"], ["rtt", "Greatest RTT"], ["queue_age", "Oldest waits"]]
+  .map(([key, title]) => ({key, title, help: "", align: "right", fixed: ["rtt", "queue_age"].includes(key)}))
 
 class Connections {
   #app
   #rows
-  #groups
   #traffic = new Map()
 
   constructor(app, params) {
     this.#app = app
-    this.#rows = new Rows(COLUMNS.connections, {
+    const by = GROUP_KEYS.find((key) => key === params.get("by"))
+    const kind = by === undefined ? {
       heading: "Connections",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
       spark: (row) => this.#spark(row),
+    } : {
+      heading: `Connections by ${by}`,
+      link: ({where}) => where ? addressOf({by: null, sort: null, where: [this.params.get("where"), where].filter(Boolean).join(" ")}) : null,
+    }
+    const columns = by === undefined ? COLUMNS.connections : [{key: "key", title: by[0].toUpperCase() + by.slice(1), help: "", align: "left"}, ...GROUP_COLUMNS]
+    this.#rows = new Rows(columns, {
+      ...kind,
       empty: () => params.get("where") ? "No connection matches this query." : (this.#app.store.frame?.tiles[0]?.total === "0 opened in all" ? "Nothing has connected yet. Connections appear here as soon as a client opens your server's WebSocket port." : "No such connections now."),
     })
-    this.#groups = element("section", {class: "card rows"})
-    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, `By ${key}`])], ""), columnChooser(COLUMNS.connections, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, `By ${key}`])], ""))
+    if (by === undefined) this.#rows.tools.append(columnChooser(COLUMNS.connections, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, EXAMPLE), this.#rows.node)
     this.params = params
   }
@@ -28,34 +35,8 @@ class Connections {
   frame() {}
 
   pane(pane) {
-    if (pane.groups === undefined) {
-      this.#rows.draw(pane)
-      return
-    }
-    this.#rows.pane = pane
-    this.#drawGroups(pane)
-  }
-
-  #drawGroups({by, groups, total, sort}) {
-    const sorted = sort.replace(/^-/, "")
-    const th = (title, key, align) => {
-      const node = element("th", {scope: "col", class: align})
-      if (key === null) { node.append(title); return node }
-      if (key === sorted) node.setAttribute("aria-sort", sort.startsWith("-") ? "descending" : "ascending")
-      node.append(element("a", {href: addressOf({sort: (key === sorted && sort.startsWith("-") ? "" : "-") + key})}, title))
-      return node
-    }
-    const heads = [th(by[0].toUpperCase() + by.slice(1), "key", "left"), ...GROUP_TITLES.map((title, at) => th(title, GROUP_SORTS[at], "right"))]
-    const body = groups.map(({cells, where}) => element("tr", {}, ...cells.map((text, at) => {
-      const td = element("td", {class: at === 0 ? "left" : "right", title: text, "data-title": at === 0 ? by : GROUP_TITLES[at - 1]})
-      const before = this.params.get("where")
-      td.append(at === 0 && where ? element("a", {href: addressOf({by: null, sort: null, where: [before, where].filter(Boolean).join(" ")})}, text) : text)
-      return td
-    })))
-    const table = element("table", {"aria-label": `Connections by ${by}`}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...body))
-    this.#rows.node.querySelector(".scroll").replaceChildren(table)
-    this.#rows.node.querySelector("h2 small").textContent = `${number(total)} groups`
-    this.#rows.node.querySelector(".foot").hidden = true
+    if (pane.groups === undefined) this.#rows.draw(pane)
+    else this.#rows.draw({...pane, rows: pane.groups, columns: ["key", ...GROUP_COLUMNS.map(({key}) => key)], offset: 0, total: pane.groups.length, forgotten: ""})
   }
 
   // Messages of a connection from one answer to the next, while its row is in sight.
@@ -102,7 +83,7 @@ function columnChooser(columns, shown) {
     const now = shown()
     const rest = columns.filter(({key}) => !now.includes(key))
     const item = ({key, title, help}, at) => {
-      const box = element("input", {type: "checkbox"})
+      const box = element("input", {type: "checkbox", "aria-label": title})
       box.checked = at >= 0
       box.onchange = () => { set(at >= 0 ? now.filter((each) => each !== key) : [...now, key]); requestAnimationFrame(draw) }
       const up = element("button", {type: "button", title: "Move to the left", "aria-label": `Move ${title} to the left`}, "↑")
@@ -110,8 +91,11 @@ function columnChooser(columns, shown) {
       up.onclick = () => { const moved = [...now]; moved.splice(at, 1); moved.splice(at - 1, 0, key); set(moved); setTimeout(draw, 300) }
       return element("li", {}, element("label", {title: help}, box, ` ${title}`), at >= 0 ? up : "")
     }
+    const focused = list.contains(document.activeElement) ? nameOf(document.activeElement) : ""
     list.replaceChildren(...now.map((key, at) => item(columns.find((column) => column.key === key), at)), ...rest.map((column) => item(column, -1)))
+    if (focused) [...list.querySelectorAll("input, button")].find((node) => nameOf(node) === focused)?.focus()
   }
+  menu.addEventListener("keydown", ({key}) => { if (key === "Escape") { menu.open = false; menu.firstChild.focus() } })
   menu.addEventListener("toggle", () => { if (menu.open) draw() })
   return menu
 }

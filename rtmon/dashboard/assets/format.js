@@ -48,5 +48,8 @@ function agoText(seconds) {
   return whole < 129_600 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86_400)} d`
 }
 
+// Write a text where another stands: what is the same already is left alone, also by screen readers.
+function write(node, text) { if (node.textContent !== text) node.textContent = text }
+
 // Put children into a node, in place of those it has.
 function fill(node, ...children) { node.replaceChildren(...children.filter((child) => child !== null)) }

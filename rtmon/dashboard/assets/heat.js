@@ -88,7 +88,7 @@ class Heat {
   #canvas = element("canvas", {"aria-hidden": "true"})
   #labels = element("div", {})
   #plot
-  #told = element("small", {class: "told"})
+  #told = element("small", {class: "told", "aria-atomic": "true"})
   #quiet = element("p", {class: "quiet"})
   #shape = ""
   #newest = null  // number of the last column that is drawn
@@ -105,7 +105,7 @@ class Heat {
     this.#plot.addEventListener("pointermove", (event) => this.#move(event))
     this.#plot.addEventListener("pointerleave", () => { this.#row = null; axis.point(null) })
     this.#plot.addEventListener("keydown", (event) => this.#walk(event))
-    this.#plot.addEventListener("blur", () => { this.#row = null; axis.point(null) })
+    this.#plot.addEventListener("blur", () => { this.#told.removeAttribute("aria-live"); this.#row = null; axis.point(null) })
     this.#leave = axis.onchange(() => this.draw())
     this.resized = new ResizeObserver(() => this.draw())
     this.resized.observe(this.#plot)
@@ -189,16 +189,16 @@ class Heat {
     const all = [...sum.values()].reduce((total, count) => total + count, 0)
     const often = [...sum].reduce((best, each) => each[1] > best[1] ? each : best)[0]
     const slowest = Math.max(...sum.keys())
-    const whole = `${number(all)} measured · most often ${this.#between(often)} · slowest ${this.#between(slowest)}`
+    const whole = `${number(all)} times · most often ${this.#between(often)} · slowest ${this.#between(slowest)}`
     this.#plot.setAttribute("aria-label", `${this.#title}, as a heatmap over time. ${whole}.`)
     const {pointer} = this.#axis
     this.#told.title = whole
-    if (pointer === null) { this.#told.textContent = whole; return }
+    if (pointer === null) { write(this.#told, whole); return }
     const column = columns[nearest(columns.map(({time}) => time), pointer)]
     const counts = column[this.#key] ?? new Map()
     const total = [...counts.values()].reduce((before, count) => before + count, 0)
     const row = this.#row ?? (counts.size > 0 ? Math.max(...counts.keys()) : null)
-    this.#told.textContent = row === null ? `${clockText(column.time)} · nothing` : `${clockText(column.time)} · ${this.#between(row)} · ${number(counts.get(row) ?? 0)} of ${number(total)}`
+    write(this.#told, row === null ? `${clockText(column.time)} · nothing` : `${clockText(column.time)} · ${this.#between(row)} · ${number(counts.get(row) ?? 0)} of ${number(total)}`)
   }
 
   #between(row) {
@@ -253,6 +253,7 @@ class Heat {
     if (across === 0 && up === 0) return
     event.preventDefault()
     const {begin, end, pointer} = this.#axis
+    this.#told.setAttribute("aria-live", "polite")
     if (up !== 0) this.#row = Math.min(this.high - 1, Math.max(this.low, (this.#row ?? this.low) + up))
     this.#axis.point(Math.min(end, Math.max(begin, (pointer ?? end) + across * this.#data.period)))
   }

@@ -8,6 +8,7 @@ class Overview {
   #tiles = element("div", {class: "tiles"})
   #charts
   #told = ""
+  #whom = []
 
   constructor(app) {
     this.#app = app
@@ -28,10 +29,15 @@ class Overview {
   }
 
   #drawAttention({attention, time}) {
-    const told = JSON.stringify(attention)
-    if (told === this.#told) return
-    this.#told = told
     const {matters, rules, well_since: since} = attention
+    // Its links stay while nothing but the numbers in them changes: one may have the focus.
+    const told = JSON.stringify([since, rules, known(time), matters.map(({whom, ...matter}) => matter)])
+    if (told === this.#told) {
+      matters.forEach(({whom}, at) => { this.#whom[at].textContent = whom })
+      return
+    }
+    this.#told = told
+    this.#whom = matters.map(({whom}) => element("span", {class: "whom"}, whom))
     const title = element("h2", {}, matters.length > 0 ? "Needs attention" : "All well")
     const head = element("header", {}, title)
     if (matters.length > 0) head.append(element("small", {}, `${matters.length} of ${rules} rules`))
@@ -39,14 +45,14 @@ class Overview {
     else head.append(element("small", {}, known(time) ? "" : "Waiting for the first numbers …"))
     if (!known(since) && matters.length === 0) title.textContent = "Not judged yet"
     this.#attention.classList.toggle("well", matters.length === 0)
-    this.#attention.replaceChildren(head, ...matters.map((matter) => this.#matter(matter)))
+    this.#attention.replaceChildren(head, ...matters.map((matter, at) => this.#matter(matter, this.#whom[at])))
   }
 
-  #matter({title, severity, whom, since, page, where, sort}) {
+  #matter({title, severity, since, page, where, sort}, whom) {
     const inside = [
       element("span", {class: `sign ${severity}`, role: "img", "aria-label": severity === "bad" ? "urgent" : "warning"}, "!"),
       element("b", {}, title),
-      element("span", {class: "whom"}, whom),
+      whom,
       element("span", {class: "since"}, "since ", moment(since * 1e3)),
     ]
     if (page === null) return element("div", {class: "matter"}, ...inside)

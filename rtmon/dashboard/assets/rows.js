@@ -11,6 +11,7 @@ class Rows {
   #error
   #scroll
   #shown = ""
+  #lines = []  // the table's rows but for what is shown below them
 
   // columns: as COLUMNS has them, in no order. options: heading, link(row) → address or null,
   // linked: key of the column that carries the link, else the first, spark(row) → values or null,
@@ -38,22 +39,29 @@ class Rows {
     this.previous = step("‹ Previous", -1)
     this.next = step("Next ›", 1)
     this.#foot = element("div", {class: "foot"}, this.#note, this.range, this.previous, this.next)
+    this.#foot.hidden = this.table.hidden = true
+    this.#empty.textContent = "Waiting for the first rows …"
     this.node = element("section", {class: "card rows"}, element("header", {}, element("h2", {}, options.heading, this.#count), this.tools, savers("Save all rows", (format) => saveRows(this.pane, format))), this.#error, this.#scroll, this.#foot)
   }
 
   draw(pane) {
     this.#error.hidden = pane.error === undefined
+    // Rows that another query found are not to be taken for this one's.
+    this.#scroll.hidden = pane.error !== undefined && this.pane === undefined
+    this.#scroll.classList.toggle("old", pane.error !== undefined)
     if (pane.error !== undefined) {
-      this.#error.textContent = pane.error
+      write(this.#error, pane.error)
       return
     }
     this.pane = pane
     this.#headers(pane)
     const {rows, total, offset} = pane
-    for (const below of this.#body.querySelectorAll("tr.below")) below.remove()
-    while (this.#body.rows.length > rows.length) this.#body.deleteRow(-1)
-    rows.forEach((row, index) => this.#row(this.#body.rows[index] ?? this.#body.insertRow(), row))
-    if (this.#options.folds) [...this.#body.rows].forEach((tr, index) => this.#fold(tr, rows[index]))
+    while (this.#lines.length > rows.length) this.#lines.pop().remove()
+    rows.forEach((row, index) => this.#row(this.#lines[index] ??= this.#body.insertRow(), row))
+    if (this.#options.folds) {
+      const below = rows.map((row, index) => this.#fold(this.#lines[index], row))
+      for (const tr of this.#body.querySelectorAll("tr.below")) if (!below.includes(tr)) tr.remove()
+    }
     this.#count.textContent = pane.tick.seq > 0 ? number(total) : ""
     this.range.textContent = rows.length > 0 ? `${number(offset + 1)}–${number(offset + rows.length)} of ${number(total)}` : ""
     this.previous.disabled = offset <= 0
@@ -72,6 +80,7 @@ class Rows {
     this.#shown = shown
     const sorted = pane.sort.replace(/^-/, "")
     this.#body.replaceChildren()
+    this.#lines = []
     const headers = pane.columns.map((key) => {
       const {title, align, help, fixed} = this.#columns.get(key)
       const th = element("th", {scope: "col", class: align})
@@ -94,7 +103,7 @@ class Rows {
       const td = tr.cells[at] ?? tr.insertCell()
       const {align, title} = this.#columns.get(this.pane.columns[at])
       td.dataset.title = title
-      const className = `${align} ${look}`.trim()
+      const className = `${align} ${look} ${text === UNKNOWN ? "unknown" : ""}`.trim()
       if (td.className !== className) td.className = className
       const linked = this.#options.linked === undefined ? at === 0 : this.#options.linked === this.pane.columns[at]
       const address = linked ? this.#options.link?.(row) ?? null : null
@@ -113,7 +122,8 @@ class Rows {
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
   }
 
-  // The last cell opens and closes what is shown below the row.
+  // The last cell opens and closes what is shown below the row; returns that, or null. It keeps
+  // the focus and the place in a scrolled text: it is moved only if need be, and as a whole.
   #fold(tr, row) {
     const {has, node, toggle, label} = this.#options.folds
     const td = tr.cells[row.cells.length] ?? tr.insertCell()
@@ -128,9 +138,13 @@ class Rows {
       open.setAttribute("aria-expanded", String(below !== null))
       open.onclick = () => toggle(row)
     }
-    if (below === null) return
-    const cell = element("td", {colspan: String(row.cells.length + 1)}, below)
-    tr.after(element("tr", {class: "below"}, cell))
+    if (below === null) return null
+    const line = below.closest("tr.below") ?? element("tr", {class: "below"}, element("td", {}, below))
+    line.cells[0].colSpan = row.cells.length + 1
+    if (tr.nextElementSibling === line) return line
+    if (line.isConnected && this.#body.moveBefore) this.#body.moveBefore(line, tr.nextSibling)
+    else tr.after(line)
+    return line
   }
 
   #turn(by) {
