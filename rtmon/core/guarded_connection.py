@@ -157,6 +157,10 @@ class Guarded(Connection):
         self._guarding().resumed()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            # Where a write failed, its traceback leads to the frame that wrote to all connections:
+            # they would wait for the garbage collector.
+            exc = exc.with_traceback(None)
         if self._guard is not None:
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself

@@ -110,8 +110,12 @@ class RecordingFile:
 
     def epoch_at(self, at: float | None) -> Epoch | None:
         """Return the epoch that a time falls into, or the last one before it."""
-        epochs = [each for each in self.epochs() if at is None or each.wall - 1.0 <= at]
-        return epochs[-1] if epochs else None
+        epochs = self.epochs()
+        begun = [each for each in epochs if at is None or each.wall <= at]
+        if begun or at is None:
+            return begun[-1] if begun else None
+        # A tick's time may lie a little before that at which its epoch was written down.
+        return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
 
     def source(self, at: float | None = None) -> Source:
         """Return what answers are as of: the last tick up to a time."""
