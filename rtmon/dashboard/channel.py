@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
+from .tickets import has_ticket
 
 __all__ = ["Channel", "lets_in"]
 
@@ -83,7 +84,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         return False
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        if self.current_user is None:
+        if self.current_user is None or not has_ticket(self):
             self.set_status(403)
             await self.finish({"refused": "Log in again: reload the page."})
             return

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import tempfile
 from pathlib import Path
-
-from tornado.process import task_id
+from urllib.parse import urlsplit
 
 from ..core.child_processes import demo_source
 from ..errors import FeedError
 from ..feeds import Feed, open_feed
+from .processes import is_one_of_several
 
 __all__ = ["URL_VARIABLE", "from_environment"]
 
@@ -32,7 +33,7 @@ def from_environment() -> Feed:
     """
     url = os.environ.get(URL_VARIABLE)
     if not url:
-        url = _demo() if task_id() is None else _shared_demo()
+        url = _shared_demo() if is_one_of_several() else _demo()
     return open_feed(url)
 
 
@@ -56,9 +57,21 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if url := file.read():
+        if (url := file.read()) and _is_there(url):
             return url
         url = _demo()
         atexit.register(path.unlink, missing_ok=True)
+        file.seek(0)
+        file.truncate()
         file.write(url)
     return url
+
+
+def _is_there(url: str) -> bool:
+    """Return True if a demo listens; its process may have been killed with that file left."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
