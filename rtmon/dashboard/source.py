@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from ..core.child_processes import demo_source
+from ..core.child_processes import demo_source, listens
 from ..errors import FeedError
 from ..feeds import Feed, open_feed
 from .processes import is_one_of_several
@@ -57,7 +55,8 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if (url := file.read()) and _is_there(url):
+        # Its process may have been killed, and the file left.
+        if (url := file.read()) and listens(url):
             return url
         url = _demo()
         atexit.register(path.unlink, missing_ok=True)
@@ -65,13 +64,3 @@ def _shared_demo() -> str:
         file.truncate()
         file.write(url)
     return url
-
-
-def _is_there(url: str) -> bool:
-    """Return True if a demo listens; its process may have been killed with that file left."""
-    address = urlsplit(url)
-    try:
-        socket.create_connection((address.hostname, address.port), timeout=1.0).close()
-    except OSError:
-        return False
-    return True
