@@ -2,7 +2,8 @@
 
 Three processes on 127.0.0.1: a server with simulated users, the dashboard, and this one, whose
 viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
-The same is measured of a page that a Bokeh session feeds with the same frame.
+The same is measured of a page that a Bokeh session feeds with the same frame; Panel holds patches
+back until a browser has drawn the page, so its share is that of a session and its timer alone.
 """
 
 from __future__ import annotations
@@ -143,7 +144,12 @@ async def main(viewers: int, pages: int, seconds: float) -> None:
                     page = await opened(pid, url, pages)
                     cost, size = await fed(pid, url, viewers, seconds)
                     html = len(await asyncio.to_thread(get, url))
-                figures = (f"{page:.0f}", f"{cost:.2f}", f"{size / 1e3:.2f}", f"{html / 1e3:.0f}")
+                figures = (
+                    f"{page:.0f}",
+                    f"{cost:.2f}",
+                    f"{size / 1e3:.2f}" if size else "–",
+                    f"{html / 1e3:.0f}",
+                )
                 rows.append([name, *figures])
         columns = ("page opened, ms of CPU", "viewer-second, ms of CPU", "viewer-second, kB")
         table(["", *columns, "page, kB"], rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import msgspec
 from bokeh.server.util import check_allowlist
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from bokeh.settings import settings
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -111,7 +113,8 @@ class Channel(AuthRequestHandler, WebSocketHandler):
                 f"or --origin {host[:200]} (rtmon dashboard)."
             )
         self.set_header("Cache-Control", "no-store")
-        await self.finish({"refused": refused})
+        with contextlib.suppress(StreamClosedError):  # the page has given up meanwhile
+            await self.finish({"refused": refused})
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)
