@@ -50,7 +50,13 @@ class Link {
     return answer
   }
 
-  #open() {
+  async #open() {
+    // A browser holds up new WebSockets for seconds after many have failed: later attempts ask first.
+    if (this.#attempts > PAUSES.length && !(await this.#find())) {
+      this.#timer = null
+      this.#again(PAUSES.at(-1))
+      return
+    }
     this.#timer = null
     const socket = this.#socket = new WebSocket(this.#url)
     this.#heard = performance.now()
@@ -99,7 +105,7 @@ class Link {
     this.lost = why
     if (before === null) this.#changed(false)
     this.#attempts += 1
-    if (this.#attempts > 1 || SEVERAL) this.#find()
+    if ((this.#attempts > 1 || SEVERAL) && this.#attempts <= PAUSES.length) this.#find()
     this.#again(PAUSES[Math.min(this.#attempts, PAUSES.length) - 1])
   }
 
@@ -108,7 +114,7 @@ class Link {
   }
 
   // Find out why: the server is away, it lets nobody in from here, or the process that was
-  // asked has not shown a page yet.
+  // asked has not shown a page yet. True if it answers.
   async #find() {
     const asked = {cache: "no-store", headers: {...TICKET, "Rtmon-Origin": location.host}, signal: AbortSignal.timeout(OPENING)}
     try {
@@ -119,7 +125,8 @@ class Link {
         if (refused && this.lost !== null) { this.lost = refused; this.#changed(false) }
         else if (SEVERAL) this.#rouse()
       }
-    } catch { /* it is away: the next attempt tells */ }
+      return answer.ok
+    } catch { return false }  // it is away
   }
 
   // Have another process of the server show this page, and so get the addresses. What is fetched
