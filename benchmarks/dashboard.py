@@ -2,7 +2,8 @@
 
 Three processes on 127.0.0.1: a server with simulated users, the dashboard, and this one, whose
 viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
-The same is measured of a page that a Bokeh session feeds with the same frame.
+The same is measured of a page that a Bokeh session feeds with the same frame; Panel holds patches
+back until a browser has drawn the page, so its share is that of a session and its timer alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ PAGES = {
     "benchmarks/panel_page.py": "a Bokeh session for each tab",
 }
 TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE = 60.0
+"""Seconds after which a page is taken never to come."""
 
 
 def cpu(pid: int) -> float:
@@ -41,7 +44,7 @@ def cpu(pid: int) -> float:
 
 def get(url: str) -> bytes:
     """Open a page, as a browser's first request does."""
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - a page of this machine
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - of this machine
         body: bytes = answer.read()
     return body
 
@@ -58,13 +61,18 @@ async def panel(script: str, url: str) -> AsyncIterator[tuple[int, str]]:
     assert process.stderr is not None
     found = None
     while found is None:
-        found = re.search(rb"http://\S+?:(\d+)(/\w+)", await process.stderr.readline())
+        line = await process.stderr.readline()
+        assert line, f"panel serve {script} ended before it listened"
+        found = re.search(rb"http://\S+?:(\d+)(/\w+)", line)
     drained = asyncio.create_task(process.stderr.read())
     try:
         yield process.pid, f"http://127.0.0.1:{int(found[1])}{found[2].decode()}"
     finally:
         process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            process.kill()
         await drained
 
 
@@ -104,9 +112,9 @@ async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, 
     size = 0
     busy = await rested(pid, seconds)
     received = size / viewers / seconds
-    for connection in connections:
-        await connection.close()
-    await asyncio.gather(*readers)
+    # All at once: each waits for the server's answer, ten seconds at most.
+    await asyncio.gather(*(connection.close() for connection in connections))
+    await asyncio.gather(*readers, return_exceptions=True)
     return (busy - alone) / viewers * 1e3, received
 
 
@@ -136,7 +144,12 @@ async def main(viewers: int, pages: int, seconds: float) -> None:
                     page = await opened(pid, url, pages)
                     cost, size = await fed(pid, url, viewers, seconds)
                     html = len(await asyncio.to_thread(get, url))
-                figures = (f"{page:.0f}", f"{cost:.2f}", f"{size / 1e3:.2f}", f"{html / 1e3:.0f}")
+                figures = (
+                    f"{page:.0f}",
+                    f"{cost:.2f}",
+                    f"{size / 1e3:.2f}" if size else "–",
+                    f"{html / 1e3:.0f}",
+                )
                 rows.append([name, *figures])
         columns = ("page opened, ms of CPU", "viewer-second, ms of CPU", "viewer-second, kB")
         table(["", *columns, "page, kB"], rows)

@@ -32,7 +32,7 @@ class Numbers(JSComponent):
 
 
 if "maker" not in pn.state.cache:
-    feed = open_feed(os.environ["RTMON_URL"])
+    feed = pn.state.cache["feed"] = open_feed(os.environ["RTMON_URL"])
     loop = asyncio.get_running_loop()
     pn.state.cache["start"] = loop.create_task(feed.start(), context=contextvars.Context())
     pn.state.cache["maker"] = FrameMaker(feed)
@@ -40,12 +40,20 @@ if "maker" not in pn.state.cache:
 numbers = Numbers()
 
 
+def newest() -> str:
+    """The newest frame, made and encoded once a tick for all tabs."""
+    maker: FrameMaker = pn.state.cache["maker"]
+    latest = pn.state.cache["feed"].latest()
+    seq = latest.seq if latest is not None else 0
+    if pn.state.cache.get("newest", (None,))[0] != seq:
+        pn.state.cache["newest"] = seq, msgspec.json.encode(maker.update()).decode()
+    return str(pn.state.cache["newest"][1])
+
+
 def update() -> None:
     """Send the newest frame to this tab."""
-    maker = pn.state.cache["maker"]
-    maker.update()
     with pn.io.hold():
-        numbers.frame = msgspec.json.encode(maker.whole()).decode()[:2000]
+        numbers.frame = newest()
 
 
 pn.state.add_periodic_callback(update, period=1000)

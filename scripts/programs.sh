@@ -12,6 +12,7 @@ missing() {
     has npm || echo npm
     has openssl || echo openssl
     has redis-server || echo redis-server
+    has nginx /usr/sbin/nginx || echo nginx
 }
 some_are_skipped() {
     if [ "$RTMON_STRICT" = 1 ]; then
@@ -36,6 +37,7 @@ if [ -n "$packages" ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null && [ "
         apt-get install $patiently -y --no-install-recommends $packages; } >/dev/null
     case $packages in *prometheus*) update-rc.d prometheus disable >/dev/null 2>&1 ;; esac
     case $packages in *redis*) update-rc.d redis-server disable >/dev/null 2>&1 ;; esac
+    case $packages in *nginx*) update-rc.d nginx disable >/dev/null 2>&1 ;; esac
     packages=$(missing)
     why="apt could not install it"
 fi

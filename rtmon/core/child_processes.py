@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ..errors import RtmonError
 
@@ -26,6 +28,7 @@ __all__ = [
     "announce",
     "demo_source",
     "end_with_parent",
+    "listens",
     "stop",
 ]
 
@@ -185,3 +188,13 @@ def demo_source(*, users: int = 20) -> DemoSource:
         ChildEnded: it could not be started; why, it has said on standard error.
     """
     return DemoSource(users)
+
+
+def listens(url: str) -> bool:
+    """Return True if a process accepts connections at the address of a URL; waits a second."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True

@@ -19,9 +19,11 @@ except ImportError:
 from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
-from .bundle import asset, style
+from .bundle import BUILD, asset, script, style
 from .desks import Desks
+from .processes import end_with_parent, is_one_of_several
 from .routes import SCRIPT, add_routes
+from .tickets import ticket
 
 __all__ = ["page"]
 
@@ -44,8 +46,9 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         The page, already servable.
     """
     template: Any = pn.Template(asset("page.html"))
-    failure = ""
+    failure = let_in = ""
     try:
+        let_in = ticket()
         _feed_pages(make_feed)
     except RtmonError as exc:
         logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
@@ -54,6 +57,10 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         "failure": failure,
         "style": style(),
         "script": "" if failure else SCRIPT,
+        # Another process may not have the script's address yet.
+        "inline": script()[0] if is_one_of_several() else "",
+        "build": BUILD,
+        "ticket": let_in,
         **{name: quote(BAR[name]) for name in ("bar", "brand")},
     }
     for name, value in variables.items():
@@ -66,6 +73,8 @@ def _feed_pages(make_feed: Callable[[], Feed]) -> None:
     desks: Desks | None = pn.state.cache.get(_DESKS)
     if desks is None:
         desks = pn.state.cache[_DESKS] = Desks(make_feed)
+        if is_one_of_several():
+            end_with_parent()
     served = pn.state.cache.setdefault(_SERVED, WeakSet())
     document: Any = pn.state.curdoc
     add_routes(desks, served, document.session_context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,12 +12,14 @@ import msgspec
 from bokeh.server.util import check_allowlist
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from bokeh.settings import settings
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
+from .tickets import has_ticket
 
 __all__ = ["Channel", "lets_in"]
 
@@ -83,7 +86,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         return False
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        if self.current_user is None:
+        if self.current_user is None or not has_ticket(self):
             self.set_status(403)
             await self.finish({"refused": "Log in again: reload the page."})
             return
@@ -110,7 +113,8 @@ class Channel(AuthRequestHandler, WebSocketHandler):
                 f"or --origin {host[:200]} (rtmon dashboard)."
             )
         self.set_header("Cache-Control", "no-store")
-        await self.finish({"refused": refused})
+        with contextlib.suppress(StreamClosedError):  # the page has given up meanwhile
+            await self.finish({"refused": refused})
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)

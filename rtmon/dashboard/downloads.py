@@ -31,6 +31,7 @@ from ..metrics.columns import TABLES
 from ..metrics.histogram import plain
 from .channel import lets_in
 from .desks import Desks
+from .tickets import has_ticket
 
 __all__ = ["Asked", "Download", "file_of"]
 
@@ -94,7 +95,7 @@ class Download(AuthRequestHandler, RequestHandler):
     async def post(self) -> None:
         """Send the file that the body, :class:`Asked` as JSON, asks for."""
         host = urlsplit(self.request.headers.get("Origin", "")).netloc.lower()
-        if self.current_user is None or not lets_in(self, host):
+        if self.current_user is None or not has_ticket(self) or not lets_in(self, host):
             self.set_status(403)
             await self.finish({"error": "This page may not download: reload it, or log in again."})
             return

@@ -7,11 +7,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from tornado.process import task_id
-
-from ..core.child_processes import demo_source
+from ..core.child_processes import demo_source, listens
 from ..errors import FeedError
 from ..feeds import Feed, open_feed
+from .processes import is_one_of_several
 
 __all__ = ["URL_VARIABLE", "from_environment"]
 
@@ -32,7 +31,7 @@ def from_environment() -> Feed:
     """
     url = os.environ.get(URL_VARIABLE)
     if not url:
-        url = _demo() if task_id() is None else _shared_demo()
+        url = _shared_demo() if is_one_of_several() else _demo()
     return open_feed(url)
 
 
@@ -56,9 +55,12 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if url := file.read():
+        # Its process may have been killed, and the file left.
+        if (url := file.read()) and listens(url):
             return url
         url = _demo()
         atexit.register(path.unlink, missing_ok=True)
+        file.seek(0)
+        file.truncate()
         file.write(url)
     return url

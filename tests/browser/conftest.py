@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -253,15 +254,21 @@ def serving(*arguments: str) -> Iterator[tuple[Child, dict[str, Any]]]:
 
 
 @contextlib.asynccontextmanager
-async def panel_serve(url: str | None) -> AsyncIterator[str]:
-    """``panel serve dashboards/live.py`` in a process of its own: the address of its page."""
+async def panel_serve(
+    url: str | None,
+    *options: str,
+    script: Path = ROOT / "dashboards" / "live.py",
+    origin: str = "*",
+) -> AsyncIterator[str]:
+    """``panel serve`` of a script in processes of its own: the address of its page."""
     environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
     if url is not None:
         environment["RTMON_URL"] = url
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "panel", "serve", str(ROOT / "dashboards" / "live.py")),
-        *("--port", "0", "--address", "127.0.0.1", "--allow-websocket-origin", "*"),
+        *(sys.executable, "-m", "panel", "serve", str(script), "--port", "0"),
+        *("--address", "127.0.0.1", "--allow-websocket-origin", origin, *options),
         env=environment,
+        process_group=0,
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
@@ -269,16 +276,17 @@ async def panel_serve(url: str | None) -> AsyncIterator[str]:
     output = b""
     try:
         async with asyncio.timeout(PATIENCE):
-            while not (found := re.search(rb"http://\S+:(\d+)/live", output)):
+            while not (found := re.search(rb"http://\S+:\d+/\S+", output)):
                 line = await process.stderr.readline()
                 assert line, output.decode()
                 output += line
         drain = asyncio.create_task(process.stderr.read())
-        yield f"http://127.0.0.1:{int(found[1])}/live"
+        yield found[0].decode().replace("localhost", "127.0.0.1")
         assert process.returncode is None
     finally:
-        if process.returncode is None:
-            process.terminate()
+        # All of several processes: Panel does not end those of its own by itself.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             await process.wait()
     errors = (await drain).decode()

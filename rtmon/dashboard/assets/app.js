@@ -273,6 +273,7 @@ const nameOf = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?? n
 const sorted = (asked) => Object.fromEntries(Object.entries(asked).sort(([a], [b]) => a < b ? -1 : 1))
 
 const root = document.getElementById("rtmon")
-app = new App(root, `${new URL("rtmon/channel", location.href.replace(/[?#].*$/, "")).href.replace(/^http/, "ws")}`)
+const channel = new URL(`rtmon/channel?ticket=${encodeURIComponent(TICKET["Rtmon-Ticket"])}`, location.href.replace(/[?#].*$/, ""))
+app = new App(root, channel.href.replace(/^http/, "ws"))
 listenToKeys(app)
 app.arrive()

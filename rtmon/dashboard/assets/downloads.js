@@ -24,7 +24,7 @@ function saveBlob(name, blob) {
 async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
   const {table, query: where, sort, columns = [], by = null} = pane
-  const answer = await fetch("rtmon/download", {method: "POST", body: JSON.stringify({format, table, where, sort, columns, by, at: app.replay.at})})
+  const answer = await fetchShown("rtmon/download", {method: "POST", headers: TICKET, body: JSON.stringify({format, table, where, sort, columns, by, at: app.replay.at})})
   if (!answer.ok) throw new Error((await answer.json()).error)
   saveBlob(/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1], await answer.blob())
 }

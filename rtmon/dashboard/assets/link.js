@@ -1,9 +1,21 @@
 // The WebSocket to the dashboard's server. It says by itself when nothing comes any more, and
 // tries again until the server is back.
-const BUILD = /([0-9a-f]+)\.js$/.exec(document.currentScript.src)[1]  // names this script
+const BUILD = document.currentScript.dataset.build  // names this script
+const TICKET = {"Rtmon-Ticket": document.currentScript.dataset.ticket}  // shows that this page was let in
+const SEVERAL = document.currentScript.src === ""  // several processes share the server's port
 const SILENCE = 3000  // milliseconds without a message after which the link counts as lost
 const OPENING = 4000  // that opening a link may take
 const PAUSES = [200, 500, 1000, 1500]  // between two attempts; the last for all later ones
+
+// Ask for one of the dashboard's own addresses. A process of the server has them from the first
+// page on that it shows: where they are not there, it shows this one.
+async function fetchShown(url, options) {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(url, options)
+    if (answer.status !== 404 || attempt === 4) return answer
+    await fetch(location.href, {cache: "no-store", signal: options.signal})
+  }
+}
 
 class Link {
   #url
@@ -38,7 +50,13 @@ class Link {
     return answer
   }
 
-  #open() {
+  async #open() {
+    // A browser holds up new WebSockets for seconds after many have failed: later attempts ask first.
+    if (this.#attempts > PAUSES.length && !(await this.#find())) {
+      this.#timer = null
+      this.#again(PAUSES.at(-1))
+      return
+    }
     this.#timer = null
     const socket = this.#socket = new WebSocket(this.#url)
     this.#heard = performance.now()
@@ -87,7 +105,7 @@ class Link {
     this.lost = why
     if (before === null) this.#changed(false)
     this.#attempts += 1
-    if (this.#attempts > 1) this.#find()
+    if ((this.#attempts > 1 || SEVERAL) && this.#attempts <= PAUSES.length) this.#find()
     this.#again(PAUSES[Math.min(this.#attempts, PAUSES.length) - 1])
   }
 
@@ -95,18 +113,26 @@ class Link {
     if (this.#timer === null) this.#timer = setTimeout(() => this.#open(), pause)
   }
 
-  // Find out why: the server is away, it lets nobody in from here, or it was started anew and
-  // gets its addresses with the first page that it shows.
+  // Find out why: the server is away, it lets nobody in from here, or the process that was
+  // asked has not shown a page yet. True if it answers.
   async #find() {
-    const asked = {cache: "no-store", headers: {"Rtmon-Origin": location.host}, signal: AbortSignal.timeout(OPENING)}
+    const asked = {cache: "no-store", headers: {...TICKET, "Rtmon-Origin": location.host}, signal: AbortSignal.timeout(OPENING)}
     try {
-      const answer = await fetch(this.#url.replace(/^ws/, "http"), asked)
-      if (answer.status === 404) await fetch(location.href, {cache: "no-store", signal: AbortSignal.timeout(OPENING)})
-      else if (answer.redirected || answer.status === 403) location.reload()
+      const answer = await fetchShown(this.#url.replace(/^ws/, "http"), asked)
+      if (answer.redirected || answer.status === 403) location.reload()
       else if (answer.ok) {
         const {refused} = await answer.json()
         if (refused && this.lost !== null) { this.lost = refused; this.#changed(false) }
+        else if (SEVERAL) this.#rouse()
       }
-    } catch { /* it is away: the next attempt tells */ }
+      return answer.ok
+    } catch { return false }  // it is away
+  }
+
+  // Have another process of the server show this page, and so get the addresses. What is fetched
+  // goes to the process that a connection is open to already; a WebSocket opens one of its own,
+  // and any process may take it. It fails, as the page is no WebSocket.
+  #rouse() {
+    new WebSocket(location.href.replace(/^http/, "ws").replace(/#.*$/, ""))
   }
 }
