@@ -108,6 +108,7 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
     await expect(ada.page.locator("#crowd-count")).to_have_text("1")
 
 
+@pytest.mark.matrix
 async def test_bad_network(open_tab: Open, served: dict[str, Any], friend: Client) -> None:
     """On a line that is cut again and again, then frozen, nothing is lost or doubled."""
     async with FaultProxy(served["url"]) as proxy:

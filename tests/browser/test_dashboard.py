@@ -133,6 +133,7 @@ async def test_light_and_dark(page: str, open_tab: Open) -> None:
     assert (await theme(), await ground()) == ("light", light)
 
 
+@pytest.mark.matrix
 async def test_address_that_is_none(open_tab: Open) -> None:
     """A wrong RTMON_URL is one clear sentence on the page."""
     async with panel_serve("ftp://nowhere") as url:

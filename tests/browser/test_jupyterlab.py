@@ -126,6 +126,7 @@ async def open_notebook(
         notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
 
 
+@pytest.mark.matrix
 async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
     """The picture moves on after all cells have run, cells run twice leave nothing behind, and the
     button of the last cell ends it.

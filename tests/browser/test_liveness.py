@@ -59,7 +59,13 @@ async def shows(tab: Tab, load: Load) -> None:
     assert await tab.page.locator("main.stale").count() == 0
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        pytest.param(signal.SIGKILL, id="killed"),
+        pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.matrix),
+    ],
+)
 async def test_page_shows_the_same_view_when_its_dashboard_is_back(
     open_tab: Open, server: dict[str, Any], reserve_port: Callable[[], int], sign: signal.Signals
 ) -> None:

@@ -90,6 +90,7 @@ async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[]
             await tab.page.close()
 
 
+@pytest.mark.matrix
 async def test_demo_of_its_own(open_tab: Open) -> None:
     """With no server named, a demo with traffic is started, and ends with the dashboard."""
     async with panel_serve(None) as url:

@@ -182,6 +182,7 @@ async def test_picture_is_live_when_its_cell_runs_again(live: Notebook) -> None:
     assert await live.tab.page.locator(".pill").count() == 1
 
 
+@pytest.mark.matrix
 async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
     """A notebook that is closed and opened again while its kernel runs shows its picture live."""
     await live.command("docmanager:save")
@@ -279,6 +280,7 @@ async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
     assert await notebook.tab.page.locator(".plot svg").evaluate_all(cut) == []
 
 
+@pytest.mark.matrix
 async def test_slider_and_its_scenario_survive_a_reload(open_notebook: OpenNotebook) -> None:
     """A picture of the lab is live after a reload, and its sliders move the scenario."""
     notebook = await open_notebook("lab", LAB)

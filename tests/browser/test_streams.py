@@ -65,6 +65,7 @@ async def test_the_browser_returns_by_itself(open_tab: Open) -> None:
         forgive(tab)
 
 
+@pytest.mark.matrix
 async def test_the_chat_without_websockets(open_tab: Open, chromium: Browser) -> None:
     """Where no WebSocket gets through the chat page goes on over a stream: it meets people who
     have one, shows what they say as text, and after a cut has what it missed.
