@@ -28,8 +28,8 @@ logger = logging.getLogger("rtmon")
 LONGEST = 16_384
 """Bytes of a message from a browser at most."""
 
-CROWD = 500
-"""Pages that are fed at once; a further one is told that there are too many."""
+LONGEST_REASON = 123
+"""Bytes of a close reason (RFC 6455, 5.5.1)."""
 
 
 class _Said(msgspec.Struct):
@@ -123,7 +123,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
             self._desk = self._find_desk()
         except (RtmonError, OSError) as exc:
             logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
-            self.close(1011, "there is nothing to show")
+            self.close(1011, str(exc).encode()[:LONGEST_REASON].decode(errors="ignore"))
             return
         self._desk.join(self)
 

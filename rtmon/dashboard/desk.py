@@ -87,7 +87,7 @@ class _Subscription:
     due: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Desk:
     """Feeds the viewers of one feed.
 
@@ -155,6 +155,11 @@ class Desk:
         self._step = self._spawned(self._replay.step(now - self._stepped if seen else 0.0))
         self._stepped = now
         await asyncio.wait({self._step}, timeout=TOGETHER)
+
+    @property
+    def viewers(self) -> int:
+        """How many pages are fed."""
+        return len(self._seats)
 
     def join(self, viewer: Viewer) -> None:
         """Take in a viewer; it gets everything at once."""

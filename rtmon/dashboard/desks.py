@@ -6,12 +6,17 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakSet
 
+from ..errors import FeedError
 from ..feeds.feed import Feed
 from ..recording.feed import RecordingFeed
 from .desk import Desk
 
-__all__ = ["Desks"]
+__all__ = ["CROWD", "Desks"]
+
+CROWD = 500
+"""Pages that are fed at once; a further one is told to close some of them."""
 
 
 class Desks:
@@ -31,13 +36,19 @@ class Desks:
         self._first: Feed | None = make_feed()
         self._own = self._first.capabilities.replay
         self._desk = None if self._own else _started(Desk(self._first))
+        self._owned: WeakSet[Desk] = WeakSet()
 
     def __call__(self) -> Desk:
         """Return the desk of a viewer who joins it next; its own one ends when that leaves."""
+        viewers = len(self._owned) if self._desk is None else self._desk.viewers
+        if viewers >= CROWD:
+            raise FeedError(f"{CROWD} pages of this dashboard are open: close some of them.")
         if self._desk is not None:
             return self._desk
         feed, self._first = self._first or self._make_feed(), None
-        return _started(Desk(feed, own=True))
+        desk = _started(Desk(feed, own=True))
+        self._owned.add(desk)
+        return desk
 
     @asynccontextmanager
     async def lend(self, at: float | None) -> AsyncIterator[Feed]:

@@ -62,7 +62,7 @@ class Link {
     this.#heard = performance.now()
     socket.onopen = () => { if (document.hidden) this.say({do: "hide"}) }
     socket.onmessage = ({data}) => { if (socket === this.#socket) this.#hear(JSON.parse(data)) }
-    socket.onclose = () => { if (socket === this.#socket) this.#lose("The dashboard's server does not answer.") }
+    socket.onclose = ({reason}) => { if (socket === this.#socket) this.#lose(reason || "The dashboard's server does not answer.") }
   }
 
   #hear(message) {

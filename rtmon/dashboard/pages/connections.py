@@ -66,7 +66,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
             where=where,
         )
     column, descending = order(asked, GROUP_COLUMNS, "-open")
-    where = " ".join(filter(None, (where, asked.get("where", "").strip())))
+    where = " ".join(filter(None, (asked.get("where", "").strip(), where)))
     found = await feed.query(
         GroupQuery(
             by=by,

@@ -54,7 +54,7 @@ async def table_page(
     columns = chosen_columns(asked, known, default)
     column, descending = order(asked, known, sort)
     offset, limit = page(asked)
-    condition = " ".join(filter(None, (where, asked.get("where", "").strip())))
+    condition = " ".join(filter(None, (asked.get("where", "").strip(), where)))
     query = RowsQuery(
         table=table,
         where=condition,
