@@ -72,7 +72,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     )
     page["newer"] = 0
     if held is not None:
-        words = filter(None, (of_kind, f"time>{held!r}", asked.get("where", "").strip()))
+        words = filter(None, (asked.get("where", "").strip(), of_kind, f"time>{held!r}"))
         later = await feed.query(RowsQuery(table="events", where=" ".join(words), limit=0))
         page["newer"] = later.total
     _explain(page, await _names(feed, page["rows"]), hub=len(feed.channels()) > 0)
