@@ -53,6 +53,7 @@ class App {
     this.#build(root)
     addEventListener("popstate", () => this.arrive())
     document.addEventListener("click", (event) => this.#follow(event))
+    this.#freshness()
     setInterval(() => this.#freshness(), 500)
   }
 
