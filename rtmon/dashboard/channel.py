@@ -103,7 +103,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     async def _say_why(self) -> None:
-        """Tell a page whose WebSocket was refused whether its origin is the reason."""
+        """Tell a browser if its WebSocket was refused because of the page's origin."""
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
         if not lets_in(self, host):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field
@@ -40,14 +41,14 @@ TOGETHER = 0.4
 """Seconds for which a frame waits for the rows that are to be shown with it."""
 
 ANSWERS = 256
-"""Answers that are kept for other viewers who ask the same in the same tick."""
+"""Answers of one tick that are kept; viewers with the same question share one."""
 
 MOST_POINTS = 3000
 """Points of a chart that a browser can ask for."""
 
 
 class Viewer(Protocol):
-    """A page in somebody's browser."""
+    """A viewer's page in a browser."""
 
     @property
     def ready(self) -> bool:
@@ -337,9 +338,10 @@ class Desk:
     async def _range(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
         def seconds(name: str) -> float | None:
             try:
-                return float(asked[name])
+                value = float(asked[name])
             except (KeyError, ValueError):
                 return None
+            return value if math.isfinite(value) else None
 
         points = min(MOST_POINTS, max(1, int(seconds("points") or 600)))
         return await points_of_range(

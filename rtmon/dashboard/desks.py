@@ -39,7 +39,7 @@ class Desks:
         self._owned: WeakSet[Desk] = WeakSet()
 
     def __call__(self) -> Desk:
-        """Return the desk of a viewer who joins it next; its own one ends when that leaves."""
+        """Return the desk for a new viewer; a desk of one viewer ends when the viewer leaves."""
         viewers = len(self._owned) if self._desk is None else self._desk.viewers
         if viewers >= CROWD:
             raise FeedError(f"{CROWD} pages of this dashboard are open: close some of them.")

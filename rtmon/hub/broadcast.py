@@ -170,5 +170,5 @@ class Broadcast:
 
 
 def _decoded(publication: Publication) -> Publication:
-    """Return a publication for one callback, whose data is the callback's own to change."""
+    """Return a publication for one callback, with a copy of the data that it may change."""
     return msgspec.structs.replace(publication, data=decode_data(publication.data))

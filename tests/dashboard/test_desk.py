@@ -100,6 +100,16 @@ async def test_wrong_query_is_told_with_its_place(desk: Desk) -> None:
     assert viewer.all_of("value")[0]["position"] == 4
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x"])
+async def test_range_of_no_number_is_read_as_no_bound(desk: Desk, number: str) -> None:
+    """A bound or a count that is no finite number counts as not given."""
+    viewer = KeptViewer()
+    desk.join(viewer)
+    desk.ask(viewer, 1, "range", {"since": number, "points": number})
+    await until(lambda: viewer.all_of("value"))
+    assert "error" not in viewer.all_of("value")[0]
+
+
 async def test_page_beyond_the_crowd_is_told_to_close_some() -> None:
     """There is an end to the pages that one process feeds, and the next one is told so."""
     monitor = Monitor(interval=3600, clock=FakeClock())

@@ -43,7 +43,7 @@ class Person:
         first: str | None = None,
         keep: int | None = None,
     ) -> Person:
-        """Connect a user, who leaves with the trial.
+        """Connect a user; the end of the trial disconnects the user.
 
         Args:
             name: what the facts call this user.

@@ -70,7 +70,7 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 async def _members(feed: Feed, name: str) -> dict[str, Any]:
-    """Return who is in a channel or room as a page of a table, or why that is not known."""
+    """Return a page of the members of a channel or room, or why they are not known."""
     found = await feed.query(MembersQuery(channel=name, limit=MEMBERS))
     source = found.source
     columns = {column.name: column for column in CONNECTION}

@@ -35,7 +35,7 @@ CAUSES = tuple(cause for cause in causes.CAUSES if cause != "closed")
 """Causes of an end that the detail of a ``closed`` Event begins with."""
 
 _HTTP = frozenset({"rejected"})
-"""Kinds whose code is an HTTP status."""
+"""Kinds of Events that have an HTTP status as their code."""
 
 _BOXED = frozenset({"closed", "error"})
 """Kinds after which the connection's traceback and last frames are of interest."""

@@ -18,7 +18,7 @@ WORST = ("name", "user", "path", "rtt", "send_queue", "queue_age", "messages_out
 """Columns of the connections with the longest round trips."""
 
 NEWEST = 3
-"""Ticks whose distributions come with each answer; a page that lacks more asks for them."""
+"""Ticks in each answer; a page that has missed more asks for them."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
