@@ -32,10 +32,11 @@ test-matrix: $(INSTALLED) ## Test whole matrices of cases, of which `make test` 
 	@sh scripts/programs.sh
 	$(BIN)/pytest tests -m matrix --numprocesses 2 --dist loadfile $(ARGS)
 
+# A notebook's cells need one process, in their order; what tests/course has is shared out one by one.
 test-course: $(INSTALLED) ## Test all notebooks: as they are, solved, answered wrongly, doubled, paused
 	@sh scripts/programs.sh
-	$(BIN)/pytest tests/course notebooks -m "not nbgrader" \
-		--numprocesses 3 --dist loadscope $(NBVAL) $(ARGS)
+	$(BIN)/pytest notebooks --numprocesses 3 --dist loadscope $(NBVAL) $(ARGS)
+	$(BIN)/pytest tests/course -m "not nbgrader" --numprocesses 3 --dist worksteal $(ARGS)
 
 test-nbgrader: $(INSTALLED) $(NBGRADER)/.installed ## Grade notebook 00 with the real nbgrader (ARGS="-m nbgrader": all)
 	$(BIN)/pytest tests/course/test_nbgrader.py -m "nbgrader and not course" $(ARGS)

@@ -24,6 +24,9 @@ Format = Literal["csv", "json", "parquet"]
 Append = Callable[[Sequence[Any]], None]
 """Writes a batch of records."""
 
+ROW_GROUP = 20_000
+"""Rows of a Parquet file that are encoded, and compressed, together."""
+
 _ARROW = {
     "Int64": "int64",
     "Float64": "float64",
@@ -81,15 +84,23 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
     }
     columns = TABLES[table]
     schema = pa.schema([(c.name, types[_ARROW[c.dtype]]) for c in columns])
+    # A dictionary of numbers, or of texts that hardly repeat, takes time and saves nothing.
+    repeated = [column.name for column in columns if column.kind == "text"]
+    held: list[Any] = []
     with (
         writing_bytes(folder / f"{table}.parquet") as file,
-        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeated) as writer,
     ):
+
+        def write_held() -> None:
+            writer.write_table(pa.Table.from_batches(held, schema=schema))
+            held.clear()
 
         def append(records: Sequence[Any]) -> None:
             arrays = []
+            stored = _columns(records)
             for column in columns:
-                values = list(map(attrgetter(column.name), records))
+                values = stored.get(column.name) or list(map(attrgetter(column.name), records))
                 if column.kind == "time":
                     seconds = pa.array(values, type=pa.float64())
                     steps = pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64())
@@ -98,9 +109,20 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
                 if column.kind in {"histogram", "tally"}:
                     values = list(map(plain, values))
                 arrays.append(pa.array(values, type=types[_ARROW[column.dtype]]))
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            held.append(pa.record_batch(arrays, schema=schema))
+            if sum(each.num_rows for each in held) >= ROW_GROUP:
+                write_held()
 
         yield append
+        write_held()
+
+
+def _columns(records: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Return the columns of records that are named tuples; none of others, which is slower."""
+    if not records or not isinstance(records[0], tuple):
+        return {}
+    names: tuple[str, ...] = records[0]._fields  # type: ignore[attr-defined]
+    return dict(zip(names, zip(*records, strict=True), strict=True))
 
 
 FORMATS: Mapping[str, Callable[[Path, str], contextlib.AbstractContextManager[Append]]] = {
