@@ -82,11 +82,13 @@ bench-recording: $(INSTALLED) ## Measure what a recording costs, and how large a
 bench-dashboard: $(INSTALLED) ## Measure what a page of the dashboard costs, opened and watched
 	@$(BIN)/python benchmarks/dashboard.py $(ARGS)
 
-soak: $(INSTALLED) ## Cut each client's link 200 times, take the server from 500 clients; takes minutes
+soak: $(INSTALLED) ## Cut clients' links, take 500 clients' server, open 200 tabs, leave one open for a day
 	@sh scripts/programs.sh
 	@$(BIN)/python -m tests.client.soak --cuts 200
 	@$(BIN)/python -m tests.client.soak --clients 500
 	@PYTHON=$(BIN)/python node tests/web/soak.mjs 200
+	@$(BIN)/python -m tests.browser.soak --tabs 200
+	@$(BIN)/python -m tests.browser.soak --hours 24
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
