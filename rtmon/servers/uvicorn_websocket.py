@@ -113,8 +113,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._pings = 0
         if self.handshake_initiated and len(data) <= PIECE and not self._waits:
             super().data_received(data)
-            return
-        self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
+        else:
+            self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
         self._parse()
 
     def _parse(self) -> None:

@@ -85,6 +85,31 @@ async def test_server_answers_all_messages_when_they_inflate_much(kind: str) -> 
         assert (await wire.rest()).endswith(b"\x88\x02\x03\xe8")
 
 
+@pytest.mark.parametrize("kind", DOORS)
+async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read(kind: str) -> None:
+    """A message is received whole when the parser stops between its fragments, and nothing comes
+    after them.
+    """
+    said = b'{"type":"ping","id":"1"}'.ljust(SIZE)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = [said[start : start + 33_000] for start in range(0, SIZE, 33_000)]
+    data = [deflate.compress(part) + deflate.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+    data[-1] = data[-1][:-4]
+    heads = [b"\x41", *[b"\x00"] * (len(data) - 2), b"\x80"]
+    frames = [
+        head + bytes([0x80 | len(part)]) + bytes(4) + part
+        for head, part in zip(heads, data, strict=True)
+    ]
+    async with (
+        opened(kind) as door,
+        asyncio.timeout(LONG),
+        Wire.to(door.port, DEFLATE) as wire,
+    ):
+        await wire.upgraded()
+        wire.writer.write(b"".join(frames))
+        assert await pongs(wire, 1) == ["1"]
+
+
 @pytest.mark.parametrize("way", ["serve", "guarded", "probe", "own class"])
 async def test_server_inflates_little_while_the_handler_does_not_read(way: str) -> None:
     """Of 3,000 messages in half a megabyte, few are inflated until the handler asks for them; then
