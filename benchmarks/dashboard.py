@@ -4,6 +4,9 @@ Three processes on 127.0.0.1: a server with simulated users, the dashboard, and 
 viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
 The same is measured of a page that a Bokeh session feeds with the same frame; Panel holds patches
 back until a browser has drawn the page, so its share is that of a session and its timer alone.
+
+Then what the viewers cost the users of the server: the p99 of a ping's round trip with viewers and
+without, in pairs, beside pairs without any, which say how much of a difference is noise.
 """
 
 from __future__ import annotations
@@ -130,7 +133,79 @@ async def joined(url: str) -> ClientConnection:
     return await connect(address, subprotocols=protocols, compression=None, max_size=None)
 
 
-async def main(viewers: int, pages: int, seconds: float) -> None:
+async def p99(connection: ClientConnection, seconds: float) -> float:
+    """The p99 of pings' round trips, one after another, milliseconds."""
+    loop = asyncio.get_running_loop()
+    end, found = loop.time() + seconds, []
+    while loop.time() < end:
+        found.append(await (await connection.ping()) * 1e3)
+        await asyncio.sleep(0.005)
+    return statistics.quantiles(found, n=100)[-1]
+
+
+@asynccontextmanager
+async def watched(url: str, viewers: int) -> AsyncIterator[None]:
+    """Have viewers read the dashboard of an address, in a process of their own."""
+    if not viewers:
+        yield
+        return
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "--read", url, "--viewers", str(viewers)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"all read\n"
+    try:
+        yield
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def read(url: str, viewers: int) -> None:
+    """Read the dashboard of an address until standard input ends."""
+
+    async def drain(connection: ClientConnection) -> None:
+        async for _ in connection:
+            pass
+
+    connections = [await joined(url) for _ in range(viewers)]
+    readers = [asyncio.create_task(drain(connection)) for connection in connections]
+    print("all read", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await asyncio.gather(*(connection.close() for connection in connections))
+    await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float) -> None:
+    """Print how much longer the users of a server wait while its dashboard is watched."""
+    ratios: dict[str, list[float]] = {f"{viewers} viewers": [], "none again": []}
+    idle = []
+    async with connect(hub, ping_interval=None) as connection:
+        for number in range(pairs):
+            for name, count in zip(ratios, (viewers, 0), strict=True):
+                took = {}
+                phases = [("before", 0), ("after", count)]
+                for phase, many in phases if number % 2 else reversed(phases):
+                    async with watched(url, many):
+                        took[phase] = await p99(connection, seconds)
+                idle.append(took["before"])
+                ratios[name].append(took["after"] / took["before"])
+    heading(
+        "What viewers cost the server's users",
+        f"The p99 of a ping's round trip, {seconds:g} s each, against that without viewers "
+        f"({statistics.median(idle):.2f} ms): {pairs} pairs, in turn.",
+    )
+    rows = []
+    for name, values in ratios.items():
+        low, middle, high = statistics.quantiles(values, n=4)
+        rows.append([name, f"{middle:.2f} ({low:.2f} to {high:.2f})"])
+    table(["", "p99 against none, median (quartiles)"], rows)
+
+
+async def main(viewers: int, pages: int, pairs: int, seconds: float) -> None:
     """Measure, and print the table."""
     heading("What the dashboard costs", machine("panel", "bokeh", "tornado"))
     server = Child("the server's", "serve", "--port=0", "--admin-port=0")
@@ -151,8 +226,10 @@ async def main(viewers: int, pages: int, seconds: float) -> None:
                     f"{html / 1e3:.0f}",
                 )
                 rows.append([name, *figures])
-        columns = ("page opened, ms of CPU", "viewer-second, ms of CPU", "viewer-second, kB")
-        table(["", *columns, "page, kB"], rows)
+            columns = ("page opened, ms of CPU", "viewer-second, ms of CPU", "viewer-second, kB")
+            table(["", *columns, "page, kB"], rows)
+            async with panel("dashboards/live.py", facts["admin"]) as (_, url):
+                await disturbed(facts["url"], url, viewers, pairs, seconds / 3)
     finally:
         stop([server])
 
@@ -161,5 +238,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--viewers", type=int, default=25)
     parser.add_argument("--pages", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=15.0)
-    asyncio.run(main(**vars(parser.parse_args())))
+    parser.add_argument("--read", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.read:
+        asyncio.run(read(options.read, options.viewers))
+    else:
+        asyncio.run(main(options.viewers, options.pages, options.pairs, options.seconds))
