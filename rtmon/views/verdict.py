@@ -72,6 +72,8 @@ def _troubles(info: ConnectionInfo, now: float) -> Iterator[str]:
         yield f"{exact(info.dropped)} messages to it were dropped."
     if info.rtt is not None and info.rtt >= LATE:
         yield f"Its last ping took {delay(info.rtt)}."
+    elif info.rtt_p99 is not None and info.rtt_p99 >= LATE:
+        yield f"Its pings took up to {delay(info.rtt_p99)} (p99), the last one {delay(info.rtt)}."
     if info.errors:
         yield f"{exact(info.errors)} errors were counted on it."
     if info.last_activity is not None and now - info.last_activity >= SILENT:
