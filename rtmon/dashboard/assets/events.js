@@ -2,6 +2,7 @@
 class Events {
   #app
   #rows
+  #columns = new ColumnMenu(COLUMNS.events)
   #kinds = element("div", {class: "group", role: "group", "aria-label": "Kinds of events"})
   #causes = element("select", {"aria-label": "Cause of the end"})
   #pause = element("a", {class: "button pause"})
@@ -26,7 +27,7 @@ class Events {
       empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : ["where", "kind", "cause"].some((name) => this.params.get(name)) ? "No event matches this." : "Nothing has happened yet. Events appear here as connections open, close and fail.",
     })
     this.#causes.onchange = () => go({cause: this.#causes.value, offset: null})
-    this.#rows.tools.append(this.#pause, columnChooser(COLUMNS.events, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.#rows.tools.append(this.#pause, this.#columns.node, sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), element("div", {class: "filters"}, this.#kinds, this.#causes), this.#rows.node)
   }
 
@@ -36,6 +37,7 @@ class Events {
   pane(pane) {
     this.#rows.draw(pane)
     if (pane.error !== undefined) return
+    this.#columns.show(pane.columns)
     this.#explain(pane)
     this.#drawTools(pane)
   }
