@@ -62,10 +62,10 @@ EXTREME_COLUMNS: tuple[str, ...] = tuple(
 Table = Literal["connections", "events", "channels", "socketio", "latencies", "addresses"]
 """Tables that a :class:`RowsQuery` can ask for."""
 
-GroupKey = Literal["path", "user", "address", "transport"]
+GroupKey = Literal["path", "user", "address", "transport", "cause"]
 """What connections can be grouped by; ``address`` is the IPv4 address or the IPv6 /64 network."""
 
-GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport")
+GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport", "cause")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupQuery:
-    """Connections by path, user, address or transport, with sums.
+    """Connections by path, user, address, transport or cause of their end, with sums.
 
     Attributes:
         by: see :data:`GroupKey`.
@@ -283,7 +283,7 @@ class RowsAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Connections that have a path, user, address or transport in common.
+    """Connections that have a path, user, address, transport or cause in common.
 
     Attributes:
         key: what they have in common; None for those of which it is not known.

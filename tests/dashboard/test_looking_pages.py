@@ -118,6 +118,8 @@ async def test_held_events_stay_and_newer_ones_are_counted(
             await _tick(server, feed)
             page = await _ask(feed, "events", **held)
             assert (page["total"], page["newer"]) == (1, 1)
+            later = await _ask(feed, "events", since=held["until"], kind="opened")
+            assert [row["cells"][2] for row in later["rows"]] == ["bob"]
 
 
 async def test_channel_page_names_the_members(server: rtmon.Server, feed: Feed) -> None:

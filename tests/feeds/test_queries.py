@@ -202,6 +202,8 @@ async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
     paths = await rig.feed.query(GroupQuery(by="path", where="state:open", sort="key"))
     assert [g.key for g in paths.groups] == ["/bob", "/ada"]
     assert paths.groups[0].open == 2
+    causes = await rig.feed.query(GroupQuery(by="cause", where="state:closed", sort="closed"))
+    assert [(g.key, g.closed) for g in causes.groups] == [("ping timeout", 1)]
 
 
 async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> None:

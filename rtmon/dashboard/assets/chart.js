@@ -148,9 +148,8 @@ class Chart {
   }
 
   #lane(lane, lines, spread, {time, x, top, bottom, width}) {
-    const values = lane.flatMap((index) => lines[index]).filter(known)
     const tops = lane.map((index) => lines[index].map((value, place) => Math.max(value ?? 0, spread[index][1][place] ?? 0)))
-    const most = Math.max(0, ...tops.flat()), high = usual(values)
+    const most = Math.max(0, ...tops.flat()), high = usual(tops.flat())
     const cut = high > 0 && most > BURST * high
     const ticks = ticksOf(cut ? 2 * high : most, bottom - top, this.#layout.whole)
     const y = (value) => bottom - Math.min(1, Math.max(0, value) / ticks.at(-1)) * (bottom - top)
