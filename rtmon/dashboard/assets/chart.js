@@ -99,13 +99,17 @@ class Chart {
     this.#shorten(lines, at)
   }
 
-  // A legend of many series names those that have the most in the time shown.
+  // A legend of many series names those that have the most in the time shown, as many as a line takes.
   #shorten(lines, at) {
     this.#others.hidden = true
     if (lines.length <= NAMED) return
     const totals = lines.map((values) => values.reduce((sum, value) => sum + (value ?? 0), 0))
     const ranked = lines.map((_, index) => index).filter((index) => totals[index] > 0).sort((a, b) => totals[b] - totals[a])
-    const named = ranked.slice(0, this.tall ? Infinity : NAMED), others = ranked.slice(named.length)
+    const ends = []  // where each of them would end, in pixels
+    for (const index of ranked) ends.push((ends.at(-1) ?? 0) + (this.#layout.series[index].label.length + 5) * LETTER + 26)
+    const room = this.#plot.clientWidth - 80
+    const fit = this.tall ? ends.length : Math.max(1, Math.min(NAMED, ends.filter((end) => end <= room).length))
+    const named = ranked.slice(0, fit), others = ranked.slice(fit)
     this.legend.forEach((node, index) => { node.hidden = !named.includes(index) })
     if (others.length === 0) return
     this.#others.hidden = false
