@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from rtmon.lab.load import Load, LoadOptions
 
@@ -219,6 +221,27 @@ async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
     await tab.page.keyboard.press("Escape")
     await expect(tab.page.locator("a.chosen")).to_be_hidden()
     assert "range=3600" in tab.page.url
+
+
+@pytest.mark.matrix
+async def test_mark_leads_to_the_events_around_it(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """What is marked on a chart is one click away, and so are the events of all times again."""
+    tab = await open_tab(page)
+    await tab.live()
+    with pytest.raises(InvalidStatus):
+        await connect(server["url"], origin=Origin("http://elsewhere.example"))
+    mark = tab.page.locator('[data-chart="messages"] .mark circle').last
+    await mark.wait_for()
+    await mark.click(force=True)
+    await tab.page.wait_for_url("**since=*")
+    await expect(tab.page.locator("tbody")).to_contain_text("rejected")
+    only = tab.page.locator(".filters a.held")
+    await expect(only).to_contain_text("Only ")
+    await only.click()
+    await expect(only).to_have_count(0)
+    assert "since=" not in tab.page.url
 
 
 async def test_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:

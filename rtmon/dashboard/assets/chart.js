@@ -6,6 +6,7 @@ const LETTER = 6.4  // pixels of a letter's width on an axis
 const FAR = 10  // times: from here on two series get a scale of their own
 const BURST = 6  // times the usual highest value: what is above that is cut, and told
 const SHORTEST = 2000  // milliseconds that a range has at least
+const AROUND = 5  // seconds before and after a mark whose events it leads to
 const NAMED = 6  // series of a legend at most, those with the most; the others stand together
 
 class Chart {
@@ -203,7 +204,7 @@ class Chart {
 
   #marked(begin, end, height, x) {
     const found = this.marks().filter(({time}) => time >= begin && time <= end)
-    return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
+    return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}" data-time="${time}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
   }
 
   #moment({offsetX}) {
@@ -217,12 +218,18 @@ class Chart {
   }
 
   #grab(event) {
-    if (event.button !== 0 || event.pointerType === "touch") return
+    if (event.button !== 0 || event.pointerType === "touch" || event.target.closest(".mark")) return
     this.#plot.setPointerCapture(event.pointerId)
     this.#drag = [this.#moment(event), this.#moment(event)]
   }
 
-  #release() {
+  #release({target}) {
+    const mark = this.#drag === null ? target.closest(".mark") : null
+    if (mark !== null) {
+      const at = Math.round(Number(mark.dataset.time) / 1e3)
+      go({page: "events", since: at - AROUND, until: at + AROUND}, {fresh: true})
+      return
+    }
     this.#zoom((this.#axis.end - this.#axis.begin) / 50)  // less is a click that slipped
   }
 
