@@ -29,6 +29,7 @@ _SCRIPTS = (
     "chart.js",
     "downloads.js",
     "rows.js",
+    "columns.js",
     "overview.js",
     "connections.js",
     "connection.js",

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
-from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
 from ..recording.feed import RecordingFeed
 from ..views.frames import Frame, FrameMaker
-from ..views.ranges import points_of_range
+from .answers import Answers, Question, question
+from .channel_past import ChannelPast
 from .pages import PAGES
 from .replay import Replay
 
@@ -39,12 +38,6 @@ REST = 9.0
 
 TOGETHER = 0.4
 """Seconds for which a frame waits for the rows that are to be shown with it."""
-
-ANSWERS = 256
-"""Answers of one tick that are kept; viewers with the same question share one."""
-
-MOST_POINTS = 3000
-"""Points of a chart that a browser can ask for."""
 
 
 class Viewer(Protocol):
@@ -72,7 +65,7 @@ class _Seat:
     """
 
     behind: bool = True
-    shows: tuple[str, str] | None = None
+    shows: Question | None = None
 
 
 @dataclass(eq=False)
@@ -103,11 +96,9 @@ class Desk:
     own: bool = False
     task: asyncio.Task[None] | None = None
     _seats: dict[Viewer, _Seat] = field(default_factory=dict)
-    _subscriptions: dict[tuple[str, str], _Subscription] = field(default_factory=dict)
-    _answers: dict[tuple[str, str, int], asyncio.Future[bytes]] = field(default_factory=dict)
+    _subscriptions: dict[Question, _Subscription] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _whole: bytes = b""
-    _moves: int = 0
     _step: asyncio.Task[None] | None = None
     _stepped: float = 0.0
     _attention: bytes = b""
@@ -115,6 +106,8 @@ class Desk:
     def __post_init__(self) -> None:
         self._frames = FrameMaker(self.feed)
         self._replay = Replay(self.feed) if isinstance(self.feed, RecordingFeed) else None
+        self._past = ChannelPast()
+        self._answers = Answers(self.feed, self._replay, self._past)
         if self._replay is not None:
             self._frames.replay = self._replay.state
 
@@ -179,7 +172,7 @@ class Desk:
         seat = self._seats.get(viewer)
         if seat is None:
             return
-        seat.shows = None if page not in PAGES else (page, _key(asked))
+        seat.shows = None if page not in PAGES else question(page, asked)
         self._forget_subscriptions()
         if seat.shows is not None:
             self._subscriptions.setdefault(seat.shows, _Subscription())
@@ -187,7 +180,7 @@ class Desk:
 
     def ask(self, viewer: Viewer, number: int, page: str, asked: Mapping[str, str]) -> None:
         """Send the answer to one question to a viewer."""
-        self._spawn(self._reply(viewer, number, page, _key(asked)))
+        self._spawn(self._reply(viewer, number, question(page, asked)))
 
     def seek(self, at: float | None, turn: int) -> None:
         """Show a recording as of a moment; nothing happens where there is none.
@@ -213,8 +206,7 @@ class Desk:
         if self._replay is None or not await self._replay.seek(at, turn):
             return
         self._take_in()
-        self._answers.clear()
-        self._moves += 1
+        self._answers.move()
         for viewer, seat in list(self._seats.items()):
             self.catch_up(viewer)
             if seat.shows is not None:
@@ -223,7 +215,9 @@ class Desk:
     def _take_in(self) -> Frame:
         """Take in what is new; return it."""
         self._whole = b""
-        if self._replay is not None:
+        if self._replay is None:
+            self._past.note(self.feed)
+        else:
             self._frames.replay = self._replay.state
         return self._frames.update()
 
@@ -232,7 +226,7 @@ class Desk:
         frame = msgspec.json.encode(made)
         self._tell_hidden(msgspec.json.encode(made.attention))
         if self._replay is None or not self._replay.stands:
-            self._answers.clear()
+            self._answers.forget()
         message = b'{"frame":' + frame + b"}"
         started = set()
         for key, subscription in self._subscriptions.items():
@@ -266,12 +260,10 @@ class Desk:
         elif message:
             viewer.send(message)
 
-    async def _refresh(
-        self, key: tuple[str, str], subscription: _Subscription, frame: bytes
-    ) -> None:
+    async def _refresh(self, key: Question, subscription: _Subscription, frame: bytes) -> None:
         """Send a page's new rows with the frame of the same tick, or after it if they take long."""
         began = self.clock()
-        answer = asyncio.ensure_future(self._answer(key))
+        answer = asyncio.ensure_future(self._answers.answer(key))
         try:
             done, _ = await asyncio.wait({answer}, timeout=TOGETHER)
             alone = b'{"frame":' + frame + b"}"
@@ -286,67 +278,21 @@ class Desk:
             subscription.due = self.clock() + REST * (self.clock() - began) - PERIOD
             subscription.task = None
 
-    def _each(self, key: tuple[str, str], message: bytes) -> None:
+    def _each(self, key: Question, message: bytes) -> None:
         for viewer, seat in list(self._seats.items()):
             if seat.shows == key:
                 self._serve(viewer, message)
 
-    async def _send_pane(self, viewer: Viewer, key: tuple[str, str]) -> None:
-        pane = await self._answer(key)
+    async def _send_pane(self, viewer: Viewer, key: Question) -> None:
+        pane = await self._answers.answer(key)
         seat = self._seats.get(viewer)
         if seat is not None and seat.shows == key:
             viewer.send(b'{"pane":' + pane + b"}")
 
-    async def _reply(self, viewer: Viewer, number: int, page: str, asked: str) -> None:
-        answer = await self._answer((page, asked))
+    async def _reply(self, viewer: Viewer, number: int, asked: Question) -> None:
+        answer = await self._answers.answer(asked)
         if viewer in self._seats:
             viewer.send(b'{"answer":%d,"value":%b}' % (number, answer))
-
-    async def _answer(self, key: tuple[str, str]) -> bytes:
-        """Answer what a page asks for; once for all that ask the same in the same tick."""
-        while True:
-            latest, moves = self.feed.latest(), self._moves
-            cached = (*key, latest.seq if latest else 0)
-            if cached not in self._answers:
-                if len(self._answers) >= ANSWERS:
-                    self._answers.clear()
-                self._answers[cached] = asyncio.ensure_future(self._answered(*key))
-            answer = await asyncio.shield(self._answers[cached])
-            if moves == self._moves:  # else it may be of a moment that has been left
-                return answer
-
-    async def _answered(self, page: str, asked: str) -> bytes:
-        parameters = msgspec.json.decode(asked, type=dict[str, str])
-        try:
-            if page == "range":
-                answer: Any = await self._range(parameters)
-            elif page == "moments" and self._replay is not None:
-                answer = {"moments": [asdict(each) for each in await self._replay.moments()]}
-            elif page in PAGES:
-                answer = await PAGES[page](self.feed, parameters)
-            else:
-                answer = {"error": f"there is no page {page!r}", "position": None}
-        except QueryError as error:
-            answer = {"error": str(error), "position": error.position}
-        except RtmonError as error:
-            answer = {"error": str(error), "position": None}
-        except Exception:
-            logger.exception("the dashboard could not answer %s", page)
-            answer = {"error": "The dashboard failed; its log says why.", "position": None}
-        return msgspec.json.encode({"page": page, "asked": parameters, **answer})
-
-    async def _range(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
-        def seconds(name: str) -> float | None:
-            try:
-                value = float(asked[name])
-            except (KeyError, ValueError):
-                return None
-            return value if math.isfinite(value) else None
-
-        points = min(MOST_POINTS, max(1, int(seconds("points") or 600)))
-        return await points_of_range(
-            self.feed, since=seconds("since"), until=seconds("until"), points=points
-        )
 
     def _forget_subscriptions(self) -> None:
         shown = {seat.shows for seat in self._seats.values()}
@@ -363,7 +309,3 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _key(asked: Mapping[str, str]) -> str:
-    return msgspec.json.encode(dict(sorted(asked.items()))).decode()

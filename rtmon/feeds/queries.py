@@ -15,6 +15,7 @@ from ..metrics.columns import CONNECTION, SAMPLE, TABLES, names
 from ..metrics.records import ConnectionInfo, Event
 
 __all__ = [
+    "EXTREME_COLUMNS",
     "GROUP_KEYS",
     "LEVELS",
     "MOST_ROWS",
@@ -22,6 +23,7 @@ __all__ = [
     "Capabilities",
     "DetailAnswer",
     "DetailQuery",
+    "Extremes",
     "Gap",
     "Group",
     "GroupAnswer",
@@ -52,13 +54,18 @@ SERIES_COLUMNS: tuple[str, ...] = tuple(
 )
 """Columns that a series can have: counters, gauges and quantiles of the samples table."""
 
+EXTREME_COLUMNS: tuple[str, ...] = tuple(
+    column.name for column in SAMPLE if column.name in SERIES_COLUMNS and not column.derived
+)
+"""Those of them that have a lowest and a highest value within a point: a quantile is exact."""
+
 Table = Literal["connections", "events", "channels", "socketio", "latencies", "addresses"]
 """Tables that a :class:`RowsQuery` can ask for."""
 
-GroupKey = Literal["path", "user", "address", "transport"]
+GroupKey = Literal["path", "user", "address", "transport", "cause"]
 """What connections can be grouped by; ``address`` is the IPv4 address or the IPv6 /64 network."""
 
-GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport")
+GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport", "cause")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,7 @@ class SeriesQuery:
             most ``points`` points, or the coarsest there is.
         points: how many points are wanted at most when ``level`` is None.
         merge: True for one point that stands for the whole range, with exact quantiles.
+        extremes: True for the lowest and highest values within points of several ticks, too.
         node: the server process; None for the only one.
     """
 
@@ -82,6 +90,7 @@ class SeriesQuery:
     level: int | None = None
     points: int = 2000
     merge: bool = False
+    extremes: bool = False
     node: str | None = None
 
 
@@ -115,7 +124,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupQuery:
-    """Connections by path, user, address or transport, with sums.
+    """Connections by path, user, address, transport or cause of their end, with sums.
 
     Attributes:
         by: see :data:`GroupKey`.
@@ -201,6 +210,10 @@ class Gap:
     reason: str
 
 
+Extremes = tuple[Sequence[float | None], Sequence[float | None]]
+"""The lowest and the highest value within each point of a series."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesAnswer:
     """A series, column by column, oldest point first.
@@ -216,6 +229,10 @@ class SeriesAnswer:
             epoch, or where the source began to watch in between.
         columns: for each column asked for a list with the value of each point.
         gaps: stretches within the range without numbers.
+        extremes: for each of :data:`EXTREME_COLUMNS` that was asked for, a list with the lowest
+            and one with the highest value within each point, of a counter per second. They are
+            of single ticks where the source still has these, else of tens of them; empty if they
+            were not asked for, or the points are single ticks.
     """
 
     source: Source
@@ -227,6 +244,7 @@ class SeriesAnswer:
     ticks: Sequence[int]
     columns: Mapping[str, Sequence[float | None]]
     gaps: Sequence[Gap] = ()
+    extremes: Mapping[str, Extremes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -265,7 +283,7 @@ class RowsAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Connections that have a path, user, address or transport in common.
+    """Connections that have a path, user, address, transport or cause in common.
 
     Attributes:
         key: what they have in common; None for those of which it is not known.

@@ -51,6 +51,7 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
     "user": lambda info: info.user,
     "address": conditions.address,
     "transport": lambda info: info.transport,
+    "cause": lambda info: info.cause,
 }
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ..errors import QueryError
 from ..metrics.history import History, merge
 from ..metrics.records import Sample
-from .queries import LEVELS, MOST_ROWS, SERIES_COLUMNS, Gap, SeriesAnswer, SeriesQuery, Source
+from .extremes import extreme_columns, extremes, spreads
+from .queries import (
+    LEVELS,
+    MOST_ROWS,
+    SERIES_COLUMNS,
+    Extremes,
+    Gap,
+    SeriesAnswer,
+    SeriesQuery,
+    Source,
+)
 
 __all__ = ["Point", "answer", "check", "choose_level", "from_histories", "gaps"]
 
@@ -97,7 +107,30 @@ def from_histories(
         for sample, ticks in history.level(level, ended=ended)
         if _within(query, sample.time)
     ]
-    return answer(source, level, columns, points[-MOST_ROWS:])
+    found = answer(source, level, columns, points[-MOST_ROWS:])
+    return replace(found, extremes=_extremes(query, found, columns, histories))
+
+
+def _extremes(
+    query: SeriesQuery,
+    found: SeriesAnswer,
+    columns: Sequence[str],
+    histories: Sequence[tuple[History, bool]],
+) -> Mapping[str, Extremes]:
+    names = extreme_columns(columns)
+    if not (query.extremes and found.level > 1 and len(found) and names):
+        return {}
+    begin = found.times[0] - found.elapsed[0]
+    finer = (
+        sample
+        for history, ended in histories
+        for level in LEVELS
+        if level < found.level
+        for sample, _ in history.level(level, ended=ended)
+        if begin < sample.time <= found.times[-1]
+    )
+    points = zip(found.epochs, found.seqs, strict=True)
+    return extremes(found.level, names, points, spreads(finer, found.level, names))
 
 
 def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[Point]:

@@ -111,6 +111,11 @@ class Backlogs:
         self._notes.pop(meter, None)
         self._slow.discard(meter)
 
+    def oldest(self) -> float:
+        """Seconds that the oldest byte had waited at the last look, on any of the server's."""
+        ages = [meter.queue_age or 0.0 for meter in self._notes if meter.role == "server"]
+        return max(ages, default=0.0)
+
     def waiting(self) -> int:
         """Bytes that waited at the last look, on all of the server's connections."""
         return sum(meter.send_queue for meter in self._notes if meter.role == "server")

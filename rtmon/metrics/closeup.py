@@ -1,6 +1,6 @@
 """Numbers over time of single connections: those that are looked at, and the most notable. Pure.
 
-Cost: a tuple of 15 numbers a tick and connection, for at most :data:`NOTABLE` notable and
+Cost: a tuple of 16 numbers a tick and connection, for at most :data:`NOTABLE` notable and
 :data:`LOOKED_AT` looked-at connections, kept for :data:`POINTS` ticks: 15 MB if all are in use.
 """
 
@@ -34,7 +34,7 @@ _COUNTERS = (
     *("messages_in", "messages_out", "bytes_in", "bytes_out", "wire_in", "wire_out"),
     *("errors", "dropped", "handler_time"),
 )
-_GAUGES = ("rtt", "send_queue", "queue_age")
+_GAUGES = ("rtt", "rtt_p99", "send_queue", "queue_age")
 
 COLUMNS: tuple[str, ...] = (*_COUNTERS, *_GAUGES)
 """What is known of each tick: counters as the increase since the tick before, and gauges."""

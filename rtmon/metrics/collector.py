@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from . import round_trips
 from .backlog import Backlogs
 from .causes import NORMAL
 from .closeup import Closeups
@@ -197,6 +198,8 @@ class Collector(Sources):
     def rtt(self, meter: Meter, seconds: float) -> None:
         """A ping was answered."""
         meter.rtt = seconds
+        meter.round_trips = round_trips.added(meter.round_trips, seconds)
+        meter.rtt_p99 = round_trips.quantile(meter.round_trips, 0.99)
         meter.mark()
         if meter.role == "server":
             self._rtt.recorder(meter.path).record(seconds)
@@ -240,6 +243,7 @@ class Collector(Sources):
             values = {
                 "slow": self.backlogs.slow,
                 "send_queue": self.backlogs.waiting(),
+                "queue_age": self.backlogs.oldest(),
                 **times,
                 **self._server.take(),
                 **self._connections.take(),

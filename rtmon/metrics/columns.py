@@ -118,6 +118,27 @@ _METERED = (
     counter("pongs_out", "frames", "Pong frames sent.", probes=WIRE),
 )
 
+_RATIOS = (
+    Column(
+        "ratio_in",
+        "gauge",
+        "B/B",
+        "Float64",
+        "Payload received per byte on the wire: over 1 with compression that pays.",
+        WIRE,
+        derived=True,
+    ),
+    Column(
+        "ratio_out",
+        "gauge",
+        "B/B",
+        "Float64",
+        "Payload sent per byte on the wire: over 1 with compression that pays.",
+        WIRE,
+        derived=True,
+    ),
+)
+
 METER_COUNTERS: tuple[str, ...] = tuple(column.name for column in _METERED)
 """The counters that every connection has."""
 
@@ -210,6 +231,7 @@ SAMPLE: tuple[Column, ...] = (
     *_SERVER,
     *_CAUSES,
     *_METERED,
+    *_RATIOS,
     integer(
         "slow",
         "connections",
@@ -219,6 +241,12 @@ SAMPLE: tuple[Column, ...] = (
     ),
     integer(
         "send_queue", "B", "Bytes that wait to be sent, on all connections.", probes=WIRE, initial=0
+    ),
+    seconds(
+        "queue_age",
+        "How long the oldest of them has waited, at least; 0 if none does.",
+        probes=WIRE,
+        initial=0.0,
     ),
     *histogram(
         "rtt",
@@ -323,6 +351,11 @@ CONNECTION: tuple[Column, ...] = (
         "rtt",
         "Latest round-trip time of a ping, be it the hub's own; null before the first answer.",
     ),
+    seconds(
+        "rtt_p99",
+        "What 99 % of its latest 100 round-trip times do not exceed, the longest of fewer; null "
+        "before the first answer.",
+    ),
     integer("send_queue", "B", "Bytes that wait to be sent.", probes=WIRE, initial=0),
     seconds(
         "queue_age",
@@ -340,24 +373,7 @@ CONNECTION: tuple[Column, ...] = (
         probes=WIRE,
         initial=0.0,
     ),
-    Column(
-        "ratio_in",
-        "gauge",
-        "B/B",
-        "Float64",
-        "Payload received per byte on the wire: over 1 with compression that pays.",
-        WIRE,
-        derived=True,
-    ),
-    Column(
-        "ratio_out",
-        "gauge",
-        "B/B",
-        "Float64",
-        "Payload sent per byte on the wire: over 1 with compression that pays.",
-        WIRE,
-        derived=True,
-    ),
+    *_RATIOS,
     time("closed", "When the connection ended; null while it is open."),
     *_ENDING,
     text("traceback", "Traceback of the exception that ended the handler; null if none did."),

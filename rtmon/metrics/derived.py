@@ -16,7 +16,28 @@ __all__ = ["ConnectionValues", "SampleValues", "SnapshotText", "light_record"]
 _HISTOGRAMS = frozenset(column.name for column in HISTOGRAMS)
 
 
-class SampleValues:
+class Ratios:
+    """Compression of what was received and sent."""
+
+    __slots__ = ()
+
+    bytes_in: int | None
+    bytes_out: int | None
+    wire_in: int | None
+    wire_out: int | None
+
+    @property
+    def ratio_in(self) -> float | None:
+        """Payload received per byte on the wire; None if either is unknown or nothing came."""
+        return _ratio(self.bytes_in, self.wire_in)
+
+    @property
+    def ratio_out(self) -> float | None:
+        """Payload sent per byte on the wire; None if either is unknown or nothing was sent."""
+        return _ratio(self.bytes_out, self.wire_out)
+
+
+class SampleValues(Ratios):
     """Derived columns and rates of a Sample."""
 
     __slots__ = ()
@@ -44,25 +65,10 @@ class SampleValues:
         return None if value is None or self.elapsed <= 0 else value / self.elapsed
 
 
-class ConnectionValues:
+class ConnectionValues(Ratios):
     """Derived columns of a connection."""
 
     __slots__ = ()
-
-    bytes_in: int | None
-    bytes_out: int | None
-    wire_in: int | None
-    wire_out: int | None
-
-    @property
-    def ratio_in(self) -> float | None:
-        """Payload received per byte on the wire; None if either is unknown or nothing came."""
-        return _ratio(self.bytes_in, self.wire_in)
-
-    @property
-    def ratio_out(self) -> float | None:
-        """Payload sent per byte on the wire; None if either is unknown or nothing was sent."""
-        return _ratio(self.bytes_out, self.wire_out)
 
 
 class SnapshotText:

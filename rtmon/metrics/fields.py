@@ -88,6 +88,7 @@ class MeterFields:
         self.user_agent: str | None = None
         self.tls: str | None = None
         self.rtt: float | None = None
+        self.rtt_p99: float | None = None
         self.send_queue = 0
         self.queue_age: float | None = None
         self.handler_time = 0.0

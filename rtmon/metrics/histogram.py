@@ -25,10 +25,12 @@ __all__ = [
     "HistogramRecorder",
     "bucket",
     "bucket_bounds",
+    "bucket_middle",
     "format_tally",
     "merge_tallies",
     "parse_tally",
     "plain",
+    "rank",
 ]
 
 _SUB_BITS = 4
@@ -56,6 +58,17 @@ def bucket_bounds(index: int) -> tuple[int, int]:
     shift = (index >> _SUB_BITS) - 1
     first = (index - (shift << _SUB_BITS)) << shift
     return first, first + (1 << shift)
+
+
+def bucket_middle(index: int) -> float:
+    """The steps that a value in a bucket is taken for."""
+    first, end = bucket_bounds(index)
+    return (first + end - 1) / 2
+
+
+def rank(q: float, count: int) -> int:
+    """Place, from 1, of the least of ``count`` sorted values that a share ``q`` does not exceed."""
+    return max(1, min(count, -int(-q * count // 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +107,13 @@ class Histogram:
         count = self.count
         if not count:
             return None
-        rank = max(1, min(count, -int(-q * count // 1)))
+        place = rank(q, count)
         seen = 0
         for index in sorted(self.counts):
             seen += self.counts[index]
-            if seen >= rank:
+            if seen >= place:
                 break
-        first, end = bucket_bounds(index)
-        return (first + end - 1) / 2 * self.resolution
+        return bucket_middle(index) * self.resolution
 
     def __str__(self) -> str:
         """The sparse form: the sum in steps, then ``bucket:count`` in order."""

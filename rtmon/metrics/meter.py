@@ -122,6 +122,7 @@ class Meter(MeterFields):
         handler: records how long the handler took for each message.
         request: the request of the handshake, as the probe's library holds it: an object with
             ``headers``, or pairs of bytes; None where there is none.
+        round_trips: the latest, as :mod:`.round_trips` keeps them.
         shares: parts in what several connections were sent alike.
         too_slow: True once the connection is ended because its reader is too slow.
     """
@@ -143,6 +144,7 @@ class Meter(MeterFields):
         "queue",
         "request",
         "role",
+        "round_trips",
         "shares",
         "too_slow",
         "transport",
@@ -178,6 +180,7 @@ class Meter(MeterFields):
         self.held: Held | None = None
         self.drops_said: tuple[int, float] | None = None
         self.box: BlackBox | None = None
+        self.round_trips = b""
         self.request: Any = None
         self.handler = ledger.handler
         self.dirty = False

@@ -69,6 +69,7 @@ class Sample(SampleValues):
     pongs_out: int | None = 0
     slow: int | None = 0
     send_queue: int | None = 0
+    queue_age: float | None = 0.0
     rtt: Histogram | None = EMPTY
     size_in: Histogram | None = NO_SIZES
     size_out: Histogram | None = NO_SIZES
@@ -116,6 +117,7 @@ class ConnectionInfo(ConnectionValues):
     pongs_in: int | None = 0
     pongs_out: int | None = 0
     rtt: float | None = None
+    rtt_p99: float | None = None
     send_queue: int | None = 0
     queue_age: float | None = None
     handler_time: float | None = 0.0

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from ..errors import FileFormatError, OptionError
-from .schema import APPLICATION_ID, MIGRATIONS, VERSION
+from ..metrics.columns import Column
+from .schema import APPLICATION_ID, COLUMNS, MIGRATIONS, VERSION, definition, unmeasured
 
 try:
     import fcntl
@@ -210,18 +211,35 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Make the tables of a new file, or those that an older one does not have."""
+    """Make the tables of a new file, or the tables and columns that an older one lacks."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == VERSION:
-        return
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file that is empty
-    db.execute("BEGIN IMMEDIATE")
-    for number in range(version + 1, VERSION + 1):
-        for statement in MIGRATIONS[number]:
-            db.execute(statement)
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute("COMMIT")
+    if version < VERSION:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file that is empty
+        db.execute("BEGIN IMMEDIATE")
+        for number in range(version + 1, VERSION + 1):
+            for statement in MIGRATIONS[number]:
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    for table in COLUMNS:
+        for column in _lacking(db, table):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {definition(column)}")
+
+
+def _lacking(db: sqlite3.Connection, table: str) -> list[Column]:
+    """Return the columns that a table does not have, because an older release made it."""
+    known = {name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
+    return [column for column in COLUMNS[table] if column.name not in known]
+
+
+def _complete(db: sqlite3.Connection) -> None:
+    """Have a reader's statements find the columns that the file lacks, as not measured."""
+    for table in COLUMNS:
+        lacking = [f'{unmeasured(each)} AS "{each.name}"' for each in _lacking(db, table)]
+        if lacking:
+            selected = ", ".join(("*", *lacking))
+            db.execute(f"CREATE TEMP VIEW {table} AS SELECT {selected} FROM main.{table}")  # noqa: S608
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -246,6 +264,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
             )
             _check(db, path)
             (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > 0:
+                _complete(db)
     except sqlite3.Error as exc:
         raise FileFormatError(f"{path} cannot be read as a recording: {exc}") from exc
     if version == 0:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from ..feeds import series
-from ..feeds.queries import LEVELS, MOST_ROWS, Gap, SeriesAnswer, SeriesQuery, Source
+from ..feeds.extremes import COUNTERS, extreme_columns, extremes
+from ..feeds.queries import LEVELS, MOST_ROWS, Extremes, Gap, SeriesAnswer, SeriesQuery, Source
 from ..feeds.series import Point
 from ..metrics.columns import SAMPLE
 from ..metrics.history import merge
@@ -174,7 +175,35 @@ class Points:
             ticks=ticks,
             columns=dict(zip(columns, values, strict=True)),
             gaps=self._gaps_between(query, zip(epochs, seqs, times, elapsed, ticks, strict=True)),
+            extremes=self._extremes(query, level, found),
         )
+
+    def _extremes(
+        self, query: SeriesQuery, level: int, points: Sequence[Any]
+    ) -> Mapping[str, Extremes]:
+        """Return the lowest and highest values within points: of the finer ones that are kept.
+
+        Args:
+            query: the query.
+            level: ticks of a point.
+            points: rows of which the first four values are epoch, seq, time and elapsed.
+        """
+        names = extreme_columns(series.check(query))
+        if not (query.extremes and level > 1 and points and names):
+            return {}
+        values = [f'"{name}" / elapsed' if name in COUNTERS else f'"{name}"' for name in names]
+        selected = ", ".join(f"min({value}), max({value})" for value in values)
+        begin = min(time - elapsed for _, _, time, elapsed, *_ in points)
+        found = self._file.plain(
+            f"SELECT epoch, (seq - 1) / ? AS bucket, {selected} FROM samples "  # noqa: S608
+            "WHERE level < ? AND time > ? AND time <= ? GROUP BY epoch, bucket",
+            *(level, level, begin, max(point[2] for point in points)),
+        )
+        spread = {
+            (str(epoch), bucket): list(zip(row[::2], row[1::2], strict=True))
+            for epoch, bucket, *row in found
+        }
+        return extremes(level, names, [(str(point[0]), point[1]) for point in points], spread)
 
     def _gaps_between(
         self, query: SeriesQuery, points: Iterable[tuple[str, int, float, float, int]]

@@ -162,6 +162,5 @@ def bounds(since: float | None, until: float | None) -> tuple[float, float]:
 
 
 def record(kind: Any, row: Any) -> Any:
-    """Make a record of a row; columns that an older file does not have keep their initial value."""
-    known = set(row.keys())
-    return kind(**{name: row[name] for name in kind.__dataclass_fields__ if name in known})
+    """Make a record of a row, which may have more columns than that."""
+    return kind(**{name: row[name] for name in kind.__dataclass_fields__})

@@ -18,17 +18,21 @@ __all__ = [
     "APPLICATION_ID",
     "BLACKBOX",
     "CHANNEL_ROW",
+    "COLUMNS",
     "CONNECTION_ROW",
     "EVENT_ROW",
     "MIGRATIONS",
     "SAMPLE_ROW",
     "VERSION",
+    "definition",
     "insert",
     "insert_or_replace",
+    "unmeasured",
 ]
 
 VERSION = 2
-"""``user_version`` of the files that this release writes; a later one adds tables."""
+"""``user_version`` of the files that this release writes; a later one adds tables. Columns are
+added without a new version: a release that does not know one leaves it alone."""
 
 APPLICATION_ID = 0x72746D6E
 """``application_id`` of the files, "rtmn": what tells a recording from other databases."""
@@ -52,6 +56,25 @@ SAMPLE_ROW: tuple[str, ...] = ("level", "epoch", "seq", "ticks", *(c.name for c 
 CONNECTION_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _CONNECTION))
 EVENT_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _EVENT))
 CHANNEL_ROW: tuple[str, ...] = ("epoch", *(c.name for c in _CHANNEL))
+
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "samples": _SAMPLE,
+    "events": _EVENT,
+    "connections": _CONNECTION,
+    "open_connections": _CONNECTION,
+    "channels": _CHANNEL,
+}
+"""Table → those of its columns that are measured: a file of an older release may lack some."""
+
+
+def definition(column: Column) -> str:
+    """Return the definition of a column that a table of an older release gets."""
+    return f'"{column.name}" {_TYPES[column.dtype]} DEFAULT {unmeasured(column)}'
+
+
+def unmeasured(column: Column) -> str:
+    """Return what a row has where the column was not measured: null, but for one that never is."""
+    return repr(column.initial) if column.required and column.initial is not None else "NULL"
 
 
 def _definitions(columns: Iterable[Column]) -> str:

@@ -250,8 +250,8 @@ RULES: tuple[Rule, ...] = (
         holds=_rtt,
         lasting=30.0,
         clearing=60.0,
-        query="state:open rtt>500ms",
-        sort="rtt",
+        query="state:open rtt_p99>500ms",
+        sort="rtt_p99",
     ),
     Rule(
         key="queue-growth",

@@ -16,6 +16,9 @@ RTT_WINDOW = 30.0
 """Seconds of which each RTT percentile is drawn: one keepalive interval of ``websockets`` (20 s
 by default) and some more, so that every connection is in each."""
 
+RATIO_WINDOW = 10.0
+"""Seconds of which each ratio is drawn: in a single one there may be pings and nothing else."""
+
 
 def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[Span]:
     return Series(
@@ -50,6 +53,16 @@ def _milliseconds(histogram: str, percent: int, color: str) -> Series[Span]:
         column=f"{histogram}_p{percent}",
         measure="quantile",
         factor=1e3,
+    )
+
+
+def _ratio(direction: str, color: str) -> Series[Span]:
+    return Series(
+        key=f"ratio_{direction}",
+        label=direction,
+        color=color,
+        value=lambda span: span.ratio(f"bytes_{direction}", f"wire_{direction}"),
+        column=f"ratio_{direction}",
     )
 
 
@@ -107,6 +120,14 @@ CHARTS: tuple[Chart[Span], ...] = (
     ),
     Chart(key="wire", title="On the wire", unit="B/s", series=_in_and_out("wire"), brief=False),
     Chart(
+        key="ratio",
+        title="Payload per byte on the wire",
+        unit="×",
+        series=(_ratio("in", BLUE), _ratio("out", ORANGE)),
+        window=RATIO_WINDOW,
+        brief=False,
+    ),
+    Chart(
         key="handler",
         title="Handler time",
         unit="ms",
@@ -125,6 +146,14 @@ CHARTS: tuple[Chart[Span], ...] = (
         title="Send queues",
         unit="B",
         series=(_level("send_queue", "waiting", ORANGE),),
+        form="area",
+        brief=False,
+    ),
+    Chart(
+        key="queue_age",
+        title="Oldest unsent byte",
+        unit="s",
+        series=(_level("queue_age", "has waited", AMBER),),
         form="area",
         brief=False,
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..feeds.queries import SeriesAnswer
 from .chart import Chart, Series
-from .palette import AMBER, BLUE, ORANGE, VIOLET
+from .palette import AMBER, BLUE, ORANGE, PERCENTILES, VIOLET
 
 __all__ = ["CONNECTION_CHARTS", "Moment", "moments_of"]
 
@@ -84,6 +84,12 @@ CONNECTION_CHARTS: tuple[Chart[Moment], ...] = (
                 label="last ping",
                 color=VIOLET,
                 value=lambda moment: _milliseconds(moment.level("rtt")),
+            ),
+            Series(
+                key="own_p99",
+                label="p99",
+                color=PERCENTILES[99],
+                value=lambda moment: _milliseconds(moment.level("rtt_p99")),
             ),
         ),
         form="step",

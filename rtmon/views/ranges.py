@@ -27,18 +27,20 @@ async def points_of_range(
 
     Returns:
         ``level``, ticks for each point; ``points``, as :class:`rtmon.views.frames.Frame` has
-        them; ``gaps``, stretches without numbers in milliseconds, with their reason; ``since``,
-        the time of the oldest numbers that the feed has.
+        them; ``bands``, key of a series → its lowest and highest values within each point, where
+        they differ; ``gaps``, stretches without numbers in milliseconds, with their reason;
+        ``since``, the time of the oldest numbers that the feed has.
 
     Raises:
         QueryError: the range is wrong.
         FeedError: the source did not answer.
     """
-    query = SeriesQuery(columns=_COLUMNS, since=since, until=until, points=points)
+    query = SeriesQuery(columns=_COLUMNS, since=since, until=until, points=points, extremes=True)
     answer = await feed.query(query)
     return {
         "level": answer.level,
         "points": _points(answer),
+        "bands": _bands(answer),
         "gaps": [[round(g.since * 1e3), round(g.until * 1e3), g.reason] for g in answer.gaps],
         "since": feed.capabilities.since,
     }
@@ -52,7 +54,24 @@ def _points(answer: SeriesAnswer) -> list[list[float | None]]:
     for series in SERIES:
         values = []
         for value, elapsed in zip(answer.columns[series.column], answer.elapsed, strict=True):
-            point = series.of_column(value, elapsed)
-            values.append(None if point is None else float(f"{point:.5g}"))
+            values.append(_rounded(series.of_column(value, elapsed)))
         found.append(values)
     return found
+
+
+def _bands(answer: SeriesAnswer) -> dict[str, tuple[list[float | None], ...]]:
+    """Return the lowest and highest values of the series that vary within points."""
+    bands = {}
+    for series in SERIES:
+        lows, highs = answer.extremes.get(series.column, ((), ()))
+        if lows != highs:
+            bands[series.key] = tuple(
+                [_rounded(None if value is None else value * series.factor) for value in values]
+                for values in (lows, highs)
+            )
+    return bands
+
+
+def _rounded(value: float | None) -> float | None:
+    """Keep the digits that can be seen."""
+    return None if value is None else float(f"{value:.5g}")

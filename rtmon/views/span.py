@@ -39,6 +39,11 @@ class Span:
         total = self.total(counter)
         return None if total is None or total[1] <= 0 else total[0] / total[1]
 
+    def ratio(self, counter: str, to: str) -> float | None:
+        """Return what a counter gained for each one that another gained; None if that is 0."""
+        gained, others = self.total(counter), self.total(to)
+        return gained[0] / others[0] if gained and others and others[0] else None
+
     def quantile(self, histogram: str, q: float) -> float | None:
         """Return a quantile of all that a histogram recorded; never a mean of quantiles."""
         if histogram not in self._merged:

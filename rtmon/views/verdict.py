@@ -17,6 +17,9 @@ __all__ = ["SILENT", "Verdict", "verdict"]
 LATE = 1.0
 """Seconds from which on a round trip, or the wait of the oldest byte, is told."""
 
+FAR = 0.5
+"""Seconds from which on the p99 of round trips is told: those that need attention."""
+
 SILENT = 60.0
 """Seconds without a byte in either direction from which on that is told."""
 
@@ -72,6 +75,8 @@ def _troubles(info: ConnectionInfo, now: float) -> Iterator[str]:
         yield f"{exact(info.dropped)} messages to it were dropped."
     if info.rtt is not None and info.rtt >= LATE:
         yield f"Its last ping took {delay(info.rtt)}."
+    elif info.rtt_p99 is not None and info.rtt_p99 >= FAR:
+        yield f"Its pings took up to {delay(info.rtt_p99)} (p99), the last one {delay(info.rtt)}."
     if info.errors:
         yield f"{exact(info.errors)} errors were counted on it."
     if info.last_activity is not None and now - info.last_activity >= SILENT:

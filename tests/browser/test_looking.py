@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from rtmon.lab.load import Load, LoadOptions
 
@@ -176,6 +178,70 @@ async def test_pause_loses_nothing(page: str, server: dict[str, Any], open_tab: 
             return same and await tab.points() == await other.points()
 
         await until(caught_up, "the page has caught up")
+
+
+async def test_paused_table_saves_the_rows_that_are_shown(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """Columns chosen one right after the other are all there; a file has what they show."""
+    tab = await open_tab(f"{page}?page=connections&columns=remote,messages_in")
+    await tab.live()
+    async with connect(server["url"]) as connection:
+        await connection.recv()
+        await tab.page.locator("summary", has_text="Columns").click()
+        for title in ("RTT p99", "Via"):
+            await tab.page.get_by_role("checkbox", name=title, exact=True).check()
+        await tab.page.keyboard.press("Escape")
+        titles = tab.page.locator("th[scope=col] a")
+        await expect(titles).to_have_text(["Address", "Msgs in", "RTT p99", "Via"])
+        await expect(tab.page.locator("tbody tr")).to_have_count(1)
+        await tab.choose("Pause")
+        await expect(tab.page.locator(".banner")).to_contain_text("Paused")
+        shown = (await tab.rows())[0]
+        await connection.send(json.dumps({"type": "ping", "payload": {}}))
+        await connection.recv()
+        name, text = await tab.download(tab.page.get_by_role("button", name="Save all rows as CSV"))
+    assert "-connections-shown-" in name
+    head, line = text.splitlines()
+    assert head == "remote,messages_in,rtt_p99,transport"
+    assert line.split(",")[:2] == shown[:2]
+
+
+async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
+    """Shift and arrows choose a range on a chart, Enter shows it, Escape goes back."""
+    tab = await open_tab(f"{page}?range=3600")
+    await tab.live()
+    await tab.page.locator('[data-chart="messages"] .plot').focus()
+    for _ in range(6):
+        await tab.page.keyboard.press("Shift+ArrowLeft")
+    await expect(tab.page.locator('[data-chart="messages"] .range')).to_have_count(1)
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_url("**from=*")
+    await expect(tab.page.locator("a.chosen")).to_be_visible()
+    await tab.page.keyboard.press("Escape")
+    await expect(tab.page.locator("a.chosen")).to_be_hidden()
+    assert "range=3600" in tab.page.url
+
+
+@pytest.mark.matrix
+async def test_mark_leads_to_the_events_around_it(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """What is marked on a chart is one click away, and so are the events of all times again."""
+    tab = await open_tab(page)
+    await tab.live()
+    with pytest.raises(InvalidStatus):
+        await connect(server["url"], origin=Origin("http://elsewhere.example"))
+    mark = tab.page.locator('[data-chart="messages"] .mark circle').last
+    await mark.wait_for()
+    await mark.click(force=True)
+    await tab.page.wait_for_url("**since=*")
+    await expect(tab.page.locator("tbody")).to_contain_text("rejected")
+    only = tab.page.locator(".filters a.held")
+    await expect(only).to_contain_text("Only ")
+    await only.click()
+    await expect(only).to_have_count(0)
+    assert "since=" not in tab.page.url
 
 
 async def test_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:

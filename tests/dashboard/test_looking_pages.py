@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import rtmon
+from rtmon.dashboard.channel_past import ChannelPast
 from rtmon.dashboard.pages import PAGES
 from rtmon.feeds import Feed, open_feed
 from rtmon.feeds.queries import MembersQuery
@@ -117,6 +118,8 @@ async def test_held_events_stay_and_newer_ones_are_counted(
             await _tick(server, feed)
             page = await _ask(feed, "events", **held)
             assert (page["total"], page["newer"]) == (1, 1)
+            later = await _ask(feed, "events", since=held["until"], kind="opened")
+            assert [row["cells"][2] for row in later["rows"]] == ["bob"]
 
 
 async def test_channel_page_names_the_members(server: rtmon.Server, feed: Feed) -> None:
@@ -142,3 +145,36 @@ async def test_members_of_a_channel_include_those_by_pattern(
         await _tick(server, feed)
         found = await feed.query(MembersQuery(channel="channel:news.local"))
         assert [info.name for info in found.members] == ["ada"]
+
+
+async def test_slowest_client_comes_first_when_its_last_ping_was_quick(
+    server: rtmon.Server, feed: Feed
+) -> None:
+    """The worst recipients are told by the p99 of their round trips, not by the last one."""
+    async with rtmon.connect(server.url, name="ada"), rtmon.connect(server.url, name="bob"):
+        collector = server.monitor.collector
+        await _tick(server, feed)
+        meters = {meter.name: meter for meter in collector.open_meters()}
+        for name, seconds in (("ada", 0.9), ("ada", 0.001), ("bob", 0.2)):
+            collector.rtt(meters[name], seconds)
+        await _tick(server, feed)
+        worst = (await _ask(feed, "latency"))["worst"]
+        assert [row["cells"][0] for row in worst["rows"]] == ["ada", "bob"]
+        assert worst["sort"] == "-rtt_p99"
+
+
+async def test_busy_channel_is_remembered_from_before_it_is_looked_at(
+    server: rtmon.Server, feed: Feed
+) -> None:
+    """Its totals at each tick are there for the first look; a tick without news adds none."""
+    past = ChannelPast()
+    async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):
+        for _ in range(3):
+            await ada.publish("news", "hello")
+            await ada.request("ping")
+            await _tick(server, feed)
+            past.note(feed)
+        past.note(feed)
+        counts = [each["totals"]["published"] for each in past.of("channel:news")]
+        assert (past.epoch, counts) == (server.monitor.epoch, [1, 2, 3])
+        assert past.of("channel:none") == []

@@ -55,6 +55,29 @@ async def test_series_are_the_samples_merged_at_each_resolution(rig: Rig, level:
     assert answer.gaps == []
 
 
+@pytest.mark.parametrize("level", LEVELS)
+async def test_series_has_the_extremes_of_single_ticks_within_its_points(
+    rig: Rig, level: int
+) -> None:
+    """Of counters per second, of gauges as they are; a burst of one second is not averaged away."""
+    await ready(rig)
+    await _run(rig, 125)
+    answer = await rig.feed.query(SeriesQuery(level=level, extremes=True))
+    if level == 1:
+        assert answer.extremes == {}
+        return
+    samples = rig.monitor.collector.history.samples()
+    for name in ("messages_in", "bytes_in", "peak", "rejected"):
+        values = [getattr(s, name) / (1 if name == "peak" else s.elapsed) for s in samples]
+        parts = [values[start : start + level] for start in range(0, len(answer) * level, level)]
+        lows, highs = answer.extremes[name]
+        assert lows == pytest.approx([min(part) for part in parts]), name
+        assert highs == pytest.approx([max(part) for part in parts]), name
+    assert "rtt_p95" not in answer.extremes
+    asked = SeriesQuery(level=level, columns=("peak",), extremes=True)
+    assert list((await rig.feed.query(asked)).extremes) == ["peak"]
+
+
 async def test_series_has_the_columns_and_the_range_that_were_asked_for(rig: Rig) -> None:
     """A range includes both its ends."""
     await ready(rig)
@@ -95,7 +118,8 @@ async def _people(rig: Rig) -> None:
     ada.user, ada.remote = "u1", "127.0.0.1:1001"
     bob = rig.connection("bob", messages_in=2)
     bob.user, bob.remote = "u1", "127.0.0.2:1002"
-    rig.monitor.collector.rtt(bob, 0.5)
+    for seconds in (2.0, 0.5):
+        rig.monitor.collector.rtt(bob, seconds)
     carl = rig.connection("carl", messages_in=3)
     carl.remote, carl.transport, carl.path = "127.0.0.1:1003", "sse", "/bob"
     dora = rig.connection("dora", messages_in=40)
@@ -111,6 +135,8 @@ async def _people(rig: Rig) -> None:
         (RowsQuery(sort="messages_in"), ["dora", "carl", "bob", "ada"]),
         (RowsQuery(sort="messages_in", limit=1, offset=1), ["carl"]),
         (RowsQuery(sort="rtt", descending=False, where="state:open"), ["bob", "ada", "carl"]),
+        (RowsQuery(sort="rtt_p99", where="state:open"), ["bob", "ada", "carl"]),
+        (RowsQuery(where="rtt_p99>1900ms rtt<1s"), ["bob"]),
         (RowsQuery(sort="user", where="state:open"), ["ada", "bob", "carl"]),
         (RowsQuery(sort="name", where='cause:"ping timeout" code:1006'), ["dora"]),
         (RowsQuery(sort="name", where="address:127.0.0.1"), ["carl", "ada"]),
@@ -176,6 +202,8 @@ async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
     paths = await rig.feed.query(GroupQuery(by="path", where="state:open", sort="key"))
     assert [g.key for g in paths.groups] == ["/bob", "/ada"]
     assert paths.groups[0].open == 2
+    causes = await rig.feed.query(GroupQuery(by="cause", where="state:closed", sort="closed"))
+    assert [(g.key, g.closed) for g in causes.groups] == [("ping timeout", 1)]
 
 
 async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> None:

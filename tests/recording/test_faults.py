@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.core.backoff import Backoff
 from rtmon.errors import FileFormatError, OptionError, QueryError
-from rtmon.feeds.queries import RowsQuery
+from rtmon.feeds.queries import Row, RowsAnswer, RowsQuery
 from rtmon.monitor import attachment
 from rtmon.recording.database import network_file_system
 from rtmon.recording.reader import Reader
@@ -35,7 +36,10 @@ def _kinds(monitor: Monitor) -> list[str]:
 def _recorded(path: Path, ticks: int = 3) -> Monitor:
     """Record some ticks into a file, and finish it."""
     monitor = Monitor(interval=3600, node="n")
+    meter = monitor.collector.meter()
     with monitor.attach(Recording(path)):
+        monitor.connection_opened(meter)
+        monitor.collector.rtt(meter, 0.25)
         for _ in range(ticks):
             monitor.tick()
     monitor.close()
@@ -264,10 +268,15 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     for table in ("labels", "states"):
         db.execute(f"DROP TABLE {table}")
+    for table in ("connections", "open_connections"):
+        db.execute(f"ALTER TABLE {table} DROP COLUMN rtt_p99")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
     reader, query = Reader(path), RowsQuery(table="latencies")
+    slow = RowsQuery(where="rtt_p99>0", sort="rtt_p99")
+    assert [row.record.rtt_p99 for row in _rows(reader, RowsQuery(sort="rtt_p99"))] == [None]
+    assert _rows(reader, slow) == []
     assert reader.tables.names == ("channels",)
     with pytest.raises(QueryError, match="latencies are not in this recording, which an older"):
         reader.answer(query)
@@ -276,4 +285,11 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
     reader = Reader(path)
     assert [each.epoch for each in reader.epochs()] == [before.epoch, after.epoch]
     assert reader.answer(query)
+    assert [row.epoch for row in _rows(reader, slow)] == [after.epoch]
     reader.close()
+
+
+def _rows(reader: Reader, query: RowsQuery) -> Sequence[Row]:
+    answer = reader.answer(query)
+    assert isinstance(answer, RowsAnswer)
+    return answer.rows

@@ -29,6 +29,8 @@ def test_open_connection_is_well_until_something_is_wrong() -> None:
     assert "1.90 MB wait for its client, the oldest for 14.2 s" in text
     assert "3 messages to it were dropped" in text
     assert "No byte went either way for 1 min 05 s" in text
+    far = verdict(replace(OPEN, rtt=0.001, rtt_p99=0.9), now=165.0, hub=False)
+    assert far.sentences == ["Its pings took up to 900 ms (p99), the last one 1.00 ms."]
 
 
 def test_unknown_queue_is_no_trouble() -> None:

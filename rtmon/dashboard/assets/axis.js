@@ -80,7 +80,7 @@ class Axis {
     const answer = await this.#link.ask("range", asked)
     if (answer.error !== undefined) return
     this.#since = known(answer.since) ? answer.since * 1e3 : null
-    this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, answer.points[at]])), level: answer.level, gaps: answer.gaps}
+    this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, answer.points[at]])), level: answer.level, gaps: answer.gaps, bands: answer.bands}
     this.tell()
   }
 
@@ -96,4 +96,7 @@ class Axis {
   }
 
   get gaps() { return this.#older?.gaps ?? [] }
+
+  // Key of a series → its lowest and highest values within the first of these points.
+  get bands() { return this.#older?.bands ?? {} }
 }

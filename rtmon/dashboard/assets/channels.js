@@ -50,6 +50,15 @@ class ChannelHistory {
     if (uptime !== null && uptime !== before?.uptime) held.before = {...totals, uptime}
     return points
   }
+
+  // Take in the totals of a channel at earlier ticks; true if they reach further back.
+  recall(channel, {epoch, past}) {
+    const [first] = this.#channels.get(channel)?.points.time ?? []
+    if (epoch !== this.#epoch || past.length < 2 || past[1].time >= (first ?? Infinity)) return false
+    this.#channels.delete(channel)
+    for (const {totals, uptime, time} of past) this.take(totals, {epoch}, uptime, time)
+    return true
+  }
 }
 
 const channelHistory = new ChannelHistory()
@@ -57,6 +66,7 @@ const channelHistory = new ChannelHistory()
 class Channels {
   #app
   #rows
+  #columns = new ColumnMenu(COLUMNS.channels)
 
   constructor(app, params) {
     this.#app = app
@@ -66,7 +76,7 @@ class Channels {
       spark: ({points}) => points.delivered.slice(-60),
       empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
     })
-    this.#rows.tools.append(columnChooser(COLUMNS.channels, () => (this.#rows.pane?.columns ?? []).filter((key) => COLUMNS.channels.some((column) => column.key === key))), sizeChooser(params))
+    this.#rows.tools.append(this.#columns.node, sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, "room: subscribers>10 dropped>0"), this.#rows.node)
   }
 
@@ -75,6 +85,7 @@ class Channels {
 
   pane(pane) {
     if (pane.error !== undefined) { this.#rows.draw(pane); return }
+    this.#columns.show(pane.columns)
     const time = (this.#app.store.frame?.time ?? 0) * 1e3
     const rows = pane.rows.map((row) => {
       const {totals, p99} = row
@@ -99,6 +110,7 @@ class OneChannel {
   #note = element("p", {class: "note"})
   #members
   #body
+  #recalled = null  // true once its numbers from before were taken in; false if there are none
   title
 
   constructor(app, params) {
@@ -124,13 +136,21 @@ class OneChannel {
   frame() { this.#draw() }
   #draw() { if (!this.#body.hidden) for (const chart of this.#charts) chart.draw() }
 
+  // The dashboard's server remembers the busiest channels from before this page was opened.
+  async #recall() {
+    this.#recalled = false
+    this.#recalled = channelHistory.recall(this.title, await this.#app.link.ask("channel-past", {channel: this.title}))
+  }
+
   pane(pane) {
     const lost = pane.error ?? (pane.totals !== null ? "" : pane.tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : "There is no such channel or room now: it was never used here, or it is forgotten.")
     this.#body.hidden = lost !== ""
     fill(this.#head, element("h1", {}, this.title), lost ? element("p", {role: "alert"}, lost) : null, lost ? element("a", {class: "link", href: addressOf({page: "channels"}, {fresh: true})}, "All channels and rooms") : null)
     if (lost) return
     this.#axis.points = channelHistory.take(pane.totals, pane.tick, pane.uptime, pane.time)
-    this.#note.textContent = this.#axis.points.time.length > 0 ? "Its charts begin where this page, or the table of channels, first showed it." : "Its charts begin now."
+    if (this.#recalled === null) this.#recall()
+    const began = this.#recalled ? "where the dashboard began to watch, at most five minutes back" : "where this page, or the table of channels, first showed it"
+    this.#note.textContent = this.#axis.points.time.length > 0 ? `Its charts begin ${began}.` : "Its charts begin now."
     const rows = pane.known.map(([name, cell]) => [COLUMNS.channels.find(({key}) => key === name), cell])
     const worked = [[WORKED_OUT[2], ratioText(pane.totals)], [WORKED_OUT[3], meanText(pane.totals)], [WORKED_OUT[4], pane.p99]]
     fill(this.#known, ...[...rows, ...worked].flatMap(([{title, help}, cell]) => {

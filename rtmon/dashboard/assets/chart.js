@@ -6,6 +6,8 @@ const LETTER = 6.4  // pixels of a letter's width on an axis
 const FAR = 10  // times: from here on two series get a scale of their own
 const BURST = 6  // times the usual highest value: what is above that is cut, and told
 const SHORTEST = 2000  // milliseconds that a range has at least
+const AROUND = 5  // seconds before and after a mark whose events it leads to
+const NAMED = 6  // series of a legend at most, those with the most; the others stand together
 
 class Chart {
   #layout
@@ -13,6 +15,7 @@ class Chart {
   #plot
   #values
   #told
+  #others = element("span", {})  // of a legend: the series that it has no room for
   #time
   #quiet
   #drag = null
@@ -36,15 +39,15 @@ class Chart {
     if (layout.unit) title.append(" ", element("small", {}, layout.unit))
     this.#plot = element("div", {class: "plot", role: "img", tabindex: "0"})
     this.#quiet = element("p", {class: "quiet"})
-    this.#told = element("header", {"aria-atomic": "true"}, title, this.#time, element("div", {class: "legend"}, ...this.legend))
+    this.#told = element("header", {"aria-atomic": "true"}, title, this.#time, element("div", {class: "legend"}, ...this.legend, this.#others))
     this.node = element("section", {class: "card chart", "data-chart": layout.key}, this.#told, this.#plot, this.#quiet)
     this.#plot.addEventListener("pointermove", (event) => this.#move(event))
     this.#plot.addEventListener("pointerleave", () => { if (this.#drag === null) axis.point(null) })
     this.#plot.addEventListener("pointerdown", (event) => this.#grab(event))
     this.#plot.addEventListener("pointerup", (event) => this.#release(event))
-    this.#plot.addEventListener("dblclick", () => axis.follow(axis.window))
+    this.#plot.addEventListener("dblclick", () => this.#back())
     this.#plot.addEventListener("keydown", (event) => this.#step(event))
-    this.#plot.addEventListener("blur", () => { this.#told.removeAttribute("aria-live"); axis.point(null) })
+    this.#plot.addEventListener("blur", () => { this.#told.removeAttribute("aria-live"); this.#drag = null; axis.point(null) })
     this.#leave = axis.onchange(() => this.draw())
     this.resized = new ResizeObserver(() => this.draw())
     this.resized.observe(this.#plot)
@@ -58,18 +61,19 @@ class Chart {
   get tall() { return this.node.classList.contains("tall") }
 
   draw() {
-    const {begin, end, points} = this.#axis
+    const {begin, end, points, bands} = this.#axis
     const first = Math.max(0, points.time.findIndex((each) => each >= begin))
     let last = points.time.length
     while (last > 0 && points.time[last - 1] > end) last -= 1
     const time = points.time.slice(first, last)
     const lines = this.#layout.series.map(({key}) => points[key].slice(first, last))
+    const spread = this.#layout.series.map(({key}) => bands[key]?.map((values) => values.slice(first, last)) ?? [[], []])
     const at = this.#axis.pointer === null ? time.length - 1 : nearest(time, this.#axis.pointer)
     this.#legend(time, lines, at)
     this.#plot.dataset.points = time.length
     const silent = time.length > 0 && lines.every((values) => values.every((value) => !value))
     const unknown = lines.every((values) => values.every((value) => !known(value)))
-    this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. ${lines.map((values, index) => this.#inWords(values, index)).join("; ")}.`)
+    this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. ${lines.map((values, index) => this.#inWords(values, spread[index], index)).join("; ")}.`)
     // A chart with nothing to say takes a line.
     const says = !silent || this.tall || (this.#layout.always && !unknown) || ["open", "messages", "bandwidth"].includes(this.#layout.key)
     if (this.node.classList.toggle("silent", !says) === this.#says) {
@@ -78,12 +82,12 @@ class Chart {
     }
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return
-    this.#plot.innerHTML = this.#picture(begin, end, time, lines, at)
+    this.#plot.innerHTML = this.#picture(begin, end, time, lines, spread, at)
   }
 
   // A line for a screen reader: its last value, and between which it was in the time that is shown.
-  #inWords(values, index) {
-    const all = values.filter(known)
+  #inWords(values, [lows, highs], index) {
+    const all = [...values, ...lows, ...highs].filter(known)
     const {label} = this.#layout.series[index]
     if (all.length === 0) return `${label} not known`
     const [low, high] = [Math.min(...all), Math.max(...all)].map((value) => valueText(this.#layout, value))
@@ -92,14 +96,29 @@ class Chart {
 
   #legend(time, lines, at) {
     write(this.#time, this.#axis.pointer === null || time.length === 0 ? "" : clockText(time[at]))
-    const many = this.#layout.series.length > 4
-    lines.forEach((values, index) => {
-      write(this.#values[index], shortText(this.#layout, values[at]))
-      if (many) this.legend[index].hidden = values.every((value) => !value)
-    })
+    lines.forEach((values, index) => write(this.#values[index], shortText(this.#layout, values[at])))
+    this.#shorten(lines, at)
   }
 
-  #picture(begin, end, time, lines, at) {
+  // A legend of many series names those that have the most in the time shown, as many as a line takes.
+  #shorten(lines, at) {
+    this.#others.hidden = true
+    if (lines.length <= NAMED) return
+    const totals = lines.map((values) => values.reduce((sum, value) => sum + (value ?? 0), 0))
+    const ranked = lines.map((_, index) => index).filter((index) => totals[index] > 0).sort((a, b) => totals[b] - totals[a])
+    const ends = []  // where each of them would end, in pixels
+    for (const index of ranked) ends.push((ends.at(-1) ?? 0) + (this.#layout.series[index].label.length + 5) * LETTER + 26)
+    const room = this.#plot.clientWidth - 80
+    const fit = this.tall ? ends.length : Math.max(1, Math.min(NAMED, ends.filter((end) => end <= room).length))
+    const named = ranked.slice(0, fit), others = ranked.slice(fit)
+    this.legend.forEach((node, index) => { node.hidden = !named.includes(index) })
+    if (others.length === 0) return
+    this.#others.hidden = false
+    fill(this.#others, `${others.length} other `, element("b", {}, shortText(this.#layout, others.reduce((sum, index) => sum + (lines[index][at] ?? 0), 0))))
+    this.#others.title = others.map((index) => `${this.#layout.series[index].label} ${shortText(this.#layout, lines[index][at])}`).join(", ")
+  }
+
+  #picture(begin, end, time, lines, spread, at) {
     const width = this.#plot.clientWidth, height = this.#plot.clientHeight
     const x = (each) => LEFT + (each - begin) / (end - begin || 1) * (width - LEFT - RIGHT)
     const parts = []
@@ -111,7 +130,7 @@ class Chart {
     const each = (height - TOP - BOTTOM - APART * (lanes.length - 1)) / lanes.length
     lanes.forEach((lane, index) => {
       const top = TOP + index * (each + APART)
-      parts.push(this.#lane(lane, lines, {time, x, top, bottom: top + each, width}))
+      parts.push(this.#lane(lane, lines, spread, {time, x, top, bottom: top + each, width}))
     })
     parts.push(moments(begin, end, width, height, x), this.#marked(begin, end, height, x))
     if (this.#axis.pointer !== null && time.length > 0) parts.push(`<path class="pointer" d="M${x(time[at]).toFixed(1)} ${TOP}V${height - BOTTOM}"/>`)
@@ -133,17 +152,17 @@ class Chart {
     return all.sort((a, b) => highs[b] - highs[a]).map((index) => [index])
   }
 
-  #lane(lane, lines, {time, x, top, bottom, width}) {
-    const values = lane.flatMap((index) => lines[index]).filter(known)
-    const most = Math.max(0, ...values), high = usual(values)
+  #lane(lane, lines, spread, {time, x, top, bottom, width}) {
+    const tops = lane.map((index) => lines[index].map((value, place) => Math.max(value ?? 0, spread[index][1][place] ?? 0)))
+    const most = Math.max(0, ...tops.flat()), high = usual(tops.flat())
     const cut = high > 0 && most > BURST * high
     const ticks = ticksOf(cut ? 2 * high : most, bottom - top, this.#layout.whole)
     const y = (value) => bottom - Math.min(1, Math.max(0, value) / ticks.at(-1)) * (bottom - top)
     const parts = ticks.map((tick) => `<path class="grid" d="M${LEFT} ${y(tick).toFixed(1)}H${width - RIGHT}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${shortText(this.#layout, tick)}</text>`)
     // The first lies on top.
-    for (const index of [...lane].reverse()) parts.push(this.#line(lines[index], index, {time, x, y, bottom}))
+    for (const index of [...lane].reverse()) parts.push(this.#band(spread[index], index, {time, x, y}), this.#line(lines[index], index, {time, x, y, bottom}))
     if (cut) {
-      const index = lane.find((each) => lines[each].includes(most)), at = lines[index].indexOf(most)
+      const at = tops.find((each) => each.includes(most)).indexOf(most)
       const across = Math.min(width - RIGHT - 40, Math.max(LEFT + 40, x(time[at])))
       parts.push(`<text class="burst" x="${across.toFixed(1)}" y="${top + 9}" text-anchor="middle">▲ ${shortText(this.#layout, most)}</text>`)
     }
@@ -174,9 +193,18 @@ class Chart {
     return `${ground && `<path d="${ground}" fill="${color}" fill-opacity="0.16"/>`}<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}" stroke-linejoin="round" stroke-linecap="round"/>`
   }
 
+  // The ground between the lowest and the highest value within each point.
+  #band([lows, highs], place, {time, x, y}) {
+    const runs = [[]]
+    highs.forEach((high, at) => known(high) && known(lows[at]) ? runs.at(-1).push(at) : runs.push([]))
+    const edge = (values, at) => `${x(time[at]).toFixed(1)} ${y(values[at]).toFixed(1)}`
+    const path = runs.filter(({length}) => length > 0).map((run) => `M${[...run.map((at) => edge(highs, at)), ...run.reverse().map((at) => edge(lows, at))].join("L")}Z`).join("")
+    return path && `<path class="band" d="${path}" fill="${this.#layout.series[place].color}"/>`
+  }
+
   #marked(begin, end, height, x) {
     const found = this.marks().filter(({time}) => time >= begin && time <= end)
-    return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
+    return found.map(({time, kind, text}) => `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}" data-time="${time}"><path d="M${x(time).toFixed(1)} ${TOP}V${height - BOTTOM}"/><circle cx="${x(time).toFixed(1)}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`).join("")
   }
 
   #moment({offsetX}) {
@@ -190,29 +218,53 @@ class Chart {
   }
 
   #grab(event) {
-    if (event.button !== 0 || event.pointerType === "touch") return
+    if (event.button !== 0 || event.pointerType === "touch" || event.target.closest(".mark")) return
     this.#plot.setPointerCapture(event.pointerId)
     this.#drag = [this.#moment(event), this.#moment(event)]
   }
 
-  #release() {
+  #release({target}) {
+    const mark = this.#drag === null ? target.closest(".mark") : null
+    if (mark !== null) {
+      const at = Math.round(Number(mark.dataset.time) / 1e3)
+      go({page: "events", since: at - AROUND, until: at + AROUND}, {fresh: true})
+      return
+    }
+    this.#zoom((this.#axis.end - this.#axis.begin) / 50)  // less is a click that slipped
+  }
+
+  // Show the range that was chosen on all charts, unless it is too short.
+  #zoom(least) {
     const drag = this.#drag
     this.#drag = null
     if (drag === null) return
     const [begin, end] = drag.sort((a, b) => a - b)
-    if (end - begin >= Math.max(SHORTEST, (this.#axis.end - this.#axis.begin) / 50)) go({from: Math.round(begin / 1e3), to: Math.round(end / 1e3), range: null})
+    if (end - begin >= Math.max(SHORTEST, least)) go({from: Math.round(begin / 1e3), to: Math.round(end / 1e3), range: null})
     else this.draw()
   }
 
-  // Left and right move the moment that all charts tell the values of.
+  // Back from a range to the window that moves on.
+  #back() {
+    const {window} = this.#axis
+    go({from: null, to: null, range: window === 300 ? null : window})
+  }
+
+  // Left and right move the moment that all charts tell the values of, and with shift one end of a
+  // range, which Enter shows and Escape gives up; Escape without one goes back.
   #step(event) {
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key]
-    if (by === undefined) return
+    if (event.key === "Enter") this.#zoom(0)
+    else if (event.key === "Escape" && this.#drag === null && !this.#axis.live) this.#back()
+    else if (event.key === "Escape") { this.#drag = null; this.draw() }
+    else if (by === undefined) return
     event.preventDefault()
+    if (by === undefined) return
     this.#told.setAttribute("aria-live", "polite")
     const {begin, end, pointer} = this.#axis
-    const moved = (pointer ?? end) + by * (end - begin) / 60
-    this.#axis.point(Math.min(end, Math.max(begin, moved)))
+    const from = pointer ?? end
+    const moved = Math.min(end, Math.max(begin, from + by * (end - begin) / 60))
+    this.#drag = event.shiftKey ? [this.#drag?.[0] ?? from, moved] : null
+    this.#axis.point(moved)
   }
 }
 

@@ -8,6 +8,7 @@ class OwnAxis {
   #axis
   #keys
   gaps = []
+  bands = {}
   until = null  // the end of a connection that is closed, milliseconds
 
   constructor(axis, layouts) {

@@ -7,6 +7,7 @@ const GROUP_COLUMNS = [["open", "Open"], ["closed", "Closed"], ["messages_in", "
 class Connections {
   #app
   #rows
+  #columns = null
   #traffic = new Map()
 
   constructor(app, params) {
@@ -25,8 +26,11 @@ class Connections {
       ...kind,
       empty: () => params.get("where") ? "No connection matches this query." : (this.#app.store.frame?.tiles[0]?.total === "0 opened in all" ? "Nothing has connected yet. Connections appear here as soon as a client opens your server's WebSocket port." : "No such connections now."),
     })
-    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, `By ${key}`])], ""))
-    if (by === undefined) this.#rows.tools.append(columnChooser(COLUMNS.connections, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
+    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, key === GROUP_KEYS[0] ? `By ${key}` : key])], ""))
+    if (by === undefined) {
+      this.#columns = new ColumnMenu(COLUMNS.connections)
+      this.#rows.tools.append(this.#columns.node, sizeChooser(params))
+    }
     this.node = element("div", {class: "page"}, searchField(params, EXAMPLE), this.#rows.node)
     this.params = params
   }
@@ -35,8 +39,10 @@ class Connections {
   frame() {}
 
   pane(pane) {
-    if (pane.groups === undefined) this.#rows.draw(pane)
-    else this.#rows.draw({...pane, rows: pane.groups, columns: ["key", ...GROUP_COLUMNS.map(({key}) => key)], offset: 0, total: pane.groups.length, forgotten: ""})
+    if (pane.groups === undefined) {
+      this.#rows.draw(pane)
+      this.#columns?.show(pane.columns ?? [])
+    } else this.#rows.draw({...pane, rows: pane.groups, columns: ["key", ...GROUP_COLUMNS.map(({key}) => key)], offset: 0, total: pane.groups.length, forgotten: ""})
   }
 
   // Messages of a connection from one answer to the next, while its row is in sight.
@@ -72,32 +78,6 @@ function choices(label, name, chosen, options, standard) {
     return link
   })
   return element("div", {class: "group", role: "group", "aria-label": label}, ...links)
-}
-
-// A menu in which columns are switched on and off, and moved.
-function columnChooser(columns, shown) {
-  const list = element("ul", {})
-  const menu = element("details", {class: "menu"}, element("summary", {}, "Columns"), list)
-  const set = (keys) => go({columns: keys.join(",")}, {keep: true})
-  const draw = () => {
-    const now = shown()
-    const rest = columns.filter(({key}) => !now.includes(key))
-    const item = ({key, title, help}, at) => {
-      const box = element("input", {type: "checkbox", "aria-label": title})
-      box.checked = at >= 0
-      box.onchange = () => { set(at >= 0 ? now.filter((each) => each !== key) : [...now, key]); requestAnimationFrame(draw) }
-      const up = element("button", {type: "button", title: "Move to the left", "aria-label": `Move ${title} to the left`}, "↑")
-      up.disabled = at <= 0
-      up.onclick = () => { const moved = [...now]; moved.splice(at, 1); moved.splice(at - 1, 0, key); set(moved); setTimeout(draw, 300) }
-      return element("li", {}, element("label", {title: help}, box, ` ${title}`), at >= 0 ? up : "")
-    }
-    const focused = list.contains(document.activeElement) ? nameOf(document.activeElement) : ""
-    list.replaceChildren(...now.map((key, at) => item(columns.find((column) => column.key === key), at)), ...rest.map((column) => item(column, -1)))
-    if (focused) [...list.querySelectorAll("input, button")].find((node) => nameOf(node) === focused)?.focus()
-  }
-  menu.addEventListener("keydown", ({key}) => { if (key === "Escape") { menu.open = false; menu.firstChild.focus() } })
-  menu.addEventListener("toggle", () => { if (menu.open) draw() })
-  return menu
 }
 
 function sizeChooser(params) {

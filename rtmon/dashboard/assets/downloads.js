@@ -20,14 +20,47 @@ function saveBlob(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
-// All rows of the query that a table shows, in its columns and order.
+// All rows of the query that a table shows, in its columns and order; of a paused page, which the
+// server has left behind, the rows in sight as they are.
 async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
+  if (app.store.held !== null) { saveShown(pane, format); return }
   const {table, query: where, sort, columns = [], by = null} = pane
   const answer = await fetchShown("rtmon/download", {method: "POST", headers: TICKET, body: JSON.stringify({format, table, where, sort, columns, by, at: app.replay.at})})
   if (!answer.ok) throw new Error((await answer.json()).error)
   saveBlob(/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1], await answer.blob())
 }
+
+// The rows in sight, with their texts: what the numbers behind them were is not known any more.
+function saveShown(pane, format) {
+  const {table, query: where, sort, columns, total, by = null} = pane
+  const {node, epoch} = app.store.frame
+  const at = app.store.held.end
+  const textOf = (cell) => {
+    const [text, look] = Array.isArray(cell) ? cell : [cell, ""]
+    if (text === UNKNOWN) return null
+    return look === "time" ? isoText(Number(text) * 1e3) : String(text)
+  }
+  const rows = pane.rows.map(({cells}) => columns.map((_, index) => textOf(cells[index])))
+  let text
+  if (format === "csv") text = [columns, ...rows].map((cells) => `${cells.map(csvCell).join(",")}\r\n`).join("")
+  else text = JSON.stringify({table, where, sort, by, node, epoch, time: at / 1e3, shown: true, total, rows: rows.map((cells) => Object.fromEntries(columns.map((key, index) => [key, cells[index]])))})
+  saveText(["rtmon", node, table, by === null ? "" : `by-${by}`, "shown"], at, format, text)
+}
+
+// A text as rtmon/metrics/csvtext.py writes it: no spreadsheet takes it for a formula.
+function csvCell(text) {
+  if (text === null) return ""
+  const safe = text === "" || /^[=+\-@\t\r']/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}
+
+function saveText(parts, time, format, text) {
+  const name = [...parts.map((part) => part.replace(/[^A-Za-z0-9]+/g, "-")).filter(Boolean), isoText(time).slice(0, 19).replace(/[-:]/g, "")]
+  saveBlob(`${name.join("-")}Z.${format}`, new Blob([text], {type: format === "csv" ? "text/csv;charset=utf-8" : "application/json"}))
+}
+
+const isoText = (time) => new Date(time).toISOString()
 
 // The points of some charts that are in sight, as they are drawn: numbers and times, no texts.
 function savePoints(layouts, {axis, store}, format) {
@@ -35,16 +68,14 @@ function savePoints(layouts, {axis, store}, format) {
   const {begin, end, points} = axis
   const series = layouts.flatMap(({title, unit, series}) => series.map(({key, label}) => ({key, title, label, unit})))
   const at = points.time.map((time, index) => [time, index]).filter(([time]) => time >= begin && time <= end).map(([, index]) => index)
-  const iso = (time) => new Date(time).toISOString()
   let text
   if (format === "csv") {
-    const lines = at.map((index) => [iso(points.time[index]), ...series.map(({key}) => points[key][index] ?? "")])
+    const lines = at.map((index) => [isoText(points.time[index]), ...series.map(({key}) => points[key][index] ?? "")])
     text = [["time", ...series.map(({key}) => key)], ...lines].map((cells) => `${cells.join(",")}\r\n`).join("")
   } else {
     const {node, epoch} = store.frame
     const values = Object.fromEntries(series.map(({key}) => [key, at.map((index) => points[key][index])]))
     text = JSON.stringify({node, epoch, from: begin / 1e3, to: end / 1e3, series, time: at.map((index) => points.time[index] / 1e3), points: values})
   }
-  const name = ["rtmon", store.frame.node.replace(/[^A-Za-z0-9]+/g, "-"), layouts.length === 1 ? layouts[0].key : "charts", iso(end).slice(0, 19).replace(/[-:]/g, "")].filter(Boolean)
-  saveBlob(`${name.join("-")}Z.${format}`, new Blob([text], {type: format === "csv" ? "text/csv;charset=utf-8" : "application/json"}))
+  saveText(["rtmon", store.frame.node, layouts.length === 1 ? layouts[0].key : "charts"], end, format, text)
 }

@@ -2,9 +2,11 @@
 class Events {
   #app
   #rows
+  #columns = new ColumnMenu(COLUMNS.events)
   #kinds = element("div", {class: "group", role: "group", "aria-label": "Kinds of events"})
   #causes = element("select", {"aria-label": "Cause of the end"})
   #pause = element("a", {class: "button pause"})
+  #range = element("a", {class: "button"})
   #open = new Map()  // epoch and number of an event → what is shown below it
   #told = ""
   params
@@ -26,16 +28,32 @@ class Events {
       empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : ["where", "kind", "cause"].some((name) => this.params.get(name)) ? "No event matches this." : "Nothing has happened yet. Events appear here as connections open, close and fail.",
     })
     this.#causes.onchange = () => go({cause: this.#causes.value, offset: null})
-    this.#rows.tools.append(this.#pause, columnChooser(COLUMNS.events, () => this.#rows.pane?.columns ?? []), sizeChooser(params))
-    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), element("div", {class: "filters"}, this.#kinds, this.#causes), this.#rows.node)
+    this.#rows.tools.append(this.#pause, this.#columns.node, sizeChooser(params))
+    this.node = element("div", {class: "page"}, searchField(params, 'kind:closed code:1006 reason:"*timeout*"'), element("div", {class: "filters"}, this.#kinds, this.#causes, this.#range), this.#rows.node)
   }
 
   close() {}
   frame() {}
 
+  // The range that is shown on the charts can be that of the events, too.
+  #drawRange() {
+    const [since, from, to] = ["since", "from", "to"].map((name) => Number(this.params.get(name)))
+    const until = Number(this.params.get("until")) || Date.now() / 1e3
+    const [begin, end] = since > 0 ? [since, until] : [from, to]
+    this.#range.hidden = !(end > begin && begin > 0)
+    if (this.#range.hidden) return
+    this.#range.href = addressOf(since > 0 ? {since: null, until: null, offset: null} : {since: from, until: to, offset: null})
+    write(this.#range, `Only ${clockText(begin * 1e3)} – ${clockText(end * 1e3)}`)
+    this.#range.title = since > 0 ? "Show the events of all times again" : "Show the events of the range that the charts show"
+    this.#range.classList.toggle("held", since > 0)
+    this.#range.setAttribute("aria-current", String(since > 0))
+  }
+
   pane(pane) {
+    this.#drawRange()
     this.#rows.draw(pane)
     if (pane.error !== undefined) return
+    this.#columns.show(pane.columns)
     this.#explain(pane)
     this.#drawTools(pane)
   }

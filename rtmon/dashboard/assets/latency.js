@@ -5,14 +5,14 @@ class Latency {
   #distributions
   #worst
   #rows
-  #missing = element("p", {class: "nothing"}, "Percentiles by path, room and type are not recorded.")
+  #missing = element("p", {class: "nothing"}, "Percentiles by path, room and type are not in this recording, which an older rtmon wrote.")
 
   constructor(app, params) {
     this.#distributions = new Distributions(app)
     this.#heats = HEATS.map((heat) => new Heat(heat, app.axis, this.#distributions))
     this.#charts = ["rtt", "handler", "delivery"].map((key) => new Chart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
     this.#worst = new Rows(COLUMNS.connections, {
-      heading: "Longest round trips",
+      heading: "Slowest clients",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
       sorts: (sort) => addressOf({page: "connections", sort}, {fresh: true}),
       empty: () => "No round trip of an open connection was measured yet.",

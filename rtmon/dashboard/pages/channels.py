@@ -15,7 +15,7 @@ from ...views.numbers import delay
 from .parameters import quoted
 from .rows import table_page
 
-__all__ = ["answer", "answer_one"]
+__all__ = ["answer", "answer_one", "totals"]
 
 DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped")
 """Columns in sight until the viewer chooses others; the browser adds what it works out of them."""
@@ -61,7 +61,7 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     known = [[c.name, cell(c, getattr(info, c.name))] for c in CHANNEL if c.name not in _TOLD]
     return {
         **answer,
-        "totals": _totals(info),
+        "totals": totals(info),
         "known": known,
         "p99": delay(slowest.get(name)),
         "lacks": lacks,
@@ -101,10 +101,10 @@ async def _members(feed: Feed, name: str) -> dict[str, Any]:
 
 
 def _extra(row: Row) -> Mapping[str, Any]:
-    return {"totals": _totals(row.record)}
+    return {"totals": totals(row.record)}
 
 
-def _totals(info: ChannelInfo) -> dict[str, Any]:
+def totals(info: ChannelInfo) -> dict[str, Any]:
     """Return what the browser works out rates from: totals since the channel's first use."""
     names = ("channel", "subscribers", "published", "delivered", "dropped", "fanout")
     return {name: getattr(info, name) for name in names}

@@ -32,6 +32,24 @@ DEFAULT_COLUMNS = (
 )
 """Columns in sight until the viewer chooses others."""
 
+CLOSED_COLUMNS = (
+    "name",
+    "user",
+    "transport",
+    "remote",
+    "path",
+    "messages_in",
+    "messages_out",
+    "errors",
+    "dropped",
+    "opened",
+    "closed",
+    "close_code",
+    "initiator",
+    "cause",
+)
+"""The same of closed connections alone, which have no more to say than how they ended."""
+
 STATES = ("open", "closed", "all")
 """Which connections are shown; the first is the default."""
 
@@ -60,12 +78,12 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
             feed,
             asked,
             table="connections",
-            default=DEFAULT_COLUMNS,
-            sort="-opened",
+            default=CLOSED_COLUMNS if state == "closed" else DEFAULT_COLUMNS,
+            sort="-closed" if state == "closed" else "-opened",
             extra=_extra,
             where=where,
         )
-    column, descending = order(asked, GROUP_COLUMNS, "-open")
+    column, descending = order(asked, GROUP_COLUMNS, "-closed" if state == "closed" else "-open")
     where = " ".join(filter(None, (asked.get("where", "").strip(), where)))
     found = await feed.query(
         GroupQuery(

@@ -45,8 +45,8 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return a page of Events.
 
     The parameter ``kind`` names the only kind that is shown, ``cause`` the only cause of an end;
-    ``until``, Unix seconds, holds the
-    page as it was then, while the answer tells how many have come since.
+    ``since``, Unix seconds, leaves out what was before; ``until`` holds the page as it was then,
+    while the answer tells how many have come since.
     """
     kind = asked.get("kind", "")
     cause = choice(asked, "cause", CAUSES, "")
@@ -56,6 +56,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
             (
                 f"kind:{quoted(kind)}" if kind else "",
                 f'kind:closed detail:"{cause},*"' if cause else "",
+                "" if (since := _seconds(asked.get("since", ""))) is None else f"time>={since!r}",
             ),
         )
     )

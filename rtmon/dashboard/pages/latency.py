@@ -14,7 +14,7 @@ from .rows import table_page
 
 __all__ = ["answer"]
 
-WORST = ("name", "user", "path", "rtt", "send_queue", "queue_age", "messages_out")
+WORST = ("name", "user", "path", "rtt_p99", "rtt", "send_queue", "queue_age", "messages_out")
 """Columns of the connections with the longest round trips."""
 
 NEWEST = 3
@@ -36,7 +36,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         {"columns": ",".join(WORST), "size": "10"},
         table="connections",
         default=WORST,
-        sort="-rtt",
+        sort="-rtt_p99",
         where="state:open rtt>0",
         extra=lambda row: {"id": row.record.id, "epoch": row.epoch},
     )

@@ -53,6 +53,8 @@ async def table_page(
     known = TABLE_COLUMNS[table]
     columns = chosen_columns(asked, known, default)
     column, descending = order(asked, known, sort)
+    if column not in columns and not asked.get("columns"):
+        columns.insert(1, column)  # what rows are sorted by is in sight
     offset, limit = page(asked)
     condition = " ".join(filter(None, (asked.get("where", "").strip(), where)))
     query = RowsQuery(

@@ -1,0 +1,82 @@
+"""The lowest and highest values within the points of a series. Pure.
+
+They follow from all finer points that a source still has: a mean over ten ticks lies between the
+lowest and the highest of them, so points of several resolutions are looked at alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+
+from ..metrics.columns import SAMPLE
+from ..metrics.records import Sample
+from .queries import EXTREME_COLUMNS, Extremes
+
+__all__ = ["COUNTERS", "Spread", "extreme_columns", "extremes", "spreads"]
+
+COUNTERS = frozenset(column.name for column in SAMPLE if column.kind == "counter")
+"""Columns whose extremes are per second."""
+
+Bucket = tuple[str, int]
+"""An epoch, and the number of a point in it: of 10 ticks, 1 to 10 are in bucket 0."""
+
+Spread = tuple[float | None, float | None]
+"""A lowest and a highest value; None where none is known."""
+
+
+def extreme_columns(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return those columns that have extremes."""
+    return tuple(name for name in columns if name in EXTREME_COLUMNS)
+
+
+def spreads(
+    samples: Iterable[Sample], level: int, columns: Sequence[str]
+) -> dict[Bucket, list[Spread]]:
+    """Return how far each column spreads within each bucket.
+
+    Args:
+        samples: of ticks and of several ticks, in any order.
+        level: ticks of a bucket.
+        columns: some of :data:`rtmon.feeds.queries.EXTREME_COLUMNS`.
+    """
+    read = attrgetter("elapsed", *columns)
+    counted = [name in COUNTERS for name in columns]
+    rows: dict[Bucket, list[Sequence[float | None]]] = {}
+    for sample in samples:
+        elapsed, *values = read(sample)
+        row = [
+            value if not counter or value is None else value / elapsed if elapsed > 0 else None
+            for value, counter in zip(values, counted, strict=True)
+        ]
+        rows.setdefault((sample.epoch, (sample.seq - 1) // level), []).append(row)
+    return {
+        bucket: [_spread(each) for each in zip(*of, strict=True)] for bucket, of in rows.items()
+    }
+
+
+def _spread(values: Sequence[float | None]) -> Spread:
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else (None, None)
+
+
+def extremes(
+    level: int,
+    columns: Sequence[str],
+    points: Iterable[tuple[str, int]],
+    found: Mapping[Bucket, Sequence[Spread]],
+) -> dict[str, Extremes]:
+    """Return the extremes of each column, point by point.
+
+    Args:
+        level: ticks of a point.
+        columns: the columns.
+        points: of each point its epoch, and the number of the last tick in it.
+        found: for each bucket the spreads of the columns.
+    """
+    nothing: Sequence[Spread] = [(None, None)] * len(columns)
+    rows = [found.get((epoch, (seq - 1) // level), nothing) for epoch, seq in points]
+    return {
+        name: ([row[at][0] for row in rows], [row[at][1] for row in rows])
+        for at, name in enumerate(columns)
+    }
