@@ -91,7 +91,7 @@ function columnChooser(columns, shown) {
       up.onclick = () => { const moved = [...now]; moved.splice(at, 1); moved.splice(at - 1, 0, key); set(moved); setTimeout(draw, 300) }
       return element("li", {}, element("label", {title: help}, box, ` ${title}`), at >= 0 ? up : "")
     }
-    const focused = list.contains(document.activeElement) ? nameOf(document.activeElement) : ""
+    const focused = list.contains(host.active) ? nameOf(host.active) : ""
     list.replaceChildren(...now.map((key, at) => item(columns.find((column) => column.key === key), at)), ...rest.map((column) => item(column, -1)))
     if (focused) [...list.querySelectorAll("input, button")].find((node) => nameOf(node) === focused)?.focus()
   }

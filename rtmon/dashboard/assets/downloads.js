@@ -24,9 +24,7 @@ function saveBlob(name, blob) {
 async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
   const {table, query: where, sort, columns = [], by = null} = pane
-  const answer = await fetchShown("rtmon/download", {method: "POST", headers: TICKET, body: JSON.stringify({format, table, where, sort, columns, by, at: app.replay.at})})
-  if (!answer.ok) throw new Error((await answer.json()).error)
-  saveBlob(/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1], await answer.blob())
+  saveBlob(...await host.file({format, table, where, sort, columns, by, at: app.replay.at}))
 }
 
 // The points of some charts that are in sight, as they are drawn: numbers and times, no texts.
