@@ -48,15 +48,17 @@ MOST_POINTS = 3000
 
 
 class Viewer(Protocol):
-    """A viewer's page in a browser."""
+    """A viewer's page in a browser.
+
+    Attributes:
+        hidden: True if the page is out of sight: only its title can be seen.
+    """
+
+    hidden: bool
 
     @property
     def ready(self) -> bool:
         """True if everything sent before has left, and the page is in sight."""
-
-    @property
-    def hidden(self) -> bool:
-        """True if the page is out of sight: only its title can be seen."""
 
     def send(self, text: bytes) -> None:
         """Send a message; what cannot be sent is lost."""
