@@ -95,13 +95,15 @@ class Desk:
     """Feeds the viewers of one feed.
 
     Args:
-        feed: what they look at; started and closed by the desk.
+        feed: what they look at; started by the desk.
         clock: monotonic seconds.
+        closes: True if the desk closes the feed at its end.
         own: True if it is of one viewer alone, and ends when that leaves.
     """
 
     feed: Feed
     clock: Callable[[], float] = time.monotonic
+    closes: bool = True
     own: bool = False
     task: asyncio.Task[None] | None = None
     _seats: dict[Viewer, _Seat] = field(default_factory=dict)
@@ -147,7 +149,8 @@ class Desk:
             end()
             for task in self._tasks:
                 task.cancel()
-            await self.feed.aclose()
+            if self.closes:
+                await self.feed.aclose()
 
     async def _pass_time(self, now: float) -> None:
         """Move the time of a recording on; nothing happens where there is none."""
@@ -175,6 +178,18 @@ class Desk:
         self._forget_subscriptions()
         if self.own and not self._seats and self.task is not None:
             self.task.cancel()
+
+    def begin(self) -> None:
+        """Take in what the feed has before it is started, for :meth:`last`."""
+        self._take_in()
+
+    def last(self) -> Frame:
+        """Return everything that was taken in last."""
+        return self._frames.whole()
+
+    async def answer(self, page: str, asked: Mapping[str, str]) -> bytes:
+        """Return the rows of a page as JSON; what is wrong stands in ``error``."""
+        return await self._answer((page, _key(asked)))
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
         """Send a page's rows to a viewer, now and with later frames."""
