@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext
 from .conftest import Open, until
 from .jupyter import Notebook, jupyterlab, write
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
 
 START = (
     """
@@ -85,53 +85,6 @@ async def open_notebook(
         notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
 
 
-async def has_rows(notebook: Notebook, *names: str) -> None:
-    """Wait until the connections are these."""
-
-    async def shown() -> bool:
-        table = notebook.tab.page.locator('table[aria-label="Connections"]')
-        if await table.count() == 0:
-            return False
-        return {row[0] for row in await notebook.tab.rows()} == set(names)
-
-    await until(shown, f"the rows are {names}")
-
-
-async def test_page_in_a_cell_takes_a_query_and_outlives_its_kernel(
-    open_notebook: OpenNotebook,
-) -> None:
-    """A page in a cell is searched and followed within the cell; after a restart of the kernel it
-    keeps its last numbers, and says since when, also after a reload.
-    """
-    notebook = await open_notebook("query", 'server.monitor.view("connections")')
-    page = notebook.tab.page
-    await has_rows(notebook, "ada", "bob")
-    address = page.url
-    search = page.get_by_label("Search with the query language")
-    await search.click()
-    await page.keyboard.type("name:bob")
-    await has_rows(notebook, "bob")
-    assert await search.input_value() == "name:bob"
-
-    await page.get_by_role("link", name="bob", exact=True).click()
-    await page.locator(".verdict").wait_for()
-    await page.get_by_role("button", name="Back").click()
-    await has_rows(notebook, "bob")
-    assert page.url == address
-    assert len((await notebook.outputs())[2]) == 1, "no key has gone to the notebook"
-
-    await notebook.restart_kernel()
-    await notebook.pill("Not live")
-    assert "run this notebook's cells again" in await notebook.tab.text(".banner")
-    await has_rows(notebook, "bob")
-    await notebook.reload()
-    await notebook.pill("Not live")
-    assert (await notebook.tab.text(".banner")).startswith("Not live since ")
-    await has_rows(notebook, "ada", "bob")
-    assert await page.locator("main.stale").count() == 1
-
-
-@pytest.mark.matrix
 async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     open_notebook: OpenNotebook,
 ) -> None:
@@ -159,7 +112,6 @@ async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     assert await page.locator(".pill").count() == 1
 
 
-@pytest.mark.matrix
 async def test_views_of_one_monitor_share_a_desk(open_notebook: OpenNotebook) -> None:
     """Two views of a Monitor have one desk in the kernel; both are live, each with its own page."""
     notebook = await open_notebook(
@@ -183,7 +135,6 @@ async def _live(pills: object, count: int) -> bool:
     return texts == ["Live"] * count
 
 
-@pytest.mark.matrix
 async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> None:
     """A view is at most as tall as it may be, nothing of it lies beyond its cell at any width, and
     it is saved in less than 300 kB.
@@ -204,7 +155,6 @@ async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> 
     assert len(json.dumps(saved)) < LARGEST
 
 
-@pytest.mark.matrix
 async def test_view_follows_the_theme(open_notebook: OpenNotebook) -> None:
     """A change between JupyterLab's light and dark theme reaches a view's text and cards."""
     notebook = await open_notebook("theme", "server.monitor.view()")
@@ -226,7 +176,6 @@ async def test_view_follows_the_theme(open_notebook: OpenNotebook) -> None:
     await notebook.command("apputils:change-theme", theme="JupyterLab Light")
 
 
-@pytest.mark.matrix
 async def test_user_keeps_place_when_the_output_is_saved(open_notebook: OpenNotebook) -> None:
     """When the kernel replaces the saved output, page, focus and scroll of the view stay."""
     notebook = await open_notebook("place", 'server.monitor.view("events")')

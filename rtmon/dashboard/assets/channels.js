@@ -57,6 +57,7 @@ const channelHistory = new ChannelHistory()
 class Channels {
   #app
   #rows
+  params
 
   constructor(app, params) {
     this.#app = app
@@ -64,8 +65,9 @@ class Channels {
       heading: "Channels and rooms",
       link: ({totals}) => addressOf({page: "channel", channel: totals.channel}, {fresh: true}),
       spark: ({points}) => points.delivered.slice(-60),
-      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
+      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : this.params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
     })
+    this.params = params
     this.#rows.tools.append(columnChooser(COLUMNS.channels, () => (this.#rows.pane?.columns ?? []).filter((key) => COLUMNS.channels.some((column) => column.key === key))), sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, "room: subscribers>10 dropped>0"), this.#rows.node)
   }
