@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
+from tests.peers.packages import install
+
 from .conftest import Open, until
 from .jupyter import Notebook, jupyterlab, write
 
@@ -36,6 +38,14 @@ LARGEST = 300_000
 
 WIDTHS = (400, 700, 1000, 1600)
 """Pixels of a cell's output."""
+
+RUN = """async () => {
+  const tag = document.querySelector("[data-address]").localName
+  const {violations} = await axe.run({fromShadowDom: [tag, ".cell"]}, {preload: false})
+  return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
+    .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
+}"""
+"""What axe-core finds of serious or critical impact in a view: rule, element, and what is wrong."""
 
 OpenNotebook = Callable[..., Awaitable[Notebook]]
 
@@ -189,3 +199,20 @@ async def test_user_keeps_place_when_the_output_is_saved(open_notebook: OpenNote
     assert await page.locator("main").evaluate("main => main.scrollTop") == 150
     focused = "document.activeElement.shadowRoot.activeElement.textContent"
     assert await page.evaluate(focused) == "Pause"
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+async def test_axe_finds_nothing_serious_in_a_view(open_notebook: OpenNotebook, theme: str) -> None:
+    """In both of JupyterLab's themes a view's pages are as accessible as the dashboard's."""
+    notebook = await open_notebook(f"axe-{theme[11:]}", "server.monitor.view(height=700)")
+    page = notebook.tab.page
+    await notebook.command("apputils:change-theme", theme=theme)
+    dark = str(theme != "JupyterLab Light").lower()
+    await page.wait_for_function(f"document.body.dataset.jpThemeLight !== '{dark}'")
+    await notebook.moves()
+    await page.add_script_tag(path=install() / "axe-core" / "axe.min.js")
+    assert await page.evaluate(RUN) == []
+    await page.get_by_role("navigation", name="Pages").get_by_text("Connections").click()
+    await page.get_by_role("link", name="ada", exact=True).wait_for()
+    assert await page.evaluate(RUN) == []
+    await notebook.command("apputils:change-theme", theme="JupyterLab Light")
