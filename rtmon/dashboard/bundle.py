@@ -25,7 +25,6 @@ _PAGE = ("link.js", "host.js")
 """The link to the server, and the browser's page as the host of the app."""
 
 _APP = (
-    "format.js",
     "address.js",
     "store.js",
     "axis.js",
@@ -100,7 +99,8 @@ def common_script() -> str:
         "HEAT_BOUNDS": heat.BOUNDS,
     }
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    return "\n".join((*parts, browser.asset("common.js"), asset("questions.js")))
+    parts += [*map(browser.asset, ("common.js", "format.js")), asset("questions.js")]
+    return "\n".join(parts)
 
 
 def _text() -> str:

@@ -113,7 +113,7 @@ def _script() -> tuple[str, str]:
     sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{asset('view.css')}"
     constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    parts.append(browser.asset("common.js"))
+    parts += map(browser.asset, ("common.js", "format.js"))
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
     parts += map(asset, _SCRIPTS)
     body = "\n".join(parts).replace("</", "<\\/")
