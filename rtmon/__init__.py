@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .core.backoff import Backoff
     from .core.batching import Batch
     from .core.clock import Clock
+    from .dashboard.notebook import view
     from .display import Dashboard
     from .errors import RtmonError
     from .exporting import export
@@ -60,6 +61,7 @@ __all__ = [
     "report",
     "serve",
     "serve_admin",
+    "view",
 ]
 
 __version__ = "0.1.0"
@@ -91,6 +93,7 @@ _HOMES = {
     "report": "reporting",
     "serve": "servers.websockets",
     "serve_admin": "servers.admin",
+    "view": "dashboard.notebook",
 }
 
 

@@ -37,7 +37,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "feeds": _MONITORED,
     "recording": _READ | {"protocol"},
     "views": _READ,
-    "dashboard": _VIEWED | {"recording"},
+    "dashboard": _VIEWED | {"recording", "display"},
     "display": _VIEWED,
     "terminal": _VIEWED,
     "reporting": _VIEWED,
@@ -54,10 +54,12 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 """Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
 
 LATE = {
-    # A Monitor shows itself in a notebook.
+    # A Monitor and a recording show themselves in a notebook.
     # open_feed() opens whatever is to be watched, a recording too.
     ("rtmon.feeds", "rtmon.recording.feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),
+    ("rtmon.monitor.monitor", "rtmon.dashboard.notebook"),
+    ("rtmon.recording.reading", "rtmon.dashboard.notebook"),
     # A client counts itself.
     ("rtmon.client.reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares frames, from its first connection on.

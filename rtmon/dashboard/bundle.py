@@ -1,4 +1,4 @@
-"""The page's script and style sheet: the parts in ``assets``, one after the other."""
+"""The script and style sheet of the app: the parts in ``assets``, one after the other."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from ..views.charts import CHARTS
 from ..views.connection_charts import CONNECTION_CHARTS
 from ..views.numbers import UNKNOWN
 
-__all__ = ["BUILD", "script", "style"]
+__all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]
 
-_SCRIPTS = (
-    "format.js",
-    "link.js",
+_PAGE = ("link.js", "host.js")
+"""The link to the server, and the browser's page as the host of the app."""
+
+_APP = (
+    "address.js",
     "store.js",
     "axis.js",
     "chart.js",
@@ -42,7 +44,7 @@ _SCRIPTS = (
     "keys.js",
     "app.js",
 )
-"""In the order in which they are read: each uses those before it."""
+"""The app, in the order in which its parts are read: each uses those before it, and a host."""
 
 _SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css", "heat.css")
 
@@ -69,10 +71,25 @@ def style() -> str:
         f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
         f':root[data-theme="dark"] {{ color-scheme: dark; {palette.css(palette.DARK)} }}\n'
     )
-    return colors + "\n".join(map(asset, _SHEETS))
+    return colors + rules()
 
 
-def _text() -> str:
+def rules() -> str:
+    """Return the style sheet without its colours."""
+    return "\n".join(map(asset, _SHEETS))
+
+
+def app_script() -> str:
+    """Return the app's script as statements; a ``host`` has to be in their scope.
+
+    They leave the app in ``app``. Run in a function of its own for each host, they make several
+    apps that know nothing of each other.
+    """
+    return "\n".join(map(asset, _APP))
+
+
+def common_script() -> str:
+    """Return what stands before the app and every host: tables from Python, small helpers."""
     constants = {
         "PREFIXES": PREFIXES,
         "UNKNOWN": UNKNOWN,
@@ -83,8 +100,12 @@ def _text() -> str:
         "HEAT_BOUNDS": heat.BOUNDS,
     }
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    parts += [browser.asset("common.js"), *map(asset, _SCRIPTS)]
-    body = "\n".join(parts)
+    parts += [*map(browser.asset, ("common.js", "format.js")), asset("questions.js")]
+    return "\n".join(parts)
+
+
+def _text() -> str:
+    body = "\n".join((common_script(), *map(asset, _PAGE), app_script()))
     return f"(() => {{\n{body}\n}})()\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +19,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..errors import RtmonError
 from .bundle import BUILD
 from .desk import Desk
+from .said import Said, obey
 from .tickets import has_ticket
 
 __all__ = ["Channel", "lets_in"]
@@ -31,30 +32,7 @@ LONGEST = 16_384
 LONGEST_REASON = 123
 """Bytes of a close reason (RFC 6455, 5.5.1)."""
 
-
-class _Said(msgspec.Struct):
-    """What a browser says.
-
-    Attributes:
-        do: ``show`` a page with its rows, ``ask`` one question, ``hide`` because the page is out
-            of sight, ``see`` because it is in sight again or has missed a frame; ``seek`` a
-            moment of a recording, ``play`` it from there.
-        page: what is shown or asked.
-        asked: its parameters.
-        id: of the question, for its answer; of the request for a moment.
-        at: the moment, Unix seconds; None for the end.
-        speed: seconds of the recording that pass in one; 0 to halt it.
-    """
-
-    do: Literal["show", "ask", "hide", "see", "seek", "play"]
-    page: str = ""
-    asked: dict[str, str] = {}
-    id: int = 0
-    at: float | None = None
-    speed: float = 0.0
-
-
-_decoder = msgspec.json.Decoder(_Said)
+_decoder = msgspec.json.Decoder(Said)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
@@ -135,20 +113,7 @@ class Channel(AuthRequestHandler, WebSocketHandler):
         except msgspec.DecodeError:
             self.close(1002, "this is not what a page of rtmon says")
             return
-        match said.do:
-            case "show":
-                self._desk.show(self, said.page, said.asked)
-            case "ask":
-                self._desk.ask(self, said.id, said.page, said.asked)
-            case "hide":
-                self.hidden = True
-            case "see":
-                self.hidden = False
-                self._desk.catch_up(self)
-            case "seek":
-                self._desk.seek(said.at, said.id)
-            case "play":
-                self._desk.play(said.speed)
+        obey(self._desk, self, said)
 
     def on_close(self) -> None:
         if self._desk is not None:

@@ -41,15 +41,17 @@ TOGETHER = 0.4
 
 
 class Viewer(Protocol):
-    """A viewer's page in a browser."""
+    """A viewer's page in a browser.
+
+    Attributes:
+        hidden: True if the page is out of sight: only its title can be seen.
+    """
+
+    hidden: bool
 
     @property
     def ready(self) -> bool:
         """True if everything sent before has left, and the page is in sight."""
-
-    @property
-    def hidden(self) -> bool:
-        """True if the page is out of sight: only its title can be seen."""
 
     def send(self, text: bytes) -> None:
         """Send a message; what cannot be sent is lost."""
@@ -86,13 +88,15 @@ class Desk:
     """Feeds the viewers of one feed.
 
     Args:
-        feed: what they look at; started and closed by the desk.
+        feed: what they look at; started by the desk.
         clock: monotonic seconds.
+        closes: True if the desk closes the feed at its end.
         own: True if it is of one viewer alone, and ends when that leaves.
     """
 
     feed: Feed
     clock: Callable[[], float] = time.monotonic
+    closes: bool = True
     own: bool = False
     task: asyncio.Task[None] | None = None
     _seats: dict[Viewer, _Seat] = field(default_factory=dict)
@@ -138,7 +142,8 @@ class Desk:
             end()
             for task in self._tasks:
                 task.cancel()
-            await self.feed.aclose()
+            if self.closes:
+                await self.feed.aclose()
 
     async def _pass_time(self, now: float) -> None:
         """Move the time of a recording on; nothing happens where there is none."""
@@ -166,6 +171,18 @@ class Desk:
         self._forget_subscriptions()
         if self.own and not self._seats and self.task is not None:
             self.task.cancel()
+
+    def begin(self) -> None:
+        """Take in what the feed has before it is started, for :meth:`last`."""
+        self._take_in()
+
+    def last(self) -> Frame:
+        """Return everything that was taken in last."""
+        return self._frames.whole()
+
+    async def answer(self, page: str, asked: Mapping[str, str]) -> bytes:
+        """Return the rows of a page as JSON; what is wrong stands in ``error``."""
+        return await self._answers.answer(question(page, asked))
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
         """Send a page's rows to a viewer, now and with later frames."""

@@ -24,7 +24,7 @@ from .picture import Columns, Frame, Layout, Picture, Status, TableLayout, chart
 from .shown import show
 from .tile_html import html as tiles_html
 
-__all__ = ["Dashboard", "FeedPicture"]
+__all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
 SHOWN = ("open", "messages", "rtt", "errors")
 """Keys of the charts in sight by default: connections, traffic, latency and errors."""
@@ -110,10 +110,7 @@ class FeedPicture(Picture):
         return self._feed.status.state == "closed"
 
     def text(self) -> str:
-        snapshot = self._feed.snapshot()
-        if snapshot is None:
-            return f"rtmon: {self._feed.status.source}, no numbers yet"
-        return f"rtmon: {snapshot} ({snapshot.node}, {clock(snapshot.time)} UTC)"
+        return in_words(self._feed)
 
     def update(self) -> Frame:
         latest = self._feed.latest()
@@ -183,6 +180,14 @@ class FeedPicture(Picture):
             key, rows = "samples", self._feed.samples()
         stamp = clock(self._feed.now()).replace(":", "")
         return f"{key}-{stamp}.csv", "".join(csvtext.lines(key, rows))
+
+
+def in_words(feed: Feed) -> str:
+    """Return a line for a front end that shows text alone."""
+    snapshot = feed.snapshot()
+    if snapshot is None:
+        return f"rtmon: {feed.status.source}, no numbers yet"
+    return f"rtmon: {snapshot} ({snapshot.node}, {clock(snapshot.time)} UTC)"
 
 
 def _rounded(drawn: Mapping[str, Sequence[float]]) -> Columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -20,17 +21,27 @@ from ..views.numbers import UNKNOWN
 from ..views.svg import Drawing, svg
 from .picture import Columns, Picture
 
-__all__ = ["MARK", "asset", "bundle", "prepare"]
+__all__ = ["MARK", "asset", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
 
-_SCRIPTS = ("text.js", "model.js", "kernel.js", "view.js", "chart.js", "controls.js", "element.js")
+_SCRIPTS = (
+    "text.js",
+    "model.js",
+    "kernel.js",
+    "kernel_link.js",
+    "theme.js",
+    "view.js",
+    "chart.js",
+    "controls.js",
+    "element.js",
+)
 _SHEETS = ("bar.css", "table.css", "tiles.css", "card.css", "closes.css")
 
 
-def bundle(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
-    """Return an output by type.
+def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
+    """Return the output of a picture by type.
 
     Args:
         picture: what it shows.
@@ -40,17 +51,50 @@ def bundle(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
     frame = picture.whole(picture.layout.window)
     tag, script = _script()
     attributes = {
-        "view": view,
         "kernel": kernel,
         "layout": msgspec.json.encode(picture.layout).decode(),
         "frame": msgspec.json.encode(frame).decode(),
     }
-    written = " ".join(f'data-{name}="{escape(text)}"' for name, text in attributes.items())
-    since = datetime.fromtimestamp(frame.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    said = f"{picture.text()}. Not live since {since} UTC; run the cell again."
-    charts = "".join(_figure(chart, columns) for chart, columns in picture.drawings())
+    return bundle(
+        tag=tag,
+        script=script,
+        view=view,
+        attributes=attributes,
+        text=picture.text(),
+        time=frame.time,
+        drawings=picture.drawings(),
+    )
+
+
+def bundle(
+    *,
+    tag: str,
+    script: str,
+    view: str,
+    attributes: Mapping[str, str],
+    text: str,
+    time: float,
+    drawings: Iterable[tuple[Chart[Any], Columns]],
+) -> dict[str, Any]:
+    """Return an output by type: an element, and the script that makes it live.
+
+    Args:
+        tag: name of the element.
+        script: defines it.
+        view: id by which the page asks for numbers.
+        attributes: what else the element knows, by names without ``data-``.
+        text: a line for a front end that shows text alone.
+        time: when its numbers were measured, Unix seconds.
+        drawings: charts for a page without scripts, with their points.
+    """
+    written = " ".join(
+        f'data-{name}="{escape(value)}"' for name, value in {"view": view, **attributes}.items()
+    )
+    since = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    said = f"{text}. Not live since {since} UTC; run the cell again."
+    charts = "".join(_figure(chart, columns) for chart, columns in drawings)
     html = f"<{tag} {written}><p>{escape(said)}</p>{charts}</{tag}><script>{script}</script>"
-    return {"text/html": html, "text/plain": picture.text(), MARK: {"view": view}}
+    return {"text/html": html, "text/plain": text, MARK: {"view": view}}
 
 
 def prepare() -> None:
@@ -69,7 +113,7 @@ def _script() -> tuple[str, str]:
     sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{asset('view.css')}"
     constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
     parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    parts.append(browser.asset("common.js"))
+    parts += map(browser.asset, ("common.js", "format.js"))
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
     parts += map(asset, _SCRIPTS)
     body = "\n".join(parts).replace("</", "<\\/")

@@ -1,4 +1,4 @@
-"""Pictures on the pages of a notebook: one task each, and a comm for each page that shows it."""
+"""Contents on the pages of a notebook: one task each, and a comm for each page that shows one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-
-from .output import bundle
-from .picture import Frame, Picture
+from .content import Comm, Content, Page
+from .picture import Picture
+from .pictured import Pictured
 
 __all__ = ["show"]
 
@@ -27,20 +26,13 @@ TARGET = "rtmon"
 """The name under which pages open comms."""
 
 VIEWS = 16
-"""Pictures kept up to date; the oldest goes first."""
+"""Contents kept up to date; the oldest goes first."""
 
 PAGES = 8
-"""Pages that show one picture; the one that was not heard of for longest goes first."""
-
-SILENCE = 45.0
-"""Seconds after which nothing more is sent to a page that was not heard of. Pages in sight are
-heard of every ten seconds; one that is heard of again gets everything."""
-
-TABLE_EVERY = 2
-"""Updates between two looks at a table: numbers that change faster cannot be read."""
+"""Pages that show one content; the one that was not heard of for longest goes first."""
 
 SAVED = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Ages of a picture, in seconds, at which the notebook is given the present one to save; after
+"""Ages of a content, in seconds, at which the notebook is given the present one to save; after
 that, every minute."""
 
 SAVED_EVERY = 60.0
@@ -51,26 +43,8 @@ QUIET = 3.0
 _REGISTRY = "_rtmon_views"
 
 
-class Comm(Protocol):
-    """A comm of Jupyter's, as far as a page is sent numbers through it."""
-
-    comm_id: str
-
-    def send(self, data: dict[str, Any]) -> None:
-        """Send a message to the page."""
-
-    def close(self, data: dict[str, Any]) -> None:
-        """Tell the page that no more will come."""
-
-    def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Register the receiver of the page's messages."""
-
-    def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Register the receiver of the page's farewell."""
-
-
-def show(picture: Picture) -> None:
-    """Show a picture below the running cell, and keep it up to date.
+def show(shown: Picture | Content) -> None:
+    """Show a picture or another content below the running cell, and keep it up to date.
 
     Raises:
         NotImplementedError: there is no kernel or no event loop here. IPython then prints the
@@ -83,84 +57,58 @@ def show(picture: Picture) -> None:
         raise NotImplementedError from None
     if getattr(shell, "kernel", None) is None:
         raise NotImplementedError
-    _Views.of(shell, loop).show(picture)
-
-
-@dataclass(eq=False)
-class _Page:
-    """A page that shows a picture.
-
-    Attributes:
-        comm: leads to it.
-        heard: when a message came from it, seconds of the loop's clock.
-        window: seconds that its charts show.
-        table: key and query of the table that it shows, if any.
-        behind: True if it was not sent everything, because it was silent.
-    """
-
-    comm: Comm
-    heard: float
-    window: float
-    table: tuple[str, Mapping[str, Any]] | None = None
-    behind: bool = False
-
-    def send(self, **said: Any) -> None:
-        self.comm.send(said)
+    content = Pictured(shown) if isinstance(shown, Picture) else shown
+    _Views.of(shell, loop).show(content)
 
 
 @dataclass(eq=False)
 class _Shown:
-    """A picture, the pages that show it, and the output that the notebook saves.
+    """A content, the pages that show it, and the output that the notebook saves.
 
     Attributes:
-        picture: what is shown.
+        content: what is shown.
         publish: replaces the saved output.
         cell: the cell that shows it and the run of that cell, as far as that is known.
         now: the loop's clock.
     """
 
-    picture: Picture
+    content: Content
     publish: Callable[[], None]
     cell: tuple[str, str]
     now: Callable[[], float]
-    pages: dict[str, _Page] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
     acted: float = float("-inf")
 
     async def run(self) -> None:
-        """Update all pages until the picture ends."""
-        await self.picture.start()
-        began, due, ticks = self.now(), SAVED[0], 0
+        """Update all pages until the content ends."""
+        await self.content.start()
+        began, due = self.now(), SAVED[0]
         ended = False
         while not ended:
-            await asyncio.sleep(self.picture.period)
-            ended = self.picture.ended
-            ticks += 1
+            await asyncio.sleep(self.content.period)
+            ended = self.content.ended
             try:
-                self._update(ticks)
+                self._update()
                 age = self.now() - began
                 if ended or (age >= due and self.now() - self.acted > QUIET):
+                    await self.content.prepare()
                     self.publish()
                     due = next((each for each in SAVED if each > age), age + SAVED_EVERY)
             except Exception:
-                logger.exception("a picture in the notebook could not be updated")
+                logger.exception("an output of the notebook could not be updated")
 
-    def _update(self, ticks: int) -> None:
-        frame = _text(self.picture.update())
-        for page in list(self.pages.values()):
-            if self.now() - page.heard > SILENCE:
-                page.behind = True
-                continue
-            page.send(frame=frame)
-            if page.table is not None and ticks % TABLE_EVERY == 0:
-                self._send_table(page)
+    def _update(self) -> None:
+        for page in self.pages.values():
+            page.behind = page.behind or page.silent
+        self.content.update([page for page in self.pages.values() if not page.behind])
 
     def join(self, comm: Comm) -> None:
-        """Send everything to a page that shows the picture from now on."""
-        page = _Page(comm, self.now(), self.picture.layout.window)
+        """Send everything to a page that shows the content from now on."""
+        page = Page(comm, self.now, self.now())
         self.pages[comm.comm_id] = page
         if len(self.pages) > PAGES:
             self._close(min(self.pages.values(), key=lambda each: each.heard))
-        self._send_whole(page)
+        self.content.welcome(page)
 
     def hear(self, comm_id: str, said: Mapping[str, Any]) -> None:
         """Take a message of a page."""
@@ -170,49 +118,31 @@ class _Shown:
         page.heard = self.now()
         if page.behind:
             page.behind = False
-            self._send_whole(page)
-        kind = said.get("do")
-        if kind == "act":
+            self.content.welcome(page)
+        if self.content.hear(page, said):
             self.acted = self.now()
-            self.picture.act(said["name"], said.get("value"))
-        elif kind == "window":
-            page.window = float(said["seconds"])
-            self._send_whole(page)
-        elif kind == "table":
-            page.table = (said["key"], said["query"]) if said["key"] else None
-            self._send_table(page)
-        elif kind == "csv":
-            name, text = self.picture.csv(said["key"], said["query"])
-            page.send(file={"key": said["key"], "name": name, "text": text})
 
     def leave(self, comm_id: str) -> None:
         """Forget a page that has closed its comm."""
-        self.pages.pop(comm_id, None)
+        if (page := self.pages.pop(comm_id, None)) is not None:
+            self.content.leave(page)
 
     def close(self) -> None:
-        """Tell all pages that the picture is no longer kept up to date."""
+        """Tell all pages that the content is no longer kept up to date."""
         for page in list(self.pages.values()):
             self._close(page)
 
-    def _close(self, page: _Page) -> None:
-        del self.pages[page.comm.comm_id]
+    def _close(self, page: Page) -> None:
+        self.leave(page.comm.comm_id)
         page.comm.close({"gone": True})
-
-    def _send_whole(self, page: _Page) -> None:
-        page.send(frame=_text(self.picture.whole(page.window)))
-
-    def _send_table(self, page: _Page) -> None:
-        if page.table is not None:
-            key, query = page.table
-            page.send(table={"key": key, "page": self.picture.table(key, query)})
 
 
 class _Views:
-    """All pictures that a kernel shows.
+    """All contents that a kernel shows.
 
     Args:
         shell: of the kernel.
-        loop: on which pictures are updated.
+        loop: on which contents are updated.
     """
 
     def __init__(self, shell: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -228,14 +158,14 @@ class _Views:
 
     @classmethod
     def of(cls, shell: Any, loop: asyncio.AbstractEventLoop) -> _Views:
-        """Return the pictures of a kernel. They are kept on its shell, as long as it lives."""
+        """Return the contents of a kernel. They are kept on its shell, as long as it lives."""
         views: _Views | None = vars(shell).get(_REGISTRY)
         if views is None or views._loop is not loop:  # noqa: SLF001 - its own class
             views = vars(shell)[_REGISTRY] = cls(shell, loop)
         return views
 
-    def show(self, picture: Picture) -> None:
-        """Show a picture as output of the running cell, instead of those of its earlier runs."""
+    def show(self, content: Content) -> None:
+        """Show a content as output of the running cell, instead of those of its earlier runs."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:
@@ -243,10 +173,11 @@ class _Views:
         for view in list(self._shown)[: len(self._shown) + 1 - VIEWS]:
             self._remove(view)
         view = uuid.uuid4().hex
-        picture.update()
-        publish = partial(self._publish, view, picture)
+        content.meet([each.content for each in self._shown.values()])
+        content.begin()
+        publish = partial(self._publish, view, content)
         publish(update=False)
-        shown = _Shown(picture, partial(publish, update=True), (cell, run), self._loop.time)
+        shown = _Shown(content, partial(publish, update=True), (cell, run), self._loop.time)
         self._shown[view] = shown
         # It outlives the cell, so it must not have the cell's context: what it logs would be put
         # under that cell for ever.
@@ -254,15 +185,15 @@ class _Views:
             shown.run(), name="rtmon-notebook", context=contextvars.Context()
         )
 
-    def _publish(self, view: str, picture: Picture, *, update: bool) -> None:
-        data = bundle(picture, view=view, kernel=self._kernel)
+    def _publish(self, view: str, content: Content, *, update: bool) -> None:
+        data = content.output(view=view, kernel=self._kernel)
         self._shell.display_pub.publish(data, {}, transient={"display_id": view}, update=update)
 
     def _remove(self, view: str) -> None:
         shown = self._shown.pop(view)
         self._tasks.pop(view).cancel()
         shown.close()
-        task = self._loop.create_task(shown.picture.aclose(), name="rtmon-notebook-close")
+        task = self._loop.create_task(shown.content.aclose(), name="rtmon-notebook-close")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -284,11 +215,6 @@ class _Views:
                 logger.exception("a message from the notebook's page could not be handled")
 
         self._loop.call_soon_threadsafe(call, context=contextvars.Context())
-
-
-def _text(frame: Frame) -> str:
-    """Encode a frame once for all pages; what is not known becomes null."""
-    return msgspec.json.encode(frame).decode()
 
 
 def _shell() -> Any:

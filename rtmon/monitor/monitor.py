@@ -294,6 +294,20 @@ class Monitor:
         """Return the Events as a DataFrame, oldest first."""
         return frame("events", self.collector.history.events())
 
+    def view(self, page: str | None = None, **parameters: Any) -> Any:
+        """Return a page or a chart of the dashboard, for a notebook to show.
+
+        ``monitor.view("latency")``, ``monitor.view("connections", query="rtt>200ms")``,
+        ``monitor.view(chart="rtt")``: see :func:`rtmon.view`, which says what there is.
+
+        Raises:
+            OptionError: there is no such page, parameter or value.
+            QueryError: the query is wrong.
+        """
+        from ..dashboard.notebook import view
+
+        return view(self, page, **parameters)
+
     def _ipython_display_(self) -> None:
         from ..display import Dashboard
 

@@ -76,6 +76,19 @@ class Run:
         """Return a feed of the recording, for the views; it has to be started and closed."""
         return RecordingFeed(self.path)
 
+    def view(self, page: str | None = None, **parameters: Any) -> Any:
+        """Return a page or a chart of the dashboard over the recording, for a notebook to show.
+
+        ``run.view("events", query="kind:closed")``: see :func:`rtmon.view`.
+
+        Raises:
+            OptionError: there is no such page, parameter or value.
+            QueryError: the query is wrong.
+        """
+        from ..dashboard.notebook import view
+
+        return view(self.path, page, **parameters)
+
     def samples(
         self, *, since: Moment = None, until: Moment = None, every: Literal[1, 10, 60] | None = None
     ) -> pd.DataFrame:

@@ -30,6 +30,9 @@ client = await start(rtmon.connect(server.url, name="ada"), name="ada")
 )
 """A server with one client, and its picture."""
 
+VIEW = (*CELLS[:2], "server.monitor.view()", CELLS[3])
+"""The same server, and its overview as a page of the dashboard."""
+
 LAB = (
     """
 import rtmon
@@ -148,10 +151,15 @@ async def open_notebook(
 async def said_since_when(notebook: Notebook, why: str) -> None:
     """The picture says since when it is not live, and why; it is grey, and not blank."""
     await notebook.pill("Not live")
+
+    async def told() -> bool:
+        return why in await notebook.tab.text(".banner")
+
+    await until(told, f"the banner says {why!r}")
     banner = await notebook.tab.text(".banner")
-    assert re.match(r"Not live since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC\. ", banner), banner
-    assert why in banner
-    assert await notebook.tab.page.locator(".view.stale").count() == 1
+    since = r"Not live since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d( UTC)?\. "
+    assert re.match(since, banner), banner
+    assert await notebook.tab.page.locator(".view.stale, main.stale").count() == 1
     assert await notebook.drawn()
 
 
@@ -200,6 +208,35 @@ async def test_picture_says_since_when_after_a_restart_of_the_kernel(
     after a reload, and when the kernel has ended.
     """
     notebook = await open_notebook("restart")
+    await notebook.restart_kernel()
+    await said_since_when(notebook, "run this notebook's cells again")
+    await notebook.reload()
+    await said_since_when(notebook, "run this notebook's cells again")
+    assert "1 opened in all" in await notebook.tab.total("open")
+
+
+async def test_page_of_the_dashboard_is_used_within_its_cell(open_notebook: OpenNotebook) -> None:
+    """In a cell, links of a dashboard's page, its query and Back leave JupyterLab where it is;
+    after a restart of the kernel and a reload, the page says since when.
+    """
+    notebook = await open_notebook("view", VIEW)
+    page = notebook.tab.page
+    address = page.url
+    await page.get_by_role("navigation", name="Pages").get_by_text("Connections").click()
+    await page.get_by_label("Search with the query language").click()
+    await page.keyboard.type("name:bob")
+    await page.get_by_text("No connection matches this query.").wait_for()
+    for _ in range(3):
+        await page.keyboard.press("Backspace")
+    await page.keyboard.type("ada")
+    await page.get_by_role("link", name="ada", exact=True).click()
+    await page.locator(".verdict").wait_for()
+    for _ in range(2):
+        await page.get_by_role("button", name="Back").click()
+    await notebook.moves()
+    assert page.url == address
+    assert len((await notebook.outputs())[2]) == 1, "no key has gone to the notebook"
+
     await notebook.restart_kernel()
     await said_since_when(notebook, "run this notebook's cells again")
     await notebook.reload()

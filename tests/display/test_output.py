@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rtmon.display.dashboard import FeedPicture
-from rtmon.display.output import MARK, bundle
+from rtmon.display.output import MARK, of_picture
 from tests.synthetic import SyntheticFeed
 
 LARGEST = 300_000
@@ -37,7 +37,7 @@ def output(feed: SyntheticFeed) -> dict[str, str]:
     """The output of a picture that has seen everything."""
     picture = FeedPicture(feed)
     picture.update()
-    data: dict[str, str] = bundle(picture, view="v1", kernel="k1")
+    data: dict[str, str] = of_picture(picture, view="v1", kernel="k1")
     return data
 
 

@@ -10,9 +10,11 @@ import pytest_asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
+from rtmon.display.content import SILENCE
 from rtmon.display.dashboard import FeedPicture
 from rtmon.display.output import MARK
-from rtmon.display.shown import PAGES, SILENCE, _Shown
+from rtmon.display.pictured import Pictured
+from rtmon.display.shown import PAGES, _Shown
 from tests.synthetic import SyntheticFeed
 
 PATIENCE = 60.0
@@ -71,9 +73,9 @@ class Clock:
 
 def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
     """A picture of a feed that has seen everything so far."""
-    picture = FeedPicture(feed)
-    picture.update()
-    return _Shown(picture, lambda: None, ("", ""), now)
+    content = Pictured(FeedPicture(feed))
+    content.begin()
+    return _Shown(content, lambda: None, ("", ""), now)
 
 
 def test_silent_page_gets_nothing_and_then_everything() -> None:
@@ -84,13 +86,13 @@ def test_silent_page_gets_nothing_and_then_everything() -> None:
     assert [len(frame["columns"]["time"]) for frame in page.frames] == [10]
     clock.time = SILENCE + 1
     feed.step()
-    view._update(1)
+    view._update()
     assert len(page.frames) == 1
     view.hear(page.comm_id, {"do": "alive"})
     assert page.frames[-1]["anew"]
     assert len(page.frames[-1]["columns"]["time"]) == 11
     feed.step()
-    view._update(2)
+    view._update()
     assert len(page.frames[-1]["columns"]["time"]) == 1
 
 

@@ -1,33 +1,6 @@
 // The app: one page at a time, chosen by the address; the frame around it; what keeps it true.
 const RAIL = [["overview", "Overview"], ["connections", "Connections"], ["channels", "Channels"], ["latency", "Latency"], ["events", "Events"], ["socketio", "Socket.IO"]]
 const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, channel: OneChannel, latency: Latency, events: Events, socketio: SocketIO}
-const SHARED = ["range", "from", "to", "at"]  // parameters that a change of page keeps
-
-const paramsNow = () => new URLSearchParams(location.search)
-
-// The address of a view: this one with changes, or a fresh one that keeps only what all pages share.
-function addressOf(changes, {fresh = false} = {}) {
-  const now = paramsNow()
-  const params = new URLSearchParams()
-  for (const [name, value] of now) if (!fresh || SHARED.includes(name)) params.set(name, value)
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === null || value === undefined || value === "") params.delete(name)
-    else params.set(name, String(value))
-  }
-  if (params.get("page") === "overview") params.delete("page")
-  const text = params.toString()
-  return text === "" ? location.pathname : `?${text}`
-}
-
-let app
-
-// Go to a view. keep: the view stays as it is, only what it asks for changes.
-function go(changes, {fresh = false, keep = false} = {}) {
-  const address = addressOf(changes, {fresh})
-  if (keep) history.replaceState(null, "", address)
-  else history.pushState(null, "", address)
-  app.arrive({keep})
-}
 
 class App {
   #pill = element("span", {class: "pill", role: "status"})
@@ -35,6 +8,8 @@ class App {
   #main = element("main", {id: "main", tabindex: "-1"})
   #foot = element("div", {class: "about"})
   #rail = new Map()
+  #keys
+  #clock
   #ranges = []
   #pause = element("button", {type: "button", class: "pause"})
   #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
@@ -45,44 +20,43 @@ class App {
   #focused = ""  // name of what had the focus in a view that was made anew
   #lostAt = null
 
-  constructor(root, channel) {
+  constructor() {
     this.store = new Store()
-    this.link = new Link(channel, {receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
+    this.link = host.connect({receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
     this.axis = new Axis(this.store, this.link)
     this.replay = new TimeBar(this)
-    this.#build(root)
-    addEventListener("popstate", () => this.arrive())
-    document.addEventListener("click", (event) => this.#follow(event))
+    this.#keys = listenToKeys(this)
+    this.#build()
+    host.onreturn(() => this.arrive())
+    host.root.addEventListener("click", (event) => this.#follow(event))
     this.#freshness()
-    setInterval(() => this.#freshness(), 500)
+    this.#clock = setInterval(() => this.#freshness(), 500)
   }
 
-  #build(root) {
+  // End all of it: the host shows it no more.
+  close() {
+    clearInterval(this.#clock)
+    this.#view?.close()
+    this.link.close()
+  }
+
+  #build() {
     const links = RAIL.map(([page, label]) => {
       const count = element("span", {class: "count"})
       const link = element("a", {href: addressOf({page}, {fresh: true})}, element("span", {}, label), count)
       this.#rail.set(page, {link, count})
       return link
     })
-    const brand = element("a", {class: "brand", href: location.pathname})
-    brand.innerHTML = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 13h4l3-8 5 15 3.2-9 1.4 2H22"/></svg>'
-    brand.append("rtmon")
-    const rail = element("nav", {class: "rail", "aria-label": "Pages"}, brand, element("div", {class: "links"}, ...links), this.#foot)
+    const rail = element("nav", {class: "rail", "aria-label": "Pages"}, host.head(), element("div", {class: "links"}, ...links), this.#foot)
     this.#ranges = WINDOWS.map(([seconds, label]) => [seconds, element("a", {}, label)])
     this.chosen = element("a", {class: "chosen"})
     this.chosen.hidden = true
     const ranges = element("div", {class: "group", role: "group", "aria-label": "Time shown on the charts"}, ...this.#ranges.map(([, link]) => link), this.chosen)
     this.#pause.onclick = () => this.pause()
-    const copy = element("button", {type: "button", class: "copy", title: "Copy a link that opens this view"}, "Copy link")
-    copy.onclick = () => this.copy()
-    this.copied = copy
-    const theme = element("button", {type: "button", class: "theme", "aria-label": "Light or dark", title: "Light or dark"}, "◐")
-    theme.onclick = () => window.rtmonTheme.toggle()
-    const keys = element("button", {type: "button", class: "help", "aria-label": "Keys", title: "Keys (?)"}, "?")
-    keys.onclick = () => document.querySelector("dialog").showModal()
-    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, copy, theme, keys))
-    root.replaceChildren(element("a", {class: "skip", href: "#main"}, "Skip to the numbers"), rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main))
-    root.classList.add("rtmon")
+    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, ...host.tools(() => this.#keys.showModal())))
+    const skip = host.embedded ? [] : [element("a", {class: "skip", href: "#main"}, "Skip to the numbers")]
+    host.root.replaceChildren(...skip, rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main), this.#keys)
+    host.root.classList.add("rtmon")
   }
 
   // Show what the address says.
@@ -94,10 +68,10 @@ class App {
     const changed = page !== this.#page || (!keep && JSON.stringify(asked) !== this.#asked)
     this.#asked = JSON.stringify(asked)
     if (changed || this.#view === null) {
-      const active = document.activeElement
+      const {active} = host
       this.#focused = this.#main.contains(active) ? nameOf(active) : ""
       this.#view?.close()
-      if (page !== this.#page) scrollTo(0, 0)
+      if (page !== this.#page) (host.scroller ?? this.#main).scrollTo(0, 0)
       this.#page = page
       this.#view = new MADE[page](this, params)
       if (this.#view.node.querySelector("h1") === null) this.#view.node.prepend(element("h1", {class: "spoken"}, this.#label))
@@ -143,12 +117,11 @@ class App {
   // Links within the app change the view without loading the page again.
   #follow(event) {
     const link = event.target.closest?.("a")
-    if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.hash) return
-    if (link.origin !== location.origin || link.pathname !== location.pathname) return
+    if (!link || event.defaultPrevented || !host.follows(link, event)) return
     event.preventDefault()
-    history.pushState(null, "", link.href)
+    host.visit(link.getAttribute("href"))
     // While a recording is played, a link drawn before would lead back to the moment of then.
-    if (this.replay.shown && link.dataset.at === undefined) history.replaceState(null, "", addressOf({at: this.replay.at}))
+    if (this.replay.shown && link.dataset.at === undefined) host.visit(addressOf({at: this.replay.at}), {keep: true})
     this.arrive()
   }
 
@@ -171,7 +144,7 @@ class App {
   // A view that is made anew, as by a sort, gives the focus to what had it before; a part of it is
   // there only with its first rows.
   #refocus() {
-    if (this.#focused === "" || document.activeElement !== this.#main) return
+    if (this.#focused === "" || host.active !== this.#main) return
     const same = [...this.#main.querySelectorAll("a, button, input, select, summary")].find((node) => nameOf(node) === this.#focused)
     if (same === undefined) return
     this.#focused = ""
@@ -210,12 +183,6 @@ class App {
     this.#freshness()
   }
 
-  async copy() {
-    try { await navigator.clipboard.writeText(location.href) } catch { prompt("The link to this view:", location.href); return }
-    this.copied.textContent = "Copied"
-    setTimeout(() => { this.copied.textContent = "Copy link" }, 1500)
-  }
-
   #changed(back) {
     if (back) {
       this.replay.reopen()
@@ -232,11 +199,12 @@ class App {
     const {frame} = this.store
     let {kind, pill, banner, stale} = frame?.status ?? {kind: "connecting", pill: "Connecting", banner: "", stale: false}
     if (!this.link.alive) {
-      kind = frame === null ? "connecting" : "disconnected"
-      pill = frame === null ? "Connecting" : "Not live"
+      const connecting = this.link.lost === "connecting"
+      kind = connecting || frame === null ? "connecting" : "disconnected"
+      pill = connecting || frame === null ? "Connecting" : "Not live"
       stale = frame !== null
       const since = known(frame?.time) && !this.replay.shown ? `Not live since ${clockText(frame.time * 1e3)}. ` : ""
-      banner = this.link.lost === "connecting" ? "" : `${since}${this.link.lost} Trying again by itself.`
+      banner = connecting ? "" : `${since}${this.link.lost}${this.link.trying ? " Trying again by itself." : ""}`
     } else {
       this.#lostAt = null
       if (this.#held !== null && !stale) {
@@ -264,8 +232,7 @@ class App {
     const params = paramsNow()
     const where = params.get("where")
     const matters = this.store.frame?.attention.matters.length ?? 0
-    const title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [this.#label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
-    if (document.title !== title) document.title = title
+    host.title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [this.#label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
   }
 }
 
@@ -273,8 +240,5 @@ const nameOf = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?? n
 
 const sorted = (asked) => Object.fromEntries(Object.entries(asked).sort(([a], [b]) => a < b ? -1 : 1))
 
-const root = document.getElementById("rtmon")
-const channel = new URL(`rtmon/channel?ticket=${encodeURIComponent(TICKET["Rtmon-Ticket"])}`, location.href.replace(/[?#].*$/, ""))
-app = new App(root, channel.href.replace(/^http/, "ws"))
-listenToKeys(app)
+app = new App()
 app.arrive()

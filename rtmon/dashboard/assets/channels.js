@@ -67,6 +67,7 @@ class Channels {
   #app
   #rows
   #columns = new ColumnMenu(COLUMNS.channels)
+  params
 
   constructor(app, params) {
     this.#app = app
@@ -74,8 +75,9 @@ class Channels {
       heading: "Channels and rooms",
       link: ({totals}) => addressOf({page: "channel", channel: totals.channel}, {fresh: true}),
       spark: ({points}) => points.delivered.slice(-60),
-      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
+      empty: ({tick}) => tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : this.params.get("where") ? "No channel matches this query." : "No channel and no room yet: a hub has them, once a client publishes, subscribes or joins.",
     })
+    this.params = params
     this.#rows.tools.append(this.#columns.node, sizeChooser(params))
     this.node = element("div", {class: "page"}, searchField(params, "room: subscribers>10 dropped>0"), this.#rows.node)
   }

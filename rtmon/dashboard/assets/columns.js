@@ -26,7 +26,7 @@ class ColumnMenu {
   }
 
   #draw() {
-    const focused = this.#list.contains(document.activeElement) ? nameOf(document.activeElement) : ""
+    const focused = this.#list.contains(host.active) ? nameOf(host.active) : ""
     const chosen = this.#shown.map((key) => this.#columns.find((column) => column.key === key))
     const others = this.#columns.filter((column) => !chosen.includes(column))
     this.#list.replaceChildren(...chosen.map((column, at) => this.#item(column, at)), ...others.map((column) => this.#item(column, -1)))

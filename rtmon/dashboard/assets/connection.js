@@ -242,7 +242,7 @@ async function copyText(text) {
     field.value = text
     const dialog = element("dialog", {"aria-label": "Copy this"}, field, element("form", {method: "dialog"}, element("button", {}, "Close")))
     dialog.onclose = () => dialog.remove()
-    document.body.append(dialog)
+    host.root.append(dialog)
     dialog.showModal()
     field.select()
     return false

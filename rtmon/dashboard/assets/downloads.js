@@ -26,9 +26,7 @@ async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
   if (app.store.held !== null) { saveShown(pane, format); return }
   const {table, query: where, sort, columns = [], by = null} = pane
-  const answer = await fetchShown("rtmon/download", {method: "POST", headers: TICKET, body: JSON.stringify({format, table, where, sort, columns, by, at: app.replay.at})})
-  if (!answer.ok) throw new Error((await answer.json()).error)
-  saveBlob(/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1], await answer.blob())
+  saveBlob(...await host.file({format, table, where, sort, columns, by, at: app.replay.at}))
 }
 
 // The rows in sight, with their texts: what the numbers behind them were is not known any more.

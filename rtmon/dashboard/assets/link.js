@@ -25,8 +25,8 @@ class Link {
   #heard = -Infinity
   #attempts = 0
   #timer = null
-  #questions = new Map()
-  #next = 1
+  #questions = new Questions()
+  trying = true  // it tries again by itself
   lost = "connecting"  // why nothing comes; null while the link is alive
 
   constructor(url, {receive, changed}) {
@@ -43,12 +43,7 @@ class Link {
   say(said) { if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(said)) }
 
   // Ask one question; the promise is never settled if the link is lost meanwhile.
-  ask(page, asked) {
-    const id = this.#next++
-    const answer = new Promise((resolve) => this.#questions.set(id, resolve))
-    this.say({do: "ask", page, asked, id})
-    return answer
-  }
+  ask(page, asked) { return this.#questions.ask((said) => this.say(said), {do: "ask", page, asked}) }
 
   async #open() {
     // A browser holds up new WebSockets for seconds after many have failed: later attempts ask first.
@@ -75,8 +70,7 @@ class Link {
     const back = this.lost !== null
     this.lost = null
     if (message.answer !== undefined) {
-      this.#questions.get(message.answer)?.(message.value)
-      this.#questions.delete(message.answer)
+      this.#questions.answer(message)
     } else {
       this.#receive(message)
     }
@@ -100,7 +94,7 @@ class Link {
     const socket = this.#socket
     this.#socket = null
     socket?.close()
-    this.#questions.clear()
+    this.#questions.forget()
     const before = this.lost
     this.lost = why
     if (before === null) this.#changed(false)

@@ -131,7 +131,7 @@ class TimeBar {
     this.#at = at
     const {axis} = this.#app
     const outside = !axis.live && at !== null && (at * 1e3 < axis.begin || at * 1e3 > axis.end)
-    history.replaceState(history.state, "", addressOf({at, ...(outside ? {from: null, to: null} : {})}))
+    host.visit(addressOf({at, ...(outside ? {from: null, to: null} : {})}), {keep: true})
     if (outside) axis.follow(axis.window)
   }
 

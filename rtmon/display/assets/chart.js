@@ -63,7 +63,7 @@ class Chart {
     if (known.length === 0) parts.push(`<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no numbers yet</text>`)
     this.#box.innerHTML = `<svg width="${width}" height="${height}" aria-hidden="true">${parts.join("")}</svg>`
     this.#time.textContent = this.#pointer === null || time.length === 0 ? "" : timeText(this.#axis, time[at])
-    lines.forEach((values, index) => { this.#values[index].textContent = this.#short(values[at]) })
+    lines.forEach((values, index) => { this.#values[index].textContent = shortText(this.#layout, values[at]) })
     const told = this.#layout.series.map(({label}, index) => `${label} ${valueText(this.#layout, lines[index].at(-1))}`)
     this.#box.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. Latest: ${told.join(", ")}.`)
   }
@@ -111,13 +111,6 @@ class Chart {
     let step = [1, 2, 5, 10].find((each) => each * power >= rough * (1 - 1e-9)) * power
     if (this.#layout.whole) step = Math.max(1, step)
     return Array.from({length: Math.ceil(top / step - 1e-9) + 1}, (_, at) => at * step)
-  }
-
-  // A value without its unit, which the title has.
-  #short(value) {
-    if (value === null || value === undefined) return UNKNOWN
-    const [size, prefix] = this.#layout.prefixed ? scaled(value) : [value, ""]
-    return `${Number(size.toPrecision(3)).toLocaleString("en")}${prefix}`
   }
 
   #tickText(tick, top) {

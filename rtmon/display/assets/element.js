@@ -16,9 +16,7 @@ class RtmonView extends HTMLElement {
   connectedCallback() {
     if (this.#view === null) this.#build()
     this.#view.add(this)
-    this.#theme = new MutationObserver(() => this.#follow())
-    this.#theme.observe(document.body, {attributes: true})
-    this.#follow()
+    this.#theme = followTheme(this)
     this.showTab()
     this.#size.observe(this)
   }
@@ -126,15 +124,6 @@ class RtmonView extends HTMLElement {
     const {columns} = this.#view.held ?? this.#view
     const shown = {charts: this.#charts, more: this.#more}[this.#view.tab] ?? []
     for (const chart of shown) chart.draw(columns, this.#view.window)
-  }
-
-  // Sliders and menus are the browser's own: they have to be told whether it is dark.
-  #follow() {
-    const {jpThemeLight, vscodeThemeKind} = document.body.dataset
-    const dark = jpThemeLight === "false" || /dark|high-contrast$/.test(vscodeThemeKind ?? "")
-    this.style.colorScheme = dark ? "dark" : "light"
-    // In a view of its own there is no notebook around it to be kept in sight.
-    this.classList.toggle("alone", this.closest(".jp-LinkedOutputView") !== null)
   }
 }
 

@@ -1,21 +1,3 @@
-// Numbers and times as rtmon/views/numbers.py writes them; PREFIXES and UNKNOWN come from there.
-function scaled(value) {
-  let step = 0
-  while (Math.abs(value) >= 1000 && step < PREFIXES.length - 1) { value /= 1000; step += 1 }
-  return [value, PREFIXES[step]]
-}
-
-function number(value, digits = 2) {
-  return value.toLocaleString("en", {maximumFractionDigits: digits})
-}
-
-// A value in the unit of a chart: "1.86 kB/s", "1,860 ms".
-function valueText(chart, value) {
-  if (value === null || value === undefined) return UNKNOWN
-  const [size, prefix] = chart.prefixed ? scaled(value) : [value, ""]
-  return `${Number(size.toPrecision(3)).toLocaleString("en")} ${prefix}${chart.unit.split(" ")[0]}`.trimEnd()
-}
-
 // A point of the time axis; a clock shows UTC, as everything else in a view does.
 function timeText(axis, time, step = 1) {
   if (axis === "seconds") return `${number(time)} s`

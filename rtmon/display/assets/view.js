@@ -1,8 +1,6 @@
 // One picture of a kernel: its numbers, how fresh they are, and the elements that draw it. There are
-// several elements if JupyterLab shows an output twice. All times in milliseconds.
-const FRESH = 5000, YOUNG = 3000, ALIVE = 10000, AGAIN = 30000, FORGET = 60000
-const RESTARTED = "The kernel was restarted: run this notebook's cells again, down to this one."
-const REPLACED = "Run this cell again to have it live."
+// several elements if JupyterLab shows an output twice.
+const FORGET = 60000  // milliseconds for which a view without an element is kept
 
 class View {
   static #all = new Map()
@@ -21,20 +19,17 @@ class View {
   }
 
   #id
-  #kernel
-  #comm = ""
-  #joined = false
-  #heard = -Infinity
-  #why = ""
-  #trying = true
+  #link
   #timer = null
   #forgotten = null
-  #asked = 0
-  #opened = 0
 
   constructor(id, kernel, layout, frame) {
     this.#id = id
-    this.#kernel = kernel === "" ? null : Kernel.of(kernel)
+    this.#link = new KernelLink(kernel, id, {
+      opened: () => this.#ask(),
+      received: (said) => this.#receive(said),
+      lost: () => this.#draw(),
+    })
     this.layout = layout
     this.frame = frame
     this.columns = frame.columns
@@ -43,19 +38,15 @@ class View {
     this.query = null
     this.held = null
     this.elements = new Set()
-    this.born = performance.now()
   }
-
-  get live() { return performance.now() - this.#heard < FRESH }
 
   // How fresh the numbers are: as the kernel says while it says something, else by their age.
   get freshness() {
     const {status, time} = this.frame
-    if (this.live || status.kind === "ended") return status
-    const young = performance.now() - this.born < YOUNG && this.#why === ""
-    if (young && this.#kernel !== null) return {kind: "connecting", pill: "Connecting", banner: "", stale: true}
-    const why = this.#why || (this.#kernel === null ? "This page cannot reach its kernel." : "The kernel does not answer; it may be busy.")
-    return {kind: this.#trying ? "disconnected" : "ended", pill: "Not live", banner: `Not live since ${momentText(time)}. ${why}`, stale: true}
+    const {live, trouble, trying} = this.#link
+    if (live || status.kind === "ended") return status
+    if (trouble === "") return {kind: "connecting", pill: "Connecting", banner: "", stale: true}
+    return {kind: trying ? "disconnected" : "ended", pill: "Not live", banner: `Not live since ${momentText(time)}. ${trouble}`, stale: true}
   }
 
   add(drawn) {
@@ -64,7 +55,7 @@ class View {
     clearTimeout(this.#forgotten)
     if (this.#timer !== null) return
     this.#timer = setInterval(() => this.#check(), 1000)
-    this.#join()
+    this.#link.check()
   }
 
   // An element that leaves the page may come back, as when a cell is moved.
@@ -74,14 +65,12 @@ class View {
     this.#forgotten = setTimeout(() => {
       clearInterval(this.#timer)
       this.#timer = null
-      this.#kernel?.close(this.#comm)
-      this.#joined = false
-      this.#opened = 0
+      this.#link.close()
       View.#all.delete(this.#id)
     }, FORGET)
   }
 
-  say(said) { this.#kernel?.send(this.#comm, "comm_msg", said) }
+  say(said) { this.#link.say(said) }
 
   act(name, value) {
     this.frame.values[name] = value
@@ -107,40 +96,12 @@ class View {
     this.#draw()
   }
 
-  #join() {
-    if (this.#kernel === null) return
-    this.#comm = crypto.randomUUID()
-    this.#joined = true
-    this.#kernel.open(this.#comm, {
-      ready: () => this.#ask(),
-      receive: (said) => this.#receive(said),
-      closed: ({gone}) => {
-        this.#kernel.forget(this.#comm)
-        this.#fail(gone ? REPLACED : RESTARTED)
-      },
-      failed: (why, trying = false) => this.#fail(why, trying),
-    })
-  }
-
   #ask() {
-    if (this.#opened > 0) this.#comm = this.#kernel.renew(this.#comm)
-    this.#opened = performance.now()
-    this.#kernel.send(this.#comm, "comm_open", {view: this.#id})
     if (this.window !== this.layout.window) this.choose(this.window)
     if (this.query !== null) this.open(this.tab, this.query)
   }
 
-  #fail(why, trying = false) {
-    this.#why = why
-    this.#trying = trying
-    this.#heard = -Infinity
-    this.#draw()
-  }
-
   #receive({frame, table, file}) {
-    this.#heard = performance.now()
-    this.#why = ""
-    this.#trying = true
     if (frame !== undefined) this.#take(JSON.parse(frame))
     for (const each of this.elements) {
       if (table !== undefined) each.showTable(table)
@@ -164,16 +125,8 @@ class View {
   }
 
   #check() {
-    if (!document.hidden && this.elements.size > 0) {
-      const now = performance.now()
-      if (!this.#joined) this.#join()
-      else if (!this.live && this.#why === "" && now - this.#opened > AGAIN) this.#ask()
-      if (now - this.#asked >= ALIVE) {
-        this.#asked = now
-        this.say({do: "alive"})
-      }
-    }
-    if (!this.live) this.#draw()
+    if (!document.hidden && this.elements.size > 0) this.#link.check()
+    if (!this.#link.live) this.#draw()
   }
 
   #draw() { if (!document.hidden) for (const each of this.elements) each.draw() }

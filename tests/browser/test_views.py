@@ -1,0 +1,218 @@
+"""Pages of the dashboard in the cells of a real JupyterLab, without the internet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
+
+from tests.peers.packages import install
+
+from .conftest import Open, until
+from .jupyter import Notebook, jupyterlab, write
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
+
+START = (
+    """
+import rtmon
+from rtmon.notebook import start, stop
+""",
+    """
+server = await start(rtmon.Hub(), ping_interval=0.5)
+ada = await start(rtmon.connect(server.url, name="ada"), name="ada")
+bob = await start(rtmon.connect(server.url, name="bob"), name="bob")
+""",
+)
+"""A server with two clients."""
+
+TALLEST = 400
+"""Pixels of a view in a notebook."""
+
+LARGEST = 300_000
+"""Bytes of a view in a saved notebook."""
+
+WIDTHS = (400, 700, 1000, 1600)
+"""Pixels of a cell's output."""
+
+RUN = """async () => {
+  const tag = document.querySelector("[data-address]").localName
+  const {violations} = await axe.run({fromShadowDom: [tag, ".cell"]}, {preload: false})
+  return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
+    .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
+}"""
+"""What axe-core finds of serious or critical impact in a view: rule, element, and what is wrong."""
+
+OpenNotebook = Callable[..., Awaitable[Notebook]]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks are."""
+    return tmp_path_factory.mktemp("views")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def lab(folder: Path) -> AsyncIterator[str]:
+    """JupyterLab in a process of its own: the address of its workspaces."""
+    async with jupyterlab(folder) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """One cache for all pages: JupyterLab is large."""
+    context = await chromium.new_context(viewport={"width": 1300, "height": 900})
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_notebook(
+    folder: Path, lab: str, context: BrowserContext, open_tab: Open
+) -> AsyncIterator[OpenNotebook]:
+    """Opens a new notebook that shows views of a server, and runs it."""
+    opened: list[Notebook] = []
+
+    async def open_(name: str, *views: str) -> Notebook:
+        write(folder / f"{name}.ipynb", (*START, *views, "print('done')"))
+        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
+        notebook = Notebook(tab, name)
+        opened.append(notebook)
+        await notebook.ready()
+        assert await notebook.run_all() == "done"
+        await notebook.pill("Live")
+        return notebook
+
+    yield open_
+    for notebook in opened:
+        await notebook.command("kernelmenu:shutdown")
+        await notebook.tab.page.close()
+        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+
+
+async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
+    open_notebook: OpenNotebook,
+) -> None:
+    """While its kernel lives, a page is live again after a reload, in a reopened tab, and when its
+    cell runs again.
+    """
+    notebook = await open_notebook("again", "server.monitor.view()")
+    page = notebook.tab.page
+    await notebook.moves()
+    await notebook.reload()
+    await notebook.moves()
+    assert "2 opened in all" in await notebook.tab.total("open")
+
+    await notebook.command("docmanager:save")
+    await page.evaluate("jupyterapp.shell.currentWidget.close()")
+    await page.wait_for_function("!document.querySelector('.jp-NotebookPanel')")
+    await notebook.command("docmanager:open", path="again.ipynb")
+    await notebook.ready()
+    await notebook.moves()
+
+    await page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
+    for _ in range(2):
+        await notebook.command("notebook:run-cell")
+        await notebook.moves()
+    assert await page.locator(".pill").count() == 1
+
+
+async def test_views_of_one_monitor_share_a_desk(open_notebook: OpenNotebook) -> None:
+    """Two views of a Monitor have one desk in the kernel; both are live, each with its own page."""
+    notebook = await open_notebook(
+        "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'
+    )
+    await notebook.execute(
+        "import asyncio\n"
+        "names = [task.get_name() for task in asyncio.all_tasks()]\n"
+        "assert names.count('rtmon-desk') == 1, names"
+    )
+    errors = [o for cell in await notebook.outputs() for o in cell if o["output_type"] == "error"]
+    assert errors == []
+    page = notebook.tab.page
+    await until(lambda: _live(page.locator(".pill"), 2), "both are live")
+    await page.locator('[data-heat="rtt"]').wait_for()
+    await page.locator('.tall[data-chart="messages"]').wait_for()
+
+
+async def _live(pills: object, count: int) -> bool:
+    texts: list[str] = await pills.all_inner_texts()  # type: ignore[attr-defined]
+    return texts == ["Live"] * count
+
+
+async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> None:
+    """A view is at most as tall as it may be, nothing of it lies beyond its cell at any width, and
+    it is saved in less than 300 kB.
+    """
+    notebook = await open_notebook("fits", "server.monitor.view()")
+    page = notebook.tab.page
+    await notebook.moves()
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width + 200, "height": 900})
+        over = await page.locator("main").evaluate("main => main.scrollWidth - main.clientWidth")
+        assert over <= 0, width
+        box = await page.locator(".cell").bounding_box()
+        assert box is not None
+        assert 300 < box["height"] <= TALLEST
+    await notebook.command("docmanager:save")
+    cells = json.loads((folder / "fits.ipynb").read_text("utf-8"))["cells"]
+    (saved,) = cells[2]["outputs"]
+    assert len(json.dumps(saved)) < LARGEST
+
+
+async def test_view_follows_the_theme(open_notebook: OpenNotebook) -> None:
+    """A change between JupyterLab's light and dark theme reaches a view's text and cards."""
+    notebook = await open_notebook("theme", "server.monitor.view()")
+    page = notebook.tab.page
+    looks = """card => {
+      const {color, backgroundColor} = getComputedStyle(card)
+      return [color, backgroundColor, getComputedStyle(card.getRootNode().host).colorScheme]
+    }"""
+    card = page.locator(".tile").first
+    light = await card.evaluate(looks)
+    await notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+    await page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+
+    async def changed() -> bool:
+        dark = await card.evaluate(looks)
+        return all(one != other for one, other in zip(light, dark, strict=True))
+
+    await until(changed, "the view is dark")
+    await notebook.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+async def test_user_keeps_place_when_the_output_is_saved(open_notebook: OpenNotebook) -> None:
+    """When the kernel replaces the saved output, page, focus and scroll of the view stay."""
+    notebook = await open_notebook("place", 'server.monitor.view("events")')
+    page = notebook.tab.page
+    element = await page.locator(".cell").evaluate_handle("cell => cell.getRootNode().host")
+    await page.get_by_role("link", name="Overview").click()
+    await page.locator("main").evaluate("main => { main.scrollTop = 150 }")
+    await page.get_by_role("button", name="Pause").focus()
+    await page.wait_for_function("element => !element.isConnected", arg=element)
+    assert await page.locator(".tile").count() > 0
+    assert await page.locator("main").evaluate("main => main.scrollTop") == 150
+    focused = "document.activeElement.shadowRoot.activeElement.textContent"
+    assert await page.evaluate(focused) == "Pause"
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+async def test_axe_finds_nothing_serious_in_a_view(open_notebook: OpenNotebook, theme: str) -> None:
+    """In both of JupyterLab's themes a view's pages are as accessible as the dashboard's."""
+    notebook = await open_notebook(f"axe-{theme[11:]}", "server.monitor.view(height=700)")
+    page = notebook.tab.page
+    await notebook.command("apputils:change-theme", theme=theme)
+    dark = str(theme != "JupyterLab Light").lower()
+    await page.wait_for_function(f"document.body.dataset.jpThemeLight !== '{dark}'")
+    await notebook.moves()
+    await page.add_script_tag(path=install() / "axe-core" / "axe.min.js")
+    assert await page.evaluate(RUN) == []
+    await page.get_by_role("navigation", name="Pages").get_by_text("Connections").click()
+    await page.get_by_role("link", name="ada", exact=True).wait_for()
+    assert await page.evaluate(RUN) == []
+    await notebook.command("apputils:change-theme", theme="JupyterLab Light")

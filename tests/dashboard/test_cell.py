@@ -1,0 +1,196 @@
+"""A page of the dashboard as the output of a notebook's cell, and the desk behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import rtmon
+from rtmon.dashboard.cell import Cell
+from rtmon.dashboard.view_parameters import address
+from rtmon.display.content import SILENCE, Content, Page
+from rtmon.testing import FakeClock, until
+from tests.synthetic import SyntheticFeed
+
+from .viewer import record
+
+LARGEST = 300_000
+"""Bytes of a saved view."""
+
+
+class KeptComm:
+    """A comm that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.comm_id = uuid.uuid4().hex
+        self.messages: list[Any] = []
+
+    def send(self, data: dict[str, Any]) -> None:
+        self.messages.append(json.loads(data["text"]))
+
+    def close(self, data: dict[str, Any]) -> None:
+        """Nothing is closed here."""
+
+    def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
+        """What a page says is given to ``hear``."""
+
+    def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
+        """Never called either."""
+
+    def all_of(self, part: str) -> list[Any]:
+        """Return that part of every message that has it."""
+        return [message[part] for message in self.messages if part in message]
+
+
+@asynccontextmanager
+async def shown(
+    source: Any, page: str | None = None, *, beside: list[Content] | None = None, **given: Any
+) -> AsyncIterator[Cell]:
+    """A view that is shown, beside others."""
+    cell = Cell(source, parameters=address(page, given), height=400)
+    cell.meet(beside or [])
+    cell.begin()
+    await cell.start()
+    try:
+        yield cell
+    finally:
+        await cell.aclose()
+
+
+def attributes(html: str) -> dict[str, str]:
+    """The attributes of the view's element."""
+    found: list[dict[str, str]] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            if tag.startswith("rtmon-page-"):
+                found.append(dict(attrs))
+
+    Parser().feed(html)
+    return found[0]
+
+
+async def test_views_of_one_source_share_a_desk() -> None:
+    """Two views of a Monitor are fed by one desk, which ends with the later of them."""
+    with rtmon.Monitor() as monitor:
+        async with shown(monitor, "latency") as first:
+            async with shown(monitor, "events", beside=[first]) as second:
+                assert second._desk is first._desk
+                async with shown(rtmon.open_feed(monitor), beside=[first, second]) as other:
+                    assert other._desk is not first._desk
+            comm = KeptComm()
+            first.welcome(Page(comm, lambda: 0.0, 0.0))
+            frames = len(comm.all_of("frame"))
+            await until(lambda: len(comm.all_of("frame")) > frames)
+
+
+async def test_view_answers_what_its_page_asks() -> None:
+    """A page gets everything when it joins, the rows of the page that it shows, and files."""
+    clock = FakeClock()
+    with rtmon.Monitor(interval=3600, clock=clock) as monitor:
+        meter = monitor.collector.meter()
+        meter.name = "ada"
+        monitor.connection_opened(meter)
+        monitor.tick()
+        async with shown(monitor, "connections") as cell:
+            comm = KeptComm()
+            page = Page(comm, lambda: 0.0, 0.0)
+            cell.welcome(page)
+            assert comm.all_of("frame")[0]["anew"]
+            show = {"do": "show", "page": "connections", "asked": {}}
+            assert not cell.hear(page, show)
+            assert cell.hear(page, show), "the user has changed what it shows"
+            await until(lambda: comm.all_of("pane"))
+            assert comm.all_of("pane")[0]["rows"][0]["cells"][0] == "ada"
+            asked = {"format": "csv", "table": "connections", "columns": ["name"]}
+            assert not cell.hear(page, {"do": "file", "id": 7, "asked": asked})
+            await until(lambda: comm.all_of("value"))
+            assert comm.all_of("answer") == [7]
+            file = comm.all_of("value")[0]
+            assert (file["name"][-4:], file["text"]) == (".csv", "name\r\nada\r\n")
+
+
+async def test_silent_page_gets_nothing_and_then_everything() -> None:
+    """A page that is not heard of is sent nothing; when it is heard of again, it gets it all."""
+    now = 0.0
+    with rtmon.Monitor() as monitor:
+        async with shown(monitor) as cell, shown(monitor, beside=[cell]) as other:
+            silent, awake = KeptComm(), KeptComm()
+            page = Page(silent, lambda: now, 0.0)
+            cell.welcome(page)
+            now = SILENCE + 1
+            other.welcome(Page(awake, lambda: 0.0, 0.0))
+            await until(lambda: len(awake.all_of("frame")) > 2)
+            assert len(silent.all_of("frame")) == 1
+            page.heard = now
+            cell.welcome(page)
+            assert len(silent.all_of("frame")) == 2
+            assert silent.all_of("frame")[1]["anew"]
+
+
+async def test_feed_of_the_maker_stays_open() -> None:
+    """A view closes the feed that it has opened, and leaves a given one open."""
+    feed = SyntheticFeed(ago=1)
+    async with shown(feed):
+        pass
+    assert feed.status.state == "live"
+    with rtmon.Monitor() as monitor:
+        async with shown(monitor) as cell:
+            opened = cell._feed
+        assert opened.status.state == "closed"
+
+
+async def test_recordings_have_a_time_of_their_own(tmp_path: Path) -> None:
+    """Two views of a recording have a desk each; its rows are those of the recording."""
+    await record(tmp_path / "run.rtmon", ticks=30)
+    run = tmp_path / "run.rtmon"
+    async with (
+        shown(run, "connections", state="all") as one,
+        shown(run, "events", beside=[one]) as other,
+    ):
+        assert one._desk is not other._desk
+        await one.prepare()
+        saved = json.loads(
+            attributes(one.output(view="v", kernel="k")["text/html"])["data-message"]
+        )
+        assert "ada" in str(saved["pane"]["rows"])
+
+
+async def test_saved_view_is_small_and_asks_for_nothing() -> None:
+    """A saved view holds its last numbers in less than 300 kB, and names no address outside."""
+    async with shown(SyntheticFeed(ago=310), "connections", query="rtt>1ms") as cell:
+        await cell.prepare()
+        html = cell.output(view="v1", kernel="k1")["text/html"]
+    assert len(html.encode()) < LARGEST
+    outside = set(re.findall(r"(?:https?|wss?)://[^\s\"'&<]+", html))
+    assert outside <= {"ws://127.0.0.1:8766"}, "the source's own name"
+    given = attributes(html)
+    assert given["data-address"] == "?page=connections&where=rtt%3E1ms"
+    saved = json.loads(given["data-message"])
+    assert saved["frame"]["anew"]
+    assert saved["pane"]["rows"]
+
+
+async def test_saved_view_reads_without_scripts() -> None:
+    """Where no script runs, the output says since when it is not live, and shows its charts."""
+    async with shown(SyntheticFeed(ago=30), chart="rtt") as cell:
+        html = cell.output(view="v1", kernel="k1")["text/html"]
+    assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
+    assert html.count("<img ") == 1
+
+
+async def test_texts_are_never_markup() -> None:
+    """A hostile name of a server is text in everything that is saved."""
+    evil = "</script><img src=x onerror=alert(1)>"
+    feed = SyntheticFeed(ago=5)
+    feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')
+    async with shown(feed, "connections", query='name:"<b>"') as cell:
+        html = cell.output(view="v1", kernel="k1")["text/html"]
+    assert "<img src=x" not in html
+    assert html.count("</script>") == 1
