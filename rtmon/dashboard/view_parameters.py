@@ -14,7 +14,7 @@ from .pages.connections import GROUP_COLUMNS, STATES
 from .pages.events import CAUSES, KINDS
 from .pages.parameters import PAGE_SIZES
 
-__all__ = ["RANGES", "address", "search"]
+__all__ = ["PARAMETERS", "RANGES", "address", "search"]
 
 RANGES = (60, 300, 3600, 86_400)
 """Seconds that the charts of a page can show, as ``axis.js`` has them."""
@@ -28,7 +28,7 @@ def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
 
     Args:
         page: the page; None for the overview, or for one chart if ``given`` names one.
-        given: parameters by the names that :data:`_PAGES` has.
+        given: parameters by the names that :data:`PARAMETERS` has.
 
     Raises:
         OptionError: there is no such page, parameter or value.
@@ -36,9 +36,9 @@ def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
     """
     if page is None:
         page = "chart" if "chart" in given else "overview"
-    if page not in _PAGES:
-        raise OptionError(f"there is no page {page!r}: choose one of {', '.join(_PAGES)}")
-    readers = {**_PAGES[page], **_EVERYWHERE}
+    if page not in PARAMETERS:
+        raise OptionError(f"there is no page {page!r}: choose one of {', '.join(PARAMETERS)}")
+    readers = {**PARAMETERS[page], **_EVERYWHERE}
     unknown = [name for name in given if name not in readers]
     if unknown:
         raise OptionError(
@@ -111,7 +111,7 @@ def _rows(table: Table) -> dict[str, Reader]:
     }
 
 
-_PAGES: Final[Mapping[str, Mapping[str, Reader]]] = {
+PARAMETERS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "overview": {},
     "connections": {
         **_rows("connections"),

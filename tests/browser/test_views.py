@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -135,14 +136,27 @@ async def test_views_of_one_monitor_share_a_desk(open_notebook: OpenNotebook) ->
     errors = [o for cell in await notebook.outputs() for o in cell if o["output_type"] == "error"]
     assert errors == []
     page = notebook.tab.page
-    await until(lambda: _live(page.locator(".pill"), 2), "both are live")
+
+    async def live() -> bool:
+        return await page.locator(".pill").all_inner_texts() == ["Live", "Live"]
+
+    await until(live, "both are live")
     await page.locator('[data-heat="rtt"]').wait_for()
     await page.locator('.tall[data-chart="messages"]').wait_for()
 
 
-async def _live(pills: object, count: int) -> bool:
-    texts: list[str] = await pills.all_inner_texts()  # type: ignore[attr-defined]
-    return texts == ["Live"] * count
+async def test_view_is_not_live_while_its_kernel_is_blocked(open_notebook: OpenNotebook) -> None:
+    """While the kernel's loop is blocked a view is grey and says so; then it is live again."""
+    notebook = await open_notebook("blocked", 'server.monitor.view("connections")')
+    page = notebook.tab.page
+    blocked = asyncio.create_task(notebook.execute("import time; time.sleep(15)"))
+    await notebook.pill("Not live")
+    assert "The kernel does not answer" in await notebook.tab.text(".banner")
+    assert await page.locator("main.stale").count() == 1
+    await blocked
+    await notebook.pill("Live")
+    await page.get_by_role("link", name="ada", exact=True).wait_for()
+    assert await page.locator("main.stale").count() == 0
 
 
 async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.dashboard.view_parameters import address, search
+from rtmon.dashboard.pages import PAGES
+from rtmon.dashboard.view_parameters import PARAMETERS, address, search
 from rtmon.errors import OptionError, QueryError
 
 
@@ -54,6 +55,11 @@ def test_what_there_is_not_is_refused(page: str | None, given: dict[str, Any], t
     with pytest.raises(OptionError) as refused:
         address(page, given)
     assert told in str(refused.value)
+
+
+def test_every_page_can_be_a_view() -> None:
+    """Each page of the dashboard, and one chart, can be shown in a notebook."""
+    assert set(PARAMETERS) == {*PAGES, "overview", "chart"}
 
 
 def test_mistake_in_a_query_is_pointed_at() -> None:
