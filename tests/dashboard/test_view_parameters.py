@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import rtmon
 from rtmon.dashboard.pages import PAGES
 from rtmon.dashboard.view_parameters import PARAMETERS, address, search
 from rtmon.errors import OptionError, QueryError
+
+from .viewer import record
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,17 @@ def test_mistake_in_a_query_is_pointed_at() -> None:
     """A query with an error is refused when the view is made, before it is shown."""
     with rtmon.Monitor() as monitor, pytest.raises(QueryError, match="rtt"):
         monitor.view("connections", query="rtt>fast")
+
+
+async def test_recording_has_views_too(tmp_path: Path) -> None:
+    """A recording that is read makes views of itself, with the same checks."""
+    await record(tmp_path / "run.rtmon", ticks=3)
+    with rtmon.read(tmp_path / "run.rtmon") as run:
+        assert re.search(
+            r"\?page=events&kind=closed.*run\.rtmon", repr(run.view("events", kind="closed"))
+        )
+        with pytest.raises(OptionError, match="no page 'nowhere'"):
+            run.view("nowhere")
 
 
 def test_height_has_bounds() -> None:
