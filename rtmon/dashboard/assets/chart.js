@@ -180,7 +180,7 @@ class Chart {
       if (!known(value)) { finish(at - 1); run = null; continue }
       const across = x(time[at]).toFixed(1), down = y(value).toFixed(1)
       if (run === null) {
-        line += `M${across} ${down}`
+        line += `M${across} ${down}h0`  // a dot, where nothing is known before and after
         run = `M${across} ${bottom.toFixed(1)}L${across} ${down}`
       } else {
         // A step tells what happened in the time before its point.

@@ -16,7 +16,7 @@ class Connections {
     const kind = by === undefined ? {
       heading: "Connections",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
-      spark: (row) => this.#spark(row),
+      spark: params.get("state") === "closed" ? undefined : (row) => this.#spark(row),
     } : {
       heading: `Connections by ${by}`,
       link: ({where}) => where ? addressOf({by: null, sort: null, where: [this.params.get("where"), where].filter(Boolean).join(" ")}) : null,
