@@ -76,6 +76,7 @@ async def _members(feed: Feed, name: str) -> dict[str, Any]:
     columns = {column.name: column for column in CONNECTION}
     shown = len(found.members)
     return {
+        "table": "members",
         "columns": MEMBER_COLUMNS,
         "sort": "",
         "rows": [
