@@ -28,6 +28,7 @@ _APP = (
     "address.js",
     "store.js",
     "axis.js",
+    "scales.js",
     "chart.js",
     "downloads.js",
     "rows.js",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 from ..metrics.columns import SAMPLE
 from ..metrics.records import Sample
@@ -41,22 +42,29 @@ def spreads(
         columns: some of :data:`rtmon.feeds.queries.EXTREME_COLUMNS`.
     """
     read = attrgetter("elapsed", *columns)
-    counted = [name in COUNTERS for name in columns]
-    rows: dict[Bucket, list[Sequence[float | None]]] = {}
+    rows: dict[Bucket, list[Sequence[Any]]] = {}
     for sample in samples:
-        elapsed, *values = read(sample)
-        row = [
-            value if not counter or value is None else value / elapsed if elapsed > 0 else None
-            for value, counter in zip(values, counted, strict=True)
+        bucket = sample.epoch, (sample.seq - 1) // level
+        rows.setdefault(bucket, []).append(read(sample))
+    found = {}
+    for bucket, within in rows.items():
+        elapsed, *table = zip(*within, strict=True)
+        found[bucket] = [
+            _spread(values, elapsed if name in COUNTERS else None)
+            for name, values in zip(columns, table, strict=True)
         ]
-        rows.setdefault((sample.epoch, (sample.seq - 1) // level), []).append(row)
-    return {
-        bucket: [_spread(each) for each in zip(*of, strict=True)] for bucket, of in rows.items()
-    }
+    return found
 
 
-def _spread(values: Sequence[float | None]) -> Spread:
-    known = [value for value in values if value is not None]
+def _spread(values: Sequence[float | None], elapsed: Sequence[float] | None) -> Spread:
+    """Return the lowest and the highest value, per second if the seconds of each are given."""
+    if not any(values):  # of most columns most of the time nothing happened
+        return (None, None) if values.count(None) == len(values) else (0, 0)
+    if elapsed is None:
+        known = [value for value in values if value is not None]
+    else:
+        pairs = zip(values, elapsed, strict=True)
+        known = [value / over for value, over in pairs if value is not None and over > 0]
     return (min(known), max(known)) if known else (None, None)
 
 

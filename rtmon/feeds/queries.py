@@ -129,7 +129,8 @@ class GroupQuery:
     Attributes:
         by: see :data:`GroupKey`.
         where: a condition in the query language; "" for all connections.
-        sort: ``open``, ``closed``, ``key`` or a column of :attr:`Group.sums`.
+        sort: ``open``, ``closed``, ``key`` or a column of :attr:`Group.sums` or
+            :attr:`Group.greatest`.
         descending: True for the greatest first.
         limit: how many groups at most; the others are summed in :attr:`GroupAnswer.others`.
         node: the server process; None for the only one.
@@ -291,7 +292,8 @@ class Group:
         closed: how many of those remembered are closed.
         sums: counter columns and ``send_queue`` of the connections table, added up; null if
             it is known of none.
-        greatest: the greatest ``rtt`` and ``queue_age`` of the open ones; null if none is known.
+        greatest: the greatest ``rtt``, ``rtt_p99`` and ``queue_age`` of the open ones; null if
+            none is known.
     """
 
     key: str | None

@@ -43,7 +43,7 @@ SUMS: tuple[str, ...] = (
 )
 """Columns that a group adds up."""
 
-GREATEST = ("rtt", "queue_age")
+GREATEST = ("rtt", "rtt_p99", "queue_age")
 """Columns of which a group has the greatest value among its open connections."""
 
 _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {

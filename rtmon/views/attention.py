@@ -192,7 +192,6 @@ RULES: tuple[Rule, ...] = (
         severity="bad",
         holds=_drops,
         clearing=30.0,
-        table="channels",
         query="dropped>0",
         sort="dropped",
     ),

@@ -221,6 +221,10 @@ async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
     await tab.page.keyboard.press("Escape")
     await expect(tab.page.locator("a.chosen")).to_be_hidden()
     assert "range=3600" in tab.page.url
+    await tab.page.go_back()
+    await expect(tab.page.locator("a.chosen")).to_be_visible()
+    await tab.page.keyboard.press("l")
+    await expect(tab.page.locator("a.chosen")).to_be_hidden()
 
 
 @pytest.mark.matrix

@@ -46,6 +46,10 @@ async def test_connection_is_one_click_from_events_and_tells_its_end(
         await tab.page.get_by_role("link", name="room:garden").click()
         await tab.page.wait_for_selector('table[aria-label="Members"] a')
         assert await tab.text('table[aria-label="Members"] a') == HOSTILE
+        saving = tab.page.get_by_role("button", name="Save all rows as JSON")
+        name, text = await tab.download(saving)
+        assert "-members-shown-" in name
+        assert [row["name"] for row in json.loads(text)["rows"]] == [HOSTILE]
         await tab.page.go_back()
         await tab.page.wait_for_selector(".verdict b")
         await connection.close(1001, HOSTILE)

@@ -104,3 +104,18 @@ async def test_latency_page_of_a_recording_draws_its_distributions(
     await tab.page.keyboard.press("Shift+,")
     await expect(heat.locator(".told")).to_contain_text("39 times")
     assert await tab.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.matrix
+async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: Open) -> None:
+    """Points of ten seconds show the lowest and the highest second in them."""
+    path = tmp_path / "long.rtmon"
+    await record(path, ticks=900)
+    with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
+        tab = await open_tab(f"{facts['url']}?page=chart&chart=open&range=3600")
+        plot = tab.page.locator('[data-chart="open"] .plot')
+        await expect(plot.locator("path.band")).to_have_count(1)
+        await expect(plot).to_have_attribute("aria-label", re.compile("from 1 to 2"))
+        await tab.page.get_by_role("link", name="5 min").click()
+        await expect(plot.locator("path.band")).to_have_count(0)
+        await tab.page.close()

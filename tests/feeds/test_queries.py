@@ -193,7 +193,11 @@ async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
     users = await rig.feed.query(GroupQuery(by="user"))
     assert [(g.key, g.open, g.closed) for g in users.groups] == [("u1", 2, 0), (None, 1, 1)]
     assert users.groups[0].sums["messages_in"] == 3
-    assert users.groups[0].greatest == {"rtt": 0.5, "queue_age": None}
+    greatest = users.groups[0].greatest
+    assert (greatest["rtt"], greatest["queue_age"]) == (0.5, None)
+    assert greatest["rtt_p99"] == pytest.approx(2.0, rel=1 / 32)
+    slowest = await rig.feed.query(GroupQuery(by="path", sort="rtt_p99", limit=1))
+    assert slowest.groups[0].key == "/bob"
     few = await rig.feed.query(GroupQuery(by="address", sort="messages_in", limit=1))
     assert few.total == 3
     assert few.groups[0].key is None

@@ -58,6 +58,9 @@ class Axis {
     this.tell()
   }
 
+  // Go back from a range to the window that moves on.
+  back() { if (!this.live) go({from: null, to: null, range: this.window === 300 ? null : this.window}) }
+
   point(time) {
     this.pointer = time
     this.tell()

@@ -110,6 +110,7 @@ class OneChannel {
   #head = element("div", {class: "identity"})
   #known = element("dl", {class: "known"})
   #note = element("p", {class: "note"})
+  #grid
   #members
   #body
   #recalled = null  // true once its numbers from before were taken in; false if there are none
@@ -129,7 +130,8 @@ class OneChannel {
     })
     this.#members.previous.hidden = this.#members.next.hidden = true
     this.#head.append(element("h1", {}, this.title))
-    this.#body = element("div", {class: "page"}, this.#note, element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node)), element("div", {class: "sides members"}, this.#members.node, element("section", {class: "card"}, element("h2", {}, "Known"), this.#known)))
+    this.#grid = element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node))
+    this.#body = element("div", {class: "page"}, this.#note, this.#grid, element("div", {class: "sides members"}, this.#members.node, element("section", {class: "card"}, element("h2", {}, "Known"), this.#known)))
     this.#body.hidden = true
     this.node = element("div", {class: "page"}, element("header", {class: "subject"}, this.#head), this.#body)
   }
@@ -137,6 +139,16 @@ class OneChannel {
   close() { for (const chart of this.#charts) chart.close() }
   frame() { this.#draw() }
   #draw() { if (!this.#body.hidden) for (const chart of this.#charts) chart.draw() }
+
+  // Say where the charts begin.
+  #explain() {
+    const recorded = this.#app.replay.shown
+    this.#grid.hidden = recorded
+    if (recorded) { this.#note.textContent = "No charts: a recording has a channel's numbers as they were last."; return }
+    if (this.#recalled === null) this.#recall()
+    const began = this.#recalled ? "where the dashboard began to watch, at most five minutes back" : "where this page, or the table of channels, first showed it"
+    this.#note.textContent = this.#axis.points.time.length > 0 ? `Its charts begin ${began}.` : "Its charts begin now."
+  }
 
   // The dashboard's server remembers the busiest channels from before this page was opened.
   async #recall() {
@@ -150,9 +162,7 @@ class OneChannel {
     fill(this.#head, element("h1", {}, this.title), lost ? element("p", {role: "alert"}, lost) : null, lost ? element("a", {class: "link", href: addressOf({page: "channels"}, {fresh: true})}, "All channels and rooms") : null)
     if (lost) return
     this.#axis.points = channelHistory.take(pane.totals, pane.tick, pane.uptime, pane.time)
-    if (this.#recalled === null) this.#recall()
-    const began = this.#recalled ? "where the dashboard began to watch, at most five minutes back" : "where this page, or the table of channels, first showed it"
-    this.#note.textContent = this.#axis.points.time.length > 0 ? `Its charts begin ${began}.` : "Its charts begin now."
+    this.#explain()
     const rows = pane.known.map(([name, cell]) => [COLUMNS.channels.find(({key}) => key === name), cell])
     const worked = [[WORKED_OUT[2], ratioText(pane.totals)], [WORKED_OUT[3], meanText(pane.totals)], [WORKED_OUT[4], pane.p99]]
     fill(this.#known, ...[...rows, ...worked].flatMap(([{title, help}, cell]) => {

@@ -31,7 +31,7 @@ class OwnAxis {
 
   onchange(listener) { return this.#axis.onchange(listener) }
   point(time) { this.#axis.point(time) }
-  follow(window) { this.#axis.follow(window) }
+  back() { this.#axis.back() }
 
   // Take in points; false if some between these and those before were missed.
   take(points) {

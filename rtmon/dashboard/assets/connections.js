@@ -1,8 +1,8 @@
 // Connections: rows under a query, or groups of them with sums.
 const HELD = 40  // values of a row's traffic that are kept for its sparkline
 const EXAMPLE = 'path:/chat rtt>200ms waiting>64KB user:ada code:1006 cause:"ping timeout"'
-const GROUP_COLUMNS = [["open", "Open"], ["closed", "Closed"], ["messages_in", "Msgs in"], ["messages_out", "Msgs out"], ["bytes_in", "Bytes in"], ["bytes_out", "Bytes out"], ["errors", "Errors"], ["dropped", "Dropped"], ["send_queue", "Waiting"], ["rtt", "Greatest RTT"], ["queue_age", "Oldest waits"]]
-  .map(([key, title]) => ({key, title, help: "", align: "right", fixed: ["rtt", "queue_age"].includes(key)}))
+const GROUP_COLUMNS = [["open", "Open"], ["closed", "Closed"], ["messages_in", "Msgs in"], ["messages_out", "Msgs out"], ["bytes_in", "Bytes in"], ["bytes_out", "Bytes out"], ["errors", "Errors"], ["dropped", "Dropped"], ["send_queue", "Waiting"], ["rtt_p99", "Greatest RTT p99"], ["queue_age", "Oldest waits"]]
+  .map(([key, title]) => ({key, title, help: "", align: "right"}))
 
 class Connections {
   #app
@@ -16,7 +16,7 @@ class Connections {
     const kind = by === undefined ? {
       heading: "Connections",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
-      spark: (row) => this.#spark(row),
+      spark: params.get("state") === "closed" ? undefined : (row) => this.#spark(row),
     } : {
       heading: `Connections by ${by}`,
       link: ({where}) => where ? addressOf({by: null, sort: null, where: [this.params.get("where"), where].filter(Boolean).join(" ")}) : null,

@@ -21,10 +21,10 @@ function saveBlob(name, blob) {
 }
 
 // All rows of the query that a table shows, in its columns and order; of a paused page, which the
-// server has left behind, the rows in sight as they are.
+// server has left behind, and of what is no table of the feed, the rows in sight as they are.
 async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
-  if (app.store.held !== null) { saveShown(pane, format); return }
+  if (app.store.held !== null || COLUMNS[pane.table] === undefined) { saveShown(pane, format); return }
   const {table, query: where, sort, columns = [], by = null} = pane
   saveBlob(...await host.file({format, table, where, sort, columns, by, at: app.replay.at}))
 }
@@ -33,7 +33,7 @@ async function saveRows(pane, format) {
 function saveShown(pane, format) {
   const {table, query: where, sort, columns, total, by = null} = pane
   const {node, epoch} = app.store.frame
-  const at = app.store.held.end
+  const at = app.store.held?.end ?? app.store.end
   const textOf = (cell) => {
     const [text, look] = Array.isArray(cell) ? cell : [cell, ""]
     if (text === UNKNOWN) return null

@@ -17,7 +17,7 @@ function listenToKeys(app) {
       search().focus()
     } else if (event.key === "?") dialog.showModal()
     else if (page >= 1 && page <= RAIL.length) go({page: RAIL[page - 1][0]}, {fresh: true})
-    else if (event.key === "l") app.axis.follow(app.axis.window)
+    else if (event.key === "l") app.axis.back()
     else if (event.key === "p") app.replay.shown ? app.replay.toggle() : app.pause()
     else if (app.replay.shown && (event.code === "Comma" || event.code === "Period")) app.replay.step((event.code === "Comma" ? -1 : 1) * (event.shiftKey ? 60 : 1))
     else if (app.replay.shown && (event.key === "b" || event.key === "n")) app.replay.jump(event.key === "b" ? -1 : 1)

@@ -62,7 +62,7 @@ class Rows {
       const below = rows.map((row, index) => this.#fold(this.#lines[index], row))
       for (const tr of this.#body.querySelectorAll("tr.below")) if (!below.includes(tr)) tr.remove()
     }
-    this.#count.textContent = pane.tick.seq > 0 ? number(total) : ""
+    this.#count.textContent = pane.tick.seq > 0 && known(total) ? number(total) : ""
     this.range.textContent = rows.length > 0 ? `${number(offset + 1)}–${number(offset + rows.length)} of ${number(total)}` : ""
     this.previous.disabled = offset <= 0
     this.next.disabled = offset + rows.length >= total

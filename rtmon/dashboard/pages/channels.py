@@ -76,6 +76,7 @@ async def _members(feed: Feed, name: str) -> dict[str, Any]:
     columns = {column.name: column for column in CONNECTION}
     shown = len(found.members)
     return {
+        "table": "members",
         "columns": MEMBER_COLUMNS,
         "sort": "",
         "rows": [
@@ -91,7 +92,7 @@ async def _members(feed: Feed, name: str) -> dict[str, Any]:
             }
             for info in found.members
         ],
-        "total": found.total or 0,
+        "total": found.total,
         "offset": 0,
         "size": MEMBERS,
         "forgotten": f"the first {shown:,}" if shown < (found.total or 0) else "",

@@ -64,8 +64,10 @@ GROUP_COLUMNS = (
     "errors",
     "dropped",
     "send_queue",
+    "rtt_p99",
+    "queue_age",
 )
-"""Columns of groups; ``rtt`` and ``queue_age``, the greatest of each group, follow."""
+"""Columns of groups: sums, and the greatest of the last two."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
@@ -133,7 +135,7 @@ def _group(by: str, group: Group, *, other: bool) -> Mapping[str, Any]:
             exact(group.sums.get("errors")),
             exact(group.sums.get("dropped")),
             size("send_queue"),
-            delay(group.greatest.get("rtt")),
+            delay(group.greatest.get("rtt_p99")),
             delay(group.greatest.get("queue_age")),
         ],
     }
