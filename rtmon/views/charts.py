@@ -121,7 +121,7 @@ CHARTS: tuple[Chart[Span], ...] = (
     Chart(key="wire", title="On the wire", unit="B/s", series=_in_and_out("wire"), brief=False),
     Chart(
         key="ratio",
-        title="Payload per byte on the wire",
+        title="Compression ratio",
         unit="×",
         series=(_ratio("in", BLUE), _ratio("out", ORANGE)),
         window=RATIO_WINDOW,
@@ -151,7 +151,7 @@ CHARTS: tuple[Chart[Span], ...] = (
     ),
     Chart(
         key="queue_age",
-        title="Oldest unsent byte",
+        title="Age of send queues",
         unit="s",
         series=(_level("queue_age", "has waited", AMBER),),
         form="area",
