@@ -160,6 +160,7 @@ async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open
         async with panel_serve(facts["admin"]) as url:
             tab = await open_tab(url, scheme="light")
             await tab.live()
+            await _drawn(tab)
             child.process.kill()
             await tab.page.wait_for_selector("main.stale")
             await _check(tab, _drawn)
