@@ -17,7 +17,8 @@ __all__ = ["ASKED", "QUESTIONS"]
 QUESTIONS: dict[str, Query] = {
     **{f"series of {level}": SeriesQuery(level=level) for level in LEVELS},
     "connections": RowsQuery(sort="opened", descending=False, limit=MOST_ROWS),
-    "closed": RowsQuery(where="state:closed", sort="messages_in", limit=MOST_ROWS),
+    # No two are equal in what they are sorted by: of such rows, sources may differ in the order.
+    "closed": RowsQuery(where="state:closed", sort="closed", limit=MOST_ROWS),
     "events": RowsQuery(table="events", sort="seq", descending=False, limit=MOST_ROWS),
     "channels": RowsQuery(table="channels", sort="channel", descending=False),
     **{f"by {key}": GroupQuery(by=key) for key in GROUP_KEYS},
