@@ -109,13 +109,21 @@ class RecordingFile:
         return (min(known), max(time for time in ends if time is not None)) if known else None
 
     def epoch_at(self, at: float | None) -> Epoch | None:
-        """Return the epoch that a time falls into, or the last one before it."""
+        """Return the epoch of the last tick up to a time; of a first one without ticks, too."""
         epochs = self.epochs()
         begun = [each for each in epochs if at is None or each.wall <= at]
+        # Between a restart and the first tick after it, a server is seen as it was last.
+        while at is not None and len(begun) > 1 and not self._has_tick(begun[-1], at):
+            begun.pop()
         if begun or at is None:
             return begun[-1] if begun else None
         # A tick's time may lie a little before that at which its epoch was written down.
         return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
+
+    def _has_tick(self, epoch: Epoch, until: float) -> bool:
+        statement = "SELECT 1 FROM samples WHERE level = ? AND epoch = ? AND time <= ? LIMIT 1"
+        last = bounds(None, until)[1]
+        return any(self.one(statement, level, epoch.id, last) for level in LEVELS)
 
     def source(self, at: float | None = None) -> Source:
         """Return what answers are as of: the last tick up to a time."""

@@ -68,3 +68,10 @@ def test_rows_say_the_gaps_of_their_range(reader: Reader, table: Any) -> None:
     assert list(part.gaps) == [RESTART]
     other: Any = reader.answer(RowsQuery(table=table, node="other"))
     assert list(other.gaps) == []
+
+
+def test_server_is_as_it_was_last_until_the_first_tick_after_a_restart(reader: Reader) -> None:
+    """A moment between a restart and the first tick after it has the last tick before."""
+    restart = reader.epochs()[-1].wall
+    assert [reader.source(at).epoch for at in (restart + 0.5, restart + 1)] == ["e1", "e2"]
+    assert reader.source(restart + 0.5).seq == 100

@@ -39,8 +39,7 @@ class Axis {
   // Time of the first point there is, as far as it is known.
   get #first() {
     const [first] = this.#store.points.time
-    if (this.#since === null || first === undefined) return first ?? Infinity
-    return Math.min(first, this.#since)
+    return Math.min(first ?? Infinity, this.#since ?? Infinity)
   }
 
   follow(window) {
