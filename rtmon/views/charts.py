@@ -31,11 +31,9 @@ def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[Span
     )
 
 
-def _level(
-    gauge: str, label: str, color: str, *, factor: float = 1.0, key: str = ""
-) -> Series[Span]:
+def _level(gauge: str, label: str, color: str, *, factor: float = 1.0) -> Series[Span]:
     return Series(
-        key=key or gauge,
+        key=gauge,
         label=label,
         color=color,
         value=lambda span: _times(span.highest(gauge), factor),
@@ -93,8 +91,8 @@ CHARTS: tuple[Chart[Span], ...] = (
         key="open",
         title="Open connections",
         unit="",
-        # The most at once: what opened and ended between two ticks was there, too.
-        series=(_level("peak", "open", VIOLET, key="open"),),
+        # As the tile and the table have it, not the most at once within a tick.
+        series=(_level("open", "open", VIOLET),),
         form="area",
         whole=True,
     ),

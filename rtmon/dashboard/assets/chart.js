@@ -17,6 +17,7 @@ class Chart {
   #time
   #quiet
   #drag = null
+  #broken = new Set()  // places of points that no line leads to
   #says = true
   #leave
   onsilent = null  // told when the chart begins or ends to have nothing to say
@@ -80,7 +81,14 @@ class Chart {
     }
     this.#quiet.textContent = unknown ? (time.length > 0 ? "not measured here" : "no numbers yet") : "nothing in this time"
     if (!says || this.#plot.clientWidth === 0) return
+    this.#broken = this.#breaks(time, points.seq?.slice(first, last) ?? [])
     this.#plot.innerHTML = this.#picture(begin, end, time, lines, spread, at)
+  }
+
+  // Places of points before which the server was started anew, or there are no numbers for a while.
+  #breaks(time, seq) {
+    const middles = this.#axis.gaps.map(([from, until]) => (from + until) / 2)
+    return new Set(time.map((_, at) => at).filter((at) => seq[at] < seq[at - 1] || middles.some((middle) => time[at - 1] < middle && middle < time[at])))
   }
 
   // A line for a screen reader: its last value, and between which it was in the time that is shown.
@@ -175,7 +183,8 @@ class Chart {
     const finish = (at) => { if (run !== null && form === "area") ground += `${run}L${x(time[at]).toFixed(1)} ${bottom.toFixed(1)}Z` }
     for (let at = 0; at < time.length; at += 1) {
       const value = values[at]
-      if (!known(value)) { finish(at - 1); run = null; continue }
+      if (!known(value) || this.#broken.has(at)) { finish(at - 1); run = null }
+      if (!known(value)) continue
       const across = x(time[at]).toFixed(1), down = y(value).toFixed(1)
       if (run === null) {
         line += `M${across} ${down}h0`  // a dot, where nothing is known before and after
@@ -194,7 +203,11 @@ class Chart {
   // The ground between the lowest and the highest value within each point.
   #band([lows, highs], place, {time, x, y}) {
     const runs = [[]]
-    highs.forEach((high, at) => known(high) && known(lows[at]) ? runs.at(-1).push(at) : runs.push([]))
+    highs.forEach((high, at) => {
+      if (this.#broken.has(at)) runs.push([])
+      if (known(high) && known(lows[at])) runs.at(-1).push(at)
+      else runs.push([])
+    })
     const edge = (values, at) => `${x(time[at]).toFixed(1)} ${y(values[at]).toFixed(1)}`
     const path = runs.filter(({length}) => length > 0).map((run) => `M${[...run.map((at) => edge(highs, at)), ...run.reverse().map((at) => edge(lows, at))].join("L")}Z`).join("")
     return path && `<path class="band" d="${path}" fill="${this.#layout.series[place].color}"/>`
