@@ -9,6 +9,7 @@ from ..metrics.columns import TABLES, Column
 from ..protocol.close import describe
 from .numbers import UNKNOWN, delay, exact, scaled, three
 from .rows import Cell, judge
+from .verdict import LATE
 
 __all__ = ["TITLES", "cell", "described"]
 
@@ -56,7 +57,7 @@ _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
     "cause": lambda value: [value, _CAUSES.get(value, "warn")],
     "errors": lambda value: [exact(value), "bad" if value else "soft"],
     "dropped": lambda value: [exact(value), "warn" if value else "soft"],
-    "queue_age": lambda value: [delay(value), "warn"],
+    "queue_age": lambda value: [delay(value), "warn" if value >= LATE else ""],
     "code": lambda value: _code(value) if value >= 1000 else str(value),  # or an HTTP status
     "seq": exact,
 }

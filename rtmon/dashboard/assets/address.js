@@ -17,6 +17,13 @@ function addressOf(changes, {fresh = false} = {}) {
   return text === "" ? host.base : `?${text}`
 }
 
+// What a link to a page changes: events are those of the range that the charts show.
+function pageChanges(page) {
+  const now = paramsNow()
+  const [since, until] = [now.get("from"), now.get("to")]
+  return page === "events" && since && until ? {page, since, until} : {page}
+}
+
 let app
 
 // Go to a view. keep: the view stays as it is, only what it asks for changes.

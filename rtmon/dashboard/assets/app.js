@@ -84,7 +84,7 @@ class App {
     }
     this.#range(params)
     for (const [each, {link}] of this.#rail) {
-      link.href = addressOf({page: each}, {fresh: true})
+      link.href = addressOf(pageChanges(each), {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
       if (here) {
         link.setAttribute("aria-current", "page")

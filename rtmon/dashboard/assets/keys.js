@@ -16,7 +16,7 @@ function listenToKeys(app) {
       if (search() === null) go({page: "connections"}, {fresh: true})
       search().focus()
     } else if (event.key === "?") dialog.showModal()
-    else if (page >= 1 && page <= RAIL.length) go({page: RAIL[page - 1][0]}, {fresh: true})
+    else if (page >= 1 && page <= RAIL.length) go(pageChanges(RAIL[page - 1][0]), {fresh: true})
     else if (event.key === "l") app.axis.back()
     else if (event.key === "p") app.replay.shown ? app.replay.toggle() : app.pause()
     else if (app.replay.shown && (event.code === "Comma" || event.code === "Period")) app.replay.step((event.code === "Comma" ? -1 : 1) * (event.shiftKey ? 60 : 1))

@@ -31,7 +31,8 @@ class Overview {
   #drawAttention({attention, time}) {
     const {matters, rules, well_since: since} = attention
     // Its links stay while nothing but the numbers in them changes: one may have the focus.
-    const told = JSON.stringify([since, rules, known(time), matters.map(({whom, ...matter}) => matter)])
+    const {live} = this.#app.axis
+    const told = JSON.stringify([since, rules, known(time), live, matters.map(({whom, ...matter}) => matter)])
     if (told === this.#told) {
       matters.forEach(({whom}, at) => { this.#whom[at].textContent = whom })
       return
@@ -44,7 +45,8 @@ class Overview {
     else if (known(since)) head.append(element("small", {}, "since ", moment(since * 1e3), ` · ${rules} rules are judged at every tick`))
     else head.append(element("small", {}, known(time) ? "" : "Waiting for the first numbers …"))
     if (!known(since) && matters.length === 0) title.textContent = "Not judged yet"
-    this.#attention.classList.toggle("well", matters.length === 0)
+    if (!live) head.append(element("small", {}, "This and the tiles show the latest numbers, the charts an earlier range."))
+    this.#attention.classList.toggle("well", matters.length === 0 && known(since))
     this.#attention.replaceChildren(head, ...matters.map((matter, at) => this.#matter(matter, this.#whom[at])))
   }
 

@@ -144,7 +144,7 @@ class TimeBar {
     this.#marks = moments ?? []
     this.#track.replaceChildren(...this.#marks.map(({time, kind, text, others}) => {
       const more = others > 0 ? ` (and ${number(others)} more)` : ""
-      const link = element("a", {href: addressOf({at: Math.ceil(time)}), "data-at": time, tabindex: "-1", class: LOUD.test(kind) ? "bad" : "", title: `${clockText(time * 1e3)} ${kind} ${text}${more}`})
+      const link = element("a", {href: addressOf({at: Math.ceil(time)}), "data-at": time, tabindex: "-1", class: kind === "restart" ? "bad restart" : LOUD.test(kind) ? "bad" : "", title: `${clockText(time * 1e3)} ${kind} ${text}${more}`})
       link.style.left = `${(time - begin) / (end - begin || 1) * 100}%`
       return link
     }))

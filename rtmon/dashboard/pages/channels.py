@@ -58,7 +58,7 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     if info is None:
         return {**answer, "totals": None}
     slowest, lacks = await _p99(feed, f"{_DELIVERIES} label:{quoted(name)}")
-    known = [[c.name, cell(c, getattr(info, c.name))] for c in CHANNEL if c.name not in _TOLD]
+    known = [[c.name, cell(c, _known(info, c.name))] for c in CHANNEL if c.name not in _TOLD]
     return {
         **answer,
         "totals": totals(info),
@@ -67,6 +67,11 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         "lacks": lacks,
         "members": await _members(feed, name),
     }
+
+
+def _known(info: ChannelInfo, column: str) -> Any:
+    """Return a column of a channel; None for the longest of no deliveries."""
+    return None if column == "fanout_max" and info.published == 0 else getattr(info, column)
 
 
 async def _members(feed: Feed, name: str) -> dict[str, Any]:
