@@ -266,3 +266,7 @@ async def test_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:
             await tab.go(name)
             await tab.page.wait_for_selector(".page")
             assert await tab.page.evaluate("document.scrollingElement.scrollWidth") <= 390, name
+        await expect(tab.page.get_by_role("button", name="Copy link")).to_be_visible()
+        await tab.go("Connections")
+        await tab.page.locator("thead").get_by_role("link", name="Waiting").click()
+        await tab.page.wait_for_url("**sort=-send_queue")

@@ -110,7 +110,7 @@ async def test_latency_page_of_a_recording_draws_its_distributions(
 async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: Open) -> None:
     """Points of ten seconds show the lowest and the highest second in them."""
     path = tmp_path / "long.rtmon"
-    await record(path, ticks=900)
+    await record(path, ticks=905)  # whose middle third begins and ends within points
     with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
         tab = await open_tab(f"{facts['url']}?page=chart&chart=open&range=3600")
         plot = tab.page.locator('[data-chart="open"] .plot')
@@ -118,4 +118,19 @@ async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: 
         await expect(plot).to_have_attribute("aria-label", re.compile("from 1 to 2"))
         await tab.page.get_by_role("link", name="5 min").click()
         await expect(plot.locator("path.band")).to_have_count(0)
+        await tab.page.close()
+
+
+async def test_no_line_leads_across_a_restart(tmp_path: Path, open_tab: Open) -> None:
+    """The lines of two lives of a server are apart, and the mark of the restart leads to it."""
+    path = tmp_path / "restarted.rtmon"
+    await record(path, ticks=30)
+    await record(path, ticks=30, begin=BEGIN + 60)
+    with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
+        tab = await open_tab(f"{facts['url']}?page=chart&chart=open")
+        line = tab.page.locator('[data-chart="open"] .plot path[fill="none"]')
+        await expect(tab.page.locator("rect.gap")).to_have_count(1)
+        await expect(line).to_have_attribute("d", re.compile("^M[^M]+M[^M]+$"))
+        await tab.page.locator(".marks a.restart").click()
+        await at(tab, 60)
         await tab.page.close()
