@@ -254,6 +254,9 @@ class Connections:
 
 NOT_RECORDED = "it is not recorded"
 
+_TICK = 1.0
+"""Seconds for which connections are shown as the last tick of their epoch has them."""
+
 
 def _changes(
     row: Any, at: float | None, over: float | None, columns: Collection[str]
@@ -268,7 +271,7 @@ def _changes(
     """
     if at is not None and row.closed is not None and row.closed > at:
         changes: dict[str, Any] = {**_UNENDED, "state": "open"}
-    elif row.closed is None and over is not None and (at is None or at >= over):
+    elif row.closed is None and over is not None and (at is None or at >= over + _TICK):
         changes = {"state": "closed", "closed": over, "cause": RESTARTED}
     else:
         changes = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .readonly import RecordingFile
+from .readonly import Epoch, RecordingFile
 
 __all__ = ["Moment", "notable"]
 
@@ -15,7 +15,7 @@ class Moment:
 
     Attributes:
         time: of the Event that stands for the part, Unix seconds.
-        kind: of that Event; ``restart`` where the server was started anew.
+        kind: of that Event; ``restart`` for the last tick before the server was started anew.
         text: what happened.
         others: how many further Events the part has.
     """
@@ -51,6 +51,12 @@ def notable(file: RecordingFile, *, parts: int = 120) -> list[Moment]:
         )
     ]
     restarts = [
-        Moment(epoch.wall, "restart", "The server was started anew.") for epoch in file.epochs()[1:]
+        Moment(_last_tick_before(file, epoch), "restart", "The server was started anew after this.")
+        for epoch in file.epochs()[1:]
     ]
     return sorted([*found, *restarts], key=lambda moment: moment.time)
+
+
+def _last_tick_before(file: RecordingFile, epoch: Epoch) -> float:
+    """Return the time of the last tick before an epoch, or its begin if there is none."""
+    return file.source(epoch.wall - 1e-3).time or epoch.wall

@@ -132,5 +132,7 @@ async def test_no_line_leads_across_a_restart(tmp_path: Path, open_tab: Open) ->
         await expect(tab.page.locator("rect.gap")).to_have_count(1)
         await expect(line).to_have_attribute("d", re.compile("^M[^M]+M[^M]+$"))
         await tab.page.locator(".marks a.restart").click()
-        await at(tab, 60)
+        await at(tab, 30)
+        await tab.go("Connections")
+        await expect(tab.page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(1)
         await tab.page.close()

@@ -111,5 +111,5 @@ async def test_recording_has_marks_of_what_happened(tmp_path: Path) -> None:
         await until(lambda: viewer.all_of("value"))
         found = viewer.all_of("value")[0]["moments"]
         assert [moment["kind"] for moment in found] == ["error", "restart", "error"]
-        assert [found[0]["time"], found[1]["time"]] == [BEGIN + 133, BEGIN + 300]
+        assert [found[0]["time"], found[1]["time"]] == [BEGIN + 133, BEGIN + 200]
         assert found[0]["text"].startswith("=bob · ")

@@ -138,7 +138,7 @@ class Connection {
     if (series !== null && !this.#axis.take(series)) this.#askForAll()
     const empty = this.#axis.points.time.length === 0
     this.#grid.hidden = empty
-    this.#note.textContent = !empty ? "" : info.state === "open" ? "Its charts begin now: it is measured more closely while it is looked at." : `No charts: ${missing.series ?? "it was not measured closely while it was open"}.`
+    this.#note.textContent = !empty ? "" : info.state === "open" && !this.#app.replay.shown ? "Its charts begin now: it is measured more closely while it is looked at." : `No charts: ${missing.series ?? "it was not measured closely while it was open"}.`
     this.#note.hidden = !empty
     this.#draw()
   }
