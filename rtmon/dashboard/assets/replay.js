@@ -10,7 +10,8 @@ class TimeBar {
   #turn = 0  // number of the last request for a moment
   #next  // a moment to ask for once the last request was met
   #dragging = false
-  #marks = []
+  #marks = null  // not known yet
+  #jumps  // the buttons that need them
   #marked = null  // end of the recording when its marks were asked for
   #speed = 1
   #play = element("button", {type: "button", class: "play", "aria-keyshortcuts": "p"})
@@ -38,10 +39,12 @@ class TimeBar {
       const button = element("button", {type: "button", title: `${label} (${key})`, "aria-label": label, "aria-keyshortcuts": key})
       button.innerHTML = signOf(sign)
       button.onclick = () => this.jump(by)
+      button.disabled = true
       return button
     }
+    this.#jumps = [jump(-1, "before", "The event before", "b"), jump(1, "after", "The event after", "n")]
     this.node = element("section", {class: "replay", "aria-label": "Time of the recording"},
-      element("div", {class: "group"}, jump(-1, "before", "The event before", "b"), this.#play, jump(1, "after", "The event after", "n")),
+      element("div", {class: "group"}, this.#jumps[0], this.#play, this.#jumps[1]),
       element("div", {class: "group speeds", role: "group", "aria-label": "Speed"}, ...this.#speeds),
       element("div", {class: "track"}, this.#track, this.#slider, element("div", {class: "ends"}, ...this.#ends)),
       this.#shown, this.#end, this.#caveat)
@@ -92,7 +95,7 @@ class TimeBar {
 
   // Go to the mark before or after.
   jump(by) {
-    if (this.#state === null) return
+    if (this.#state === null || this.#marks === null) return
     const now = this.#at ?? this.#state.end
     const found = by < 0 ? this.#marks.findLast(({time}) => time < now - 0.5) : this.#marks.find(({time}) => time > now + 0.5)
     if (found !== undefined) this.#go(Math.ceil(found.time))
@@ -142,6 +145,7 @@ class TimeBar {
     this.#marked = end
     const {moments} = await this.#app.link.ask("moments", {})
     this.#marks = moments ?? []
+    for (const button of this.#jumps) button.disabled = false
     this.#track.replaceChildren(...this.#marks.map(({time, kind, text, others}) => {
       const more = others > 0 ? ` (and ${number(others)} more)` : ""
       const link = element("a", {href: addressOf({at: Math.ceil(time)}), "data-at": time, tabindex: "-1", class: kind === "restart" ? "bad restart" : LOUD.test(kind) ? "bad" : "", title: `${clockText(time * 1e3)} ${kind} ${text}${more}`})
