@@ -164,13 +164,14 @@ async def watched(url: str, viewers: int) -> AsyncIterator[None]:
         await process.wait()
 
 
+async def drain(connection: ClientConnection) -> None:
+    """Take all that comes, until it ends."""
+    async for _ in connection:
+        pass
+
+
 async def read(url: str, viewers: int) -> None:
     """Read the dashboard of an address until standard input ends."""
-
-    async def drain(connection: ClientConnection) -> None:
-        async for _ in connection:
-            pass
-
     connections = [await joined(url) for _ in range(viewers)]
     readers = [asyncio.create_task(drain(connection)) for connection in connections]
     print("all read", flush=True)
@@ -184,6 +185,8 @@ async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float
     ratios: dict[str, list[float]] = {f"{viewers} viewers": [], "none again": []}
     idle = []
     async with connect(hub, ping_interval=None) as connection:
+        # What it is sent must be taken, or its pongs would wait behind that.
+        taken = asyncio.create_task(drain(connection))
         for number in range(pairs):
             for name, count in zip(ratios, (viewers, 0), strict=True):
                 took = {}
@@ -193,6 +196,7 @@ async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float
                         took[phase] = await p99(connection, seconds)
                 idle.append(took["before"])
                 ratios[name].append(took["after"] / took["before"])
+        taken.cancel()
     heading(
         "What viewers cost the server's users",
         f"The p99 of a ping's round trip, {seconds:g} s each, against that without viewers "

@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard in docs/images: each page, both themes, desktop and phone.
+"""Takes the pictures of the dashboard in docs/images: each page, both themes, three widths.
 
 Run it by ``make screenshots``; give names of pages to take only those.
 """
@@ -24,7 +24,7 @@ PAGES = {
     "latency": "?page=latency",
     "events": "?page=events",
 }
-SIZES = {"": (1440, 900), "-phone": (390, 844)}
+SIZES = {"": (1440, 900), "-wide": (1920, 1080), "-phone": (390, 844)}
 SECONDS = 75
 """For which users talk before the pictures are taken, so that charts have something to show."""
 
