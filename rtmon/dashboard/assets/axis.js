@@ -12,7 +12,7 @@ class Axis {
   #since = null  // when the oldest numbers of the source are of, milliseconds
   window = 300
   range = null  // [begin, end] in milliseconds
-  pointer = null  // the moment under the pointer, milliseconds
+  #pointed = null  // the moment that was pointed at last, milliseconds
 
   constructor(store, link) {
     this.#store = store
@@ -61,8 +61,14 @@ class Axis {
   back() { if (!this.live) go({from: null, to: null, range: this.window === 300 ? null : this.window}) }
 
   point(time) {
-    this.pointer = time
+    this.#pointed = time
     this.tell()
+  }
+
+  // The moment that is pointed at; null once it is not shown any more.
+  get pointer() {
+    const time = this.#pointed
+    return time !== null && time >= this.begin && time <= this.end ? time : null
   }
 
   // Ask for points that the store does not have; as a window moves on, again now and then.
