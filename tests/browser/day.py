@@ -40,7 +40,7 @@ class Clock:
 
 
 class Day(LocalFeed):
-    """A server whose users come, speak and go, all by one clock."""
+    """The feed of a simulated server: users connect, send and disconnect by a clock of its own."""
 
     def __init__(self) -> None:
         self._clock = Clock()

@@ -36,7 +36,7 @@ SPEED = 100
 """Seconds of the server's day that pass in one, if the machine can do so."""
 
 USERS = 100
-"""Of the server whose day it is; each says something every second of it."""
+"""Users of the simulated server, each of whom sends one message a second."""
 
 SECONDS = f"""Number(
   document.querySelector('[data-total="messages_in"]').textContent.replace(/\\D/g, "")
