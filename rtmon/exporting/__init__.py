@@ -42,7 +42,8 @@ async def export(
     """Write a file for each table: samples, connections, events, channels.
 
     Where a Socket.IO server is measured, there is one for ``socketio`` too. A file appears under
-    its name only when it is whole. Of a recording, a few thousand rows are in memory at once.
+    its name only when it is whole. Of a recording, at most 20,000 rows are in memory
+    at once.
 
     Args:
         source: a Monitor, the address of a server's admin listener, or a recording.

@@ -14,6 +14,7 @@ import msgspec
 from ..core.atomic_file import writing, writing_bytes
 from ..errors import MissingExtra
 from ..metrics import csvtext
+from ..metrics.column import Column
 from ..metrics.columns import TABLES
 from ..metrics.histogram import plain
 
@@ -86,43 +87,46 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
     schema = pa.schema([(c.name, types[_ARROW[c.dtype]]) for c in columns])
     # A dictionary of numbers, or of texts that hardly repeat, takes time and saves nothing.
     repeated = [column.name for column in columns if column.kind == "text"]
-    held: list[Any] = []
+    held: dict[str, list[Any]] = {column.name: [] for column in columns}
     with (
         writing_bytes(folder / f"{table}.parquet") as file,
         pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeated) as writer,
     ):
 
+        def array(column: Column) -> Any:
+            values = held[column.name]
+            if column.kind == "time":
+                seconds = pa.array(values, type=pa.float64())
+                return pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64()).cast(types["timestamp"])
+            if column.kind in {"histogram", "tally"}:
+                values = list(map(plain, values))
+            return pa.array(values, type=types[_ARROW[column.dtype]])
+
         def write_held() -> None:
-            writer.write_table(pa.Table.from_batches(held, schema=schema))
-            held.clear()
+            writer.write_table(pa.Table.from_arrays(list(map(array, columns)), schema=schema))
+            for values in held.values():
+                values.clear()
 
         def append(records: Sequence[Any]) -> None:
-            arrays = []
-            stored = _columns(records)
-            for column in columns:
-                values = stored.get(column.name) or list(map(attrgetter(column.name), records))
-                if column.kind == "time":
-                    seconds = pa.array(values, type=pa.float64())
-                    steps = pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64())
-                    arrays.append(steps.cast(types["timestamp"]))
-                    continue
-                if column.kind in {"histogram", "tally"}:
-                    values = list(map(plain, values))
-                arrays.append(pa.array(values, type=types[_ARROW[column.dtype]]))
-            held.append(pa.record_batch(arrays, schema=schema))
-            if sum(each.num_rows for each in held) >= ROW_GROUP:
+            for name, values in _columns(records, tuple(held)):
+                held[name].extend(values)
+            if len(held[columns[0].name]) >= ROW_GROUP:
                 write_held()
 
         yield append
         write_held()
 
 
-def _columns(records: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """Return the columns of records that are named tuples; none of others, which is slower."""
-    if not records or not isinstance(records[0], tuple):
-        return {}
-    names: tuple[str, ...] = records[0]._fields  # type: ignore[attr-defined]
-    return dict(zip(names, zip(*records, strict=True), strict=True))
+def _columns(records: Sequence[Any], names: tuple[str, ...]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the values of each column of some records; those of named tuples take less time."""
+    if not records:
+        return
+    stored: dict[str, Sequence[Any]] = {}
+    if isinstance(records[0], tuple):
+        fields: tuple[str, ...] = records[0]._fields  # type: ignore[attr-defined]
+        stored = dict(zip(fields, zip(*records, strict=True), strict=True))
+    for name in names:
+        yield name, stored.get(name) or list(map(attrgetter(name), records))
 
 
 FORMATS: Mapping[str, Callable[[Path, str], contextlib.AbstractContextManager[Append]]] = {

@@ -228,8 +228,13 @@ def format_tally(tally: Mapping[int, int]) -> str:
     return " ".join(f"{key}:{tally[key]}" for key in sorted(tally))
 
 
+_SCALARS = (str, int, float, type(None))
+
+
 def plain(value: Any) -> Any:
     """A value as it is sent and written: histograms and tallies in their text form."""
+    if isinstance(value, _SCALARS):  # most are, and to ask for a Mapping takes longer
+        return value
     if isinstance(value, Histogram):
         return str(value)
     return format_tally(value) if isinstance(value, Mapping) else value

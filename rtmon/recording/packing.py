@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..metrics.columns import HISTOGRAMS, SAMPLE
-from ..metrics.histogram import BYTE, MICROSECOND, Histogram, format_tally, parse_tally, plain
+from ..metrics.histogram import BYTE, MICROSECOND, Histogram, parse_tally, plain
 from ..metrics.labels import LabelKey, Labels
 from ..metrics.records import Sample, Snapshot
 
@@ -36,10 +36,18 @@ _STORED = frozenset(Sample.__dataclass_fields__)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_decode_texts = msgspec.msgpack.Decoder(dict[str, tuple[int, dict[int, int]] | None]).decode
+_encode_json = msgspec.json.Encoder().encode
+
+_JSON_TO_TALLY, _JSON_QUOTES = bytes.maketrans(b",", b" "), b'"{}'
+"""A JSON object of integers without quotes and braces is a tally as text."""
 
 
 def _packed(histogram: Histogram | None) -> list[Any] | None:
-    return None if histogram is None else [histogram.total, dict(histogram.counts)]
+    if histogram is None:
+        return None
+    # In order of keys, as their text has them: they are sorted once, not at each reading.
+    return [histogram.total, dict(sorted(histogram.counts.items()))]
 
 
 def _unpacked(name: str, packed: Sequence[Any] | None) -> Histogram | None:
@@ -56,16 +64,29 @@ def pack_histograms(sample: Sample) -> bytes:
     return _encode({name: each for name, each in packed.items() if each is None or each[1]})
 
 
-def histogram_texts(packed: bytes) -> dict[str, str | None]:
-    """Return the text form of each of a Sample's histograms, packed as they are stored.
+def histogram_texts(packed: bytes) -> list[str | None]:
+    """Return the text form of each of a Sample's histograms, in the order of their columns.
+
+    Args:
+        packed: the histograms, as they are stored.
 
     Raises:
         msgspec.MsgspecError: they are damaged.
     """
-    texts: dict[str, str | None] = dict.fromkeys(_RESOLUTION, "")
-    for name, each in _decode(packed).items():
-        texts[name] = None if each is None else f"{each[0]} {format_tally(each[1])}"
-    return texts
+    known = _decode_texts(packed)
+    return [_text(known[name]) if name in known else "" for name in _RESOLUTION]
+
+
+def _text(packed: tuple[int, dict[int, int]] | None) -> str | None:
+    """Return what ``str`` of a histogram gives, from its packed form and in half the time."""
+    if packed is None:
+        return None
+    total, counts = packed
+    keys = list(counts)
+    if keys != (ordered := sorted(keys)):  # an older release wrote them
+        counts = {key: counts[key] for key in ordered}
+    text = _encode_json(counts).translate(_JSON_TO_TALLY, _JSON_QUOTES).decode()
+    return f"{total} {text}"
 
 
 def sample_values(sample: Sample) -> list[Any]:

@@ -12,7 +12,7 @@ from ..feeds import series
 from ..feeds.extremes import COUNTERS, extreme_columns, extremes
 from ..feeds.queries import LEVELS, MOST_ROWS, Extremes, Gap, SeriesAnswer, SeriesQuery, Source
 from ..feeds.series import Point
-from ..metrics.columns import SAMPLE
+from ..metrics.columns import HISTOGRAMS
 from ..metrics.history import merge
 from ..metrics.records import Sample, Snapshot
 from .database import reading
@@ -22,8 +22,10 @@ from .schema import SAMPLE_ROW
 
 __all__ = ["Points"]
 
-_TextRow = namedtuple("_TextRow", [column.name for column in SAMPLE])  # type: ignore[misc]  # noqa: PYI024
 _TEXTS = ("seq", *SAMPLE_ROW[4:])
+_TextRow = namedtuple(  # type: ignore[misc]  # noqa: PYI024
+    "_TextRow", ["node", "epoch", *_TEXTS, *(column.name for column in HISTOGRAMS)]
+)
 _TEXT_COLUMNS = ", ".join(f's."{name}"' for name in _TEXTS)
 
 
@@ -98,10 +100,9 @@ class Points:
             "ORDER BY s.seq LIMIT ?",
             *(level, epoch.id, *bounds(since, until), after, limit),
         )
-        of = {"node": epoch.node, "epoch": epoch.epoch}
         with reading(self._file.path):
             return [
-                _TextRow(**of, **dict(zip(_TEXTS, row, strict=False)), **histogram_texts(row[-1]))
+                _TextRow._make((epoch.node, epoch.epoch, *row[:-1], *histogram_texts(row[-1])))
                 for row in found
             ]
 

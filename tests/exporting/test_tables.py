@@ -245,7 +245,7 @@ async def test_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any
     """Four times the rows take the same memory."""
     peaks = []
     for number, events in enumerate(
-        (12_000, 12_000, 48_000)
+        (25_000, 25_000, 100_000)
     ):  # the first one imports what it needs
         path = tmp_path / f"{number}.rtmon"
         _write(path, events)

@@ -15,6 +15,9 @@ from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.recording import writer
 from rtmon.testing import FakeClock
 
+QUEUED = 4
+"""Ticks that wait for the recording at most: far fewer than are dropped on a slow machine."""
+
 
 def main(path: Path, pause: float) -> None:
     """Record for as long as the process lives; an hour of time passes in a few hundred ticks."""
@@ -25,6 +28,8 @@ def main(path: Path, pause: float) -> None:
     attached = monitor.attach(Recording(path, limits=limits, clock=clock))
     number = 0
     while True:
+        while attached.waiting >= QUEUED:
+            time.sleep(pause)
         number += 1
         meter = monitor.collector.meter()
         monitor.connection_opened(meter)
