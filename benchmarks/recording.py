@@ -26,7 +26,7 @@ from running import Running
 import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.feeds.local import LocalFeed
-from rtmon.feeds.queries import Query, RowsQuery, SeriesQuery
+from rtmon.feeds.queries import GroupQuery, Query, RowsQuery, SeriesQuery
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import ConnectionInfo, Event, Sample, Snapshot
 from rtmon.recording.frame import Frame
@@ -298,8 +298,8 @@ def ask(folder: Path, connections: int) -> float:
     """
     heading(
         "A query over 10,000 connections",
-        f"{connections:,} open connections; the 100 first of those that are meant. {ANSWERS} "
-        "times each, medians of CPU.",
+        f"{connections:,} open connections; the 100 first rows or groups of those that are "
+        f"meant. {ANSWERS} times each, medians of CPU.",
     )
     rng, clock = random.Random(7), FakeClock(time=BEGIN)
     monitor = Monitor(interval=3600, clock=clock)
@@ -320,6 +320,8 @@ def ask(folder: Path, connections: int) -> float:
         "the newest": RowsQuery(sort="opened"),
         "`path:/chat rtt>5ms`, by bytes": RowsQuery(where="path:/chat rtt>5ms", sort="bytes_in"),
         "`user-99`, a word": RowsQuery(where="user-99", sort="name"),
+        "groups by path": GroupQuery(by="path"),
+        "groups by address": GroupQuery(by="address"),
     }
     rows, longest = [], 0.0
     for title, query in queries.items():

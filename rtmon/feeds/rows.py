@@ -46,6 +46,8 @@ SUMS: tuple[str, ...] = (
 GREATEST = ("rtt", "rtt_p99", "queue_age")
 """Columns of which a group has the greatest value among its open connections."""
 
+_state = attrgetter("state")
+
 _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
     "path": lambda info: info.path,
     "user": lambda info: info.user,
@@ -225,15 +227,19 @@ def _rank(sort: str) -> Callable[[str | None, Sequence[Any]], Any]:
     if sort == "key":
         return lambda key, _: key
     if sort == "open":
-        return lambda _, infos: len(_open(infos))
+        return lambda _, infos: _count_open(infos)
     if sort == "closed":
-        return lambda _, infos: len(infos) - len(_open(infos))
+        return lambda _, infos: len(infos) - _count_open(infos)
     if sort in SUMS:
         return lambda _, infos: _combined(sum, (sort,), infos)[sort]
     if sort in GREATEST:
         return lambda _, infos: _combined(max, (sort,), _open(infos))[sort]
     known = ", ".join(("open", "closed", "key", *SUMS, *GREATEST))
     raise QueryError(f"sort={sort!r}: groups are sorted by {known}")
+
+
+def _count_open(infos: Sequence[Any]) -> int:
+    return list(map(_state, infos)).count("open")
 
 
 def _open(infos: Sequence[Any]) -> list[Any]:
@@ -257,6 +263,8 @@ def _combined(
     """Combine what is known of each column; null if it is known of none."""
     found = {}
     for name in names:
-        values = [value for value in map(attrgetter(name), infos) if value is not None]
+        values = list(map(attrgetter(name), infos))
+        if None in values:
+            values = [value for value in values if value is not None]
         found[name] = combine(values) if values else None
     return found
