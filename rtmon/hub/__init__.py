@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .admission.authentication import Credentials, User
 from .admission.jwt import JWT
+from .client import Client
 from .connection import Connection
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
@@ -16,6 +17,7 @@ __all__ = [
     "JWT",
     "ChannelOptions",
     "ChannelStats",
+    "Client",
     "Connection",
     "Credentials",
     "Hub",

@@ -52,6 +52,7 @@ class Connection:
         address: the network that the client connects from; None if unknown.
         heard: when a message last arrived, by the hub's clock.
         active: when a message other than a heartbeat last arrived.
+        since: when the client connected, Unix seconds.
     """
 
     # Defaults on the class cost no memory in the thousands of connections that never change them.
@@ -77,6 +78,7 @@ class Connection:
         self.info: Any = None
         self.position = ("", 0)
         self.open = True
+        self.since = context.wall()
         options = context.options
         self.active = self.heard = context.clock()
         self.limiter = RateLimiter(rate=options.rate, burst=options.burst, now=self.heard)

@@ -23,6 +23,7 @@ from .admission.permissions import Allow
 from .brokers.base import Broker, Note, Receipt, user_key
 from .brokers.memory import MemoryBroker
 from .callbacks import Callback, CallbackSubscription
+from .client import Client
 from .connection import Connection
 from .context import HubContext
 from .handlers.custom import HandlerFunction, custom_handler
@@ -107,6 +108,16 @@ class Hub:
         Error codes of an application's own are counted together, as ``other``.
         """
         return MappingProxyType(self._parts.refusals.counts)
+
+    # Acting on clients: see docs/hub.md
+
+    def clients(self) -> list[Client]:
+        """Return the clients of this node, in the order of their welcome."""
+        return self._parts.clients.all()
+
+    def client(self, client_id: str) -> Client | None:
+        """Return a client of this node; None if there is none with this id."""
+        return self._parts.clients.find(client_id)
 
     async def publish(
         self,

@@ -26,11 +26,13 @@ from .handlers.rooms import RoomHandlers
 from .introduction import Introductions
 from .join_leave import JoinLeave
 from .lifecycle import Lifecycle
+from .local_clients import LocalClients
 from .options import HubOptions
 from .presence import Presence
 from .publisher import Publisher
 from .recovery import HistoryReplay
 from .registry import Registry
+from .room_membership import RoomMembership
 from .typing_indicator import TypingIndicators
 
 __all__ = ["HubParts"]
@@ -90,6 +92,18 @@ class HubParts:
             expiry=self.expiry,
             introductions=self.introductions,
         )
+        self.membership = RoomMembership(
+            context=context,
+            registry=self.registry,
+            broadcast=self.broadcast,
+            replay=self.replay,
+            presence=self.presence,
+            join_leave=self.join_leave,
+            typing=self.typing,
+        )
+        self.clients = LocalClients(
+            context=context, registry=self.registry, membership=self.membership
+        )
         self.custom: dict[str, CustomHandler] = {}
         self.dispatcher = Dispatcher(
             context,
@@ -104,10 +118,7 @@ class HubParts:
             context=self.context,
             registry=self.registry,
             permissions=self.permissions,
-            broadcast=self.broadcast,
-            replay=self.replay,
-            presence=self.presence,
-            join_leave=self.join_leave,
+            membership=self.membership,
             publisher=self.publisher,
             typing=self.typing,
         )

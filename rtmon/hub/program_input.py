@@ -9,12 +9,12 @@ import msgspec
 from ..core.backpressure import Policy, checked_policy
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from ..protocol.catalog import Notification
+from ..protocol.catalog import INCOMING, OUTGOING, Notification
 from ..protocol.channels import checked_channel
-from ..protocol.data import encode_data, plain_text
+from ..protocol.data import Data, encode_data, plain_text
 from ..protocol.values import Id, checked_name, explain
 
-__all__ = ["draft_fields", "notification"]
+__all__ = ["draft_fields", "notification", "own_message"]
 
 
 def draft_fields(
@@ -54,6 +54,39 @@ def notification(
     except (TypeError, ValueError) as error:
         raise OptionError(f"This cannot be told to {user!r:.200}: {error}.") from None
     return user, payload
+
+
+def own_message(kind: str, payload: Any) -> tuple[str, Data]:
+    """Return type and payload of a message of the program's own, encoded for every client.
+
+    Args:
+        kind: the message type.
+        payload: what JSON can hold; None is an empty object.
+
+    Raises:
+        OptionError: the type is one of the protocol's, or this is not what every client can be
+            sent.
+    """
+    try:
+        kind = _checked_own_type(kind)
+        return kind, _encoded_payload(payload)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"A message {kind!r:.100} cannot be sent: {error}.") from None
+
+
+def _checked_own_type(kind: Any) -> str:
+    checked = plain_text(kind)
+    if not 0 < len(checked) <= limits.TYPE_LENGTH:
+        raise ValueError(f"a message type has 1 to {limits.TYPE_LENGTH} characters")
+    if checked in INCOMING or checked in OUTGOING:
+        raise ValueError("it is a message type of the protocol; choose another name")
+    return checked
+
+
+def _encoded_payload(payload: Any) -> Data:
+    if isinstance(payload, bytes | bytearray | memoryview):
+        raise TypeError("bytes are no payload; publish() and say() carry them")
+    return encode_data({} if payload is None else payload)
 
 
 def _checked_id(message_id: Any) -> str:

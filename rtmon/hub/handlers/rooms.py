@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import ProtocolError
-from ...protocol import limits
 from ...protocol.catalog import ChatIn, JoinRoom, LeaveRoom, RoomIn
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
-from ..broadcast import Broadcast
 from ..brokers.base import Recovery
 from ..connection import Connection
 from ..context import HubContext
-from ..join_leave import JoinLeave
 from ..places import room_key
-from ..presence import Presence
 from ..publisher import Publisher
-from ..recovery import HistoryReplay
 from ..registry import Registry
+from ..room_membership import RoomMembership
 from ..typing_indicator import TypingIndicators
 from . import Handler
 
@@ -33,10 +29,7 @@ class RoomHandlers:
     context: HubContext
     registry: Registry
     permissions: Permissions
-    broadcast: Broadcast
-    replay: HistoryReplay
-    presence: Presence
-    join_leave: JoinLeave
+    membership: RoomMembership
     publisher: Publisher
     typing: TypingIndicators
 
@@ -52,46 +45,20 @@ class RoomHandlers:
         self, connection: Connection, payload: JoinRoom, envelope: Envelope, _: Codec
     ) -> None:
         """Add a client to a room."""
-        rooms, broker = self.registry.rooms, self.context.broker
         room = payload.where or ""
-        key = room_key(room)
-        await self.permissions.check(connection, "join", key)
-        new = not rooms.has(connection, room)
-        if new and len(rooms.groups(connection)) >= limits.ROOMS_PER_CLIENT:
-            raise ProtocolError(
-                "too_many_rooms",
-                f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most there may be: leave one "
-                "first.",
-            )
-        count = len(rooms.members(room)) + await broker.elsewhere(key)
-        if new and count >= limits.MEMBERS_PER_ROOM:
-            raise ProtocolError(
-                "room_full", f"The room has {count} members, the most there may be.", retry=True
-            )
+        await self.permissions.check(connection, "join", room_key(room))
 
-        def answer(recovery: Recovery) -> None:
+        def answer(recovery: Recovery, member_count: int) -> None:
             connection.ack(
                 envelope,
                 room=room,
-                member_count=len(rooms.members(room)) + new + recovery.elsewhere,
+                member_count=member_count,
                 epoch=recovery.epoch,
                 offset=recovery.offset,
                 recovered=recovery.recovered,
             )
 
-        if not new:
-            age = self.context.history_bounds(key)[1]
-            answer(await broker.recover(key, since=None, age=age))
-            return
-        await self.replay.enter(
-            connection,
-            key,
-            payload.since,
-            add=lambda: rooms.join(connection, room),
-            answer=answer,
-        )
-        self.join_leave.add(key, "joined", connection.id, connection.member)
-        await self.presence.join(key, connection)
+        await self.membership.join(connection, room, since=payload.since, answer=answer)
 
     async def leave_room(
         self, connection: Connection, payload: LeaveRoom, envelope: Envelope, _: Codec
@@ -102,14 +69,12 @@ class RoomHandlers:
         if room is None:
             left = rooms.groups(connection)
             for name in left:
-                await self._leave(connection, name)
+                await self.membership.leave(connection, name)
             connection.ack(envelope, rooms=left, member_count=0)
             return
         self._check_member(connection, room)
-        count = await self._leave(connection, room)
-        connection.ack(
-            envelope, room=room, member_count=len(rooms.members(room)) if count is None else count
-        )
+        count = await self.membership.leave(connection, room)
+        connection.ack(envelope, room=room, member_count=count or 0)
 
     async def room_message(
         self, connection: Connection, payload: RoomIn, envelope: Envelope, _: Codec
@@ -139,17 +104,6 @@ class RoomHandlers:
         receipt = await self.publisher.publish(key, draft, sender=sender)
         if payload.ack:
             connection.published(envelope, receipt)
-
-    async def _leave(self, connection: Connection, room: str) -> int | None:
-        key = room_key(room)
-        self.typing.stop(connection, key)
-        self.registry.rooms.leave(connection, room)
-        connection.peer.left(key)
-        self.broadcast.changed(key)
-        self.join_leave.add(key, "left", connection.id, connection.member)
-        count = await self.context.broker.leave(key, connection.id)
-        await self.context.broker.release(key)
-        return count
 
     def _check_member(self, connection: Connection, room: str) -> None:
         rooms = self.registry.rooms

@@ -51,6 +51,7 @@ class ASGIPeer(SendingPeer):
         self.drop = find_abort(scope, receive)
         client = scope.get("client")
         self.remote = None if client is None else f"{client[0]}:{client[1]}"
+        self.path = scope["path"]
 
     async def run(self, wanted: ConnectRequest) -> None:
         """Take the connection, until it ends."""

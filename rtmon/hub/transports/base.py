@@ -40,6 +40,7 @@ class Peer(abc.ABC):
         transport: the transport's name.
         codec: what the connection speaks.
         remote: address of the other end; None if there is none to know.
+        path: path of the client's address, without its query; None if there is none.
         binary: whether the transport can carry binary messages.
         authenticates_later: whether a client can authenticate in its first message, before its
             welcome.
@@ -52,6 +53,7 @@ class Peer(abc.ABC):
     transport: str
     codec: Codec
     remote: str | None = None
+    path: str | None = None
     binary: bool = True
     authenticates_later: bool = True
     meter: Meter | None = None

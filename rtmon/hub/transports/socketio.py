@@ -219,7 +219,8 @@ class SocketIO:
             cut=lambda: self._cut(eio_sid, environ),
             events=self._events,
         )
-        client = environ.get("asgi.scope", {}).get("client")
+        scope = environ.get("asgi.scope", {})
+        client, peer.path = scope.get("client"), scope.get("path")
         peer.remote = None if client is None else f"{client[0]}:{client[1]}"
         peer.meter = self.meter(sid, namespace.namespace)
         peer.start()

@@ -83,9 +83,9 @@ class StreamPeer(SendingPeer):
     binary = False
     authenticates_later = False  # it is told what to post with in its welcome
 
-    def __init__(self, streams: EventStreams, remote: str | None) -> None:
+    def __init__(self, streams: EventStreams, remote: str | None, path: str) -> None:
         super().__init__(streams.hub)
-        self.remote = remote
+        self.remote, self.path = remote, path
         self.arrived: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.token = ""
         self._streams = streams
@@ -214,7 +214,8 @@ class EventStreams:
 
     async def _stream(self, request: Request, send: Send) -> None:
         client = request.client
-        peer = StreamPeer(self, None if client is None else f"{client.host}:{client.port}")
+        remote = None if client is None else f"{client.host}:{client.port}"
+        peer = StreamPeer(self, remote, request.url.path)
         peer.drop = find_abort(request.scope, request.receive)
         wanted = ConnectRequest.of(request.url.query)
         returning = request.headers.get("last-event-id") or request.query_params.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ class WebSocketPeer(QueuedPeer):
         super().__init__(hub)
         self.codec = for_subprotocol(connection.subprotocol)
         self.remote = _address(connection.remote_address)
+        if connection.request is not None:
+            # Interned: thousands of connections have the same one.
+            self.path = sys.intern(connection.request.path.partition("?")[0])
         self.connection = connection
         self.meter = getattr(connection, "meter", None)
         self.monitor = getattr(connection, "monitor", None)

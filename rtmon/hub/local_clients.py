@@ -1,0 +1,138 @@
+"""The clients of this node, for the program that runs the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import OptionError, ProtocolError
+from ..protocol import close
+from ..protocol.values import checked_name, explain
+from .client import Client
+from .connection import Connection
+from .context import HubContext
+from .program_input import own_message
+from .registry import Registry
+from .room_membership import RoomMembership
+
+__all__ = ["LocalClient", "LocalClients"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LocalClients:
+    """Makes the handles of clients, with the parts that they need.
+
+    Attributes:
+        context: of the hub.
+        registry: the connections of this node.
+        membership: adds clients to rooms and removes them.
+    """
+
+    context: HubContext
+    registry: Registry
+    membership: RoomMembership
+
+    def of(self, connection: Connection) -> LocalClient:
+        """Return the handle of a connection's client."""
+        return LocalClient(connection, self)
+
+    def find(self, client_id: str) -> LocalClient | None:
+        """Return a client of this node; None if there is none with this id."""
+        connection = self.registry.connections.get(client_id)
+        return None if connection is None else self.of(connection)
+
+    def all(self) -> list[Client]:
+        """Return the clients of this node, in the order of their welcome."""
+        return [self.of(connection) for connection in self.registry.connections.values()]
+
+
+class LocalClient(Client):
+    """A client that is connected to this node.
+
+    Args:
+        connection: the client's.
+        node: the parts of its node.
+    """
+
+    __slots__ = ("_connection", "_node")
+
+    def __init__(self, connection: Connection, node: LocalClients) -> None:
+        super().__init__(connection.id)
+        self._connection = connection
+        self._node = node
+
+    @property
+    def name(self) -> str:
+        return self._connection.name
+
+    @property
+    def user(self) -> str | None:
+        return self._connection.user
+
+    @property
+    def address(self) -> str | None:
+        return self._connection.peer.remote
+
+    @property
+    def transport(self) -> str:
+        return self._connection.peer.transport
+
+    @property
+    def path(self) -> str | None:
+        return self._connection.peer.path
+
+    @property
+    def rooms(self) -> Sequence[str]:
+        return self._node.registry.rooms.groups(self._connection)
+
+    @property
+    def subscriptions(self) -> Sequence[str]:
+        return self._node.registry.subscriptions.names(self._connection)
+
+    @property
+    def since(self) -> float:
+        return self._connection.since
+
+    @property
+    def idle(self) -> float:
+        return max(0.0, self._node.context.clock() - self._connection.active)
+
+    @property
+    def open(self) -> bool:
+        return self._connection.open and self._connection.peer.open
+
+    async def send(self, kind: str, payload: Any = None) -> None:
+        kind, encoded = own_message(kind, payload)
+        self._check_open()
+        if not self._connection.send(kind, encoded):
+            raise self._gone()
+
+    async def close(self, code: int = close.NORMAL, reason: str = "") -> None:
+        self._connection.peer.close(code, reason)
+
+    async def join(self, room: str) -> bool:
+        name = _checked_room(room)
+        self._check_open()
+        return await self._node.membership.join(self._connection, name)
+
+    async def leave(self, room: str) -> bool:
+        name = _checked_room(room)
+        self._check_open()
+        return await self._node.membership.leave(self._connection, name) is not None
+
+    def _check_open(self) -> None:
+        if not self.open:
+            raise self._gone()
+
+    def _gone(self) -> ProtocolError:
+        return ProtocolError("unknown_client", f"The client {self.id!r} is gone.")
+
+
+def _checked_room(room: Any) -> str:
+    try:
+        return checked_name(room)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"{room!r:.200} cannot be the name of a room: {explain(error)}."
+        ) from None
