@@ -12,6 +12,7 @@ from ..feeds.feed import Feed
 from ..metrics import csvtext
 from ..views import socketio, tables
 from ..views.chart import Chart
+from ..views.chart_layout import chart_layouts
 from ..views.charts import CHARTS
 from ..views.freshness import FreshnessTracker
 from ..views.numbers import clock
@@ -20,7 +21,7 @@ from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.span import WINDOWS, Span
 from ..views.tiles import tiles
 from . import close_html
-from .picture import Columns, Frame, Layout, Picture, Status, TableLayout, chart_layouts
+from .picture import Columns, Frame, Layout, Picture, Status, TableLayout
 from .shown import show
 from .tile_html import html as tiles_html
 

@@ -12,7 +12,7 @@ class Overview {
 
   constructor(app) {
     this.#app = app
-    this.#charts = CHARTS.map((layout) => new Chart(layout, app.axis, () => app.store.marks))
+    this.#charts = CHARTS.map((layout) => pageChart(layout, app.axis, () => app.store.marks))
     const grid = element("div", {class: "charts"}, ...this.#charts.map(({node}) => node))
     const silent = element("div", {class: "silents"})
     // Charts with nothing to say stand together below the others, a line each.
@@ -105,7 +105,7 @@ function place(node, row) {
 class OneChart {
   constructor(app, params) {
     const layout = CHARTS.find(({key}) => key === params.get("chart")) ?? CHARTS[0]
-    this.chart = new Chart(layout, app.axis, () => app.store.marks)
+    this.chart = pageChart(layout, app.axis, () => app.store.marks)
     this.chart.node.classList.add("tall")
     this.node = element("div", {class: "page"}, this.chart.node)
   }
