@@ -34,7 +34,7 @@ _SCRIPTS = (
     "controls.js",
     "element.js",
 )
-_SHEETS = ("bar.css", "table.css", "tiles.css", "card.css", "closes.css")
+_SHEETS = ("bar.css", "table.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:

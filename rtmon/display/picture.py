@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from ..views.chart import Chart
 from ..views.chart_layout import ChartLayout
+from ..views.freshness import Freshness
+from ..views.tiles import Tile
 
 __all__ = [
     "Button",
@@ -20,7 +22,6 @@ __all__ = [
     "Layout",
     "Picture",
     "Slider",
-    "Status",
     "TableLayout",
     "Toggle",
 ]
@@ -112,15 +113,6 @@ class Layout(Struct, frozen=True, kw_only=True):
     csv: bool = False
 
 
-class Status(Struct, frozen=True, kw_only=True):
-    """How fresh the numbers are: see :class:`rtmon.views.freshness.Freshness`."""
-
-    kind: str
-    pill: str
-    banner: str = ""
-    stale: bool = False
-
-
 class Frame(Struct, frozen=True, kw_only=True):
     """The numbers of one moment.
 
@@ -130,7 +122,7 @@ class Frame(Struct, frozen=True, kw_only=True):
         source: where they come from.
         columns: the points that are new; or all points, if ``anew``.
         anew: True if the page forgets the points that it had.
-        tiles: HTML of the tiles, every text escaped.
+        tiles: the tiles, if there are any.
         values: name of a control → its value.
         note: a sentence of numbers.
         hidden: keys of the tables that have nothing to show, names of the buttons that have
@@ -138,11 +130,11 @@ class Frame(Struct, frozen=True, kw_only=True):
     """
 
     time: float
-    status: Status
+    status: Freshness
     source: str
     columns: Columns
     anew: bool = False
-    tiles: str = ""
+    tiles: Sequence[Tile] = ()
     values: Mapping[str, Any] = {}
     note: str = ""
     hidden: Sequence[str] = ()

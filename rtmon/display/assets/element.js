@@ -2,7 +2,7 @@
 class RtmonView extends HTMLElement {
   #view = null
   #bar
-  #tiles
+  #tiles = new Tiles()
   #tabs = []
   #charts = []
   #more = []
@@ -36,8 +36,6 @@ class RtmonView extends HTMLElement {
     drawBar({model: this.#bar, el: inBar})
     this.#bar.on("window", () => view.choose(this.#bar.window))
     this.#bar.on("paused", () => view.hold(this.#bar.paused))
-    const [tiles, inTiles] = part("tiles.css", "compact tiles")
-    this.#tiles = inTiles
     this.#note = element("p", {class: "note"})
     const axis = new PictureAxis(view)
     this.#charts = charts.map((chart) => new Chart(chart, axis))
@@ -60,7 +58,7 @@ class RtmonView extends HTMLElement {
     }
     if (controls.length > 0) this.#controls = new Controls(controls, (name, value) => view.act(name, value))
     const inside = element("div", {class: "view", role: "group", "aria-label": heading}, bar)
-    if (view.frame.tiles !== "") inside.append(tiles)
+    if (view.frame.tiles.length > 0) inside.append(this.#tiles.node)
     if (this.#controls !== null) inside.append(this.#controls.node)
     inside.append(this.#note)
     if (this.#tabs.length > 1) inside.append(tabs)
@@ -109,7 +107,7 @@ class RtmonView extends HTMLElement {
       kind: "paused", pill: "Paused", banner: `Paused: this is how it was at ${momentText(frame.time)}. Nothing is lost; resume to catch up.`,
     }
     if (this.#bar.source !== frame.source) this.#bar.source = frame.source
-    if (this.#tiles.innerHTML !== frame.tiles) this.#tiles.innerHTML = frame.tiles
+    this.#tiles.draw(frame.tiles)
     this.#note.textContent = frame.note
     this.shadowRoot.querySelector(".view").classList.toggle("stale", Boolean(freshness.stale))
     for (const each of this.#tabs) each.hidden = frame.hidden.includes(each.dataset.tab)

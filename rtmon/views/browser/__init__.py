@@ -20,10 +20,18 @@ __all__ = ["FONT", "asset", "constant", "rules", "script"]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 """Fonts that come with the machine: a view asks no other host for anything."""
 
-_SCRIPTS = ("common.js", "format.js", "scales.js", "time_axis.js", "plot.js", "chart.js")
+_SCRIPTS = (
+    "common.js",
+    "format.js",
+    "scales.js",
+    "time_axis.js",
+    "plot.js",
+    "chart.js",
+    "tiles.js",
+)
 """In the order in which they are read: each uses those before it."""
 
-_SHEETS = ("common.css", "chart.css")
+_SHEETS = ("common.css", "chart.css", "tiles.css")
 
 
 @cache
