@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from ..core.si import PREFIXES
 from ..feeds.queries import GROUP_KEYS
 from ..views import browser, heat, palette
 from ..views.browser import FONT
 from ..views.cells import described
-from ..views.chart import DASHES, Chart
+from ..views.chart_layout import chart_layouts
 from ..views.charts import CHARTS
 from ..views.connection_charts import CONNECTION_CHARTS
-from ..views.numbers import UNKNOWN
 
 __all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]
 
@@ -28,8 +24,7 @@ _APP = (
     "address.js",
     "store.js",
     "axis.js",
-    "scales.js",
-    "chart.js",
+    "page_chart.js",
     "downloads.js",
     "rows.js",
     "columns.js",
@@ -77,7 +72,7 @@ def style() -> str:
 
 def rules() -> str:
     """Return the style sheet without its colours."""
-    return "\n".join(map(asset, _SHEETS))
+    return "\n".join((browser.rules(), *map(asset, _SHEETS)))
 
 
 def app_script() -> str:
@@ -90,46 +85,21 @@ def app_script() -> str:
 
 
 def common_script() -> str:
-    """Return what stands before the app and every host: tables from Python, small helpers."""
+    """Return what stands before the app and every host: tables from Python, components."""
     constants = {
-        "PREFIXES": PREFIXES,
-        "UNKNOWN": UNKNOWN,
-        "CHARTS": [_layout(chart) for chart in CHARTS],
-        "OWN_CHARTS": [_layout(chart) for chart in CONNECTION_CHARTS],
+        "CHARTS": chart_layouts(CHARTS),
+        "OWN_CHARTS": chart_layouts(CONNECTION_CHARTS),
         "COLUMNS": {table: described(table) for table in _TABLES},
         "GROUP_KEYS": GROUP_KEYS,
         "HEAT_BOUNDS": heat.BOUNDS,
     }
-    parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    parts += [*map(browser.asset, ("common.js", "format.js")), asset("questions.js")]
-    return "\n".join(parts)
+    parts = [browser.constant(name, value) for name, value in constants.items()]
+    return "\n".join((*parts, browser.script(), asset("questions.js")))
 
 
 def _text() -> str:
     body = "\n".join((common_script(), *map(asset, _PAGE), app_script()))
     return f"(() => {{\n{body}\n}})()\n"
-
-
-def _layout(chart: Chart[Any]) -> dict[str, Any]:
-    """Describe a chart to the browser."""
-    return {
-        "key": chart.key,
-        "title": chart.title,
-        "unit": chart.unit,
-        "form": chart.form,
-        "whole": chart.whole,
-        "prefixed": chart.prefixed,
-        "series": [
-            {
-                "key": series.key,
-                "label": series.label,
-                "color": series.color,
-                "width": series.width,
-                "dash": DASHES[at % len(DASHES)][1],
-            }
-            for at, series in enumerate(chart.series)
-        ],
-    }
 
 
 BUILD = hashlib.sha256(_text().encode()).hexdigest()[:12]

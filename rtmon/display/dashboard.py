@@ -12,6 +12,7 @@ from ..feeds.feed import Feed
 from ..metrics import csvtext
 from ..views import socketio, tables
 from ..views.chart import Chart
+from ..views.chart_layout import chart_layouts
 from ..views.charts import CHARTS
 from ..views.freshness import FreshnessTracker
 from ..views.numbers import clock
@@ -20,9 +21,8 @@ from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.span import WINDOWS, Span
 from ..views.tiles import tiles
 from . import close_html
-from .picture import Columns, Frame, Layout, Picture, Status, TableLayout, chart_layouts
+from .picture import Columns, Frame, Layout, Picture, TableLayout
 from .shown import show
-from .tile_html import html as tiles_html
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
@@ -127,7 +127,6 @@ class FeedPicture(Picture):
         return [point for point in points if point.time >= begin]
 
     def _frame(self, points: Sequence[Point], *, anew: bool) -> Frame:
-        freshness = self._tracker.assess(self._feed)
         status, latest = self._feed.status, self._feed.latest()
         names = [status.node or status.source]
         if status.node and status.source not in status.node:
@@ -138,16 +137,11 @@ class FeedPicture(Picture):
         filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
         return Frame(
             time=latest.time if latest is not None else self._feed.now(),
-            status=Status(
-                kind=freshness.kind,
-                pill=freshness.pill,
-                banner=freshness.banner,
-                stale=freshness.stale,
-            ),
+            status=self._tracker.assess(self._feed),
             source=" · ".join(names),
             columns=_rounded(columns(points)),
             anew=anew,
-            tiles=tiles_html(tiles(self._feed.samples(since), self._feed.snapshot())),
+            tiles=tiles(self._feed.samples(since), self._feed.snapshot()),
             hidden=[key for key, rows in filled.items() if not rows],
         )
 

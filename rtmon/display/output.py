@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -14,10 +13,8 @@ from typing import Any
 
 import msgspec
 
-from ..core.si import PREFIXES
 from ..views import browser, palette
 from ..views.chart import DASHES, Chart
-from ..views.numbers import UNKNOWN
 from ..views.svg import Drawing, svg
 from .picture import Columns, Picture
 
@@ -33,11 +30,11 @@ _SCRIPTS = (
     "kernel_link.js",
     "theme.js",
     "view.js",
-    "chart.js",
+    "picture_axis.js",
     "controls.js",
     "element.js",
 )
-_SHEETS = ("bar.css", "table.css", "tiles.css", "card.css", "closes.css")
+_SHEETS = ("bar.css", "table.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
@@ -110,10 +107,9 @@ def _script() -> tuple[str, str]:
     """
     sheets = {name: asset(name) for name in _SHEETS}
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
-    sheets["view.css"] = f":host {{ --rt-font: {browser.FONT}; {colors} }}\n{asset('view.css')}"
-    constants = {"SHEETS": sheets, "PREFIXES": PREFIXES, "UNKNOWN": UNKNOWN}
-    parts = [f"const {name} = {json.dumps(value)}" for name, value in constants.items()]
-    parts += map(browser.asset, ("common.js", "format.js"))
+    fonts = f":host {{ --rt-font: {browser.FONT}; {colors} }}"
+    sheets["view.css"] = "\n".join((fonts, browser.rules(), asset("view.css")))
+    parts = [browser.constant("SHEETS", sheets), browser.script()]
     parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
     parts += map(asset, _SCRIPTS)
     body = "\n".join(parts).replace("</", "<\\/")

@@ -8,49 +8,27 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..views.chart import DASHES, Chart, Form
+from ..views.chart import Chart
+from ..views.chart_layout import ChartLayout
+from ..views.freshness import Freshness
+from ..views.tiles import Tile
 
 __all__ = [
     "Button",
-    "ChartLayout",
     "Choice",
     "Columns",
     "Control",
     "Frame",
     "Layout",
     "Picture",
-    "SeriesLayout",
     "Slider",
-    "Status",
     "TableLayout",
     "Toggle",
-    "chart_layouts",
 ]
 
 Columns = Mapping[str, Sequence[float | None]]
-"""``time`` and the key of each series → the values of the points, None where not known."""
-
-
-class SeriesLayout(Struct, frozen=True, kw_only=True):
-    """A line of a chart, as the page draws it: see :class:`rtmon.views.chart.Series`."""
-
-    key: str
-    label: str
-    color: str
-    width: float
-    dash: str
-
-
-class ChartLayout(Struct, frozen=True, kw_only=True):
-    """A chart, as the page draws it: see :class:`rtmon.views.chart.Chart`."""
-
-    key: str
-    title: str
-    unit: str
-    form: Form
-    whole: bool
-    prefixed: bool
-    series: Sequence[SeriesLayout]
+"""``time``, in milliseconds, and the key of each series → the values of the points, None where not
+known."""
 
 
 class Slider(Struct, frozen=True, kw_only=True, tag="slider", tag_field="kind"):
@@ -113,7 +91,8 @@ class Layout(Struct, frozen=True, kw_only=True):
 
     Attributes:
         heading: what is shown, for a screen reader.
-        axis: ``clock`` for times in milliseconds since 1970, ``seconds`` for seconds since a start.
+        axis: ``clock`` if times count from 1970 and are shown as times of day, ``seconds`` if they
+            count from a start.
         charts: those in sight.
         more: those that the user can open.
         controls: what the user can change.
@@ -134,15 +113,6 @@ class Layout(Struct, frozen=True, kw_only=True):
     csv: bool = False
 
 
-class Status(Struct, frozen=True, kw_only=True):
-    """How fresh the numbers are: see :class:`rtmon.views.freshness.Freshness`."""
-
-    kind: str
-    pill: str
-    banner: str = ""
-    stale: bool = False
-
-
 class Frame(Struct, frozen=True, kw_only=True):
     """The numbers of one moment.
 
@@ -152,7 +122,7 @@ class Frame(Struct, frozen=True, kw_only=True):
         source: where they come from.
         columns: the points that are new; or all points, if ``anew``.
         anew: True if the page forgets the points that it had.
-        tiles: HTML of the tiles, every text escaped.
+        tiles: the tiles, if there are any.
         values: name of a control → its value.
         note: a sentence of numbers.
         hidden: keys of the tables that have nothing to show, names of the buttons that have
@@ -160,11 +130,11 @@ class Frame(Struct, frozen=True, kw_only=True):
     """
 
     time: float
-    status: Status
+    status: Freshness
     source: str
     columns: Columns
     anew: bool = False
-    tiles: str = ""
+    tiles: Sequence[Tile] = ()
     values: Mapping[str, Any] = {}
     note: str = ""
     hidden: Sequence[str] = ()
@@ -212,7 +182,10 @@ class Picture(abc.ABC):
 
     @abc.abstractmethod
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
-        """Return the charts in sight with the points of :attr:`Layout.window`."""
+        """Return the charts in sight with the points of :attr:`Layout.window`.
+
+        Their times are seconds since a start, whatever the axis.
+        """
 
     def act(self, name: str, value: Any) -> None:  # noqa: B027 - nor to change
         """Do what the user asks for.
@@ -229,28 +202,3 @@ class Picture(abc.ABC):
     def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:  # noqa: ARG002
         """Return a table, or the samples if ``key`` is empty, as a file: its name and text."""
         raise KeyError(key)
-
-
-def chart_layouts(charts: Iterable[Chart[Any]]) -> list[ChartLayout]:
-    """Describe charts for the page."""
-    return [
-        ChartLayout(
-            key=chart.key,
-            title=chart.title,
-            unit=chart.unit,
-            form=chart.form,
-            whole=chart.whole,
-            prefixed=chart.prefixed,
-            series=[
-                SeriesLayout(
-                    key=each.key,
-                    label=each.label,
-                    color=each.color,
-                    width=each.width,
-                    dash=DASHES[at % len(DASHES)][1],
-                )
-                for at, each in enumerate(chart.series)
-            ],
-        )
-        for chart in charts
-    ]

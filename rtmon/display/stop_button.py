@@ -9,7 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from ..views.chart import Chart
-from .picture import Button, Columns, Frame, Layout, Picture, Status
+from ..views.freshness import Freshness
+from .picture import Button, Columns, Frame, Layout, Picture
 
 __all__ = ["StopButton"]
 
@@ -57,11 +58,11 @@ class StopButton(Picture):
 
     def whole(self, window: float) -> Frame:  # noqa: ARG002 - there are no charts
         if self.ended:
-            status = Status(kind="ended", pill="Ended", banner="Everything has ended.")
+            status = Freshness(kind="ended", pill="Ended", banner="Everything has ended.")
         elif self._stopping is not None and not self._stopping.done():
-            status = Status(kind="live", pill="Ending …")
+            status = Freshness(kind="live", pill="Ending …")
         else:
-            status = Status(kind="live", pill="Running")
+            status = Freshness(kind="live", pill="Running")
         return Frame(
             time=self._now(),
             status=status,

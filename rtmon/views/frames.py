@@ -10,7 +10,7 @@ from ..feeds.feed import Feed
 from ..metrics.records import Event, Sample
 from .attention import Attention, Matter
 from .charts import RTT_WINDOW
-from .freshness import FreshnessTracker
+from .freshness import Freshness, FreshnessTracker
 from .points import COLUMNS, Point, Timeline, columns
 from .tiles import Tile, tiles
 
@@ -31,15 +31,6 @@ MARKS = 100
 
 _COMMON = frozenset({"opened", "closed"})
 """Kinds of Events that are too frequent to be marked."""
-
-
-class Status(Struct, frozen=True, kw_only=True):
-    """How fresh the numbers are: see :class:`rtmon.views.freshness.Freshness`."""
-
-    kind: str
-    pill: str
-    banner: str = ""
-    stale: bool = False
 
 
 class Matters(Struct, frozen=True, kw_only=True):
@@ -119,7 +110,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     now: float
     node: str
     source: str
-    status: Status
+    status: Freshness
     anew: bool
     points: Sequence[Sequence[float | None]]
     tiles: Sequence[Tile]
@@ -190,7 +181,6 @@ class FrameMaker:
         anew: bool,
     ) -> Frame:
         feed = self._feed
-        freshness = self._tracker.assess(feed)
         status = feed.status
         names = [status.node or status.source]
         if status.node and status.source not in status.node:
@@ -203,12 +193,7 @@ class FrameMaker:
             now=feed.now(),
             node=status.node,
             source=" · ".join(names),
-            status=Status(
-                kind=freshness.kind,
-                pill=freshness.pill,
-                banner=freshness.banner,
-                stale=freshness.stale,
-            ),
+            status=self._tracker.assess(feed),
             anew=anew,
             points=rounded(points),
             tiles=tiles(feed.samples(since), feed.snapshot()) if latest else (),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from rtmon.display.output import asset
-from rtmon.display.tile_html import html
 from rtmon.views import browser
 from rtmon.views.tiles import Tile
 
@@ -32,24 +31,46 @@ ALERTS = [
     )
 ]
 
-DRAW = """([sheet, ...rows]) => {
-  for (const row of rows) {
-    const host = document.body.appendChild(document.createElement("div"))
-    host.className = "compact"
-    host.attachShadow({mode: "open"}).innerHTML = `<style>${sheet}</style>${row}`
-  }
-  return [...document.querySelectorAll(".compact")].flatMap(({shadowRoot}) =>
-    [...shadowRoot.querySelectorAll("h3, .value, .change, .reason")]
-      .filter((text) => text.scrollWidth > text.clientWidth).map((text) => text.textContent))
-}"""
-"""Draws rows of tiles as a notebook does; returns the texts that are cut off."""
+DRAW = """
+const host = document.body.appendChild(document.createElement("div"))
+const inside = element("div", {class: "view"})
+host.attachShadow({mode: "open"}).append(element("style", {}, SHEET), inside)
+for (const row of ROWS) {
+  const tiles = new Tiles()
+  inside.append(tiles.node)
+  tiles.draw(row)
+}
+return inside
+"""
+"""Draws rows of tiles as a notebook does."""
+
+CUT = """inside => [...inside.querySelectorAll("h3, .value, .foot")]
+  .filter(text => text.scrollWidth > text.clientWidth).map(text => text.textContent)"""
+
+
+async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
+    """Draw rows of tiles; return what a function says of them."""
+    await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
+    sheet = browser.rules() + asset("view.css").replace("396px", "none")
+    constants = browser.constant("SHEET", sheet) + "\n" + browser.constant("ROWS", rows)
+    script = f"(() => {{ {constants}\n{browser.script()}\n{DRAW} }})()"
+    return await page.evaluate(f"({ask})({script})")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_no_text_of_a_tile_is_cut_in_a_notebook(chromium: Browser, width: int) -> None:
     """Tiles fit with each change and alert that there can be, however wide the output is."""
     page = await chromium.new_page(viewport={"width": width, "height": 400})
-    await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
-    rows = [html([tile] * 7) for tile in (*CHANGES, *ALERTS)]
-    assert await page.evaluate(DRAW, [asset("tiles.css"), *rows]) == []
+    assert await drawn(page, [[tile] * 7 for tile in (*CHANGES, *ALERTS)], CUT) == []
+    await page.close()
+
+
+async def test_no_text_of_a_tile_is_markup(chromium: Browser) -> None:
+    """Each text of a tile is shown as it is."""
+    page = await chromium.new_page()
+    evil = Tile(key="open", label="<b>", value="<i>", unit="<u>", total="<s>", reason="<q>")
+    rows = [[evil, replace(evil, alert="warning")]]
+    tags = "inside => [...inside.querySelectorAll('b, i, u, s, q')].length"
+    assert await drawn(page, rows, tags) == 0
+    assert "<q>" in str(await drawn(page, rows, "inside => inside.textContent"))
     await page.close()

@@ -3,28 +3,20 @@ const WINDOWS = [[60, "Live"], [300, "5 min"], [3600, "1 h"], [86_400, "24 h"]]
 const YOUNG = 30_000  // milliseconds that a window shows at least
 const ASKED_ANEW = 10  // a window's older points are asked for anew each so-many points
 
-class Axis {
+class Axis extends TimeAxis {
   #store
   #link
-  #listeners = new Set()
   #older = null  // points from before those that the store keeps
   #asked = 0
   #since = null  // when the oldest numbers of the source are of, milliseconds
   window = 300
   range = null  // [begin, end] in milliseconds
-  #pointed = null  // the moment that was pointed at last, milliseconds
 
   constructor(store, link) {
+    super()
     this.#store = store
     this.#link = link
   }
-
-  onchange(listener) {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  tell() { for (const listener of this.#listeners) listener() }
 
   get live() { return this.range === null }
   get end() { return this.live ? (this.#store.held?.end ?? this.#store.end) : this.range[1] }
@@ -60,17 +52,6 @@ class Axis {
   // Go back from a range to the window that moves on.
   back() { if (!this.live) go({from: null, to: null, range: this.window === 300 ? null : this.window}) }
 
-  point(time) {
-    this.#pointed = time
-    this.tell()
-  }
-
-  // The moment that is pointed at; null once it is not shown any more.
-  get pointer() {
-    const time = this.#pointed
-    return time !== null && time >= this.begin && time <= this.end ? time : null
-  }
-
   // Ask for points that the store does not have; as a window moves on, again now and then.
   async refresh(anew = false) {
     const {end} = this
@@ -105,6 +86,5 @@ class Axis {
 
   get gaps() { return this.#older?.gaps ?? [] }
 
-  // Key of a series → its lowest and highest values within the first of these points.
   get bands() { return this.#older?.bands ?? {} }
 }

@@ -121,7 +121,7 @@ class OneChannel {
     this.title = params.get("channel") ?? ""
     const alone = CHANNEL_CHARTS.filter(({key}) => key === params.get("chart"))
     this.#axis = new OwnAxis(app.axis, CHANNEL_CHARTS)
-    this.#charts = (alone.length > 0 ? alone : CHANNEL_CHARTS).map((layout) => new Chart({...layout, always: true, address: addressOf({chart: alone.length > 0 ? null : layout.key})}, this.#axis, () => app.store.marks))
+    this.#charts = (alone.length > 0 ? alone : CHANNEL_CHARTS).map((layout) => pageChart({...layout, always: true, address: addressOf({chart: alone.length > 0 ? null : layout.key})}, this.#axis, () => app.store.marks))
     if (alone.length > 0) this.#charts[0].node.classList.add("tall")
     this.#members = new Rows(COLUMNS.connections.map((column) => ({...column, fixed: true})), {
       heading: "Members",

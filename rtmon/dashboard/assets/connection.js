@@ -78,7 +78,7 @@ class Connection {
     const layouts = OWN_CHARTS.filter(({key}) => key === alone)
     const shown = (layouts.length > 0 ? layouts : OWN_CHARTS).map((layout) => ({...layout, always: true, address: addressOf({chart: layouts.length > 0 ? null : layout.key})}))
     this.#axis = new OwnAxis(app.axis, OWN_CHARTS)
-    this.#charts = shown.map((layout) => new Chart(layout, this.#axis, () => this.#marks))
+    this.#charts = shown.map((layout) => pageChart(layout, this.#axis, () => this.#marks))
     if (layouts.length > 0) this.#charts[0].node.classList.add("tall")
     this.#grid = element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node))
     const report = button("Copy incident report", "Everything known as Markdown, to paste into a ticket", () => this.#copyReport(report))

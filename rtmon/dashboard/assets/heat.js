@@ -227,7 +227,7 @@ class Heat {
         parts.push(`<path class="grid" d="M${LEFT} ${at.toFixed(1)}H${width - RIGHT}"/><text x="${LEFT - 6}" y="${(at + 4).toFixed(1)}" text-anchor="end">${text}</text>`)
       }
     }
-    parts.push(moments(begin, end, width, height, x))
+    parts.push(moments(this.#axis, width, height, x))
     const {pointer} = this.#axis
     if (pointer !== null) {
       parts.push(`<path class="pointer" d="M${x(pointer).toFixed(1)} ${TOP}V${height - BOTTOM}"/>`)

@@ -10,7 +10,7 @@ class Latency {
   constructor(app, params) {
     this.#distributions = new Distributions(app)
     this.#heats = HEATS.map((heat) => new Heat(heat, app.axis, this.#distributions))
-    this.#charts = ["rtt", "handler", "delivery"].map((key) => new Chart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
+    this.#charts = ["rtt", "handler", "delivery"].map((key) => pageChart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
     this.#worst = new Rows(COLUMNS.connections, {
       heading: "Slowest clients",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),

@@ -1,30 +1,29 @@
 // Overview: what needs attention, tiles, all charts.
 const SPARKS = {open: "open", messages_in: "messages_in", messages_out: "messages_out", bytes_in: "bytes_in", bytes_out: "bytes_out", rtt: "rtt_p95", errors: "errors"}
-const SPOKEN = {1: "up", "-1": "down", 0: ""}
 
 class Overview {
   #app
   #attention = element("section", {class: "card attention", "aria-label": "Needs attention"})
-  #tiles = element("div", {class: "tiles"})
+  #tiles = new Tiles((key) => this.#line(key))
   #charts
   #told = ""
   #whom = []
 
   constructor(app) {
     this.#app = app
-    this.#charts = CHARTS.map((layout) => new Chart(layout, app.axis, () => app.store.marks))
+    this.#charts = CHARTS.map((layout) => pageChart(layout, app.axis, () => app.store.marks))
     const grid = element("div", {class: "charts"}, ...this.#charts.map(({node}) => node))
     const silent = element("div", {class: "silents"})
     // Charts with nothing to say stand together below the others, a line each.
     for (const chart of this.#charts) chart.onsilent = (is) => place(chart.node, is ? silent : grid)
-    this.node = element("div", {class: "page"}, this.#attention, this.#tiles, grid, silent)
+    this.node = element("div", {class: "page"}, this.#attention, this.#tiles.node, grid, silent)
   }
 
   close() { for (const chart of this.#charts) chart.close() }
 
   frame(frame) {
     this.#drawAttention(frame)
-    this.#drawTiles(frame)
+    this.#tiles.draw(frame.tiles)
     for (const chart of this.#charts) chart.draw()
   }
 
@@ -65,33 +64,11 @@ class Overview {
     return element("a", {class: "matter", href: addressOf(asked, {fresh: true})}, ...inside, element("span", {class: "more", "aria-hidden": "true"}, "›"))
   }
 
-  #drawTiles({tiles}) {
-    while (this.#tiles.children.length > tiles.length) this.#tiles.lastChild.remove()
-    tiles.forEach((tile, at) => {
-      const node = this.#tiles.children[at] ?? this.#tiles.appendChild(this.#tile(tile))
-      node.className = `card tile ${tile.alert}`
-      node.setAttribute("aria-label", [tile.label, tile.value, tile.unit, tile.reason].filter(Boolean).join(" "))
-      const {value, unit, foot, total, spark} = node.parts
-      value.textContent = tile.value
-      unit.textContent = tile.unit
-      total.textContent = tile.total
-      foot.className = tile.alert ? "foot reason" : `foot ${tile.mood}`
-      const sign = {1: "▲ ", "-1": "▼ ", 0: ""}[tile.sign]
-      fill(foot, tile.alert ? tile.reason : element("span", {}, element("span", {"aria-hidden": "true"}, sign), element("span", {class: "spoken"}, SPOKEN[tile.sign]), tile.change || UNKNOWN, tile.sign ? " vs 1 min ago" : ""))
-      foot.title = foot.textContent
-      const key = SPARKS[tile.key]
-      if (key !== undefined) {
-        const {color} = CHARTS.flatMap(({series}) => series).find((series) => series.key === key)
-        spark.innerHTML = sparkline(this.#app.store.points[key].slice(-120), color, {width: 160, height: 26})
-      }
-    })
-  }
-
-  #tile({key, label}) {
-    const parts = {value: element("span", {}), unit: element("small", {}), foot: element("p", {}), total: element("p", {class: "total", "data-total": key}), spark: element("div", {})}
-    const node = element("section", {"data-tile": key}, element("h3", {}, label), element("p", {class: "value"}, parts.value, " ", parts.unit), parts.foot, parts.total, parts.spark)
-    node.parts = parts
-    return node
+  #line(tile) {
+    const key = SPARKS[tile]
+    if (key === undefined) return null
+    const {color} = CHARTS.flatMap(({series}) => series).find((series) => series.key === key)
+    return {color, values: this.#app.store.points[key].slice(-120)}
   }
 }
 
@@ -105,7 +82,7 @@ function place(node, row) {
 class OneChart {
   constructor(app, params) {
     const layout = CHARTS.find(({key}) => key === params.get("chart")) ?? CHARTS[0]
-    this.chart = new Chart(layout, app.axis, () => app.store.marks)
+    this.chart = pageChart(layout, app.axis, () => app.store.marks)
     this.chart.node.classList.add("tall")
     this.node = element("div", {class: "page"}, this.chart.node)
   }

@@ -2,7 +2,7 @@
 class RtmonView extends HTMLElement {
   #view = null
   #bar
-  #tiles
+  #tiles = new Tiles()
   #tabs = []
   #charts = []
   #more = []
@@ -11,25 +11,22 @@ class RtmonView extends HTMLElement {
   #note
   #body
   #theme
-  #size
 
   connectedCallback() {
     if (this.#view === null) this.#build()
     this.#view.add(this)
     this.#theme = followTheme(this)
     this.showTab()
-    this.#size.observe(this)
   }
 
   disconnectedCallback() {
     this.#view.remove(this)
     this.#theme.disconnect()
-    this.#size.disconnect()
   }
 
   #build() {
     const view = this.#view = View.of(this.dataset)
-    const {heading, charts, more, controls, tables, axis, windows, csv} = view.layout
+    const {heading, charts, more, controls, tables, windows, csv} = view.layout
     this.#bar = new Model(
       {freshness: {}, source: "", paused: view.held !== null, window: view.window, windows, csv, themed: false, pausable: charts.length > 0},
       () => view.say({do: "csv", key: "", query: {}}),
@@ -39,9 +36,8 @@ class RtmonView extends HTMLElement {
     drawBar({model: this.#bar, el: inBar})
     this.#bar.on("window", () => view.choose(this.#bar.window))
     this.#bar.on("paused", () => view.hold(this.#bar.paused))
-    const [tiles, inTiles] = part("tiles.css", "compact tiles")
-    this.#tiles = inTiles
     this.#note = element("p", {class: "note"})
+    const axis = new PictureAxis(view)
     this.#charts = charts.map((chart) => new Chart(chart, axis))
     this.#more = more.map((chart) => new Chart(chart, axis))
     this.#panes.charts = element("div", {class: "grid"}, ...this.#charts.map(({node}) => node))
@@ -62,13 +58,12 @@ class RtmonView extends HTMLElement {
     }
     if (controls.length > 0) this.#controls = new Controls(controls, (name, value) => view.act(name, value))
     const inside = element("div", {class: "view", role: "group", "aria-label": heading}, bar)
-    if (view.frame.tiles !== "") inside.append(tiles)
+    if (view.frame.tiles.length > 0) inside.append(this.#tiles.node)
     if (this.#controls !== null) inside.append(this.#controls.node)
     inside.append(this.#note)
     if (this.#tabs.length > 1) inside.append(tabs)
     inside.append(this.#body)
     this.attachShadow({mode: "open"}).append(element("style", {}, SHEETS["view.css"]), inside)
-    this.#size = new ResizeObserver(() => this.#drawCharts())
   }
 
   #table({key, heading, columns, states, page_size, query}) {
@@ -112,18 +107,12 @@ class RtmonView extends HTMLElement {
       kind: "paused", pill: "Paused", banner: `Paused: this is how it was at ${momentText(frame.time)}. Nothing is lost; resume to catch up.`,
     }
     if (this.#bar.source !== frame.source) this.#bar.source = frame.source
-    if (this.#tiles.innerHTML !== frame.tiles) this.#tiles.innerHTML = frame.tiles
+    this.#tiles.draw(frame.tiles)
     this.#note.textContent = frame.note
     this.shadowRoot.querySelector(".view").classList.toggle("stale", Boolean(freshness.stale))
     for (const each of this.#tabs) each.hidden = frame.hidden.includes(each.dataset.tab)
     this.#controls?.draw(frame, !freshness.stale)
-    this.#drawCharts()
-  }
-
-  #drawCharts() {
-    const {columns} = this.#view.held ?? this.#view
-    const shown = {charts: this.#charts, more: this.#more}[this.#view.tab] ?? []
-    for (const chart of shown) chart.draw(columns, this.#view.window)
+    for (const chart of {charts: this.#charts, more: this.#more}[this.#view.tab] ?? []) chart.draw()
   }
 }
 

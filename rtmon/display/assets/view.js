@@ -114,7 +114,7 @@ class View {
     const columns = frame.anew ? frame.columns : {}
     if (!frame.anew) {
       const {time} = this.columns
-      const begin = (time.at(-1) ?? 0) - this.window * (this.layout.axis === "clock" ? 1000 : 1)
+      const begin = (time.at(-1) ?? 0) - this.window * 1e3
       const first = Math.max(0, time.findIndex((each) => each >= begin))
       for (const [name, values] of Object.entries(this.columns)) {
         columns[name] = [...values.slice(first), ...(frame.columns[name] ?? [])]

@@ -17,9 +17,9 @@ from ...display.picture import (
     Layout,
     Picture,
     Slider,
-    chart_layouts,
 )
 from ...views.chart import Chart, Series
+from ...views.chart_layout import chart_layouts
 from ...views.palette import GREEN
 from ..scenarios.knobs import Knob
 from .status import running
@@ -88,8 +88,9 @@ class ScenarioPicture(Picture):
         return self._frame(self._rows(window), anew=True)
 
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
-        columns = self._columns(self._rows(self.layout.window))
-        return [(chart, columns) for chart in self._charts]
+        rows = self._rows(self.layout.window)
+        drawn = {**self._columns(rows), "time": [row["time"] for row in rows]}
+        return [(chart, drawn) for chart in self._charts]
 
     def act(self, name: str, value: Any) -> None:
         if name in self._scenario.knobs():
@@ -116,7 +117,7 @@ class ScenarioPicture(Picture):
     def _columns(self, rows: Sequence[Mapping[str, float]]) -> Columns:
         drawn = [series for chart in self._charts for series in chart.series]
         return {
-            "time": [round(row["time"], 2) for row in rows],
+            "time": [round(row["time"] * 1e3) for row in rows],
             **{series.key: [_known(series.value(row)) for row in rows] for series in drawn},
         }
 

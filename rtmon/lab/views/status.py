@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ...display.picture import Status
+from ...views.freshness import Freshness
 from ...views.numbers import clock
 
 __all__ = ["running"]
 
 
-def running(*, ended: bool, what: str, time: float) -> Status:
+def running(*, ended: bool, what: str, time: float) -> Freshness:
     """Describe the status.
 
     Args:
@@ -17,6 +17,6 @@ def running(*, ended: bool, what: str, time: float) -> Status:
         time: of its last numbers, Unix seconds.
     """
     if not ended:
-        return Status(kind="live", pill="Live")
+        return Freshness(kind="live", pill="Live")
     banner = f"Ended: not live since {clock(time)} UTC. Run the cell that starts it: {what}."
-    return Status(kind="ended", pill="Ended", banner=banner, stale=True)
+    return Freshness(kind="ended", pill="Ended", banner=banner, stale=True)

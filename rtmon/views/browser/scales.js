@@ -2,21 +2,30 @@
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800]
 const LETTER = 6.4  // pixels of a letter's width on an axis
 
-// Times below the chart, in the viewer's zone, as many as fit without overlapping.
-function moments(begin, end, width, height, x) {
+// A moment of an axis: the time of day in the viewer's zone, or seconds since a start.
+const timeText = ({elapsed}, milliseconds) => elapsed ? `${number(milliseconds / 1e3)} s` : clockText(milliseconds)
+
+// Times below the chart, as many as fit without overlapping.
+function moments({begin, end, elapsed}, width, height, x) {
   const span = (end - begin) / 1e3
-  const zone = new Date(begin).getTimezoneOffset() * 60
+  const zone = elapsed ? 0 : new Date(begin).getTimezoneOffset() * 60
   const roomFor = (letters) => Math.max(1, Math.floor((width - LEFT - RIGHT) / (letters * LETTER + 18)))
   const step = STEPS.find((each) => span / each <= roomFor(each % 60 === 0 ? 5 : 8)) ?? Math.ceil(span / roomFor(5) / 86_400) * 86_400
   const found = []
   for (let at = Math.ceil((begin / 1e3 - zone) / step) * step + zone; at * 1e3 <= end; at += step) {
-    const date = new Date(at * 1e3)
-    const text = step >= 86_400 ? `${date.getDate()}.${date.getMonth() + 1}.` : `${two(date.getHours())}:${two(date.getMinutes())}${step % 60 === 0 ? "" : `:${two(date.getSeconds())}`}`
+    const text = elapsed ? `${number(at)} s` : dialText(at, step)
     const half = text.length * LETTER / 2
     if (x(at * 1e3) - half < LEFT - 20 || x(at * 1e3) + half > width) continue
     found.push(`<text x="${x(at * 1e3).toFixed(1)}" y="${height - 4}" text-anchor="middle">${text}</text>`)
   }
   return found.join("")
+}
+
+// A moment in the viewer's zone, as short as the step to the next allows; both in seconds.
+function dialText(seconds, step) {
+  const date = new Date(seconds * 1e3)
+  if (step >= 86_400) return `${date.getDate()}.${date.getMonth() + 1}.`
+  return `${two(date.getHours())}:${two(date.getMinutes())}${step % 60 === 0 ? "" : `:${two(date.getSeconds())}`}`
 }
 
 const escaped = (text) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`)
@@ -40,7 +49,7 @@ function usual(values) {
 // Round numbers from 0 up: steps of 1, 2 or 5 times a power of ten.
 function ticksOf(most, height, whole) {
   const top = most < 1e-9 ? 1 : most
-  const rough = top / Math.max(1, Math.floor(height / 34))
+  const rough = top / Math.max(1, Math.round(height / 36))
   const power = 10 ** Math.floor(Math.log10(rough))
   let step = [1, 2, 5, 10].find((each) => each * power >= rough * (1 - 1e-9)) * power
   if (whole) step = Math.max(1, step)

@@ -1,0 +1,47 @@
+// Tiles beside each other: a number, how it changed or what is the matter with it, and its total.
+const ARROWS = {1: ["▲ ", "up"], "-1": ["▼ ", "down"], 0: ["", ""]}
+
+class Tiles {
+  node = element("div", {class: "tiles"})
+  #line
+
+  // line(key) → the colour and the values of the line that is drawn on a tile, or null.
+  constructor(line = () => null) { this.#line = line }
+
+  // tiles: as rtmon/views/tiles.py has them.
+  draw(tiles) {
+    const {children} = this.node
+    while (children.length > tiles.length) this.node.lastChild.remove()
+    tiles.forEach((tile, at) => this.#fill(children[at] ?? this.node.appendChild(this.#make(tile)), tile))
+  }
+
+  #make({key, label}) {
+    const parts = {value: element("span", {}), unit: element("small", {}), foot: element("p", {}), total: element("p", {class: "total", "data-total": key}), line: element("div", {})}
+    const node = element("section", {"data-tile": key}, element("h3", {}, label), element("p", {class: "value"}, parts.value, " ", parts.unit), parts.foot, parts.total, parts.line)
+    node.parts = parts
+    return node
+  }
+
+  #fill(node, tile) {
+    const {value, unit, foot, total, line} = node.parts
+    node.className = `card tile ${tile.alert}`
+    node.setAttribute("aria-label", [tile.label, tile.value, tile.unit, tile.reason].filter(Boolean).join(" "))
+    write(value, tile.value)
+    write(unit, tile.unit)
+    write(total, tile.total)
+    foot.className = tile.alert ? "foot reason" : `foot ${tile.mood}`
+    fill(foot, ...(tile.alert ? this.#reason(tile) : this.#change(tile)))
+    foot.title = tile.alert ? tile.reason : foot.textContent
+    const drawn = this.#line(tile.key)
+    if (drawn !== null) line.innerHTML = sparkline(drawn.values, drawn.color, {width: 160, height: 26})
+  }
+
+  #reason({alert, reason}) {
+    return [element("span", {class: `sign ${alert === "critical" ? "bad" : ""}`, "aria-hidden": "true"}, "!"), ` ${reason}`]
+  }
+
+  #change({change, sign}) {
+    const [arrow, spoken] = ARROWS[sign]
+    return [element("span", {"aria-hidden": "true"}, arrow), element("span", {class: "spoken"}, spoken), `${change || UNKNOWN}${sign ? " in 1 min" : ""}`]
+  }
+}
