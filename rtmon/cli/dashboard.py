@@ -14,7 +14,7 @@ from ..core.child_processes import announce
 from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ..servers import listening
 from . import exposure
-from .options import PORT_MAX, Browser, require
+from .options import PORT_MAX, Browser, TokenFile, admin_token, require
 from .shipped import shipped
 
 __all__ = ["dashboard", "open_browser"]
@@ -43,6 +43,7 @@ def dashboard(
         ),
     ] = None,
     browser: Browser = True,
+    token_file: TokenFile = None,
 ) -> None:
     """Show the dashboard of a running server, or of a recording.
 
@@ -59,8 +60,11 @@ def dashboard(
     require("The dashboard", "panel", "pandas", extra="dashboard")
     from ..feeds import open_feed
 
-    open_feed(url)  # says at once what is wrong with an address
+    token = admin_token(token_file)
+    watched = open_feed(url, token=token).status.source  # says at once what is wrong with either
     os.environ["RTMON_URL"] = url  # where dashboards/live.py looks
+    if token is not None:
+        os.environ["RTMON_TOKEN"] = token
 
     import panel as pn
 
@@ -80,7 +84,10 @@ def dashboard(
     server.start()
     place = f"http://{address}/"
     exposure.warn(exposure.open_dashboard(host, port))
-    if announce(f"The dashboard of {url} is at {place}\nCtrl-C ends it.", url=place) and browser:
+    if (
+        announce(f"The dashboard of {watched} is at {place}\nCtrl-C ends it.", url=place)
+        and browser
+    ):
         open_browser(place)
     server.io_loop.start()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import Redact, redaction, refuse_idle
+from .options import Redact, TokenFile, admin_token, redaction, refuse_idle
 
 __all__ = ["export"]
 
@@ -53,6 +53,7 @@ def export(
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for a server.")
     ] = 10.0,
+    token_file: TokenFile = None,
 ) -> None:
     """Write what a server or a recording holds as files.
 
@@ -80,6 +81,7 @@ def export(
         "every": None if every is None else int(every),
         "redaction": redaction(redact),
         "timeout": timeout,
+        "token": admin_token(token_file),
     }
     paths = asyncio.run(write(source, to, progress=_progress, **options))
     if sys.stderr.isatty():

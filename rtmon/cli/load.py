@@ -14,11 +14,19 @@ import typer
 
 from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from .options import Duration, Redact, Users, redaction, refuse_idle
+from .options import (
+    Duration,
+    Redact,
+    TokenFile,
+    Users,
+    admin_token,
+    redaction,
+    refuse_idle,
+)
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .watching import Server
+    from .watching import Server, Watching
 
 __all__ = ["load"]
 
@@ -107,6 +115,7 @@ def load(
         str | None,
         typer.Option(metavar="URL", help="The server's admin address: its own numbers, too."),
     ] = None,
+    token_file: TokenFile = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with charts (HTML).")
     ] = None,
@@ -134,6 +143,7 @@ def load(
     """
     from ..lab.load import LoadOptions
     from . import loaded
+    from .watching import Watching
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -160,14 +170,16 @@ def load(
     )
     _all_matter(context, options)
     if admin is None:
-        refuse_idle(context, "redact", because="without --admin", beside="admin")
+        idle = ("redact", "token_file")
+        refuse_idle(context, *idle, because="without --admin", beside="admin")
     redacted = redaction(redact)
     _room_for(users)
     if csv is not None and csv.exists() and not csv.is_dir():
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
-    outcome = asyncio.run(_run(url, options, admin=admin, quietly=as_json))
+    watching = None if admin is None else Watching(admin, token=admin_token(token_file))
+    outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
     # First to the terminal: a disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
@@ -237,12 +249,16 @@ def _room_for(users: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
 
 
-async def _run(url: str, options: LoadOptions, *, admin: str | None, quietly: bool) -> _Outcome:
+async def _run(
+    url: str, options: LoadOptions, *, watching: Watching | None, quietly: bool
+) -> _Outcome:
     """Run the users; a parent process is told where, and gets no report."""
     from ..lab.load import Load
 
     async with contextlib.AsyncExitStack() as stack:
-        watching = None if admin is None else await stack.enter_async_context(_watch(admin))
+        if watching is not None:
+            stack.push_async_callback(watching.close)
+            await watching.start()
         async with Load(url, options) as load:
             interrupted = False
             await _connected(load)
@@ -262,18 +278,6 @@ async def _run(url: str, options: LoadOptions, *, admin: str | None, quietly: bo
         if watching is not None:
             server = await watching.look(soon=interrupted)
         return _Outcome(load.report(), server, to_person)
-
-
-@contextlib.asynccontextmanager
-async def _watch(admin: str) -> Any:
-    from .watching import Watching
-
-    watching = Watching(admin)
-    await watching.start()
-    try:
-        yield watching
-    finally:
-        await watching.close()
 
 
 async def _connected(load: Load) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MissingExtra
+from ..core import option_checks
+from ..errors import MissingExtra, OptionError
 
 if TYPE_CHECKING:
     from ..metrics.redaction import Redaction
@@ -22,8 +23,10 @@ __all__ = [
     "Duration",
     "Port",
     "Redact",
+    "TokenFile",
     "Users",
     "admin_port",
+    "admin_token",
     "redaction",
     "refuse_idle",
     "require",
@@ -81,6 +84,34 @@ Redact = Annotated[
         "key of hashes.",
     ),
 ]
+
+
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="A file with the bearer token that the admin listener asks for; by default "
+        "RTMON_TOKEN holds it.",
+    ),
+]
+
+
+def admin_token(file: Path | None) -> str | None:
+    """Return the bearer token for an admin listener: of a file, else of the environment.
+
+    Raises:
+        OptionError: the file cannot be read as text, or holds no token.
+    """
+    if file is None:
+        return os.environ.get("RTMON_TOKEN") or None
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
+        raise OptionError(f"the token file {str(file)!r} cannot be read: {why}") from None
+    option_checks.bearer_token(f"the token in {str(file)!r}", token)
+    return token
 
 
 def redaction(rules: str | None) -> Redaction:

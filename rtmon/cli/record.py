@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,9 +13,10 @@ from typing import Annotated
 import typer
 
 from ..core.child_processes import announce
+from ..feeds.remote import RemoteFeed
 from ..metrics.redaction import Redaction
 from ..views.numbers import duration, scaled
-from .options import Redact, redaction
+from .options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]
 
@@ -37,6 +37,7 @@ def record(
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the server.")
     ] = 10.0,
+    token_file: TokenFile = None,
 ) -> None:
     """Record a running server until Ctrl-C, from outside.
 
@@ -52,14 +53,13 @@ def record(
       python -c "import rtmon; print(rtmon.read('run.rtmon').samples())"
     """
     with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
-        runner.run(_record(url, file, timeout, redaction(redact)))
+        feed = RemoteFeed(url, token=admin_token(token_file))
+        runner.run(_record(feed, file, timeout, redaction(redact)))
 
 
-async def _record(url: str, file: Path, timeout: float, redacted: Redaction) -> None:
-    from ..feeds.remote import RemoteFeed
+async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redaction) -> None:
     from ..recording.recorder import Recorder
 
-    feed = RemoteFeed(url, token=os.environ.get("RTMON_TOKEN"))
     await feed.start()
     try:
         await feed.complete(timeout)

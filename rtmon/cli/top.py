@@ -16,7 +16,7 @@ from ..feeds.paused import Still
 from ..feeds.remote import RemoteFeed
 from ..views.freshness import FreshnessTracker
 from ..views.points import Timeline
-from .options import refuse_idle
+from .options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,7 @@ def top(
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long that waits for the server.")
     ] = 10.0,
+    token_file: TokenFile = None,
 ) -> None:
     """Show a running server live in the terminal.
 
@@ -68,7 +69,7 @@ def top(
 
     if sort not in SORTS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
-    feed = RemoteFeed(url, token=os.environ.get("RTMON_TOKEN"))
+    feed = RemoteFeed(url, token=admin_token(token_file))
     choices, console = Choices(sort=sort), Console(highlight=False)
     if once or not console.is_terminal or not sys.stdin.isatty():
         asyncio.run(_print(feed, choices, console, timeout))

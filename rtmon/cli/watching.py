@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from dataclasses import dataclass
 
 from ..feeds import Feed
@@ -53,13 +52,14 @@ class Watching:
 
     Args:
         address: of the listener.
+        token: what the listener asks for.
 
     Raises:
         OptionError: it is no address.
     """
 
-    def __init__(self, address: str) -> None:
-        self._feed = RemoteFeed(address, token=os.environ.get("RTMON_TOKEN"))
+    def __init__(self, address: str, *, token: str | None = None) -> None:
+        self._feed = RemoteFeed(address, token=token)
         self._since = self._events = 0
         self._epoch = ""
 

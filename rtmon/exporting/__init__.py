@@ -38,6 +38,7 @@ async def export(
     redaction: Redaction = KEEP_ALL,
     progress: Progress = lambda _table, _rows: None,
     timeout: float = 10.0,
+    token: str | None = None,
 ) -> list[Path]:
     """Write a file for each table: samples, connections, events, channels.
 
@@ -59,6 +60,8 @@ async def export(
         redaction: what is left out of texts.
         progress: see :data:`Progress`.
         timeout: how long to wait for a server's answer, seconds.
+        token: what the server's admin listener asks for; by default the environment's
+            ``RTMON_TOKEN``.
 
     Returns:
         The files' paths.
@@ -70,7 +73,7 @@ async def export(
         OptionError: the source cannot be watched, or an option is wrong.
         OSError: a file cannot be read or written.
     """
-    feed = open_feed(source)
+    feed = open_feed(source, token=token)
     try:
         if format == "rtmon":
             if tables or since is not None or until is not None or every or redaction != KEEP_ALL:

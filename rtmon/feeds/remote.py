@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -17,9 +16,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from ..core import option_checks
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
-from ..errors import FeedError, OptionError
+from ..errors import FeedError
 from ..metrics.histogram import Histogram
 from . import memory
+from .admin_address import AdminAddress
 from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
 from .queries import (
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         SocketIOInfo,
     )
 
-__all__ = ["RemoteFeed", "admin_url"]
+__all__ = ["RemoteFeed"]
 
 logger = logging.getLogger("rtmon")
 
@@ -67,29 +67,6 @@ OLDER_SERVER = (
 )
 
 
-def admin_url(address: str) -> str:
-    """The URL of an admin listener, from what people write for it.
-
-    ``ws://host:8766``, ``http://host:8766`` and ``host:8766`` mean the same.
-
-    Raises:
-        OptionError: this is no address of an admin listener.
-    """
-    text = address if "://" in address else f"ws://{address}"
-    try:
-        parts = urlsplit(text)
-        scheme = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}[parts.scheme]
-        if not parts.hostname:
-            raise ValueError  # noqa: TRY301 - the same answer as to any other wrong address
-        port = "" if parts.port is None else f":{parts.port}"
-    except (KeyError, ValueError):
-        raise OptionError(
-            f"{address!r} is not the address of an admin listener, such as ws://127.0.0.1:8766"
-        ) from None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{scheme}://{host}{port}"
-
-
 class RemoteFeed(Feed):
     """Reads a server's admin listener, and keeps reading.
 
@@ -97,13 +74,14 @@ class RemoteFeed(Feed):
     server is away.
 
     Args:
-        address: the admin listener, such as ``ws://127.0.0.1:8766``.
-        token: what that listener asks for, if it does.
+        address: the admin listener, such as ``ws://127.0.0.1:8766``: see
+            :class:`.admin_address.AdminAddress`.
+        token: what that listener asks for, if it does and the address does not name it.
         backoff: how long to wait between attempts to connect.
         clock: where time comes from.
 
     Raises:
-        OptionError: the address is none, or the token has other characters than visible ASCII.
+        OptionError: the address is none, or a token has other characters than visible ASCII.
     """
 
     def __init__(
@@ -114,10 +92,11 @@ class RemoteFeed(Feed):
         backoff: Backoff | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.url = admin_url(address)
+        parsed = AdminAddress.parse(address)
         if token:
             option_checks.bearer_token("the token of the admin listener", token)
-        self._token = token
+        self.url = parsed.url
+        self._token = parsed.token or token
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock
         self._rng = random.Random()

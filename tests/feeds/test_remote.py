@@ -10,37 +10,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
+from websockets.http11 import Request, Response
 
 from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError, OptionError, PortInUse
 from rtmon.feeds import wire
-from rtmon.feeds.remote import RemoteFeed, admin_url
+from rtmon.feeds.remote import RemoteFeed
 from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("ws://host:8766", "ws://host:8766"),
-        ("http://host:8766/", "ws://host:8766"),
-        ("https://host", "wss://host"),
-        ("host:8766", "ws://host:8766"),
-        ("ws://[::1]:8766/feed", "ws://[::1]:8766"),
-    ],
-)
-def test_an_address_may_be_written_as_people_do(written: str, meant: str) -> None:
-    """All ways to write an admin listener's address mean the same."""
-    assert admin_url(written) == meant
-
-
-@pytest.mark.parametrize("written", ["", "ftp://host", "ws://", "ws://host:port", "run.csv://"])
-def test_a_wrong_address_is_said_to_be(written: str) -> None:
-    """What is no address is refused before anything is tried."""
-    with pytest.raises(OptionError, match="is not the address of an admin listener"):
-        admin_url(written)
 
 
 @pytest.mark.parametrize("source", [None, 8766, object()])
@@ -350,3 +329,21 @@ async def test_a_crowd_that_moves_is_told_in_turns() -> None:
 
 def _messages(feed: RemoteFeed) -> int:
     return sum(row.messages_in or 0 for row in feed.connections().rows)
+
+
+async def test_feed_asks_below_the_path_of_a_proxy_when_the_address_has_one() -> None:
+    """The token of the address travels in a header, not in the request's target."""
+    asked: list[tuple[str, str | None]] = []
+
+    def process(connection: ServerConnection, request: Request) -> Response:
+        asked.append((request.path, request.headers.get("Authorization")))
+        return connection.respond(404, "enough")
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=process) as server:
+        port = server.sockets[0].getsockname()[1]
+        feed = RemoteFeed(f"http://127.0.0.1:{port}/admin?token=t0ken", backoff=QUICK)
+        await feed.start()
+        await until(lambda: bool(asked))
+        await feed.aclose()
+        assert feed.status.source == f"ws://127.0.0.1:{port}/admin"
+    assert asked[0] == ("/admin/feed", "Bearer t0ken")

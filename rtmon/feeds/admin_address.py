@@ -1,0 +1,69 @@
+"""Parse the address of an admin listener, as users write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from ..core import option_checks
+from ..errors import OptionError
+
+__all__ = ["AdminAddress"]
+
+_SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+_FEED = "/feed"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAddress:
+    """The address of an admin listener.
+
+    Attributes:
+        url: its base: ``wss://host/admin``; the feed is below it at ``/feed``.
+        token: the bearer token that the address names; None without.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """Parse ``ws://host:8766``, ``http://host:8766``, ``host:8766`` or with a path of a proxy.
+
+        ``?token=…`` gives the bearer token, which then travels in a header.
+
+        Raises:
+            OptionError: it is no address of an admin listener, or has parts that would be ignored.
+        """
+        text = address if "://" in address else f"ws://{address}"
+        try:
+            parts = urlsplit(text)
+            scheme = _SCHEMES[parts.scheme]
+            if not parts.hostname:
+                raise ValueError  # noqa: TRY301 - the same answer as to any other wrong address
+            port = "" if parts.port is None else f":{parts.port}"
+        except (KeyError, ValueError):
+            raise OptionError(
+                f"{_without_query(address)!r} is not the address of an admin listener, such as "
+                "ws://127.0.0.1:8766"
+            ) from None
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        token = query.pop("token", None)
+        if query or parts.fragment or parts.username is not None:
+            raise OptionError(
+                f"{_without_query(address)!r} has parts that an admin listener does not know: "
+                "give ws://HOST:PORT/PATH, and ?token=… if it asks for a token"
+            )
+        if token is not None:
+            option_checks.bearer_token("the token in the address", token)
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        path = parts.path.rstrip("/").removesuffix(_FEED)
+        return cls(f"{scheme}://{host}{port}{path}", token)
+
+
+def _without_query(address: str) -> str:
+    """Return what may be repeated in a message: no token, no password."""
+    shown = address.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = shown.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

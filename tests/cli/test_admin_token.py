@@ -1,0 +1,46 @@
+"""Commands that read an admin listener which asks for a token."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtmon import Monitor
+from rtmon.servers.admin import serve_admin
+
+TOKEN = "s3cret-s3cret"  # noqa: S105 - a test's
+
+
+async def _run(*arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rtmon", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+@pytest.mark.parametrize("given", ["--token-file", "address"])
+async def test_command_is_let_in_when_it_is_given_the_token(tmp_path: Path, given: str) -> None:
+    """By a file, whose last newline is no part of it, or in the address, which is not repeated."""
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n", "utf-8")
+    async with serve_admin(Monitor(interval=0.05), port=0, token=TOKEN) as admin:
+        url, options = admin.url, [f"--token-file={file}"]
+        if given == "address":
+            url, options = f"{admin.url}/?token={TOKEN}", []
+        code, output = await _run("export", url, f"--to={tmp_path / 'out'}", *options)
+        assert (code, (tmp_path / "out" / "samples.csv").exists()) == (0, True), output
+        assert TOKEN not in output
+
+
+async def test_command_names_the_token_file_when_it_cannot_be_read(tmp_path: Path) -> None:
+    """A file that is missing or empty is an error before anything is connected."""
+    (tmp_path / "empty").touch()
+    for name, why in (("none", "No such file"), ("empty", "is empty or has other characters")):
+        code, output = await _run("top", "--once", f"--token-file={tmp_path / name}")
+        assert (code, why in " ".join(output.split())) == (2, True), output
