@@ -11,15 +11,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.typing import Subprotocol
 
 from ..core import option_checks
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
+from ..core.feed_subprotocol import FEED_SUBPROTOCOL
 from ..errors import FeedError
 from ..metrics.histogram import Histogram
 from . import memory
 from .admin_address import AdminAddress
+from .connect_problem import CHECK_PORT, connect_problem
 from .details import DETAILS
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
 from .queries import (
@@ -60,6 +63,9 @@ if TYPE_CHECKING:
 __all__ = ["RemoteFeed"]
 
 logger = logging.getLogger("rtmon")
+
+HELLO_TIMEOUT = 5.0
+"""Seconds that a server has to accept a connection, and then for its first message."""
 
 OLDER_SERVER = (
     "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
@@ -300,11 +306,8 @@ class RemoteFeed(Feed):
                 detail = "the server closed the feed"
             except ConnectionClosed as exc:
                 detail = f"the connection was lost: {exc}"
-            except InvalidStatus as exc:
-                body = bytes(exc.response.body or b"").decode("utf-8", "replace").strip()
-                detail = body or f"the server answered with HTTP {exc.response.status_code}"
             except (OSError, TimeoutError, WebSocketException) as exc:
-                detail = f"cannot connect: {str(exc) or type(exc).__name__}"
+                detail = connect_problem(exc)
             except FeedError as exc:
                 detail = str(exc)
             if self._state == "live":
@@ -326,7 +329,8 @@ class RemoteFeed(Feed):
             f"{self.url}/feed{since}",
             additional_headers=headers,
             max_size=64 * PIECE_BYTES,
-            open_timeout=5,
+            subprotocols=[Subprotocol(FEED_SUBPROTOCOL)],
+            open_timeout=HELLO_TIMEOUT,
             ping_interval=5,
             ping_timeout=5,
             close_timeout=1,
@@ -334,6 +338,7 @@ class RemoteFeed(Feed):
         ) as connection:
             self._connection = connection
             try:
+                await self._read_hello(connection)
                 async for data in connection:
                     if isinstance(data, bytes):
                         self._requests.receive(data)
@@ -342,6 +347,21 @@ class RemoteFeed(Feed):
             finally:
                 self._connection = None
                 self._requests.lose()
+
+    async def _read_hello(self, connection: ClientConnection) -> None:
+        """Take the first message, which only an admin listener sends.
+
+        Raises:
+            FeedError: it is another one, none came in time, or the versions do not match.
+        """
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                message = self._decoder.message(await connection.recv())
+        except TimeoutError:
+            message = {}
+        if message.get("type") != "hello":
+            raise FeedError(f"a WebSocket server answers, but no admin listener: {CHECK_PORT}")
+        self._receive(message)
 
     def _receive(self, message: dict[str, Any]) -> None:
         kind = message.get("type")

@@ -12,16 +12,18 @@ import hmac
 import http
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from ..core import option_checks
 from ..core.addresses import is_loopback
+from ..core.feed_subprotocol import FEED_SUBPROTOCOL
 from ..core.guarded_connection import waiting
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
@@ -115,6 +117,7 @@ class Admin(listening.Serving):
                     self._host,
                     self._port,
                     process_request=self._answer,
+                    select_subprotocol=_select,
                     create_connection=self._clients,
                     ping_interval=5,
                     ping_timeout=10,
@@ -302,6 +305,11 @@ _BY_ANOTHER_NAME = (
     "this admin listener is for its own machine, by the name localhost or 127.0.0.1; to be asked "
     "by another it needs a token\n"
 )
+
+
+def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    # Readers of an older rtmon offer none.
+    return Subprotocol(FEED_SUBPROTOCOL) if FEED_SUBPROTOCOL in offered else None
 
 
 def _is_here(host: str) -> bool:

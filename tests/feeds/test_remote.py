@@ -12,9 +12,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
+import rtmon
 from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError, OptionError, PortInUse
-from rtmon.feeds import wire
+from rtmon.feeds import remote, wire
 from rtmon.feeds.remote import RemoteFeed
 from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
@@ -187,12 +188,16 @@ async def test_healthz_answers_plain_http() -> None:
     assert (health["status"], health["open"], health["watchers"]) == ("ok", 1, 0)
 
 
-async def test_nobody_there_is_said_with_the_address() -> None:
-    """Waiting for a server that does not answer ends with a sentence that says why."""
-    feed = RemoteFeed("ws://127.0.0.1:9", backoff=QUICK)
+async def test_feed_says_what_to_check_when_nothing_listens(
+    reserve_port: Callable[[], int],
+) -> None:
+    """A refused connection names the address, the usual port and how to start a listener."""
+    port = reserve_port()
+    feed = RemoteFeed(f"ws://127.0.0.1:{port}", backoff=QUICK)
     await feed.start()
-    await until(lambda: "cannot" in feed.status.detail)
-    with pytest.raises(FeedError, match=r"no feed from ws://127\.0\.0\.1:9 .*cannot"):
+    await until(lambda: feed.status.detail.startswith("nothing listens there: check the port"))
+    why = rf"no feed from ws://127\.0\.0\.1:{port} .*nothing listens"
+    with pytest.raises(FeedError, match=why):
         await feed.complete(timeout=0.2)
     await feed.aclose()
 
@@ -347,3 +352,36 @@ async def test_feed_asks_below_the_path_of_a_proxy_when_the_address_has_one() ->
         await feed.aclose()
         assert feed.status.source == f"ws://127.0.0.1:{port}/admin"
     assert asked[0] == ("/admin/feed", "Bearer t0ken")
+
+
+async def test_feed_says_what_to_check_when_the_address_is_a_hubs_public_port() -> None:
+    """The hub refuses the reader, which never joins it as a guest."""
+    hub = rtmon.Hub()
+    async with rtmon.serve(hub, port=0) as server:
+        feed = RemoteFeed(server.url, backoff=QUICK)
+        await feed.start()
+        await until(lambda: "a hub's public port" in feed.status.detail)
+        assert "rtmon serve has its admin listener on 8766" in feed.status.detail
+        await feed.aclose()
+        counted = server.monitor.snapshot()
+    assert (counted.opened, counted.rejected > 0) == (0, True)
+
+
+@pytest.mark.parametrize("sends", ["welcome", "nothing"])
+async def test_feed_says_what_to_check_when_another_server_answers(
+    monkeypatch: pytest.MonkeyPatch, sends: str
+) -> None:
+    """A WebSocket server whose first message is no ``hello``, or which sends none."""
+    monkeypatch.setattr(remote, "HELLO_TIMEOUT", 0.2)
+
+    async def handle(connection: ServerConnection) -> None:
+        if sends != "nothing":
+            await connection.send(json.dumps({"type": sends, "payload": {}}))
+        await connection.wait_closed()
+
+    async with serve(handle, "127.0.0.1", 0, select_subprotocol=lambda *_: None) as server:
+        port = server.sockets[0].getsockname()[1]
+        feed = RemoteFeed(f"ws://127.0.0.1:{port}", backoff=QUICK)
+        await feed.start()
+        await until(lambda: "no admin listener" in feed.status.detail)
+        await feed.aclose()

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import ServerConnection, broadcast
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, NegotiationError
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
+from ...core.feed_subprotocol import FEED_SUBPROTOCOL
 from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...protocol import limits
@@ -161,6 +162,8 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    if FEED_SUBPROTOCOL in offered:
+        raise NegotiationError("this is a hub's public port; the admin listener has another one")
     # The library refuses clients that offer no subprotocol; here any bare client may connect.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)

@@ -1,0 +1,35 @@
+"""Say why an admin listener cannot be reached, and what to check."""
+
+from __future__ import annotations
+
+import socket
+
+from websockets.exceptions import InvalidStatus
+
+__all__ = ["CHECK_PORT", "connect_problem"]
+
+CHECK_PORT = (
+    "check the port; rtmon serve has its admin listener on 8766, rtmon.serve(..., admin=8766) and "
+    "rtmon.serve_admin(monitor) start one"
+)
+
+
+def connect_problem(exc: Exception) -> str:
+    """Return why an attempt to connect failed, and what to check.
+
+    Args:
+        exc: what the attempt raised: an OSError, a TimeoutError or one of `websockets`.
+    """
+    if isinstance(exc, InvalidStatus):
+        status = exc.response.status_code
+        body = bytes(exc.response.body or b"").decode("utf-8", "replace").strip()
+        if body and status in {401, 403}:  # an admin listener says what it wants
+            return body
+        return f"{body or f'the server answered with HTTP {status}'}: {CHECK_PORT}"
+    if isinstance(exc, socket.gaierror):
+        return f"there is no host of this name ({exc.strerror}): check the address"
+    if isinstance(exc, ConnectionRefusedError):
+        return f"nothing listens there: {CHECK_PORT}"
+    if isinstance(exc, TimeoutError):
+        return "no answer: check the address, and whether a firewall is between"
+    return f"cannot connect: {str(exc) or type(exc).__name__}"
