@@ -7,7 +7,7 @@
 
 import type { Messages } from "./client/catalog.js";
 
-export type { Messages, Member as Person } from "./client/catalog.js";
+export { MESSAGE_TYPES, type Messages, type Member as Person } from "./client/catalog.js";
 
 export type State = "connecting" | "open" | "reconnecting" | "closing" | "closed";
 

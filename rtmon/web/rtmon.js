@@ -16,6 +16,7 @@ import { Membership, Buffer, Subscription } from "./client/subscription.js";
 import { bytesOf } from "./client/values.js";
 import { webSocketTransport } from "./client/websocket.js";
 
+export { MESSAGE_TYPES } from "./client/catalog.js";
 export {
   ClientClosed,
   ConnectionLost,
