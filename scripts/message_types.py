@@ -1,6 +1,7 @@
 """Write what lists the message types from the catalog, or with --check say whether it is current.
 
-That is the table in docs/protocol.md, and the sets and payload types of the browser client.
+That is the table in docs/protocol.md, the constants of rtmon.protocol, and the sets, constants and
+payload types of the browser client.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "protocol.md"
 SETS = ROOT / "rtmon" / "web" / "client" / "catalog.js"
 TYPES = ROOT / "rtmon" / "web" / "client" / "catalog.d.ts"
+NAMES = ROOT / "rtmon" / "protocol" / "names.py"
 
 WRITTEN = "Written by `make docs` from rtmon/protocol/catalog; do not edit."
 BEGIN = f"<!-- {WRITTEN} -->\n"
@@ -94,6 +96,32 @@ def answer(each: MessageType) -> str:
     return "" if each.reply is None else f"`{each.reply}`"
 
 
+def names() -> str:
+    """rtmon/protocol/names.py as it should be."""
+    types = [each.name for each in catalog.MESSAGE_TYPES]
+    lines = [
+        '"""The message types as constants.',
+        "",
+        WRITTEN,
+        '"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final",
+        "",
+        "__all__ = [",
+        *(f'    "{name.upper()}",' for name in sorted(types)),
+        "]",
+        "",
+        # The linter takes a name with "token" for a password.
+        *(
+            f'{name.upper()}: Final = "{name}"{"  # noqa: S105" if "token" in name else ""}'
+            for name in types
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def sets() -> str:
     """The module of the browser client that names message types by what they have in common."""
     lines = comment(f"Message types by what they have in common. {WRITTEN}", "")
@@ -104,7 +132,10 @@ def sets() -> str:
     meaning = "Message types that have a position, and the kind of place that it is in."
     lines += ["", *comment(meaning, ""), "export const POSITIONED = {"]
     lines += [f'  {name}: "{kind}",' for name, kind in catalog.POSITIONED.items()]
-    return "\n".join([*lines, "};"]) + "\n"
+    lines += ["};", "", *comment("The message types as constants.", "")]
+    lines.append("export const MESSAGE_TYPES = Object.freeze({")
+    lines += [f'  {each.name.upper()}: "{each.name}",' for each in catalog.MESSAGE_TYPES]
+    return "\n".join([*lines, "});"]) + "\n"
 
 
 def types() -> str:
@@ -119,7 +150,10 @@ def types() -> str:
     lines.append("/** Message types that come by themselves, with their payloads. */")
     lines.append("export interface Messages {")
     lines += [f"  {each.name}: {each.outgoing.__name__};" for each in rows if each.outgoing]
-    return "\n".join([*lines, "}"]) + "\n"
+    lines += ["}", "", *comment("The message types as constants.", "")]
+    lines.append("export declare const MESSAGE_TYPES: {")
+    lines += [f'  readonly {each.name.upper()}: "{each.name}";' for each in catalog.MESSAGE_TYPES]
+    return "\n".join([*lines, "};"]) + "\n"
 
 
 def collect(payload: Payload, found: dict[Payload, None]) -> None:
@@ -179,7 +213,7 @@ def typed(kind: Any) -> str:
 def main() -> int:
     """Write the files, or check them."""
     stale = 0
-    for path, text in ((PAGE, page()), (SETS, sets()), (TYPES, types())):
+    for path, text in ((PAGE, page()), (NAMES, names()), (SETS, sets()), (TYPES, types())):
         if "--check" not in sys.argv[1:]:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -9,10 +9,11 @@ const http = createServer();
 const io = new Server(http);
 
 io.on("connection", (socket) => {
-  socket.on("join room", async (room, acknowledge) => {
-    await socket.join(String(room));
-    socket.to(String(room)).emit("user joined", { userId: socket.id });
-    acknowledge?.(io.sockets.adapter.rooms.get(String(room)).size);
+  socket.on("join room", async (asked, acknowledge) => {
+    const room = String(asked?.roomId ?? asked);
+    await socket.join(room);
+    socket.to(room).emit("user joined", { userId: socket.id });
+    acknowledge?.(io.sockets.adapter.rooms.get(room).size);
   });
   socket.on("chat message", (message) => {
     const room = String(message?.roomId);

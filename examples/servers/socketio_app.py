@@ -26,7 +26,8 @@ instrument(sio, monitor)
 
 
 @sio.on("join room")
-async def join(sid: str, room: str) -> int:
+async def join(sid: str, asked: str | dict[str, Any]) -> int:
+    room = str(asked["roomId"] if isinstance(asked, dict) else asked)
     await sio.enter_room(sid, room)
     await sio.emit("user joined", {"userId": sid}, room=room, skip_sid=sid)
     return len(list(sio.manager.get_participants("/", room)))
@@ -36,7 +37,11 @@ async def join(sid: str, room: str) -> int:
 async def chat(sid: str, message: dict[str, Any]) -> None:
     room = message["roomId"]
     if room in sio.rooms(sid):  # who is not in a room does not speak there
-        said = {"text": str(message["text"]), "userId": sid, "timestamp": time.time()}
+        said = {
+            "text": str(message["text"]),
+            "userId": sid,
+            "timestamp": time.time_ns() // 1_000_000,
+        }
         await sio.emit("chat message", said, room=room)
 
 

@@ -55,14 +55,14 @@ class Address:
 
     Args:
         url: ``ws://`` or ``wss://``; its query is kept.
-        codec: of the connection.
+        codec: of the connection; None to offer no subprotocol, as for servers that are no hub.
         options: keyword arguments of ``websockets.asyncio.client.connect``.
 
     Raises:
         OptionError: the address or an argument is wrong.
     """
 
-    def __init__(self, url: str, codec: Codec, options: dict[str, Any]) -> None:
+    def __init__(self, url: str, codec: Codec | None, options: dict[str, Any]) -> None:
         unknown = sorted(n for n in options if n not in _KNOWN and not n.startswith("proxy_"))
         if unknown:
             raise OptionError(
@@ -73,7 +73,8 @@ class Address:
         self._codec = codec
         # The session has heartbeats of its own; the library's stop while writing is held up.
         self._options = {"ping_interval": None, "max_size": limits.SENT_SIZE, **options}
-        self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
+        if codec is not None:
+            self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
         try:
             _ = self._connect({})
         except (InvalidURI, AttributeError, TypeError, ValueError) as error:
@@ -96,10 +97,11 @@ class Address:
             NotSpoken: the server chose no subprotocol, and the codec is not JSON.
         """
         connection = await self._connect(query, token)
-        if self._codec.binary and connection.subprotocol != self._codec.subprotocol:
+        codec = self._codec
+        if codec is not None and codec.binary and connection.subprotocol != codec.subprotocol:
             connection.transport.abort()
             raise NotSpoken(
-                f"{self} does not speak {self._codec.subprotocol}: use codec='json', or ask "
+                f"{self} does not speak {codec.subprotocol}: use codec='json', or ask "
                 "whether it is a hub."
             )
         return connection

@@ -60,20 +60,23 @@ class Callbacks:
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):
-                self._add(partial(_call, handler), message)
+                self.add(partial(_call, handler), message)
         return self.dropped - dropped
 
     def change(self, change: Change) -> None:
         """Queue the calls for a change of state."""
         for call in self._changes.get(change.what, ()):
-            self._add(call, change)
+            self.add(call, change)
 
-    def _add(self, call: Callable[[Any], Any], argument: Any) -> None:
-        if len(self._queue) >= _QUEUED:
+    def add(self, call: Callable[[Any], Any], argument: Any) -> bool:
+        """Queue one call. Returns True if the oldest was dropped for it."""
+        full = len(self._queue) >= _QUEUED
+        if full:
             self._queue.popleft()
             self.dropped += 1
         self._queue.append((call, argument))
         self._wake.set()
+        return full
 
     async def run(self) -> None:
         """Call, until :meth:`end` and nothing is left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
+from functools import partial
 from os import PathLike
 from typing import Any, Self, TypeVar
 
@@ -13,8 +14,10 @@ from ..protocol.data import plain_text
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
+from .plain import RAW
 from .records import ClientState, ClientStats, Message, What
 from .subscription import Subscription
+from .wire import Raw
 
 __all__ = ["Client"]
 
@@ -111,6 +114,23 @@ class Client:
         """
         await self._engine.send(kind, {} if payload is None else payload)
 
+    async def send_raw(self, data: str | bytes) -> None:
+        """Send a whole message as it is, or queue it; for servers that are no hub.
+
+        Args:
+            data: a text or a binary message.
+
+        Raises:
+            ClientClosed, QueueFull: as for :meth:`send`.
+            OptionError: the server is a hub, which takes messages with a type; or they are
+                collected in batches.
+        """
+        if self.options.protocol != "plain" or self.options.batch is not None:
+            raise OptionError("send_raw() needs protocol='plain' and no batch: use send().")
+        if not isinstance(data, str | bytes):
+            raise OptionError(f"A message is {type(data).__name__}: give str or bytes.")
+        await self._engine.send(RAW, Raw(data))
+
     async def request(
         self, kind: str, payload: Any = None, *, timeout: float | None = None
     ) -> Message:
@@ -130,6 +150,7 @@ class Client:
             OptionError: the payload cannot be sent.
             QueueFull: so much waits already, and the policy is not to wait.
         """
+        self._hub_only("request()")
         payload = {} if payload is None else payload
         if kind in ACKNOWLEDGED:
             if not isinstance(payload, dict):
@@ -216,6 +237,14 @@ class Client:
         """The same for when it will not try again, without having been closed here."""
         return self._on("gave_up", function)
 
+    def _hub_only(self, what: str) -> None:
+        """Refuse what a server that is no hub cannot answer."""
+        if self.options.protocol == "plain":
+            raise OptionError(
+                f"{what} needs a hub, and protocol='plain' is for any server: send() what yours "
+                "takes, and hear its answer with on()."
+            )
+
     def _on(self, what: What, function: F) -> F:
         self._engine.delivery.callbacks.on_change(what, function)
         return function
@@ -228,23 +257,44 @@ class Client:
                 return
             yield message
 
-    def subscribe(self, channel: str, *, since: Position | None = None) -> Subscription:
+    def subscribe(
+        self,
+        channel: str,
+        callback: Callable[[Message], Any] | None = None,
+        *,
+        since: Position | None = None,
+    ) -> Subscription:
         """Subscribe to a channel, or to a pattern such as ``news.*``.
 
+        Without a callback: ``async with client.subscribe("news") as news: async for message in
+        news``. With one the subscription begins at once; ``close()`` ends it.
+
         Args:
-            channel: ``async with client.subscribe("news") as news: async for message in news``.
+            channel: its name, or a pattern.
+            callback: called with each message, in turn with the handlers of :meth:`on`; a
+                coroutine function, too.
             since: a position to return to, of a message got earlier.
 
         Raises:
-            OptionError: the name of the channel is none that can be sent.
+            OptionError: the name of the channel is none that can be sent, the callback is no
+                function, or the server is no hub.
+            ClientClosed: with a callback, if the client is closed or has given up.
         """
-        return Subscription(
+        self._hub_only("subscribe()")
+        if callback is not None and not callable(callback):
+            raise OptionError(f"callback is {callback!r:.200}: give a function.")
+        callbacks = self._engine.delivery.callbacks
+        subscription = Subscription(
             self._engine.membership,
             _sendable(channel),
             since,
             publish=self.publish,
             buffer=self.options.buffer,
+            call=None if callback is None else partial(callbacks.add, callback),
         )
+        if callback is not None:
+            subscription.start()
+        return subscription
 
     async def join(self, room: str, *, since: Position | None = None) -> None:
         """Be in a room from now on, over all connections; what is said there comes to handlers.
@@ -253,12 +303,14 @@ class Client:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
             ClientError: it left the room before the server answered.
-            OptionError: the name of the room is none that can be sent.
+            OptionError: the name of the room is none that can be sent, or the server is no hub.
         """
+        self._hub_only("join()")
         await self._engine.membership.join(_sendable(room), since)
 
     async def leave(self, room: str) -> None:
         """Be in a room no more."""
+        self._hub_only("leave()")
         self._engine.membership.leave(room)
 
     # Files
@@ -292,6 +344,7 @@ class Client:
             ClientClosed: it is closed, or has given up.
             OSError: the file cannot be read.
         """
+        self._hub_only("send_file()")
         return await self._files.send(
             source, name=name, to=to, room=room, mime=mime, progress=progress
         )
@@ -317,6 +370,7 @@ class Client:
             ClientClosed: it is closed, or has given up.
             OSError: the file cannot be written.
         """
+        self._hub_only("receive_file()")
         return await self._files.receive(offer, path, progress=progress)
 
 

@@ -8,17 +8,62 @@ from typing import Any
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
-from ..protocol.catalog import BINARY
-from ..protocol.codecs import Codec
+from ..protocol.catalog import BINARY, EPHEMERAL, REPEATABLE
+from ..protocol.codecs import JSON, MSGPACK, Codec
 from ..protocol.data import encode_value, plain, plain_text
 from ..protocol.envelope import VERSION, Message, Metadata
+from .options import ClientOptions
 
-__all__ = ["encode", "encode_batch"]
+__all__ = ["RtmonWire", "encode", "encode_batch"]
 
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 _DEPTH = limits.DATA_DEPTH + 1
 """How deep a payload may nest: it is an object itself."""
+
+
+class RtmonWire:
+    """Encodes messages for a hub; see :class:`rtmon.client.wire.Wire`.
+
+    Attributes:
+        codec: of the connection.
+    """
+
+    repeatable = REPEATABLE
+    ephemeral = EPHEMERAL
+    message_size: int = limits.MESSAGE_SIZE
+
+    def __init__(self, options: ClientOptions) -> None:
+        self.codec = MSGPACK if options.codec == "msgpack" else JSON
+
+    def message(
+        self,
+        kind: str,
+        payload: Any,
+        *,
+        key: str,
+        timestamp: int,
+        reply_to: str | None = None,
+        attach: bool = True,
+    ) -> str | bytes:
+        """Encode a message, as :func:`encode`."""
+        return encode(
+            self.codec,
+            kind,
+            payload,
+            key=key,
+            timestamp=timestamp,
+            reply_to=reply_to,
+            attach=attach,
+        )
+
+    def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
+        """Join encoded messages, as :func:`encode_batch`."""
+        return encode_batch(self.codec, parts, key=key, timestamp=timestamp)
+
+    def ping(self, *, key: str, timestamp: int) -> str | bytes:
+        """Encode a ``ping``."""
+        return self.message("ping", {"timestamp": timestamp}, key=key, timestamp=timestamp)
 
 
 def encode(

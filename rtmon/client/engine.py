@@ -69,7 +69,9 @@ class Engine:
             self._reporting = Reporting(monitor, name=options.name, stats=self.stats)
             counting = self._reporting.counting(connection.get("create_connection"))
             connection["create_connection"] = counting
-        self.address = Address(url, self.session.sender.codec, connection)
+        self._plain = options.protocol == "plain"
+        codec = None if self._plain else self.session.sender.wire.codec
+        self.address = Address(url, codec, connection)
         self.membership = Membership(self.session, now=self.now, wake=self.wake)
         self.delivery = Delivery(self.session, self.membership, self._reporting)
         self.link: TransportLink | None = None
@@ -298,7 +300,8 @@ class Engine:
 
     def _heard(self, event: Message | Change) -> None:
         expiring = isinstance(event, Message) and event.type == "token_expiring"
-        if expiring and callable(self._options.token) and self.session.connected:
+        asked = expiring and not self._plain and callable(self._options.token)
+        if asked and self.session.connected:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
@@ -317,7 +320,8 @@ class Engine:
 
     def _pass_on(self) -> None:
         self.delivery.pass_on()
-        if self._reporting is not None and self.link is not None:
+        # The library measures ping frames, those of a plain client, by itself.
+        if self._reporting is not None and self.link is not None and not self._plain:
             self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()
 

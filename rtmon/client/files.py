@@ -233,7 +233,8 @@ class Files:
             # What the server refused without saying what it was may have been a piece.
             self._refused += isinstance(message.error, ProtocolError)
             return
-        payload, file = message.payload, message.payload.get("file")
+        payload = message.payload  # of a server that is no hub, anything
+        file = payload.get("file") if isinstance(payload, dict) else None
         if not isinstance(file, str):
             return
         received = payload.get("received")

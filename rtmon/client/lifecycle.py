@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 
 from ..protocol.close import NO_TOKEN, NORMAL, TOKEN_EXPIRED, describe, may_reconnect
+from . import plain
 from .errors import ConnectionLost
 from .options import ClientOptions
 from .records import Change, ClientState
@@ -38,6 +39,10 @@ class Lifecycle:
         self._stable_after = options.stable_after
         self._rng = rng
         self._token = options.token
+        # The private close codes mean what they do to a hub's clients only.
+        self._plain = options.protocol == "plain"
+        self._describe = plain.described if self._plain else describe
+        self._comes_back = plain.comes_back if self._plain else may_reconnect
         self._opened: float | None = None
         self._away: float | None = None
         self._downtime = 0.0
@@ -54,7 +59,7 @@ class Lifecycle:
         self.attempts += 1
 
     def opened(self, now: float) -> Change:
-        """Take the server's welcome."""
+        """Take the server's welcome, or the opening of a plain connection."""
         self.connections += 1
         self._opened = now
         self.state = "open"
@@ -124,10 +129,10 @@ class Lifecycle:
             self._opened, self._away = None, now
             self.state = "reconnecting"
         self.failures += 1
-        back = may_reconnect(code) if retry is None else retry
+        back = self._comes_back(code) if retry is None else retry
         delay = self._delay(retry_after) if back and self._has_token(code) else None
         if not reason:
-            said = describe(code)
+            said = self._describe(code)
             reason = said if welcomed else f"{NOT_WELCOMED} It closed with {code}, {said}"
         error = None if welcomed else ConnectionLost(reason)
         if delay is None:
@@ -157,6 +162,8 @@ class Lifecycle:
 
     def _has_token(self, code: int) -> bool:
         """Return whether the client has another token than the one it was closed for."""
+        if self._plain:
+            return True
         if code == TOKEN_EXPIRED:
             return callable(self._token)
         return code != NO_TOKEN or self._token is not None

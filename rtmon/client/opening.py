@@ -28,6 +28,7 @@ def connect(
     """Connect to a hub, with a client that reconnects and resumes from its positions.
 
     ``async with rtmon.connect("ws://localhost:8765", name="ada") as client: …``
+    With ``protocol="plain"`` the server may be any that takes ``{type, payload}`` or raw messages.
 
     Args:
         url: ``ws://`` or ``wss://``.

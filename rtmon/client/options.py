@@ -21,12 +21,14 @@ class ClientOptions:
     """The options of a client; times are in seconds.
 
     Attributes:
-        name: what the client calls itself.
+        name: what the client calls itself, to a hub and in a Monitor.
         user: whose connection this is.
         token: authenticates the client: a text, or a function, also a coroutine function, that is
             called before each connection, and again before its token expires.
         info: anything that others may know, JSON of up to 2,048 bytes.
         codec: ``json``, or ``msgpack``.
+        protocol: ``rtmon`` for a hub; ``plain`` for any server that takes ``{type, payload}`` in
+            JSON, or raw messages, and says no welcome.
         backoff: how long to wait before each attempt to come back, and when to give up. The
             default has a crowd of 5,000 back within 30 s of an outage of 5 s.
         stable_after: a connection that lasted less counts as one more failure in a row.
@@ -52,6 +54,7 @@ class ClientOptions:
     token: Token | None = field(default=None, repr=False)
     info: Any = None
     codec: Literal["json", "msgpack"] = "json"
+    protocol: Literal["rtmon", "plain"] = "rtmon"
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.5, max=15.0))
     stable_after: float = 5.0
     open_timeout: float = 10.0
@@ -82,6 +85,8 @@ class ClientOptions:
                 "without spaces, or a function that returns them."
             )
         one_of("codec", self.codec, "json", "msgpack")
+        one_of("protocol", self.protocol, "rtmon", "plain")
+        self._check_plain()
         one_of("queue_policy", self.queue_policy, "wait", "refuse", "drop_oldest")
         for batch in ("batch", "server_batch"):
             if not isinstance(getattr(self, batch), Batch | None):
@@ -102,6 +107,18 @@ class ClientOptions:
         within("stable_after", self.stable_after, 0.0, 86_400.0)
         within("queue_size", self.queue_size, 1, 1_000_000)
         within("buffer", self.buffer, 1, 10_000_000)
+
+    def _check_plain(self) -> None:
+        """Refuse what only a hub understands, if the server is none."""
+        if self.protocol != "plain":
+            return
+        default = ClientOptions()
+        for name in ("user", "info", "codec", "server_batch"):
+            if getattr(self, name) != getattr(default, name):
+                raise OptionError(
+                    f"{name} is for a hub: leave it out with protocol='plain', and send what your "
+                    "server takes."
+                )
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> tuple[Self, dict[str, Any]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..protocol import limits
-from ..protocol.catalog import EPHEMERAL, REPEATABLE
 from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
 from .records import Message
@@ -60,11 +59,20 @@ class Entry:
 class Outbox:
     """Messages in the order in which they are sent, held until the server has them.
 
+    Args:
+        options: the client's.
+        repeatable: message types that are sent again after a connection was lost.
+        ephemeral: message types that are of no use later: losing them is not told.
+
     Attributes:
         resent, dropped, expired: messages, so far.
     """
 
-    def __init__(self, options: ClientOptions) -> None:
+    def __init__(
+        self, options: ClientOptions, *, repeatable: Collection[str], ephemeral: Collection[str]
+    ) -> None:
+        self._repeatable = repeatable
+        self._ephemeral = ephemeral
         self._size = options.queue_size
         self._policy = options.queue_policy
         self._age = options.queue_age
@@ -214,13 +222,13 @@ class Outbox:
         Returns:
             Messages that may not be repeated, and for which no caller waits.
         """
-        again = [entry for entry in self._sent.values() if entry.kind in REPEATABLE]
-        gone = [entry for entry in self._sent.values() if entry.kind not in REPEATABLE]
+        again = [entry for entry in self._sent.values() if entry.kind in self._repeatable]
+        gone = [entry for entry in self._sent.values() if entry.kind not in self._repeatable]
         # What was refused and waits may be older than what was sent after it.
         self._waiting = deque(sorted([*again, *self._waiting], key=_number))
         for queue in (self._sent, self._sent_control, self._control):
             queue.clear()
-        return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in EPHEMERAL]
+        return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in self._ephemeral]
 
     def expire(self, now: float) -> list[Entry]:
         """Drop what has waited too long. Returns the messages for which no caller waits."""
@@ -246,7 +254,7 @@ class Outbox:
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
             queue.clear()
-        return [e for e in entries if not e.fail(error) and e.kind not in EPHEMERAL]
+        return [e for e in entries if not e.fail(error) and e.kind not in self._ephemeral]
 
 
 def _number(entry: Entry) -> int:

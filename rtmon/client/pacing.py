@@ -14,13 +14,19 @@ _SHARE = 0.95
 
 
 class Pacing:
-    """A token bucket with the rate and the burst that the server's welcome names."""
+    """A token bucket with the rate and the burst that the server's welcome names.
+
+    Without a rate nothing holds messages back.
+    """
 
     def __init__(self) -> None:
         self._bucket: Bucket | None = None
 
-    def start(self, now: float, *, rate: float, burst: int | None) -> None:
+    def start(self, now: float, *, rate: float | None, burst: int | None) -> None:
         """Begin a connection with a full bucket: a second's worth if its size is not known."""
+        if rate is None:
+            self._bucket = None
+            return
         size = max(1.0, min(_BURST, (burst or rate) * _SHARE))
         self._bucket = Bucket(rate=rate * _SHARE, burst=size, now=now)
 

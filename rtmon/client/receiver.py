@@ -82,7 +82,7 @@ class Receiver:
 
     def receive(self, data: str | bytes, now: float) -> None:
         """Take a message. Never raises for what it says."""
-        codec = JSON if isinstance(data, str) else self._sender.codec
+        codec = JSON if isinstance(data, str) else self._sender.wire.codec
         try:
             if isinstance(data, bytes) and data[:1] == bytes((CHUNK,)):
                 self._tell(Chunk(*decode_chunk(data)))

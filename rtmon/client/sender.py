@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import OptionError
-from ..protocol import limits
-from ..protocol.codecs import JSON, MSGPACK
-from .encoding import encode, encode_batch
+from .encoding import RtmonWire
 from .heartbeat import Heartbeat
 from .options import ClientOptions
 from .outbox import Entry, Outbox
 from .pacing import Pacing
+from .plain import PlainWire
 from .records import Message
+from .wire import Ping, Wire
 
 __all__ = ["Sender"]
 
@@ -34,14 +34,16 @@ class Sender:
         wall: Unix seconds, for timestamps.
 
     Attributes:
-        codec: of the connection.
+        wire: how messages look to the server.
         connected: true between the server's welcome and the end of the connection.
         sent: messages so far.
     """
 
     def __init__(self, options: ClientOptions, wall: Callable[[], float]) -> None:
-        self.codec = MSGPACK if options.codec == "msgpack" else JSON
-        self.outbox = Outbox(options)
+        self.wire: Wire = PlainWire() if options.protocol == "plain" else RtmonWire(options)
+        self.outbox = Outbox(
+            options, repeatable=self.wire.repeatable, ephemeral=self.wire.ephemeral
+        )
         self.heartbeat = Heartbeat(
             interval=options.heartbeat_interval, timeout=options.heartbeat_timeout
         )
@@ -49,7 +51,7 @@ class Sender:
         self.sent = 0
         self._options = options
         self._wall = wall
-        self._message_size: int = limits.MESSAGE_SIZE
+        self._message_size = self.wire.message_size
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
         self._pacing = Pacing()
@@ -57,8 +59,17 @@ class Sender:
         self._asked = False
         self._held_until = 0.0
 
-    def start(self, now: float, *, rate: float, burst: int | None, message_size: int) -> None:
-        """Begin to send over a connection, within the limits of the server."""
+    def start(
+        self, now: float, *, rate: float | None, burst: int | None, message_size: int
+    ) -> None:
+        """Begin to send over a connection, within the limits of the server.
+
+        Args:
+            now: the time.
+            rate: messages a second that the server takes; None if it has not said.
+            burst: messages that it takes at once; None if it has not said.
+            message_size: bytes of the largest message that it takes.
+        """
         self.connected = True
         self._message_size = message_size
         self._pacing.start(now, rate=rate, burst=burst)
@@ -85,8 +96,8 @@ class Sender:
         key = self.new_key()
         # Nothing binary fits into a batch of JSON.
         attach = self._options.batch is None
-        data = encode(
-            self.codec, kind, payload, key=key, timestamp=self.milliseconds(), attach=attach
+        data = self.wire.message(
+            kind, payload, key=key, timestamp=self.milliseconds(), attach=attach
         )
         size = len(data) if isinstance(data, bytes) else len(data.encode())
         if size > self._message_size:
@@ -110,8 +121,8 @@ class Sender:
     ) -> Entry:
         """Queue one of the client's own messages, before all others."""
         key = self.new_key()
-        data = encode(
-            self.codec, kind, payload, key=key, timestamp=self.milliseconds(), reply_to=reply_to
+        data = self.wire.message(
+            kind, payload, key=key, timestamp=self.milliseconds(), reply_to=reply_to
         )
         entry = Entry(key, kind, data, now, settle, asks=settle is not None, control=True)
         self.outbox.put_control(entry)
@@ -129,7 +140,7 @@ class Sender:
         """Ask the server soon whether it has what was sent, since a caller waits for that."""
         self._asked = True
 
-    def next(self, now: float) -> str | bytes | None:
+    def next(self, now: float) -> str | bytes | Ping | None:
         """Return what to write now; None if there is nothing, or it is not time yet."""
         if not self.connected:
             return None
@@ -148,8 +159,7 @@ class Sender:
         entries = [] if held else self._messages(now, room)
         if entries:
             self._spend(len(entries))
-            return encode_batch(
-                self.codec,
+            return self.wire.batch(
                 [entry.data for entry in entries],
                 key=self.new_key(),
                 timestamp=self.milliseconds(),
@@ -174,20 +184,14 @@ class Sender:
         batch, oldest = self._options.batch, self.outbox.oldest
         return float("inf") if batch is None or oldest is None else oldest + batch.delay
 
-    def _ping(self, now: float) -> str | bytes:
+    def _ping(self, now: float) -> str | bytes | Ping:
         key = self.new_key()
         self.heartbeat.pinged(key, now)
         self._asked = False
         # The server takes messages in order: when it answers, it has all that was sent before.
         self._probes = {key: self.outbox.probe()}
         self._spend(1)
-        return encode(
-            self.codec,
-            "ping",
-            {"timestamp": self.milliseconds()},
-            key=key,
-            timestamp=self.milliseconds(),
-        )
+        return self.wire.ping(key=key, timestamp=self.milliseconds())
 
     def pinged(self, key: str | None, now: float) -> None:
         """Take the server's answer to a ``ping``."""

@@ -12,16 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..protocol import limits
-from ..protocol.catalog import EPHEMERAL
 from .errors import ClientClosed, ConnectionLost, QueueFull
 from .events import Event
 from .lifecycle import Lifecycle
 from .options import ClientOptions
 from .outbox import Entry
 from .places import Places
+from .plain import PlainReceiver
 from .receiver import Greeting, Receiver
 from .records import Change, ClientStats, Message
 from .sender import Sender
+from .wire import Ping
 
 __all__ = ["Session"]
 
@@ -59,19 +60,26 @@ class Session:
         self.last_problem = "still under way"
         self._secret: str | None = None
         self._events: list[Event] = []
-        self._receiver = Receiver(
-            self.lifecycle, self.sender, self.places, welcomed=self._welcomed, tell=self.tell
+        self._plain = options.protocol == "plain"
+        self._receiver = (
+            PlainReceiver(self.tell)
+            if self._plain
+            else Receiver(
+                self.lifecycle, self.sender, self.places, welcomed=self._welcomed, tell=self.tell
+            )
         )
 
     @property
     def connected(self) -> bool:
-        """True between the server's welcome and the end of the connection."""
+        """True from the server's welcome, or the opening of a plain one, to the end of it."""
         return self.sender.connected
 
     # Connecting
 
     def query(self) -> dict[str, str]:
-        """Return what to add to the address: name, user, and the position in the chat."""
+        """Return what to add to a hub's address: name, user, and the position in the chat."""
+        if self._plain:
+            return {}
         chat = self.places.chat.cursor.position
         pairs = {
             "name": self.options.name,
@@ -86,6 +94,13 @@ class Session:
         self.lifecycle.attempt()
         self._receiver.start()
         self.dead = None
+
+    def opened(self, now: float) -> None:
+        """Take an open connection: a plain one is of use at once, a hub's from its welcome on."""
+        if self._plain and self.lifecycle.state != "closing":
+            wire = self.sender.wire
+            self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
+            self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:
         """Introduce the client after the server's welcome, and return to all places."""
@@ -198,7 +213,7 @@ class Session:
         """
         self.check()
         entry = self.sender.entry(kind, payload, now, settle)
-        if not self.connected and kind in EPHEMERAL:
+        if not self.connected and kind in self.sender.wire.ephemeral:
             entry.fail(ConnectionLost(f"{kind!r} means nothing later: it is not kept for then."))
             return entry
         dropped = self.outbox.put(entry)
@@ -213,7 +228,7 @@ class Session:
         if self.lifecycle.state != "closed":
             self.sender.take_back(kind, payload, now, lambda _: None)
 
-    def next(self, now: float) -> str | bytes | None:
+    def next(self, now: float) -> str | bytes | Ping | None:
         """Return what to write now; None if there is nothing, or it is not time yet."""
         self.places.proceed(now)
         return self.sender.next(now)
@@ -238,6 +253,11 @@ class Session:
         """Take a message from the server. Never raises for what it says."""
         self.heartbeat.heard(now)
         self._receiver.receive(data, now)
+
+    def ponged(self, key: str, now: float) -> None:
+        """Take a pong frame: the server has all that was sent before its ping."""
+        self.heartbeat.heard(now)
+        self.sender.pinged(key, now)
 
     def tell(self, event: Event) -> None:
         """Add an event to be passed on."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
-from ..errors import ProtocolError
+from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.channels import matches
 from .buffer import Buffer
@@ -35,6 +35,7 @@ class Subscriber(Protocol):
 class Subscription:
     """A channel, or a pattern such as ``news.*``: ``async with`` it, then iterate.
 
+    With a callback it has begun already: there is nothing to iterate, and :meth:`close` ends it.
     It resumes after a reconnect, from its position. A message whose ``gap`` is true comes after
     some that are lost. It ends when the client is closed; if the client gives up, or the server
     refuses, iterating raises the error.
@@ -51,6 +52,7 @@ class Subscription:
         *,
         publish: Callable[[str, Any], Awaitable[object]],
         buffer: int,
+        call: Callable[[Message], bool] | None = None,
     ) -> None:
         self.channel = channel
         self._publish = publish
@@ -59,7 +61,9 @@ class Subscription:
         self._cursors = Cursors(channel, since)
         self._buffer: Buffer[Message] = Buffer(buffer)
         self._place: Place | None = None
-        self._begun: asyncio.Future[None] | None = None
+        self._call = call
+        self._decided = asyncio.Event()
+        self._refusal: Exception | None = None
         self._behind = False
         self._pattern = "*" in channel
 
@@ -72,21 +76,49 @@ class Subscription:
         """Publish to the channel, as :meth:`Client.publish` without ``ack``."""
         await self._publish(self.channel, data)
 
-    async def __aenter__(self) -> Self:
-        self._begun = asyncio.get_running_loop().create_future()
+    def start(self) -> None:
+        """Begin, without waiting for the server.
+
+        Raises:
+            ClientClosed: the client is closed, or has given up.
+        """
         self._subscriber.subscribe(self, self._since)
+
+    async def entered(self) -> None:
+        """Wait until the server has let the client in.
+
+        Raises:
+            ProtocolError: it refuses.
+            ClientClosed: the subscription or the client is closed, or the client has given up.
+        """
+        await self._decided.wait()
+        if self._refusal is not None:
+            raise self._refusal
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+        self._decide(ClientClosed("The subscription is closed."))
+        self._buffer.end()
+        self._subscriber.unsubscribe(self)
+
+    async def __aenter__(self) -> Self:
+        if self._call is None:
+            self._decided.clear()
+            self._refusal = None
+            self.start()
         try:
-            await asyncio.shield(self._begun)
+            await self.entered()
         except BaseException:
             self._subscriber.unsubscribe(self)
             raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._buffer.end()
-        self._subscriber.unsubscribe(self)
+        self.close()
 
     def __aiter__(self) -> Self:
+        if self._call is not None:
+            raise OptionError("This subscription has a callback: leave it out to iterate.")
         return self
 
     async def __anext__(self) -> Message:
@@ -100,17 +132,17 @@ class Subscription:
     def begin(self, place: Place) -> None:
         """Follow a place; at once, if the client is there already."""
         self._place = place
-        place.on_entered.append(self.entered)
+        place.on_entered.append(self.let_in)
         place.on_refused.append(self.refused)
         if place.entered:
-            self.entered(lost=False)
+            self.let_in(lost=False)
 
     def stop(self) -> Place | None:
         """Follow its place no more. Returns it if no other subscription does."""
         place, self._place = self._place, None
         if place is None:
             return None
-        place.on_entered.remove(self.entered)
+        place.on_entered.remove(self.let_in)
         place.on_refused.remove(self.refused)
         return None if place.on_entered else place
 
@@ -128,23 +160,24 @@ class Subscription:
         except ProtocolError:
             return False  # malformed: the server refuses the subscription
 
-    def entered(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+    def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
         """Begin or resume, as the server has let the client in; ``lost`` if it missed something."""
         if lost:
             self._cursors.lost()
         if self._place is not None:
             self._cursors.begin(self._place.cursor.position)
-        if self._begun is not None and not self._begun.done():
-            self._begun.set_result(None)
+        self._decide(None)
 
     def refused(self, error: Exception) -> None:
         """End with an error: the server does not let the client in."""
-        if self._begun is not None and not self._begun.done():
-            self._begun.set_exception(error)
-            # It is retrieved here, or asyncio would complain if no caller waits any more.
-            self._begun.exception()
+        self._decide(error)
         if not isinstance(error, ClientClosed):
             self._buffer.end(error)
+
+    def _decide(self, refusal: Exception | None) -> None:
+        if not self._decided.is_set():
+            self._refusal = refusal
+            self._decided.set()
 
     def end(self, error: Exception | None) -> None:
         """End, as the client has ended."""
@@ -154,10 +187,11 @@ class Subscription:
         """Take a publication. Returns True if it was dropped for good."""
         if not self._pattern and (self._place is None or not self._place.entered):
             return False
-        if self._buffer.full and self._pattern:
+        reading = self._call is None
+        if reading and self._buffer.full and self._pattern:
             self._cursors.lost()
             return True
-        if self._behind or self._buffer.full:
+        if reading and (self._behind or self._buffer.full):
             # The server's history has it, when the reader has caught up.
             self._behind = True
             return False
@@ -166,4 +200,5 @@ class Subscription:
         gap = self._cursors.take(message.channel, message.position)
         if gap is None:
             return False
-        return self._buffer.put(replace(message, payload=message.payload.get("data"), gap=gap))
+        mine = replace(message, payload=message.payload.get("data"), gap=gap)
+        return self._buffer.put(mine) if self._call is None else self._call(mine)

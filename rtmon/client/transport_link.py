@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from ..core.clock import Clock
 from ..protocol.close import effective_code
 from .lifecycle import NOT_WELCOMED
+from .wire import Ping
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -68,6 +69,8 @@ class TransportLink:
         Returns:
             The close code, and the reason.
         """
+        self._session.opened(self._now())
+        self._passed()
         tasks = [asyncio.create_task(self._guard(work)) for work in (self._write(), self._watch())]
         expiry = asyncio.get_running_loop().call_later(welcome_within, self._greeted)
         try:
@@ -111,10 +114,24 @@ class TransportLink:
             while True:
                 self._wake.clear()
                 while (data := session.next(self._now())) is not None:
-                    await self.connection.send(data)
+                    if isinstance(data, Ping):
+                        await self._ping(data.key)
+                    else:
+                        await self.connection.send(data)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
+
+    async def _ping(self, key: str) -> None:
+        def ponged(answer: asyncio.Future[float]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                return  # the connection has ended, which is told elsewhere
+            self._session.ponged(key, self._now())
+            self._passed()
+            self._wake.set()
+
+        answer: Any = await self.connection.ping(key)
+        answer.add_done_callback(ponged)
 
     async def _watch(self) -> None:
         # Beside the writer, which a link that takes nothing any more holds up.

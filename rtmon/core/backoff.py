@@ -12,6 +12,8 @@ __all__ = ["Backoff"]
 
 _DAY = 86_400.0
 
+_SHARES = {"full": 1.0, "none": 0.0}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
@@ -24,21 +26,25 @@ class Backoff:
         base: seconds that the first wait is bounded by.
         factor: by which the bound grows with each further failure.
         max: seconds that no bound exceeds.
-        jitter: ``full``, or ``none`` to wait for exactly the bound.
+        jitter: share of each wait that is left to chance, from 0 to 1: the wait is drawn evenly
+            from ``(1 - jitter)`` times the bound to the bound. ``full`` is 1, ``none`` is 0.
         attempts: failures in a row that are borne; one more, and it gives up. None never does.
     """
 
     base: float = 0.5
     factor: float = 2.0
     max: float = 30.0
-    jitter: Literal["full", "none"] = "full"
+    jitter: Literal["full", "none"] | float = "full"
     attempts: int | None = None
 
     def __post_init__(self) -> None:
         within("max", self.max, 0.001, _DAY)
         within("base", self.base, 0.001, self.max)
         within("factor", self.factor, 1, float("inf"))
-        one_of("jitter", self.jitter, "full", "none")
+        if isinstance(self.jitter, str):
+            one_of("jitter", self.jitter, "full", "none")
+        else:
+            within("jitter", self.jitter, 0, 1)
         if self.attempts is not None:
             within("attempts", self.attempts, 0, float("inf"))
 
@@ -57,4 +63,5 @@ class Backoff:
         if self.attempts is not None and failures > self.attempts:
             return None
         bound = self.bound(failures)
-        return rng.uniform(0.0, bound) if self.jitter == "full" else bound
+        share = _SHARES[self.jitter] if isinstance(self.jitter, str) else self.jitter
+        return rng.uniform(bound * (1 - share), bound) if share else bound

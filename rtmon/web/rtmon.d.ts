@@ -7,7 +7,7 @@
 
 import type { Messages } from "./client/catalog.js";
 
-export type { Messages, Member as Person } from "./client/catalog.js";
+export { MESSAGE_TYPES, type Messages, type Member as Person } from "./client/catalog.js";
 
 export type State = "connecting" | "open" | "reconnecting" | "closing" | "closed";
 
@@ -66,8 +66,8 @@ export interface Stats {
   readonly rtt: number | null;
   /** Messages that wait to be sent. */
   readonly queued: number;
-  /** Messages sent that the server is not known to have. */
-  readonly unconfirmed: number;
+  /** Messages sent that the server is not known to have; null where a plain server cannot say. */
+  readonly unconfirmed: number | null;
   readonly sent: number;
   readonly received: number;
   readonly resent: number;
@@ -86,8 +86,11 @@ export interface Backoff {
   factor?: number;
   /** What no bound exceeds. Default 15,000. */
   max?: number;
-  /** `full`: evenly from 0 to the bound; `none`: exactly the bound. Default `full`. */
-  jitter?: "full" | "none";
+  /**
+   * The share of a wait that is left to chance, from 0 to 1: it lies evenly between `1 - jitter`
+   * times the bound and the bound. `full` (default) is 1, `none` is 0.
+   */
+  jitter?: "full" | "none" | number;
   /** Failures in a row after which to give up; null (default) never does. */
   attempts?: number | null;
 }
@@ -130,7 +133,20 @@ export interface Transport {
   ): Connection;
 }
 
+/** What a plain client asks its server with, as pages cannot send ping frames. */
+export interface Ping {
+  /** The text to send. Default `{"type":"ping","payload":{}}`. */
+  send?: string;
+  /** What answers it: a message of this type, or this text as a whole. Default `pong`. */
+  answer?: string;
+}
+
 export interface ClientOptions {
+  /**
+   * `rtmon` (default) for a hub; `plain` for any server that takes `{type, payload}` in JSON, or raw
+   * messages, and says no welcome.
+   */
+  protocol?: "rtmon" | "plain";
   /** What the client calls itself. */
   name?: string;
   /** Whose connection this is. */
@@ -155,6 +171,8 @@ export interface ClientOptions {
   heartbeatInterval?: number;
   /** For a sign of life after a heartbeat; then the link is dead. Default 10,000. */
   heartbeatTimeout?: number;
+  /** The heartbeat of a plain client; null switches it off. */
+  ping?: Ping | null;
   /** Messages that wait to be sent, or to be known as received by the server. Default 1,000. */
   queueSize?: number;
   /** One more: the sender waits, QueueFull, or the one that waits longest goes. Default `wait`. */
@@ -278,6 +296,8 @@ export class Client implements AsyncIterable<Message> {
    * is lost meanwhile. What the server refuses goes to `onError`.
    */
   send(type: string, payload?: object): Promise<void>;
+  /** Send a whole message as it is, or queue it; for `protocol: "plain"`. */
+  sendRaw(data: string | ArrayBuffer | ArrayBufferView): Promise<void>;
   /** Send a message and wait for its answer; `timeout` may be Infinity. */
   request(type: string, payload?: object, options?: { timeout?: number }): Promise<Message>;
   /** `data` may be an ArrayBuffer or a view of one. With `ack`, resolved with its position. */

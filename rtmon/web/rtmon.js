@@ -10,10 +10,13 @@ import { OptionError, RequestTimeout } from "./client/errors.js";
 import { withFallback } from "./client/fallback.js";
 import { Files } from "./client/files.js";
 import { complete } from "./client/options.js";
+import { RAW, Raw } from "./client/plain.js";
 import { eventStreamTransport } from "./client/sse.js";
 import { Membership, Buffer, Subscription } from "./client/subscription.js";
+import { bytesOf } from "./client/values.js";
 import { webSocketTransport } from "./client/websocket.js";
 
+export { MESSAGE_TYPES } from "./client/catalog.js";
 export {
   ClientClosed,
   ConnectionLost,
@@ -29,12 +32,19 @@ export {
 const UNREAD = 1_000;
 
 export function connect(url, given = {}) {
-  const { WebSocket, fetch, fallback = true, transport, clock, random, ...options } = given;
-  const way = transport ?? transportOf(url, { WebSocket, fetch, fallback });
-  return new Client(way, complete(options), clock ?? SYSTEM_CLOCK, random ?? Math.random);
+  const { WebSocket, fetch, fallback, transport, clock, random, ...rest } = given;
+  const options = complete(rest);
+  const plain = options.protocol === "plain";
+  const way = transport ?? transportOf(url, { WebSocket, fetch, fallback, plain });
+  return new Client(way, options, clock ?? SYSTEM_CLOCK, random ?? Math.random);
 }
 
-function transportOf(url, { WebSocket, fetch, fallback }) {
+function transportOf(url, { WebSocket, fetch, fallback, plain }) {
+  if (plain) {
+    if (fallback) throw new OptionError("fallback is for a hub: leave it out with protocol 'plain'.");
+    return webSocketTransport(url, { WebSocket, subprotocols: [] });
+  }
+  fallback ??= true;
   const direct = webSocketTransport(url, { WebSocket });
   if (fallback === false) return direct;
   return withFallback(direct, eventStreamTransport(fallback === true ? url : fallback, { fetch }));
@@ -124,7 +134,20 @@ export class Client {
     await this.#engine.send(type, payload);
   }
 
+  async sendRaw(data) {
+    if (this.#options.protocol !== "plain" || this.#options.batch !== null) {
+      throw new OptionError("sendRaw() needs protocol: 'plain' and no batch: use send().");
+    }
+    // A copy of bytes: the sender may go on writing to its own.
+    const whole = typeof data === "string" ? data : bytesOf(data)?.slice();
+    if (whole === undefined) {
+      throw new OptionError("A message is a text, an ArrayBuffer, or a view of one.");
+    }
+    await this.#engine.send(RAW, new Raw(whole));
+  }
+
   async request(type, payload = {}, { timeout = this.#options.requestTimeout } = {}) {
+    this.#hubOnly("request()");
     if (ACKNOWLEDGED.has(type)) payload = { ...payload, ack: true };
     return this.#engine.request(type, payload, timeout);
   }
@@ -187,6 +210,7 @@ export class Client {
   }
 
   subscribe(channel, ...rest) {
+    this.#hubOnly("subscribe()");
     const handler = typeof rest[0] === "function" ? rest.shift() : null;
     const { since = null } = rest[0] ?? {};
     const { buffer } = this.#options;
@@ -195,22 +219,35 @@ export class Client {
     return subscription;
   }
 
-  join(room, { since = null } = {}) {
+  async join(room, { since = null } = {}) {
+    this.#hubOnly("join()");
     return this.#membership.join(room, since);
   }
 
   leave(room) {
+    this.#hubOnly("leave()");
     this.#membership.leave(room);
   }
 
   // Files
 
-  sendFile(source, options) {
+  async sendFile(source, options) {
+    this.#hubOnly("sendFile()");
     return this.#files.send(source, options);
   }
 
-  receiveFile(offer, options) {
+  async receiveFile(offer, options) {
+    this.#hubOnly("receiveFile()");
     return this.#files.receive(offer, options);
+  }
+
+  /** Refuse what a server that is no hub cannot answer. */
+  #hubOnly(what) {
+    if (this.#options.protocol !== "plain") return;
+    throw new OptionError(
+      `${what} needs a hub, and protocol 'plain' is for any server: send() what yours takes, and ` +
+        "hear its answer with on().",
+    );
   }
 
   // What comes

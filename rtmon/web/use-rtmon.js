@@ -1,9 +1,14 @@
-/** A React hook: a connection to a hub for as long as a component is mounted. See use-rtmon.d.ts. */
+/** A React hook: a connection to a server for as long as a component is mounted. See
+ * use-rtmon.d.ts. */
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { ClientClosed, connect } from "./rtmon.js";
+import { change } from "./client/lifecycle.js";
+import { ClientClosed, OptionError, connect } from "./rtmon.js";
 
 const NOTHING = { state: "connecting", lastMessage: null, error: null, rtt: null, client: null };
+
+/** What no wait exceeds, unless the first one does. */
+const LONGEST_WAIT = 15_000;
 
 export function useRtmon(url, options = {}) {
   const [now, setNow] = useState(NOTHING);
@@ -15,7 +20,7 @@ export function useRtmon(url, options = {}) {
     latest.current = options;
   });
 
-  const { name, user } = options;
+  const { name, user } = options ?? {};
   const key = JSON.stringify([String(url), name, user]);
   useEffect(() => {
     if (wanted === 0) return undefined;
@@ -25,9 +30,9 @@ export function useRtmon(url, options = {}) {
       kept.current = open(url, latest, key, setNow);
     }
     const mine = kept.current;
-    mine.stay();
+    mine?.stay();
     return () =>
-      mine.endSoon(() => {
+      mine?.endSoon(() => {
         if (kept.current === mine) kept.current = null;
       });
     // `key` says all about the address that matters.
@@ -53,23 +58,35 @@ export function useRtmon(url, options = {}) {
   );
 }
 
-/** A client whose news go into a component's state. */
+/** A client whose news go into a component's state; null, and the error there, if its options make
+ * no sense: what an effect throws takes the whole page away. */
 function open(url, latest, key, setNow) {
-  const { onMessage, ...options } = latest.current;
-  const client = connect(url, options);
+  let client;
+  try {
+    client = connect(url, clientOptions(latest.current));
+  } catch (error) {
+    setNow({ ...NOTHING, state: "closed", error });
+    call(latest.current?.onError, change("error", "closed", { reason: error.message, error }));
+    return null;
+  }
   let ending = null;
   // One that is being left may take a while to end: what it says is no longer the component's.
   const tell = (changes) =>
     setNow((now) => (now.client === client ? { ...now, ...changes } : now));
   setNow({ ...NOTHING, client });
   client.on("*", (message) => {
-    latest.current.onMessage?.(message);
     tell({ lastMessage: message });
+    latest.current.onMessage?.(message);
   });
   client.onRtt((rtt) => tell({ rtt }));
-  client.onChange(({ state, error }) => {
+  client.onChange((happened) => {
+    const { what, state, error } = happened;
     if (state === "open") tell({ state, error });
     else tell(error === null ? { state } : { state, error });
+    const { onOpen, onClose, onError } = latest.current;
+    if (what === "open" || what === "reconnect") onOpen?.(happened);
+    else if (what === "close") onClose?.(happened);
+    else if (what === "error") onError?.(happened);
   });
   const end = () => {
     clearTimeout(ending);
@@ -87,4 +104,31 @@ function open(url, latest, key, setNow) {
       }, 0);
     },
   };
+}
+
+/** The options of a client, of those of the hook. */
+function clientOptions(given) {
+  const { onOpen, onMessage, onClose, onError, reconnectInterval, maxReconnectAttempts, ...rest } =
+    given;
+  for (const [name, handler] of Object.entries({ onOpen, onMessage, onClose, onError })) {
+    if (handler !== undefined && typeof handler !== "function") {
+      throw new OptionError(`${name} is ${handler}: give a function.`);
+    }
+  }
+  const waits = {};
+  if (reconnectInterval !== undefined) {
+    waits.base = reconnectInterval;
+    waits.max = Math.max(LONGEST_WAIT, reconnectInterval);
+  }
+  if (maxReconnectAttempts !== undefined) waits.attempts = maxReconnectAttempts;
+  return { ...rest, backoff: { ...waits, ...rest.backoff } };
+}
+
+/** Call a handler of the component; what it throws is the page's to report. */
+function call(handler, value) {
+  try {
+    handler?.(value);
+  } catch (error) {
+    reportError(error);
+  }
 }

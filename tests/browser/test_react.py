@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
+from websockets.asyncio.server import ServerConnection, serve
 
 import rtmon
 from rtmon.testing import FaultProxy, until
@@ -74,18 +76,55 @@ def serving_texts(texts: dict[str, str]) -> Iterator[str]:
             thread.join()
 
 
+def page(html: str) -> dict[str, str]:
+    """A page of this folder, React and the hook, to be served: path → text."""
+    packages = install()
+    served = {f"/{name}.js": module(packages, name) for name in NAMES}
+    served["/"] = (Path(__file__).parent / html).read_text()
+    for path in WEB.rglob("*.js"):
+        served[f"/web/{path.relative_to(WEB).as_posix()}"] = path.read_text()
+    return served
+
+
+async def test_the_hook_takes_handlers_and_reports_unknown_options(open_tab: Open) -> None:
+    """With a server that is no hub, the hook calls its handlers and comes back; an option that it
+    does not know is an error in its own component, until it is corrected.
+    """
+    clients: set[ServerConnection] = set()
+
+    async def room(client: ServerConnection) -> None:
+        clients.add(client)
+        async for data in client:
+            said = json.loads(data)
+            await client.send('{"type":"pong"}' if said["type"] == "ping" else data)
+
+    with serving_texts(page("react_plain.html")) as site:
+        async with serve(room, "127.0.0.1", 0) as server:
+            address = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            tab = (await open_tab(f"{site}?server={address}")).page
+            await expect(tab.locator("#state")).to_have_text("true true")
+            await expect(tab.locator("#error")).to_contain_text("no option 'onOpened'")
+            await tab.get_by_role("button", name="send").click()
+            await expect(tab.locator("#text")).to_have_text("hi")
+            for client in list(clients):
+                await client.close()
+            await tab.wait_for_function("window.called.length >= 4")
+            opened, message, closed, again = (await tab.evaluate("window.called"))[:4]
+            assert [opened, message] == [["open", "open"], ["message", "chat_message"]]
+            assert [closed, again] == [["close", "close"], ["open", "reconnect"]]
+
+            await tab.get_by_role("button", name="correct").click()
+            await tab.get_by_role("button", name="reconnect").click()
+            await expect(tab.locator("#error")).to_have_text("open")
+            await tab.close()
+
+
 async def test_the_hook_keeps_one_connection(open_tab: Open) -> None:
     """In StrictMode, over all renders, the hook has one connection; it comes back, and ends with
     its component.
     """
-    packages = install()
-    served = {f"/{name}.js": module(packages, name) for name in NAMES}
-    served["/"] = (Path(__file__).parent / "react.html").read_text()
-    for path in WEB.rglob("*.js"):
-        served[f"/web/{path.relative_to(WEB).as_posix()}"] = path.read_text()
-
     hub = rtmon.Hub()
-    with serving_texts(served) as site:
+    with serving_texts(page("react.html")) as site:
         async with rtmon.serve(hub, "127.0.0.1", 0) as server, FaultProxy(server) as proxy:
             await use(await open_tab(f"{site}?hub={proxy.url}"), proxy)
             await move(await open_tab(f"{site}?hub={proxy.url}&other={server.url}"), proxy)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rtmon.client import ClientClosed
+from rtmon.errors import OptionError
 from rtmon.protocol.catalog import ChatMessage, Position
 from rtmon.testing import until
 
@@ -26,6 +28,54 @@ async def test_publish_and_subscribe(place: Place, codec: Any) -> None:
     assert one.client_id == client.client_id
     assert two.payload == b"\x00\xff"
     assert not one.gap
+
+
+async def test_subscription_with_a_callback_begins_at_once_and_ends_with_close(
+    place: Place,
+) -> None:
+    """A callback, a coroutine function too, gets each publication, over a lost connection, until
+    the subscription is closed.
+    """
+    client = await place.connect()
+    got: list[Any] = []
+
+    async def heard(message: Any) -> None:
+        got.append((message.channel, message.payload))
+
+    news = client.subscribe("news", heard)
+    await news.entered()
+    many = client.subscribe("news.*", lambda message: got.append(message.payload))
+    await many.entered()
+    await client.publish("news", 1)
+    await until(lambda: got == [("news", 1)])
+    place.proxy.cut()
+    await until(lambda: client.stats.reconnects == 1)
+    await place.hub.publish("news", 2)
+    await client.publish("news.a", 3, ack=True)
+    await until(lambda: len(got) == 3)
+    assert got[0] == ("news", 1)
+    assert ("news", 2) in got
+    news.close()
+    news.close()
+    await until(lambda: not place.hub.channel_stats()["channel:news"].subscribers)
+    await client.publish("news", 4)
+    await client.publish("news.b", 5, ack=True)
+    await until(lambda: got[-1] == 5)
+    assert ("news", 4) not in got
+
+
+async def test_subscription_with_a_callback_cannot_be_iterated(place: Place) -> None:
+    """What a callback gets is not held for a reader; what is no function is refused."""
+    client = await place.connect()
+    async with client.subscribe("news", print) as news:
+        with pytest.raises(OptionError, match="callback"):
+            aiter(news)
+    ended = client.subscribe("a", print)
+    ended.close()
+    with pytest.raises(ClientClosed, match="subscription is closed"):
+        await ended.entered()
+    with pytest.raises(OptionError, match="give a function"):
+        client.subscribe("news", "print")
 
 
 async def test_two_subscriptions_and_a_pattern(place: Place) -> None:

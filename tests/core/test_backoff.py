@@ -21,6 +21,11 @@ def test_backoff(failures: int, seed: int) -> None:
     assert 0 <= delay <= backoff.bound(failures)
     assert backoff.bound(failures) == min(30, 0.5 * 2 ** min(failures - 1, 10))
     assert Backoff(jitter="none").delay(failures, random.Random(seed)) == backoff.bound(failures)
+    assert Backoff(jitter=0).delay(failures, random.Random(seed)) == backoff.bound(failures)
+    assert Backoff(jitter=1.0).delay(failures, random.Random(seed)) == delay
+    tenth = Backoff(jitter=0.1).delay(failures, random.Random(seed))
+    assert tenth is not None
+    assert 0.9 * backoff.bound(failures) <= tenth <= backoff.bound(failures)
 
 
 def test_backoff_gives_up() -> None:
@@ -35,7 +40,7 @@ def test_backoff_gives_up() -> None:
     "wrong",
     [
         *({"base": 0}, {"base": 31}, {"base": "1"}, {"max": None}, {"factor": 0.5}),
-        *({"jitter": "some"}, {"jitter": []}, {"attempts": -1}, {"attempts": "3"}),
+        *({"jitter": "some"}, {"jitter": []}, {"jitter": 1.1}, {"attempts": -1}, {"attempts": "3"}),
     ],
 )
 def test_backoff_refuses_nonsense(wrong: dict[str, object]) -> None:

@@ -188,8 +188,9 @@ async def test_rooms_over_socketio(server: str, examples: Path) -> None:
             client = clients[name] = socketio.AsyncClient()
             client.on("chat message", lambda m, texts=texts: texts.append(m["text"]))
             await client.connect(f"http://127.0.0.1:{port}", wait_timeout=PATIENCE)
-        for number, name in enumerate(("ada", "bo"), start=1):
-            assert await clients[name].call("join room", "lobby", timeout=PATIENCE) == number
+        # The room may be named by itself, or in an object.
+        for number, (name, room) in enumerate((("ada", "lobby"), ("bo", {"roomId": "lobby"})), 1):
+            assert await clients[name].call("join room", room, timeout=PATIENCE) == number
         await clients["cy"].emit("chat message", {"roomId": "lobby", "text": "let me in"})
         await clients["ada"].emit("chat message", {"roomId": "lobby", "text": "hello"})
         await until(lambda: heard["ada"] == heard["bo"] == ["hello"])

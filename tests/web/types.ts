@@ -47,6 +47,8 @@ export async function use(): Promise<void> {
     const blob: Blob = await client.receiveFile(offer);
     console.log(blob.size, client.stats.rtt);
   });
+  const other = connect("/", { protocol: "plain", ping: null, backoff: { jitter: 0.1 } });
+  await other.sendRaw(new Uint8Array(3));
   // @ts-expect-error there is no such option
   connect("/", { retries: 3 });
   // @ts-expect-error a state is one of five
@@ -55,7 +57,13 @@ export async function use(): Promise<void> {
 }
 
 export function Component(): string {
-  const { isConnected, lastMessage, error, sendMessage, disconnect, reconnect } = useRtmon("/ws");
+  const { isConnected, lastMessage, error, sendMessage, disconnect, reconnect } = useRtmon("/ws", {
+    onOpen: ({ what }) => console.log(what),
+    onClose: ({ code }) => console.log(code),
+    onError: (change) => console.log(change.reason, change.error?.message),
+    reconnectInterval: 1_000,
+    maxReconnectAttempts: 3,
+  });
   void sendMessage("chat_message", { text: "hi" });
   disconnect();
   reconnect();

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...errors import MissingExtra, ProtocolError
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
+from ...protocol.pubsub_shape import in_shape
 from ...web import pages
 from ..admission.origins import REFUSAL, Origins, OriginsOption
 from ..encoding import size_of
@@ -74,6 +75,7 @@ class ASGIPeer(SendingPeer):
     async def _serve(self, wanted: ConnectRequest) -> None:
         headers = Headers(scope=self._scope).items()
         try:
+            self.codec = in_shape(self.codec, wanted.shape)
             connection = await self._hub.open(
                 self,
                 name=wanted.name,

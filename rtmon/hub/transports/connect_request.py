@@ -37,6 +37,7 @@ class ConnectRequest:
         name: the display name that it claims.
         user: the user id that it claims.
         since: the position in the chat that it returns with.
+        shape: the shape in which it reads publications, see :mod:`rtmon.protocol.pubsub_shape`.
         token: a token in the address; a hub uses it only if its options say so.
         places: keys of rooms and channels → the position it returns with.
         positions: the positions as one text, see :mod:`.positions`; they take precedence.
@@ -45,6 +46,7 @@ class ConnectRequest:
     name: str | None = None
     user: str | None = None
     since: Position | None = None
+    shape: str | None = None
     token: str | None = field(default=None, repr=False)
     places: dict[str, Position | None] = field(default_factory=dict)
     positions: str = ""
@@ -64,6 +66,7 @@ class ConnectRequest:
             name=_first(asked, "name"),
             user=_first(asked, "user"),
             since=_position(_first(asked, "epoch"), _first(asked, "offset")),
+            shape=_first(asked, "shape"),
             token=_first(asked, "token"),
             places={**rooms, **channels},
         )

@@ -17,6 +17,7 @@ from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
+from ...protocol.pubsub_shape import in_shape
 from .connect_request import ConnectRequest, credentials_of
 from .queued import QueuedPeer
 
@@ -139,6 +140,7 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
     wanted = ConnectRequest.of(path.partition("?")[2])
     headers = connection.request.headers.raw_items() if connection.request else ()
     try:
+        peer.codec = in_shape(peer.codec, wanted.shape)
         return await hub.open(
             peer,
             name=wanted.name,

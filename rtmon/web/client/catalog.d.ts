@@ -213,3 +213,40 @@ export interface Messages {
   file_offer: FileOffered;
   file_abort: FileNote;
 }
+
+/** The message types as constants. */
+export declare const MESSAGE_TYPES: {
+  readonly WELCOME: "welcome";
+  readonly CONNECT: "connect";
+  readonly TOKEN_EXPIRING: "token_expiring";
+  readonly REFRESH: "refresh";
+  readonly DISCONNECT: "disconnect";
+  readonly PING: "ping";
+  readonly PONG: "pong";
+  readonly BATCH: "batch";
+  readonly ACK: "ack";
+  readonly ERROR: "error";
+  readonly USER_JOINED: "user_joined";
+  readonly USER_LEFT: "user_left";
+  readonly USER_ONLINE: "user_online";
+  readonly USER_OFFLINE: "user_offline";
+  readonly PRESENCE: "presence";
+  readonly HISTORY: "history";
+  readonly CHAT_MESSAGE: "chat_message";
+  readonly PRIVATE_MESSAGE: "private_message";
+  readonly TYPING_START: "typing_start";
+  readonly TYPING_END: "typing_end";
+  readonly NOTIFICATION: "notification";
+  readonly JOIN_ROOM: "join_room";
+  readonly LEAVE_ROOM: "leave_room";
+  readonly ROOM_MESSAGE: "room_message";
+  readonly SUBSCRIBE: "subscribe";
+  readonly UNSUBSCRIBE: "unsubscribe";
+  readonly PUBLISH: "publish";
+  readonly PUBLICATION: "publication";
+  readonly GAP: "gap";
+  readonly FILE_OFFER: "file_offer";
+  readonly FILE_CHUNK: "file_chunk";
+  readonly FILE_DONE: "file_done";
+  readonly FILE_ABORT: "file_abort";
+};

@@ -1,8 +1,8 @@
 /** From what a user hands over to what goes on the wire, and back. Pure. */
 
-import { BINARY } from "./catalog.js";
+import { BINARY, EPHEMERAL, REPEATABLE } from "./catalog.js";
 import { OptionError } from "./errors.js";
-import { DATA_DEPTH } from "./limits.js";
+import { DATA_DEPTH, MESSAGE_SIZE } from "./limits.js";
 import { bytesOf, jsonOf } from "./values.js";
 
 const CHUNK = 0x01;
@@ -15,6 +15,26 @@ const METADATA = { version: "1", source: "rtmon-js" };
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
+
+/** How messages look to a hub; plain.js has the same for servers that are none. */
+export const RTMON_WIRE = {
+  repeatable: REPEATABLE,
+  ephemeral: EPHEMERAL,
+  /** Whether it is known what has arrived. */
+  confirms: true,
+  /** Bytes of the largest message, as long as the server has not said. */
+  messageSize: MESSAGE_SIZE,
+
+  message: encode,
+
+  /** An encoded message as it is written. */
+  written: (encoded) => (encoded.bytes === null ? encoded.text : withBytes(encoded)),
+
+  sizeOf,
+
+  /** Nothing binary fits into a batch of JSON. */
+  batch: (parts, given) => batchOf(parts.map(inText), given),
+};
 
 /** A message as text, and the bytes that belong into it, if any; see `withBytes`, `inText`. */
 export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
@@ -60,6 +80,11 @@ export function inText({ text: envelope, bytes }) {
 export function sizeOf({ text: envelope, bytes }) {
   const head = envelope.length > 8_192 ? utf8.encode(envelope).length : envelope.length * 3;
   return head + (bytes === null ? 0 : Math.ceil(bytes.length / 3) * 4 + 32);
+}
+
+/** The bytes that an encoded message takes on the wire as text. */
+export function exactSize(encoded) {
+  return utf8.encode(inText(encoded)).length;
 }
 
 /** Texts of messages as one. */

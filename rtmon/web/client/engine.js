@@ -278,6 +278,8 @@ export class Engine {
     const events = {
       onOpen: here(() => {
         link.opened = true;
+        session.opened(this.now());
+        this.step();
       }),
       onMessage: here((data) => {
         session.receive(data, this.now());
@@ -335,7 +337,8 @@ export class Engine {
     } else {
       // A page is told the same of a server that is not there and of one that does not speak this.
       const what = reason || `close code ${code}`;
-      const why = `there is no connection (is the server there, and is it a hub?): ${what}`;
+      const asked = this.#options.protocol === "plain" ? "" : ", and is it a hub";
+      const why = `there is no connection (is the server there${asked}?): ${what}`;
       this.#later(session.failed(now, new ConnectionLost(why), retryAfter));
     }
     this.step();

@@ -12,10 +12,15 @@ export class Heartbeat {
   #heard = 0;
   #pinged = 0;
   #waiting = null;
+  #sure;
+  #answers;
 
-  constructor(interval, timeout) {
+  /** @param sure whether every server answers; if not, silence means nothing before the first
+   *   answer of a connection */
+  constructor(interval, timeout, { sure = true } = {}) {
     this.#interval = interval;
     this.#timeout = timeout;
+    this.#answers = this.#sure = sure;
   }
 
   /** The connection is open: the first `ping` goes out at once, so that the RTT is known. */
@@ -23,10 +28,16 @@ export class Heartbeat {
     this.#heard = now;
     this.#pinged = now - this.#interval;
     this.#waiting = null;
+    this.#answers = this.#sure;
   }
 
   heard(now) {
     this.#heard = now;
+  }
+
+  /** The `ping` that is under way; null if there is none. */
+  get waiting() {
+    return this.#waiting;
   }
 
   /** Whether no `ping` is under way; there is one at a time. */
@@ -52,6 +63,7 @@ export class Heartbeat {
   answered(key, now) {
     if (key === null || key !== this.#waiting) return false;
     this.#waiting = null;
+    this.#answers = true;
     this.rtt = now - this.#pinged;
     return true;
   }
@@ -74,8 +86,38 @@ export class Heartbeat {
   }
 
   #dueDead() {
+    if (!this.#answers) return Infinity;
     // A ping that is due and still not sent is held up by a link that takes nothing.
     const asked = this.#pinged + (this.free ? this.#interval : 0);
     return Math.max(asked, this.#heard) + this.#timeout;
+  }
+}
+
+/** No heartbeat at all: nothing is asked, and silence means nothing. */
+export class NoHeartbeat {
+  rtt = null;
+  waiting = null;
+  free = false;
+
+  start() {}
+
+  heard() {}
+
+  doubt() {}
+
+  wantsPing() {
+    return false;
+  }
+
+  answered() {
+    return false;
+  }
+
+  dead() {
+    return false;
+  }
+
+  due() {
+    return Infinity;
   }
 }

@@ -2,6 +2,7 @@
 
 import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
 import { ConnectionLost } from "./errors.js";
+import { comesBack, described } from "./plain.js";
 
 /** The reason when a server accepts a connection and does not speak the protocol. */
 export const NOT_WELCOMED = "the server said no welcome: is it a hub?";
@@ -10,11 +11,15 @@ export const NOT_WELCOMED = "the server said no welcome: is it a hub?";
  * them away for good. */
 const LONGEST_WAIT = 3_600_000;
 
+/** Of a wait, what is left to chance. */
+const SHARES = { full: 1, none: 0 };
+
 /** Return the wait after a number of failures in a row, from 1; null to give up. */
 export function backoffDelay({ base, factor, max, jitter, attempts }, failures, random) {
   if (attempts !== null && failures > attempts) return null;
   const bound = Math.min(max, base * factor ** (failures - 1));
-  return jitter === "full" ? random() * bound : bound;
+  const share = SHARES[jitter] ?? jitter;
+  return share === 0 ? bound : bound * (1 - share) + random() * bound * share;
 }
 
 export function change(what, state, more = {}) {
@@ -37,8 +42,11 @@ export class Lifecycle {
   #opened = null;
   #away = null;
   #downtime = 0;
+  #plain;
 
-  constructor({ backoff, stableAfter, token }, random) {
+  constructor({ backoff, stableAfter, token, protocol }, random) {
+    // The private close codes mean what they do to a hub's clients only.
+    this.#plain = protocol === "plain";
     this.#backoff = backoff;
     this.#stableAfter = stableAfter;
     this.#random = random;
@@ -55,7 +63,7 @@ export class Lifecycle {
     return change("connecting", this.state, { attempt: this.failures });
   }
 
-  /** Take the server's welcome. */
+  /** Take the server's welcome, or the opening of a plain connection. */
   opened(now) {
     this.connections += 1;
     this.#opened = now;
@@ -94,9 +102,9 @@ export class Lifecycle {
       this.state = "reconnecting";
     }
     this.failures += 1;
-    const back = retry ?? mayReconnect(code);
+    const back = retry ?? (this.#plain ? comesBack : mayReconnect)(code);
     const delay = back && this.#hasToken(code) ? this.#delay(retryAfter) : null;
-    const named = describe(code);
+    const named = (this.#plain ? described : describe)(code);
     reason ||= welcomed ? named : `${NOT_WELCOMED} It closed with ${code}, ${named}`;
     const error = welcomed ? null : new ConnectionLost(reason);
     if (delay === null) this.#end(now);
@@ -123,6 +131,7 @@ export class Lifecycle {
 
   /** Whether the client has another token than the one it was closed for. */
   #hasToken(code) {
+    if (this.#plain) return true;
     if (code === TOKEN_EXPIRED) return typeof this.#token === "function";
     return code !== NO_TOKEN || this.#token !== undefined;
   }

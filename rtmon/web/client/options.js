@@ -9,7 +9,13 @@ const DAY = 86_400_000;
 const BACKOFF = { base: 500, factor: 2, max: 15_000, jitter: "full", attempts: null };
 const BATCH = { size: 10, delay: 100 };
 
+const PING = { send: '{"type":"ping","payload":{}}', answer: "pong" };
+
+/** Options that only a hub understands. */
+const FOR_HUBS = ["name", "user", "token", "info", "serverBatch"];
+
 const DEFAULTS = {
+  protocol: "rtmon",
   name: undefined,
   user: undefined,
   token: undefined,
@@ -21,6 +27,7 @@ const DEFAULTS = {
   requestTimeout: 10_000,
   heartbeatInterval: 20_000,
   heartbeatTimeout: 10_000,
+  ping: undefined,
   queueSize: 1_000,
   queuePolicy: "wait",
   queueAge: 120_000,
@@ -33,6 +40,13 @@ const DEFAULTS = {
 export function complete(given) {
   const options = merged(DEFAULTS, given, "connect()");
   options.backoff = Object.freeze(merged(BACKOFF, given.backoff, "backoff"));
+  if (options.protocol !== "plain" && options.ping !== undefined) {
+    throw new OptionError("ping is for protocol: 'plain'; a hub is asked in its own way.");
+  }
+  if (options.protocol === "plain" && options.ping !== null) {
+    options.ping = Object.freeze(merged(PING, given.ping, "ping"));
+  }
+  options.ping ??= null;
   for (const name of ["batch", "serverBatch"]) {
     if (options[name] !== null) options[name] = Object.freeze(merged(BATCH, given[name], name));
   }
@@ -57,6 +71,8 @@ function merged(defaults, given = {}, where) {
 
 function check(options) {
   const { backoff } = options;
+  oneOf("protocol", options.protocol, ["rtmon", "plain"]);
+  if (options.protocol === "plain") checkPlain(options);
   for (const name of ["name", "user"]) {
     const value = options[name];
     if (value !== undefined && !isName(value)) {
@@ -87,12 +103,25 @@ function check(options) {
   within("backoff.max", backoff.max, 1, DAY);
   within("backoff.base", backoff.base, 1, backoff.max);
   within("backoff.factor", backoff.factor, 1, Infinity);
-  oneOf("backoff.jitter", backoff.jitter, ["full", "none"]);
+  if (typeof backoff.jitter === "number") within("backoff.jitter", backoff.jitter, 0, 1);
+  else oneOf("backoff.jitter", backoff.jitter, ["full", "none"]);
   if (backoff.attempts !== null) within("backoff.attempts", backoff.attempts, 0, Infinity);
   for (const name of ["batch", "serverBatch"]) {
     if (options[name] === null) continue;
     within(`${name}.size`, options[name].size, 1, BATCH_MESSAGES);
     within(`${name}.delay`, options[name].delay, 1, BATCH_DELAY);
+  }
+}
+
+function checkPlain(options) {
+  const given = FOR_HUBS.find((name) => (options[name] ?? undefined) !== undefined);
+  if (given !== undefined) {
+    throw new OptionError(
+      `${given} is for a hub: leave it out with protocol 'plain', and send what your server takes.`,
+    );
+  }
+  for (const [name, value] of Object.entries(options.ping ?? {})) {
+    if (typeof value !== "string") throw new OptionError(`ping.${name} is ${value}: give a text.`);
   }
 }
 

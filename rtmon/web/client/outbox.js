@@ -1,6 +1,5 @@
 /** What is to be sent, and what was sent but may not have arrived. Pure: time is passed in. */
 
-import { EPHEMERAL, REPEATABLE } from "./catalog.js";
 import { ConnectionLost, MessageExpired, QueueFull } from "./errors.js";
 import { REMEMBERED } from "./limits.js";
 
@@ -16,7 +15,7 @@ export class Entry {
   order = 0;
 
   /**
-   * @param encoded see encoding.js
+   * @param encoded see encoding.js and plain.js
    * @param size the most bytes that it takes
    * @param settle called once with the answer or an Error; null if nobody waits
    * @param control the session's own, which each connection makes anew
@@ -47,9 +46,12 @@ export class Outbox {
   #number = 0;
   #order = 0;
   #probed = 0;
+  #wire;
 
-  constructor({ queueSize, queuePolicy, queueAge }) {
+  /** @param wire which messages may be repeated, are of no use later, and can be confirmed */
+  constructor({ queueSize, queuePolicy, queueAge }, wire) {
     this.#options = { queueSize, queuePolicy, queueAge };
+    this.#wire = wire;
   }
 
   /** Messages that wait to be sent. */
@@ -68,7 +70,7 @@ export class Outbox {
 
   /** Messages sent since `probe`. */
   get unprobed() {
-    return this.#order - this.#probed;
+    return this.#wire.confirms ? this.#order - this.#probed : 0;
   }
 
   /** When the message that is next was queued; Infinity if there is none. */
@@ -133,6 +135,8 @@ export class Outbox {
     entry.order = this.#order += 1;
     if (entry.firstSent !== null) this.resent += 1;
     entry.firstSent ??= now;
+    // Without confirmations, what is written is done.
+    if (!this.#wire.confirms) return entry;
     (entry.control ? this.#sentControl : this.#sent).set(entry.id, entry);
     return entry;
   }
@@ -188,14 +192,15 @@ export class Outbox {
    */
   lost() {
     const sent = [...this.#sent.values()];
-    this.#waiting.unshift(...sent.filter((entry) => REPEATABLE.has(entry.type)));
+    const { repeatable, ephemeral } = this.#wire;
+    this.#waiting.unshift(...sent.filter((entry) => repeatable.has(entry.type)));
     // What was refused and waits may be older than what was sent after it.
     this.#waiting.sort((one, other) => one.number - other.number);
     this.#sent.clear();
     this.#sentControl.clear();
     this.#control.length = 0;
-    const gone = sent.filter((entry) => !REPEATABLE.has(entry.type));
-    return gone.filter((entry) => !entry.fail(unknown(entry)) && !EPHEMERAL.has(entry.type));
+    const gone = sent.filter((entry) => !repeatable.has(entry.type));
+    return gone.filter((entry) => !entry.fail(unknown(entry)) && !ephemeral.has(entry.type));
   }
 
   /** Drop what has waited too long. Returns what nobody waits for, for somebody to be told. */
@@ -224,7 +229,8 @@ export class Outbox {
     this.#sent.clear();
     this.#sentControl.clear();
     this.#control.length = this.#waiting.length = 0;
-    return entries.filter((entry) => !entry.fail(error) && !EPHEMERAL.has(entry.type));
+    const { ephemeral } = this.#wire;
+    return entries.filter((entry) => !entry.fail(error) && !ephemeral.has(entry.type));
   }
 }
 

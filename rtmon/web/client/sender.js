@@ -1,11 +1,12 @@
 /** Decides which message a client sends next, and when. Pure: time is passed in. */
 
-import { batchOf, encode, inText, sizeOf, withBytes } from "./encoding.js";
+import { RTMON_WIRE, exactSize } from "./encoding.js";
 import { OptionError } from "./errors.js";
-import { Heartbeat } from "./heartbeat.js";
-import { BATCH_MESSAGES, MESSAGE_SIZE } from "./limits.js";
+import { Heartbeat, NoHeartbeat } from "./heartbeat.js";
+import { BATCH_MESSAGES } from "./limits.js";
 import { Entry, Outbox } from "./outbox.js";
 import { Pacing } from "./pacing.js";
+import { PLAIN_WIRE } from "./plain.js";
 
 /** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
 const PROBE_EVERY = 64;
@@ -17,9 +18,10 @@ const ENVELOPE = 1_024;
 export class Sender {
   sent = 0;
   #batch;
+  #ping;
   #wall;
   #pacing = new Pacing();
-  #messageSize = MESSAGE_SIZE;
+  #messageSize;
   #prefix;
   #number = 0;
   #probe = { id: null, order: 0 };
@@ -28,11 +30,14 @@ export class Sender {
 
   /** @param wall milliseconds since 1970; @param random for the ids */
   constructor(options, { wall, random }) {
+    this.wire = options.protocol === "plain" ? PLAIN_WIRE : RTMON_WIRE;
+    this.#messageSize = this.wire.messageSize;
     this.#batch = options.batch;
+    this.#ping = options.ping;
     this.#wall = wall;
     this.#prefix = Math.floor(random() * 2 ** 32).toString(16);
-    this.outbox = new Outbox(options);
-    this.heartbeat = new Heartbeat(options.heartbeatInterval, options.heartbeatTimeout);
+    this.outbox = new Outbox(options, this.wire);
+    this.heartbeat = heartbeatOf(options);
   }
 
   /** A connection is open; the server takes so many messages a second, and at once (null if not
@@ -48,8 +53,8 @@ export class Sender {
   /** A message of the user, to be queued; throws OptionError. */
   entry(type, payload, settle = null) {
     const id = this.#newId();
-    const encoded = encode(type, payload, { id, timestamp: this.#wall() });
-    const size = sizeOf(encoded);
+    const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall() });
+    const size = this.wire.sizeOf(encoded);
     // Only a little is known too late to be told here: a server may take less than by default.
     if (size > this.#messageSize && exactSize(encoded) > this.#messageSize) {
       throw new OptionError(
@@ -63,7 +68,7 @@ export class Sender {
   /** Queue one of the client's own messages, before all others. */
   control(type, payload, { settle = null, replyTo = undefined } = {}) {
     const id = this.#newId();
-    const encoded = encode(type, payload, { id, timestamp: this.#wall(), replyTo });
+    const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall(), replyTo });
     const entry = new Entry({ id, type, encoded, settle, control: true });
     this.outbox.putControl(entry);
     return entry;
@@ -90,17 +95,17 @@ export class Sender {
     const room = this.#pacing.left(now);
     if (room < 1) return null;
     const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
-    if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#ping(now);
+    if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#probeNow(now);
     // Heartbeats go on while the server does not take anything else.
     const held = now < this.#heldUntil;
     const control = this.outbox.nextControl(now, { refused: !held });
     if (control !== null) {
       this.#spend(1);
-      return control.encoded.text;
+      return this.wire.written(control.encoded);
     }
     const data = held ? null : this.#messages(now, room);
     if (data !== null) return data;
-    return this.#asked && unprobed > 0 ? this.#ping(now) : null;
+    return this.#asked && unprobed > 0 ? this.#probeNow(now) : null;
   }
 
   /** The server has answered a `ping`. Returns whether the RTT is known anew. */
@@ -129,8 +134,7 @@ export class Sender {
       const [entry] = outbox.next(now, { most: 1, size: 0 });
       if (entry === undefined) return null;
       this.#spend(1);
-      const { encoded } = entry;
-      return encoded.bytes === null ? encoded.text : withBytes(encoded);
+      return this.wire.written(entry.encoded);
     }
     const { size } = this.#batch;
     if (!this.#asked && outbox.queued < size && now < this.#batchDue()) return null;
@@ -138,12 +142,11 @@ export class Sender {
     const entries = outbox.next(now, { most, size: this.#messageSize - ENVELOPE });
     if (entries.length === 0) return null;
     this.#spend(entries.length);
-    // Nothing binary fits into a batch of JSON.
-    const parts = entries.map((entry) => inText(entry.encoded));
-    return batchOf(parts, { id: this.#newId(), timestamp: this.#wall() });
+    const parts = entries.map(({ encoded }) => encoded);
+    return this.wire.batch(parts, { id: this.#newId(), timestamp: this.#wall() });
   }
 
-  #ping(now) {
+  #probeNow(now) {
     const id = this.#newId();
     const timestamp = this.#wall();
     this.heartbeat.pinged(id, now);
@@ -151,7 +154,8 @@ export class Sender {
     // The server takes messages in order: when it answers, it has all that was sent before.
     this.#probe = { id, order: this.outbox.probe() };
     this.#spend(1);
-    return encode("ping", { timestamp }, { id, timestamp }).text;
+    if (this.#ping !== null) return this.#ping.send;
+    return this.wire.written(this.wire.message("ping", { timestamp }, { id, timestamp }));
   }
 
   #batchDue() {
@@ -170,6 +174,9 @@ export class Sender {
   }
 }
 
-function exactSize(encoded) {
-  return new TextEncoder().encode(inText(encoded)).length;
+/** What tells whether the server is there. */
+function heartbeatOf({ protocol, ping, heartbeatInterval, heartbeatTimeout }) {
+  if (protocol !== "plain") return new Heartbeat(heartbeatInterval, heartbeatTimeout);
+  if (ping === null) return new NoHeartbeat();
+  return new Heartbeat(heartbeatInterval, heartbeatTimeout, { sure: false });
 }

@@ -5,10 +5,10 @@
  * `tick` when `due` says so, and passes on what `takeEvents` gives.
  */
 
-import { EPHEMERAL } from "./catalog.js";
 import { ClientClosed, ConnectionLost, OptionError, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
+import { PlainReceiver } from "./plain.js";
 import { CHAT, Place, placeKey } from "./places.js";
 import { Receiver } from "./receiver.js";
 import { Requests } from "./requests.js";
@@ -16,7 +16,7 @@ import { Sender } from "./sender.js";
 import { isWellFormed } from "./values.js";
 
 export class Session {
-  /** Between the server's welcome and the end of the connection. */
+  /** Between the server's welcome, or the opening of a plain connection, and its end. */
   connected = false;
   clientId = null;
   /** Why the connection must be cut; null while it is well. */
@@ -32,6 +32,7 @@ export class Session {
   dropped = 0;
   /** Why the last attempt failed or the last connection ended. */
   lastProblem = "still under way";
+  #plain;
   #secret;
   #events = [];
   #receiver;
@@ -44,15 +45,17 @@ export class Session {
     this.sender = new Sender(options, { wall, random });
     this.outbox = this.sender.outbox;
     this.heartbeat = this.sender.heartbeat;
-    this.#receiver = new Receiver(this);
+    this.#plain = options.protocol === "plain";
+    this.#receiver = this.#plain ? new PlainReceiver(this) : new Receiver(this);
     const letIn = (place, answer) => this.#receiver.entered(place, answer);
     this.#requests = new Requests(this, { letIn });
   }
 
   // Connecting
 
-  /** What to add to the address: who one is, and where in the chat one was. */
+  /** What to add to a hub's address: who one is, and where in the chat one was. */
   query() {
+    if (this.#plain) return {};
     const { name, user } = this.options;
     const { epoch, offset } = this.places.get(CHAT).cursor.position ?? {};
     const query = { name, user, epoch, offset: offset?.toString() };
@@ -63,6 +66,15 @@ export class Session {
   connecting() {
     this.dead = this.retry = this.retryAfter = null;
     this.tell(this.lifecycle.attempt());
+  }
+
+  /** The connection is open: a plain one is of use at once, a hub's from its welcome on. */
+  opened(now) {
+    if (!this.#plain || this.lifecycle.state === "closing") return;
+    const { messageSize } = this.sender.wire;
+    this.sender.start(now, { rate: Infinity, burst: null, messageSize });
+    this.connected = true;
+    this.tell(this.lifecycle.opened(now));
   }
 
   /** The server has spoken: say who one is, and return to where one was. */
@@ -188,7 +200,7 @@ export class Session {
   put(entry, now) {
     this.check();
     const { type } = entry;
-    if (!this.connected && EPHEMERAL.has(type)) {
+    if (!this.connected && this.sender.wire.ephemeral.has(type)) {
       entry.fail(new ConnectionLost(`'${type}' means nothing later: it is not kept for then.`));
       return;
     }
@@ -265,7 +277,7 @@ export class Session {
       downtime: lifecycle.downtime(now),
       rtt: this.heartbeat.rtt,
       queued: outbox.queued,
-      unconfirmed: outbox.unconfirmed,
+      unconfirmed: this.sender.wire.confirms ? outbox.unconfirmed : null,
       sent: this.sender.sent,
       received: this.received,
       resent: outbox.resent,

@@ -2,13 +2,20 @@
 
 import { OptionError } from "./errors.js";
 
-const SUBPROTOCOL = "rtmon.v1.json";
+const SUBPROTOCOLS = ["rtmon.v1.json"];
 
 /** Close codes that scripts may give: 1000, and 3000 to 4999. */
 const GIVEN = 1000;
 
-/** @param url of the hub; @param WebSocket the page's, or one that does the same */
-export function webSocketTransport(url, { WebSocket = globalThis.WebSocket } = {}) {
+/**
+ * @param url of the server
+ * @param WebSocket the page's, or one that does the same
+ * @param subprotocols to offer; none for a server that is no hub
+ */
+export function webSocketTransport(
+  url,
+  { WebSocket = globalThis.WebSocket, subprotocols = SUBPROTOCOLS } = {},
+) {
   if (WebSocket === undefined) {
     throw new OptionError("There is no WebSocket here: give one, { WebSocket } of 'ws' in Node.");
   }
@@ -16,7 +23,7 @@ export function webSocketTransport(url, { WebSocket = globalThis.WebSocket } = {
   return {
     name: "websocket",
     open(query, events, token) {
-      return new Connection(new WebSocket(withQuery(address, query), [SUBPROTOCOL]), events, token);
+      return new Connection(new WebSocket(withQuery(address, query), subprotocols), events, token);
     },
   };
 }

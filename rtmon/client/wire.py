@@ -1,0 +1,91 @@
+"""How the messages of a client look on the wire: what differs between the protocols it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..protocol.codecs import Codec
+
+__all__ = ["Ping", "Raw", "Wire"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A ping frame to write, instead of a message: RFC 6455, section 5.5.2.
+
+    Attributes:
+        key: its application data, which the pong repeats.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A payload that is a whole message already.
+
+    Attributes:
+        data: a text or a binary message.
+    """
+
+    data: str | bytes
+
+
+class Wire(Protocol):
+    """Encodes messages for one kind of server.
+
+    Attributes:
+        codec: of the connection.
+        repeatable: message types that may be sent twice under one id, and take effect once.
+        ephemeral: message types that are of no use later, and are not queued while offline.
+        message_size: bytes of the largest message, as long as the server has not said.
+    """
+
+    @property
+    def codec(self) -> Codec:
+        """See above."""
+
+    @property
+    def repeatable(self) -> Collection[str]:
+        """See above."""
+
+    @property
+    def ephemeral(self) -> Collection[str]:
+        """See above."""
+
+    @property
+    def message_size(self) -> int:
+        """See above."""
+
+    def message(
+        self,
+        kind: str,
+        payload: Any,
+        *,
+        key: str,
+        timestamp: int,
+        reply_to: str | None = None,
+        attach: bool = True,
+    ) -> str | bytes:
+        """Encode a message.
+
+        Args:
+            kind: the message type.
+            payload: what goes with it.
+            key: the message's id.
+            timestamp: milliseconds since 1970.
+            reply_to: the id of the message that this one answers.
+            attach: whether bytes may travel beside the envelope.
+
+        Raises:
+            OptionError: it cannot be sent.
+        """
+
+    def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
+        """Join encoded messages to one message."""
+
+    def ping(self, *, key: str, timestamp: int) -> str | bytes | Ping:
+        """Return what asks the server whether it is alive, and has all that was sent before."""
