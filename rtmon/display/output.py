@@ -24,17 +24,17 @@ MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
 
 _SCRIPTS = (
-    "text.js",
-    "model.js",
     "kernel.js",
     "kernel_link.js",
     "theme.js",
     "view.js",
     "picture_axis.js",
+    "picture_table.js",
+    "bar.js",
     "controls.js",
     "element.js",
 )
-_SHEETS = ("bar.css", "table.css", "closes.css")
+_SHEETS = ("view.css", "bar.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
@@ -105,13 +105,10 @@ def _script() -> tuple[str, str]:
 
     The name holds a hash: a page keeps the first definition of a name, of whichever release.
     """
-    sheets = {name: asset(name) for name in _SHEETS}
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     fonts = f":host {{ --rt-font: {browser.FONT}; {colors} }}"
-    sheets["view.css"] = "\n".join((fonts, browser.rules(), asset("view.css")))
-    parts = [browser.constant("SHEETS", sheets), browser.script()]
-    parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
-    parts += map(asset, _SCRIPTS)
+    style = "\n".join((fonts, browser.rules(), *map(asset, _SHEETS)))
+    parts = (browser.constant("STYLE", style), browser.script(), *map(asset, _SCRIPTS))
     body = "\n".join(parts).replace("</", "<\\/")
     tag = f"rtmon-view-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
     return tag, f"(() => {{\n{body}\ndefine('{tag}')\n}})()"
@@ -120,12 +117,6 @@ def _script() -> tuple[str, str]:
 def asset(name: str) -> str:
     """Read a text file from this package's ``assets``."""
     return files(__package__).joinpath("assets", name).read_text("utf-8")
-
-
-def _renderer(name: str, file: str) -> str:
-    """Make the ``render`` that a part exports a function of this script."""
-    part = asset(file).replace("export function render", "function render")
-    return f"const {name} = (() => {{\n{part}\nreturn render\n}})()"
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:
