@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -16,9 +14,10 @@ import msgspec
 from ..views import browser, palette
 from ..views.chart import DASHES, Chart
 from ..views.svg import Drawing, svg
+from .packed import asset, packed
 from .picture import Columns, Picture
 
-__all__ = ["MARK", "asset", "bundle", "of_picture", "prepare"]
+__all__ = ["MARK", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
@@ -101,22 +100,12 @@ def prepare() -> None:
 
 @cache
 def _script() -> tuple[str, str]:
-    """Return the name of the page's custom element, and the script that defines it.
-
-    The name holds a hash: a page keeps the first definition of a name, of whichever release.
-    """
+    """Return the name of the page's custom element, and the script that defines it."""
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     fonts = f":host {{ --rt-font: {browser.FONT}; {colors} }}"
     style = "\n".join((fonts, browser.rules(), *map(asset, _SHEETS)))
     parts = (browser.constant("STYLE", style), browser.script(), *map(asset, _SCRIPTS))
-    body = "\n".join(parts).replace("</", "<\\/")
-    tag = f"rtmon-view-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
-    return tag, f"(() => {{\n{body}\ndefine('{tag}')\n}})()"
-
-
-def asset(name: str) -> str:
-    """Read a text file from this package's ``assets``."""
-    return files(__package__).joinpath("assets", name).read_text("utf-8")
+    return packed("rtmon-view", "\n".join(parts), element="RtmonView")
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:

@@ -103,8 +103,3 @@ class RtmonView extends HTMLElement {
     for (const chart of {charts: this.#charts, more: this.#more}[this.#view.tab] ?? []) chart.draw()
   }
 }
-
-// Each release has a name of its own: a page keeps the first definition of a name.
-function define(name) {
-  if (customElements.get(name) === undefined) customElements.define(name, class extends RtmonView {})
-}
