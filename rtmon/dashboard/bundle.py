@@ -42,7 +42,7 @@ _APP = (
 )
 """The app, in the order in which its parts are read: each uses those before it, and a host."""
 
-_SHEETS = ("page.css", "charts.css", "rows.css", "pages.css", "replay.css", "heat.css")
+_SHEETS = ("page.css", "charts.css", "search.css", "pages.css", "replay.css", "heat.css")
 
 _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 

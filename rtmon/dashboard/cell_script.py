@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import hashlib
 import json
 from functools import cache
 
-from ..display.output import asset as display_asset
+from ..display.packed import asset as display_asset
+from ..display.packed import packed
 from ..views import palette
 from ..views.browser import FONT
 from .bundle import app_script, asset, common_script, rules
@@ -23,17 +21,8 @@ _CELL = ("cell_link.js", "cell.js")
 
 @cache
 def cell_script() -> tuple[str, str]:
-    """Return the name of the page's custom element, and the script that defines it.
-
-    The name holds a hash: a page keeps the first definition of a name, of whichever release. The
-    script is compressed, for it is saved with each output.
-    """
-    body = _body()
-    tag = f"rtmon-page-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
-    define = f'customElements.define("{tag}", RtmonPage)'
-    text = f'(() => {{\nif (customElements.get("{tag}")) return\n{body}\n{define}\n}})()'
-    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    return tag, f'{asset("unpack.js")}("{tag}", "{packed}")'
+    """Return the name of the page's custom element, and the script that defines it."""
+    return packed("rtmon-page", _body(), element="RtmonPage")
 
 
 def _body() -> str:

@@ -131,8 +131,6 @@ class FeedPicture(Picture):
         names = [status.node or status.source]
         if status.node and status.source not in status.node:
             names.append(status.source)
-        if latest is not None:
-            names.append(f"{clock(latest.time)} UTC")
         since = max(0, self._timeline.seq - TILE_SAMPLES)
         filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
         return Frame(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -16,25 +14,26 @@ import msgspec
 from ..views import browser, palette
 from ..views.chart import DASHES, Chart
 from ..views.svg import Drawing, svg
+from .packed import asset, packed
 from .picture import Columns, Picture
 
-__all__ = ["MARK", "asset", "bundle", "of_picture", "prepare"]
+__all__ = ["MARK", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
 
 _SCRIPTS = (
-    "text.js",
-    "model.js",
     "kernel.js",
     "kernel_link.js",
     "theme.js",
     "view.js",
     "picture_axis.js",
+    "picture_table.js",
+    "bar.js",
     "controls.js",
     "element.js",
 )
-_SHEETS = ("bar.css", "table.css", "closes.css")
+_SHEETS = ("view.css", "bar.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
@@ -101,31 +100,12 @@ def prepare() -> None:
 
 @cache
 def _script() -> tuple[str, str]:
-    """Return the name of the page's custom element, and the script that defines it.
-
-    The name holds a hash: a page keeps the first definition of a name, of whichever release.
-    """
-    sheets = {name: asset(name) for name in _SHEETS}
+    """Return the name of the page's custom element, and the script that defines it."""
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     fonts = f":host {{ --rt-font: {browser.FONT}; {colors} }}"
-    sheets["view.css"] = "\n".join((fonts, browser.rules(), asset("view.css")))
-    parts = [browser.constant("SHEETS", sheets), browser.script()]
-    parts += [_renderer("drawBar", "bar.js"), _renderer("drawTable", "table.js")]
-    parts += map(asset, _SCRIPTS)
-    body = "\n".join(parts).replace("</", "<\\/")
-    tag = f"rtmon-view-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
-    return tag, f"(() => {{\n{body}\ndefine('{tag}')\n}})()"
-
-
-def asset(name: str) -> str:
-    """Read a text file from this package's ``assets``."""
-    return files(__package__).joinpath("assets", name).read_text("utf-8")
-
-
-def _renderer(name: str, file: str) -> str:
-    """Make the ``render`` that a part exports a function of this script."""
-    part = asset(file).replace("export function render", "function render")
-    return f"const {name} = (() => {{\n{part}\nreturn render\n}})()"
+    style = "\n".join((fonts, browser.rules(), *map(asset, _SHEETS)))
+    parts = (browser.constant("STYLE", style), browser.script(), *map(asset, _SCRIPTS))
+    return packed("rtmon-view", "\n".join(parts), element="RtmonView")
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:

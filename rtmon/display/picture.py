@@ -72,7 +72,7 @@ class TableLayout(Struct, frozen=True, kw_only=True):
     Attributes:
         key: its name in messages.
         heading: its title.
-        columns: as ``table.js`` reads them; none for a piece of HTML.
+        columns: as ``picture_table.js`` reads them; none for a piece of HTML.
         states: values of the query's ``state`` that the user can choose, and their labels.
         page_size: rows on one page; 0 shows all rows that are sent.
         query: what is asked for at first.
@@ -196,7 +196,7 @@ class Picture(abc.ABC):
         """
 
     def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:  # noqa: ARG002
-        """Return the rows of a table for ``table.js``, or its HTML."""
+        """Return the rows of a table for ``picture_table.js``, or its HTML."""
         raise KeyError(key)
 
     def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:  # noqa: ARG002

@@ -48,6 +48,7 @@ _ALERTS = {"": "bold", "warning": "bold yellow", "critical": "bold red"}
 _ARROWS = {1: "▲ ", -1: "▼ ", 0: ""}
 _LIGHTS = {"live": "green", "empty": "green", "recovered": "green", "paused": "yellow"}
 
+_EVENT_COLUMNS = (("time", "UTC", "left"), *EVENT_COLUMNS[1:])
 _TITLES = {key: title for key, title, _ in CONNECTION_COLUMNS}
 _LEFT_OUT = ((150, ()), (WIDE, ("path", "bytes_in", "bytes_out")))
 _NARROW = ("path", "bytes_in", "bytes_out", "transport", "errors", "opened")
@@ -115,7 +116,7 @@ def draw(
     if events:
         latest = feed.events()[: -events - 1 : -1]
         cells = [event_row(event) for event in latest]
-        parts += [Text(), _table(EVENT_COLUMNS, cells, lines=events)]
+        parts += [Text(), _table(_EVENT_COLUMNS, cells, lines=events)]
     parts.append(_foot(choices))
     return Group(*parts)
 
@@ -234,6 +235,8 @@ def _table(columns: Columns, rows: Sequence[Sequence[Cell]], *, lines: int) -> T
 
 def _cell(cell: Cell) -> Text:
     text, mood = (cell, "") if isinstance(cell, str) else cell
+    if mood == "time":
+        return Text(clock(float(text)), style="dim")
     return Text(printable(text), style=_MOODS.get(mood, ""))
 
 

@@ -49,6 +49,11 @@ class Recent:
         """Return a quantile; 0 where nothing was recorded."""
         return self.span(seconds).quantile(histogram, q) or 0.0
 
+    def open_before(self, seconds: float) -> int:
+        """Return how many connections were open so long ago; 0 where that is not known."""
+        samples = latest(self._samples, 1.0, skip=seconds)
+        return samples[-1].open or 0 if samples else 0
+
     def growth(self, gauge: str, seconds: float) -> tuple[float, float] | None:
         """Return a gauge's lowest value in the first and the last third of a time.
 
@@ -132,6 +137,12 @@ def _reconnects(recent: Recent) -> str:
     return f"{opened:,} opened and {closed:,} closed in 30 s" if loops else ""
 
 
+def _gone(recent: Recent) -> str:
+    before, closed = recent.open_before(10.0), recent.total("closed")
+    many = closed >= max(5, before / 2) and recent.last.open <= before / 2
+    return f"{closed:,} of {before:,} connections closed in 10 s" if many else ""
+
+
 def _rejected(recent: Recent) -> str:
     rejected, opened = recent.total("rejected", 30.0), recent.total("opened", 30.0)
     many = rejected >= max(5, opened // 5)
@@ -211,6 +222,15 @@ RULES: tuple[Rule, ...] = (
         holds=_reconnects,
         lasting=10.0,
         clearing=30.0,
+        query="state:closed",
+        sort="closed",
+    ),
+    Rule(
+        key="gone",
+        title="Most clients are gone",
+        severity="bad",
+        holds=_gone,
+        clearing=60.0,
         query="state:closed",
         sort="closed",
     ),

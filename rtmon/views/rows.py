@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event
 from ..protocol.close import describe
-from .numbers import UNKNOWN, clock, delay, duration, exact, scaled
+from .numbers import UNKNOWN, delay, duration, exact, scaled
 
 __all__ = [
     "CHANNEL_COLUMNS",
@@ -21,7 +21,8 @@ __all__ = [
 ]
 
 Cell = str | list[str]
-"""Text; or text and its status: ``good``, ``warn``, ``bad``, or ``soft`` if it matters less."""
+"""Text; or text and its status: ``good``, ``warn``, ``bad``, or ``soft`` if it matters less; or
+``time``, if the text is Unix seconds, which a view writes as a time of day."""
 
 Columns = tuple[tuple[str, str, str], ...]
 """Key, title and alignment of each column."""
@@ -37,7 +38,7 @@ CHANNEL_COLUMNS: Columns = (
 """Columns of the channels table; fan-out is the mean time of all its messages."""
 
 EVENT_COLUMNS: Columns = (
-    ("time", "UTC", "left"),
+    ("time", "Time", "left"),
     ("kind", "Event", "left"),
     ("name", "Who", "left"),
     ("detail", "What", "left wide"),
@@ -104,8 +105,8 @@ def _waiting(info: ConnectionInfo) -> Cell:
     return [f"{number} {unit} · {delay(info.queue_age)}", "warn"]
 
 
-def _since(time: float, now: float) -> str:
-    return clock(time) if now - time < 86_400 else f"{duration(now - time)} ago"
+def _since(time: float, now: float) -> Cell:
+    return [f"{time:.3f}", "time"] if now - time < 86_400 else f"{duration(now - time)} ago"
 
 
 def _state(info: ConnectionInfo) -> Cell:
@@ -137,7 +138,7 @@ def event_row(event: Event) -> list[Cell]:
     code = "" if event.code is None else str(event.code)
     what = " · ".join(filter(None, (code, event.detail)))
     return [
-        [clock(event.time), "soft"],
+        [f"{event.time:.3f}", "time"],
         [event.kind, _KINDS.get(event.kind, "warn")],
         event.name or event.connection or event.remote or "",
         [what, "soft"],

@@ -44,13 +44,12 @@ STATES: Sequence[tuple[str, str]] = (("open", "Open"), ("closed", "Closed"), (""
 """States of connections that a user can choose, and their labels."""
 
 FIRST_QUERY: Mapping[str, Any] = {
-    "sort": "opened",
-    "descending": True,
+    "sort": "-opened",
     "contains": "",
     "state": "open",
     "offset": 0,
 }
-"""What the connections table shows before the user asks for anything else."""
+"""What the connections table shows before the user asks for anything else: newest first."""
 
 _HOW_TO_CONNECT = (
     "Nothing has connected yet.\n"
@@ -60,14 +59,18 @@ _HOW_TO_CONNECT = (
 
 
 def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
-    """Read a query from the browser; anything invalid in it becomes the default."""
+    """Read a query from the browser; anything invalid in it becomes the default.
+
+    ``sort`` is the key of a column, behind a minus if the greatest come first.
+    """
     sort, state, contains = asked.get("sort"), asked.get("state"), asked.get("contains")
     offset = asked.get("offset")
+    key = sort.removeprefix("-") if isinstance(sort, str) else ""
     return ConnectionQuery(
         state=state if state in ("open", "closed") else None,
         contains=contains.strip() if isinstance(contains, str) else "",
-        sort=sort if isinstance(sort, str) and sort in _SORTABLE else "opened",
-        descending=bool(asked.get("descending")),
+        sort=key if key in _SORTABLE else "opened",
+        descending=isinstance(sort, str) and sort.startswith("-"),
         offset=max(0, offset) if isinstance(offset, int) else 0,
         limit=PAGE_SIZE,
     )
@@ -123,7 +126,7 @@ def events_page(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
-    """Describe columns as ``table.js`` reads them."""
+    """Describe columns as ``picture_table.js`` reads them."""
     return [
         {"key": key, "title": title, "align": align, "sortable": sortable}
         for key, title, align in columns

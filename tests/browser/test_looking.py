@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
@@ -225,6 +225,49 @@ async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
     await expect(tab.page.locator("a.chosen")).to_be_visible()
     await tab.page.keyboard.press("l")
     await expect(tab.page.locator("a.chosen")).to_be_hidden()
+
+
+@pytest.mark.matrix
+async def test_range_is_chosen_by_touch(page: str, chromium: Browser, open_tab: Open) -> None:
+    """A finger across a chart chooses a range; one that scrolls the page chooses none."""
+    context = await chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    tab = await open_tab(f"{page}?range=3600", context=context)
+    await tab.live()
+    plot = tab.page.locator('[data-chart="open"] .plot')
+    await plot.scroll_into_view_if_needed()
+    fingers = await context.new_cdp_session(tab.page)
+
+    async def swipe(across: int, down: int) -> None:
+        box = await plot.bounding_box()
+        assert box is not None
+        x, y = box["x"] + 120, box["y"] + 60
+        for step in range(11):
+            kind = "touchMove" if step else "touchStart"
+            point = {"x": x + across * step / 10, "y": y + down * step / 10}
+            await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        await fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    before = await tab.page.evaluate("scrollY")
+    await swipe(20, -150)
+    await tab.page.wait_for_function("before => scrollY > before", arg=before)
+    await expect(tab.page.locator("a.chosen")).to_be_hidden()
+    await plot.scroll_into_view_if_needed()
+    await swipe(150, 0)
+    await tab.page.wait_for_url("**from=*")
+    await expect(tab.page.locator("a.chosen")).to_be_visible()
+    await context.close()
+
+
+async def test_range_of_the_address_is_read_in_iso_8601(page: str, open_tab: Open) -> None:
+    """A range in ISO 8601 is the same as in Unix seconds, whatever the zone that it names."""
+    tab = await open_tab(f"{page}?from=2023-11-14T22:13:20Z&to=2023-11-15T00:18:20+02:00")
+    await tab.live()
+    chosen = tab.page.locator("a.chosen")
+    await expect(chosen).to_be_visible()
+    shown = await chosen.inner_text()
+    await tab.page.goto(f"{page}?from=1700000000&to=1700000300")
+    await tab.live()
+    await expect(chosen).to_have_text(shown)
 
 
 @pytest.mark.matrix

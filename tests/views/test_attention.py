@@ -115,6 +115,24 @@ def test_growth_is_a_matter_and_a_plateau_is_none(
     assert server.run(3, **{gauge: first + 200 * step}) == []
 
 
+def test_most_clients_gone_at_once_is_a_matter() -> None:
+    """Half of the clients closed within ten seconds is a matter; a slow ebb or few clients are
+    none.
+    """
+    server = _Server()
+    server.run(20, open=40)
+    assert server.run(1, open=30, closed=10) == []
+    assert server.run(1, open=18, closed=12) == ["gone"]
+    (matter,) = server.attention.matters
+    assert matter.whom == "22 of 40 connections closed in 10 s"
+
+    ebbing = _Server()
+    assert [ebbing.tick(open=200 - n, closed=1) for n in range(150)] == [[]] * 150
+    small = _Server()
+    small.run(20, open=4)
+    assert small.tick(open=0, closed=4) == []
+
+
 def test_errors_that_are_usual_are_no_burst() -> None:
     """A server that always has some errors is judged by its own rate."""
     server = _Server()

@@ -17,11 +17,23 @@ function addressOf(changes, {fresh = false} = {}) {
   return text === "" ? host.base : `?${text}`
 }
 
+// A moment of an address in Unix seconds; it stands there as such or in ISO 8601, in the viewer's
+// zone if it names none. 0 if it is neither. A plus sign of an address is a space.
+function secondsOf(text) {
+  const seconds = Number(text)
+  return Number.isNaN(seconds) ? Date.parse(text.replace(/(T.*) /, "$1+")) / 1e3 || 0 : seconds
+}
+
+// The range of the address, [begin, end] in Unix seconds; null if there is none.
+function rangeOf(params) {
+  const begin = secondsOf(params.get("from")), end = secondsOf(params.get("to"))
+  return end > begin && begin > 0 ? [begin, end] : null
+}
+
 // What a link to a page changes: events are those of the range that the charts show.
 function pageChanges(page) {
-  const now = paramsNow()
-  const [since, until] = [now.get("from"), now.get("to")]
-  return page === "events" && since && until ? {page, since, until} : {page}
+  const range = rangeOf(paramsNow())
+  return page === "events" && range !== null ? {page, since: range[0], until: range[1]} : {page}
 }
 
 let app

@@ -96,21 +96,21 @@ class App {
   }
 
   #range(params) {
-    const from = Number(params.get("from")), to = Number(params.get("to"))
+    const range = rangeOf(params)
     const window = WINDOWS.find(([seconds]) => String(seconds) === params.get("range"))?.[0] ?? 300
-    const fixed = to > from && from > 0
-    if (fixed && (this.axis.live || this.axis.begin !== from * 1e3 || this.axis.end !== to * 1e3)) this.axis.show(from * 1e3, to * 1e3)
-    else if (!fixed && (!this.axis.live || this.axis.window !== window)) this.axis.follow(window)
+    const [begin, end] = range?.map((seconds) => seconds * 1e3) ?? []
+    if (range !== null && (this.axis.live || this.axis.begin !== begin || this.axis.end !== end)) this.axis.show(begin, end)
+    else if (range === null && (!this.axis.live || this.axis.window !== window)) this.axis.follow(window)
     for (const [seconds, link] of this.#ranges) {
       link.href = addressOf({range: seconds === 300 ? null : seconds, from: null, to: null})
-      if (!fixed && seconds === window) link.setAttribute("aria-current", "true")
+      if (range === null && seconds === window) link.setAttribute("aria-current", "true")
       else link.removeAttribute("aria-current")
     }
-    this.chosen.hidden = !fixed
-    if (fixed) {
+    this.chosen.hidden = range === null
+    if (range !== null) {
       this.chosen.href = addressOf({})
       this.chosen.setAttribute("aria-current", "true")
-      this.chosen.textContent = `${clockText(from * 1e3)} – ${clockText(to * 1e3)}`
+      this.chosen.textContent = `${clockText(begin)} – ${clockText(end)}`
     }
   }
 

@@ -218,7 +218,7 @@ class Connection {
 
   async #download() {
     const {record, error} = await this.#app.link.ask("connection", {...this.#asked, form: "json"})
-    if (error === undefined) download({name: `connection-${this.#asked.id.replace(/[^\w-]/g, "_")}.json`, text: `${JSON.stringify(record, null, 2)}\n`})
+    if (error === undefined) saveBlob(`connection-${this.#asked.id.replace(/[^\w-]/g, "_")}.json`, new Blob([`${JSON.stringify(record, null, 2)}\n`], {type: "application/json"}))
   }
 }
 

@@ -14,12 +14,6 @@ function savers(label, save) {
   return element("div", {class: "group savers", role: "group", "aria-label": label}, ...buttons)
 }
 
-function saveBlob(name, blob) {
-  const url = URL.createObjectURL(blob)
-  element("a", {href: url, download: name}).click()
-  setTimeout(() => URL.revokeObjectURL(url), 10_000)
-}
-
 // All rows of the query that a table shows, in its columns and order; of a paused page, which the
 // server has left behind, and of what is no table of the feed, the rows in sight as they are.
 async function saveRows(pane, format) {

@@ -37,16 +37,15 @@ class Events {
 
   // The range that is shown on the charts can be that of the events, too.
   #drawRange() {
-    const [since, from, to] = ["since", "from", "to"].map((name) => Number(this.params.get(name)))
-    const until = Number(this.params.get("until")) || Date.now() / 1e3
-    const [begin, end] = since > 0 ? [since, until] : [from, to]
-    this.#range.hidden = !(end > begin && begin > 0)
+    const since = Number(this.params.get("since")), held = since > 0
+    const [begin, end] = held ? [since, Number(this.params.get("until")) || Date.now() / 1e3] : rangeOf(this.params) ?? []
+    this.#range.hidden = !(end > begin)
     if (this.#range.hidden) return
-    this.#range.href = addressOf(since > 0 ? {since: null, until: null, offset: null} : {since: from, until: to, offset: null})
+    this.#range.href = addressOf(held ? {since: null, until: null, offset: null} : {since: begin, until: end, offset: null})
     write(this.#range, `Only ${clockText(begin * 1e3)} – ${clockText(end * 1e3)}`)
-    this.#range.title = since > 0 ? "Show the events of all times again" : "Show the events of the range that the charts show"
-    this.#range.classList.toggle("held", since > 0)
-    this.#range.setAttribute("aria-current", String(since > 0))
+    this.#range.title = held ? "Show the events of all times again" : "Show the events of the range that the charts show"
+    this.#range.classList.toggle("held", held)
+    this.#range.setAttribute("aria-current", String(held))
   }
 
   pane(pane) {

@@ -41,7 +41,7 @@ class PageHost {
   // What stands before the links to the pages.
   head() {
     const brand = element("a", {class: "brand", href: this.base})
-    brand.innerHTML = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 13h4l3-8 5 15 3.2-9 1.4 2H22"/></svg>'
+    brand.innerHTML = MARK
     brand.append("rtmon")
     return brand
   }

@@ -14,7 +14,7 @@ class Latency {
     this.#worst = new Rows(COLUMNS.connections, {
       heading: "Slowest clients",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
-      sorts: (sort) => addressOf({page: "connections", sort}, {fresh: true}),
+      address: ({sort}) => addressOf({page: "connections", sort}, {fresh: true}),
       empty: () => "No round trip of an open connection was measured yet.",
     })
     this.#rows = new Rows(COLUMNS.latencies, {heading: "By path, room and type", empty: () => "No latency was measured yet."})

@@ -27,26 +27,32 @@ class Overview {
     for (const chart of this.#charts) chart.draw()
   }
 
-  #drawAttention({attention, time}) {
+  #drawAttention({attention, time, tiles}) {
     const {matters, rules, well_since: since} = attention
     // Its links stay while nothing but the numbers in them changes: one may have the focus.
     const {live} = this.#app.axis
-    const told = JSON.stringify([since, rules, known(time), live, matters.map(({whom, ...matter}) => matter)])
+    const alerts = tiles.filter(({alert}) => alert).map(({label, reason}) => `${label}: ${reason}`)
+    const told = JSON.stringify([since, rules, known(time), live, alerts, matters.map(({whom, ...matter}) => matter)])
     if (told === this.#told) {
       matters.forEach(({whom}, at) => { this.#whom[at].textContent = whom })
       return
     }
     this.#told = told
     this.#whom = matters.map(({whom}) => element("span", {class: "whom"}, whom))
-    const title = element("h2", {}, matters.length > 0 ? "Needs attention" : "All well")
-    const head = element("header", {}, title)
-    if (matters.length > 0) head.append(element("small", {}, `${matters.length} of ${rules} rules`))
-    else if (known(since)) head.append(element("small", {}, "since ", moment(since * 1e3), ` · ${rules} rules are judged at every tick`))
-    else head.append(element("small", {}, known(time) ? "" : "Waiting for the first numbers …"))
-    if (!known(since) && matters.length === 0) title.textContent = "Not judged yet"
+    const well = matters.length === 0 && known(since) && alerts.length === 0
+    const [title, ...note] = this.#verdict(attention, alerts, known(time))
+    const head = element("header", {}, element("h2", {}, title), element("small", {}, ...note))
     if (!live) head.append(element("small", {}, "This and the tiles show the latest numbers, the charts an earlier range."))
-    this.#attention.classList.toggle("well", matters.length === 0 && known(since))
+    this.#attention.classList.toggle("well", well)
     this.#attention.replaceChildren(head, ...matters.map((matter, at) => this.#matter(matter, this.#whom[at])))
+  }
+
+  // A title, and what stands beside it. A tile that warns where no rule holds is neither urgent nor well.
+  #verdict({matters, rules, well_since: since}, alerts, began) {
+    if (matters.length > 0) return ["Needs attention", `${matters.length} of ${rules} rules`]
+    if (!known(since)) return ["Not judged yet", began ? "" : "Waiting for the first numbers …"]
+    if (alerts.length > 0) return ["Worth a look", `${alerts.join(" · ")} · none of ${rules} rules holds`]
+    return ["All well", "since ", moment(since * 1e3), ` · ${rules} rules are judged at every tick`]
   }
 
   #matter({title, severity, since, page, where, sort}, whom) {

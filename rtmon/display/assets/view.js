@@ -46,7 +46,7 @@ class View {
     const {live, trouble, trying} = this.#link
     if (live || status.kind === "ended") return status
     if (trouble === "") return {kind: "connecting", pill: "Connecting", banner: "", stale: true}
-    return {kind: trying ? "disconnected" : "ended", pill: "Not live", banner: `Not live since ${momentText(time)}. ${trouble}`, stale: true}
+    return {kind: trying ? "disconnected" : "ended", pill: "Not live", banner: `Not live since ${clockText(time * 1e3)}. ${trouble}`, stale: true}
   }
 
   add(drawn) {
@@ -80,6 +80,7 @@ class View {
   choose(window) {
     this.window = window
     this.say({do: "window", seconds: window})
+    this.#draw()
   }
 
   // Show a tab; if it is a table, ask for its rows.
@@ -103,10 +104,8 @@ class View {
 
   #receive({frame, table, file}) {
     if (frame !== undefined) this.#take(JSON.parse(frame))
-    for (const each of this.elements) {
-      if (table !== undefined) each.showTable(table)
-      if (file !== undefined) each.showFile(file)
-    }
+    if (table !== undefined) for (const each of this.elements) each.showTable(table)
+    if (file !== undefined) saveBlob(file.name, new Blob([file.text], {type: "text/csv;charset=utf-8"}))
     this.#draw()
   }
 

@@ -28,10 +28,11 @@ _SCRIPTS = (
     "plot.js",
     "chart.js",
     "tiles.js",
+    "table.js",
 )
 """In the order in which they are read: each uses those before it."""
 
-_SHEETS = ("common.css", "chart.css", "tiles.css")
+_SHEETS = ("common.css", "chart.css", "tiles.css", "table.css")
 
 
 @cache

@@ -1,4 +1,4 @@
-// Shared by the components of this folder; it stands before each of them.
+// What all components of this folder are made of.
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
@@ -6,9 +6,11 @@ function element(tag, attributes, ...children) {
   return node
 }
 
-function download({name, text}) {
-  const url = URL.createObjectURL(new Blob([text], {type: "text/csv;charset=utf-8"}))
+// Save something as a file of the user's.
+function saveBlob(name, blob) {
+  const url = URL.createObjectURL(blob)
   element("a", {href: url, download: name}).click()
-  setTimeout(() => URL.revokeObjectURL(url), 10000)
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
+const MARK = '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 13h4l3-8 5 15 3.2-9 1.4 2H22"/></svg>'
