@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,11 +24,25 @@ if TYPE_CHECKING:
     from .admission.authentication import User
     from .brokers.base import Receipt
     from .context import HubContext
+    from .hook_queue import HookQueue
     from .transports.base import Peer, Settled
 
-__all__ = ["Connection"]
+__all__ = ["BeforeWelcome", "Connection"]
 
 _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
+
+
+@dataclass(slots=True)
+class BeforeWelcome:
+    """What the program does with a client in on_connect, which is done after its welcome.
+
+    Attributes:
+        messages: encoded.
+        rooms: the rooms that it joins; the values mean nothing.
+    """
+
+    messages: list[str | bytes] = field(default_factory=list)
+    rooms: dict[str, None] = field(default_factory=dict)
 
 
 class Connection:
@@ -46,6 +61,9 @@ class Connection:
         unpaced: bytes of its messages that its byte rate has not been applied to yet.
         byte_bucket: of its byte rate; None until it has sent much.
         open: False once the connection has ended.
+        admitted: True once the program's hooks have let the client in.
+        hooks: calls the program's hooks for this client; None until the first is called.
+        held: what waits for the welcome, while on_connect runs; else None.
         welcomed: True once the client was sent its welcome.
         intercept: takes messages in place of the dispatcher until the client is authenticated.
         auth_deadline: closes the connection unless it is canceled.
@@ -61,6 +79,9 @@ class Connection:
     auth_deadline: Timer | None = None
     address: str | None = None
     welcomed = False
+    admitted = False
+    hooks: HookQueue | None = None
+    held: BeforeWelcome | None = None
     unpaced = 0
     byte_bucket: Bucket | None = None
     # Made when first used, for the same reason.
@@ -136,6 +157,9 @@ class Connection:
         Returns:
             As :meth:`rtmon.hub.transports.base.Peer.send`.
         """
+        if self.held is not None:
+            self.held.messages.append(data)
+            return True
         if self._batcher is None:
             return self.peer.send(data, policy=policy, key=key, settled=settled)
         full = self._batcher.add((data, policy, settled), now=0.0)
@@ -164,6 +188,13 @@ class Connection:
         """
         data = self.codec.encode(self._context.messages.message(kind, payload, reply_to=reply_to))
         return (self.peer.send(data) if at_once else self.send_encoded(data)) is not False
+
+    def welcome(self, payload: catalog.Welcome, *, reply_to: str | None = None) -> None:
+        """Send the welcome, then what the program has sent the client before."""
+        held, self.held = self.held, None
+        self.send("welcome", payload, reply_to=reply_to)
+        for data in () if held is None else held.messages:
+            self.send_encoded(data)
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
         """Acknowledge a message of the client."""

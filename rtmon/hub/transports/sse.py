@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
+from ...metrics.records import Ending
 from ...protocol import catalog, close
 from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
@@ -248,6 +249,8 @@ class EventStreams:
             yield peer.farewell()
         finally:
             arriving.cancel()
+            # A stream has no close frames, so no code either.
+            peer.heard_end = Ending(initiator="remote", cause="closed")
             self._open.pop(peer.token, None)
             peer.ended()
             if peer.arrived.done() and not peer.arrived.cancelled():
