@@ -9,14 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.backpressure import Policy, together
-from ..core.batching import Batch, Batcher
+from ..core.batcher import Batcher
+from ..core.batching import Batch
 from ..core.timers import Timer
 from ..core.token_bucket import Bucket
 from ..errors import ProtocolError
 from ..protocol import catalog
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
-from .admission.rate_limiter import RateLimiter
+from .admission.connection_rate import ConnectionRate
 from .encoding import fitting, size_of
 from .heartbeat import Heartbeat
 
@@ -87,7 +88,6 @@ class Connection:
     # Made when first used, for the same reason.
     _heartbeat: Heartbeat | None = None
     _batcher: Batcher[_Collected] | None = None
-    _batch_timer: Timer | None = None
 
     def __init__(self, context: HubContext, peer: Peer) -> None:
         self._context = context
@@ -102,7 +102,7 @@ class Connection:
         self.since = context.wall()
         options = context.options
         self.active = self.heard = context.clock()
-        self.limiter = RateLimiter(rate=options.rate, burst=options.burst, now=self.heard)
+        self.limiter = ConnectionRate(rate=options.rate, burst=options.burst, now=self.heard)
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.name!r} {self.peer.transport}>"
@@ -162,15 +162,10 @@ class Connection:
             return True
         if self._batcher is None:
             return self.peer.send(data, policy=policy, key=key, settled=settled)
-        full = self._batcher.add((data, policy, settled), now=0.0)
-        taken = self.open
-        if full:
-            taken = self._send_batch(full)
-        else:
-            if self._batch_timer is None:
-                self._batch_timer = Timer(self.flush)
-            self._batch_timer.set(self._batcher.delay)
-        return taken if settled is None else None
+        taken: bool | None = self._batcher.add((data, policy, settled))
+        if settled is not None:
+            return None
+        return self.open if taken is None else taken
 
     def send(
         self, kind: str, payload: Any, *, reply_to: str | None = None, at_once: bool = False
@@ -218,15 +213,15 @@ class Connection:
         """Send later messages in batches of this kind, or one by one if None."""
         self.flush()
         self._batcher = (
-            None if batching is None else Batcher(size=batching.size, delay=batching.delay)
+            None
+            if batching is None
+            else Batcher(self._send_batch, size=batching.size, delay=batching.delay)
         )
 
     def flush(self) -> None:
         """Send the messages collected for a batch."""
         if self._batcher is not None:
-            collected = self._batcher.take()
-            if collected:
-                self._send_batch(collected)
+            self._batcher.flush()
 
     def end(self) -> None:
         """Mark the connection as ended: stop its timers, drop what is collected for a batch."""
@@ -236,8 +231,6 @@ class Connection:
             self.auth_deadline.cancel()
         if self._batcher is not None:
             _settle(self._batcher.take(), handed=False)
-        if self._batch_timer is not None:
-            self._batch_timer.cancel()
         if self._heartbeat is not None:
             self._heartbeat.stop()
 

@@ -104,11 +104,15 @@ class Dispatcher:
         if connection.limiter.flooded:
             connection.peer.close(close.POLICY, "flood: you went on sending far above your rate")
         else:
+            budget = self._rates.budget(connection, now)
             refused = ProtocolError(
                 "rate_limited",
-                "You send too much, on this connection or all of yours: wait, then send it again.",
+                "You send too much, on this connection or all of yours: wait, then send it again. "
+                "What you sent after it may be taken before it.",
                 retry=True,
                 retry_after=math.ceil(wait * 1000) / 1000,
+                remaining=budget.remaining,
+                reset=budget.reset,
             )
             codec = JSON if isinstance(data, str) else connection.codec
             if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):

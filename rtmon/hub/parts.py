@@ -145,7 +145,9 @@ class HubParts:
             typing=self.typing,
             rooms=rooms,
         )
-        connection = ConnectionHandlers(context=self.context, introductions=self.introductions)
+        connection = ConnectionHandlers(
+            context=self.context, introductions=self.introductions, rates=self.rate_limits
+        )
         files = FileHandlers(permissions=self.permissions, uploads=self.uploads, checks=self.checks)
         presence = PresenceHandlers(
             context=self.context, registry=self.registry, permissions=self.permissions
