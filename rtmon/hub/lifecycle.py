@@ -161,8 +161,15 @@ class Lifecycle:
     ) -> None:
         """Wait for the first message of a client, which must be ``connect`` with a token."""
         timeout, peer = self.context.options.auth_timeout, connection.peer
-        words = f"you did not say who you are within {timeout:g} s"
-        deadline = Timer(lambda: peer.close(close.NO_TOKEN, words))
+
+        def too_late() -> None:
+            connection.intercept = _ignore
+            words = f"You showed no token within {timeout:g} s. {shown.advice}"
+            code = self.refusals.answer(peer, ProtocolError("unauthorized", words))
+            reason = f"you showed no token within {timeout:g} s" + _IGNORED * shown.ignored
+            peer.close(close.POLICY if code == close.POLICY else close.NO_TOKEN, reason)
+
+        deadline = Timer(too_late)
 
         async def first_message(data: str | bytes) -> None:
             connection.intercept = _ignore
@@ -186,10 +193,11 @@ class Lifecycle:
         codec = JSON if isinstance(data, str) else connection.codec
         envelope = codec.decode(data)
         if envelope.type != "connect":
-            raise ProtocolError("unauthorized", "Say who you are first: send connect with a token.")
+            words = f"You sent {envelope.type[:64]!r} before you showed a token. {shown.advice}"
+            raise ProtocolError("unauthorized", words)
         payload = codec.payload(envelope.payload, Connect, of="connect")
         if payload.token is None:
-            raise ProtocolError("unauthorized", "Say who you are: this connect has no token.")
+            raise ProtocolError("unauthorized", f"This connect has no token. {shown.advice}")
         known = await self.authentication.identify(replace(shown, token=payload.token))
         if not connection.open or not connection.peer.open:
             return
@@ -255,6 +263,10 @@ class Lifecycle:
                 await self.membership.join(connection, room)
             except ProtocolError as error:
                 connection.error(error)
+
+
+_IGNORED = "; the one in the address was ignored, see the error before"
+"""Behind the close reason, which has to be short."""
 
 
 async def _ignore(_: str | bytes) -> None:

@@ -104,7 +104,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             connection = await connect(self.hub, peer, wanted, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
-            code = close_code(error)
+            code = close_code(error, self.hub.options)
             data = {"code": error.code, "close": code, "retry": close.may_reconnect(code)}
             raise socketio.exceptions.ConnectionRefusedError(error.message, data) from None
         except BaseException:
