@@ -14,8 +14,10 @@ from .core import moved
 if TYPE_CHECKING:
     from .client import Client, connect
     from .core.backoff import Backoff
+    from .core.batcher import Batcher
     from .core.batching import Batch
     from .core.clock import Clock
+    from .core.rate_limiter import RateLimiter
     from .dashboard.notebook import view
     from .display import Dashboard
     from .errors import RtmonError
@@ -38,6 +40,7 @@ __all__ = [
     "Admin",
     "Backoff",
     "Batch",
+    "Batcher",
     "CSVSink",
     "Client",
     "Clock",
@@ -45,6 +48,7 @@ __all__ = [
     "Feed",
     "Hub",
     "Monitor",
+    "RateLimiter",
     "Recording",
     "RecordingLimits",
     "Redaction",
@@ -71,6 +75,7 @@ _HOMES = {
     "Admin": "servers.admin",
     "Backoff": "core.backoff",
     "Batch": "core.batching",
+    "Batcher": "core.batcher",
     "CSVSink": "sinks.csv",
     "Client": "client",
     "Clock": "core.clock",
@@ -78,6 +83,7 @@ _HOMES = {
     "Feed": "feeds",
     "Hub": "hub",
     "Monitor": "monitor",
+    "RateLimiter": "core.rate_limiter",
     "Recording": "recording",
     "RecordingLimits": "recording",
     "Redaction": "metrics.redaction",

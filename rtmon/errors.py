@@ -94,19 +94,30 @@ class ProtocolError(RtmonError):
         message: what was wrong and what to do about it.
         retry: whether the same message may succeed later.
         retry_after: in how many seconds at the earliest, if that is known.
+        remaining: of a rate limit: messages that may be sent now.
+        reset: of a rate limit: seconds until all that may be sent at once may be again.
 
     An error must be told whatever its words are made of: halves of surrogate pairs, which no codec
     can carry, become question marks, and a ``retry_after`` that is no time is None.
     """
 
     def __init__(
-        self, code: str, message: str, *, retry: bool = False, retry_after: float | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        retry: bool = False,
+        retry_after: float | None = None,
+        remaining: int | None = None,
+        reset: float | None = None,
     ) -> None:
         code, message = (str(text).encode(errors="replace").decode() for text in (code, message))
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry = retry
+        self.remaining = remaining
+        self.reset = reset
         self.retry_after = (
             None if retry_after is None or not math.isfinite(retry_after) else float(retry_after)
         )

@@ -74,6 +74,7 @@ PURE = {"metrics", "protocol", "errors"}
 
 IMPURE_CORE = {
     "atomic_file",
+    "batcher",
     "child_processes",
     "clock",
     "frozen_watch",

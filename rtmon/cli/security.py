@@ -16,6 +16,7 @@ __all__ = [
     "AddressBurst",
     "AddressRate",
     "AtLimit",
+    "AuthClose",
     "AuthTimeout",
     "Burst",
     "ByteRate",
@@ -47,6 +48,7 @@ HUBS_OWN = (
     "jwt_issuer",
     "token_in_query",
     "auth_timeout",
+    "auth_close",
     "connections_per_user",
     "connections_per_address",
     "at_limit",
@@ -95,6 +97,14 @@ TokenInQuery = Annotated[
 AuthTimeout = Annotated[
     float,
     _at_least("--auth-timeout", "Time that clients have to show a token.", "SECONDS", 0.01),
+]
+AuthClose = Annotated[
+    int,
+    _option(
+        "--auth-close",
+        "Close code of clients that are not let in; some know the registered 1008 only.",
+        "4500|1008",
+    ),
 ]
 MaxConnections = Annotated[int, _at_least("--max-connections", "Connections at once.", "N", 1)]
 ConnectionsPerUser = Annotated[

@@ -99,6 +99,7 @@ def serve(
     jwt_issuer: security.JWTIssuer = None,
     token_in_query: security.TokenInQuery = False,
     auth_timeout: security.AuthTimeout = 5.0,
+    auth_close: security.AuthClose = 4500,
     max_connections: security.MaxConnections = 100_000,
     connections_per_user: security.ConnectionsPerUser = None,
     connections_per_address: security.ConnectionsPerAddress = None,
@@ -170,7 +171,14 @@ def serve(
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
     auth = security.login(jwt_key_file, jwt_algorithm, audience=jwt_audience, issuer=jwt_issuer)
     if auth is None:
-        about = ("jwt_algorithm", "jwt_audience", "jwt_issuer", "token_in_query", "auth_timeout")
+        about = (
+            "jwt_algorithm",
+            "jwt_audience",
+            "jwt_issuer",
+            "token_in_query",
+            "auth_timeout",
+            "auth_close",
+        )
         refuse_idle(context, *about, because=f"without --jwt-key-file or {security.SECRET}")
     security.all_matter(context)
     if record is None:
@@ -188,6 +196,7 @@ def serve(
         "auth": auth,
         "token_in_query": token_in_query,
         "auth_timeout": auth_timeout,
+        "auth_close": auth_close,
         "connections_per_user": connections_per_user,
         "connections_per_address": connections_per_address,
         "at_limit": at_limit,

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from ..errors import OptionError
 from .option_checks import within
 
-__all__ = ["MAX_DELAY", "MAX_SIZE", "Batch", "Batcher"]
+__all__ = ["MAX_DELAY", "MAX_SIZE", "Batch", "BatchBuffer"]
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Batch:
         within("delay of a batch", self.delay, 0.001, MAX_DELAY)
 
 
-class Batcher(Generic[T]):
+class BatchBuffer(Generic[T]):
     """Collects items; time is passed in.
 
     Args:

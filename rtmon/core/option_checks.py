@@ -26,8 +26,8 @@ def within(what: str, value: Any, low: float, high: float) -> None:
         raise OptionError(f"{what} is {value!r}: give a value from {low} to {high}.")
 
 
-def one_of(what: str, value: Any, *choices: str) -> None:
-    """Refuse what is none of these words.
+def one_of(what: str, value: Any, *choices: str | int) -> None:
+    """Refuse what is none of these words or numbers.
 
     Raises:
         OptionError: it is something else.

@@ -25,6 +25,11 @@ class Bucket:
         self._burst = self._left = float(burst)
         self._when = now
 
+    @property
+    def burst(self) -> float:
+        """The most tokens that it holds."""
+        return self._burst
+
     def available(self, now: float) -> int:
         """Return how many tokens there are."""
         self.wait(now)
@@ -35,6 +40,11 @@ class Bucket:
         self._left = min(self._burst, self._left + (now - self._when) * self._rate)
         self._when = now
         return 0.0 if self._left >= 1.0 - _ROUNDING else (1.0 - self._left) / self._rate
+
+    def reset(self, now: float) -> float:
+        """Seconds until it is full."""
+        self.wait(now)
+        return (self._burst - self._left) / self._rate
 
     def take(self, tokens: int = 1) -> None:
         """Take tokens that there are."""

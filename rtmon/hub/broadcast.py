@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from weakref import WeakValueDictionary
 
 import msgspec
 
-from ..core.batching import Batch, Batcher
-from ..core.timers import Timer
+from ..core.batcher import Batcher
+from ..core.batching import Batch
 from ..protocol import limits
 from ..protocol.catalog import Publication
 from ..protocol.channels import matches
@@ -51,7 +52,7 @@ class Broadcast:
         self._registry = registry
         self._callbacks: Subscriptions[CallbackSubscription] = Subscriptions()
         self._catching_up: dict[str, list[CatchUp]] = {}
-        self._batches: dict[str, tuple[Batcher[Outgoing], Timer]] = {}
+        self._batches: dict[str, Batcher[Outgoing]] = {}
         # A lock lives as long as a publisher holds it or waits for it.
         self._publishers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -85,12 +86,9 @@ class Broadcast:
 
     def flush(self, key: str) -> None:
         """Send the publications collected for a channel's batch, before its receivers change."""
-        found = self._batches.pop(key, None)
-        if found is not None:
-            found[1].cancel()
-            collected = found[0].take()
-            if collected:
-                self._deliver_batch(key, collected)
+        batcher = self._batches.pop(key, None)
+        if batcher is not None:
+            batcher.flush()
 
     def flush_matching(self, pattern: str) -> None:
         """Send the publications collected for all channels that match a pattern."""
@@ -148,19 +146,14 @@ class Broadcast:
             del self._catching_up[key]
 
     def _collect(self, key: str, outgoing: Outgoing, batch: Batch) -> None:
-        found = self._batches.get(key)
-        if found is None:
-            batcher: Batcher[Outgoing] = Batcher(size=batch.size, delay=batch.delay)
-            found = self._batches[key] = (batcher, Timer(lambda: self.flush(key)))
-        batcher, timer = found
-        # The timer keeps the delay, the batcher only counts.
-        full = batcher.add(outgoing, now=0.0)
-        if full:
-            self._deliver_batch(key, full)
-        else:
-            timer.set(batcher.delay)
+        batcher = self._batches.get(key)
+        if batcher is None:
+            send = partial(self._deliver_batch, key)
+            batcher = self._batches[key] = Batcher(send, size=batch.size, delay=batch.delay)
+        batcher.add(outgoing)
 
     def _deliver_batch(self, key: str, collected: list[Outgoing]) -> None:
+        self._batches.pop(key, None)  # a place that is silent keeps nothing here
         for batch in OutgoingBatch.fitting(collected):
             self._receivers_of(key).deliver(batch)
 

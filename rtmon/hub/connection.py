@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.backpressure import Policy, together
-from ..core.batching import Batch, Batcher
+from ..core.batcher import Batcher
+from ..core.batching import Batch
 from ..core.timers import Timer
 from ..core.token_bucket import Bucket
 from ..errors import ProtocolError
 from ..protocol import catalog
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
-from .admission.rate_limiter import RateLimiter
+from .admission.connection_rate import ConnectionRate
 from .encoding import fitting, size_of
 from .heartbeat import Heartbeat
 
@@ -23,11 +25,25 @@ if TYPE_CHECKING:
     from .admission.authentication import User
     from .brokers.base import Receipt
     from .context import HubContext
+    from .hook_queue import HookQueue
     from .transports.base import Peer, Settled
 
-__all__ = ["Connection"]
+__all__ = ["BeforeWelcome", "Connection"]
 
 _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
+
+
+@dataclass(slots=True)
+class BeforeWelcome:
+    """What the program does with a client in on_connect, which is done after its welcome.
+
+    Attributes:
+        messages: encoded.
+        rooms: the rooms that it joins; the values mean nothing.
+    """
+
+    messages: list[str | bytes] = field(default_factory=list)
+    rooms: dict[str, None] = field(default_factory=dict)
 
 
 class Connection:
@@ -46,6 +62,9 @@ class Connection:
         unpaced: bytes of its messages that its byte rate has not been applied to yet.
         byte_bucket: of its byte rate; None until it has sent much.
         open: False once the connection has ended.
+        admitted: True once the program's hooks have let the client in.
+        hooks: calls the program's hooks for this client; None until the first is called.
+        held: what waits for the welcome, while on_connect runs; else None.
         welcomed: True once the client was sent its welcome.
         intercept: takes messages in place of the dispatcher until the client is authenticated.
         auth_deadline: closes the connection unless it is canceled.
@@ -61,12 +80,14 @@ class Connection:
     auth_deadline: Timer | None = None
     address: str | None = None
     welcomed = False
+    admitted = False
+    hooks: HookQueue | None = None
+    held: BeforeWelcome | None = None
     unpaced = 0
     byte_bucket: Bucket | None = None
     # Made when first used, for the same reason.
     _heartbeat: Heartbeat | None = None
     _batcher: Batcher[_Collected] | None = None
-    _batch_timer: Timer | None = None
 
     def __init__(self, context: HubContext, peer: Peer) -> None:
         self._context = context
@@ -81,7 +102,7 @@ class Connection:
         self.since = context.wall()
         options = context.options
         self.active = self.heard = context.clock()
-        self.limiter = RateLimiter(rate=options.rate, burst=options.burst, now=self.heard)
+        self.limiter = ConnectionRate(rate=options.rate, burst=options.burst, now=self.heard)
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.name!r} {self.peer.transport}>"
@@ -136,17 +157,15 @@ class Connection:
         Returns:
             As :meth:`rtmon.hub.transports.base.Peer.send`.
         """
+        if self.held is not None:
+            self.held.messages.append(data)
+            return True
         if self._batcher is None:
             return self.peer.send(data, policy=policy, key=key, settled=settled)
-        full = self._batcher.add((data, policy, settled), now=0.0)
-        taken = self.open
-        if full:
-            taken = self._send_batch(full)
-        else:
-            if self._batch_timer is None:
-                self._batch_timer = Timer(self.flush)
-            self._batch_timer.set(self._batcher.delay)
-        return taken if settled is None else None
+        taken: bool | None = self._batcher.add((data, policy, settled))
+        if settled is not None:
+            return None
+        return self.open if taken is None else taken
 
     def send(
         self, kind: str, payload: Any, *, reply_to: str | None = None, at_once: bool = False
@@ -164,6 +183,13 @@ class Connection:
         """
         data = self.codec.encode(self._context.messages.message(kind, payload, reply_to=reply_to))
         return (self.peer.send(data) if at_once else self.send_encoded(data)) is not False
+
+    def welcome(self, payload: catalog.Welcome, *, reply_to: str | None = None) -> None:
+        """Send the welcome, then what the program has sent the client before."""
+        held, self.held = self.held, None
+        self.send("welcome", payload, reply_to=reply_to)
+        for data in () if held is None else held.messages:
+            self.send_encoded(data)
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
         """Acknowledge a message of the client."""
@@ -187,15 +213,15 @@ class Connection:
         """Send later messages in batches of this kind, or one by one if None."""
         self.flush()
         self._batcher = (
-            None if batching is None else Batcher(size=batching.size, delay=batching.delay)
+            None
+            if batching is None
+            else Batcher(self._send_batch, size=batching.size, delay=batching.delay)
         )
 
     def flush(self) -> None:
         """Send the messages collected for a batch."""
         if self._batcher is not None:
-            collected = self._batcher.take()
-            if collected:
-                self._send_batch(collected)
+            self._batcher.flush()
 
     def end(self) -> None:
         """Mark the connection as ended: stop its timers, drop what is collected for a batch."""
@@ -205,8 +231,6 @@ class Connection:
             self.auth_deadline.cancel()
         if self._batcher is not None:
             _settle(self._batcher.take(), handed=False)
-        if self._batch_timer is not None:
-            self._batch_timer.cancel()
         if self._heartbeat is not None:
             self._heartbeat.stop()
 

@@ -67,6 +67,8 @@ class MessageBuilder:
             message=error.message[: limits.TEXT_LENGTH],
             retry=error.retry,
             retry_after=error.retry_after,
+            remaining=error.remaining,
+            reset=error.reset,
         )
         return self.message("error", payload, reply_to=reply_to)
 

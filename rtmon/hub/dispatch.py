@@ -19,6 +19,7 @@ from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
 from ..protocol.payload import DataIn
 from .admission.limits import RateLimits
+from .checks import Checks
 from .connection import Connection
 from .context import HubContext
 from .files.uploads import Uploads
@@ -39,6 +40,7 @@ class Dispatcher:
         uploads: takes binary file chunks.
         handlers: message type → handler, of the protocol; ``batch`` is the dispatcher's own.
         custom: message type → handler, of the application.
+        checks: of the program.
 
     Attributes:
         handling: how long it took for each message that was handled, by its type.
@@ -52,12 +54,14 @@ class Dispatcher:
         uploads: Uploads,
         handlers: Mapping[str, Handler],
         custom: Mapping[str, CustomHandler],
+        checks: Checks,
     ) -> None:
         self._context = context
         self._rates = rates
         self._uploads = uploads
         self._handlers = with_payload_types({**handlers, "batch": self._batch})
         self._custom = custom
+        self._checks = checks
         self.handling = LabelledDurations("handler", "type")
 
     @property
@@ -100,11 +104,15 @@ class Dispatcher:
         if connection.limiter.flooded:
             connection.peer.close(close.POLICY, "flood: you went on sending far above your rate")
         else:
+            budget = self._rates.budget(connection, now)
             refused = ProtocolError(
                 "rate_limited",
-                "You send too much, on this connection or all of yours: wait, then send it again.",
+                "You send too much, on this connection or all of yours: wait, then send it again. "
+                "What you sent after it may be taken before it.",
                 retry=True,
                 retry_after=math.ceil(wait * 1000) / 1000,
+                remaining=budget.remaining,
+                reset=budget.reset,
             )
             codec = JSON if isinstance(data, str) else connection.codec
             if isinstance(data, bytes) and data[:1] == bytes((binary.ATTACHED,)):
@@ -141,6 +149,9 @@ class Dispatcher:
                 "internal", "The server failed at this; it has been logged.", retry=True
             )
             connection.error(failed, reply_to=envelope.id)
+        if connection.hooks is not None:
+            # The client's next message waits, so that a slow hook cannot have a long queue.
+            await connection.hooks.idle()
 
     async def _undecodable(
         self, connection: Connection, codec: Codec, data: str | bytes, error: ProtocolError
@@ -189,6 +200,8 @@ class Dispatcher:
             payload: Any = codec.payload(envelope.payload, known[0], of=kind)
             if attached is not None:
                 payload = _with_data(attached, payload, kind)
+            if kind in self._checks:
+                payload = await self._checks.pass_through(connection, kind, payload)
             await known[1](connection, payload, envelope, codec)
             return
         custom = self._custom.get(kind)
@@ -197,7 +210,10 @@ class Dispatcher:
                 "unknown_type",
                 f"There is no message type {kind[: limits.TYPE_LENGTH]!r} that a client may send.",
             )
-        result = await custom.call(connection, custom.decode(codec, envelope.payload, kind), kind)
+        payload = custom.decode(codec, envelope.payload, kind)
+        if kind in self._checks:
+            payload = await self._checks.pass_through(connection, kind, payload)
+        result = await custom.call(connection, payload, kind)
         if result is not None:
             connection.ack(envelope, data=result)
 

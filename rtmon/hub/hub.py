@@ -27,6 +27,7 @@ from .client import Client
 from .connection import Connection
 from .context import HubContext
 from .handlers.custom import HandlerFunction, custom_handler
+from .hook_decorators import HookDecorators
 from .options import CHANGEABLE, HubOptions
 from .parts import HubParts
 from .places import channel_key
@@ -37,7 +38,7 @@ from .transports.base import Peer
 __all__ = ["Hub"]
 
 
-class Hub:
+class Hub(HookDecorators):
     """A real-time server without a socket: give it to ``rtmon.serve``.
 
     Args:
@@ -168,7 +169,7 @@ class Hub:
             changes: fields of :class:`HubOptions`: those for slow consumers (``slow``,
                 ``max_waiting…``, ``stalled``), ``channels``, ``history``, ``history_age``,
                 ``max_connections``, ``connections_per_address``, ``at_limit``, ``auth_timeout``,
-                ``expiry_notice``.
+                ``expiry_notice``, ``idle_timeout``, ``hook_timeout``.
 
         Raises:
             OptionError: a field cannot be changed while the hub runs, or makes no sense.
@@ -180,6 +181,8 @@ class Hub:
                 f"what can is {', '.join(sorted(CHANGEABLE))}."
             )
         self.context.options = HubOptions.of(self.options, changes)
+        if "idle_timeout" in changes:
+            self._parts.expiry.check_all(self.connections.values())
 
     def subscribe(self, channel: str, callback: Callback) -> CallbackSubscription:
         """Call a function, or a coroutine function, with each publication.
@@ -295,12 +298,12 @@ class Hub:
         return (200, "ok\n") if self.away is None else (503, "the other nodes are out of reach\n")
 
     def report_to(self, report: Callable[[str, str], object]) -> None:
-        """Report when other nodes go out of reach and when they are back.
+        """Report when other nodes go out of reach and when they are back, and failed hooks.
 
         Args:
             report: called with a few words and a sentence; it replaces the one given before.
         """
-        self._parts.events.report = report
+        self._parts.events.report = self._parts.hook_calls.report = report
 
     async def start(self) -> None:
         """Connect to other nodes, if the broker has any; servers call this."""
@@ -312,6 +315,7 @@ class Hub:
             connection.peer.close(close.GOING_AWAY, "the server stops")
             self.closed(connection)
         await self.context.tasks.wait()
+        await self._parts.hooks.aclose()
         self._parts.join_leave.flush()
         self._parts.uploads.close()
         await self.context.broker.aclose()

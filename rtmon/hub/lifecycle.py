@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -22,12 +23,14 @@ from .brokers.base import Recovery
 from .connection import Connection
 from .context import HubContext
 from .files.uploads import Uploads
+from .hooks import Hooks
 from .introduction import Introductions
 from .join_leave import JoinLeave
 from .places import CHAT, room_key
 from .presence import Presence
 from .recovery import HistoryReplay
 from .registry import Registry
+from .room_membership import RoomMembership
 from .transports.base import Peer
 from .typing_indicator import TypingIndicators
 
@@ -53,6 +56,8 @@ class Lifecycle:
         refusals: counts and answers refused clients.
         expiry: closes connections in time.
         introductions: takes the first ``connect``, and builds the welcome.
+        hooks: of the program.
+        membership: adds clients to the rooms that the program chose before their welcome.
     """
 
     context: HubContext
@@ -69,6 +74,8 @@ class Lifecycle:
     refusals: Refusals
     expiry: Expiry
     introductions: Introductions
+    hooks: Hooks
+    membership: RoomMembership
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
         """Authenticate a client for a transport that has no connection yet; see :meth:`connect`.
@@ -130,13 +137,16 @@ class Lifecycle:
         self.expiry.stop(connection)
         self.connection_limits.remove(connection)
         if not connection.welcomed:
+            if connection.admitted:
+                self.hooks.disconnected(connection, ())
             return
         self.broadcast.receivers.forget(connection)
         places = self.registry.places(connection)
         del self.registry.connections[connection.id]
         self.typing.drop(connection)
         self.uploads.drop(connection)
-        for room in self.registry.rooms.leave_all(connection):
+        rooms = self.registry.rooms.leave_all(connection)
+        for room in rooms:
             self.join_leave.add(room_key(room), "left", connection.id, connection.member)
         self.registry.subscriptions.drop(connection)
         self.registry.users.leave_all(connection.id)
@@ -144,14 +154,22 @@ class Lifecycle:
         for place in places:
             self.broadcast.changed(place)
         self.context.tasks.spawn(self.presence.leave(connection, places))
+        self.hooks.disconnected(connection, rooms)
 
     def _await_token(
         self, connection: Connection, since: Position | None, shown: Credentials
     ) -> None:
         """Wait for the first message of a client, which must be ``connect`` with a token."""
         timeout, peer = self.context.options.auth_timeout, connection.peer
-        words = f"you did not say who you are within {timeout:g} s"
-        deadline = Timer(lambda: peer.close(close.NO_TOKEN, words))
+
+        def too_late() -> None:
+            connection.intercept = _ignore
+            words = f"You showed no token within {timeout:g} s. {shown.advice}"
+            code = self.refusals.answer(peer, ProtocolError("unauthorized", words))
+            reason = f"you showed no token within {timeout:g} s" + _IGNORED * shown.ignored
+            peer.close(close.POLICY if code == close.POLICY else close.NO_TOKEN, reason)
+
+        deadline = Timer(too_late)
 
         async def first_message(data: str | bytes) -> None:
             connection.intercept = _ignore
@@ -175,10 +193,11 @@ class Lifecycle:
         codec = JSON if isinstance(data, str) else connection.codec
         envelope = codec.decode(data)
         if envelope.type != "connect":
-            raise ProtocolError("unauthorized", "Say who you are first: send connect with a token.")
+            words = f"You sent {envelope.type[:64]!r} before you showed a token. {shown.advice}"
+            raise ProtocolError("unauthorized", words)
         payload = codec.payload(envelope.payload, Connect, of="connect")
         if payload.token is None:
-            raise ProtocolError("unauthorized", "Say who you are: this connect has no token.")
+            raise ProtocolError("unauthorized", f"This connect has no token. {shown.advice}")
         known = await self.authentication.identify(replace(shown, token=payload.token))
         if not connection.open or not connection.peer.open:
             return
@@ -207,6 +226,8 @@ class Lifecycle:
         except ProtocolError as error:
             wrong = error
         connection.peer.named(connection.name, connection.user)
+        await self.hooks.admit(connection)
+        rooms = () if connection.held is None else tuple(connection.held.rooms)
 
         def add() -> None:
             connection.welcomed = True
@@ -216,7 +237,7 @@ class Lifecycle:
             connection.position = (recovery.epoch, recovery.offset)
             count = len(self.registry.connections) + 1 + recovery.elsewhere
             payload = self.introductions.welcome(connection, count, recovered=recovery.recovered)
-            connection.send("welcome", payload)
+            connection.welcome(payload)
 
         try:
             await self.replay.enter(connection, CHAT, since, add=add, answer=answer)
@@ -231,8 +252,21 @@ class Lifecycle:
         await self.presence.add_user(connection)
         if wrong is not None:
             connection.error(wrong)
+        await self._enter(connection, rooms)
         if known is not None or self.context.options.idle_timeout is not None:
             self.expiry.check(connection)
+
+    async def _enter(self, connection: Connection, rooms: Iterable[str]) -> None:
+        """Add a client to the rooms that on_connect has it join."""
+        for room in rooms:
+            try:
+                await self.membership.join(connection, room)
+            except ProtocolError as error:
+                connection.error(error)
+
+
+_IGNORED = "; the one in the address was ignored, see the error before"
+"""Behind the close reason, which has to be short."""
 
 
 async def _ignore(_: str | bytes) -> None:

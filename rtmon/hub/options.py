@@ -25,6 +25,8 @@ CHANGEABLE = frozenset(
         "expiry_notice",
         "history",
         "history_age",
+        "hook_timeout",
+        "idle_timeout",
         "max_connections",
         "max_waiting",
         "max_waiting_age",
@@ -116,6 +118,10 @@ class HubOptions:
             up in logs.
         idle_timeout: seconds in which a client must say something, heartbeats aside, or is closed
             with 4502; None for ever. A client that only receives is idle, too.
+        auth_close: close code of clients that are not let in, for want of a token that is taken or
+            by a hook: 4500, or 1008 for clients that know the registered codes only, which then
+            stands for 4002, too.
+        hook_timeout: seconds that a hook or check of the program may take; then it is cancelled.
         channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
         files: folder that receives files; None refuses them.
         file_size: bytes of the largest accepted file.
@@ -151,6 +157,8 @@ class HubOptions:
     expiry_notice: float = 30.0
     token_in_query: bool = False
     idle_timeout: float | None = None
+    auth_close: Literal[4500, 1008] = 4500
+    hook_timeout: float = 5.0
     channels: dict[str, ChannelOptions] = field(default_factory=dict)
     files: Path | str | None = None
     file_size: int = limits.FILE_SIZE
@@ -191,6 +199,8 @@ class HubOptions:
         within("expiry_notice", self.expiry_notice, 0.0, 86_400.0)
         if self.idle_timeout is not None:
             within("idle_timeout", self.idle_timeout, 0.01, float("inf"))
+        one_of("auth_close", self.auth_close, 4500, 1008)
+        within("hook_timeout", self.hook_timeout, 0.01, 3600.0)
         within("file_size", self.file_size, 0, 1 << 53)
         within("file_quota", self.file_quota, 0, 1 << 53)
         within("file_count", self.file_count, 0, 1 << 53)

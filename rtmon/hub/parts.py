@@ -11,6 +11,9 @@ from .admission.permissions import Allow, Permissions
 from .admission.refusals import Refusals
 from .broadcast import Broadcast
 from .broker_events import BrokerEventHandler
+from .checks import Checks
+from .client import Client
+from .connection import Connection
 from .context import HubContext
 from .dispatch import Dispatcher
 from .files.store import FileStore
@@ -23,6 +26,8 @@ from .handlers.files import FileHandlers
 from .handlers.presence import PresenceHandlers
 from .handlers.pubsub import PubSubHandlers
 from .handlers.rooms import RoomHandlers
+from .hook_calls import HookCalls
+from .hooks import Hooks
 from .introduction import Introductions
 from .join_leave import JoinLeave
 from .lifecycle import Lifecycle
@@ -53,6 +58,10 @@ class HubParts:
     def __init__(self, context: HubContext, *, auth: Auth | None, allow: Allow | None) -> None:
         self.context = context
         self.registry = Registry()
+        self.custom: dict[str, CustomHandler] = {}
+        self.hook_calls = HookCalls(context)
+        self.hooks = Hooks(context, self.hook_calls, self._client_of)
+        self.checks = Checks(self.hook_calls, self._client_of, self.custom)
         self.authentication = Authentication(context, auth)
         self.permissions = Permissions(context, allow)
         self.refusals = Refusals(context)
@@ -76,6 +85,16 @@ class HubParts:
             authentication=self.authentication,
             expiry=self.expiry,
         )
+        self.membership = RoomMembership(
+            context=context,
+            registry=self.registry,
+            broadcast=self.broadcast,
+            replay=self.replay,
+            presence=self.presence,
+            join_leave=self.join_leave,
+            typing=self.typing,
+            hooks=self.hooks,
+        )
         self.lifecycle = Lifecycle(
             context=context,
             registry=self.registry,
@@ -91,27 +110,23 @@ class HubParts:
             refusals=self.refusals,
             expiry=self.expiry,
             introductions=self.introductions,
-        )
-        self.membership = RoomMembership(
-            context=context,
-            registry=self.registry,
-            broadcast=self.broadcast,
-            replay=self.replay,
-            presence=self.presence,
-            join_leave=self.join_leave,
-            typing=self.typing,
+            hooks=self.hooks,
+            membership=self.membership,
         )
         self.clients = LocalClients(
             context=context, registry=self.registry, membership=self.membership
         )
-        self.custom: dict[str, CustomHandler] = {}
         self.dispatcher = Dispatcher(
             context,
             rates=self.rate_limits,
             uploads=self.uploads,
             handlers=self._handlers(),
             custom=self.custom,
+            checks=self.checks,
         )
+
+    def _client_of(self, connection: Connection) -> Client:
+        return self.clients.of(connection)
 
     def _handlers(self) -> dict[str, Handler]:
         rooms = RoomHandlers(
@@ -130,8 +145,10 @@ class HubParts:
             typing=self.typing,
             rooms=rooms,
         )
-        connection = ConnectionHandlers(context=self.context, introductions=self.introductions)
-        files = FileHandlers(permissions=self.permissions, uploads=self.uploads)
+        connection = ConnectionHandlers(
+            context=self.context, introductions=self.introductions, rates=self.rate_limits
+        )
+        files = FileHandlers(permissions=self.permissions, uploads=self.uploads, checks=self.checks)
         presence = PresenceHandlers(
             context=self.context, registry=self.registry, permissions=self.permissions
         )
@@ -143,6 +160,8 @@ class HubParts:
             replay=self.replay,
             presence=self.presence,
             publisher=self.publisher,
+            hooks=self.hooks,
+            checks=self.checks,
         )
         groups = (chat, connection, files, presence, pubsub, rooms)
         return {kind: handler for group in groups for kind, handler in group.handlers().items()}

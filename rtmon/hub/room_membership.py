@@ -14,6 +14,7 @@ from .broadcast import Broadcast
 from .brokers.base import Recovery
 from .connection import Connection
 from .context import HubContext
+from .hooks import Hooks
 from .join_leave import JoinLeave
 from .places import room_key
 from .presence import Presence
@@ -35,6 +36,7 @@ class RoomMembership:
     presence: Presence
     join_leave: JoinLeave
     typing: TypingIndicators
+    hooks: Hooks
     # A lock lives as long as it is held or waited for.
     _turns: WeakValueDictionary[Connection, asyncio.Lock] = field(
         init=False, default_factory=WeakValueDictionary
@@ -47,6 +49,7 @@ class RoomMembership:
         *,
         since: Position | None = None,
         answer: Callable[[Recovery, int], object] = lambda *_: None,
+        reply_to: str | None = None,
     ) -> bool:
         """Add a client to a room. Returns False if it was in the room before.
 
@@ -56,18 +59,27 @@ class RoomMembership:
             since: the position that the client returns with.
             answer: called with the room's position and its number of members, before the client
                 gets what it missed.
+            reply_to: id of the client's message, for the error if a hook fails.
 
         Raises:
             ProtocolError: the client is in too many rooms, the room is full, the position was
                 never reached, or the broker cannot be reached.
         """
+        if connection.held is not None:  # the client is not welcomed yet
+            connection.held.rooms[room] = None
+            return True
         async with self._turn(connection):
-            return await self._join(connection, room, since, answer)
+            return await self._join(connection, room, since, answer, reply_to)
 
-    async def leave(self, connection: Connection, room: str) -> int | None:
+    async def leave(
+        self, connection: Connection, room: str, *, reply_to: str | None = None
+    ) -> int | None:
         """Remove a client from a room. Returns how many members are left; None if it was not in."""
+        if connection.held is not None:
+            connection.held.rooms.pop(room, None)
+            return None
         async with self._turn(connection):
-            return await self._leave(connection, room)
+            return await self._leave(connection, room, reply_to)
 
     def _turn(self, connection: Connection) -> asyncio.Lock:
         """Return a lock: the client and the program may both move the client, at the same time."""
@@ -79,6 +91,7 @@ class RoomMembership:
         room: str,
         since: Position | None,
         answer: Callable[[Recovery, int], object],
+        reply_to: str | None,
     ) -> bool:
         rooms, broker = self.registry.rooms, self.context.broker
         key = room_key(room)
@@ -96,17 +109,19 @@ class RoomMembership:
         await self.replay.enter(
             connection, key, since, add=lambda: rooms.join(connection, room), answer=tell
         )
+        self.hooks.joined(connection, room, reply_to=reply_to)
         self.join_leave.add(key, "joined", connection.id, connection.member)
         await self.presence.join(key, connection)
         return True
 
-    async def _leave(self, connection: Connection, room: str) -> int | None:
+    async def _leave(self, connection: Connection, room: str, reply_to: str | None) -> int | None:
         rooms, broker = self.registry.rooms, self.context.broker
         if not rooms.has(connection, room):
             return None
         key = room_key(room)
         self.typing.stop(connection, key)
         rooms.leave(connection, room)
+        self.hooks.left(connection, room, reply_to=reply_to)
         connection.peer.left(key)
         self.broadcast.changed(key)
         self.join_leave.add(key, "left", connection.id, connection.member)

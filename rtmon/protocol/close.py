@@ -76,7 +76,12 @@ CODES: Final[dict[int, CloseCode]] = {
         CloseCode(1005, "no status", "A close frame came without a code; never on the wire.", True),
         CloseCode(1006, "abnormal", "The connection ended without a close frame.", True),
         CloseCode(1007, "invalid data", "A text message was not valid UTF-8.", False),
-        CloseCode(1008, "policy violation", "The hub sends it to a client that floods.", False),
+        CloseCode(
+            1008,
+            "policy violation",
+            "The hub sends it to a client that floods, or, if asked to, to one that is not let in.",
+            False,
+        ),
         CloseCode(1009, "too big", "A message was larger than the server takes.", False),
         CloseCode(1010, "extension missing", "The client needs an extension.", False),
         CloseCode(1011, "internal error", "The server failed; its handler raised.", True),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.batching import Batcher
+import rtmon
+from rtmon.core.batching import BatchBuffer
+from rtmon.errors import OptionError
+from rtmon.testing import until
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))
 def test_batches(items: list[int], size: int) -> None:
     """Batches hold everything in order, none more than the size, and are due from the first."""
-    batcher: Batcher[int] = Batcher(size=size, delay=0.5)
+    batcher: BatchBuffer[int] = BatchBuffer(size=size, delay=0.5)
     got: list[list[int]] = []
     for now, item in enumerate(items):
         empty = len(batcher) == 0
@@ -26,3 +32,41 @@ def test_batches(items: list[int], size: int) -> None:
     assert len(rest) < size
     assert [item for batch in [*got, rest] for item in batch] == items
     assert batcher.due is None
+
+
+async def test_batcher_hands_on_full_batches_at_once_and_others_in_time() -> None:
+    """A full batch is handed on by ``add``; what is left when its time is up, or by ``flush``."""
+    sent: list[list[int]] = []
+    batcher: rtmon.Batcher[int] = rtmon.Batcher(sent.append, size=2, delay=0.02)
+    for number in range(5):
+        batcher.add(number)
+    assert sent == [[0, 1], [2, 3]]
+    await until(lambda: len(sent) == 3)
+    assert sent[2] == [4]
+    batcher.add(5)
+    batcher.flush()
+    assert (sent[3], len(batcher)) == ([5], 0)
+    batcher.flush()
+    assert len(sent) == 4
+
+
+async def test_batcher_tells_what_send_returned_and_gives_back_what_it_holds() -> None:
+    """``add`` and ``flush`` return what ``send`` does; ``take`` returns the items unsent."""
+    batcher: rtmon.Batcher[str] = rtmon.Batcher("".join, size=2, delay=60)
+    assert batcher.add("a") is None
+    assert batcher.add("b") == "ab"
+    assert batcher.flush() is None
+    batcher.add("c")
+    assert batcher.take() == ["c"]
+    assert len(batcher) == 0
+
+
+def test_batcher_refuses_what_it_could_not_call() -> None:
+    """A coroutine function would never run; sizes and delays are checked."""
+
+    async def later(items: list[Any]) -> None:
+        """Never called."""
+
+    for send, options in ((later, {}), (None, {}), (print, {"size": 0}), (print, {"delay": -1})):
+        with pytest.raises(OptionError):
+            rtmon.Batcher(send, **options)  # type: ignore[arg-type]

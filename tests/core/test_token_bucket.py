@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtmon.core.addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
-from rtmon.hub.admission.rate_limiter import RateLimiter
+from rtmon.hub.admission.connection_rate import ConnectionRate
 from rtmon.protocol.channels import covers, is_pattern, matches, overlaps
 
 
@@ -92,7 +92,7 @@ def test_memory_is_bounded() -> None:
 
 def test_a_message_needs_a_token_of_each() -> None:
     """What one bucket refuses is taken from none of the others; the longest wait is told."""
-    mine, shared = RateLimiter(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
+    mine, shared = ConnectionRate(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
     assert mine.take(0.0, [shared]) == 0.0
     assert mine.take(0.0, [shared]) == pytest.approx(2.0)
     assert mine.take(0.0) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -172,6 +173,69 @@ async def test_hub_closes_with_4002_when_no_token_comes_in_time(start: Start, ov
     assert await silent.close_code() == 4002
     await until(lambda: over == "memory" or not place.hub._parts.connection_limits.connections)
     assert not place.hub.connections
+
+
+@pytest.mark.parametrize("over", ["websocket-json", "asgi-json"])
+@pytest.mark.parametrize(("where", "ignored"), [("ada", False), ("ada&token=SECRET", True)])
+async def test_client_without_token_in_time_is_told_how_to_show_one(
+    start: Start, over: str, where: str, *, ignored: bool
+) -> None:
+    """Before 4002 an error says how to show a token, and what became of one in the address; the
+    close reason does in short.
+    """
+    place = await start(auth=login(), auth_timeout=0.05)
+    silent = await place.come(where, over=over)
+    error = (await silent.next("error"))["payload"]
+    assert (error["code"], error["retry"]) == ("unauthorized", False)
+    assert "Authorization: Bearer" in error["message"]
+    assert ("token_in_query=True" in error["message"]) is ignored
+    assert await silent.close_code() == 4002
+    reason = silent.connection.close_reason
+    assert reason.startswith("you showed no token within 0.05 s")
+    assert reason.endswith("see the error before") is ignored
+    assert "SECRET" not in f"{error}{reason}"
+
+
+@pytest.mark.parametrize("over", ["sse", "socketio-websocket"])
+async def test_refusal_says_that_a_token_in_the_address_was_ignored(
+    start: Start, over: str
+) -> None:
+    """Transports that refuse at once say how to show a token, and that this one was ignored."""
+    place = await start(auth=login())
+    told: list[str] = []
+    answer = place.hub._parts.refusals.count
+    place.hub._parts.refusals.count = lambda peer, error: (
+        told.append(error.message),
+        answer(peer, error),
+    )
+    with contextlib.suppress(socketio.exceptions.ConnectionError):
+        await place.come("ada&token=SECRET", over=over)
+    (words,) = told
+    assert "ignored" in words
+    assert ("auth: { token }" in words) is (over != "sse")
+    assert "SECRET" not in words
+
+
+@pytest.mark.parametrize("shown", [None, "nonsense"])
+async def test_refused_client_is_closed_with_1008_where_the_server_asks_for_it(
+    start: Start, over: str, shown: str | None
+) -> None:
+    """With ``auth_close=1008`` each refusal has this code, which no client comes back after."""
+    place = await start(auth=login(), auth_close=1008)
+    error, code = await refused(place, over, shown)
+    assert error in {"unauthorized", "invalid_token"}
+    assert code in {1008, 0}
+
+
+async def test_auth_close_stands_for_the_timeout_too(start: Start) -> None:
+    """With ``auth_close=1008`` a client that shows no token in time is closed with it; others of
+    the hub's codes stay, and other values are refused.
+    """
+    place = await start(auth=login(), auth_close=1008, auth_timeout=0.05)
+    assert await (await place.come()).close_code() == 1008
+    assert await refused(place, "websocket-json", token(exp=1)) == ("token_expired", 4001)
+    with pytest.raises(OptionError, match="auth_close"):
+        Hub(auth_close=4000)
 
 
 async def test_hub_reads_token_in_the_address_only_when_options_allow_it(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.batching import Batch, Batcher
+from rtmon.core.batching import Batch, BatchBuffer
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
-from rtmon.hub.admission.rate_limiter import RateLimiter
+from rtmon.hub.admission.connection_rate import ConnectionRate
 from rtmon.hub.brokers.deduplication import SeenIds
 from rtmon.hub.encoding import fitting
 from rtmon.hub.join_leave import JoinLeaveBatch
@@ -150,7 +150,7 @@ def test_typing_state_expires_and_is_bounded() -> None:
 
 def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
     """A burst is taken, then the rate; a client that never pauses is closed in the end."""
-    limiter = RateLimiter(rate=10, burst=5, now=0)
+    limiter = ConnectionRate(rate=10, burst=5, now=0)
     assert [limiter.take(0.0) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
     assert limiter.take(0.1) == 0.0
     assert limiter.take(0.1) > 0.0
@@ -160,7 +160,7 @@ def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
         assert not limiter.flooded
         assert limiter.take(0.1) > 0.0
     assert limiter.flooded
-    patient = RateLimiter(rate=10, burst=5, now=0)
+    patient = ConnectionRate(rate=10, burst=5, now=0)
     for second in range(2_000):
         for _ in range(7):
             patient.take(float(second))
@@ -245,4 +245,4 @@ def test_hub_options_are_checked_by_name() -> None:
     with pytest.raises(OptionError, match="batch"):
         Batch(size=0)
     with pytest.raises(OptionError, match="batch"):
-        Batcher(size=0)
+        BatchBuffer(size=0)

@@ -117,6 +117,29 @@ async def test_hub_closes_an_idle_client(start: Start, over: str) -> None:
     assert await ada.close_code() == 4502
 
 
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_idle_timeout_changes_for_clients_that_are_connected(start: Start, over: str) -> None:
+    """An idle timeout that is set or lifted while the hub runs holds for all connections."""
+    place = await start()
+    ada, bo = await place.connect(over=over), await place.connect()
+    place.hub.change(idle_timeout=3_600)
+    place.hub.change(idle_timeout=None)
+    clients = place.hub.connections
+    clients[ada.id].active -= 60
+    clients[bo.id].active += 3_600
+    place.hub.change(idle_timeout=30)
+    assert await ada.close_code() == 4502
+    assert (await bo.ask("ping"))["type"] == "pong"
+
+
+async def test_idle_timeout_set_later_closes_by_the_real_clock(start: Start) -> None:
+    """A client that is connected already is closed when the new timeout has passed."""
+    place = await start()
+    ada = await place.connect()
+    place.hub.change(idle_timeout=0.1)
+    assert await ada.close_code() == 4502
+
+
 async def test_heartbeats_in_a_batch_do_not_count_as_activity(start: Start) -> None:
     """A client that sends nothing but heartbeats is idle, in a batch, too; one that sends more in a
     batch is not.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import socketio
 
+import rtmon
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Credentials, Hub, Session, User
 from rtmon.testing import FakeClock, until
@@ -111,6 +112,42 @@ async def test_rate_limit_of_a_user_counts_all_its_connections(start: Start, ove
     clock.advance(refused["retry_after"])
     assert (await also.ask("ping"))["type"] == "pong"
     assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
+
+
+@pytest.mark.parametrize("over", ONE_EACH)
+async def test_client_is_told_what_is_left_of_its_rate(start: Start, over: str) -> None:
+    """``rate_limit`` answers with the scarcest of all limits, and so does a refused message."""
+    clock = FakeClock()
+    place = await start(
+        rate=2, burst=10, auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic
+    )
+    ada = await place.connect(over=over, token=token("ada"))
+    for left in (3, 2):
+        answer = await ada.ask("rate_limit")
+        assert answer["type"] == "rate_limit"
+        assert answer["payload"] == {"limit": 4, "remaining": left, "reset": 4.0 - left}
+    clock.advance(1)
+    assert (await ada.ask("rate_limit"))["payload"]["remaining"] == 2
+    for _ in range(2):
+        await ada.ask("ping")
+    refused = (await ada.ask("ping"))["payload"]
+    assert (refused["code"], refused["remaining"], refused["reset"]) == ("rate_limited", 0, 4.0)
+    assert refused["retry_after"] == pytest.approx(1.0)
+    clock.advance(100)
+    assert (await ada.ask("rate_limit"))["payload"]["remaining"] == 3
+
+
+async def test_python_client_asks_what_is_left_of_its_rate() -> None:
+    """``request("rate_limit")`` of the Python client has the answer."""
+    async with (
+        rtmon.serve(rtmon.Hub(rate=1, burst=50), "127.0.0.1", 0) as server,
+        rtmon.connect(server.url) as client,
+    ):
+        await client.wait_open()
+        left = (await client.request("rate_limit")).payload
+    assert left["limit"] == 50
+    assert 0 < left["remaining"] < 50
+    assert left["reset"] > 0
 
 
 async def test_reconnect_does_not_reset_the_rate_limit_of_an_address(start: Start) -> None:

@@ -107,7 +107,7 @@ test("who shows nothing is told so, and gives up", { timeout }, async (t) => {
   await place.change({ auth_timeout: 0.5 });
   const client = place.connect(t);
   const { code, reason } = await gaveUp(client);
-  assert.deepEqual([code, reason], [4002, "you did not say who you are within 0.5 s"]);
+  assert.deepEqual([code, reason], [4002, "you showed no token within 0.5 s"]);
   await place.change({ auth_timeout: 60 });
 });
 

@@ -30,6 +30,13 @@ __all__ = ["Auth", "Authentication", "Credentials", "User", "bearer", "seconds_l
 logger = logging.getLogger("rtmon.hub")
 
 
+IGNORED = (
+    "The token in your address was ignored: addresses end up in logs. The server takes it there if "
+    "told to, by token_in_query=True or rtmon serve --token-in-query."
+)
+"""What a client is told that has shown its token in a place where it is not taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """An authenticated user.
@@ -90,12 +97,24 @@ class Credentials:
             later.
         address: host and port that the client connects from; None if unknown.
         transport: ``websocket``, ``sse`` or ``socketio``.
+        ignored: whether the only token stands in the address, where the hub's options do not allow
+            it (``token_in_query``).
     """
 
     token: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     address: str | None = None
     transport: str = ""
+    ignored: bool = False
+
+    @property
+    def advice(self) -> str:
+        """How the client can show a token, and what became of the one in its address."""
+        other = {"sse": "", "socketio": ", or in auth: { token }"}.get(
+            self.transport, ", or as token in connect, the first message"
+        )
+        shown = f"Show one in the header Authorization: Bearer TOKEN{other}."
+        return f"{shown} {IGNORED}" if self.ignored else shown
 
 
 Auth: TypeAlias = Callable[[Credentials], "User | Awaitable[User | None] | None"]
@@ -159,7 +178,7 @@ class Authentication:
                 raise ProtocolError("token_expired", "What you show has expired.")
             return found
         if credentials.token is None:
-            raise ProtocolError("unauthorized", "Say who you are: show a token.")
+            raise ProtocolError("unauthorized", f"You showed no token. {credentials.advice}")
         raise ProtocolError("invalid_token", "The token is not one that is taken here.")
 
     async def refresh(self, known: User, credentials: Credentials) -> User:

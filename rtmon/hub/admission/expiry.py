@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...core.timers import Timer
 from ...protocol import catalog, close
 from ..connection import Connection
@@ -35,6 +37,11 @@ class Expiry:
         if timer is not None:
             timer.cancel()
         self._warned.pop(connection, None)
+
+    def check_all(self, connections: Iterable[Connection]) -> None:
+        """Check connections anew, because the options have changed."""
+        for connection in list(connections):
+            self.check(connection)
 
     def check(self, connection: Connection) -> None:
         """Warn or close a connection if it is time, and set a timer for the next check.

@@ -1,7 +1,7 @@
 """Limits per user and per address: connections at once, and messages of all connections together.
 
 Without a limit nothing is kept. The rate limit of a single connection is its own
-:class:`~rtmon.hub.admission.rate_limiter.RateLimiter`.
+:class:`~rtmon.hub.admission.connection_rate.ConnectionRate`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import contextlib
 from collections.abc import Iterator
 
 from ...core.addresses import network
-from ...core.token_bucket import Bucket, Buckets
+from ...core.rate_limiter import RateLimiter
+from ...core.token_bucket import Bucket
 from ...errors import OptionError, ProtocolError
 from ...protocol import close, limits
 from ..connection import Connection
 from ..context import HubContext
 from ..memberships import Memberships
 from .authentication import User
+from .connection_rate import Budget
 
 __all__ = ["ConnectionLimits", "RateLimits"]
 
@@ -129,8 +131,8 @@ class RateLimits:
                 "their word."
             )
         self._context = context
-        self._by_user = _buckets(options.user_rate, options.user_burst)
-        self._by_address = _buckets(options.address_rate, options.address_burst)
+        self._by_user = self._limiter(options.user_rate, options.user_burst)
+        self._by_address = self._limiter(options.address_rate, options.address_burst)
         self._shares = not (self._by_user is None and self._by_address is None)
 
     def check_address(self, remote: str | None) -> None:
@@ -143,7 +145,7 @@ class RateLimits:
         if address is None or self._by_address is None:
             return
         now = self._context.clock()
-        bucket = self._by_address.get(address, now)
+        bucket = self._by_address.bucket(address)
         if wait := bucket.wait(now):
             raise ProtocolError(
                 "rate_limited",
@@ -159,8 +161,13 @@ class RateLimits:
         Returns:
             0.0 if the message is accepted, else the seconds until it would be.
         """
-        shared = self._shared(connection, now) if self._shares else ()
+        shared = self._shared(connection) if self._shares else ()
         return connection.limiter.take(now, shared)
+
+    def budget(self, connection: Connection, now: float) -> Budget:
+        """Return how many messages a client may still send, by all limits that apply to it."""
+        shared = self._shared(connection) if self._shares else ()
+        return connection.limiter.budget(now, shared)
 
     async def pace(self, connection: Connection) -> None:
         """Wait until others had their turn, and a connection's bytes so far keep to its byte rate.
@@ -189,19 +196,20 @@ class RateLimits:
         connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
-            for bucket in self._shared(connection, connection.heard):
+            for bucket in self._shared(connection):
                 bucket.put_back()
 
-    def _shared(self, connection: Connection, now: float) -> tuple[Bucket, ...]:
+    def _limiter(self, rate: float | None, burst: int) -> RateLimiter | None:
+        if rate is None:
+            return None
+        return RateLimiter(
+            rate=rate, burst=burst, capacity=limits.KEYS_LIMITED, clock=self._context.clock
+        )
+
+    def _shared(self, connection: Connection) -> tuple[Bucket, ...]:
         found = []
         if self._by_user is not None and connection.identity is not None:
-            found.append(self._by_user.get(connection.identity.id, now))
+            found.append(self._by_user.bucket(connection.identity.id))
         if self._by_address is not None and connection.address is not None:
-            found.append(self._by_address.get(connection.address, now))
+            found.append(self._by_address.bucket(connection.address))
         return tuple(found)
-
-
-def _buckets(rate: float | None, burst: int) -> Buckets | None:
-    if rate is None:
-        return None
-    return Buckets(rate=rate, burst=burst, capacity=limits.KEYS_LIMITED)

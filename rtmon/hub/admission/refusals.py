@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...errors import ProtocolError
 from ...protocol import close
 from ..context import HubContext
+from ..options import HubOptions
 from ..transports.base import Peer
 
 __all__ = ["Refusals", "close_code"]
@@ -18,7 +19,7 @@ _CODES = {
     "too_many_connections": close.TRY_AGAIN_LATER,
     "unavailable": close.TRY_AGAIN_LATER,
 }
-"""Error code → close code of a refused connection; UNAUTHORIZED for all others."""
+"""Error code → close code of a refused connection; ``auth_close`` for all others."""
 
 _COUNTED = frozenset(
     {*_CODES, "forbidden", "invalid_message", "invalid_payload", "invalid_token", "unauthorized"}
@@ -26,9 +27,9 @@ _COUNTED = frozenset(
 """Error codes that are counted by themselves."""
 
 
-def close_code(error: ProtocolError) -> int:
+def close_code(error: ProtocolError, options: HubOptions) -> int:
     """Return the code that a refused connection is closed with."""
-    return _CODES.get(error.code, close.UNAUTHORIZED)
+    return _CODES.get(error.code, options.auth_close)
 
 
 class Refusals:
@@ -49,7 +50,7 @@ class Refusals:
         """Count a refused client, and report it to the Monitor."""
         reason = error.code if error.code in _COUNTED else "other"
         self.counts[reason] = self.counts.get(reason, 0) + 1
-        peer.refused(close_code(error), f"{error.code}: {error.message}")
+        peer.refused(close_code(error, self._context.options), f"{error.code}: {error.message}")
 
     def answer(self, peer: Peer, error: ProtocolError) -> int:
         """Send a client the reason of its refusal. Returns the code to close with.
@@ -58,4 +59,4 @@ class Refusals:
         """
         if error.code != "full":
             peer.send(peer.codec.encode(self._context.messages.error(error)))
-        return close_code(error)
+        return close_code(error, self._context.options)

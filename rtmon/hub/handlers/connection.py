@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...protocol import catalog, close
-from ...protocol.catalog import Connect, Disconnect, Ping, Pong, Refresh
+from ...protocol.catalog import Connect, Disconnect, Ping, Pong, RateLimitIn, Refresh
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.authentication import seconds_left
+from ..admission.limits import RateLimits
 from ..connection import Connection
 from ..context import HubContext
 from ..introduction import Introductions
@@ -23,6 +24,7 @@ class ConnectionHandlers:
 
     context: HubContext
     introductions: Introductions
+    rates: RateLimits
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -31,6 +33,7 @@ class ConnectionHandlers:
             "disconnect": self.disconnect,
             "ping": self.ping,
             "pong": self.pong,
+            "rate_limit": self.rate_limit,
             "refresh": self.refresh,
         }
 
@@ -39,6 +42,16 @@ class ConnectionHandlers:
     ) -> None:
         """Take the client's introduction, and welcome it again."""
         await self.introductions.introduce(connection, payload, envelope)
+
+    async def rate_limit(
+        self, connection: Connection, _: RateLimitIn, envelope: Envelope, __: Codec
+    ) -> None:
+        """Answer how much the client may still send."""
+        budget = self.rates.budget(connection, self.context.clock())
+        answer = catalog.RateLimit(
+            limit=budget.limit, remaining=budget.remaining, reset=budget.reset
+        )
+        connection.send("rate_limit", answer, reply_to=envelope.id)
 
     async def refresh(
         self, connection: Connection, payload: Refresh, envelope: Envelope, _: Codec

@@ -10,6 +10,7 @@ from ...protocol.codecs import Codec
 from ...protocol.compat import FileMetadata
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
+from ..checks import Checks
 from ..connection import Connection
 from ..files.uploads import Uploads
 from ..places import FILES, client_key, room_key
@@ -24,6 +25,7 @@ class FileHandlers:
 
     permissions: Permissions
     uploads: Uploads
+    checks: Checks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -49,6 +51,8 @@ class FileHandlers:
     ) -> None:
         """Begin an upload whose chunks are numbered and carry no file id."""
         offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
+        if "file_offer" in self.checks:
+            offer = await self.checks.pass_through(connection, "file_offer", offer)
         await self._check(connection, offer)
         file, received = self.uploads.offer(connection, offer)
         self.uploads.remember(connection, file)

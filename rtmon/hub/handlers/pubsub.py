@@ -14,8 +14,10 @@ from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..broadcast import Broadcast
 from ..brokers.base import Recovery
+from ..checks import Checks
 from ..connection import Connection
 from ..context import HubContext
+from ..hooks import Hooks
 from ..places import channel_key
 from ..presence import Presence
 from ..publisher import Publisher
@@ -37,6 +39,8 @@ class PubSubHandlers:
     replay: HistoryReplay
     presence: Presence
     publisher: Publisher
+    hooks: Hooks
+    checks: Checks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -74,6 +78,7 @@ class PubSubHandlers:
             subscriptions.add(connection, channel)
             connection.peer.entered(key, None, recovered=None)
             connection.ack(envelope, channel=channel, recoverable=False)
+            self.hooks.subscribed(connection, channel, reply_to=envelope.id)
             return
 
         def answer(recovery: Recovery) -> None:
@@ -96,6 +101,7 @@ class PubSubHandlers:
             add=lambda: subscriptions.add(connection, channel),
             answer=answer,
         )
+        self.hooks.subscribed(connection, channel, reply_to=envelope.id)
         await self.presence.join(key, connection)
 
     async def unsubscribe(
@@ -138,6 +144,8 @@ class PubSubHandlers:
         receipt = await self.publisher.publish(key, draft, sender=sender)
         if payload.ack:
             connection.published(envelope, receipt)
+        if not receipt.duplicate:
+            self.hooks.published(connection, channel, payload.data, reply_to=envelope.id)
 
     async def pubsub(
         self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
@@ -146,4 +154,6 @@ class PubSubHandlers:
         # The payload is checked in the shape that publish has.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
+        if "publish" in self.checks:
+            publish = await self.checks.pass_through(connection, "publish", publish)
         await self.publish(connection, publish, envelope, codec)

@@ -58,7 +58,9 @@ class RoomHandlers:
                 recovered=recovery.recovered,
             )
 
-        await self.membership.join(connection, room, since=payload.since, answer=answer)
+        await self.membership.join(
+            connection, room, since=payload.since, answer=answer, reply_to=envelope.id
+        )
 
     async def leave_room(
         self, connection: Connection, payload: LeaveRoom, envelope: Envelope, _: Codec
@@ -69,11 +71,11 @@ class RoomHandlers:
         if room is None:
             left = rooms.groups(connection)
             for name in left:
-                await self.membership.leave(connection, name)
+                await self.membership.leave(connection, name, reply_to=envelope.id)
             connection.ack(envelope, rooms=left, member_count=0)
             return
         self._check_member(connection, room)
-        count = await self.membership.leave(connection, room)
+        count = await self.membership.leave(connection, room, reply_to=envelope.id)
         connection.ack(envelope, room=room, member_count=count or 0)
 
     async def room_message(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, ProtocolError
+from ...metrics.endings import disconnect_ending
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
@@ -99,6 +100,7 @@ class ASGIPeer(SendingPeer):
                 self.close(1009, f"a message may have {self._context.options.max_size} bytes")
             if self.open:
                 await self._hub.receive(connection, data)
+        self.heard_end = disconnect_ending(message)
 
     async def _discarding(self) -> None:
         while (await self._receive())["type"] == "websocket.receive":

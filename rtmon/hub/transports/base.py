@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core.backpressure import Policy
+from ...metrics.records import Ending
 from ...protocol.catalog import Position
 from ...protocol.codecs import Codec
 
@@ -46,6 +47,7 @@ class Peer(abc.ABC):
             welcome.
         meter: what counts the connection; None if nothing does.
         monitor: the Monitor of the meter.
+        heard_end: how the client ended the connection, if the transport was told.
         connection: of ``websockets``, if the transport is that: while it can be written to, it may
             be sent frames that others are sent too (:mod:`rtmon.core.frame_sharing`).
     """
@@ -58,6 +60,7 @@ class Peer(abc.ABC):
     authenticates_later: bool = True
     meter: Meter | None = None
     monitor: Any = None
+    heard_end: Ending | None = None
     connection: Any = None
 
     @property
@@ -72,6 +75,13 @@ class Peer(abc.ABC):
         Input that arrived before the client itself closed is not.
         """
         return False
+
+    @property
+    def ending(self) -> Ending:
+        """How the connection ended: as its meter has it, else as far as the transport knows."""
+        if self.meter is not None and self.meter.ending is not None:
+            return self.meter.ending
+        return self.heard_end or Ending()
 
     @abc.abstractmethod
     def send(

@@ -103,8 +103,10 @@ def credentials_of(
     if not hub.authenticates:
         return None
     token, by_name = bearer(headers)
+    token = token or said or (wanted.token if hub.options.token_in_query else None)
     return Credentials(
-        token=token or said or (wanted.token if hub.options.token_in_query else None),
+        token=token,
+        ignored=token is None and wanted.token is not None,
         headers=by_name,
         address=peer.remote,
         transport=peer.transport,

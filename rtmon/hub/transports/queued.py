@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from ...core.backpressure import Policy, Progress, SendQueue
 from ...core.timers import Timer
 from ...metrics.causes import TOO_SLOW
+from ...metrics.endings import closed_here
+from ...metrics.records import Ending
 from ...protocol import close as codes
 from ...protocol.close import checked_reason
 from ..encoding import size_of
@@ -68,6 +70,7 @@ class QueuedPeer(Peer):
     _roomless: list[asyncio.Future[None]] | None = None
     _closing: tuple[int, str] | None = None
     _over = False
+    _slow = False
     _written = 0
 
     def __init__(self, hub: Hub) -> None:
@@ -113,6 +116,15 @@ class QueuedPeer(Peer):
     @property
     def closing(self) -> bool:
         return self._closing is not None
+
+    @property
+    def ending(self) -> Ending:
+        if self.meter is None or self.meter.ending is None:
+            if self._closing is not None:
+                return closed_here(*self._closing, slow=self._slow)
+            if self._slow:
+                return Ending(close_code=codes.ABNORMAL, cause="slow consumer")
+        return super().ending
 
     @property
     def waiting(self) -> int:
@@ -260,8 +272,10 @@ class QueuedPeer(Peer):
     def _found_slow(self) -> None:
         """Drop what waits, and have the Monitor know why the connection ends."""
         self._give_up()
-        if self.meter is not None and self.open:
-            self.meter.too_slow = True
+        if self.open:
+            self._slow = True
+            if self.meter is not None:
+                self.meter.too_slow = True
 
     def _give_up(self) -> None:
         if self._queue is not None:

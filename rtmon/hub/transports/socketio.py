@@ -17,6 +17,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
+from ...metrics.endings import ENGINEIO_ENDINGS
+from ...metrics.records import Ending
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
 from ..admission.refusals import close_code
@@ -102,7 +104,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
             connection = await connect(self.hub, peer, wanted, credentials=credentials)
         except ProtocolError as error:
             self._disconnect(sid)
-            code = close_code(error)
+            code = close_code(error, self.hub.options)
             data = {"code": error.code, "close": code, "retry": close.may_reconnect(code)}
             raise socketio.exceptions.ConnectionRefusedError(error.message, data) from None
         except BaseException:
@@ -114,9 +116,11 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         peer.welcomed(connection, said.pid)
         return True
 
-    def _disconnect(self, sid: str, _reason: str = "") -> None:
+    def _disconnect(self, sid: str, reason: str = "") -> None:
         peer = self.peers.pop(sid, None)
         if peer is not None:
+            initiator, cause = ENGINEIO_ENDINGS.get(reason, (None, None))
+            peer.heard_end = Ending(initiator=initiator, reason_received=reason, cause=cause)
             peer.gone()
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
+from ...metrics.records import Ending
 from ...protocol import catalog, close
 from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
@@ -158,16 +159,15 @@ async def told_to_stop() -> None:
     await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - what it has for that
 
 
-def _refusal(error: ProtocolError) -> Response:
+def _refusal(error: ProtocolError, code: int) -> Response:
     """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
-    code = close_code(error)
     goodbye = catalog.Goodbye(
         code=code,
         reason=error.message,
         retry=close.may_reconnect(code),
         retry_after=error.retry_after,
     )
-    status = 401 if code in {close.UNAUTHORIZED, close.TOKEN_EXPIRED} else 503
+    status = 401 if code in {close.UNAUTHORIZED, close.POLICY, close.TOKEN_EXPIRED} else 503
     challenge = "Bearer" if error.code == "unauthorized" else 'Bearer error="invalid_token"'
     headers = {"WWW-Authenticate": challenge} if status == 401 else {}
     return Response(msgspec.json.encode(goodbye), status, headers, "application/json")
@@ -227,7 +227,8 @@ class EventStreams:
             try:
                 identity = await self.hub.authenticate(peer, credentials)
             except ProtocolError as error:
-                await _refusal(error)(request.scope, request.receive, send)
+                refusal = _refusal(error, close_code(error, self.hub.options))
+                await refusal(request.scope, request.receive, send)
                 return
         events = self._events(peer, wanted.with_positions(returning), identity, request)
         response = _Answer(peer, events, ping=self._heartbeat, drain=self._drain)
@@ -248,6 +249,8 @@ class EventStreams:
             yield peer.farewell()
         finally:
             arriving.cancel()
+            # A stream has no close frames, so no code either.
+            peer.heard_end = Ending(initiator="remote", cause="closed")
             self._open.pop(peer.token, None)
             peer.ended()
             if peer.arrived.done() and not peer.arrived.cancelled():
@@ -260,7 +263,7 @@ class EventStreams:
         try:
             peer.arrived.set_result(await connect(self.hub, peer, wanted, identity=identity))
         except ProtocolError as error:
-            peer.close(close_code(error), error.message)
+            peer.close(close_code(error, self.hub.options), error.message)
         except Exception:
             logger.exception("a stream could not be opened")
             peer.close(close.INTERNAL_ERROR, "the server failed")

@@ -15,6 +15,8 @@ from websockets.typing import Subprotocol
 from ...core.feed_subprotocol import FEED_SUBPROTOCOL
 from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
+from ...metrics.endings import socket_ending
+from ...metrics.records import Ending
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
@@ -85,6 +87,12 @@ class WebSocketPeer(QueuedPeer):
         written = self.connection.written() if isinstance(self.connection, Guarded) else 0
         return written - self.buffered
 
+    @property
+    def ending(self) -> Ending:
+        if self.heard_end is None and self.connection.state is State.CLOSED:
+            self.heard_end = socket_ending(self.connection.protocol)
+        return super().ending
+
     def end(self, code: int, reason: str) -> None:
         self._task = asyncio.get_running_loop().create_task(self._end(code, reason))
 
@@ -150,7 +158,9 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
         )
     except ProtocolError as error:
         code = hub.refuse(peer, error)
-        await connection.close(code, _reason(error.message))
+        # The program may have closed it already, with a reason of its own.
+        reason = peer.ending.reason_sent if peer.closing else error.message
+        await connection.close(code, _reason(reason or ""))
         return None
 
 

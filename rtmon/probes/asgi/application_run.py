@@ -12,9 +12,6 @@ import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...metrics.causes import VIOLATIONS
-from ...metrics.meter import Ending
-from ...protocol.close import ABNORMAL, NO_STATUS
 from ..base import ConnectionProbe, attempt, peer_address
 from ..handler_failure import failed
 from .routes import template
@@ -33,7 +30,6 @@ __all__ = [
     "Receive",
     "Scope",
     "Send",
-    "ending",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -171,32 +167,3 @@ class Exchange(abc.ABC):
 
 def _nothing(*_: object) -> None:
     """Do nothing."""
-
-
-def ending(disconnect: Message) -> Ending:
-    """Return how a connection ended, as far as ``websocket.disconnect`` tells.
-
-    A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
-    1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
-    """
-    code = int(disconnect.get("code") or NO_STATUS)
-    reason = disconnect.get("reason")
-    if code == ABNORMAL or (code == NO_STATUS and "reason" not in disconnect):
-        return Ending(close_code=ABNORMAL, cause="peer vanished")
-    if code == 1012 and "reason" not in disconnect:
-        return Ending(
-            close_code=code,
-            code_sent=code,
-            reason_sent="",
-            initiator="local",
-            cause="server shutdown",
-        )
-    if code in VIOLATIONS:
-        return Ending(close_code=code, cause="protocol error")
-    return Ending(
-        close_code=code,
-        code_received=code,
-        reason_received=reason,
-        initiator="remote",
-        cause="closed",
-    )

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from ...metrics.blackbox import BlackBox
 from ...metrics.causes import Cause
+from ...metrics.endings import disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, text_size
 from ..handler_failure import cancelled
-from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send, ending
+from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
 from .event_stream import EventStream
 from .routes import template
 
@@ -84,7 +85,7 @@ class _WebSocket(Exchange):
             if self._probe.meter.opened is None:
                 self._lost = True
             else:
-                self._probe.ended(self._slow(ending(message)))
+                self._probe.ended(self._slow(disconnect_ending(message)))
 
     def sent(self, message: Message) -> None:
         probe = self._probe

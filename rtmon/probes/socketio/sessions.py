@@ -8,29 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..asgi.application_run import CLAIMS, Message, Receive, ending
+from ..asgi.application_run import CLAIMS, Message, Receive
 from ..base import ConnectionProbe, attempt, peer_address, text_size
 
 if TYPE_CHECKING:
-    from ...metrics.causes import Cause
     from ...metrics.interfaces import Recorder
 
 __all__ = ["Sessions"]
 
 _PING, _PONG, _MESSAGE = 2, 3, 4
 """Packet types of Engine.IO 4."""
-
-_ENDINGS: dict[str, tuple[str | None, Cause | None]] = {
-    "client disconnect": ("remote", "closed"),
-    "server disconnect": ("local", "closed"),
-    "ping timeout": (None, "ping timeout"),
-    "transport error": (None, "peer vanished"),
-}
-"""Reasons of python-engineio, which has no close codes: who closed first, and why.
-
-A "transport close" may be anything, if the WebSocket below does not tell."""
 
 
 class Sessions:
@@ -103,11 +93,11 @@ class Sessions:
     def _said(self, session: Session, reason: str) -> Ending:
         if reason == "transport close" and session.receive is not None:
             if session.receive.farewell is not None:
-                return ending(session.receive.farewell)
+                return disconnect_ending(session.receive.farewell)
             silence = self._now() - session.receive.heard_at
             if silence >= self._eio.ping_interval + self._eio.ping_timeout:
                 reason = "ping timeout"  # python-engineio has waited so long for any message
-        initiator, cause = _ENDINGS.get(reason, (None, None))
+        initiator, cause = ENGINEIO_ENDINGS.get(reason, (None, None))
         broken = cause is not None and cause != "closed"
         native = session.meter.transport == "socketio-websocket"
         return Ending(

@@ -26,6 +26,8 @@ __all__ = [
     "Limits",
     "Ping",
     "Pong",
+    "RateLimit",
+    "RateLimitIn",
     "Refresh",
     "Time",
     "Welcome",
@@ -204,6 +206,24 @@ class Ack(DataOut, frozen=True, kw_only=True):
     ttl: float | None = None
 
 
+class RateLimitIn(PayloadIn, frozen=True, kw_only=True):
+    """Asks how much the client may still send."""
+
+
+class RateLimit(PayloadOut, frozen=True, kw_only=True):
+    """How much the client may still send.
+
+    Attributes:
+        limit: messages that may be sent at once by who has paused.
+        remaining: messages that may be sent now, this question counted.
+        reset: seconds until ``limit`` may be sent again.
+    """
+
+    limit: int
+    remaining: int
+    reset: float
+
+
 class Error(PayloadOut, frozen=True, kw_only=True):
     """The server has not done what a message asked for.
 
@@ -212,12 +232,15 @@ class Error(PayloadOut, frozen=True, kw_only=True):
         message: for people: what was wrong and what to do.
         retry: true if the same message may succeed later.
         retry_after: seconds to wait before that, if known.
+        remaining, reset: of ``rate_limited``: as in ``rate_limit``.
     """
 
     code: str
     message: str
     retry: bool
     retry_after: float | None = None
+    remaining: int | None = None
+    reset: float | None = None
 
 
 MESSAGE_TYPES: Final = (
@@ -225,6 +248,13 @@ MESSAGE_TYPES: Final = (
     MessageType("connect", incoming=Connect, reply="welcome"),
     MessageType("token_expiring", outgoing=Expiring, unsolicited=True),
     MessageType("refresh", incoming=Refresh, reply="ack"),
+    MessageType(
+        "rate_limit",
+        incoming=RateLimitIn,
+        outgoing=RateLimit,
+        reply="rate_limit",
+        repeatable=True,
+    ),
     MessageType("disconnect", incoming=Disconnect, outgoing=Goodbye, unsolicited=True),
     MessageType("ping", incoming=Ping, outgoing=Time, reply="pong", heartbeat=True),
     MessageType("pong", incoming=Pong, outgoing=Time, heartbeat=True),

@@ -30,6 +30,7 @@ export const REPEATABLE = new Set([
   "history",
   "presence",
   "publish",
+  "rate_limit",
   "room_message",
 ]);
 

@@ -8,11 +8,13 @@ import pytest
 
 from rtmon.errors import ProtocolError
 from rtmon.hub.admission.limits import RateLimits
+from rtmon.hub.checks import Checks
 from rtmon.hub.connection import Connection
 from rtmon.hub.context import HubContext
 from rtmon.hub.dispatch import Dispatcher
 from rtmon.hub.files.uploads import Uploads
 from rtmon.hub.handlers.custom import custom_handler
+from rtmon.hub.hook_calls import HookCalls
 from rtmon.hub.registry import Registry
 from rtmon.protocol import limits
 from tests.hub.parts.building import closed, make_connection, make_context, received
@@ -48,6 +50,7 @@ def dispatcher(context: HubContext, calls: list[Any]) -> Dispatcher:
         uploads=Uploads(context, Registry(), rates, None),
         handlers={"ping": ping, "publish": publish, "presence": presence},
         custom={"move": custom_handler("move", move, reserved=())},
+        checks=Checks(HookCalls(context), lambda _: None, {}),
     )
 
 

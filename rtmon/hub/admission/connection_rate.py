@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...core.token_bucket import Bucket
 from ...protocol import limits
 
-__all__ = ["RateLimiter"]
+__all__ = ["Budget", "ConnectionRate"]
 
 
-class RateLimiter:
+class Budget(NamedTuple):
+    """What is left of a rate limit.
+
+    Attributes:
+        limit: messages that may be sent at once after a pause.
+        remaining: messages that may be sent now.
+        reset: seconds until ``limit`` may be sent, rounded up to milliseconds.
+    """
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+class ConnectionRate:
     """Limits the messages of one connection, and recognizes a flood.
 
     A message that finds no token is refused. So many refused in a row that they can only be a flood
@@ -57,6 +73,15 @@ class RateLimiter:
             # The bucket is half full again: the client has paused.
             self._strikes = 0
         return 0.0
+
+    def budget(self, now: float, shared: Sequence[Bucket] = ()) -> Budget:
+        """Return what is left, in the scarcest of all buckets."""
+        buckets = (self._bucket, *shared)
+        return Budget(
+            limit=min(int(bucket.burst) for bucket in buckets),
+            remaining=min(max(0, bucket.available(now)) for bucket in buckets),
+            reset=math.ceil(max(bucket.reset(now) for bucket in buckets) * 1000) / 1000,
+        )
 
     def refund(self) -> None:
         """Put back the token of a message that another limit bounds."""

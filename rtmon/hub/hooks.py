@@ -1,0 +1,188 @@
+"""Hooks: functions of the program that are called when clients come, act and leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from ..errors import ProtocolError
+from ..metrics.causes import UNKNOWN
+from ..protocol.data import Data, decode_data
+from .client import Client
+from .connection import BeforeWelcome, Connection
+from .context import HubContext
+from .hook_calls import HookCalls, HookFailed, HookFunction, checked_function, failed_answer
+from .hook_queue import HookQueue
+
+__all__ = ["HookName", "Hooks"]
+
+HookName: TypeAlias = Literal[
+    "on_connect", "on_disconnect", "on_join", "on_leave", "on_subscribe", "on_publish"
+]
+
+_PARAMETERS: Final[dict[HookName, str]] = {
+    "on_connect": "client",
+    "on_disconnect": "client, code, reason, cause",
+    "on_join": "client, room",
+    "on_leave": "client, room",
+    "on_subscribe": "client, channel",
+    "on_publish": "client, channel, data",
+}
+"""What the functions for each hook are called with."""
+
+
+class Hooks:
+    """Calls the program's hooks; one that is slow or fails holds up or harms its client alone.
+
+    Args:
+        context: of the hub.
+        calls: calls the functions.
+        client_of: makes the program's handle of a client.
+    """
+
+    def __init__(
+        self, context: HubContext, calls: HookCalls, client_of: Callable[[Connection], Client]
+    ) -> None:
+        self._context = context
+        self._calls = calls
+        self._client_of = client_of
+        self._functions: dict[HookName, list[HookFunction]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, hook: HookName, function: Any) -> None:
+        """Add a function, called after those that there are.
+
+        Raises:
+            OptionError: it is no function that can be called as this hook is.
+        """
+        checked = checked_function(hook, function, _PARAMETERS[hook])
+        self._functions.setdefault(hook, []).append(checked)
+
+    async def admit(self, connection: Connection) -> None:
+        """Call the hooks of a client that is about to be welcomed.
+
+        Raises:
+            ProtocolError: a hook refuses the client, or fails.
+        """
+        functions = self._functions.get("on_connect")
+        if functions is not None:
+            connection.held = BeforeWelcome()
+            await self._ask(functions, connection)
+        connection.admitted = True
+        if not connection.open:
+            # It ended while the hooks ran: the program hears of both, its coming and its end.
+            self.disconnected(connection, ())
+            raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
+
+    async def _ask(self, functions: Sequence[HookFunction], connection: Connection) -> None:
+        client = self._client_of(connection)
+        for function in functions:
+            try:
+                welcome = await self._welcomes(function, client)
+            except ProtocolError:
+                raise
+            except Exception as error:  # noqa: BLE001 - of the program's function
+                self._calls.failed("on_connect", error)
+                raise failed_answer() from None
+            if not welcome:
+                raise ProtocolError("forbidden", "The server does not let you in.")
+
+    async def _welcomes(self, function: HookFunction, client: Client) -> bool:
+        returned = await self._calls.call(function, client)
+        if not isinstance(returned, bool | None):
+            raise HookFailed(f"it returned {returned!r:.100}: return None, True or False")
+        return returned is not False
+
+    def joined(self, connection: Connection, room: str, *, reply_to: str | None = None) -> None:
+        """Call the hooks of a client that has joined a room.
+
+        Args:
+            connection: the client's.
+            room: the room.
+            reply_to: id of the client's message, for the error if a hook fails.
+        """
+        self._notify("on_join", connection, room, reply_to=reply_to)
+
+    def left(self, connection: Connection, room: str, *, reply_to: str | None = None) -> None:
+        """Call the hooks of a client that has left a room."""
+        self._notify("on_leave", connection, room, reply_to=reply_to)
+
+    def subscribed(
+        self, connection: Connection, channel: str, *, reply_to: str | None = None
+    ) -> None:
+        """Call the hooks of a client that has subscribed to a channel or pattern."""
+        self._notify("on_subscribe", connection, channel, reply_to=reply_to)
+
+    def published(
+        self, connection: Connection, channel: str, data: Data, *, reply_to: str | None = None
+    ) -> None:
+        """Call the hooks of a client that has published to a channel."""
+        if "on_publish" in self._functions:
+            self._notify("on_publish", connection, channel, decode_data(data), reply_to=reply_to)
+
+    def disconnected(self, connection: Connection, rooms: Sequence[str]) -> None:
+        """Call the hooks of a client whose connection has ended.
+
+        Args:
+            connection: the client's.
+            rooms: those that it leaves by that.
+        """
+        for room in rooms:
+            self._notify("on_leave", connection, room)
+        if "on_disconnect" in self._functions:
+            end = connection.peer.ending
+            reason = end.reason_received if end.initiator == "remote" else end.reason_sent
+            cause = end.cause or UNKNOWN
+            self._notify("on_disconnect", connection, end.close_code, reason or "", cause)
+
+    async def aclose(self) -> None:
+        """Wait for hooks that run, ``hook_timeout`` seconds at most, and cancel the rest."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._context.options.hook_timeout)
+            for task in late:
+                task.cancel()
+
+    def _notify(
+        self, hook: HookName, connection: Connection, *rest: Any, reply_to: str | None = None
+    ) -> None:
+        functions = self._functions.get(hook)
+        if functions is None:
+            return
+        if connection.hooks is None:
+            connection.hooks = HookQueue(self._spawn)
+
+        async def call() -> None:
+            client = self._client_of(connection)
+            for function in functions:
+                await self._call(hook, function, connection, (client, *rest), reply_to)
+
+        if not connection.hooks.add(call):
+            self._calls.failed(hook, HookFailed("too many calls wait; it is left out"))
+
+    async def _call(
+        self,
+        hook: HookName,
+        function: HookFunction,
+        connection: Connection,
+        arguments: tuple[Any, ...],
+        reply_to: str | None,
+    ) -> None:
+        try:
+            await self._done(function, arguments)
+        except Exception as error:  # noqa: BLE001 - of the program's function
+            self._calls.failed(hook, error)
+            if reply_to is not None and connection.open:
+                wrong = error if isinstance(error, ProtocolError) else failed_answer()
+                connection.error(wrong, reply_to=reply_to)
+
+    async def _done(self, function: HookFunction, arguments: tuple[Any, ...]) -> None:
+        returned = await self._calls.call(function, *arguments)
+        if returned is not None:
+            raise HookFailed(f"it returned {returned!r:.100}: return None")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

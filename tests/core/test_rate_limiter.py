@@ -1,0 +1,43 @@
+"""The rate limit for each key."""
+
+from __future__ import annotations
+
+import pytest
+
+import rtmon
+from rtmon.errors import OptionError
+from rtmon.testing import FakeClock
+
+
+def test_rate_limiter_allows_a_burst_and_then_the_rate() -> None:
+    """Each key has ``burst`` at once and ``rate`` lastingly, and is told what is left."""
+    clock = FakeClock()
+    limiter = rtmon.RateLimiter(rate=2, burst=3, clock=clock.monotonic)
+    assert [limiter.allow("ada") for _ in range(4)] == [True, True, True, False]
+    assert (limiter.remaining("ada"), limiter.remaining("bo")) == (0, 3)
+    assert limiter.wait("ada") == pytest.approx(0.5)
+    assert limiter.reset("ada") == pytest.approx(1.5)
+    clock.advance(0.5)
+    assert limiter.remaining("ada") == 1
+    assert [limiter.allow("ada") for _ in range(2)] == [True, False]
+    clock.advance(60)
+    assert limiter.remaining("ada") == 3
+    assert (limiter.wait("ada"), limiter.reset("ada")) == (0.0, 0.0)
+
+
+def test_rate_limiter_remembers_a_bounded_number_of_keys() -> None:
+    """Past its capacity it forgets the key longest unused, not the busiest."""
+    limiter = rtmon.RateLimiter(rate=0.001, burst=1, capacity=3)
+    for number in range(100):
+        limiter.allow("busy")
+        limiter.allow(str(number))
+        assert len(limiter) <= 3
+    assert not limiter.allow("busy")
+    assert limiter.allow("0")
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"burst": 0}, {"capacity": 0}, {"rate": "fast"}])
+def test_rate_limiter_refuses_numbers_that_make_no_sense(wrong: dict[str, object]) -> None:
+    """Rates, bursts and capacities are positive numbers."""
+    with pytest.raises(OptionError):
+        rtmon.RateLimiter(**{"rate": 1, "burst": 1, **wrong})  # type: ignore[arg-type]
