@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -75,6 +76,8 @@ def demo(
         return children[-1]
 
     try:
+        if sys.stderr.isatty():
+            typer.echo("Starting a server, its users and the dashboard …", err=True)
         server = start(
             "the server",
             "serve",

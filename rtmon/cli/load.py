@@ -265,7 +265,7 @@ async def _run(
             text = "" if quietly else f"{options.users} users at {url}. Ctrl-C stops them."
             to_person = announce(text, url=url, users=options.users)
             try:
-                await _wait(load)
+                await _wait(load, shown=to_person)
                 await load.quiet()
             except asyncio.CancelledError:
                 task = asyncio.current_task()
@@ -300,14 +300,19 @@ async def _connected(load: Load) -> None:
         await asyncio.sleep(LOOK)
 
 
-async def _wait(load: Load) -> None:
-    """Let the duration pass, with a progress bar on a terminal."""
+async def _wait(load: Load, *, shown: bool) -> None:
+    """Let the duration pass, with a progress bar on a terminal.
+
+    Args:
+        load: the running load.
+        shown: False where the terminal is a parent process's.
+    """
     from .progress import progress
 
     loop = asyncio.get_running_loop()
     duration = load.options.duration
     ends = float("inf") if duration is None else loop.time() + duration
-    with progress(load) as show:
+    with progress(load, shown=shown) as show:
         while (left := ends - loop.time()) > 0:
             await asyncio.sleep(min(SHOW, left))
             show()

@@ -18,9 +18,17 @@ __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(load: Load) -> Iterator[Callable[[], None]]:
-    """Show a progress bar of a load; yields a function that updates it."""
-    if not sys.stderr.isatty():
+def progress(load: Load, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a progress bar of a load, if standard error is a terminal.
+
+    Args:
+        load: the running load.
+        shown: False to show none.
+
+    Yields:
+        A function that updates it.
+    """
+    if not (shown and sys.stderr.isatty()):
         yield lambda: None
         return
     from rich.console import Console

@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.running import PATIENCE, SOON, Command, descendants, processes, run, wait_until
+from tests.cli.running import (
+    PATIENCE,
+    SOON,
+    Command,
+    Terminal,
+    descendants,
+    processes,
+    run,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
@@ -156,3 +165,14 @@ def test_demo_source() -> None:
         asker.kill()
         asker.communicate()
     wait_until(lambda: not children.keys() & processes().keys(), SOON)
+
+
+def test_demo_prints_its_own_lines_alone_in_a_terminal() -> None:
+    """The simulated users, whose terminal it is too, draw no progress bar into them."""
+    demo = Terminal("demo", *UNSEEN[:2], UNSEEN[3], "--no-dashboard", "--duration=3")
+    demo.read_until(READY)
+    assert demo.end() == 0
+    lines = [line for line in demo.output.splitlines() if line]
+    assert lines[0].startswith("Starting a server")
+    assert lines[1] == "5 simulated users are chatting. Ctrl-C ends it."
+    assert [line.split()[0] for line in lines[2:]] == ["chat", "server", "admin"]

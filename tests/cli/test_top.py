@@ -1,70 +1,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
-import subprocess
-import sys
 import termios
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from websockets.sync.client import connect
 
-from tests.cli.running import PATIENCE, Command, run
+from tests.cli.running import Command, Terminal, run
 
 Start = Callable[..., Command]
-
-
-class Terminal:
-    """A command in a terminal of its own."""
-
-    def __init__(self, *arguments: str, width: int = 100, height: int = 30) -> None:
-        self.screen, inside = pty.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        self.settings = termios.tcgetattr(self.screen)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rtmon", *arguments],
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
-            env={**os.environ, "TERM": "xterm-256color"},
-            start_new_session=True,
-        )
-        os.close(inside)
-        self.output = ""
-
-    def read_until(self, text: str) -> None:
-        """Read what is drawn until a text comes that was not there before this call."""
-        fresh = ""
-        end = time.monotonic() + PATIENCE
-        while text not in fresh:
-            left = end - time.monotonic()
-            assert select.select([self.screen], [], [], max(0.0, left))[0], self.output
-            drawn = os.read(self.screen, 65_536).decode(errors="replace")
-            fresh += drawn
-            self.output += drawn
-
-    def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self.screen, keys.encode())
-
-    def rest(self) -> str:
-        """All that is drawn until its end."""
-        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
-            while data := os.read(self.screen, 65_536):
-                self.output += data.decode(errors="replace")
-        return self.output
-
-    def end(self) -> int:
-        """Its exit code, once it has ended."""
-        self.rest()
-        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture
