@@ -8,6 +8,7 @@ something worse.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    _replace_what_cannot_be_printed()
     # What asyncio and tornado do on Ctrl-C is what SIGTERM asks for, too. A shell that starts
     # something in the background may have it ignore SIGINT, so that is set as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -97,6 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
     return WORSE if outcome == WORSE else 0  # Typer makes 130 of Ctrl-C
+
+
+def _replace_what_cannot_be_printed() -> None:
+    """Print ``?`` for characters that the terminal's encoding lacks, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _end(*_: object) -> None:
