@@ -81,6 +81,7 @@ bench-recording: $(INSTALLED) ## Measure what a recording costs, and how large a
 
 bench-dashboard: $(INSTALLED) ## Measure what a page of the dashboard costs, opened and watched
 	@$(BIN)/python benchmarks/dashboard.py $(ARGS)
+	@$(BIN)/python benchmarks/first_picture.py
 
 soak: $(INSTALLED) ## Cut clients' links, take 500 clients' server, open 200 tabs, leave one open for a day
 	@sh scripts/programs.sh
