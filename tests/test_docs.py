@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from websockets.asyncio.client import connect
 
-from rtmon import open_feed
 from rtmon.cli import app
 from rtmon.metrics.causes import Cause
-from rtmon.testing import until
 from tests.test_architecture import MAY_IMPORT, PUBLIC_MODULES
 
 CLONE = Path(__file__).parents[1]
@@ -61,24 +56,3 @@ def test_every_cause_is_explained() -> None:
     table = TEXT["probes.md"].partition("## Why connections ended")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
     assert sorted(named) == sorted(get_args(Cause))
-
-
-async def test_the_first_example(tmp_path: Path, reserve_port: Callable[[], int]) -> None:
-    """The example for a server of one's own echoes, and its admin listener has counted that."""
-    example = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.DOTALL)[0]
-    port, admin = reserve_port(), reserve_port()
-    program = tmp_path / "example.py"
-    program.write_text(example.replace("8765", str(port)).replace("8766", str(admin)))
-    running = await asyncio.create_subprocess_exec(sys.executable, str(program))
-    feed = open_feed(f"ws://127.0.0.1:{admin}")
-    try:
-        await feed.start()
-        await until(lambda: feed.status.state == "live")
-        async with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:
-            await client.send("hello")
-            assert await client.recv() == "hello"
-            await until(lambda: (now := feed.snapshot()) is not None and now.bytes_out == 5)
-    finally:
-        await feed.aclose()
-        running.terminate()
-        await running.wait()
