@@ -48,6 +48,7 @@ async def test_program_closes_a_client(place: Place, over: str) -> None:
     await client.close(4600, "kicked")
     assert await ada.close_code() == 4600
     await ada.leave()
+    place.clients.remove(ada)
     await until(lambda: place.hub.client(ada.id) is None)
     await client.close(4600, "kicked")
     assert not client.open
