@@ -26,6 +26,7 @@ from .base import (
     Recovery,
     client_key,
 )
+from .node_messages import NODES
 from .redis_address import Address
 from .redis_bodies import encode_draft, encode_note
 from .redis_connection import RedisConnection, unavailable
@@ -69,6 +70,8 @@ class RedisBroker(Broker):
         OptionError: an argument makes no sense.
         MissingExtra: redis-py is not installed.
     """
+
+    shared = True
 
     def __init__(
         self,
@@ -233,6 +236,11 @@ class RedisBroker(Broker):
         await self._connection.ready()
         body = encode_note(note)
         return bool(await self._call_alive("send", client_id, client_key(client_id), body))
+
+    async def tell_nodes(self, note: Note) -> list[str]:
+        await self._connection.ready()
+        living = await self._call_alive("nodes", NODES, encode_note(note))
+        return [name for each in living if (name := each.decode()) != self.node]
 
     # Of the line
 

@@ -167,6 +167,11 @@ publish('t', e, s, 1, key, body)
 return 1
 """
 
+_NODES: Final = """
+publish('t', e, s, 1, ARGV[6], ARGV[7])
+return redis.call('ZRANGEBYSCORE', P .. 'nodes', now, '+inf')
+"""
+
 _KNOWS: Final = """
 return redis.call('HEXISTS', P .. 'info:chat', ARGV[3])
 """
@@ -244,6 +249,7 @@ SCRIPTS: Final[dict[str, str]] = {
     "recover": _HEAD + _LIFE + _RECOVER,
     "tell": _HEAD + _LIFE + _TELL,
     "send": _HEAD + _LIFE + _SEND,
+    "nodes": _HEAD + _LIFE + _NODES,
     "knows": _HEAD + _KNOWS,
     "join": _HEAD + _JOIN,
     "leave": _HEAD + _LEAVE,
