@@ -29,6 +29,7 @@ from .handlers.custom import HandlerFunction, custom_handler
 from .hook_decorators import HookDecorators
 from .options import CHANGEABLE, HubOptions
 from .parts import HubParts
+from .program_input import AnyClient
 from .receipts import PublicationReceipt, Receipt
 from .stats import ChannelStats, HubStats
 from .transports.base import Peer
@@ -158,7 +159,7 @@ class Hub(HookDecorators):
         kind: str,
         payload: Any = None,
         *,
-        exclude: str | Client | Iterable[str | Client] = (),
+        exclude: AnyClient | Iterable[AnyClient] = (),
     ) -> Receipt:
         """Send a message to all clients that are connected, on all nodes.
 
@@ -170,7 +171,7 @@ class Hub(HookDecorators):
                 another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
             payload: what JSON can hold, as for :meth:`publish` but not bytes; an empty object if
                 None.
-            exclude: clients, or ids of clients, that do not get it; up to 1,000.
+            exclude: a client or several, or their ids, that do not get it; up to 1,000.
 
         Returns:
             How many clients it was sent to; other nodes have a second to say so.
@@ -180,7 +181,7 @@ class Hub(HookDecorators):
         """
         return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
 
-    async def send(self, client: str | Client, kind: str, payload: Any = None) -> Receipt:
+    async def send(self, client: AnyClient, kind: str, payload: Any = None) -> Receipt:
         """Send a message to one client, on any node.
 
         Args:
@@ -202,7 +203,7 @@ class Hub(HookDecorators):
         message: Any,
         *,
         name: str | None = None,
-        exclude: str | Client | Iterable[str | Client] = (),
+        exclude: AnyClient | Iterable[AnyClient] = (),
     ) -> PublicationReceipt:
         """Say something in a room, as the server; it is kept in the room's history.
 
@@ -210,8 +211,8 @@ class Hub(HookDecorators):
             room: the room; None for the chat with everybody.
             message: text, or, in a room, other data as for :meth:`publish`.
             name: the sender's name that clients show; the hub's own name if None.
-            exclude: clients, or ids of clients, that do not get it now; up to 1,000. One that is
-                away and comes back gets it from the history.
+            exclude: a client or several, or their ids, that do not get it now; up to 1,000. One
+                that is away and comes back gets it from the history.
 
         Returns:
             Its position, and how many clients it was sent to; other nodes have a second to say so.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,9 +15,21 @@ from ..protocol.channels import checked_channel
 from ..protocol.data import Data, encode_data, plain_text
 from ..protocol.values import Id, checked_name, explain
 from .client import Client
+from .connection import Connection
 from .places import CHAT, room_key
 
-__all__ = ["draft_fields", "excluded_ids", "notification", "own_message", "speech"]
+__all__ = [
+    "AnyClient",
+    "checked_client_id",
+    "draft_fields",
+    "excluded_ids",
+    "notification",
+    "own_message",
+    "speech",
+]
+
+AnyClient: TypeAlias = str | Client | Connection
+"""A client, or its id."""
 
 EXCLUDED_MOST = 1_000
 """Clients that one message may leave out: their ids travel with it to every node."""
@@ -104,17 +116,28 @@ def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict
         raise OptionError(f"This cannot be said {where}: {explain(error)}.") from None
 
 
-def excluded_ids(exclude: str | Client | Iterable[str | Client]) -> tuple[str, ...]:
+def checked_client_id(client: AnyClient) -> str:
+    """Return the id of a client.
+
+    Raises:
+        OptionError: it is no client, and no text that could be an id.
+    """
+    try:
+        return client.id if isinstance(client, Client | Connection) else plain_text(client)
+    except (TypeError, ValueError):
+        raise OptionError(f"{client!r:.200} is no client and no id of a client.") from None
+
+
+def excluded_ids(exclude: AnyClient | Iterable[AnyClient]) -> tuple[str, ...]:
     """Return the ids of clients that a message leaves out.
 
     Raises:
         OptionError: these are no clients and no ids, or they are too many.
     """
-    given = (exclude,) if isinstance(exclude, str | Client) else exclude
-    try:
-        ids = {each.id if isinstance(each, Client) else plain_text(each) for each in given}
-    except (TypeError, ValueError):
-        raise OptionError(f"exclude is {exclude!r:.200}: give clients or ids of clients.") from None
+    given = (exclude,) if isinstance(exclude, str | Client | Connection) else exclude
+    if not isinstance(given, Iterable):
+        raise OptionError(f"exclude is {exclude!r:.200}: give clients or ids of clients.")
+    ids = {checked_client_id(each) for each in given}
     if len(ids) > EXCLUDED_MOST:
         raise OptionError(
             f"exclude has {len(ids)} clients, and {EXCLUDED_MOST} is the most: send to a room."

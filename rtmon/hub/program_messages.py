@@ -12,13 +12,14 @@ from ..protocol.data import Data
 from .broadcast import Broadcast
 from .broker_events import BrokerEventHandler
 from .brokers.base import Draft, Note, user_key
-from .client import Client
 from .context import HubContext
 from .encoding import Outgoing
 from .local_clients import LocalClients
 from .node_calls import NodeCalls
 from .places import CHAT, channel_key
 from .program_input import (
+    AnyClient,
+    checked_client_id,
     draft_fields,
     excluded_ids,
     notification,
@@ -72,7 +73,7 @@ class ProgramMessages:
         message: Any,
         *,
         name: str | None,
-        exclude: str | Client | Iterable[str | Client],
+        exclude: AnyClient | Iterable[AnyClient],
     ) -> PublicationReceipt:
         """Speak into a room or the chat; see :meth:`rtmon.hub.Hub.say`."""
         place, kind, fields = speech(room, message, name=name or self.context.options.name)
@@ -84,7 +85,7 @@ class ProgramMessages:
         kind: str,
         payload: Any,
         *,
-        exclude: str | Client | Iterable[str | Client],
+        exclude: AnyClient | Iterable[AnyClient],
     ) -> Receipt:
         """Send to all clients of all nodes; see :meth:`rtmon.hub.Hub.broadcast`."""
         kind, encoded = own_message(kind, payload)
@@ -101,9 +102,9 @@ class ProgramMessages:
         outgoing = Outgoing(message, policy=policy, key=("broadcast", kind), count=0)
         return self.broadcast.send(outgoing, exclude=exclude)
 
-    async def send(self, client: str | Client, kind: str, payload: Any) -> Receipt:
+    async def send(self, client: AnyClient, kind: str, payload: Any) -> Receipt:
         """Send to one client of any node; see :meth:`rtmon.hub.Hub.send`."""
-        client_id = client.id if isinstance(client, Client) else client
+        client_id = checked_client_id(client)
         here = self.clients.find(client_id)
         if here is not None:
             await here.send(kind, payload)
