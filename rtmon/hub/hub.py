@@ -429,6 +429,7 @@ class Hub(HookDecorators):
         *,
         name: str | None = None,
         user: str | None = None,
+        client_id: str | None = None,
         since: Position | None = None,
         credentials: Credentials | None = None,
         identity: User | None = None,
@@ -442,6 +443,7 @@ class Hub(HookDecorators):
             peer: the transport's side of the connection.
             name: the display name that the client claims, if the transport knows.
             user: the user id that the client claims, if the transport knows.
+            client_id: the client id that it asks for; ignored without the option ``client_ids``.
             since: the position in the chat that the client returns with.
             credentials: what the client presents, if the transport knows.
             identity: the user, if :meth:`authenticate` was called before.
@@ -450,7 +452,13 @@ class Hub(HookDecorators):
             ProtocolError: the client is refused; :meth:`refuse` tells it so.
         """
         return await self._parts.lifecycle.connect(
-            peer, name=name, user=user, since=since, credentials=credentials, identity=identity
+            peer,
+            name=name,
+            user=user,
+            client_id=client_id,
+            since=since,
+            credentials=credentials,
+            identity=identity,
         )
 
     def receive(self, connection: Connection, data: str | bytes) -> Coroutine[Any, Any, None]:

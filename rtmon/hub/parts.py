@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .admission.authentication import Auth, Authentication
+from .admission.client_ids import ClientIds
 from .admission.expiry import Expiry
 from .admission.limits import ConnectionLimits, RateLimits
 from .admission.permissions import Allow, Permissions
@@ -84,6 +85,7 @@ class HubParts:
         self.events = BrokerEventHandler(
             context, self.registry, self.broadcast, self.join_leave, self.calls
         )
+        self.client_ids = ClientIds(context, self.registry)
         self.introductions = Introductions(
             context=context,
             registry=self.registry,
@@ -118,6 +120,7 @@ class HubParts:
             refusals=self.refusals,
             expiry=self.expiry,
             introductions=self.introductions,
+            client_ids=self.client_ids,
             hooks=self.hooks,
             membership=self.membership,
         )

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+import rtmon
 from rtmon.protocol.codecs import JSON
 from tests.hub.clients import SocketClient
 
@@ -57,7 +58,7 @@ async def test_program_of_the_page_is_a_chat(
 async def test_example_of_the_page_runs(place: Any, example: str) -> None:
     """Each further example of the page runs with a hub and a client."""
     ada = await place.connect("ada")
-    names = {"hub": place.hub, "client": place.hub.client(ada.id)}
+    names = {"rtmon": rtmon, "hub": place.hub, "client": place.hub.client(ada.id)}
     code: CodeType = compile(example, "hub.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     running = eval(code, names)  # noqa: S307 - the page is ours
     if inspect.isawaitable(running):

@@ -271,6 +271,19 @@ class Broker(abc.ABC):
         """
         return False
 
+    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+        """Claim an id for a client that is about to join the chat. Returns False if it is in use.
+
+        Until :meth:`unclaim`, no other node can claim it.
+
+        Raises:
+            ProtocolError: the broker cannot be reached.
+        """
+        return True
+
+    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (a hook)
+        """Undo one :meth:`claim`, once the client is known by its membership, or has gone."""
+
     async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (of a hook)
         """Send a note to all other nodes now, or never. Returns the names of those that live.
 

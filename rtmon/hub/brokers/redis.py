@@ -45,6 +45,10 @@ _SENT_AGAIN = 10.0
 """Seconds within which a client sends a refused message again; its later ones wait for that."""
 
 
+_CLAIMED = 30.0
+"""Seconds after which an id is free again whose node died before the client was known."""
+
+
 class RedisBroker(Broker):
     """One of several nodes that share a Redis.
 
@@ -227,6 +231,15 @@ class RedisBroker(Broker):
     def send_note(self, key: str, note: Note) -> None:
         up = self._connection.state == "up" and not self._connection.full.open
         self._notes.send_note(key, note, up=up)
+
+    async def claim(self, client_id: str) -> bool:
+        await self._connection.ready()
+        return bool(await self._call("claim", client_id, self.node, milliseconds(_CLAIMED)))
+
+    async def unclaim(self, client_id: str) -> None:
+        if self._connection.linked:
+            with contextlib.suppress(ProtocolError):
+                await self._call("unclaim", client_id, self.node)
 
     async def has_client(self, client_id: str) -> bool:
         await self._connection.ready()
