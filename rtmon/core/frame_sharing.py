@@ -30,6 +30,10 @@ class Written(Protocol):
 class FrameGroup(Protocol):
     """WebSocket connections that get the same frames; a message is framed once for all of them."""
 
+    def __len__(self) -> int: ...
+
+    def __contains__(self, connection: object) -> bool: ...
+
     def add(self, connection: Any) -> None:
         """Send a connection what is published from now on."""
 

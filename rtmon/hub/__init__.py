@@ -11,7 +11,8 @@ from .client import Client
 from .connection import Connection
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
-from .stats import ChannelStats
+from .receipts import PublicationReceipt, Receipt
+from .stats import ChannelStats, HubStats
 
 __all__ = [
     "JWT",
@@ -22,6 +23,9 @@ __all__ = [
     "Credentials",
     "Hub",
     "HubOptions",
+    "HubStats",
+    "PublicationReceipt",
+    "Receipt",
     "Session",
     "User",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -17,13 +17,13 @@ from ..protocol.catalog import Publication
 from ..protocol.channels import matches
 from ..protocol.data import decode_data
 from ..protocol.envelope import Message
-from .brokers.base import Published
+from .brokers.base import Draft, Published
 from .callbacks import Callback, CallbackSubscription
 from .catch_up import CatchUp
 from .connection import Connection
 from .context import HubContext
 from .encoding import Outgoing, OutgoingBatch
-from .places import to_message
+from .places import CHAT, to_message
 from .receivers import Receivers, ReceiversCache
 from .registry import Registry
 from .stats import ChannelStats, StatsTable
@@ -43,11 +43,14 @@ class Broadcast:
     Attributes:
         stats: place → its counters.
         receivers: place → its connections, grouped by the frames they can share.
+        counts: id of a publication of the program → how many connections it was sent to; the
+            program adds those that it wants to know.
     """
 
     def __init__(self, context: HubContext, registry: Registry) -> None:
         self.stats = StatsTable(limits.CHANNELS_KEPT)
         self.receivers = ReceiversCache(self.stats, capacity=limits.CHANNELS_KEPT)
+        self.counts: dict[str, int] = {}
         self._context = context
         self._registry = registry
         self._callbacks: Subscriptions[CallbackSubscription] = Subscriptions()
@@ -66,12 +69,12 @@ class Broadcast:
             held.add(published.offset, outgoing)
         if rule is not None and rule.batch is not None:
             self._collect(key, outgoing, rule.batch)
+            sent = len(self._receivers_of(key))
         else:
             self.flush(key)  # collected under an earlier rule
-            publisher = (
-                None if draft.echo else self._registry.connections.get(draft.client_id or "")
-            )
-            self._receivers_of(key).deliver(outgoing, skip=publisher)
+            sent = self._receivers_of(key).deliver(outgoing, skip=self._skipped(draft))
+        if draft.client_id is None and draft.id in self.counts:
+            self.counts[draft.id] = sent
         if isinstance(message.payload, Publication):
             for callback in list(self._callbacks.receivers(message.payload.channel)):
                 callback.notify(_decoded(message.payload))
@@ -82,7 +85,16 @@ class Broadcast:
         It is sent in order with publications. It is not counted as one, has no position, is not
         kept in the history, and is never dropped for slow consumers.
         """
-        self._receivers_of(key).deliver(Outgoing(message, count=0), skip=skip)
+        skipped = () if skip is None else (skip,)
+        self._receivers_of(key).deliver(Outgoing(message, count=0), skip=skipped)
+
+    def send(self, outgoing: Outgoing, *, exclude: Iterable[str] = ()) -> int:
+        """Send a message to all connections but some client ids. Returns how many it was sent to.
+
+        It is sent in order with the chat.
+        """
+        skipped = self._connections_of(exclude)
+        return self._receivers_of(CHAT).deliver(outgoing, skip=skipped)
 
     def flush(self, key: str) -> None:
         """Send the publications collected for a channel's batch, before its receivers change."""
@@ -156,6 +168,17 @@ class Broadcast:
         self._batches.pop(key, None)  # a place that is silent keeps nothing here
         for batch in OutgoingBatch.fitting(collected):
             self._receivers_of(key).deliver(batch)
+
+    def _skipped(self, draft: Draft) -> Collection[Connection]:
+        """Return the connections that do not get a publication."""
+        if draft.echo and not draft.exclude:
+            return ()
+        own = () if draft.echo else (draft.client_id or "",)
+        return self._connections_of((*own, *draft.exclude))
+
+    def _connections_of(self, client_ids: Iterable[str]) -> Collection[Connection]:
+        connections = self._registry.connections
+        return {connections[each] for each in client_ids if each in connections}
 
     def _receivers_of(self, key: str) -> Receivers:
         registry = self._registry

@@ -11,9 +11,11 @@ import msgspec
 from ..protocol import catalog
 from .broadcast import Broadcast
 from .brokers.base import BrokerEvents, Note, client_key, user_key
+from .brokers.node_messages import NODE_MESSAGES
 from .context import HubContext
 from .encoding import Outgoing
 from .join_leave import Change, JoinLeave
+from .node_calls import NodeCalls
 from .places import CHAT, USERS
 from .receivers import deliver
 from .registry import Registry
@@ -31,6 +33,7 @@ class BrokerEventHandler(BrokerEvents):
         registry: the connections of this node.
         broadcast: delivers notes to places.
         join_leave: announces members of nodes that are given up, or are back.
+        calls: takes requests and replies of other nodes.
 
     Attributes:
         report: called with a few words and a sentence when the broker goes out of reach and when
@@ -43,15 +46,20 @@ class BrokerEventHandler(BrokerEvents):
         registry: Registry,
         broadcast: Broadcast,
         join_leave: JoinLeave,
+        calls: NodeCalls,
     ) -> None:
         self.report: Callable[[str, str], object] | None = None
         self._context = context
         self._registry = registry
         self._broadcast = broadcast
         self._join_leave = join_leave
+        self._calls = calls
 
     def note(self, key: str, note: Note, count: int | None) -> None:
         payload, connections = note.payload, self._registry.connections
+        if note.type in NODE_MESSAGES:
+            self._calls.received(note)
+            return
         if key.startswith(client_key("")):
             target = connections.get(key.removeprefix(client_key("")))
             if target is not None and target.id != note.skip:

@@ -68,6 +68,7 @@ class Connection:
         welcomed: True once the client was sent its welcome.
         intercept: takes messages in place of the dispatcher until the client is authenticated.
         auth_deadline: closes the connection unless it is canceled.
+        wanted_id: the id that the client asks for; None if it asks for none.
         address: the network that the client connects from; None if unknown.
         heard: when a message last arrived, by the hub's clock.
         active: when a message other than a heartbeat last arrived.
@@ -79,6 +80,7 @@ class Connection:
     intercept: Callable[[str | bytes], Awaitable[None]] | None = None
     auth_deadline: Timer | None = None
     address: str | None = None
+    wanted_id: str | None = None
     welcomed = False
     admitted = False
     hooks: HookQueue | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
 from .admission.authentication import Auth, Credentials, User
 from .admission.permissions import Allow
-from .brokers.base import Broker, Note, Receipt, user_key
+from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .callbacks import Callback, CallbackSubscription
 from .client import Client
@@ -30,9 +29,9 @@ from .handlers.custom import HandlerFunction, custom_handler
 from .hook_decorators import HookDecorators
 from .options import CHANGEABLE, HubOptions
 from .parts import HubParts
-from .places import channel_key
-from .program_input import draft_fields, notification
-from .stats import ChannelStats
+from .program_input import AnyClient
+from .receipts import PublicationReceipt, Receipt
+from .stats import ChannelStats, HubStats
 from .transports.base import Peer
 
 __all__ = ["Hub"]
@@ -110,7 +109,7 @@ class Hub(HookDecorators):
         """
         return MappingProxyType(self._parts.refusals.counts)
 
-    # Acting on clients: see docs/hub.md
+    # Clients, rooms, and messages to them: see docs/hub.md
 
     def clients(self) -> list[Client]:
         """Return the clients of this node, in the order of their welcome."""
@@ -120,6 +119,110 @@ class Hub(HookDecorators):
         """Return a client of this node; None if there is none with this id."""
         return self._parts.clients.find(client_id)
 
+    async def find(self, client_id: str) -> Client | None:
+        """Return a client of any node; None if no node has it.
+
+        Raises:
+            ProtocolError: the client's node does not answer (``no_answer``), or the broker cannot
+                be reached (``unavailable``).
+        """
+        return await self._parts.finder.find(client_id)
+
+    def rooms(self) -> list[str]:
+        """Return the rooms that have a member on this node."""
+        return self.registry.rooms.names()
+
+    def members(self, room: str) -> list[Client]:
+        """Return the clients of this node that are in a room, in the order of joining."""
+        return self._parts.clients.members(room)
+
+    def stats(self) -> HubStats:
+        """Return counts of this node."""
+        return self._parts.stats()
+
+    def close_idle(self, seconds: float) -> int:
+        """Close the clients of this node that have sent nothing but heartbeats, with 4502.
+
+        Args:
+            seconds: for how long at least.
+
+        Returns:
+            How many were closed.
+
+        Raises:
+            OptionError: this is no number of seconds.
+        """
+        return self._parts.clients.close_idle(seconds)
+
+    async def broadcast(
+        self,
+        kind: str,
+        payload: Any = None,
+        *,
+        exclude: AnyClient | Iterable[AnyClient] = (),
+    ) -> Receipt:
+        """Send a message to all clients that are connected, on all nodes.
+
+        It has no position and is not kept: a client that is away does not get it. While the broker
+        cannot be reached, only clients of this node do.
+
+        Args:
+            kind: a message type of your own: none of the protocol's, as clients would take it for
+                another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
+            payload: what JSON can hold, as for :meth:`publish` but not bytes; an empty object if
+                None.
+            exclude: a client or several, or their ids, that do not get it; up to 1,000.
+
+        Returns:
+            How many clients it was sent to; other nodes have a second to say so.
+
+        Raises:
+            OptionError: this cannot be sent.
+        """
+        return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
+
+    async def send(self, client: AnyClient, kind: str, payload: Any = None) -> Receipt:
+        """Send a message to one client, on any node.
+
+        Args:
+            client: the client, or its id.
+            kind: a message type of your own, as for :meth:`broadcast`.
+            payload: as for :meth:`broadcast`.
+
+        Raises:
+            OptionError: this cannot be sent.
+            ProtocolError: the client is gone (``unknown_client``), its node did not answer within
+                five seconds (``no_answer``; it may have got it), or the broker cannot be reached
+                (``unavailable``).
+        """
+        return await self._parts.messages.send(client, kind, payload)
+
+    async def say(
+        self,
+        room: str | None,
+        message: Any,
+        *,
+        name: str | None = None,
+        exclude: AnyClient | Iterable[AnyClient] = (),
+    ) -> PublicationReceipt:
+        """Say something in a room, as the server; it is kept in the room's history.
+
+        Args:
+            room: the room; None for the chat with everybody.
+            message: text, or, in a room, other data as for :meth:`publish`.
+            name: the sender's name that clients show; the hub's own name if None.
+            exclude: a client or several, or their ids, that do not get it now; up to 1,000. One
+                that is away and comes back gets it from the history.
+
+        Returns:
+            Its position, and how many clients it was sent to; other nodes have a second to say so.
+
+        Raises:
+            OptionError: this cannot be said.
+            ProtocolError: the broker cannot be reached.
+        """
+        return await self._parts.messages.say(room, message, name=name, exclude=exclude)
+
     async def publish(
         self,
         channel: str,
@@ -128,7 +231,8 @@ class Hub(HookDecorators):
         message_id: str | None = None,
         slow: Policy | None = None,
         key: str | None = None,
-    ) -> Receipt:
+        total: bool = False,
+    ) -> PublicationReceipt:
         """Publish to a channel, as the server.
 
         Args:
@@ -143,9 +247,11 @@ class Hub(HookDecorators):
                 subscribers on this node have room.
             key: with ``keep_latest``, what of the channel this is the latest of, such as the
                 symbol of a price.
+            total: ask other nodes how many of their clients it was sent to; this waits for up to a
+                second.
 
         Returns:
-            Its position.
+            Its position, and how many clients it was sent to.
 
         Raises:
             OptionError: the channel, the data or the id is not one that can be published, the
@@ -153,14 +259,9 @@ class Hub(HookDecorators):
             ProtocolError: the broker cannot be reached; publish it again later, with the same
                 ``message_id``. It may arrive twice, as servers have no ids of their own.
         """
-        fields = draft_fields(channel, data, message_id=message_id, slow=slow, key=key)
-        place = channel_key(fields["channel"])
-        blocks = self.context.slow_policy(place, fields["slow"]) == "block"
-        async with (
-            self._parts.broadcast.wait_for_room(place) if blocks else contextlib.nullcontext()
-        ):
-            draft = self.context.messages.draft("publication", **fields)
-            return await self._parts.publisher.publish(place, draft)
+        return await self._parts.messages.publish(
+            channel, data, message_id=message_id, slow=slow, key=key, total=total
+        )
 
     def change(self, **changes: Any) -> None:
         """Change options while the hub runs, at once and for all connections.
@@ -216,8 +317,8 @@ class Hub(HookDecorators):
 
     def notify(
         self, user: str, title: str, text: str = "", *, level: str = "info", data: Any = None
-    ) -> int:
-        """Send a notification to all connections of a user. Returns how many are on this node.
+    ) -> Receipt:
+        """Send a notification to all connections of a user, on all nodes.
 
         Args:
             user: the user id.
@@ -226,14 +327,14 @@ class Hub(HookDecorators):
             level: for the client to show it by, such as ``info`` or ``warning``.
             data: as for :meth:`publish`.
 
+        Returns:
+            How many connections it was sent to; ``total`` is None if there are other nodes, which
+            are not waited for.
+
         Raises:
             OptionError: this is not what every client can be sent.
         """
-        user, payload = notification(user, title, text, level=level, data=data)
-        # On this node at once; other nodes get it from the broker.
-        note = Note(type="notification", payload=payload, skip=self.node)
-        self.context.broker.send_note(user_key(user), note)
-        return self._parts.events.notify(user, payload)
+        return self._parts.messages.notify(user, title, text, level=level, data=data)
 
     def channel_stats(self) -> dict[str, ChannelStats]:
         """Channel → its counters, live.
@@ -328,6 +429,7 @@ class Hub(HookDecorators):
         *,
         name: str | None = None,
         user: str | None = None,
+        client_id: str | None = None,
         since: Position | None = None,
         credentials: Credentials | None = None,
         identity: User | None = None,
@@ -341,6 +443,7 @@ class Hub(HookDecorators):
             peer: the transport's side of the connection.
             name: the display name that the client claims, if the transport knows.
             user: the user id that the client claims, if the transport knows.
+            client_id: the client id that it asks for; ignored without the option ``client_ids``.
             since: the position in the chat that the client returns with.
             credentials: what the client presents, if the transport knows.
             identity: the user, if :meth:`authenticate` was called before.
@@ -349,7 +452,13 @@ class Hub(HookDecorators):
             ProtocolError: the client is refused; :meth:`refuse` tells it so.
         """
         return await self._parts.lifecycle.connect(
-            peer, name=name, user=user, since=since, credentials=credentials, identity=identity
+            peer,
+            name=name,
+            user=user,
+            client_id=client_id,
+            since=since,
+            credentials=credentials,
+            identity=identity,
         )
 
     def receive(self, connection: Connection, data: str | bytes) -> Coroutine[Any, Any, None]:

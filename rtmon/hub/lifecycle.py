@@ -15,6 +15,7 @@ from ..protocol.catalog import Connect, Position
 from ..protocol.codecs import JSON
 from ..protocol.values import checked_name, explain
 from .admission.authentication import Authentication, Credentials, User
+from .admission.client_ids import ClientIds
 from .admission.expiry import Expiry
 from .admission.limits import ConnectionLimits, RateLimits
 from .admission.refusals import Refusals
@@ -55,6 +56,7 @@ class Lifecycle:
         rate_limits: limits how often an address connects.
         refusals: counts and answers refused clients.
         expiry: closes connections in time.
+        client_ids: gives clients the ids that they ask for.
         introductions: takes the first ``connect``, and builds the welcome.
         hooks: of the program.
         membership: adds clients to the rooms that the program chose before their welcome.
@@ -74,6 +76,7 @@ class Lifecycle:
     refusals: Refusals
     expiry: Expiry
     introductions: Introductions
+    client_ids: ClientIds
     hooks: Hooks
     membership: RoomMembership
 
@@ -97,12 +100,14 @@ class Lifecycle:
         *,
         name: str | None = None,
         user: str | None = None,
+        client_id: str | None = None,
         since: Position | None = None,
         credentials: Credentials | None = None,
         identity: User | None = None,
     ) -> Connection:
         """Take a connection from a transport; see :meth:`rtmon.hub.Hub.open`."""
         connection = Connection(self.context, peer)
+        connection.wanted_id = client_id
         try:
             if identity is None:
                 self.rate_limits.check_address(peer.remote)
@@ -215,19 +220,33 @@ class Lifecycle:
         name: str | None = None,
         user: str | None = None,
     ) -> None:
-        wrong: ProtocolError | None = None
         if known is not None:
             self.connection_limits.add_user(connection, known)
             connection.identity = known
             name, user = known.shown, known.id
-        try:
-            connection.name = _checked(name, "name") or connection.name
-            connection.user = _checked(user, "user")
-        except ProtocolError as error:
-            wrong = error
-        connection.peer.named(connection.name, connection.user)
-        await self.hooks.admit(connection)
-        rooms = () if connection.held is None else tuple(connection.held.rooms)
+        wrong: ProtocolError | None = None
+        async with self.client_ids.claimed(connection):
+            try:
+                connection.name = _checked(name, "name") or connection.name
+                connection.user = _checked(user, "user")
+            except ProtocolError as error:
+                wrong = error
+            connection.peer.named(connection.name, connection.user)
+            await self.hooks.admit(connection)
+            rooms = () if connection.held is None else tuple(connection.held.rooms)
+            wrong = await self._enter_chat(connection, since) or wrong
+        await self.presence.add_user(connection)
+        if wrong is not None:
+            connection.error(wrong)
+        await self._enter(connection, rooms)
+        if known is not None or self.context.options.idle_timeout is not None:
+            self.expiry.check(connection)
+
+    async def _enter_chat(
+        self, connection: Connection, since: Position | None
+    ) -> ProtocolError | None:
+        """Welcome a client. Returns what was wrong with the position that it returned with."""
+        wrong: ProtocolError | None = None
 
         def add() -> None:
             connection.welcomed = True
@@ -249,12 +268,7 @@ class Lifecycle:
             await self.replay.enter(connection, CHAT, None, add=add, answer=answer)
         self.join_leave.add(CHAT, "joined", connection.id, connection.member)
         await self.presence.join(CHAT, connection)
-        await self.presence.add_user(connection)
-        if wrong is not None:
-            connection.error(wrong)
-        await self._enter(connection, rooms)
-        if known is not None or self.context.options.idle_timeout is not None:
-            self.expiry.check(connection)
+        return wrong
 
     async def _enter(self, connection: Connection, rooms: Iterable[str]) -> None:
         """Add a client to the rooms that on_connect has it join."""

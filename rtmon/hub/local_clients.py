@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.option_checks import within
 from ..errors import OptionError, ProtocolError
 from ..protocol import close
 from ..protocol.values import checked_name, explain
@@ -16,7 +18,7 @@ from .program_input import own_message
 from .registry import Registry
 from .room_membership import RoomMembership
 
-__all__ = ["LocalClient", "LocalClients"]
+__all__ = ["LocalClient", "LocalClients", "checked_room"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +47,20 @@ class LocalClients:
     def all(self) -> list[Client]:
         """Return the clients of this node, in the order of their welcome."""
         return [self.of(connection) for connection in self.registry.connections.values()]
+
+    def members(self, room: str) -> list[Client]:
+        """Return the clients of this node that are in a room, in the order of joining."""
+        return [self.of(connection) for connection in self.registry.rooms.members(room)]
+
+    def close_idle(self, seconds: float) -> int:
+        """Close the idle clients of this node; see :meth:`rtmon.hub.Hub.close_idle`."""
+        within("seconds", seconds, 0.0, math.inf)
+        latest = self.context.clock() - seconds
+        idle = [each for each in self.registry.connections.values() if each.active <= latest]
+        idle = [connection for connection in idle if connection.peer.open]
+        for connection in idle:
+            connection.peer.close(close.IDLE, f"you said nothing for {seconds:g} s")
+        return len(idle)
 
 
 class LocalClient(Client):
@@ -112,12 +128,12 @@ class LocalClient(Client):
         self._connection.peer.close(code, reason)
 
     async def join(self, room: str) -> bool:
-        name = _checked_room(room)
+        name = checked_room(room)
         self._check_open()
         return await self._node.membership.join(self._connection, name)
 
     async def leave(self, room: str) -> bool:
-        name = _checked_room(room)
+        name = checked_room(room)
         self._check_open()
         return await self._node.membership.leave(self._connection, name) is not None
 
@@ -129,7 +145,12 @@ class LocalClient(Client):
         return ProtocolError("unknown_client", f"The client {self.id!r} is gone.")
 
 
-def _checked_room(room: Any) -> str:
+def checked_room(room: Any) -> str:
+    """Return the name of a room as a plain str.
+
+    Raises:
+        OptionError: it is no name.
+    """
     try:
         return checked_name(room)
     except (TypeError, ValueError) as error:

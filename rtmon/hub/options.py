@@ -116,6 +116,8 @@ class HubOptions:
         expiry_notice: seconds before the expiry of a token at which its client is warned.
         token_in_query: whether a token is taken from the address, too (``?token=…``), which ends
             up in logs.
+        client_ids: whether clients choose their own ids, at ``/ws/{client_id}`` or with
+            ``?client_id=…``; with ``auth`` only such as belong to the user.
         idle_timeout: seconds in which a client must say something, heartbeats aside, or is closed
             with 4502; None for ever. A client that only receives is idle, too.
         auth_close: close code of clients that are not let in, for want of a token that is taken or
@@ -156,6 +158,7 @@ class HubOptions:
     auth_timeout: float = 5.0
     expiry_notice: float = 30.0
     token_in_query: bool = False
+    client_ids: bool = False
     idle_timeout: float | None = None
     auth_close: Literal[4500, 1008] = 4500
     hook_timeout: float = 5.0

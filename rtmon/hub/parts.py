@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .admission.authentication import Auth, Authentication
+from .admission.client_ids import ClientIds
 from .admission.expiry import Expiry
 from .admission.limits import ConnectionLimits, RateLimits
 from .admission.permissions import Allow, Permissions
@@ -32,12 +33,17 @@ from .introduction import Introductions
 from .join_leave import JoinLeave
 from .lifecycle import Lifecycle
 from .local_clients import LocalClients
+from .node_acts import NodeActs
+from .node_calls import NodeCalls
 from .options import HubOptions
 from .presence import Presence
+from .program_messages import ProgramMessages
 from .publisher import Publisher
 from .recovery import HistoryReplay
 from .registry import Registry
+from .remote_clients import RemoteClients
 from .room_membership import RoomMembership
+from .stats import HubStats
 from .typing_indicator import TypingIndicators
 
 __all__ = ["HubParts"]
@@ -75,7 +81,11 @@ class HubParts:
         self.typing = TypingIndicators(context)
         self.publisher = Publisher(context, self.join_leave)
         self.uploads = Uploads(context, self.registry, self.rate_limits, _store(context.options))
-        self.events = BrokerEventHandler(context, self.registry, self.broadcast, self.join_leave)
+        self.calls = NodeCalls(context)
+        self.events = BrokerEventHandler(
+            context, self.registry, self.broadcast, self.join_leave, self.calls
+        )
+        self.client_ids = ClientIds(context, self.registry)
         self.introductions = Introductions(
             context=context,
             registry=self.registry,
@@ -110,12 +120,24 @@ class HubParts:
             refusals=self.refusals,
             expiry=self.expiry,
             introductions=self.introductions,
+            client_ids=self.client_ids,
             hooks=self.hooks,
             membership=self.membership,
         )
         self.clients = LocalClients(
             context=context, registry=self.registry, membership=self.membership
         )
+        self.finder = RemoteClients(self.clients, self.calls)
+        self.messages = ProgramMessages(
+            context=context,
+            broadcast=self.broadcast,
+            publisher=self.publisher,
+            events=self.events,
+            clients=self.clients,
+            calls=self.calls,
+        )
+        acts = NodeActs(registry=self.registry, clients=self.clients, messages=self.messages)
+        self.calls.act = acts.act
         self.dispatcher = Dispatcher(
             context,
             rates=self.rate_limits,
@@ -123,6 +145,19 @@ class HubParts:
             handlers=self._handlers(),
             custom=self.custom,
             checks=self.checks,
+        )
+
+    def stats(self) -> HubStats:
+        """Return counts of this node; see :meth:`rtmon.hub.Hub.stats`."""
+        series = self.broadcast.stats.series()
+        return HubStats(
+            clients=len(self.registry.connections),
+            users=len(self.registry.users),
+            rooms=len(self.registry.rooms),
+            published=sum(each.published for each in series),
+            delivered=sum(each.delivered for each in series),
+            dropped=sum(each.dropped for each in series),
+            refused=sum(self.refusals.counts.values()),
         )
 
     def _client_of(self, connection: Connection) -> Client:

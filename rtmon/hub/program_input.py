@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -13,8 +14,25 @@ from ..protocol.catalog import INCOMING, OUTGOING, Notification
 from ..protocol.channels import checked_channel
 from ..protocol.data import Data, encode_data, plain_text
 from ..protocol.values import Id, checked_name, explain
+from .client import Client
+from .connection import Connection
+from .places import CHAT, room_key
 
-__all__ = ["draft_fields", "notification", "own_message"]
+__all__ = [
+    "AnyClient",
+    "checked_client_id",
+    "draft_fields",
+    "excluded_ids",
+    "notification",
+    "own_message",
+    "speech",
+]
+
+AnyClient: TypeAlias = str | Client | Connection
+"""A client, or its id."""
+
+EXCLUDED_MOST = 1_000
+"""Clients that one message may leave out: their ids travel with it to every node."""
 
 
 def draft_fields(
@@ -74,6 +92,59 @@ def own_message(kind: str, payload: Any) -> tuple[str, Data]:
         raise OptionError(f"A message {kind!r:.100} cannot be sent: {error}.") from None
 
 
+def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict[str, Any]]:
+    """Return place, message type and draft fields of what the server says; see ``Hub.say``.
+
+    Raises:
+        OptionError: this is not what every client can be sent.
+    """
+    try:
+        fields: dict[str, Any] = {"name": checked_name(name)}
+        if isinstance(message, str):
+            fields["text"] = plain_text(message)
+            _check_length(message)
+        elif room is None:
+            raise TypeError("the chat takes text alone")  # noqa: TRY301 - one place of failure
+        else:
+            fields["data"] = encode_data(message)
+        if room is None:
+            return CHAT, "chat_message", fields
+        fields["channel"] = checked_name(room)
+        return room_key(fields["channel"]), "room_message", fields
+    except (TypeError, ValueError) as error:
+        where = "to everybody" if room is None else f"into the room {room!r:.200}"
+        raise OptionError(f"This cannot be said {where}: {explain(error)}.") from None
+
+
+def checked_client_id(client: AnyClient) -> str:
+    """Return the id of a client.
+
+    Raises:
+        OptionError: it is no client, and no text that could be an id.
+    """
+    try:
+        return client.id if isinstance(client, Client | Connection) else plain_text(client)
+    except (TypeError, ValueError):
+        raise OptionError(f"{client!r:.200} is no client and no id of a client.") from None
+
+
+def excluded_ids(exclude: AnyClient | Iterable[AnyClient]) -> tuple[str, ...]:
+    """Return the ids of clients that a message leaves out.
+
+    Raises:
+        OptionError: these are no clients and no ids, or they are too many.
+    """
+    given = (exclude,) if isinstance(exclude, str | Client | Connection) else exclude
+    if not isinstance(given, Iterable):
+        raise OptionError(f"exclude is {exclude!r:.200}: give clients or ids of clients.")
+    ids = {checked_client_id(each) for each in given}
+    if len(ids) > EXCLUDED_MOST:
+        raise OptionError(
+            f"exclude has {len(ids)} clients, and {EXCLUDED_MOST} is the most: send to a room."
+        )
+    return tuple(ids)
+
+
 def _checked_own_type(kind: Any) -> str:
     checked = plain_text(kind)
     if not 0 < len(checked) <= limits.TYPE_LENGTH:
@@ -96,4 +167,4 @@ def _checked_id(message_id: Any) -> str:
 
 def _check_length(*texts: str) -> None:
     if sum(map(len, texts)) > limits.TEXT_LENGTH:
-        raise ValueError(f"title, text and level may be {limits.TEXT_LENGTH} characters together")
+        raise ValueError(f"text may be {limits.TEXT_LENGTH} characters, title and level included")

@@ -132,27 +132,31 @@ class Receivers:
         self._groups[connection.codec].discard(shared)
         del self._grouped[shared]
 
-    def deliver(self, outgoing: Outgoing, *, skip: Connection | None = None) -> None:
-        """Send a message to all receivers but ``skip``."""
+    def deliver(self, outgoing: Outgoing, *, skip: Collection[Connection] = ()) -> int:
+        """Send a message to all receivers but ``skip``. Returns how many it was sent to."""
         began = time.perf_counter()
         stats = self._stats()
         stats.published += outgoing.count
         if outgoing.count != self._weight or outgoing.message.type != self._type:
             self.flush()
             self._weight, self._type = outgoing.count, outgoing.message.type
+        sent = 0
         if self._single:
-            single = [connection for connection in self._single if connection is not skip]
-            deliver(single, outgoing, stats=stats if outgoing.count else None)
+            single = [connection for connection in self._single if connection not in skip]
+            sent = deliver(single, outgoing, stats=stats if outgoing.count else None)
         if outgoing.count and not self._groups:
             self._took(stats, time.perf_counter() - began)
-        skipped = None if skip is None else self._members.get(skip)
+        found = (self._members.get(connection) for connection in skip)
+        skipped = [shared for shared in found if shared is not None]
 
         def blocked(connection: Any, _: object) -> None:
             self._blocked(connection, outgoing)
 
         for codec, group in list(self._groups.items()):
             message, _ = outgoing.encoded(codec)
-            group.publish(message, skip=() if skipped is None else (skipped,), on_blocked=blocked)
+            group.publish(message, skip=skipped, on_blocked=blocked)
+            sent += len(group) - sum(shared in group for shared in skipped)
+        return sent
 
     def flush(self) -> None:
         """Write what the groups collect until the end of the event loop's turn."""

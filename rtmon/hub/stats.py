@@ -6,6 +6,7 @@ import heapq
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass
 from operator import attrgetter
 
 from ..metrics.columns import CHANNEL, LABELS
@@ -13,10 +14,32 @@ from ..metrics.histogram import HistogramRecorder
 from ..metrics.labels import LabelledDurations
 from ..metrics.records import ChannelInfo
 
-__all__ = ["ChannelStats", "StatsTable"]
+__all__ = ["ChannelStats", "HubStats", "StatsTable"]
 
 _COUNTERS = [column.name for column in CHANNEL if column.name != "channel"]
 _SUMS = ("subscribers", "published", "delivered", "dropped", "bytes", "nanoseconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubStats:
+    """What one node has now, and what it has done since it began.
+
+    Attributes:
+        clients: clients that are connected.
+        users: users that have a client here.
+        rooms: rooms that have a member here.
+        published, delivered, dropped: publications to all channels, rooms and the chat; see
+            :class:`ChannelStats`.
+        refused: clients that were refused.
+    """
+
+    clients: int
+    users: int
+    rooms: int
+    published: int
+    delivered: int
+    dropped: int
+    refused: int
 
 
 class ChannelStats:

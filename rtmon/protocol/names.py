@@ -29,6 +29,7 @@ __all__ = [
     "PRIVATE_MESSAGE",
     "PUBLICATION",
     "PUBLISH",
+    "RATE_LIMIT",
     "REFRESH",
     "ROOM_MESSAGE",
     "SUBSCRIBE",
@@ -47,6 +48,7 @@ WELCOME: Final = "welcome"
 CONNECT: Final = "connect"
 TOKEN_EXPIRING: Final = "token_expiring"  # noqa: S105
 REFRESH: Final = "refresh"
+RATE_LIMIT: Final = "rate_limit"
 DISCONNECT: Final = "disconnect"
 PING: Final = "ping"
 PONG: Final = "pong"

@@ -68,13 +68,14 @@ class Place:
         *,
         over: str = "websocket-json",
         user: str | None = None,
+        client_id: str | None = None,
         since: dict[str, Any] | None = None,
         token: str | None = None,
         **options: Any,
     ) -> Any:
         """Connect a client; it sends its token as early as the transport allows."""
         client: Client
-        pairs = {"name": name, "user": user, **(since or {})}
+        pairs = {"name": name, "user": user, "client_id": client_id, **(since or {})}
         query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
         if over == "memory":
             client = await self._in_memory(name, user, since, token)

@@ -48,6 +48,7 @@ async def test_program_closes_a_client(place: Place, over: str) -> None:
     await client.close(4600, "kicked")
     assert await ada.close_code() == 4600
     await ada.leave()
+    place.clients.remove(ada)
     await until(lambda: place.hub.client(ada.id) is None)
     await client.close(4600, "kicked")
     assert not client.open
@@ -94,4 +95,85 @@ async def test_message_that_cannot_be_sent_is_refused(start: Any, kind: Any, pay
     ada = await place.connect("ada")
     with pytest.raises(OptionError):
         await place.hub.client(ada.id).send(kind, payload)
-    assert await ada.quiet() == []
+    assert {message["type"] for message in await ada.quiet()} <= {"user_joined"}
+
+
+async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, over: str) -> None:
+    """A broadcast reaches every client but those excluded, as ids or as clients, and is counted."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    cy = await place.connect("cy", over=over)
+    receipt = await place.hub.broadcast("tick", {"n": 1})
+    assert (receipt.local, receipt.total) == (3, 3)
+    for client in (ada, bo, cy):
+        assert (await client.next("tick"))["payload"] == {"n": 1}
+    receipt = await place.hub.broadcast("tick", {"n": 2}, exclude=[ada.id, place.hub.client(bo.id)])
+    assert (receipt.local, receipt.total) == (1, 1)
+    assert (await cy.next("tick"))["payload"] == {"n": 2}
+    assert await place.hub.broadcast("tick", exclude=cy.id) == 2
+    for client in (ada, bo):
+        assert (await client.next("tick"))["payload"] == {}
+        assert "tick" not in [message["type"] for message in client.heard]
+
+
+async def test_server_speaks_in_a_room(place: Place, over: str) -> None:
+    """What the server says in a room reaches its members but those excluded, with a position."""
+    ada, bo = await place.connect("ada", over=over), await place.connect("bo")
+    await place.connect("cy")
+    for client in (ada, bo):
+        await client.ask("join_room", {"room": "red"})
+    assert place.hub.rooms() == ["red"]
+    assert [client.name for client in place.hub.members("red")] == ["ada", "bo"]
+    first = await place.hub.say("red", "hello", exclude=bo.id)
+    second = await place.hub.say("red", {"n": 1}, name="robot")
+    assert (first.local, first.total, first.offset) == (1, 1, 1)
+    assert (second.local, second.total, second.offset) == (2, 2, 2)
+    heard = [(await ada.next("room_message"))["payload"] for _ in range(2)]
+    assert [(each.get("text"), each.get("data")) for each in heard] == [
+        ("hello", None),
+        (None, {"n": 1}),
+    ]
+    assert [each["name"] for each in heard] == [place.hub.options.name, "robot"]
+    assert (await bo.next("room_message"))["payload"]["offset"] == 2
+    assert await place.hub.say(None, "to all") == 3
+    assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
+    for where, what in [("red", "x" * 16_385), ("", "no"), (None, {"n": 1}), ("red", {1})]:
+        with pytest.raises(OptionError):
+            await place.hub.say(where, what)
+
+
+async def test_publish_and_notify_count_their_receivers(place: Place, over: str) -> None:
+    """A publication and a notification say how many clients they were sent to."""
+    ada, bo = await place.connect("ada", user="u", over=over), await place.connect("bo")
+    await ada.ask("subscribe", {"channel": "news"})
+    await bo.ask("subscribe", {"channel": "news"})
+    receipt = await place.hub.publish("news", 1)
+    assert (receipt.local, receipt.total, receipt.offset) == (2, 2, 1)
+    assert bool(await place.hub.publish("nobody", 1))
+    notified = place.hub.notify("u", "Hello")
+    assert (notified.local, notified.total, int(notified)) == (1, 1, 1)
+    assert not place.hub.notify("nobody", "Hello")
+
+
+async def test_program_sends_to_a_client_by_id(place: Place, over: str) -> None:
+    """A message reaches the client with this id; without such a client it is an error."""
+    ada = await place.connect("ada", over=over)
+    receipt = await place.hub.send(ada.id, "direct", [1])
+    assert (receipt.local, receipt.total) == (1, 1)
+    assert (await ada.next("direct"))["payload"] == [1]
+    assert await place.hub.find(ada.id) == place.hub.client(ada.id)
+    assert await place.hub.find("nobody") is None
+    with pytest.raises(ProtocolError) as caught:
+        await place.hub.send("nobody", "direct", [1])
+    assert caught.value.code == "unknown_client"
+
+
+async def test_program_closes_idle_clients(place: Place, over: str) -> None:
+    """Clients that have sent nothing but heartbeats for long enough are closed with 4502."""
+    ada = await place.connect("ada", over=over)
+    await ada.ask("ping")
+    assert place.hub.close_idle(3600) == 0
+    assert place.hub.stats().clients == 1
+    assert place.hub.close_idle(0) == 1
+    assert await ada.close_code() == 4502
+    with pytest.raises(OptionError):
+        place.hub.close_idle(float("nan"))

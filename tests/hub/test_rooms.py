@@ -8,7 +8,9 @@ Place = Any
 
 
 async def test_room_exists_while_it_has_members(place: Place) -> None:
-    """A join or leave is answered with the member count; a room without members is unknown."""
+    """A join or leave is answered with the member count; a room without members takes no message,
+    and nobody is present in it.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
     assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2
@@ -20,7 +22,9 @@ async def test_room_exists_while_it_has_members(place: Place) -> None:
     await until(lambda: "r" not in place.hub.registry.rooms)
     answer = await ada.ask("room_message", {"room": "r", "text": "x"})
     assert answer["payload"]["code"] == "unknown_room"
-    assert (await ada.ask("presence", {"room": "r"}))["payload"]["code"] == "unknown_room"
+    answer = await ada.ask("presence", {"room": "r"})
+    assert (answer["type"], answer["payload"]["count"]) == ("presence", 0)
+    assert answer["payload"]["members"] == []
 
 
 async def test_leave_without_a_room_leaves_all_rooms(place: Place) -> None:

@@ -11,6 +11,7 @@ from ..transports.base import Peer
 __all__ = ["Refusals", "close_code"]
 
 _CODES = {
+    "client_id_in_use": close.TRY_AGAIN_LATER,
     "full": close.TRY_AGAIN_LATER,
     "internal": close.INTERNAL_ERROR,
     "overloaded": close.TRY_AGAIN_LATER,

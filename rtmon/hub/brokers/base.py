@@ -35,6 +35,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         channel: the channel's or room's name as clients know it; empty for the chat.
         client_id, name: the publisher's; None for the server.
         echo: whether the publisher gets it, too.
+        exclude: ids of clients that do not get it while they are connected.
         slow: policy for slow consumers; None for the channel's.
         data: in its stored form, see :mod:`rtmon.protocol.data`.
         key: what it is the latest of, for the policy ``keep_latest``.
@@ -49,6 +50,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str | None = None
     data: Any = None
     echo: bool = True
+    exclude: tuple[str, ...] = ()
     slow: Policy | None = None
     key: str | None = None
 
@@ -153,6 +155,12 @@ class Broker(abc.ABC):
     What is said to raise ProtocolError does so with the code ``unavailable`` while the broker
     cannot be reached, and within a bounded time.
     """
+
+    shared = False
+    """Whether other nodes may share the broker."""
+
+    node: str = ""
+    """Name of this node among those that share the broker."""
 
     away: str | None = None
     """Why the broker cannot be reached; None if it can."""
@@ -262,6 +270,29 @@ class Broker(abc.ABC):
             ProtocolError: the broker cannot be reached.
         """
         return False
+
+    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+        """Claim an id for a client that is about to join the chat. Returns False if it is in use.
+
+        Until :meth:`unclaim`, no other node can claim it.
+
+        Raises:
+            ProtocolError: the broker cannot be reached.
+        """
+        return True
+
+    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (a hook)
+        """Undo one :meth:`claim`, once the client is known by its membership, or has gone."""
+
+    async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (of a hook)
+        """Send a note to all other nodes now, or never. Returns the names of those that live.
+
+        A node that was killed counts as live until it is given up.
+
+        Raises:
+            ProtocolError: the broker cannot be reached.
+        """
+        return []
 
 
 def client_key(client_id: str) -> str:

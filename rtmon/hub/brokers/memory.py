@@ -96,6 +96,9 @@ class MemoryBroker(Broker):
             count=self._presence.count(key), members=self._presence.members(key, limit=limit)
         )
 
+    async def claim(self, client_id: str) -> bool:
+        return not self._presence.has("chat", client_id)
+
     def send_note(self, key: str, note: Note) -> None:
         if self._events is not None:
             self._events.note(key, note, None)

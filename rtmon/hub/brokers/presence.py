@@ -34,6 +34,10 @@ class PresenceStore:
             del self._channels[channel]
         return len(members)
 
+    def has(self, channel: str, client_id: str) -> bool:
+        """Return whether a client is a member of a channel."""
+        return client_id in self._channels.get(channel, ())
+
     def count(self, channel: str) -> int:
         """Return the number of members of a channel."""
         return len(self._channels.get(channel, ()))

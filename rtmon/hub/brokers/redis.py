@@ -26,6 +26,7 @@ from .base import (
     Recovery,
     client_key,
 )
+from .node_messages import NODES
 from .redis_address import Address
 from .redis_bodies import encode_draft, encode_note
 from .redis_connection import RedisConnection, unavailable
@@ -42,6 +43,10 @@ _BACKOFF = Backoff(base=0.1, max=5.0)
 
 _SENT_AGAIN = 10.0
 """Seconds within which a client sends a refused message again; its later ones wait for that."""
+
+
+_CLAIMED = 30.0
+"""Seconds after which an id is free again whose node died before the client was known."""
 
 
 class RedisBroker(Broker):
@@ -69,6 +74,8 @@ class RedisBroker(Broker):
         OptionError: an argument makes no sense.
         MissingExtra: redis-py is not installed.
     """
+
+    shared = True
 
     def __init__(
         self,
@@ -225,6 +232,15 @@ class RedisBroker(Broker):
         up = self._connection.state == "up" and not self._connection.full.open
         self._notes.send_note(key, note, up=up)
 
+    async def claim(self, client_id: str) -> bool:
+        await self._connection.ready()
+        return bool(await self._call("claim", client_id, self.node, milliseconds(_CLAIMED)))
+
+    async def unclaim(self, client_id: str) -> None:
+        if self._connection.linked:
+            with contextlib.suppress(ProtocolError):
+                await self._call("unclaim", client_id, self.node)
+
     async def has_client(self, client_id: str) -> bool:
         await self._connection.ready()
         return bool(await self._call("knows", client_id))
@@ -233,6 +249,11 @@ class RedisBroker(Broker):
         await self._connection.ready()
         body = encode_note(note)
         return bool(await self._call_alive("send", client_id, client_key(client_id), body))
+
+    async def tell_nodes(self, note: Note) -> list[str]:
+        await self._connection.ready()
+        living = await self._call_alive("nodes", NODES, encode_note(note))
+        return [name for each in living if (name := each.decode()) != self.node]
 
     # Of the line
 

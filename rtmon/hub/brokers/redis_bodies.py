@@ -9,6 +9,7 @@ from ...protocol.codecs import MSGPACK
 from ...protocol.data import encode_data
 from ...protocol.payload import DataOut
 from .base import Draft, Note
+from .node_messages import NODE_MESSAGES
 
 __all__ = ["decode_draft", "decode_note", "encode_draft", "encode_note"]
 
@@ -42,9 +43,10 @@ def decode_note(body: bytes) -> Note:
             unknown message type.
     """
     note = msgspec.msgpack.decode(body, type=Note)
-    if note.type not in OUTGOING:
+    kind = NODE_MESSAGES.get(note.type) or OUTGOING.get(note.type)
+    if kind is None:
         raise msgspec.ValidationError(f"there is no message type {note.type!r}")
-    payload = msgspec.convert(note.payload, OUTGOING[note.type])
+    payload = msgspec.convert(note.payload, kind)
     if isinstance(payload, DataOut):
         payload = msgspec.structs.replace(payload, data=encode_data(payload.data))
     return msgspec.structs.replace(note, payload=payload)

@@ -167,6 +167,23 @@ publish('t', e, s, 1, key, body)
 return 1
 """
 
+_NODES: Final = """
+publish('t', e, s, 1, ARGV[6], ARGV[7])
+return redis.call('ZRANGEBYSCORE', P .. 'nodes', now, '+inf')
+"""
+
+_CLAIM: Final = """
+local id, node, ttl = ARGV[3], ARGV[4], ARGV[5]
+if redis.call('HEXISTS', P .. 'info:chat', id) == 1 then return 0 end
+if redis.call('SET', P .. 'claim:' .. id, node, 'NX', 'PX', ttl) then return 1 end
+return 0
+"""
+
+_UNCLAIM: Final = """
+local key = P .. 'claim:' .. ARGV[3]
+if redis.call('GET', key) == ARGV[4] then redis.call('DEL', key) end
+"""
+
 _KNOWS: Final = """
 return redis.call('HEXISTS', P .. 'info:chat', ARGV[3])
 """
@@ -244,6 +261,9 @@ SCRIPTS: Final[dict[str, str]] = {
     "recover": _HEAD + _LIFE + _RECOVER,
     "tell": _HEAD + _LIFE + _TELL,
     "send": _HEAD + _LIFE + _SEND,
+    "nodes": _HEAD + _LIFE + _NODES,
+    "claim": _HEAD + _CLAIM,
+    "unclaim": _HEAD + _UNCLAIM,
     "knows": _HEAD + _KNOWS,
     "join": _HEAD + _JOIN,
     "leave": _HEAD + _LEAVE,

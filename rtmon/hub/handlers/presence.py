@@ -42,8 +42,6 @@ class PresenceHandlers:
         # If both a channel and a room are named, the channel counts.
         room = payload.where if payload.channel is None else None
         present = await self.context.broker.present(key, limit=limits.MEMBERS_LISTED)
-        if room is not None and not present.count and room not in self.registry.rooms:
-            raise ProtocolError("unknown_room", f"There is no room {room!r}.")
         answer = catalog.Presence(
             count=present.count, members=present.members, channel=payload.channel, room=room
         )

@@ -81,6 +81,7 @@ class ASGIPeer(SendingPeer):
                 self,
                 name=wanted.name,
                 user=wanted.user,
+                client_id=wanted.client_id,
                 since=wanted.since,
                 credentials=credentials_of(self._hub, self, wanted, headers),
             )
@@ -198,8 +199,7 @@ class App:
             return
         wanted = ConnectRequest.of(scope.get("query_string", b"").decode("latin-1"))
         if hint:
-            # A display name that the client claims; its user is up to the hub.
-            wanted = wanted.with_name(hint)
+            wanted = wanted.at(hint)
             scope["path_params"] = {**scope.get("path_params", {}), "client_id": hint}
         await ASGIPeer(self.hub, scope, receive, send).run(wanted)
 
@@ -240,7 +240,8 @@ def app(
 ) -> App:
     """A hub as an ASGI application, to run or to mount.
 
-    It answers at ``/ws`` and ``/ws/{client_id}`` (a name to show, never an identity), ``/events``
+    It answers at ``/ws`` and ``/ws/{client_id}`` (a name to show, and with ``client_ids``
+    the client's id), ``/events``
     (server-sent events), ``/socket.io``, ``/healthz``, and with the chat page at ``/``.
 
     Args:

@@ -36,6 +36,7 @@ class ConnectRequest:
     Attributes:
         name: the display name that it claims.
         user: the user id that it claims.
+        client_id: the client id that it asks for.
         since: the position in the chat that it returns with.
         shape: the shape in which it reads publications, see :mod:`rtmon.protocol.pubsub_shape`.
         token: a token in the address; a hub uses it only if its options say so.
@@ -45,6 +46,7 @@ class ConnectRequest:
 
     name: str | None = None
     user: str | None = None
+    client_id: str | None = None
     since: Position | None = None
     shape: str | None = None
     token: str | None = field(default=None, repr=False)
@@ -65,15 +67,16 @@ class ConnectRequest:
         return cls(
             name=_first(asked, "name"),
             user=_first(asked, "user"),
+            client_id=_first(asked, "client_id"),
             since=_position(_first(asked, "epoch"), _first(asked, "offset")),
             shape=_first(asked, "shape"),
             token=_first(asked, "token"),
             places={**rooms, **channels},
         )
 
-    def with_name(self, name: str) -> Self:
-        """Return a copy with this display name, unless the client claims one."""
-        return self if self.name else replace(self, name=name)
+    def at(self, hint: str) -> Self:
+        """Return a copy for the address ``/ws/{hint}``: an id, and a name if it claims no other."""
+        return replace(self, client_id=self.client_id or hint, name=self.name or hint)
 
     def with_positions(self, positions: str | None) -> Self:
         """Return a copy with the positions that a returning client has."""
@@ -137,6 +140,7 @@ async def connect(
         peer,
         name=wanted.name,
         user=wanted.user,
+        client_id=wanted.client_id,
         since=since,
         credentials=credentials,
         identity=identity,

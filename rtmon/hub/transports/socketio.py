@@ -54,6 +54,7 @@ class _Auth(msgspec.Struct):
     user: str | None = None
     rooms: Annotated[list[str], msgspec.Meta(max_length=limits.ROOMS_PER_CLIENT)] = []
     channels: Annotated[list[str], msgspec.Meta(max_length=limits.CHANNELS_PER_CLIENT)] = []
+    client_id: str | None = None
     offset: str | None = None
     pid: str | None = None
 
@@ -63,6 +64,7 @@ class _Auth(msgspec.Struct):
         return ConnectRequest(
             name=self.name or address.name,
             user=self.user or address.user,
+            client_id=self.client_id or address.client_id,
             since=address.since,
             token=address.token,
             places={**address.places, **dict.fromkeys(places)},

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed, NegotiationError
@@ -145,7 +146,10 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # Not urlsplit: it raises for paths that begin with two slashes and are no host.
-    wanted = ConnectRequest.of(path.partition("?")[2])
+    where, _, query = path.partition("?")
+    wanted = ConnectRequest.of(query)
+    if hub.options.client_ids and where.startswith("/ws/"):
+        wanted = wanted.at(unquote(where.removeprefix("/ws/")))
     headers = connection.request.headers.raw_items() if connection.request else ()
     try:
         peer.codec = in_shape(peer.codec, wanted.shape)
@@ -153,6 +157,7 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
             peer,
             name=wanted.name,
             user=wanted.user,
+            client_id=wanted.client_id,
             since=wanted.since,
             credentials=credentials_of(hub, peer, wanted, headers),
         )

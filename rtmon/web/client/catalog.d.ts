@@ -220,6 +220,7 @@ export declare const MESSAGE_TYPES: {
   readonly CONNECT: "connect";
   readonly TOKEN_EXPIRING: "token_expiring";
   readonly REFRESH: "refresh";
+  readonly RATE_LIMIT: "rate_limit";
   readonly DISCONNECT: "disconnect";
   readonly PING: "ping";
   readonly PONG: "pong";

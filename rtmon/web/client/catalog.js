@@ -47,6 +47,7 @@ export const MESSAGE_TYPES = Object.freeze({
   CONNECT: "connect",
   TOKEN_EXPIRING: "token_expiring",
   REFRESH: "refresh",
+  RATE_LIMIT: "rate_limit",
   DISCONNECT: "disconnect",
   PING: "ping",
   PONG: "pong",

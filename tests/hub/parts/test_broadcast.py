@@ -33,6 +33,12 @@ class ListGroup:
         self.messages: list[str | bytes] = []
         self.members: list[Any] = []
 
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __contains__(self, connection: object) -> bool:
+        return connection in self.members
+
     def add(self, connection: Any) -> None:
         """Add a member."""
         self.members.append(connection)

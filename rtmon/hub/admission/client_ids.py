@@ -1,0 +1,90 @@
+"""Ids that clients choose for themselves: whose they are, and that each is used once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+
+from ...errors import ProtocolError
+from ..connection import Connection
+from ..context import HubContext
+from ..registry import Registry
+
+__all__ = ["ClientIds", "owner"]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@+-]{0,63}")
+"""No spaces: the scripts in Redis part ids from places by one."""
+
+
+def owner(client_id: str) -> str:
+    """Return the id of the user that a client id belongs to: all before its last colon, if any.
+
+    It is a function of the id alone, so no two users can claim the same one.
+    """
+    return client_id.rpartition(":")[0] or client_id
+
+
+class ClientIds:
+    """Gives clients the ids that they ask for, if the hub's options allow it.
+
+    Args:
+        context: of the hub.
+        registry: the connections of this node.
+    """
+
+    def __init__(self, context: HubContext, registry: Registry) -> None:
+        self._context = context
+        self._registry = registry
+        self._claimed: set[str] = set()
+
+    @contextlib.asynccontextmanager
+    async def claimed(self, connection: Connection) -> AsyncIterator[None]:
+        """Give a connection the id that its client asks for, and keep it until all nodes know.
+
+        Raises:
+            ProtocolError: it is malformed (``invalid_client_id``), belongs to another user
+                (``forbidden``) or is in use (``client_id_in_use``), or the broker cannot be
+                reached.
+        """
+        wanted = connection.wanted_id
+        if wanted is None or not self._context.options.client_ids:
+            yield
+            return
+        self._check(connection, wanted)
+        if wanted in self._registry.connections or wanted in self._claimed:
+            raise _in_use(wanted)
+        self._claimed.add(wanted)
+        broker = self._context.broker
+        try:
+            if not await broker.claim(wanted):
+                raise _in_use(wanted)
+            connection.id = wanted
+            connection.name = wanted
+            yield
+        finally:
+            self._claimed.remove(wanted)
+            await broker.unclaim(wanted)
+
+    def _check(self, connection: Connection, wanted: str) -> None:
+        if not _ID.fullmatch(wanted):
+            raise ProtocolError(
+                "invalid_client_id",
+                "A client id has 1 to 64 letters, digits and ._~:@+-, and begins with a letter or "
+                "digit.",
+            )
+        known = connection.identity
+        if known is not None and owner(wanted) != known.id:
+            raise ProtocolError(
+                "forbidden",
+                f"The client id {wanted!r} is not yours: ask for your user id, or for your user id "
+                "with a colon and a word behind it.",
+            )
+
+
+def _in_use(wanted: str) -> ProtocolError:
+    return ProtocolError(
+        "client_id_in_use",
+        f"The client id {wanted!r} is in use: come back when that client has gone.",
+        retry=True,
+    )

@@ -1,0 +1,125 @@
+"""Ids that clients choose for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from rtmon.hub import User
+from rtmon.protocol.codecs import JSON
+from rtmon.testing import until
+from tests.hub.clients import SocketClient
+from tests.hub.nodes import Nodes
+from tests.hub.redis_server import RedisServer
+
+
+async def by_token(credentials: Any) -> User | None:
+    """Take each token as the id of its user."""
+    return None if credentials.token is None else User(id=credentials.token)
+
+
+async def arrive(place: Any, path: str, *, asgi: bool = False, token: str | None = None) -> Any:
+    """Connect to a path, and return the client with its first message as its welcome."""
+    base = f"ws://{await place.asgi()}" if asgi else place.url.rstrip("/")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    client = SocketClient(
+        await connect(f"{base}{path}", proxy=None, additional_headers=headers), JSON
+    )
+    place.clients.append(client)
+    client.welcome = await client.wait(lambda _: True)
+    return client
+
+
+@pytest.mark.parametrize("asgi", [False, True])
+@pytest.mark.parametrize("path", ["/ws/ada", "/ws?client_id=ada"])
+async def test_client_has_the_id_that_it_asks_for(start: Any, path: str, *, asgi: bool) -> None:
+    """A client's id is the one in its address: on the wire, for others and for the program."""
+    place = await start(client_ids=True)
+    bo = await place.connect("bo")
+    ada = await arrive(place, path, asgi=asgi)
+    assert ada.id == "ada"
+    assert ada.welcome["payload"]["name"] == "ada"
+    assert place.hub.client("ada").id == "ada"
+    await bo.send("private_message", {"to": "ada", "text": "hi"})
+    assert (await ada.next("private_message"))["payload"]["text"] == "hi"
+    await ada.send("chat_message", {"text": "all"})
+    assert (await bo.next("chat_message"))["payload"]["client_id"] == "ada"
+
+
+async def test_id_is_chosen_over_every_transport(start: Any, over: str) -> None:
+    """A client asks for its id in its address, over every transport that has one."""
+    if over == "memory":
+        pytest.skip("a transport in memory has no address")
+    place = await start(client_ids=True)
+    ada = await place.connect(over=over, client_id="ada")
+    assert ada.id == "ada"
+
+
+async def test_id_in_use_is_refused(start: Any) -> None:
+    """A client that asks for an id in use is refused; the id is free once the first has gone."""
+    place = await start(client_ids=True)
+    ada = await arrive(place, "/ws/ada")
+    second = await arrive(place, "/ws/ada")
+    assert second.welcome["payload"]["code"] == "client_id_in_use"
+    assert second.welcome["payload"]["retry"] is True
+    assert await second.close_code() == 1013
+    assert (await ada.ask("ping"))["type"] == "pong"
+    await ada.leave()
+    await until(lambda: not place.hub.clients())
+    assert (await arrive(place, "/ws/ada")).id == "ada"
+
+
+async def test_id_belongs_to_its_user(start: Any) -> None:
+    """With authentication a client gets only ids that belong to its user."""
+    place = await start(client_ids=True, auth=by_token)
+    for client_id, user in [("ada", "ada"), ("ada:phone", "ada"), ("a:b:phone", "a:b")]:
+        assert (await arrive(place, f"/ws/{client_id}", token=user)).id == client_id
+    for path, token in [("/ws/ada:tv", "bo"), ("/ws/a:b", "a:b"), ("/ws/adam", "ada")]:
+        other = await arrive(place, path, token=token)
+        assert other.welcome["payload"]["code"] == "forbidden"
+        assert await other.close_code() == 4500
+
+
+@pytest.mark.parametrize("path", ["/ws/a%20b", "/ws/-a", "/ws/" + "a" * 65, "/ws/%00", "/ws/a%2Fb"])
+async def test_malformed_id_is_refused(start: Any, path: str) -> None:
+    """An id with other characters, or too many, is refused."""
+    place = await start(client_ids=True)
+    client = await arrive(place, path)
+    assert client.welcome["payload"]["code"] == "invalid_client_id"
+    assert await client.close_code() == 4500
+
+
+async def test_id_is_not_chosen_unless_the_hub_allows_it(start: Any) -> None:
+    """Without the option a client has an id of the hub's, whatever its address says."""
+    place = await start()
+    first, second = await arrive(place, "/ws/ada"), await arrive(place, "/ws?client_id=ada")
+    assert {first.id, second.id} & {"ada"} == set()
+    third = await arrive(place, "/ws/ada", asgi=True)
+    assert third.id != "ada"
+    assert third.welcome["payload"]["name"] == "ada"
+
+
+@pytest.fixture
+async def nodes() -> AsyncIterator[Nodes]:
+    """The nodes of one test."""
+    async with Nodes.opened() as opened:
+        yield opened
+
+
+async def test_id_in_use_on_another_node_is_refused(redis: RedisServer, nodes: Nodes) -> None:
+    """An id is used once on all nodes; once its client has gone, it is free on all."""
+    one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
+    ada = await arrive(one, "/ws/ada")
+    await ada.ask("ping")
+    other = await arrive(two, "/ws/ada")
+    assert other.welcome["payload"]["code"] == "client_id_in_use"
+    await ada.leave()
+    while True:
+        ada = await arrive(two, "/ws/ada")
+        if ada.welcome["type"] == "welcome":
+            break
+    found: Any = await one.hub.find("ada")
+    assert found.address == two.hub.client("ada").address

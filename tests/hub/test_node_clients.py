@@ -1,0 +1,147 @@
+"""Clients of other nodes, through a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from rtmon.errors import OptionError, ProtocolError
+from rtmon.hub import node_calls
+from rtmon.protocol.codecs import JSON
+from rtmon.testing import until
+from tests.hub.clients import SocketClient
+from tests.hub.nodes import Nodes
+from tests.hub.redis_server import RedisServer
+
+
+@pytest.fixture
+async def nodes() -> AsyncIterator[Nodes]:
+    """The nodes of one test."""
+    async with Nodes.opened() as opened:
+        yield opened
+
+
+async def test_program_acts_on_a_client_of_another_node(redis: RedisServer, nodes: Nodes) -> None:
+    """A client of another node is found, sent to, moved and closed; each is acknowledged."""
+    one, two = await nodes.open(redis.url), await nodes.open(redis.url)
+    ada = await two.connect("ada", user="u1")
+    await ada.ask("subscribe", {"channel": "news"})
+    assert one.hub.client(ada.id) is None
+    client: Any = await one.hub.find(ada.id)
+    assert (client.id, client.name, client.user) == (ada.id, "ada", "u1")
+    assert (client.transport, client.path) == ("websocket", "/")
+    assert client.address == two.hub.client(ada.id).address
+    assert (list(client.rooms), list(client.subscriptions)) == ([], ["news"])
+    assert client.since == two.hub.client(ada.id).since
+    assert 0 <= client.idle < 60
+    assert client == two.hub.client(ada.id)
+    await client.send("mine", {"n": [1.5, "é"]})
+    assert (await ada.next("mine"))["payload"] == {"n": [1.5, "é"]}
+    receipt = await one.hub.send(ada.id, "mine", {"n": 2})
+    assert (receipt.local, receipt.total) == (0, 1)
+    assert await client.join("red")
+    assert not await client.join("red")
+    assert [each.id for each in two.hub.members("red")] == [ada.id]
+    assert await client.leave("red")
+    assert not await client.leave("red")
+    with pytest.raises(OptionError):
+        await client.close(99, "no code")
+    await client.close(4600, "kicked")
+    assert await ada.close_code() == 4600
+    await until(lambda: not two.hub.clients())
+    await client.close(4600, "again")
+    assert not client.open
+    with pytest.raises(ProtocolError) as caught:
+        await client.send("mine")
+    assert caught.value.code == "unknown_client"
+
+
+async def test_receipts_count_the_clients_of_all_nodes(redis: RedisServer, nodes: Nodes) -> None:
+    """A receipt has the exact number of clients on this node and, once all answered, on all."""
+    one, two = await nodes.open(redis.url), await nodes.open(redis.url)
+    ada, bo, cy = await one.connect("ada"), await two.connect("bo"), await two.connect("cy")
+    receipt = await one.hub.broadcast("tick", {"n": 1}, exclude=cy.id)
+    assert (receipt.local, receipt.total) == (1, 2)
+    for client in (ada, bo):
+        assert (await client.next("tick"))["payload"] == {"n": 1}
+    assert "tick" not in [message["type"] for message in await cy.quiet()]
+    for client in (ada, bo, cy):
+        await client.ask("join_room", {"room": "red"})
+        await client.ask("subscribe", {"channel": "news"})
+    said = await one.hub.say("red", "hello", exclude=[bo.id])
+    assert (said.local, said.total) == (1, 2)
+    assert (await cy.next("room_message"))["payload"]["text"] == "hello"
+    assert "room_message" not in [message["type"] for message in await bo.quiet()]
+    published = await two.hub.publish("news", 1)
+    assert (published.local, published.total) == (2, None)
+    published = await two.hub.publish("news", 1, total=True)
+    assert (published.local, published.total) == (2, 3)
+
+
+async def test_program_learns_that_a_node_was_killed(
+    redis: RedisServer, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a node killed, receipts have no total and acts on its clients fail, until the other
+    nodes give it up; clients of living nodes are reached all the time.
+    """
+    monkeypatch.setattr(node_calls, "ACT_TIMEOUT", 0.3)
+    monkeypatch.setattr(node_calls, "COUNT_TIMEOUT", 0.3)
+    one, two = [await nodes.open(redis.url, expires=1.0) for _ in range(2)]
+    ada = await two.connect("ada")
+    program = [sys.executable, "-m", "tests.hub.one_node", redis.url, nodes.prefix]
+    killed = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    assert killed.stdout is not None
+    try:
+        url = (await killed.stdout.readline()).decode().strip()
+        async with connect(url, proxy=None) as connection:
+            bo = SocketClient(connection, JSON)
+            bo.welcome = await bo.next("welcome")
+            await bo.ask("ping")  # by now the other nodes know it
+            client: Any = await one.hub.find(bo.id)
+            await client.send("mine")
+            await bo.next("mine")
+            assert (await one.hub.broadcast("tick")).total == 2
+            killed.kill()
+    finally:
+        if killed.returncode is None:
+            killed.kill()
+        await killed.wait()
+    with pytest.raises(ProtocolError) as caught:
+        await client.send("mine")
+    assert caught.value.code == "no_answer"
+    receipt = await one.hub.broadcast("tick")
+    assert (receipt.local, receipt.total) == (0, None)
+    assert (await one.hub.send(ada.id, "mine")).total == 1
+    async with asyncio.timeout(60):
+        while (await one.hub.broadcast("tick")).total is None:
+            pass
+        while True:
+            with contextlib.suppress(ProtocolError):
+                if await one.hub.find(bo.id) is None:
+                    break
+    assert (await one.hub.broadcast("tick")).total == 1
+    with pytest.raises(ProtocolError) as caught:
+        await client.join("red")
+    assert caught.value.code == "unknown_client"
+
+
+async def test_broadcast_reaches_this_node_while_redis_is_away(
+    own_redis: RedisServer, nodes: Nodes
+) -> None:
+    """While Redis is away, a broadcast reaches the clients of this node, and has no total."""
+    one = await nodes.open(own_redis.url)
+    ada = await one.connect("ada")
+    own_redis.stop()
+    await until(lambda: one.hub.away is not None)
+    receipt = await one.hub.broadcast("tick")
+    assert (receipt.local, receipt.total) == (1, None)
+    await ada.next("tick")
+    with pytest.raises(ProtocolError) as caught:
+        await one.hub.find("elsewhere")
+    assert caught.value.code == "unavailable"
