@@ -13,14 +13,15 @@ import typer
 from ..core.child_processes import announce
 from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ..servers import listening
-from . import exposure
-from .options import PORT_MAX, Browser, TokenFile, admin_token, require
+from . import exposure, tls
+from .options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
 from .shipped import shipped
 
 __all__ = ["dashboard", "open_browser"]
 
 
 def dashboard(
+    context: typer.Context,
     url: Annotated[
         str,
         typer.Argument(
@@ -42,6 +43,8 @@ def dashboard(
             help="Another address by which browsers open the page, behind a proxy for instance.",
         ),
     ] = None,
+    tls_cert: tls.TLSCert = None,
+    tls_key: tls.TLSKey = None,
     browser: Browser = True,
     token_file: TokenFile = None,
 ) -> None:
@@ -57,6 +60,9 @@ def dashboard(
       rtmon dashboard run.rtmon
       rtmon dashboard --host 0.0.0.0 --origin chat.example.org:5006
     """
+    if tls_cert is None:
+        refuse_idle(context, "tls_key", because="without --tls-cert")
+    secured = tls.context_of(tls_cert, tls_key)
     require("The dashboard", "panel", "pandas", extra="dashboard")
     from ..feeds import open_feed
 
@@ -77,12 +83,13 @@ def dashboard(
             shipped("dashboards") / "live.py",
             port=port,
             address=host,
+            http_server_kwargs={} if secured is None else {"ssl_options": secured},
             websocket_origin=[each for each in allowed if not each.startswith("[")],
         )
     # It compares IPv6 addresses rightly, yet its option refuses them.
     server._tornado.websocket_origins.update(allowed)  # noqa: SLF001
     server.start()
-    place = f"http://{address}/"
+    place = f"{'http' if secured is None else 'https'}://{address}/"
     exposure.warn(exposure.open_dashboard(host, port))
     if (
         announce(f"The dashboard of {watched} is at {place}\nCtrl-C ends it.", url=place)

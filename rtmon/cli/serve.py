@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..protocol import limits
-from . import exposure, security
+from . import exposure, security, tls
 from .options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def serve(
     address_rate: security.AddressRate = None,
     address_burst: security.AddressBurst = limits.BURST,
     idle_timeout: security.IdleTimeout = None,
+    tls_cert: tls.TLSCert = None,
+    tls_key: tls.TLSKey = None,
+    admin_tls: tls.AdminTLS = False,
     asgi: Annotated[
         bool,
         typer.Option(
@@ -160,6 +163,7 @@ def serve(
       rtmon serve --jwt-key-file login.pem --jwt-algorithm ES256 --idle-timeout 600
       rtmon serve --port 9001 --redis redis://localhost:6379/0     (one of several)
       rtmon serve --record run.rtmon --redact addresses=network,names=hash
+      rtmon serve --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem     (wss://)
       rtmon serve --echo --admin-port off
       RTMON_PORT=9000 rtmon serve
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
@@ -184,6 +188,12 @@ def serve(
     if record is None:
         refuse_idle(context, "redact", because="without --record")
     redacted = redaction(redact)
+    port_of_admin = admin_port(admin)
+    if tls_cert is None:
+        refuse_idle(context, "tls_key", "admin_tls", because="without --tls-cert")
+    elif port_of_admin is None:
+        refuse_idle(context, "admin_tls", because="without an admin listener")
+    secured = tls.context_of(tls_cert, tls_key)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
     bounds = {"max_connections": max_connections, "idle_timeout": idle_timeout}
@@ -214,12 +224,14 @@ def serve(
             _serve(
                 host,
                 port,
-                admin_port(admin),
+                port_of_admin,
                 hub=None if echo else hub,
                 ping_interval=ping_interval,
                 ping_timeout=ping_timeout,
                 max_size=max_size,
                 asgi=asgi and not echo,
+                ssl=secured,
+                admin_ssl=secured if admin_tls else None,
                 recording=functools.partial(_recorded, file=record, redaction=redacted),
                 warning=functools.partial(
                     exposure.open_server,
@@ -261,8 +273,9 @@ async def _serve(
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
         exposure.warn(warning(host, server.port, admin=admin is not None))
         where = exposure.listening_on(host, server.port)
+        scheme = server.url.partition(":")[0]
         announce(
-            f"Serving on ws://{where}\n{watch}{chat}Ctrl-C ends it.",
+            f"Serving on {scheme}://{where}\n{watch}{chat}Ctrl-C ends it.",
             url=server.url,
             admin=server.admin_url,
             page=server.page_url,

@@ -39,6 +39,9 @@ class Checks:
         calls: calls the functions.
         client_of: makes the program's handle of a client.
         custom: message type → handler, of the application.
+
+    Attributes:
+        functions: message type → its checks.
     """
 
     def __init__(
@@ -50,11 +53,7 @@ class Checks:
         self._calls = calls
         self._client_of = client_of
         self._custom = custom
-        self._functions: dict[str, list[HookFunction]] = {}
-
-    def __contains__(self, kind: str) -> bool:
-        """Return whether messages of a type are checked."""
-        return kind in self._functions
+        self.functions: dict[str, list[HookFunction]] = {}
 
     def add(self, kind: str, function: Any) -> None:
         """Add a check of a message type, after those that there are.
@@ -70,7 +69,7 @@ class Checks:
                 f"{', '.join(self._checkable())}, or register your own with hub.on first."
             )
         checked = checked_function(f"check({kind!r})", function, "client, payload")
-        self._functions.setdefault(kind, []).append(checked)
+        self.functions.setdefault(kind, []).append(checked)
 
     async def pass_through(self, connection: Connection, kind: str, payload: Any) -> Any:
         """Return the payload that all checks of a type have let through, perhaps replaced.
@@ -84,7 +83,7 @@ class Checks:
             ProtocolError: a check refuses the message, or fails.
         """
         client = self._client_of(connection)
-        for function in self._functions.get(kind, ()):
+        for function in self.functions.get(kind, ()):
             shown = _shown(payload)
             try:
                 returned = await self._calls.call(function, client, shown)

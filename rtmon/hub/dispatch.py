@@ -200,7 +200,7 @@ class Dispatcher:
             payload: Any = codec.payload(envelope.payload, known[0], of=kind)
             if attached is not None:
                 payload = _with_data(attached, payload, kind)
-            if kind in self._checks:
+            if kind in self._checks.functions:
                 payload = await self._checks.pass_through(connection, kind, payload)
             await known[1](connection, payload, envelope, codec)
             return
@@ -211,7 +211,7 @@ class Dispatcher:
                 f"There is no message type {kind[: limits.TYPE_LENGTH]!r} that a client may send.",
             )
         payload = custom.decode(codec, envelope.payload, kind)
-        if kind in self._checks:
+        if kind in self._checks.functions:
             payload = await self._checks.pass_through(connection, kind, payload)
         result = await custom.call(connection, payload, kind)
         if result is not None:

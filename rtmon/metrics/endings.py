@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .causes import TOO_SLOW, VIOLATIONS, Cause
@@ -31,11 +32,7 @@ def closed_here(code: int, reason: str, *, slow: bool) -> Ending:
         reason: close reason sent.
         slow: whether the client was found to read too slowly.
     """
-    cause: Cause = "closed"
-    if slow or reason == TOO_SLOW:
-        cause = "slow consumer"
-    elif code == _GOING_AWAY:
-        cause = "server shutdown"
+    cause: Cause = "slow consumer" if slow or reason == TOO_SLOW else "closed"
     return Ending(
         close_code=code, code_sent=code, reason_sent=reason, initiator="local", cause=cause
     )
@@ -49,7 +46,9 @@ def socket_ending(protocol: Any) -> Ending:
     """
     sent, received = protocol.close_sent, protocol.close_rcvd
     if sent is not None and not protocol.close_rcvd_then_sent:
-        return closed_here(int(sent.code), sent.reason, slow=False)
+        ending = closed_here(int(sent.code), sent.reason, slow=False)
+        # The library closes with 1001 when its server ends.
+        return replace(ending, cause="server shutdown") if sent.code == _GOING_AWAY else ending
     if received is None:
         return Ending(close_code=_ABNORMAL, cause="peer vanished")
     code = int(received.code)

@@ -14,6 +14,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,6 +74,7 @@ class Admin(listening.Serving):
         port: int = 8766,
         *,
         token: str | None = None,
+        ssl: SSLContext | None = None,
     ) -> None:
         if token is None and not is_loopback(host):
             raise OptionError(
@@ -85,6 +87,7 @@ class Admin(listening.Serving):
         self._host = host
         self._port = port
         self._token = token
+        self._ssl = ssl
         self._server: Server | None = None
         self._clients: Any = listening.Clients(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
@@ -98,8 +101,9 @@ class Admin(listening.Serving):
 
     @property
     def url(self) -> str:
-        """What a dashboard is pointed at: ``ws://host:port``."""
-        return f"ws://{listening.address(self._host, self.port)}"
+        """What a dashboard is pointed at: ``ws://host:port``, ``wss://`` with TLS."""
+        scheme = "ws" if self._ssl is None else "wss"
+        return f"{scheme}://{listening.address(self._host, self.port)}"
 
     @property
     def watchers(self) -> int:
@@ -123,6 +127,7 @@ class Admin(listening.Serving):
                     ping_timeout=10,
                     close_timeout=CLOSE_TIMEOUT,
                     max_size=4096,
+                    ssl=self._ssl,
                 )
             self._port = listening.port_of(self._server)
 
@@ -325,7 +330,12 @@ def _exposition() -> Callable[[Monitor, str], Awaitable[tuple[bytes, str]]]:
 
 
 def serve_admin(
-    monitor: Monitor, host: str = "127.0.0.1", port: int = 8766, *, token: str | None = None
+    monitor: Monitor,
+    host: str = "127.0.0.1",
+    port: int = 8766,
+    *,
+    token: str | None = None,
+    ssl: SSLContext | None = None,
 ) -> Admin:
     """Let dashboards and other programs watch a Monitor.
 
@@ -337,6 +347,7 @@ def serve_admin(
         port: the port; 0 for any that is free.
         token: what a reader has to show, as ``Authorization: Bearer TOKEN`` or ``?token=``, in
             visible ASCII. Needed on any address but a loopback one.
+        ssl: speaks TLS, such as :func:`rtmon.servers.tls.server_context` returns; None for none.
 
     Raises:
         OptionError: other machines could reach the address and there is no token, or the token is
@@ -344,4 +355,4 @@ def serve_admin(
         PortInUse: somebody else listens there.
         MonitorError: the Monitor ticks on another live loop.
     """
-    return Admin(monitor, host, port, token=token)
+    return Admin(monitor, host, port, token=token, ssl=ssl)

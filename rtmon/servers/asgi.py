@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from ssl import SSLContext
 
+from ..errors import OptionError
 from ..hub import Hub
 from ..hub.admission.origins import OriginsOption
 from ..hub.transports.asgi import App, app
@@ -65,16 +67,21 @@ class ASGIServer(listening.Serving):
         *,
         monitor: Monitor | None,
         admin: int | None,
+        admin_ssl: SSLContext | None,
         page: bool,
         origins: OriginsOption,
         ping_interval: float | None,
         ping_timeout: float | None,
         header_timeout: float,
+        ssl: SSLContext | None,
     ) -> None:
         self.hub = hub
         self._owns_monitor = monitor is None
         self.monitor = Monitor() if monitor is None else monitor
-        self.admin = None if admin is None else Admin(self.monitor, port=admin)
+        if admin is None and admin_ssl is not None:
+            raise OptionError("admin_ssl goes with the port of an admin listener: give admin, too")
+        self.admin = None if admin is None else Admin(self.monitor, port=admin, ssl=admin_ssl)
+        self._secure = ssl is not None
         self._app = app(hub, origins=origins, drain=False, page=page)
         self._host, self._asked, self._page = host, port, page
         config = uvicorn.Config(
@@ -88,6 +95,7 @@ class ASGIServer(listening.Serving):
             access_log=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=None if ssl is None else lambda *_: ssl,
         )
         config.load()
         self._uvicorn = uvicorn.Server(config)
@@ -123,7 +131,8 @@ class ASGIServer(listening.Serving):
     @property
     def url(self) -> str:
         """Where WebSocket clients connect to; the other transports are beside it."""
-        return f"ws://{listening.address(self._host, self.port)}"
+        scheme = "wss" if self._secure else "ws"
+        return f"{scheme}://{listening.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:
@@ -176,11 +185,13 @@ def serve(
     *,
     monitor: Monitor | None = None,
     admin: int | None = None,
+    admin_ssl: SSLContext | None = None,
     page: bool = True,
     origins: OriginsOption = None,
     ping_interval: float | None = 20.0,
     ping_timeout: float | None = 20.0,
     header_timeout: float = HEADER_TIMEOUT,
+    ssl: SSLContext | None = None,
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
 
@@ -193,11 +204,13 @@ def serve(
         monitor: what counts; one of the server's own by default, which ends with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free);
             None for none.
+        admin_ssl: has that admin listener speak TLS; None for none.
         page: whether browsers find a chat page of the hub at ``/``.
         origins: web pages of other origins that may use the hub; ``"*"`` for all.
         ping_interval: seconds between a WebSocket's keepalive pings; None for none.
         ping_timeout: seconds in which one must be answered, or the client is gone; None for ever.
         header_timeout: seconds until a connection must have sent a request's line and headers.
+        ssl: speaks TLS, such as :func:`rtmon.servers.tls.server_context` returns; None for none.
 
     Raises:
         PortInUse: somebody else listens there.
@@ -210,9 +223,11 @@ def serve(
         port,
         monitor=monitor,
         admin=admin,
+        admin_ssl=admin_ssl,
         page=page,
         origins=origins,
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
         header_timeout=header_timeout,
+        ssl=ssl,
     )

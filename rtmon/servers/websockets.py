@@ -7,6 +7,7 @@ import http
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
@@ -72,6 +73,7 @@ class Server(DelegatingServer):
         *,
         monitor: Monitor | None,
         admin: int | Admin | None,
+        admin_ssl: SSLContext | None,
         page: bool,
         stall_timeout: float | None,
         pause_gc: bool,
@@ -82,11 +84,7 @@ class Server(DelegatingServer):
         self.hub = target if isinstance(target, Hub) else None
         self._owns_monitor = monitor is None
         self.monitor = Monitor() if monitor is None else monitor
-        self.admin: Admin | None = admin if isinstance(admin, Admin) else None
-        if isinstance(admin, int) and not isinstance(admin, bool):
-            self.admin = Admin(self.monitor, port=admin)
-        elif not (admin is None or isinstance(admin, Admin)):
-            raise OptionError(f"admin={admin!r}: a port, an Admin of serve_admin(), or None")
+        self.admin = _admin(self.monitor, admin, admin_ssl)
         if self.hub is not None:
             self.monitor.measure(self.hub)
             self.hub.report_to(self.monitor.event)
@@ -205,6 +203,17 @@ class Server(DelegatingServer):
             await self.websockets.wait_closed()
 
 
+def _admin(monitor: Monitor, admin: Any, ssl: SSLContext | None) -> Admin | None:
+    """Return the admin listener that was asked for, or given."""
+    if isinstance(admin, int) and not isinstance(admin, bool):
+        return Admin(monitor, port=admin, ssl=ssl)
+    if ssl is not None:
+        raise OptionError("admin_ssl goes with the port of an admin listener: give admin=PORT, too")
+    if admin is None or isinstance(admin, Admin):
+        return admin
+    raise OptionError(f"admin={admin!r}: a port, an Admin of serve_admin(), or None")
+
+
 def _pool(hub: Hub | None, **bounds: float | None) -> ConnectionPool | None:
     """Return what bounds the connections of a handler, None if nothing does."""
     given = [name for name, value in bounds.items() if value is not None]
@@ -286,6 +295,7 @@ def serve(
     handler: Handler | None = None,
     monitor: Monitor | None = None,
     admin: int | Admin | None = None,
+    admin_ssl: SSLContext | None = None,
     page: bool = False,
     stall_timeout: float | None = STALL_TIMEOUT,
     pause_gc: bool = True,
@@ -311,6 +321,9 @@ def serve(
         monitor: what counts; one of the server's own by default, which ends with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
             or one made with :func:`rtmon.serve_admin`; None for none.
+        admin_ssl: has the admin listener on that port speak TLS; None for none. The server itself
+            does so with ``ssl``, as in the original; :func:`rtmon.servers.tls.server_context`
+            makes both.
         page: whether browsers find a chat page of the hub at ``/``.
         stall_timeout: seconds for which a client may take nothing of what was sent to it, until
             its connection is cut; None for ever. For a hub, :class:`rtmon.HubOptions` has this.
@@ -340,6 +353,7 @@ def serve(
         port,
         monitor=monitor,
         admin=admin,
+        admin_ssl=admin_ssl,
         page=page,
         stall_timeout=stall_timeout,
         pause_gc=pause_gc,

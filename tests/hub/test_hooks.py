@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
+import rtmon
+import rtmon.asgi
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.testing import until
@@ -131,6 +134,7 @@ async def test_slow_hook_holds_up_its_own_client_alone(place: Place, over: str) 
     await begun.wait()
     for number in range(5):
         await bo.ask("join_room", {"room": str(number)})
+    await until(lambda: len(seen) == 5)
     assert seen == [f"bo {number}" for number in range(5)]
     go.set()
     await sending
@@ -284,7 +288,7 @@ async def test_disconnect_hook_follows_the_hooks_before_it(place: Place) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "cause"), [(1001, "server shutdown"), (1013, "slow consumer"), (4321, "closed")]
+    ("code", "cause"), [(1001, "closed"), (1013, "slow consumer"), (4321, "closed")]
 )
 async def test_disconnect_hook_is_told_code_reason_and_cause(
     place: Place, code: int, cause: str
@@ -298,6 +302,68 @@ async def test_disconnect_hook_is_told_code_reason_and_cause(
     assert await ada.close_code() == code
     await until(lambda: bool(seen))
     assert seen == [(code, reason, cause)]
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+@pytest.mark.parametrize("how", ["closes", "vanishes", "is closed", "server ends"])
+async def test_disconnect_hook_agrees_with_the_connections_table(over: str, how: str) -> None:
+    """Code and cause that on_disconnect is told are those that a Monitor has of the connection."""
+    hub, seen = rtmon.Hub(), []
+    hub.on_disconnect(lambda client, code, reason, cause: seen.append((code, cause)))
+    serving: Any = rtmon.serve if over == "native" else rtmon.asgi.serve
+    async with serving(hub, "127.0.0.1", 0) as server:
+        client = await connect(server.url, proxy=None)
+        await client.recv()
+        (met,) = hub.connections.values()
+        if how == "closes":
+            await client.close(4123, "mine")
+        elif how == "vanishes":
+            client.transport.abort()
+        elif how == "is closed":
+            met.peer.close(4321, "yours")
+            await client.wait_closed()
+        else:
+            await hub.aclose()
+            await client.wait_closed()
+        await until(lambda: bool(seen))
+        await until(lambda: met.peer.meter.ending is not None)
+        ending = met.peer.meter.ending
+    await hub.aclose()
+    assert seen == [(ending.close_code, ending.cause)]
+
+
+async def test_failing_hook_is_an_event_of_the_monitor() -> None:
+    """The operator finds a failed hook among the Events."""
+    hub = rtmon.Hub()
+    hub.on_join(_raises)
+    async with (
+        rtmon.serve(hub, "127.0.0.1", 0) as server,
+        rtmon.connect(server.url) as client,
+    ):
+        await client.join("r")
+        await until(lambda: bool(hub.hook_failures))
+        history = server.monitor.collector.history
+        await until(lambda: any(each.kind == "hook failed" for each in history.events()))
+        (event,) = [each for each in history.events() if each.kind == "hook failed"]
+        assert "on_join" in str(event.detail)
+        assert "RuntimeError" in str(event.detail)
+    await hub.aclose()
+
+
+async def test_disconnect_hook_is_told_how_it_ended_without_a_monitor(place: Place) -> None:
+    """Where no Monitor counts the connections, the transport tells."""
+    seen: list[Any] = []
+    place.hub.on_disconnect(lambda client, *rest: seen.append(rest))
+    ada, bo, eve = [await place.connect() for _ in range(3)]
+    await ada.connection.close(4123, "mine")
+    await until(lambda: len(seen) == 1)
+    bo.connection.transport.abort()
+    await until(lambda: len(seen) == 2)
+    place.server.close()
+    assert await eve.close_code() == 1001
+    await until(lambda: len(seen) == 3)
+    assert seen == [(4123, "mine", "closed"), (1006, "", "peer vanished"), seen[2]]
+    assert seen[2][::2] == (1001, "server shutdown")
 
 
 async def test_hub_ends_although_a_hook_hangs(start: Callable[..., Awaitable[Place]]) -> None:

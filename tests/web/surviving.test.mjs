@@ -38,6 +38,13 @@ test("what it sends while it is cut arrives once and in order", { timeout }, asy
   assert.ok(sender.stats.reconnects > 0);
 });
 
+test("it asks what is left of its rate", { timeout }, async (t) => {
+  const client = place.connect(t);
+  const { payload } = await client.request("rate_limit");
+  assert.deepEqual(Object.keys(payload).sort(), ["limit", "remaining", "reset"]);
+  assert.ok(payload.remaining > 0 && payload.remaining < payload.limit);
+});
+
 test("it is where it entered last, after leaving and entering at once", { timeout }, async (t) => {
   // In a batch a leave_room waits; a join_room does not.
   const client = place.connect(t, { batch: { delay: 20 } });

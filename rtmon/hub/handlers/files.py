@@ -51,8 +51,7 @@ class FileHandlers:
     ) -> None:
         """Begin an upload whose chunks are numbered and carry no file id."""
         offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
-        if "file_offer" in self.checks:
-            offer = await self.checks.pass_through(connection, "file_offer", offer)
+        offer = await self.checks.pass_through(connection, "file_offer", offer)
         await self._check(connection, offer)
         file, received = self.uploads.offer(connection, offer)
         self.uploads.remember(connection, file)

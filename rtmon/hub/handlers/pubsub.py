@@ -154,6 +154,5 @@ class PubSubHandlers:
         # The payload is checked in the shape that publish has.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
-        if "publish" in self.checks:
-            publish = await self.checks.pass_through(connection, "publish", publish)
+        publish = await self.checks.pass_through(connection, "publish", publish)
         await self.publish(connection, publish, envelope, codec)

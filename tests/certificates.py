@@ -1,0 +1,61 @@
+"""A certificate authority that is thrown away, by OpenSSL's command."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Authority"]
+
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+class Authority:
+    """An authority, which signs certificates for ``localhost`` and ``127.0.0.1``.
+
+    Attributes:
+        certificate: the authority's own, for ``SSL_CERT_FILE`` and ``cafile``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("openssl") is None:
+            pytest.skip("no openssl on the PATH")
+        self._folder = folder
+        self.certificate = folder / "ca.pem"
+        _openssl(
+            folder, "req", "-x509", *_KEY, "-days", "1", "-subj", "/CN=rtmon tests",
+            "-keyout", "ca.key", "-out", "ca.pem",
+        )  # fmt: skip
+
+    @property
+    def client(self) -> ssl.SSLContext:
+        """A client's context, which trusts this authority alone."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    def issue(self, certificate: Path, key: Path, *, name: str = "localhost") -> None:
+        """Sign a certificate, and put it and its key into these files.
+
+        Args:
+            certificate: where to put the certificate.
+            key: where to put the private key.
+            name: its common name, by which one is told from another.
+        """
+        made = self._folder / "issued"
+        made.mkdir(exist_ok=True)
+        (made / "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        _openssl(made, "req", *_KEY, "-subj", f"/CN={name}", "-keyout", "key", "-out", "request")
+        _openssl(
+            made, "x509", "-req", "-in", "request", "-CA", "../ca.pem", "-CAkey", "../ca.key",
+            "-CAcreateserial", "-days", "1", "-extfile", "extensions", "-out", "cert",
+        )  # fmt: skip
+        # As those who renew certificates do: the names always lead to a whole file.
+        (made / "cert").replace(certificate)
+        (made / "key").replace(key)
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
