@@ -80,7 +80,7 @@ def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 
 
-AWAITED = ("hub.broadcast", "hub.say", "rtmon.RateLimiter", "rtmon.Batcher")
+AWAITED = ("hub.broadcast", "hub.say", "hub.stats")
 """What examples use and a hub of this version may not have yet."""
 
 
