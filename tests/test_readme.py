@@ -89,7 +89,8 @@ async def test_readme_hub_welcomes_clients_when_it_is_run(
         rtmon.connect(f"ws://127.0.0.1:{port}") as client,
     ):
         answer = await client.request("history", {"channel": "news"})
-        assert [each["payload"]["data"] for each in answer.payload["messages"]] == [{"text": "hello"}]
+        found = [each["payload"]["data"] for each in answer.payload["messages"]]
+        assert found == [{"text": "hello"}]
 
 
 def test_readme_cell_shows_a_monitor_when_it_is_run() -> None:

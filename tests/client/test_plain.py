@@ -236,3 +236,17 @@ async def test_several_messages_go_as_one_batch() -> None:
     messages = [{"type": "a", "payload": 1}, {"type": "b", "payload": {"x": 2}}]
     assert json.loads(rooms.heard[0]) == {"type": "batch", "payload": {"messages": messages}}
     assert json.loads(rooms.heard[1]) == {"type": "c", "payload": {}}
+
+
+def test_what_was_sent_and_not_confirmed_is_told_and_not_sent_again() -> None:
+    """A message that was under way when the connection was lost is no second one for the server."""
+    wire = Wire(protocol="plain")
+    for _ in range(2):
+        wire.session.connecting()
+        wire.session.opened(wire.now)
+        if wire.session.stats(wire.now).attempts == 1:
+            wire.send("publish", {"n": 1})
+            assert wire.said() == [{"type": "publish", "payload": {"n": 1}}]
+            wire.lose()
+    assert wire.said() == []
+    assert "may not have arrived" in "".join(change.reason for change in wire.changes())

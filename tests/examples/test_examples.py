@@ -106,6 +106,31 @@ async def test_the_classic_chat(server: str, examples: Path) -> None:
                     await seen(feed, opened=2, open=1, messages_in=7)
 
 
+@pytest.mark.parametrize(
+    "server",
+    [
+        "node_ws.mjs",
+        pytest.param("chat_class.py", marks=pytest.mark.matrix),
+        pytest.param("fastapi_manager.py", marks=pytest.mark.matrix),
+    ],
+)
+async def test_plain_client_talks_to_the_classic_chat(server: str, examples: Path) -> None:
+    """With ``protocol="plain"`` rtmon's client is one of a server that does not know rtmon."""
+    place = "/ws/ada" if server == "fastapi_manager.py" else ""
+    async with (
+        serving(examples / "servers" / server) as (port, _),
+        rtmon.connect(f"ws://127.0.0.1:{port}{place}", protocol="plain", proxy=None) as client,
+    ):
+        heard: list[str] = []
+        client.on("chat_message")(lambda message: heard.append(message.payload["text"]))
+        client.on("error")(lambda message: heard.append(message.type))
+        await client.send("chat_message", {"text": "hi 🙂"})
+        await client.send("dance")
+        await client.flush()
+        await until(lambda: heard == ["hi 🙂", "error"])
+        assert client.stats.rtt is not None
+
+
 async def test_private_messages_reach_one() -> None:
     """With the connection manager, a name is taken once, and a private message goes to one."""
     async with serving(EXAMPLES / "servers" / "fastapi_manager.py") as (port, _):

@@ -1,0 +1,35 @@
+"""Clients as people write them first work with a hub in Chromium, with React and without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import expect
+
+from tests.usages.place import MODULE, places
+
+from .conftest import Open
+from .test_react import page, serving_texts
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
+
+
+async def test_hub_serves_common_clients_in_chromium(open_tab: Open, tmp_path: Path) -> None:
+    """With the browser's own sockets and event streams, and in a hook, all that clients which do
+    not know rtmon are used for works.
+    """
+    texts = {**page("react_usage.html"), "/usages.mjs": MODULE.read_text()}
+    with serving_texts(texts) as site:
+        async with places(tmp_path, origins=[site.rstrip("/")]) as place:
+            tab = (await open_tab(f"{site}?place={quote(json.dumps(place))}")).page
+            await expect(tab.locator("#state")).to_have_text("Connected")
+            await tab.get_by_role("button", name="send").click()
+            await expect(tab.locator("#text")).to_have_text("chat_message hi")
+            await tab.get_by_role("button", name="drop").click()
+            await expect(tab.locator("#state")).to_have_text("Disconnected")
+            await expect(tab.locator("#state")).to_have_text("Connected")
+            assert await tab.evaluate("window.run()") == {"done": 11, "failed": []}
+            await tab.close()

@@ -1,0 +1,142 @@
+"""docs/cheat-sheet.md has a row for each name of a common cheat sheet, and its examples run."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import rtmon
+from rtmon.asgi import serve
+from tests.peers.packages import install
+
+CLONE = Path(__file__).parents[2]
+PAGE = (CLONE / "docs" / "cheat-sheet.md").read_text(encoding="utf-8")
+NAMES: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "cheat_sheet_names.json").read_text(encoding="utf-8")
+)
+PRELUDE = """\
+import {{ EventSource }} from "{peers}/eventsource/dist/index.js";
+import {{ io }} from "{peers}/socket.io-client/build/esm-debug/index.js";
+import {{ WebSocket }} from "{peers}/ws/wrapper.mjs";
+import * as rtmon from "{web}/rtmon.js";
+
+globalThis.WebSocket = WebSocket;
+const {{ MESSAGE_TYPES }} = rtmon;
+const [url, site] = process.argv.slice(2);
+const clients = [];
+const connect = (...given) => {{
+  clients.push(rtmon.connect(...given));
+  return clients.at(-1);
+}};
+"""
+
+
+def blocks(language: str) -> list[Any]:
+    """The examples in a language, each named by its section and number."""
+    examples = []
+    for section in re.split(r"^##+ ", PAGE, flags=re.MULTILINE)[1:]:
+        title = section.partition("\n")[0]
+        found = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        for number, code in enumerate(found, 1):
+            examples.append(pytest.param(code, id=f"{title} {number}"))
+    return examples
+
+
+def rows(section: str) -> set[str]:
+    """What stands in backticks in the first column of a section's tables; all of it if None."""
+    text = PAGE.partition(f"\n{section}\n")[2] if section else PAGE
+    text = re.split(r"^## ", text, flags=re.MULTILINE)[0] if section else text
+    cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    return {
+        name for cell in cells for name in re.findall(r"`([^`]+)`|^(\d+)$", cell) for name in name
+    }
+
+
+def test_each_class_method_and_function_has_a_row() -> None:
+    """No class, method or function of the sheet is left out."""
+    wanted = {*NAMES["classes"], *NAMES["functions"]}
+    for name, methods in NAMES["classes"].items():
+        wanted |= {f"{name}.{method}" for method in methods}
+    assert sorted(wanted - rows("")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [("types", "## Message types and events"), ("options", "## Options"), ("tips", "## Tips")],
+)
+def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
+    """No message type, event, option or tip of the sheet is left out."""
+    assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
+
+
+AWAITED = ("hub.broadcast", "hub.say", "hub.stats")
+"""What examples use and a hub of this version may not have yet."""
+
+
+def is_there(name: str) -> bool:
+    """Whether the hub or the package has a name."""
+    owner, _, attribute = name.partition(".")
+    return hasattr({"hub": rtmon.Hub, "rtmon": rtmon}[owner], attribute)
+
+
+@contextlib.asynccontextmanager
+async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
+    """What the examples find there: a hub, its addresses, and two clients."""
+    hub = rtmon.Hub(files=files)
+    async with (
+        serve(hub, "127.0.0.1", 0) as server,
+        rtmon.connect(server.url, name="ada", proxy=None) as client,
+        rtmon.connect(server.url, name="bo", proxy=None) as friend,
+    ):
+        names = {"rtmon": rtmon, "asyncio": asyncio, "msgspec": msgspec, "hub": hub}
+        yield {**names, "url": server.url, "client": client, "friend": friend}
+    await hub.aclose()
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+async def test_example_in_python_runs(code: str, tmp_path: Path) -> None:
+    """The example does what it shows, and raises nothing."""
+    waiting = [name for name in AWAITED if name in code and not is_there(name)]
+    if waiting:
+        pytest.skip(f"{waiting[0]} is not there yet")
+    program = compile(code, "docs/cheat-sheet.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    async with served(tmp_path) as names, asyncio.timeout(30):
+        awaited = eval(program, names)  # noqa: S307 - of the docs
+        if awaited is not None:
+            await awaited
+
+
+async def test_examples_in_javascript_run(tmp_path: Path) -> None:
+    """All examples for browsers run in Node, one after the other."""
+    peers = install()
+    parts = [PRELUDE.format(peers=peers, web=CLONE / "rtmon" / "web")]
+    parts += [f"{{\n{param.values[0]}}}\n" for param in blocks("js")]
+    parts.append("for (const client of clients) await client.close();\nprocess.exit(0);\n")
+    script = tmp_path / "examples.mjs"
+    script.write_text("".join(parts), encoding="utf-8")
+    async with served(tmp_path) as names:
+        site = names["url"].replace("ws:", "http:").removesuffix("/ws")
+        running = await asyncio.create_subprocess_exec(
+            *(shutil.which("node") or "node", str(script), names["url"], site),
+            env={**os.environ, "NODE_NO_WARNINGS": "1"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(60):
+                output, _ = await running.communicate()
+        finally:
+            if running.returncode is None:
+                running.kill()
+    assert running.returncode == 0, output.decode()

@@ -1,0 +1,42 @@
+"""Hubs for clients that do not know rtmon: an open one, and one that asks and limits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import rtmon
+from rtmon.asgi import serve
+from rtmon.hub import Credentials, User
+
+TOKEN = "the-token"  # noqa: S105 - of a hub that lives for a test
+MODULE = Path(__file__).parent / "usages.mjs"
+
+
+async def known(shown: Credentials) -> User | None:
+    """Let in who shows nothing, as a guest, or the token."""
+    if shown.token is None:
+        return User(id="guest")
+    return User(id="u1") if shown.token == TOKEN else None
+
+
+@contextlib.asynccontextmanager
+async def places(files: Path, *, origins: list[str] | None = None) -> AsyncIterator[dict[str, str]]:
+    """Serve both hubs; what the usages are told.
+
+    Args:
+        files: folder for the files that are sent.
+        origins: of the page that the usages run in.
+    """
+    hub = rtmon.Hub(files=files, announce=0.02)
+    strict = rtmon.Hub(auth=known, token_in_query=True, rate=1, burst=3)
+    allowed = {} if origins is None else {"origins": origins}
+    async with (
+        serve(hub, "127.0.0.1", 0, **allowed) as server,
+        serve(strict, "127.0.0.1", 0, **allowed) as limited,
+    ):
+        site = server.url.replace("ws:", "http:").removesuffix("/ws")
+        yield {"url": server.url, "site": site, "limited": limited.url, "token": TOKEN}
+    await hub.aclose()
+    await strict.aclose()
