@@ -14,12 +14,12 @@ from ..views import socketio, tables
 from ..views.chart import Chart
 from ..views.chart_layout import chart_layouts
 from ..views.charts import CHARTS
+from ..views.frames import recent_tiles, rounded, source_text
 from ..views.freshness import FreshnessTracker
 from ..views.numbers import clock
-from ..views.points import COLUMNS, Point, Timeline, columns
+from ..views.points import COLUMNS, Point, Timeline
 from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.span import WINDOWS, Span
-from ..views.tiles import tiles
 from . import close_html
 from .picture import Columns, Frame, Layout, Picture, TableLayout
 from .shown import show
@@ -28,10 +28,6 @@ __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
 SHOWN = ("open", "messages", "rtt", "errors")
 """Keys of the charts in sight by default: connections, traffic, latency and errors."""
-
-TILE_SAMPLES = 600
-"""Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a
-second."""
 
 
 class Dashboard:
@@ -127,26 +123,22 @@ class FeedPicture(Picture):
         return [point for point in points if point.time >= begin]
 
     def _frame(self, points: Sequence[Point], *, anew: bool) -> Frame:
-        status, latest = self._feed.status, self._feed.latest()
-        names = [status.node or status.source]
-        if status.node and status.source not in status.node:
-            names.append(status.source)
-        since = max(0, self._timeline.seq - TILE_SAMPLES)
+        latest = self._feed.latest()
         filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
         return Frame(
             time=latest.time if latest is not None else self._feed.now(),
             status=self._tracker.assess(self._feed),
-            source=" · ".join(names),
-            columns=_rounded(columns(points)),
+            source=source_text(self._feed),
+            columns=_columns(points),
             anew=anew,
-            tiles=tiles(self._feed.samples(since), self._feed.snapshot()),
+            tiles=recent_tiles(self._feed, self._timeline.seq),
             hidden=[key for key, rows in filled.items() if not rows],
         )
 
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
-        drawn = columns(self._points(self.layout.window))
-        begin = drawn["time"][0] if drawn["time"] else 0.0
-        drawn["time"] = [(time - begin) / 1e3 for time in drawn["time"]]
+        drawn = _columns(self._points(self.layout.window))
+        times = [time or 0.0 for time in drawn["time"]]
+        drawn = {**drawn, "time": [(time - times[0]) / 1e3 for time in times]}
         return [(chart, drawn) for chart in self._charts]
 
     def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:
@@ -182,13 +174,8 @@ def in_words(feed: Feed) -> str:
     return f"rtmon: {snapshot} ({snapshot.node}, {clock(snapshot.time)} UTC)"
 
 
-def _rounded(drawn: Mapping[str, Sequence[float]]) -> Columns:
-    """Keep the digits that can be seen: the points are most of what is sent and saved."""
-    rounded: dict[str, Sequence[float | None]] = {
-        key: [None if value != value else float(f"{value:.5g}") for value in drawn[key]]  # noqa: PLR0124 - NaN
-        for key in COLUMNS[2:]
-    }
-    return {"time": [round(time) for time in drawn["time"]], **rounded}
+def _columns(points: Sequence[Point]) -> Columns:
+    return dict(zip(COLUMNS, rounded(points), strict=True))
 
 
 _TABLES = (

@@ -14,7 +14,7 @@ from .freshness import Freshness, FreshnessTracker
 from .points import COLUMNS, Point, Timeline, columns
 from .tiles import Tile, tiles
 
-__all__ = ["Frame", "FrameMaker", "Mark", "Replayed", "rounded"]
+__all__ = ["Frame", "FrameMaker", "Mark", "Replayed", "recent_tiles", "rounded", "source_text"]
 
 LIVE = 300.0
 """Seconds of points that a frame for a new viewer has."""
@@ -181,22 +181,17 @@ class FrameMaker:
         anew: bool,
     ) -> Frame:
         feed = self._feed
-        status = feed.status
-        names = [status.node or status.source]
-        if status.node and status.source not in status.node:
-            names.append(status.source)
-        since = max(0, self._timeline.seq - TILE_SAMPLES)
         return Frame(
             epoch=latest.epoch if latest else "",
             seq=latest.seq if latest else 0,
             time=latest.time if latest else None,
             now=feed.now(),
-            node=status.node,
-            source=" · ".join(names),
+            node=feed.status.node,
+            source=source_text(feed),
             status=self._tracker.assess(feed),
             anew=anew,
             points=rounded(points),
-            tiles=tiles(feed.samples(since), feed.snapshot()) if latest else (),
+            tiles=recent_tiles(feed, self._timeline.seq) if latest else (),
             attention=Matters(
                 rules=len(self._attention.rules),
                 well_since=self._attention.well_since,
@@ -210,6 +205,17 @@ class FrameMaker:
             marks=_marks(events),
             replay=self.replay,
         )
+
+
+def source_text(feed: Feed) -> str:
+    """Name the server process that the numbers of a feed come from, and its address."""
+    node, source = feed.status.node, feed.status.source
+    return f"{node} · {source}" if node and source not in node else node or source
+
+
+def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
+    """Return the tiles as of a Sample, whose number is given."""
+    return tiles(feed.samples(max(0, seq - TILE_SAMPLES)), feed.snapshot())
 
 
 def _recent(samples: Sequence[Sample]) -> Sequence[Sample]:

@@ -9,13 +9,27 @@ import os
 import random
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .conftest import PATIENCE, Tab, until
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
 
-__all__ = ["Notebook", "jupyterlab", "write"]
+from .tab import PATIENCE, Tab, until
+
+__all__ = [
+    "Notebook",
+    "OpenNotebook",
+    "context",
+    "folder",
+    "jupyterlab",
+    "lab",
+    "open_notebook",
+    "screen",
+    "write",
+]
 
 EXTENSIONS = {
     "jupyterlab": True,
@@ -197,3 +211,57 @@ class Notebook:
             return await self.drawn() not in {"", first}
 
         await until(changed, "the chart goes on")
+
+
+OpenNotebook = Callable[[str, Sequence[str]], Awaitable[Notebook]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module's notebooks are."""
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def lab(folder: Path) -> AsyncIterator[str]:
+    """JupyterLab in a process of its own: the address of its workspaces."""
+    async with jupyterlab(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def screen() -> dict[str, int]:
+    """Width and height of the pages of a module."""
+    return {"width": 1300, "height": 900}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(chromium: Browser, screen: Any) -> AsyncIterator[BrowserContext]:
+    """One cache for all pages: JupyterLab is large."""
+    context = await chromium.new_context(viewport=screen, color_scheme="light")
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_notebook(
+    folder: Path, lab: str, context: BrowserContext, open_tab: Callable[..., Awaitable[Tab]]
+) -> AsyncIterator[OpenNotebook]:
+    """Opens a new notebook of some cells, the last of which prints ``done``, and runs them."""
+    opened: list[Notebook] = []
+
+    async def open_(name: str, cells: Sequence[str]) -> Notebook:
+        write(folder / f"{name}.ipynb", cells)
+        # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
+        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
+        notebook = Notebook(tab, name)
+        opened.append(notebook)
+        await notebook.ready()
+        assert await notebook.run_all() == "done"
+        return notebook
+
+    yield open_
+    for notebook in opened:
+        await notebook.command("kernelmenu:shutdown")
+        await notebook.tab.page.close()
+        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge

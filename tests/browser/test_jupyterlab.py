@@ -11,10 +11,10 @@ from typing import Any
 import nbformat
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import BrowserContext
 
 from .conftest import ROOT, Open, until
-from .jupyter import Notebook, jupyterlab
+from .jupyter import Notebook
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,26 +84,20 @@ def prepare(name: str, path: Path, *, until: str) -> None:
     path.write_text(json.dumps(content), "utf-8")
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its workspaces."""
-    folder = tmp_path_factory.mktemp("lab")
+@pytest.fixture(scope="module")
+def folder(folder: Path) -> Path:
+    """Where the notebooks are, written before JupyterLab looks for them."""
     prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
     # Up to its picture: with all its storms it would take most of a minute.
     prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
     write_prints(folder / "prints.ipynb")
-    async with jupyterlab(folder) as address:
-        yield address
+    return folder
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    """One cache for all pages: JupyterLab is large."""
-    context = await chromium.new_context(
-        viewport={"width": 1440, "height": 1400}, color_scheme="light"
-    )
-    yield context
-    await context.close()
+@pytest.fixture(scope="module")
+def screen() -> dict[str, int]:
+    """So tall that cells run in sight."""
+    return {"width": 1440, "height": 1400}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

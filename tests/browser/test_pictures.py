@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import BrowserContext
 
-from .conftest import Open, Tab, until
-from .jupyter import Notebook, jupyterlab, write
+from .jupyter import Notebook, OpenNotebook, write
+from .tab import Tab, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,29 +81,14 @@ TALLEST = 400
 LARGEST = 300_000
 """Bytes of a picture in a saved notebook."""
 
-OpenNotebook = Callable[..., Awaitable[Notebook]]
+OpenPicture = Callable[..., Awaitable[Notebook]]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks are."""
-    return tmp_path_factory.mktemp("pictures")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def lab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its workspaces."""
-    async with jupyterlab(folder) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    """One cache for all pages: JupyterLab is large."""
-    context = await chromium.new_context(viewport={"width": 1300, "height": 900})
+async def context(context: BrowserContext) -> BrowserContext:
+    """Pages whose connections a test can break."""
     await context.add_init_script(KEEP_SOCKETS)
-    yield context
-    await context.close()
+    return context
 
 
 async def run(notebook: Notebook) -> None:
@@ -127,25 +112,16 @@ async def live(folder: Path, lab: str, context: BrowserContext) -> AsyncIterator
     assert tab.outside == []
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def open_notebook(
-    folder: Path, lab: str, context: BrowserContext, open_tab: Open
-) -> AsyncIterator[OpenNotebook]:
-    """Opens a new notebook of some cells, and runs them."""
-    opened: list[Notebook] = []
+@pytest.fixture
+def open_picture(open_notebook: OpenNotebook) -> OpenPicture:
+    """Opens a new notebook of some cells, and runs them until its picture is live."""
 
     async def open_(name: str, cells: tuple[str, ...] = CELLS) -> Notebook:
-        write(folder / f"{name}.ipynb", cells)
-        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
-        opened.append(Notebook(tab, name))
-        await run(opened[-1])
-        return opened[-1]
+        notebook = await open_notebook(name, cells)
+        await notebook.moves()
+        return notebook
 
-    yield open_
-    for notebook in opened:
-        await notebook.command("kernelmenu:shutdown")
-        await notebook.tab.page.close()
-        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+    return open_
 
 
 async def said_since_when(notebook: Notebook, why: str) -> None:
@@ -202,12 +178,12 @@ async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
 
 
 async def test_picture_says_since_when_after_a_restart_of_the_kernel(
-    open_notebook: OpenNotebook,
+    open_picture: OpenPicture,
 ) -> None:
     """When the kernel is restarted, the picture keeps its numbers and says since when; so it does
     after a reload, and when the kernel has ended.
     """
-    notebook = await open_notebook("restart")
+    notebook = await open_picture("restart")
     await notebook.restart_kernel()
     await said_since_when(notebook, "run this notebook's cells again")
     await notebook.reload()
@@ -215,11 +191,11 @@ async def test_picture_says_since_when_after_a_restart_of_the_kernel(
     assert "1 opened in all" in await notebook.tab.total("open")
 
 
-async def test_page_of_the_dashboard_is_used_within_its_cell(open_notebook: OpenNotebook) -> None:
+async def test_page_of_the_dashboard_is_used_within_its_cell(open_picture: OpenPicture) -> None:
     """In a cell, links of a dashboard's page, its query and Back leave JupyterLab where it is;
     after a restart of the kernel and a reload, the page says since when.
     """
-    notebook = await open_notebook("view", VIEW)
+    notebook = await open_picture("view", VIEW)
     page = notebook.tab.page
     address = page.url
     await page.get_by_role("navigation", name="Pages").get_by_text("Connections").click()
@@ -257,9 +233,9 @@ async def test_picture_is_small_on_the_page_and_in_the_file(folder: Path, live: 
 
 
 @pytest.mark.matrix
-async def test_new_view_for_output_is_whole(open_notebook: OpenNotebook) -> None:
+async def test_new_view_for_output_is_whole(open_picture: OpenPicture) -> None:
     """In a new view of its output the picture is live, too, and nothing of it is cut off."""
-    notebook = await open_notebook("twice")
+    notebook = await open_picture("twice")
     page = notebook.tab.page
     await page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
     await notebook.command("notebook:create-output-view")
@@ -277,9 +253,9 @@ async def test_new_view_for_output_is_whole(open_notebook: OpenNotebook) -> None
 
 
 @pytest.mark.matrix
-async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
+async def test_picture_follows_the_theme(open_picture: OpenPicture) -> None:
     """A change between JupyterLab's light and dark theme reaches text, lines and sliders."""
-    notebook = await open_notebook("theme", LAB)
+    notebook = await open_picture("theme", LAB)
     page = notebook.tab.page
     slider = page.locator("input[type=range]").first
     looks = """node => {
@@ -301,10 +277,10 @@ async def test_picture_follows_the_theme(open_notebook: OpenNotebook) -> None:
 
 @pytest.mark.matrix
 async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
-    open_notebook: OpenNotebook,
+    open_picture: OpenPicture,
 ) -> None:
     """No label of an axis is cut off at an edge of its chart, whatever the numbers."""
-    notebook = await open_notebook("axes", LARGE)
+    notebook = await open_picture("axes", LARGE)
     payload = notebook.tab.page.locator('[data-chart*="Payload"]')
     await payload.locator("text", has_text="k").first.wait_for()
     cut = """charts => charts.flatMap(chart => {
@@ -318,9 +294,9 @@ async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
 
 
 @pytest.mark.matrix
-async def test_slider_and_its_scenario_survive_a_reload(open_notebook: OpenNotebook) -> None:
+async def test_slider_and_its_scenario_survive_a_reload(open_picture: OpenPicture) -> None:
     """A picture of the lab is live after a reload, and its sliders move the scenario."""
-    notebook = await open_notebook("lab", LAB)
+    notebook = await open_picture("lab", LAB)
     await notebook.reload()
     await notebook.moves()
     slider = notebook.tab.page.get_by_role("slider", name="people")

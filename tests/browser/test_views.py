@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext
 
 from tests.peers.packages import install
 
-from .conftest import Open, until
-from .jupyter import Notebook, jupyterlab, write
+from .jupyter import Notebook, OpenNotebook
+from .tab import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
 
@@ -48,61 +46,28 @@ RUN = """async () => {
 }"""
 """What axe-core finds of serious or critical impact in a view: rule, element, and what is wrong."""
 
-OpenNotebook = Callable[..., Awaitable[Notebook]]
+OpenViews = Callable[..., Awaitable[Notebook]]
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks are."""
-    return tmp_path_factory.mktemp("views")
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def lab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its workspaces."""
-    async with jupyterlab(folder) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    """One cache for all pages: JupyterLab is large."""
-    context = await chromium.new_context(viewport={"width": 1300, "height": 900})
-    yield context
-    await context.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def open_notebook(
-    folder: Path, lab: str, context: BrowserContext, open_tab: Open
-) -> AsyncIterator[OpenNotebook]:
+@pytest.fixture
+def open_views(open_notebook: OpenNotebook) -> OpenViews:
     """Opens a new notebook that shows views of a server, and runs it."""
-    opened: list[Notebook] = []
 
     async def open_(name: str, *views: str) -> Notebook:
-        write(folder / f"{name}.ipynb", (*START, *views, "print('done')"))
-        tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
-        notebook = Notebook(tab, name)
-        opened.append(notebook)
-        await notebook.ready()
-        assert await notebook.run_all() == "done"
+        notebook = await open_notebook(name, (*START, *views, "print('done')"))
         await notebook.pill("Live")
         return notebook
 
-    yield open_
-    for notebook in opened:
-        await notebook.command("kernelmenu:shutdown")
-        await notebook.tab.page.close()
-        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+    return open_
 
 
 async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
-    open_notebook: OpenNotebook,
+    open_views: OpenViews,
 ) -> None:
     """While its kernel lives, a page is live again after a reload, in a reopened tab, and when its
     cell runs again.
     """
-    notebook = await open_notebook("again", "server.monitor.view()")
+    notebook = await open_views("again", "server.monitor.view()")
     page = notebook.tab.page
     await notebook.moves()
     await notebook.reload()
@@ -123,9 +88,9 @@ async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     assert await page.locator(".pill").count() == 1
 
 
-async def test_views_of_one_monitor_share_a_desk(open_notebook: OpenNotebook) -> None:
+async def test_views_of_one_monitor_share_a_desk(open_views: OpenViews) -> None:
     """Two views of a Monitor have one desk in the kernel; both are live, each with its own page."""
-    notebook = await open_notebook(
+    notebook = await open_views(
         "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'
     )
     await notebook.execute(
@@ -145,9 +110,9 @@ async def test_views_of_one_monitor_share_a_desk(open_notebook: OpenNotebook) ->
     await page.locator('.tall[data-chart="messages"]').wait_for()
 
 
-async def test_view_is_not_live_while_its_kernel_is_blocked(open_notebook: OpenNotebook) -> None:
+async def test_view_is_not_live_while_its_kernel_is_blocked(open_views: OpenViews) -> None:
     """While the kernel's loop is blocked a view is grey and says so; then it is live again."""
-    notebook = await open_notebook("blocked", 'server.monitor.view("connections")')
+    notebook = await open_views("blocked", 'server.monitor.view("connections")')
     page = notebook.tab.page
     blocked = asyncio.create_task(notebook.execute("import time; time.sleep(15)"))
     await notebook.pill("Not live")
@@ -159,11 +124,11 @@ async def test_view_is_not_live_while_its_kernel_is_blocked(open_notebook: OpenN
     assert await page.locator("main.stale").count() == 0
 
 
-async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> None:
+async def test_view_fits_its_cell(folder: Path, open_views: OpenViews) -> None:
     """A view is at most as tall as it may be, nothing of it lies beyond its cell at any width, and
     it is saved in less than 300 kB.
     """
-    notebook = await open_notebook("fits", "server.monitor.view()")
+    notebook = await open_views("fits", "server.monitor.view()")
     page = notebook.tab.page
     await notebook.moves()
     for width in WIDTHS:
@@ -179,9 +144,9 @@ async def test_view_fits_its_cell(folder: Path, open_notebook: OpenNotebook) -> 
     assert len(json.dumps(saved)) < LARGEST
 
 
-async def test_view_follows_the_theme(open_notebook: OpenNotebook) -> None:
+async def test_view_follows_the_theme(open_views: OpenViews) -> None:
     """A change between JupyterLab's light and dark theme reaches a view's text and cards."""
-    notebook = await open_notebook("theme", "server.monitor.view()")
+    notebook = await open_views("theme", "server.monitor.view()")
     page = notebook.tab.page
     looks = """card => {
       const {color, backgroundColor} = getComputedStyle(card)
@@ -200,9 +165,9 @@ async def test_view_follows_the_theme(open_notebook: OpenNotebook) -> None:
     await notebook.command("apputils:change-theme", theme="JupyterLab Light")
 
 
-async def test_user_keeps_place_when_the_output_is_saved(open_notebook: OpenNotebook) -> None:
+async def test_user_keeps_place_when_the_output_is_saved(open_views: OpenViews) -> None:
     """When the kernel replaces the saved output, page, focus and scroll of the view stay."""
-    notebook = await open_notebook("place", 'server.monitor.view("events")')
+    notebook = await open_views("place", 'server.monitor.view("events")')
     page = notebook.tab.page
     element = await page.locator(".cell").evaluate_handle("cell => cell.getRootNode().host")
     await page.get_by_role("link", name="Overview").click()
@@ -216,9 +181,9 @@ async def test_user_keeps_place_when_the_output_is_saved(open_notebook: OpenNote
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-async def test_axe_finds_nothing_serious_in_a_view(open_notebook: OpenNotebook, theme: str) -> None:
+async def test_axe_finds_nothing_serious_in_a_view(open_views: OpenViews, theme: str) -> None:
     """In both of JupyterLab's themes a view's pages are as accessible as the dashboard's."""
-    notebook = await open_notebook(f"axe-{theme[11:]}", "server.monitor.view(height=700)")
+    notebook = await open_views(f"axe-{theme[11:]}", "server.monitor.view(height=700)")
     page = notebook.tab.page
     await notebook.command("apputils:change-theme", theme=theme)
     dark = str(theme != "JupyterLab Light").lower()

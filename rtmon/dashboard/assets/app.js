@@ -207,11 +207,7 @@ class App {
       banner = connecting ? "" : `${since}${this.link.lost}${this.link.trying ? " Trying again by itself." : ""}`
     } else {
       this.#lostAt = null
-      if (this.#held !== null && !stale) {
-        kind = "paused"
-        pill = "Paused"
-        banner = `Paused: this is how it was at ${clockText(this.#held.time * 1e3)}. Nothing is lost; resume to catch up.`
-      }
+      if (this.#held !== null && !stale) ({kind, pill, banner} = paused(this.#held.time * 1e3))
     }
     this.#pill.className = `pill ${kind}`
     write(this.#pill, pill)

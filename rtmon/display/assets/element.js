@@ -90,10 +90,7 @@ class RtmonView extends HTMLElement {
     const view = this.#view
     const {frame} = view.held ?? view
     const {window, held} = view
-    let {freshness} = view
-    if (held !== null && !freshness.stale) {
-      freshness = {kind: "paused", pill: "Paused", banner: `Paused: this is how it was at ${clockText(frame.time * 1e3)}. Nothing is lost; resume to catch up.`}
-    }
+    const freshness = held !== null && !view.freshness.stale ? paused(frame.time * 1e3) : view.freshness
     this.#bar.draw({freshness, source: frame.source, time: frame.time * 1e3, window, held: held !== null})
     this.#tiles.draw(frame.tiles)
     this.#note.textContent = frame.note

@@ -48,6 +48,11 @@ function agoText(seconds) {
   return whole < 129_600 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86_400)} d`
 }
 
+// How fresh numbers are that the viewer holds, as rtmon/views/freshness.py has it.
+function paused(milliseconds) {
+  return {kind: "paused", pill: "Paused", stale: false, banner: `Paused: this is how it was at ${clockText(milliseconds)}. Nothing is lost; resume to catch up.`}
+}
+
 // Write a text where another stands: what is the same already is left alone, also by screen readers.
 function write(node, text) { if (node.textContent !== text) node.textContent = text }
 
