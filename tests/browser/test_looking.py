@@ -271,6 +271,24 @@ async def test_range_of_the_address_is_read_in_iso_8601(page: str, open_tab: Ope
 
 
 @pytest.mark.matrix
+async def test_all_is_not_well_while_a_tile_warns(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """A single handshake that is refused is no rule's matter, and yet the page does not say all is
+    well: it names the tile that warns.
+    """
+    tab = await open_tab(page)
+    await tab.live()
+    with pytest.raises(InvalidStatus):
+        await connect(server["url"], origin=Origin("http://elsewhere.example"))
+    await tab.page.locator('.tile.warning[data-tile="open"]').wait_for()
+    head = tab.page.locator(".attention header")
+    if "Needs attention" not in await head.inner_text():  # of a machine that is slow
+        await expect(head).to_contain_text("Worth a look")
+        await expect(head).to_contain_text("refused/min")
+
+
+@pytest.mark.matrix
 async def test_mark_leads_to_the_events_around_it(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
