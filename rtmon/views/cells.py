@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..metrics.columns import TABLES, Column
-from ..protocol.close import describe
 from .numbers import UNKNOWN, delay, exact, scaled, three
-from .rows import Cell, judge
+from .rows import Cell, code_cell
 from .verdict import LATE
 
 __all__ = ["TITLES", "cell", "described"]
@@ -43,22 +42,16 @@ EXACT = 10_000
 _STATES = {"open": "good", "closed": "soft"}
 _CAUSES = {"closed": "soft", "server shutdown": "soft"}
 
-
-def _code(value: int) -> Cell:
-    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(value)]
-    return [f"{value} {describe(value)}", mood]
-
-
 _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
-    "close_code": _code,
-    "code_sent": _code,
-    "code_received": _code,
+    "close_code": code_cell,
+    "code_sent": code_cell,
+    "code_received": code_cell,
     "state": lambda value: [value, _STATES.get(value, "soft")],
     "cause": lambda value: [value, _CAUSES.get(value, "warn")],
     "errors": lambda value: [exact(value), "bad" if value else "soft"],
     "dropped": lambda value: [exact(value), "warn" if value else "soft"],
     "queue_age": lambda value: [delay(value), "warn" if value >= LATE else ""],
-    "code": lambda value: _code(value) if value >= 1000 else str(value),  # or an HTTP status
+    "code": lambda value: code_cell(value) if value >= 1000 else str(value),  # or an HTTP status
     "seq": exact,
 }
 """Columns whose cells have a form of their own."""

@@ -15,6 +15,7 @@ __all__ = [
     "Cell",
     "Columns",
     "channel_row",
+    "code_cell",
     "connection_row",
     "event_row",
     "judge",
@@ -74,6 +75,12 @@ def judge(code: int) -> Literal["good", "odd", "bad", "own"]:
     return "own" if code >= 3000 else "bad"
 
 
+def code_cell(code: int) -> Cell:
+    """Format a close code with its name."""
+    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(code)]
+    return [f"{code} {describe(code)}", mood]
+
+
 def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
     """Return the cells of CONNECTION_COLUMNS at a time of the server's wall clock."""
     return [
@@ -114,8 +121,7 @@ def _state(info: ConnectionInfo) -> Cell:
         return ["open", "good"]
     if info.close_code is None:
         return [info.cause or "closed", "soft" if info.cause in {None, "closed"} else "warn"]
-    mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(info.close_code)]
-    return [f"{info.close_code} {describe(info.close_code)}", mood]
+    return code_cell(info.close_code)
 
 
 def channel_row(info: ChannelInfo) -> list[Cell]:
