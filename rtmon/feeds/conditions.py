@@ -78,7 +78,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
 """Table → short names of its columns."""
 
 _SEARCHED = {
-    "connections": ("id", "name", "user", "remote", "path"),
+    "connections": ("id", "client_id", "name", "user", "remote", "path"),
     "events": ("kind", "connection", "name", "remote", "detail"),
     "channels": ("channel",),
     "socketio": ("namespace", "name"),

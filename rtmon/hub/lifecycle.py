@@ -232,6 +232,7 @@ class Lifecycle:
             except ProtocolError as error:
                 wrong = error
             connection.peer.named(connection.name, connection.user)
+            connection.peer.identified(connection.id)
             await self.hooks.admit(connection)
             rooms = () if connection.held is None else tuple(connection.held.rooms)
             wrong = await self._enter_chat(connection, since) or wrong

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ..core.option_checks import within
 from ..errors import OptionError, ProtocolError
-from ..protocol import close
+from ..protocol import catalog, close
 from ..protocol.values import checked_name, explain
 from .client import Client
 from .connection import Connection
@@ -135,7 +137,24 @@ class LocalClient(Client):
     async def leave(self, room: str) -> bool:
         name = checked_room(room)
         self._check_open()
-        return await self._node.membership.leave(self._connection, name) is not None
+        left = await self._node.membership.leave(self._connection, name)
+        if left is None:
+            return False
+        # The announcement to the room's members does not reach it any more.
+        self._connection.send("user_left", self._left(name, left))
+        return True
+
+    def _left(self, room: str, user_count: int) -> catalog.People:
+        member = msgspec.structs.replace(self._connection.member, info=None)
+        return catalog.People(
+            client_id=member.client_id,
+            name=member.name,
+            user=member.user,
+            user_count=user_count,
+            count=1,
+            users=[member],
+            room=room,
+        )
 
     def _check_open(self) -> None:
         if not self.open:

@@ -47,8 +47,8 @@ class NodeCalls:
         """
         total, request = 0, self._request(act, fields)
         with self._answers(request) as answers, contextlib.suppress(ProtocolError, TimeoutError):
-            silent = set(await self._context.broker.tell_nodes(_note(request)))
             async with asyncio.timeout(COUNT_TIMEOUT):
+                silent = set(await self._context.broker.tell_nodes(_note(request)))
                 while silent:
                     reply = await answers.get()
                     if reply.sender in silent and isinstance(reply.value, int):
@@ -67,10 +67,11 @@ class NodeCalls:
         """
         request = self._request(act, {"client_id": client_id, **fields})
         with self._answers(request) as answers:
-            if not await self._context.broker.send(client_id, _note(request)):
-                raise ProtocolError("unknown_client", f"No node has the client {client_id!r}.")
             try:
                 async with asyncio.timeout(ACT_TIMEOUT):
+                    if not await self._context.broker.send(client_id, _note(request)):
+                        words = f"No node has the client {client_id!r}."
+                        raise ProtocolError("unknown_client", words)
                     reply = await answers.get()
             except TimeoutError:
                 raise ProtocolError(

@@ -324,6 +324,12 @@ CONNECTION: tuple[Column, ...] = (
         "Id of the user: the authenticated one, else what the client claims; null if neither.",
         external=True,
     ),
+    text(
+        "client_id",
+        "Id of the client in its hub, as messages carry it; null without a hub, and before the "
+        "client's welcome.",
+        external=True,
+    ),
     *required(
         text(
             "role", "server or client: which end of the connection was measured.", initial="server"

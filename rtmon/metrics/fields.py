@@ -82,6 +82,7 @@ class MeterFields:
         self.pongs_out = 0
         self.name: str | None = None
         self.user: str | None = None
+        self.client_id: str | None = None
         self.remote: str | None = None
         self.path: str | None = None
         self.subprotocol: str | None = None

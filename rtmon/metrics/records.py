@@ -90,6 +90,7 @@ class ConnectionInfo(ConnectionValues):
     id: str
     name: str | None = None
     user: str | None = None
+    client_id: str | None = None
     role: str = "server"
     state: str = "open"
     transport: str = "websocket"

@@ -110,6 +110,7 @@ class Redaction:
             remote=self._address(info.remote),
             name=self._text(self.names, info.name),
             user=self._text(self.names, info.user),
+            client_id=self._text(self.names, info.client_id),
             user_agent=self._text(self.agents, info.user_agent),
             reason_sent=reasons(info.reason_sent),
             reason_received=reasons(info.reason_received),

@@ -9,9 +9,10 @@ import rtmon
 from rtmon.hub.brokers.redis import RedisBroker
 
 
-async def main(url: str, prefix: str) -> None:
+async def main(url: str, prefix: str, expires: str = "1") -> None:
     """Serve until killed."""
-    hub = rtmon.Hub(broker=RedisBroker(url, prefix=prefix, expires=1.0), announce=0.02)
+    broker = RedisBroker(url, prefix=prefix, expires=float(expires))
+    hub = rtmon.Hub(broker=broker, announce=0.02)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server:
         print(server.url, flush=True)  # noqa: T201 - the test reads it
         await asyncio.Event().wait()

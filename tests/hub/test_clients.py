@@ -67,6 +67,8 @@ async def test_program_moves_a_client_between_rooms(place: Place, over: str) -> 
     await bo.send("room_message", {"room": "red", "text": "1"})
     assert (await ada.next("room_message"))["payload"]["text"] == "1"
     assert await client.leave("red")
+    left = await ada.wait(lambda message: message["type"] == "user_left")
+    assert (left["payload"]["client_id"], left["payload"]["room"]) == (ada.id, "red")
     assert not await client.leave("red")
     await bo.ask("room_message", {"room": "red", "text": "2", "ack": True})
     assert "room_message" not in [message["type"] for message in await ada.quiet()]

@@ -33,14 +33,15 @@ def beat(hub: Hub) -> None:
 
 
 async def test_monitor_shows_names_errors_and_round_trips_of_clients() -> None:
-    """A Monitor shows a client under its name, counts its error answers, and measures round trips
-    by ping messages.
+    """A Monitor shows a client under its name and id, counts its error answers, and measures
+    round trips by ping messages.
     """
     hub = Hub()
     async with (
         rtmon.serve(hub, "127.0.0.1", 0, ping_interval=None) as server,
         connect(f"{server.url}/?name=ada") as client,
     ):
+        welcome = await answer(client, "welcome")
         await client.send('{"type": "nope"}')
         await answer(client, "error")
         await client.send('{"type": "connect", "payload": {"name": "Ada"}}')
@@ -55,6 +56,7 @@ async def test_monitor_shows_names_errors_and_round_trips_of_clients() -> None:
 
         await until(lambda: pd.notna(row()["rtt"]))
         assert row()["name"] == "Ada"
+        assert row()["client_id"] == welcome["payload"]["client_id"]
         assert row()["errors"] == 1
         assert 0 < row()["rtt"] < 60
 
@@ -66,7 +68,7 @@ async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
     # Without a Socket.IO probe, which would measure round trips, too.
     where = serving(rtmon.ASGIProbe(app(hub), monitor=monitor))
     async with where as address, connect(f"ws://{address}/") as client:
-        await answer(client, "welcome")
+        welcome = await answer(client, "welcome")
         beat(hub)
         ping = await answer(client, "ping")
         assert monitor.snapshot().rtt is None
@@ -77,5 +79,6 @@ async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
     monitor.close()
     assert sample.rtt is not None
     assert row.rtt is not None
+    assert row.client_id == welcome["payload"]["client_id"]
     assert sample.rtt.count == 1
     assert 0 < row.rtt < 60

@@ -227,3 +227,29 @@ async def test_stalled_client_is_cut_under_any_handler() -> None:
         await until(lambda: row(server).state == "closed", timeout=LONG)
         assert row(server).cause == "slow consumer"
         client.transport.abort()
+
+
+async def test_broadcast_obeys_the_policy_for_slow_consumers() -> None:
+    """Of broadcasts to a client that stopped reading, only as many wait as the policy keeps; the
+    client stays, and a reading client gets all.
+    """
+    hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
+    async with (
+        serving(hub) as server,
+        await come(server.url) as client,
+        await come(server.url, name="quick") as quick,
+    ):
+        await until(lambda: len(hub.connections) == 2)
+        client.transport.pause_reading()
+        for n in range(COUNT):
+            receipt = await hub.broadcast("tick", {"n": n, "pad": PAD})
+            assert (receipt.local, receipt.total) == (2, 2)
+            got = await wait(quick, lambda message: message["type"] == "tick")
+            assert got["payload"]["n"] == n
+        client.transport.resume_reading()
+        numbers = []
+        while not numbers or numbers[-1] < COUNT - 1:
+            got = await wait(client, lambda message: message["type"] == "tick")
+            numbers.append(got["payload"]["n"])
+        assert numbers == sorted(numbers)
+        assert len(numbers) < COUNT

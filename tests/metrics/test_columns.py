@@ -131,7 +131,7 @@ def test_row_bounds_every_text_from_outside() -> None:
     """A text that the peer or the application chose is cut, made valid Unicode, and made text."""
     meter = Collector(node="n", epoch="e", now=0.0).meter()
     external = [column.name for column in CONNECTION if column.external]
-    assert external == ["name", "user", "remote", "path", "subprotocol", "user_agent"]
+    assert external == ["name", "user", "client_id", "remote", "path", "subprotocol", "user_agent"]
     for name in external:
         setattr(meter, name, "\ud800" + "x" * 300)
     assert {getattr(meter.info(), name) for name in external} == {"?" + "x" * 255}

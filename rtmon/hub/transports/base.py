@@ -135,6 +135,11 @@ class Peer(abc.ABC):
         if self.meter is not None:
             self.meter.name, self.meter.user = name, user
 
+    def identified(self, client_id: str) -> None:
+        """Show the client's id in the connections table."""
+        if self.meter is not None:
+            self.meter.client_id = client_id
+
     def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
         self, key: str, at: Position | None, *, recovered: bool | None
     ) -> None:
