@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 from .core import moved
 
 if TYPE_CHECKING:
+    from . import client as client
+    from . import errors as errors
+    from . import hub as hub
+    from . import protocol as protocol
     from .client import Client, connect
     from .core.backoff import Backoff
     from .core.batcher import Batcher
@@ -106,7 +110,13 @@ _HOMES = {
 moved.install()
 
 
+_MODULES = frozenset({"client", "errors", "hub", "protocol"})
+"""Modules whose names need no import of their own: ``rtmon.protocol.CHAT_MESSAGE``."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     home = _HOMES.get(name)
     if home is None:
         problem = f"module 'rtmon' has no attribute {name!r}"

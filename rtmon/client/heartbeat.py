@@ -31,6 +31,10 @@ class Heartbeat:
         """Note that something came from the server."""
         self._heard = now
 
+    def hurry(self, now: float) -> None:
+        """Have the next ``ping`` sent at once."""
+        self._pinged = min(self._pinged, now - self._interval)
+
     @property
     def free(self) -> bool:
         """True if no ``ping`` is under way; there is one at a time."""

@@ -100,6 +100,7 @@ class Session:
         if self._plain and self.lifecycle.state != "closing":
             wire = self.sender.wire
             self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
+            self.heartbeat.hurry(now)  # so that the latency is known soon
             self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:

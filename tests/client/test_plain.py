@@ -12,6 +12,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 import rtmon
 from rtmon.client import Change, ClientClosed
+from rtmon.client.wire import Ping
 from rtmon.core.backoff import Backoff
 from rtmon.errors import OptionError
 from rtmon.metrics import round_trips
@@ -126,6 +127,7 @@ async def test_plain_client_queues_while_offline_and_comes_back_in_order(
             await client.send("n", number)
         async with serving(rooms, port):
             await until(lambda: len(rooms.heard) == 4)
+            await until(lambda: client.stats.rtt is not None)
             await client.close()
     assert [json.loads(data)["payload"] for data in rooms.heard] == [0, 1, 2, 3]
     assert [change.what for change in changes] == ["close", "reconnect", "close"]
@@ -219,8 +221,8 @@ async def test_round_trips_of_a_plain_client_are_counted_once() -> None:
         await until(monitor.collector.meters)
         (meter,) = monitor.collector.meters()
         once = round_trips.added(b"", meter.rtt or 0)
-        assert (meter.pongs_in, len(meter.round_trips)) == (3, 3 * len(once))
-        assert client.stats.rtt is not None
+        assert meter.pongs_in >= 3
+        assert len(meter.round_trips) == meter.pongs_in * len(once)
 
 
 async def test_several_messages_go_as_one_batch() -> None:
@@ -238,6 +240,12 @@ async def test_several_messages_go_as_one_batch() -> None:
     assert json.loads(rooms.heard[1]) == {"type": "c", "payload": {}}
 
 
+def sent(wire: Wire) -> list[str | bytes | Ping]:
+    """What a client writes now, but for pings."""
+    written = iter(lambda: wire.session.next(wire.now), None)
+    return [data for data in written if not isinstance(data, Ping)]
+
+
 def test_what_was_sent_and_not_confirmed_is_told_and_not_sent_again() -> None:
     """A message that was under way when the connection was lost is no second one for the server."""
     wire = Wire(protocol="plain")
@@ -246,7 +254,7 @@ def test_what_was_sent_and_not_confirmed_is_told_and_not_sent_again() -> None:
         wire.session.opened(wire.now)
         if wire.session.stats(wire.now).attempts == 1:
             wire.send("publish", {"n": 1})
-            assert wire.said() == [{"type": "publish", "payload": {"n": 1}}]
+            assert sent(wire) == ['{"type":"publish","payload":{"n":1}}']
             wire.lose()
-    assert wire.said() == []
+    assert sent(wire) == []
     assert "may not have arrived" in "".join(change.reason for change in wire.changes())

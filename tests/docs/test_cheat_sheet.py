@@ -80,16 +80,6 @@ def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 
 
-AWAITED = ("hub.broadcast", "hub.say", "hub.stats")
-"""What examples use and a hub of this version may not have yet."""
-
-
-def is_there(name: str) -> bool:
-    """Whether the hub or the package has a name."""
-    owner, _, attribute = name.partition(".")
-    return hasattr({"hub": rtmon.Hub, "rtmon": rtmon}[owner], attribute)
-
-
 @contextlib.asynccontextmanager
 async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
     """What the examples find there: a hub, its addresses, and two clients."""
@@ -107,9 +97,6 @@ async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
 @pytest.mark.parametrize("code", blocks("python"))
 async def test_example_in_python_runs(code: str, tmp_path: Path) -> None:
     """The example does what it shows, and raises nothing."""
-    waiting = [name for name in AWAITED if name in code and not is_there(name)]
-    if waiting:
-        pytest.skip(f"{waiting[0]} is not there yet")
     program = compile(code, "docs/cheat-sheet.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with served(tmp_path) as names, asyncio.timeout(30):
         awaited = eval(program, names)  # noqa: S307 - of the docs

@@ -34,6 +34,15 @@ def test_generated_files_are_current() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_message_types_are_constants_of_the_package() -> None:
+    """``import rtmon`` alone gives ``rtmon.protocol`` with a constant for each message type."""
+    program = "import rtmon; p = rtmon.protocol; print(*(getattr(p, name) for name in p.__all__))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert sorted(done.stdout.split()) == sorted(each.name for each in catalog.MESSAGE_TYPES)
+
+
 def test_message_type_has_one_row() -> None:
     """No message type has two rows, be it in the catalog or among the other spellings."""
     every = [each.name for each in (*catalog.MESSAGE_TYPES, *compat.MESSAGE_TYPES)]

@@ -29,7 +29,7 @@ async def places(files: Path, *, origins: list[str] | None = None) -> AsyncItera
         files: folder for the files that are sent.
         origins: of the page that the usages run in.
     """
-    hub = rtmon.Hub(files=files, announce=0.02)
+    hub = rtmon.Hub(files=files, announce=0.02, client_ids=True)
     strict = rtmon.Hub(auth=known, token_in_query=True, rate=1, burst=3)
     allowed = {} if origins is None else {"origins": origins}
     async with (

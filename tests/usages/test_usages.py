@@ -60,14 +60,14 @@ async def test_hub_serves_a_common_client_in_python(tmp_path: Path) -> None:
     async with (
         places(tmp_path) as place,
         connect(place["url"], proxy=None) as ada,
-        connect(place["url"], proxy=None) as bo,
+        connect(f"{place['url']}/ws/bo", proxy=None) as bo,
         asyncio.timeout(30),
     ):
-        target = (await heard(bo, "welcome"))["client_id"]
+        assert (await heard(bo, "welcome"))["client_id"] == "bo"
         assert (await heard(ada, "user_joined"))["user_count"] >= 1
         await ada.send(message("chat_message", text="hi"))
         assert (await heard(bo, "chat_message"))["text"] == "hi"
-        await ada.send(message("private_message", target_client_id=target, text="psst"))
+        await ada.send(message("private_message", target_client_id="bo", text="psst"))
         assert (await heard(bo, "private_message"))["text"] == "psst"
         await ada.send(message("ping"))
         assert (await heard(ada, "pong"))["timestamp"] > 0
