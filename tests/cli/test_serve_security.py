@@ -38,7 +38,8 @@ def test_a_secret_from_the_environment(
     if asgi:
         file = tmp_path / "key"
         file.write_text(f"{KEY}\n")
-        environment, arguments = {}, [*arguments, f"--jwt-key-file={file}"]
+        environment = {}
+        arguments = [*arguments, f"--jwt-key-file={file}", "--auth-close=1008"]
     server = command("serve", *FREE, *asgi, *arguments, environment=environment)
     server.read_until("Ctrl-C")
     url = server.output.splitlines()[0].split()[-1]
@@ -49,7 +50,7 @@ def test_a_secret_from_the_environment(
         assert json.loads(client.recv())["payload"]["code"] == "invalid_token"
         with pytest.raises(ConnectionClosed):
             client.recv()
-        assert client.close_code == 4500
+        assert client.close_code == (1008 if asgi else 4500)
     server.process.terminate()
     assert server.process.wait(60) == 0
     assert shown not in server.rest()
