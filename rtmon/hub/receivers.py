@@ -146,7 +146,7 @@ class Receivers:
             sent = deliver(single, outgoing, stats=stats if outgoing.count else None)
         if outgoing.count and not self._groups:
             self._took(stats, time.perf_counter() - began)
-        found = (self._members.get(connection) for connection in skip)
+        found = [self._members.get(connection) for connection in skip] if skip else ()
         skipped = [shared for shared in found if shared is not None]
 
         def blocked(connection: Any, _: object) -> None:

@@ -61,6 +61,25 @@ async def test_program_acts_on_a_client_of_another_node(redis: RedisServer, node
     assert caught.value.code == "unknown_client"
 
 
+async def test_client_joins_once_when_several_have_it_join(
+    redis: RedisServer, nodes: Nodes
+) -> None:
+    """A client that itself and programs of two nodes add to a room at once is in it once."""
+    one, two = await nodes.open(redis.url), await nodes.open(redis.url)
+    ada = await one.connect("ada")
+    await ada.ask("ping")
+    here, there = one.hub.client(ada.id), await two.hub.find(ada.id)
+    await ada.send("join_room", {"room": "red"})
+    joined = await asyncio.gather(*[each.join("red") for each in (here, there) * 3])
+    assert sum(joined) <= 1
+    assert (await two.hub.say("red", "once")).total == 1
+    await ada.next("room_message")
+    await here.leave("red")
+    assert (await two.hub.say("red", "never")).total == 0
+    assert "room_message" not in [message["type"] for message in await ada.quiet()]
+    assert "room:red" not in one.hub.context.broker._delivery._held
+
+
 async def test_receipts_count_the_clients_of_all_nodes(redis: RedisServer, nodes: Nodes) -> None:
     """A receipt has the exact number of clients on this node and, once all answered, on all."""
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)

@@ -63,6 +63,9 @@ async def test_one_room_over_six_transports() -> None:
             for kind, member in members.items():
                 await member.speak(f"{kind} ü {turn}")
         await together(members, 18)
+        ids = [row.client_id for row in rows(monitor).values()]
+        assert None not in ids
+        assert len(set(ids)) == len(members)
 
         said = 18
         for kind, member in members.items():
