@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from .parts import HubParts
+from ..parts import HubParts
 
 __all__ = ["HookDecorators"]
 

@@ -1,0 +1,1 @@
+"""What a hub offers, by who asks: the program, a Monitor, a transport."""
