@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from rtmon import ASGIProbe, Monitor
+from rtmon.errors import OptionError
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
@@ -43,6 +44,31 @@ async def test_the_lifespan_passes_through() -> None:
     async with serving(ASGIProbe(Starlette(lifespan=lifespan), monitor=monitor), lifespan="on"):
         assert steps == ["up"]
     assert steps == ["up", "down"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [FastAPI, "app:app", None, {}, lambda environ, start_response: None]
+)
+def test_probe_refuses_what_is_no_application(wrong: Any) -> None:
+    """A class, a name, or a WSGI application is refused at once, and not with each request."""
+    with pytest.raises(OptionError, match=r"no ASGI application: give it a callable app\(scope"):
+        ASGIProbe(wrong, monitor=Monitor())
+    with pytest.raises(OptionError, match="give it a Monitor"):
+        ASGIProbe(FastAPI(), monitor=wrong)
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "http", "websocket"])
+async def test_probe_returns_what_application_returns(kind: str) -> None:
+    """A server or middleware that looks at an application's return value gets it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> str:
+        return "done"
+
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect"}
+
+    scope: Any = {"type": kind, "headers": [], "method": "GET"}
+    assert await ASGIProbe(app, monitor=Monitor())(scope, receive, receive) == "done"
 
 
 @pytest.mark.parametrize(
