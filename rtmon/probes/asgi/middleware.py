@@ -20,7 +20,7 @@ from ...metrics.collector import Collector
 from ...metrics.endings import disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..base import TEXT, text_size
+from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
 from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
 from .event_stream import EventStream
@@ -118,7 +118,7 @@ class _WebSocket(Exchange):
             case "websocket.send" if (text := message.get("text")) is not None:
                 probe.sent(text_size(text), payload=text)
             case "websocket.send":
-                data = message.get("bytes") or b""
+                data = octets(message.get("bytes") or b"")
                 probe.sent(len(data), binary=True, payload=data)
             case "websocket.accept":
                 probe.meter.subprotocol = message.get("subprotocol")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -69,6 +70,23 @@ async def test_probe_returns_what_application_returns(kind: str) -> None:
 
     scope: Any = {"type": kind, "headers": [], "method": "GET"}
     assert await ASGIProbe(app, monitor=Monitor())(scope, receive, receive) == "done"
+
+
+async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
+    """Three numbers of eight bytes are 24 bytes."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": memoryview(array("d", [1, 2, 3]))})
+        await send({"type": "websocket.close"})
+
+    async def send(message: Any) -> None:
+        """Take it."""
+
+    monitor = Monitor(interval=1000)
+    await ASGIProbe(app, monitor=monitor)({"type": "websocket", "headers": []}, send, send)
+    assert monitor.snapshot().bytes_out == 24
+    monitor.close()
 
 
 @pytest.mark.parametrize(
