@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .servers.admin import Admin, serve_admin
     from .servers.fanout import broadcast
     from .servers.websockets import Server, serve
-    from .sinks.csv import CSVSink, read_csv
+    from .sinks.csv import CSVSink, csv_types, read_csv
 
 __all__ = [
     "ASGIProbe",
@@ -61,6 +61,7 @@ __all__ = [
     "__version__",
     "broadcast",
     "connect",
+    "csv_types",
     "export",
     "open_feed",
     "probe",
@@ -95,6 +96,7 @@ _HOMES = {
     "Server": "servers.websockets",
     "broadcast": "servers.fanout",
     "connect": "client",
+    "csv_types": "sinks.csv",
     "export": "exporting",
     "open_feed": "feeds",
     "probe": "probes.websockets",

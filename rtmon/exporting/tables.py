@@ -93,7 +93,8 @@ def _in_memory(feed: Feed, table: str, part: Range) -> list[Any]:
     if table == "events":
         return [event for event in feed.events() if _within(part, event.time, event.time)]
     if table == "connections":
-        query = ConnectionQuery(state=None, sort="opened", descending=False)
+        # As monitor.connections() has them: the open ones, then the closed ones.
+        query = ConnectionQuery(state=None, sort="state", descending=True)
         rows = feed.connections(query).rows
         return [row for row in rows if _within(part, row.opened, row.closed)]
     return list(feed.channels() if table == "channels" else feed.socketio())

@@ -1,8 +1,8 @@
 """Tables as CSV text that a spreadsheet opens without running anything, and back.
 
 Format: RFC 4180, comma, CRLF, UTF-8. Null is an empty cell and empty text a lone ``'``. Text
-whose first character a spreadsheet may take for a formula (``= + - @``, tab, carriage return),
-or that begins with ``'``, gets one ``'`` in front
+whose first character a spreadsheet may take for a formula (``= + - @``, their full-width forms,
+tab, line ends), or that begins with ``'``, gets one ``'`` in front
 (https://owasp.org/www-community/attacks/CSV_Injection). Times are ISO 8601 in UTC with
 microseconds.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from .histogram import plain
 
 __all__ = ["cell", "chosen", "header", "line", "lines", "parse", "value"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n", "'")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -104,23 +105,32 @@ def parse(source: Iterable[str], *, where: str) -> tuple[str, dict[str, list[Any
     Raises:
         FileFormatError: this is not a file that rtmon writes, or a line of it is damaged.
     """
-    rows = csv.reader(source, strict=True)
+    lines = iter(source)
+    first = next(lines, "")
+    # A spreadsheet writes semicolons where people write decimals with a comma.
+    delimiter = ";" if ";" in first else ","
+    rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     try:
         head = tuple(next(rows, ()))
         table = next((name for name in TABLES if names(TABLES[name]) == head), "")
         if table:
-            return table, _columns(TABLES[table], rows)
+            return table, _columns(TABLES[table], rows, comma=delimiter == ";")
     except (ValueError, csv.Error) as exc:
         raise FileFormatError(f"{where}, line {rows.line_num}: {exc}") from exc
     known = ", ".join(TABLES)
     raise FileFormatError(f"{where}: the first line is not that of a table of rtmon's ({known})")
 
 
-def _columns(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> dict[str, list[Any]]:
+def _columns(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, comma: bool
+) -> dict[str, list[Any]]:
     content: dict[str, list[Any]] = {column.name: [] for column in columns}
     for cells in rows:
+        if not any(cells):  # as spreadsheets end a file
+            continue
         if len(cells) != len(columns):
             raise ValueError(f"{len(cells)} cells where there are {len(columns)} columns")
         for column, text in zip(columns, cells, strict=True):
-            content[column.name].append(value(column, text))
+            decimal = text.replace(",", ".") if comma and column.kind == "gauge" else text
+            content[column.name].append(value(column, decimal))
     return content

@@ -101,6 +101,10 @@ class TickSource(Protocol):
         """Exceptions inside probes so far."""
 
     @property
+    def uncounted(self) -> int:
+        """Connections and requests on a second event loop so far, which are in no number."""
+
+    @property
     def failing_sinks(self) -> int:
         """Sinks that take nothing now and are tried again."""
 

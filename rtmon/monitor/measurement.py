@@ -81,6 +81,7 @@ class Measurement:
         self.gauges = ProcessGauges(self.clock)
         self.probe_failures = 0
         self.own_seconds = 0.0
+        self._uncounted_told = False
         self._own: float | None = None
         self._finalizer: Any = weakref.finalize(self, self.outputs.finish, self.collector)
 
@@ -88,6 +89,11 @@ class Measurement:
     def ticking(self) -> bool:
         """True while the event loop that is measured runs."""
         return self._pulse.live()
+
+    @property
+    def uncounted(self) -> int:
+        """Connections and requests on another event loop so far; see :attr:`Pulse.uncounted`."""
+        return self._pulse.uncounted
 
     def arm(self, purpose: Purpose) -> bool:
         """Tick on the running loop; see :meth:`rtmon.Monitor.arm`."""
@@ -135,6 +141,9 @@ class Measurement:
 
     def _tick(self, _late: float = 0.0) -> Tick:
         began = time.perf_counter()
+        if self._pulse.uncounted and not self._uncounted_told:
+            self._uncounted_told = True
+            self.event("not counted", self._pulse.why_uncounted)
         tick = self.collector.tick(
             self.clock.monotonic(),
             self.clock.time(),

@@ -113,6 +113,11 @@ class Monitor:
         return self._measurement.probe_failures
 
     @property
+    def uncounted(self) -> int:
+        """Connections and requests so far on a second event loop, which are in no number."""
+        return self._measurement.uncounted
+
+    @property
     def failing_sinks(self) -> int:
         """Sinks that take nothing now, a full disk say, and are tried again."""
         return self._measurement.outputs.failing

@@ -14,20 +14,33 @@ __all__ = ["Pulse"]
 
 logger = logging.getLogger("rtmon")
 
+SECOND_LOOP = (
+    "connections on a second event loop are not counted: give each loop a Monitor of its own"
+)
+NO_ASYNCIO = (
+    "connections are not counted: this server runs on something else than asyncio, such as trio, "
+    "and asyncio is all that rtmon measures; have it run on asyncio"
+)
+
 
 class Pulse:
     """The event loop that is measured, and its thread; none before the first is taken.
 
     Attributes:
         armed: how many loops have been taken so far; what was begun for one before is over.
+        uncounted: connections and requests so far that a probe could not count, because they came
+            on another loop.
+        why_uncounted: why the first of them was not.
     """
 
     def __init__(self) -> None:
         self.armed = 0
+        self.uncounted = 0
+        self.why_uncounted = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._purpose: Purpose | None = None
-        self._warned = False
+        self._lock = threading.Lock()
 
     def live(self) -> bool:
         """Whether the loop is running."""
@@ -40,6 +53,8 @@ class Pulse:
     def forget(self) -> None:
         """The loop is another process's; what was begun for it is over."""
         self.armed += 1
+        self.uncounted = 0
+        self._lock = threading.Lock()  # another thread of the parent may have held it
         self._loop = self._thread = self._purpose = None
 
     def call(self, function: Callable[[], None]) -> None:
@@ -60,7 +75,13 @@ class Pulse:
         Raises:
             MonitorError: ``serve`` asks on a second live loop.
         """
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            if purpose != "probe":
+                raise
+            self._not_counted(NO_ASYNCIO)
+            return False
         if self._loop is loop and self.live():
             if self._purpose == "display":
                 self._purpose = purpose
@@ -79,9 +100,13 @@ class Pulse:
                 "this Monitor already ticks on another running event loop; "
                 "give each loop a Monitor of its own"
             )
-        if purpose == "probe" and not self._warned:
-            self._warned = True
-            logger.warning(
-                "connections on a second event loop are not counted: "
-                "give each loop a Monitor of its own"
-            )
+        if purpose == "probe":
+            self._not_counted(SECOND_LOOP)
+
+    def _not_counted(self, why: str) -> None:
+        with self._lock:  # there may be several other loops, each on a thread of its own
+            self.uncounted += 1
+            first = self.uncounted == 1
+        if first:
+            self.why_uncounted = why
+            logger.warning(why)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder
     from ..metrics.meter import Ending
 
-__all__ = ["BINARY", "TEXT", "ConnectionProbe", "attempt", "peer_address", "text_size"]
+__all__ = ["BINARY", "TEXT", "ConnectionProbe", "attempt", "octets", "peer_address", "text_size"]
 
 TEXT, BINARY = 1, 2
 """Opcodes of data frames (RFC 6455, section 5.2)."""
@@ -182,6 +182,16 @@ def peer_address(peer: Any) -> str | None:
         return None
     host, port = peer[0], peer[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def octets(data: Any) -> Any:
+    """Return the data of a binary message such that its length is its bytes.
+
+    ``len()`` of a view of anything but bytes, such as an array of numbers, counts its items.
+    """
+    if type(data) is memoryview and (data.itemsize != 1 or data.ndim != 1):
+        return bytes(data)
+    return data
 
 
 def text_size(text: str) -> int:

@@ -16,6 +16,7 @@ import pytest
 import rtmon
 from rtmon.errors import FileFormatError, OptionError
 from rtmon.metrics.columns import TABLES
+from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Event, Sample
 from rtmon.monitor.dataframes import frame_of_columns
 from rtmon.recording.frame import Frame
@@ -96,6 +97,21 @@ async def test_exported_monitor_reads_back_equal(tmp_path: Path, form: Any) -> N
         await rtmon.export(monitor, tmp_path, format=form)
         for table in TABLES_EXPORTED:
             _same(table, READ[form](tmp_path, table), getattr(monitor, table)())
+
+
+async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Path) -> None:
+    """The open connections come first, then the closed ones, as they have ended."""
+    monitor = rtmon.Monitor(interval=1000)
+    meters = [monitor.collector.meter() for _ in range(4)]
+    for meter in meters:
+        monitor.connection_opened(meter)
+    for number in (2, 0):
+        monitor.connection_closed(meters[number], Ending(close_code=1000))
+    monitor.tick()
+    await rtmon.export(monitor, tmp_path)
+    pd.testing.assert_frame_equal(_csv(tmp_path, "connections"), monitor.connections())
+    assert list(monitor.connections()["state"]) == ["open", "open", "closed", "closed"]
+    monitor.close()
 
 
 async def test_exported_server_reads_back_equal(tmp_path: Path) -> None:

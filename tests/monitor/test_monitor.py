@@ -17,6 +17,7 @@ from rtmon import Monitor
 from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Tick
 from rtmon.metrics.records import ConnectionInfo
+from rtmon.monitor.pulse import NO_ASYNCIO, SECOND_LOOP
 from rtmon.testing import FakeClock, until
 
 FAST = 0.005
@@ -171,13 +172,16 @@ def test_a_forked_process_counts_for_itself() -> None:
 
 
 def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:
-    """Serving on another live loop is refused; a probe there is told that it is not counted."""
+    """Serving on another live loop is refused; a probe there is told that it is not counted,
+    once by an Event, and each time by a number.
+    """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []
 
     async def elsewhere() -> None:
         outcome.append(monitor.arm("display"))
         outcome.append(monitor.arm("probe"))
+        monitor.arm("probe")
         try:
             monitor.arm("serve")
         except MonitorError as exc:
@@ -192,6 +196,21 @@ def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:
     asyncio.run(main())
     assert outcome[:2] == [False, False]
     assert "give each loop a Monitor of its own" in outcome[2]
+    monitor.tick()
+    monitor.tick()
+    assert monitor.uncounted == 2
+    told = [each for each in monitor.collector.history.events() if each.kind == "not counted"]
+    assert [each.detail for each in told] == [SECOND_LOOP]
+
+
+def test_monitor_says_that_it_counts_nothing_outside_asyncio(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A probe whose server runs on trio, where no asyncio loop is, counts nothing and says why."""
+    monitor = Monitor()
+    assert [monitor.arm("probe"), monitor.arm("probe")] == [False, False]
+    assert (monitor.uncounted, monitor.probe_failures) == (2, 0)
+    assert [record.message for record in caplog.records] == [NO_ASYNCIO]
 
 
 def test_serving_takes_the_ticks_over_from_a_display() -> None:

@@ -4,25 +4,46 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtmon import CSVSink, Monitor, read_csv
-from rtmon.errors import FileFormatError
+from rtmon import CSVSink, Monitor, csv_types, read_csv
+from rtmon.errors import FileFormatError, OptionError
+from rtmon.metrics import csvtext
 from rtmon.metrics.columns import TABLES
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import ConnectionInfo, Event, Sample
-from rtmon.monitor.dataframes import frame
+from rtmon.monitor.dataframes import frame, frame_of_columns
 from rtmon.sinks.csv import write_csv
+from rtmon.sinks.csv_arrow import read_whole
+
+FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
+"""Forms of = + - @ that some spreadsheets take for these."""
 
 text = st.one_of(
+    st.sampled_from(FULL_WIDTH).map(lambda sign: f"{sign}1+1"),
     st.none(),
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30),
     st.sampled_from(
-        ["", "NA", "None", "'", "''=1", "=1+1", "+x", "-x", "@x", "\tx", "\rx", 'a,"b"\r\nc']
+        [
+            "",
+            "NA",
+            "None",
+            "'",
+            "''=1",
+            "=1+1",
+            "+x",
+            "-x",
+            "@x",
+            "\tx",
+            "\rx",
+            "\nx",
+            'a,"b"\r\nc',
+        ]
     ),
 )
 number = st.one_of(st.none(), st.integers(-(2**40), 2**53))
@@ -74,15 +95,44 @@ def test_what_is_read_equals_what_the_monitor_had(
     rows = data.draw(st.lists(records, max_size=5))
     path = write_csv(tmp_path_factory.mktemp("csv") / "file.csv", table, rows)
     pd.testing.assert_frame_equal(read_csv(path), frame(table, rows))
+    assert read_whole(path) is not None
+    with path.open(encoding="utf-8", newline="") as file:
+        pd.testing.assert_frame_equal(
+            frame_of_columns(*csvtext.parse(file, where="")), frame(table, rows)
+        )
 
 
 @given(text.filter(bool))
 def test_no_cell_begins_like_a_formula(content: str) -> None:
     """Text that a spreadsheet would run has an apostrophe in front of it."""
-    from rtmon.metrics import csvtext
-
     row = next(csv.reader([csvtext.line("events", Event(seq=1, time=0, kind=content))]))
-    assert row[2][0] not in "=+-@\t\r"
+    assert row[2][0] not in "=+-@\t\r\n" + FULL_WIDTH
+
+
+def test_file_saved_by_spreadsheet_is_read(tmp_path: Path) -> None:
+    """A byte order mark, semicolons, decimal commas, and a last line of nothing change no value."""
+    rows = [Sample(node="n", epoch="e", seq=1, time=1.5, elapsed=0.25, bytes_in=3, lag=None)]
+    text = "".join(csvtext.lines("samples", rows))
+    assert "," not in text.replace(",", ";").replace(".", ",").split("\r\n")[0]
+    head, row = text.replace(",", ";").split("\r\n")[:2]
+    row = row.replace(";0.25;", ";0,25;")
+    path = tmp_path / "samples.csv"
+    for end in ("", "\r\n", ";" * head.count(";") + "\r\n"):
+        path.write_text(f"\ufeff{head}\r\n{row}\r\n{end}", encoding="utf-8", newline="")
+        pd.testing.assert_frame_equal(read_csv(path), frame("samples", rows))
+
+
+def test_types_of_file_keep_columns_of_nulls_what_they_are(tmp_path: Path) -> None:
+    """DuckDB, given csv_types(), takes columns without any value for what they are."""
+    path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="x")])
+    types = csv_types("events")
+    read = duckdb.read_csv(str(path), dtype=types)
+    told = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
+    found = [told.get(str(each), str(each)) for each in read.types]
+    assert dict(zip(read.columns, found, strict=True)) == types
+    assert types["code"] == "BIGINT"
+    with pytest.raises(OptionError, match="give samples"):
+        csv_types("rooms")
 
 
 def test_dtypes_are_those_of_the_table_of_columns() -> None:
@@ -100,6 +150,7 @@ def test_dtypes_are_those_of_the_table_of_columns() -> None:
         ("seq,time,kind,connection,name,remote,code,detail\r\n1,now,x,,,,,\r\n", "line 2"),
         ("seq,time,kind,connection,name,remote,code,detail\r\n1\r\n", "1 cells where there are 8"),
         ('seq,time,kind,connection,name,remote,code,detail\r\n1,"', "line 2"),
+        ('seq,time,kind,connection,name,remote,code,detail\r\n1,,x,,,,,"a', "line 2"),
     ],
 )
 def test_a_file_that_is_not_ours_is_said_to_be(

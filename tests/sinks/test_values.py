@@ -100,6 +100,7 @@ async def test_all_that_is_measured_is_told() -> None:
             (count,) = (s.value for s in family.samples if s.name.endswith("_count"))
             assert count == value.count
     assert families.pop("rtmon_probe_failures").samples[0].value == 3
+    assert families.pop("rtmon_uncounted_connections").samples[0].value == 0
     assert families.pop("rtmon_failing_sinks").samples[0].value == 0
     assert families.pop("rtmon_waiting_ticks").samples[0].value == 0
     news, other = hub.channel_series()

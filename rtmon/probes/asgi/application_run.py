@@ -36,7 +36,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 CLAIMS = "rtmon.claims"
 """Scope key: Monitor → the probe that counts this connection. A probe further in calls
@@ -89,14 +89,15 @@ class Exchange(abc.ABC):
         """Leave counting to a probe further in."""
         self.attempt = _nothing
 
-    async def run(self, app: App) -> None:
-        """Run the application; an exception of it goes on unchanged."""
+    async def run(self, app: App) -> Any:
+        """Run the application; what it returns or raises goes on unchanged."""
         try:
-            await app(self.scope, self.receive, self.send)
+            returned = await app(self.scope, self.receive, self.send)
         except BaseException as exc:
             await self._finish(exc)
             raise
         await self._finish(None)
+        return returned
 
     async def _finish(self, exc: BaseException | None) -> None:
         self.attempt(self.asked)  # it is done with the last message, too

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ...errors import OptionError
 from ...metrics.blackbox import BlackBox
 from ...metrics.causes import Cause
+from ...metrics.collector import Collector
 from ...metrics.endings import disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..base import TEXT, text_size
+from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
 from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
 from .event_stream import EventStream
@@ -37,19 +40,22 @@ class ASGIProbe:
     Args:
         app: the application.
         monitor: the Monitor.
+
+    Raises:
+        OptionError: that is no ASGI application, or no Monitor.
     """
 
     def __init__(self, app: App, *, monitor: Recorder) -> None:
+        _check(app, monitor)
         self.app = app
         self.monitor = monitor
         monitor.collector.expect("asgi")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         exchange = self._begin(scope, receive, send)
         if exchange is None:
-            await self.app(scope, receive, send)
-        else:
-            await exchange.run(self.app)
+            return await self.app(scope, receive, send)
+        return await exchange.run(self.app)
 
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> Exchange | None:
         try:
@@ -60,6 +66,25 @@ class ASGIProbe:
         except Exception as exc:
             self.monitor.probe_failed(exc)
             return None
+
+
+def _check(app: object, monitor: object) -> None:
+    """Refuse at once what would fail with every request."""
+    if not isinstance(getattr(monitor, "collector", None), Collector):
+        raise OptionError(f"ASGIProbe() was given monitor={monitor!r}: give it a Monitor")
+    suits = callable(app)
+    if callable(app):
+        with contextlib.suppress(ValueError):  # one that cannot be looked at may be one
+            signature = inspect.signature(app)
+            try:
+                signature.bind("scope", "receive", "send")
+            except TypeError:
+                suits = False
+    if not suits:
+        raise OptionError(
+            f"ASGIProbe() was given {app!r}, which is no ASGI application: give it a callable "
+            "app(scope, receive, send), such as what FastAPI() or Starlette() returns"
+        )
 
 
 class _WebSocket(Exchange):
@@ -93,7 +118,7 @@ class _WebSocket(Exchange):
             case "websocket.send" if (text := message.get("text")) is not None:
                 probe.sent(text_size(text), payload=text)
             case "websocket.send":
-                data = message.get("bytes") or b""
+                data = octets(message.get("bytes") or b"")
                 probe.sent(len(data), binary=True, payload=data)
             case "websocket.accept":
                 probe.meter.subprotocol = message.get("subprotocol")

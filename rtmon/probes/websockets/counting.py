@@ -11,14 +11,16 @@ probe never reaches a connection: it is counted and logged.
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from websockets.frames import Frame
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, Protocol
 
 from ...core.guarded_connection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
+from ...errors import OptionError
 from ...metrics.causes import VIOLATIONS, cause
 from ...metrics.meter import Ending
 from ...protocol.close import effective_code
@@ -37,6 +39,14 @@ if TYPE_CHECKING:
     from ...metrics.meter import Meter
 
 __all__ = ["Counting"]
+
+logger = logging.getLogger("rtmon")
+
+OTHER_PART = (
+    "the connection class that probe() makes was given to serve() or connect() of websockets.sync, "
+    "websockets.trio or websockets.legacy, and every connection there fails: rtmon measures "
+    "websockets.asyncio; use websockets.asyncio.server.serve or websockets.asyncio.client.connect"
+)
 
 
 class Counting(Guarded):
@@ -60,6 +70,9 @@ class Counting(Guarded):
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(protocol, Protocol):  # what other parts of the library give first
+            logger.error(OTHER_PART)
+            raise OptionError(OTHER_PART)
         self._tally = Tally(self.monitor, role=self.role, times=self._times)
         super().__init__(protocol, *args, **kwargs)
         # Its own class would be the tidier place to count, but a changed class makes every use

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
-from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN
+from websockets.version import version
 
 from ..handler_failure import cancelled, failed
 from .counting import Counting
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
     from websockets.http11 import Request
 
     from ...metrics.interfaces import Recorder
 
-__all__ = ["CountingClient", "CountingServer", "counting_class"]
+__all__ = ["CLOSES_BY_CALL", "CountingClient", "CountingServer", "counting_class"]
 
-# Up to version 16 the handler runs without `async with connection`: this function catches what
-# it raises, and closes with 1011.
-_HANDLER_CALLER = getattr(getattr(Server, "conn_handler", None), "__code__", None)
+CLOSES_BY_CALL = [int(number) for number in re.findall(r"\d+", version)[:2]] < [17, 2]
+"""True where the library runs a handler without ``async with connection``, and closes by a call
+what it leaves behind; a ``CancelledError`` goes past that."""
 
 
 def counting_class(
@@ -70,9 +72,8 @@ class CountingServer(Counting, ServerConnection):
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         await super().handshake(*args, **kwargs)
         self._opened()
-        # Up to version 16 a CancelledError goes past all that would close the connection.
-        task = getattr(self.server, "handlers", {}).get(self)
-        if task is not None:
+        task = asyncio.current_task()
+        if CLOSES_BY_CALL and task is not None:
             task.add_done_callback(self._handler_ended)
 
     def _handshake_received(self, message: Any) -> None:
@@ -93,16 +94,23 @@ class CountingServer(Counting, ServerConnection):
         await super().__aexit__(exc_type, exc_value, traceback)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._times and sys._getframe(1).f_code is _HANDLER_CALLER:  # noqa: SLF001 - who awaits
-            self._handler_returned()
-        if _HANDLER_CALLER is not None and code == 1011:
-            exc = sys.exception()
-            where = None if exc is None else exc.__traceback__
-            # A traceback begins where the exception is being handled: a handler that closes
-            # with 1011 because of something it has caught itself has not failed.
-            if where is not None and where.tb_frame.f_code is _HANDLER_CALLER:
-                self._handler_raised(exc)
+        if CLOSES_BY_CALL:
+            self._closed_by(sys._getframe(1).f_code, code)  # noqa: SLF001 - tells the library's call
         await super().close(code, reason)
+
+    def _closed_by(self, caller: CodeType, code: int) -> None:
+        """Report how the handler ended, if the library closes the connection for that."""
+        # Up to 17.0 it is a method that calls the handler, then a function known to the server.
+        method = getattr(self.server, "conn_handler", None)
+        library = getattr(method or self.server.handler, "__code__", None)
+        if self._times and caller is library:
+            self._handler_returned()
+        exc = sys.exception() if code == 1011 else None
+        where = None if exc is None else exc.__traceback__
+        # A traceback begins where the exception is being handled: a handler that closes
+        # with 1011 because of something it has caught itself has not failed.
+        if where is not None and where.tb_frame.f_code is library:
+            self._handler_raised(exc)
 
     def _handler_returned(self) -> None:
         """Record the time of the handler's last message: it returned instead of asking for more."""

@@ -14,7 +14,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
 from ...metrics.blackbox import SLOTS, BlackBox
-from ..base import ConnectionProbe
+from ..base import ConnectionProbe, octets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,7 +202,8 @@ class Tally(ConnectionProbe):
             self.flush(begins=opcode is _TEXT or opcode is _BINARY)
         self.original_send_frame(frame)
         try:
-            self.frame_sent(opcode, frame.data, frame.fin)
+            data = frame.data
+            self.frame_sent(opcode, data if type(data) is bytes else octets(data), frame.fin)
         except Exception as exc:
             self.monitor.probe_failed(exc)
 

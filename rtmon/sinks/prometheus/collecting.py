@@ -115,6 +115,7 @@ class MonitorCollector:
         yield _info({"node": node, "epoch": snapshot.epoch, "version": __version__})
         now = {
             "probe_failures": monitor.probe_failures,
+            "uncounted": monitor.uncounted,
             "failing_sinks": monitor.failing_sinks,
             "waiting_ticks": monitor.waiting_ticks,
             "cpu": monitor.cpu_seconds,

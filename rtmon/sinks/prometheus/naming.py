@@ -46,6 +46,13 @@ _ALSO = (
         "Exceptions inside a probe: each may have left something uncounted.",
     ),
     Column(
+        "uncounted",
+        "counter",
+        "connections",
+        "Int64",
+        "Connections, and ASGI requests, on a second event loop: they are in no other metric.",
+    ),
+    Column(
         "failing_sinks",
         "gauge",
         "sinks",

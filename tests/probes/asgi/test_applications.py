@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from rtmon import ASGIProbe, Monitor
+from rtmon.errors import OptionError
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
@@ -43,6 +45,48 @@ async def test_the_lifespan_passes_through() -> None:
     async with serving(ASGIProbe(Starlette(lifespan=lifespan), monitor=monitor), lifespan="on"):
         assert steps == ["up"]
     assert steps == ["up", "down"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [FastAPI, "app:app", None, {}, lambda environ, start_response: None]
+)
+def test_probe_refuses_what_is_no_application(wrong: Any) -> None:
+    """A class, a name, or a WSGI application is refused at once, and not with each request."""
+    with pytest.raises(OptionError, match=r"no ASGI application: give it a callable app\(scope"):
+        ASGIProbe(wrong, monitor=Monitor())
+    with pytest.raises(OptionError, match="give it a Monitor"):
+        ASGIProbe(FastAPI(), monitor=wrong)
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "http", "websocket"])
+async def test_probe_returns_what_application_returns(kind: str) -> None:
+    """A server or middleware that looks at an application's return value gets it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> str:
+        return "done"
+
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect"}
+
+    scope: Any = {"type": kind, "headers": [], "method": "GET"}
+    assert await ASGIProbe(app, monitor=Monitor())(scope, receive, receive) == "done"
+
+
+async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
+    """Three numbers of eight bytes are 24 bytes."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": memoryview(array("d", [1, 2, 3]))})
+        await send({"type": "websocket.close"})
+
+    async def send(message: Any) -> None:
+        """Take it."""
+
+    monitor = Monitor(interval=1000)
+    await ASGIProbe(app, monitor=monitor)({"type": "websocket", "headers": []}, send, send)
+    assert monitor.snapshot().bytes_out == 24
+    monitor.close()
 
 
 @pytest.mark.parametrize(

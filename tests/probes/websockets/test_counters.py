@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from websockets.uri import parse_uri
 
 from rtmon import Monitor, probe
 from rtmon.testing import FakeClock, until
-from tests.probes.websockets.serving import RawClient, ended, events, row_of, serving
+from tests.probes.websockets.serving import RawClient, dead, ended, events, row_of, serving
 
 
 async def test_counters_equal_the_clients_own_count_when_closed_cleanly(*, fast: bool) -> None:
@@ -58,6 +59,25 @@ async def test_payload_is_counted_before_compression_and_wire_bytes_after(*, fas
     assert row.wire_out is not None
     assert row.wire_in < 2_000
     assert row.wire_out < 2_000
+
+
+async def test_buffers_of_anything_but_bytes_are_counted_in_bytes(*, fast: bool) -> None:
+    """Three numbers of eight bytes are 24 bytes, sent at once, in pieces or to all, or a table."""
+    numbers = memoryview(array("d", [1.0, 2.0, 3.0]))
+    table = memoryview(bytes(24)).cast("B", (4, 6))
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send(numbers)
+        await connection.send([numbers, numbers])
+        await connection.send(table)
+        broadcast([connection], numbers)
+
+    async with serving(handler, fast=fast) as (monitor, _, url):
+        async with connect(url) as client:
+            received = [len(message) async for message in client]
+        row = await dead(monitor)
+    assert received == [24, 48, 24, 24]
+    assert (row.messages_out, row.bytes_out) == (4, 120)
 
 
 async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fast: bool) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidMessage
+from websockets.server import ServerProtocol
+from websockets.sync.server import serve as sync_serve
 
 from rtmon import Monitor, probe
 from rtmon.errors import OptionError
+from rtmon.probes.websockets.counting import OTHER_PART
 from rtmon.testing import until
 from tests.probes.websockets.serving import echo, ended, row_of, serving, url_of
 
@@ -47,6 +52,26 @@ def test_probe_refuses_class_that_another_monitor_counts(*, fast: bool) -> None:
     assert probe(monitor, base=once, fast=fast) is once
     with pytest.raises(OptionError, match="counted by another Monitor already"):
         probe(Monitor(), base=once, fast=fast)
+
+
+async def test_probe_says_where_it_belongs_when_given_to_other_part_of_library(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """websockets.sync cannot use the class that probe() makes: log and error say what can."""
+    given = probe(Monitor(interval=1000))
+    with (
+        sync_serve(lambda _: None, "127.0.0.1", 0, create_connection=given) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        serving_it = pool.submit(server.serve_forever)
+        port = server.socket.getsockname()[1]
+        with pytest.raises(InvalidMessage):
+            await connect(f"ws://127.0.0.1:{port}")
+        server.shutdown()
+        serving_it.result()
+    assert [record.message for record in caplog.records if record.name == "rtmon"] == [OTHER_PART]
+    with pytest.raises(OptionError, match=r"websockets\.asyncio\.server\.serve"):
+        given(object(), ServerProtocol())
 
 
 async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> None:
