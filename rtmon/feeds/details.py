@@ -76,7 +76,7 @@ def _headers(request: Any) -> list[tuple[str, str]] | None:
 def _frames(meter: Meter, clock: Clock) -> list[str] | None:
     if meter.closed is not None:
         return None if meter.last_frames is None else meter.last_frames.split("; ")
-    box = meter.box
+    box = meter.recent_frames()
     return None if box is None else box.lines(clock.monotonic())
 
 

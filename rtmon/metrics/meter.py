@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Protocol
 
-from .blackbox import BlackBox
+from .blackbox import FRAMES, BlackBox
 from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
 from .derived import light_record
 from .fields import LedgerFields, MeterFields
@@ -26,6 +26,9 @@ class Part(Protocol):
 
     def count(self, index: int) -> int:
         """Return how much it is of one of :data:`rtmon.metrics.columns.SHARED`."""
+
+    def add_frames(self, box: BlackBox) -> None:
+        """Add to a black box the last frames of it that are not in the meter's own."""
 
 
 class Marks(Protocol):
@@ -221,6 +224,20 @@ class Meter(MeterFields):
         setattr(self, counter, getattr(self, counter) + by)
         setattr(self.ledger, counter, getattr(self.ledger, counter) + by)
         self.mark()
+
+    def recent_frames(self) -> BlackBox | None:
+        """Return the last frames, those sent to several connections alike among them.
+
+        None if no frames are kept of it.
+        """
+        if not self.shares:
+            return self.box
+        box = BlackBox()
+        if self.box is not None:
+            box.merge(self.box, FRAMES)
+        for share in self.shares:
+            share.add_frames(box)
+        return box
 
     def row(self) -> list[Any]:
         """Return the connection's row as of now: the values of the columns, in their order.

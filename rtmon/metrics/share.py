@@ -112,6 +112,9 @@ class Ended:
         """Return how much it is of one of the shared counters."""
         return self._counts[index]
 
+    def add_frames(self, box: BlackBox) -> None:
+        """Add nothing: the meter's own black box has them since the share ended."""
+
 
 class Share:
     """One meter's part in what its connection was sent in common with others.
@@ -136,6 +139,12 @@ class Share:
     def last(self) -> float | None:
         """When the connection was last sent something that all were; None if settled since."""
         return self.shared.last if self.shared.totals[0] > self._state[1][0] else None
+
+    def add_frames(self, box: BlackBox) -> None:
+        """Add to a black box the last frames of it that are not in the meter's own."""
+        gained = self.shared.totals[0] - self._state[1][0]
+        if self.shared.box is not None and gained > 0:
+            box.merge(self.shared.box, min(gained, FRAMES))
 
     def skip(self, until: Counts) -> None:
         """What comes until the totals are these is not sent to this connection."""
@@ -170,4 +179,4 @@ class Share:
         if box is not None:
             if meter.box is None:
                 meter.box = BlackBox()
-            meter.box.merge(box, min(gained, FRAMES))
+            self.add_frames(meter.box)

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rtmon.metrics.blackbox import BlackBox
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import SHARED
-from rtmon.metrics.meter import Ending
+from rtmon.metrics.meter import Ending, Meter
 from rtmon.metrics.share import Share, Shared
 
 _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), max_size=4)
@@ -133,8 +133,8 @@ TestSharing.settings = settings(max_examples=50, stateful_step_count=30)
 def test_the_black_box_holds_what_was_sent_in_common(
     frames: list[tuple[bool, int, bool]],
 ) -> None:
-    """After its share has ended, a connection's last frames are those it was sent, in order,
-    alone and in common with others, and none that it skipped.
+    """A connection's last frames are those it was sent, in order, alone and in common with others,
+    and none that it skipped: while it is open, and after its share has ended.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
@@ -151,6 +151,12 @@ def test_the_black_box_holds_what_was_sent_in_common(
             shared.sent([(2, size)], wire=size + 2, receivers=1, now=now)
         if not (common and skipped):
             expected.append(f"out binary {size}")
+    _assert_frames(meter, expected)
     share.leave()
-    said = meter.box.told(len(frames))
-    assert [one.split(" ", 1)[1] for one in said.split("; ") if one] == expected[-32:]
+    _assert_frames(meter, expected)
+
+
+def _assert_frames(meter: Meter, expected: list[str]) -> None:
+    box = meter.recent_frames()
+    assert box is not None
+    assert [line.split(" ", 1)[1] for line in box.lines(0.0)] == expected[-32:]
