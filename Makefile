@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OLDEST := .venv-oldest
 NBGRADER := .venv-nbgrader
+SITE := .venv-site
 PIP := $(BIN)/python -m pip install -qq --retries 10 --constraint constraints.txt
 ARGS :=
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording bench-dashboard soak lint format docs gallery screenshots clean
+.PHONY: help demo test coverage test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording bench-dashboard soak lint format docs site gallery screenshots clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +114,11 @@ docs: $(INSTALLED) ## Write anew what is generated: tables in docs/, sets and ty
 	$(BIN)/python scripts/message_types.py
 	$(BIN)/python scripts/exercises.py
 
+# A dead link, a page outside the navigation, or something loaded from elsewhere is an error.
+site: $(SITE)/.installed ## Write the documentation site to build/site, to be opened from disk or served
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build
+	@echo "Written: build/site/index.html"
+
 gallery: $(INSTALLED) ## Render the notebooks, with their pictures, into docs/gallery
 	$(BIN)/python scripts/gallery.py
 	@$(BIN)/ruff format -q docs/gallery
@@ -121,7 +127,7 @@ screenshots: $(INSTALLED) ## Take the pictures of the dashboard in docs/images
 	$(BIN)/python scripts/screenshots.py $(ARGS)
 
 clean: ## Remove all that was made here, .venv too
-	rm -rf $(VENV) $(OLDEST) $(NBGRADER) build dist .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(OLDEST) $(NBGRADER) $(SITE) build dist .coverage .coverage.* htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -148,4 +154,10 @@ $(NBGRADER)/.installed: constraints.txt constraints-nbgrader.txt scripts/python.
 	@python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(NBGRADER)
 	@$(NBGRADER)/bin/python -m pip install -qq --retries 10 --constraint constraints.txt \
 		--constraint constraints-nbgrader.txt nbgrader
+	@touch $@
+
+$(SITE)/.installed: constraints.txt constraints-site.txt scripts/python.sh
+	@python=$$(sh scripts/python.sh $(PYTHON)) && "$$python" -m venv --clear $(SITE)
+	@$(SITE)/bin/python -m pip install -qq --retries 10 --constraint constraints.txt \
+		--constraint constraints-site.txt mkdocs-material 'mkdocstrings[python]' ruff
 	@touch $@

@@ -32,6 +32,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in inside if not (page.parent / target).exists()] == []
 
 
+def test_navigation_of_the_site_has_every_page_of_docs() -> None:
+    """mkdocs.yml lists each page below docs/; `make site` fails of one that it does not list."""
+    listed = re.findall(r"docs/\S+\.md", (CLONE / "mkdocs.yml").read_text(encoding="utf-8"))
+    pages = {str(page.relative_to(CLONE)) for page in (CLONE / "docs").rglob("*.md")}
+    assert sorted(listed) == sorted(pages)
+
+
 def test_architecture_names_every_room() -> None:
     """The table of rooms in docs/architecture.md has the folders that the rules are about."""
     rooms = TEXT["architecture.md"].partition("## The rooms")[2].partition("\n## ")[0]

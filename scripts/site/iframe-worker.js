@@ -1,0 +1,26 @@
+// The search runs in a worker, and browsers refuse workers to pages opened from disk.
+// There, a hidden frame takes the worker's place: the same script, on the page's own thread.
+if (location.protocol === "file:") {
+  window.Worker = class extends EventTarget {
+    constructor(address) {
+      super();
+      const frame = document.createElement("iframe");
+      frame.hidden = true;
+      document.body.append(frame);
+      this.inside = frame.contentWindow;
+      this.inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
+      this.loaded = new Promise((resolve, reject) => {
+        const script = frame.contentDocument.createElement("script");
+        script.src = address;
+        script.onload = resolve;
+        script.onerror = reject;
+        frame.contentDocument.body.append(script);
+      });
+    }
+
+    async postMessage(data) {
+      await this.loaded;
+      this.inside.dispatchEvent(new this.inside.MessageEvent("message", { data }));
+    }
+  };
+}

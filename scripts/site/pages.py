@@ -1,0 +1,225 @@
+"""Hook of MkDocs: which files are pages of the documentation site, and what its links may lead to.
+
+MkDocs knows the files of one folder, but pages link to files anywhere in the repository. So each
+file of the site keeps its path in the repository: a link that works in a clone or on a code host
+works on the site. Sources that pages link to, such as examples and tests, become pages too. The
+reference has no files: its pages are generated here, and mkdocstrings reads the docstrings.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+CLONE = Path(__file__).parents[2]
+OUTSIDE_DOCS = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "examples/README.md",
+    "notebooks/README.md",
+)
+SHIM = "scripts/site/iframe-worker.js"
+
+REFERENCE = {
+    "measuring": (
+        "Measuring",
+        """
+        rtmon.Monitor rtmon.probe rtmon.ASGIProbe rtmon.probes.socketio.instrument rtmon.serve
+        rtmon.Server rtmon.serve_admin rtmon.Admin rtmon.Clock rtmon.Redaction
+        """,
+    ),
+    "data": (
+        "Showing and storing",
+        """
+        rtmon.Dashboard rtmon.view rtmon.open_feed rtmon.Feed rtmon.CSVSink rtmon.read_csv
+        rtmon.export rtmon.Recording rtmon.RecordingLimits rtmon.read rtmon.report
+        rtmon.sinks.prometheus.registry
+        """,
+    ),
+    "hub": (
+        "Hub",
+        """
+        rtmon.Hub rtmon.hub.HubOptions rtmon.hub.ChannelOptions rtmon.hub.Client
+        rtmon.hub.Session rtmon.hub.User rtmon.hub.Credentials rtmon.hub.JWT rtmon.hub.Receipt
+        rtmon.hub.PublicationReceipt rtmon.hub.HubStats rtmon.hub.ChannelStats rtmon.asgi.serve
+        rtmon.asgi.measured rtmon.asgi.guarded rtmon.broadcast
+        """,
+    ),
+    "client": (
+        "Client",
+        """
+        rtmon.connect rtmon.Client rtmon.client.ClientOptions rtmon.client.Subscription
+        rtmon.client.Message rtmon.Batch rtmon.client.Position rtmon.client.ClientState
+        rtmon.client.ClientStats rtmon.client.ClientError rtmon.client.ClientClosed
+        rtmon.client.ConnectionLost rtmon.client.MessageExpired rtmon.client.QueueFull
+        """,
+    ),
+    "blocks": ("Building blocks", "rtmon.Backoff rtmon.Batcher rtmon.RateLimiter"),
+    "lab": (
+        "Lab and tests",
+        """
+        rtmon.lab.faults.FaultProxy rtmon.lab.load.Load rtmon.lab.load.LoadOptions
+        rtmon.lab.load.run_load rtmon.testing.until rtmon.testing.recorded
+        rtmon.testing.FakeClock rtmon.notebook.start rtmon.notebook.stop
+        rtmon.notebook.stop_button
+        """,
+    ),
+    "errors": ("Errors", "rtmon.errors rtmon.RtmonError"),
+}
+"""Title of each page of the reference, and the objects that it describes."""
+
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LANGUAGES = {".py": "python", ".mjs": "javascript", ".jsx": "jsx", ".html": "html", ".json": "json"}
+
+
+class SourcePage(File):
+    """A file that is no Markdown, as a page: its path, and its text in colours."""
+
+    def __init__(self, path: str, config: MkDocsConfig) -> None:
+        super().__init__(
+            path,
+            None,
+            config.site_dir,
+            use_directory_urls=False,
+            dest_uri=f"{path}.html",
+            inclusion=InclusionLevel.NOT_IN_NAV,
+        )
+        text = (CLONE / path).read_text(encoding="utf-8")
+        language = LANGUAGES.get(Path(path).suffix, "text")
+        self.content_string = (
+            "---\nsearch: {exclude: true}\nhide: [toc]\n---\n"
+            f"# `{path}`\n\n~~~~~~{language}\n{text}\n~~~~~~\n"
+        )
+
+    def is_documentation_page(self) -> bool:
+        """Return True: MkDocs takes only Markdown for pages otherwise."""
+        return True
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Give the files of docs/ their paths in the repository, and add those from elsewhere."""
+    for file in [file for file in files if file.src_dir == config.docs_dir]:
+        files.remove(file)
+        files.append(in_repository(f"docs/{file.src_uri}", config, file.inclusion))
+    for path in (*OUTSIDE_DOCS, SHIM):
+        files.append(in_repository(path, config))
+    for name, text in reference_pages().items():
+        files.append(File.generated(config, f"reference/{name}.md", content=text))
+    for path in sorted(linked_sources(files)):
+        files.append(SourcePage(path, config))
+    return files
+
+
+def in_repository(
+    path: str, config: MkDocsConfig, inclusion: InclusionLevel = InclusionLevel.UNDEFINED
+) -> File:
+    """Return the file of a path that is relative to the repository."""
+    return File(
+        path,
+        str(CLONE),
+        config.site_dir,
+        use_directory_urls=config.use_directory_urls,
+        inclusion=inclusion,
+    )
+
+
+def linked_sources(files: Files) -> set[str]:
+    """Return the paths of files that pages link to, and that are no part of the site yet."""
+    found = set()
+    for file in files.documentation_pages():
+        folder = (CLONE / file.src_uri).parent
+        for target in LINK.findall(file.content_string):
+            path = (folder / target).resolve()
+            if path.is_file() and path.is_relative_to(CLONE) and path.suffix != ".ipynb":
+                found.add(path.relative_to(CLONE).as_posix())
+    return found - set(files.src_uris)
+
+
+def reference_pages() -> dict[str, str]:
+    """Return the pages of the reference by name: a heading, and what mkdocstrings is to describe.
+
+    Raises:
+        PluginError: a public name of rtmon stands on no page.
+    """
+    tree = ast.parse((CLONE / "rtmon" / "__init__.py").read_text(encoding="utf-8"))
+    public = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    described = {name for _, names in REFERENCE.values() for name in names.split()}
+    missing = {f"rtmon.{name}" for name in public if name != "__version__"} - described
+    if missing:
+        problem = (
+            f"{SHIM.rpartition('/')[0]}/pages.py: add to REFERENCE: {', '.join(sorted(missing))}"
+        )
+        raise PluginError(problem)
+    return {
+        page: f"# {title}\n\n" + "\n\n".join(f"::: {name}" for name in names.split()) + "\n"
+        for page, (title, names) in REFERENCE.items()
+    }
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead from the course's list of notebooks to the gallery, where a browser can show them."""
+    del config, files
+    if page.file.src_uri != "notebooks/README.md":
+        return markdown
+    return re.sub(r"\]\((\w+)\.ipynb\)", r"](../docs/gallery/\1.md)", markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Remove Sphinx roles, as in ``:class:`rtmon.Hub```, from pages of the reference."""
+    del config, files
+    if not page.file.src_uri.startswith("reference/"):
+        return html
+    return re.sub(r":\w+:<code>~?", "<code>", html)
+
+
+class Addresses(HTMLParser):
+    """Collects what a page of HTML links to, and what it loads."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.loads: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the addresses of one tag."""
+        for name, value in attrs:
+            if name in {"href", "src"} and value:
+                (self.links if tag == "a" else self.loads).add(value)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Check the pages as built: no link is dead, and nothing is loaded from elsewhere.
+
+    Raises:
+        PluginError: a page has such an address.
+    """
+    site = Path(config.site_dir)
+    faults = []
+    for page in sorted(site.rglob("*.html")):
+        found = Addresses(page.read_text(encoding="utf-8"))
+        for address in sorted(found.links | found.loads):
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                dead = address in found.loads and parts.scheme != "data"
+            else:  # an absolute one, as in 404.html, is of the site's root
+                base = site if parts.path.startswith("/") else page.parent
+                dead = not (base / unquote(parts.path).lstrip("/")).exists()
+            if dead:
+                faults.append(f"{page.relative_to(site)}: {address}")
+    if faults:
+        problem = "addresses that lead nowhere, or are loaded from elsewhere:\n" + "\n".join(faults)
+        raise PluginError(problem)
