@@ -56,7 +56,7 @@ test-course-slow: $(INSTALLED) ## Run all notebooks at a person's speed, side by
 OLDER := 16.0 17.0 17.0.1 17.1 17.2 17.3
 
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
-test-oldest: $(OLDER:%=$(OLDEST)/websockets-%) ## Test the probe with older websockets: the oldest, 16, 17.0 to 17.3
+test-oldest: $(INSTALLED) $(OLDEST)/python-socketio-5.16.4 $(OLDER:%=$(OLDEST)/websockets-%) ## Test the probe with older websockets: the oldest, 16, 17.0 to 17.3
 	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/servers/fanout tests/feeds tests/servers/test_websockets.py \
 		tests/servers/test_admin_access.py tests/servers/test_drop_in.py tests/servers/test_pool.py \
 		tests/probes/websockets tests/servers/turbo/test_fast_path.py $(ARGS)
@@ -65,6 +65,8 @@ test-oldest: $(OLDER:%=$(OLDEST)/websockets-%) ## Test the probe with older webs
 		RTMON_STRICT= PYTHONPATH=$(OLDEST)/websockets-$$version $(OLDEST)/bin/python -m pytest -q \
 			tests/probes/websockets -k 'handler or cause or end' $(ARGS) || exit 1; \
 	done
+	RTMON_STRICT= PYTHONPATH=$(OLDEST)/python-socketio-5.16.4 $(BIN)/python -m pytest \
+		tests/probes/test_contract.py tests/probes/socketio -k 'Socket or connect_handlers' $(ARGS)
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
@@ -146,8 +148,9 @@ $(OLDEST)/.installed: constraints.txt scripts/python.sh
 		'websockets==15.0.1' msgspec typer hypothesis pandas pytest pytest-asyncio pytest-timeout
 	@touch $@
 
-$(OLDEST)/websockets-%: $(OLDEST)/.installed
-	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --no-deps --target $@ websockets==$*
+$(OLDEST)/websockets-% $(OLDEST)/python-socketio-%: $(OLDEST)/.installed
+	@$(OLDEST)/bin/python -m pip install -qq --retries 10 --no-deps --target $@ \
+		$(patsubst $(OLDEST)/%-$*,%,$@)==$*
 	@touch $@
 
 $(NBGRADER)/.installed: constraints.txt constraints-nbgrader.txt scripts/python.sh

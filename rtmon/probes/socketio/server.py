@@ -100,6 +100,7 @@ class Instrument:
         self._statistics = Statistics()
         self._sessions = Sessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
+        self._retried: set[str] = set()
         self._attempt = functools.partial(attempt, monitor)
         monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
@@ -163,6 +164,7 @@ class Instrument:
     ) -> None:
         statistics = self._statistics
         if event == "connect":
+            self._retried.discard(args[0])
             statistics.connected(namespace, refused=answer is False)
         elif event == "disconnect":
             statistics.disconnected(namespace, args[1] if len(args) > 1 else "unknown")
@@ -190,8 +192,8 @@ class Instrument:
             if type(exc).__name__ == "ConnectionRefusedError":  # Python's or python-socketio's
                 statistics.connected(namespace, refused=True)
                 return
-            if isinstance(exc, TypeError) and len(args) == 3 and args[2] is None:
-                return  # python-socketio tries again without that argument
+            if isinstance(exc, TypeError) and self._tried_again(*args):
+                return
         elif event == "disconnect":
             statistics.disconnected(namespace, args[1] if len(args) > 1 else "unknown")
         else:
@@ -200,6 +202,18 @@ class Instrument:
         session = self._session(args[0], namespace)
         if session is not None:
             session.handler_failed(exc)
+
+    def _tried_again(self, sid: str, _environ: Any, auth: object = None) -> bool:
+        """Return True if python-socketio calls the connect handler again, with other arguments.
+
+        It does so for a client that sent no ``auth``: up to 5.16 first without that argument, from
+        5.17 on first with it.
+        """
+        if auth is not None or sid in self._retried:
+            self._retried.discard(sid)
+            return False
+        self._retried.add(sid)
+        return True
 
     def _emitting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def emit(event: Any, data: Any, namespace: str, *args: Any, **kwargs: Any) -> Any:

@@ -110,6 +110,33 @@ async def test_old_connect_handlers_are_no_errors() -> None:
     assert (info.errors, root.connected, root.disconnected, len(left)) == (0, 1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "tried", [((), (None,)), ((None,), ())], ids=["up to 5.16", "from 5.17 on"]
+)
+async def test_connect_handlers_with_auth_are_no_errors(
+    tried: tuple[tuple[None, ...], ...],
+) -> None:
+    """A handler that takes ``auth`` is no error for a client without it, in whichever order
+    python-socketio tries its arguments; one that takes neither is one error.
+    """
+    sio = chat()
+    sio.on("connect", lambda sid, environ, auth: None)
+    sio.on("connect", lambda: None, namespace="/wrong")
+    async with watched(sio) as (_, monitor, probe, where):
+        for namespace in ("/", "/wrong"):  # as AsyncServer._handle_connect does
+            for auth in tried:
+                try:
+                    await sio._trigger_event("connect", namespace, "a", {}, *auth)
+                except TypeError:
+                    continue
+                break
+        async with joined(where, ["websocket"]):
+            pass
+        info = await row(monitor)
+        errors = {each.namespace: each.errors for each in probe.stats().events if each.errors}
+    assert (info.errors, errors) == (0, {"/wrong": 1})
+
+
 async def test_class_namespaces_and_callbacks_work_as_before() -> None:
     """Namespaces as classes, callbacks that are coroutines, and emits to a room are counted."""
     acknowledged: asyncio.Queue[str] = asyncio.Queue()
