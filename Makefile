@@ -66,7 +66,7 @@ test-oldest: $(INSTALLED) $(OLDEST)/python-socketio-5.16.4 $(OLDER:%=$(OLDEST)/w
 			tests/probes/websockets -k 'handler or cause or end' $(ARGS) || exit 1; \
 	done
 	RTMON_STRICT= PYTHONPATH=$(OLDEST)/python-socketio-5.16.4 $(BIN)/python -m pytest \
-		tests/probes/test_contract.py tests/probes/socketio -k 'Socket or connect_handlers' $(ARGS)
+		tests/probes/test_contract.py tests/probes/socketio -k 'Socket.IO or connect_handlers' $(ARGS)
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
