@@ -61,14 +61,20 @@ def socket_ending(protocol: Any) -> Ending:
     )
 
 
-def disconnect_ending(disconnect: Mapping[str, Any]) -> Ending:
+def disconnect_ending(disconnect: Mapping[str, Any], *, vague: bool = False) -> Ending:
     """Return how a connection ended, as far as ASGI's ``websocket.disconnect`` tells.
 
     A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
     1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
+
+    Args:
+        disconnect: the message.
+        vague: True if the server reports every end by the peer as 1006, so that it says nothing.
     """
     code = int(disconnect.get("code") or _NO_STATUS)
     reason = disconnect.get("reason")
+    if code == _ABNORMAL and vague:
+        return Ending()
     if code == _ABNORMAL or (code == _NO_STATUS and "reason" not in disconnect):
         return Ending(close_code=_ABNORMAL, cause="peer vanished")
     if code == _RESTART and "reason" not in disconnect:

@@ -22,7 +22,7 @@ from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
-from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
+from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send, vague
 from .event_stream import EventStream
 from .routes import template
 
@@ -110,7 +110,7 @@ class _WebSocket(Exchange):
             if self._probe.meter.opened is None:
                 self._lost = True
             else:
-                self._probe.ended(self._slow(disconnect_ending(message)))
+                self._probe.ended(self._slow(disconnect_ending(message, vague=vague(self._send))))
 
     def sent(self, message: Message) -> None:
         probe = self._probe
@@ -127,13 +127,15 @@ class _WebSocket(Exchange):
                 self._reject(403)
             case "websocket.close":
                 code = int(message.get("code") or 1000)  # of an Enum, the number
+                # A framework that catches what a handler raises tells of it by 1011.
+                cause: Cause = "handler failed" if code == 1011 else "closed"
                 probe.ended(
                     Ending(
                         close_code=code,
                         code_sent=code,
                         reason_sent=message.get("reason") or "",
                         initiator="local",
-                        cause="slow consumer" if probe.meter.too_slow else "closed",
+                        cause="slow consumer" if probe.meter.too_slow else cause,
                     )
                 )
             case "websocket.http.response.start":

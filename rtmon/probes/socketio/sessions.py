@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..asgi.application_run import CLAIMS, Message, Receive
+from ..asgi.application_run import CLAIMS, Message, Receive, vague
 from ..base import ConnectionProbe, attempt, peer_address, text_size
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Sessions:
     def _said(self, session: Session, reason: str) -> Ending:
         if reason == "transport close" and session.receive is not None:
             if session.receive.farewell is not None:
-                return disconnect_ending(session.receive.farewell)
+                return disconnect_ending(session.receive.farewell, vague=session.receive.vague)
             silence = self._now() - session.receive.heard_at
             if silence >= self._eio.ping_interval + self._eio.ping_timeout:
                 reason = "ping timeout"  # python-engineio has waited so long for any message
@@ -112,7 +112,7 @@ class Sessions:
         async def handle_request(*args: Any, **kwargs: Any) -> Any:
             # Under ASGI these are scope, receive and send, else the request of another framework.
             if len(args) == 3 and isinstance(args[0], MutableMapping):
-                args = (args[0], _Listening(args[1], self._now), args[2])
+                args = (args[0], _Listening(args[1], self._now, vague=vague(args[2])), args[2])
                 self._attempt(self._requested, *args)
             return await original(*args, **kwargs)
 
@@ -191,12 +191,14 @@ class _Listening:
     Attributes:
         heard_at: when the last message came, monotonic seconds.
         farewell: what the server said when the WebSocket ended; None before.
+        vague: True if the server reports every end by the peer alike.
     """
 
-    __slots__ = ("_now", "_receive", "farewell", "heard_at")
+    __slots__ = ("_now", "_receive", "farewell", "heard_at", "vague")
 
-    def __init__(self, receive: Receive, now: Callable[[], float]) -> None:
+    def __init__(self, receive: Receive, now: Callable[[], float], *, vague: bool) -> None:
         self._receive = receive
+        self.vague = vague
         self._now = now
         self.heard_at = now()
         self.farewell: Message | None = None

@@ -72,6 +72,54 @@ async def test_probe_returns_what_application_returns(kind: str) -> None:
     assert await ASGIProbe(app, monitor=Monitor())(scope, receive, receive) == "done"
 
 
+class _OfHypercorn:
+    """A send method as Hypercorn gives it: told by where its class comes from."""
+
+    async def app_send(self, message: Any) -> None:
+        """Take it."""
+
+
+_OfHypercorn.__module__ = "hypercorn.protocol.ws_stream"
+
+
+async def test_end_that_server_does_not_tell_is_null() -> None:
+    """Hypercorn says 1006 of every end, so that nothing is known of one."""
+    told = iter(["websocket.connect", "websocket.disconnect"])
+
+    async def receive() -> Any:
+        return {"type": next(told), "code": 1006}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    monitor = Monitor(interval=1000)
+    scope: Any = {"type": "websocket", "headers": [], "path": "/"}
+    await ASGIProbe(app, monitor=monitor)(scope, receive, _OfHypercorn().app_send)
+    info = await row(monitor)
+    assert (info.close_code, info.cause, info.initiator, info.errors) == (None, None, None, 0)
+    monitor.close()
+
+
+async def test_close_with_1011_is_a_failure_of_the_handler() -> None:
+    """A framework that catches what a handler raises closes with 1011, and that is the cause."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1011})
+
+    async def send(message: Any) -> None:
+        """Take it."""
+
+    monitor = Monitor(interval=1000)
+    scope: Any = {"type": "websocket", "headers": [], "path": "/"}
+    await ASGIProbe(app, monitor=monitor)(scope, send, send)
+    info = await row(monitor)
+    assert (info.close_code, info.cause, info.initiator) == (1011, "handler failed", "local")
+    monitor.close()
+
+
 async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
     """Three numbers of eight bytes are 24 bytes."""
 
