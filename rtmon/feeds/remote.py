@@ -147,13 +147,14 @@ class RemoteFeed(Feed):
 
     @property
     def status(self) -> FeedStatus:
-        state, detail = self._state, self._detail
+        state, detail, since = self._state, self._detail, self._since
         if state == "live" and self._heard is not None:
-            silent = self._clock.monotonic() - self._heard[0]
+            at, time = self._heard
+            silent = self._clock.monotonic() - at
             if silent > 3 * self._received.interval + 1:
-                state, detail = "disconnected", f"nothing heard for {silent:.0f} s"
+                state, detail, since = "disconnected", f"nothing heard for {silent:.0f} s", time
         return FeedStatus(
-            state=state, source=self.url, detail=detail, since=self._since, node=self._received.node
+            state=state, source=self.url, detail=detail, since=since, node=self._received.node
         )
 
     def now(self) -> float:

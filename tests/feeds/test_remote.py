@@ -295,16 +295,19 @@ async def test_who_was_away_gets_what_was_missed_whatever_the_wall_clock_did(jum
 
 
 async def test_silence_is_told_from_life() -> None:
-    """A feed whose ticks stopped coming says so, though the connection stands."""
+    """A feed whose ticks stopped coming says so, and since when, though the connection stands."""
     clock = FakeClock()
-    monitor = Monitor(interval=1.0)
+    monitor = Monitor(interval=0.2)
     async with serve_admin(monitor, port=0) as admin:
         feed = RemoteFeed(admin.url, clock=clock)
         await feed.start()
         await until(lambda: feed.status.state == "live")
+        connected = feed.status.since
+        await until(lambda: feed.now() > connected)
         clock.advance(10)
         assert feed.status.state == "disconnected"
         assert feed.status.detail == "nothing heard for 10 s"
+        assert feed.status.since == feed.now() - 10 > connected
         await feed.aclose()
 
 

@@ -69,7 +69,9 @@ class Axis extends TimeAxis {
     const answer = await this.#link.ask("range", asked)
     if (answer.error !== undefined) return
     this.#since = known(answer.since) ? answer.since * 1e3 : null
-    this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, answer.points[at]])), level: answer.level, gaps: answer.gaps, bands: answer.bands}
+    // Where the store has all there is, its points are drawn: they look back on a chart's window, those of a range do not.
+    const whole = this.live && this.#since !== null && this.#since >= this.#store.points.time[0] - 1500
+    this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, whole ? [] : answer.points[at]])), level: answer.level, gaps: answer.gaps, bands: whole ? {} : answer.bands}
     this.tell()
   }
 

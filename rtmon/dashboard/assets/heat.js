@@ -129,7 +129,7 @@ class Heat {
     }
     const measured = columns.some((column) => column[this.#key] !== null)
     this.node.classList.toggle("silent", sum.size === 0)
-    this.#quiet.textContent = measured ? "nothing in this time" : (columns.length > 0 ? "not measured here" : "no distributions are kept of this time")
+    this.#quiet.textContent = measured ? "nothing in this time" : (columns.length > 0 ? "not measured in this time" : "no distributions are kept of this time")
     if (sum.size === 0) { this.#told.textContent = ""; this.#shape = ""; return }
     this.#paint(columns, sum, 2 ** Math.ceil(Math.log2(most)))
     this.#tell(columns, sum)

@@ -17,7 +17,7 @@ class Latency {
       address: ({sort}) => addressOf({page: "connections", sort}, {fresh: true}),
       empty: () => "No round trip of an open connection was measured yet.",
     })
-    this.#rows = new Rows(COLUMNS.latencies, {heading: "By path, room and type", empty: () => "No latency was measured yet."})
+    this.#rows = new Rows(COLUMNS.latencies, {heading: "Last minute, by path, room and type", empty: () => "No latency was measured yet."})
     this.#missing.hidden = true
     const grid = (parts) => element("div", {class: "charts thirds"}, ...parts.map(({node}) => node))
     this.node = element("div", {class: "page"}, grid(this.#heats), grid(this.#charts), this.#worst.node, this.#rows.node, this.#missing)

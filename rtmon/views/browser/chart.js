@@ -61,7 +61,7 @@ class Chart {
     this.#plot.dataset.points = time.length
     this.#plot.setAttribute("aria-label", `${this.#layout.title}, as a chart over time. ${lines.map((values, index) => this.#inWords(values, spread[index], index)).join("; ")}.`)
     const unknown = lines.every((values) => values.every((value) => !known(value)))
-    const note = time.length > 0 ? "not measured here" : live ? "no numbers yet" : "no numbers of this time"
+    const note = time.length > 0 ? "not measured in this time" : live ? "no numbers yet" : "no numbers of this time"
     const says = this.#hasToSay(points, unknown)
     if (this.node.classList.toggle("silent", !says) === this.#says) {
       this.#says = says
