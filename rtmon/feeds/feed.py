@@ -47,6 +47,10 @@ Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer
 """What a query is answered with: each kind of query has its own."""
 
 
+SILENT_TICKS = 3
+"""Ticks without a Sample after which a feed is not live."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
     """What a view needs to say about where its numbers come from.

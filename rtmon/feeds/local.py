@@ -11,7 +11,7 @@ from ..metrics.meter import light_rows
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import memory, rows
 from .details import with_details
-from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from .feed import SILENT_TICKS, Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from .queries import (
     Capabilities,
     DetailAnswer,
@@ -82,7 +82,7 @@ class LocalFeed(Feed):
                 node=node,
                 detail="the Monitor is closed",
             )
-        if late > 3 * self._monitor.interval + 1:
+        if late > SILENT_TICKS * self._monitor.interval:
             detail = f"no tick for {late:.0f} s: the event loop has ended or is blocked"
             return FeedStatus(
                 state="disconnected", source=source, since=latest.time, node=node, detail=detail

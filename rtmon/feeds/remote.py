@@ -24,7 +24,16 @@ from . import memory
 from .admin_address import AdminAddress
 from .connect_problem import CHECK_PORT, connect_problem
 from .details import DETAILS
-from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedState, FeedStatus, select
+from .feed import (
+    SILENT_TICKS,
+    Answer,
+    ConnectionPage,
+    ConnectionQuery,
+    Feed,
+    FeedState,
+    FeedStatus,
+    select,
+)
 from .queries import (
     Capabilities,
     DetailAnswer,
@@ -151,7 +160,7 @@ class RemoteFeed(Feed):
         if state == "live" and self._heard is not None:
             at, time = self._heard
             silent = self._clock.monotonic() - at
-            if silent > 3 * self._received.interval + 1:
+            if silent > SILENT_TICKS * self._received.interval:
                 state, detail, since = "disconnected", f"nothing heard for {silent:.0f} s", time
         return FeedStatus(
             state=state, source=self.url, detail=detail, since=since, node=self._received.node

@@ -22,7 +22,7 @@ Kind = Literal[
     "ended",
 ]
 
-STALLED_AFTER = 5.0
+STALLED_AFTER = 3.0
 """Seconds without a Sample after which a live feed counts as stalled."""
 
 RECOVERED_FOR = 10.0
