@@ -79,7 +79,7 @@ def own_message(kind: str, payload: Any) -> tuple[str, Data]:
 
     Args:
         kind: the message type.
-        payload: what JSON can hold; None is an empty object.
+        payload: a dict of what JSON can hold; None is an empty one.
 
     Raises:
         OptionError: the type is one of the protocol's, or this is not what every client can be
@@ -157,7 +157,11 @@ def _checked_own_type(kind: Any) -> str:
 def _encoded_payload(payload: Any) -> Data:
     if isinstance(payload, bytes | bytearray | memoryview):
         raise TypeError("bytes are no payload; publish() and say() carry them")
-    return encode_data({} if payload is None else payload)
+    if payload is None:
+        payload = {}
+    if not isinstance(payload, dict):
+        raise TypeError(f"a payload is an object: give a dict, not a {type(payload).__name__}")
+    return encode_data(payload)
 
 
 def _checked_id(message_id: Any) -> str:

@@ -23,7 +23,7 @@ class Messages:
     async def broadcast(
         self,
         kind: str,
-        payload: Any = None,
+        payload: dict[str, Any] | None = None,
         *,
         exclude: AnyClient | Iterable[AnyClient] = (),
     ) -> Receipt:
@@ -35,8 +35,8 @@ class Messages:
         Args:
             kind: a message type of your own: none of the protocol's, as clients would take it for
                 another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
-            payload: what JSON can hold, as for :meth:`publish` but not bytes; an empty object if
-                None.
+            payload: a dict of what JSON can hold, as for :meth:`publish` but no bytes; an empty
+                one if None.
             exclude: a client or several, or their ids, that do not get it; up to 1,000.
 
         Returns:
@@ -47,7 +47,9 @@ class Messages:
         """
         return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
 
-    async def send(self, client: AnyClient, kind: str, payload: Any = None) -> Receipt:
+    async def send(
+        self, client: AnyClient, kind: str, payload: dict[str, Any] | None = None
+    ) -> Receipt:
         """Send a message to one client, on any node.
 
         Args:
