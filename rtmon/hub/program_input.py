@@ -128,12 +128,14 @@ def checked_client_id(client: AnyClient) -> str:
         raise OptionError(f"{client!r:.200} is no client and no id of a client.") from None
 
 
-def excluded_ids(exclude: AnyClient | Iterable[AnyClient]) -> tuple[str, ...]:
-    """Return the ids of clients that a message leaves out.
+def excluded_ids(exclude: AnyClient | Iterable[AnyClient] | None) -> tuple[str, ...]:
+    """Return the ids of clients that a message leaves out; None leaves out none.
 
     Raises:
         OptionError: these are no clients and no ids, or they are too many.
     """
+    if exclude is None:
+        return ()
     given = (exclude,) if isinstance(exclude, str | Client | Connection) else exclude
     if not isinstance(given, Iterable):
         raise OptionError(f"exclude is {exclude!r:.200}: give clients or ids of clients.")

@@ -114,6 +114,7 @@ async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, ov
     assert (receipt.local, receipt.total) == (1, 1)
     assert (await cy.next("tick"))["payload"] == {"n": 2}
     assert await place.hub.broadcast("tick", exclude=cy.id) == 2
+    assert await place.hub.broadcast("tock", exclude=None) == 3
     for client in (ada, bo):
         assert (await client.next("tick"))["payload"] == {}
         assert "tick" not in [message["type"] for message in client.heard]
@@ -164,7 +165,10 @@ async def test_program_sends_to_a_client_by_id(place: Place, over: str) -> None:
     receipt = await place.hub.send(ada.id, "direct", {"n": 1})
     assert (receipt.local, receipt.total) == (1, 1)
     assert (await ada.next("direct"))["payload"] == {"n": 1}
-    assert await place.hub.find(ada.id) == place.hub.client(ada.id)
+    client = place.hub.client(ada.id)
+    assert await place.hub.find(ada.id) == await place.hub.find(client) == client
+    with pytest.raises(OptionError, match="no id of a client"):
+        place.hub.client(7)
     assert await place.hub.find("nobody") is None
     with pytest.raises(ProtocolError) as caught:
         await place.hub.send("nobody", "direct", {"n": 1})

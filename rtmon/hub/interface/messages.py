@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...core.backpressure import Policy
+from ...errors import OptionError
 from ..callbacks import Callback, CallbackSubscription
 from ..handlers.custom import HandlerFunction, custom_handler
 from ..parts import HubParts
@@ -25,7 +26,7 @@ class Messages:
         kind: str,
         payload: dict[str, Any] | None = None,
         *,
-        exclude: AnyClient | Iterable[AnyClient] = (),
+        exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> Receipt:
         """Send a message to all clients that are connected, on all nodes.
 
@@ -71,7 +72,7 @@ class Messages:
         message: Any,
         *,
         name: str | None = None,
-        exclude: AnyClient | Iterable[AnyClient] = (),
+        exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> PublicationReceipt:
         """Say something in a room, as the server; it is kept in the room's history.
 
@@ -174,6 +175,10 @@ class Messages:
         Raises:
             OptionError: the type is one of the protocol's own.
         """
+        if not isinstance(kind, str):
+            raise OptionError(
+                f"{kind!r:.100} is no message type: @hub.on takes one, in parentheses."
+            )
 
         def decorate(function: HandlerFunction) -> HandlerFunction:
             reserved = self._parts.dispatcher.protocol_types
