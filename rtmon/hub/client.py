@@ -87,12 +87,12 @@ class Client(abc.ABC):
         """Whether the client is connected; True until the contrary is known."""
 
     @abc.abstractmethod
-    async def send(self, kind: str, payload: Any = None) -> None:
+    async def send(self, kind: str, payload: dict[str, Any] | None = None) -> None:
         """Send the client a message.
 
         Args:
             kind: the message type: one of your own, as for :meth:`rtmon.hub.Hub.broadcast`.
-            payload: what JSON can hold; an empty object if None.
+            payload: a dict of what JSON can hold; an empty one if None.
 
         Raises:
             OptionError: this cannot be sent.

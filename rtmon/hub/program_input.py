@@ -79,7 +79,7 @@ def own_message(kind: str, payload: Any) -> tuple[str, Data]:
 
     Args:
         kind: the message type.
-        payload: what JSON can hold; None is an empty object.
+        payload: a dict of what JSON can hold; None is an empty one.
 
     Raises:
         OptionError: the type is one of the protocol's, or this is not what every client can be
@@ -128,12 +128,14 @@ def checked_client_id(client: AnyClient) -> str:
         raise OptionError(f"{client!r:.200} is no client and no id of a client.") from None
 
 
-def excluded_ids(exclude: AnyClient | Iterable[AnyClient]) -> tuple[str, ...]:
-    """Return the ids of clients that a message leaves out.
+def excluded_ids(exclude: AnyClient | Iterable[AnyClient] | None) -> tuple[str, ...]:
+    """Return the ids of clients that a message leaves out; None leaves out none.
 
     Raises:
         OptionError: these are no clients and no ids, or they are too many.
     """
+    if exclude is None:
+        return ()
     given = (exclude,) if isinstance(exclude, str | Client | Connection) else exclude
     if not isinstance(given, Iterable):
         raise OptionError(f"exclude is {exclude!r:.200}: give clients or ids of clients.")
@@ -157,7 +159,11 @@ def _checked_own_type(kind: Any) -> str:
 def _encoded_payload(payload: Any) -> Data:
     if isinstance(payload, bytes | bytearray | memoryview):
         raise TypeError("bytes are no payload; publish() and say() carry them")
-    return encode_data({} if payload is None else payload)
+    if payload is None:
+        payload = {}
+    if not isinstance(payload, dict):
+        raise TypeError(f"a payload is an object: give a dict, not a {type(payload).__name__}")
+    return encode_data(payload)
 
 
 def _checked_id(message_id: Any) -> str:

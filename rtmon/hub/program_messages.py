@@ -73,7 +73,7 @@ class ProgramMessages:
         message: Any,
         *,
         name: str | None,
-        exclude: AnyClient | Iterable[AnyClient],
+        exclude: AnyClient | Iterable[AnyClient] | None,
     ) -> PublicationReceipt:
         """Speak into a room or the chat; see :meth:`rtmon.hub.Hub.say`."""
         place, kind, fields = speech(room, message, name=name or self.context.options.name)
@@ -85,7 +85,7 @@ class ProgramMessages:
         kind: str,
         payload: Any,
         *,
-        exclude: AnyClient | Iterable[AnyClient],
+        exclude: AnyClient | Iterable[AnyClient] | None,
     ) -> Receipt:
         """Send to all clients of all nodes; see :meth:`rtmon.hub.Hub.broadcast`."""
         kind, encoded = own_message(kind, payload)

@@ -146,7 +146,7 @@ def checked_reason(code: int, reason: str) -> str:
             text that UTF-8 can carry.
     """
     if code not in _SENDABLE and not 3000 <= code < 5000:
-        raise OptionError(f"{code!r} is no close code that may be sent: use 4000 to 4999.")
+        raise OptionError(f"{code!r} is no close code that may be sent: use 1000, or 4000 to 4999.")
     try:
         return plain_text(reason)
     except (TypeError, ValueError) as error:

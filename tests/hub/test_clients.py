@@ -87,6 +87,8 @@ async def test_program_moves_a_client_between_rooms(place: Place, over: str) -> 
         ("mine", {"n": float("nan")}),
         ("mine", {"t": "\ud800"}),
         ("mine", b"bytes"),
+        ("mine", [1]),
+        ("mine", "text"),
         ("mine", {1, 2}),
         ("mine", "x" * 1_000_000),
     ],
@@ -112,6 +114,7 @@ async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, ov
     assert (receipt.local, receipt.total) == (1, 1)
     assert (await cy.next("tick"))["payload"] == {"n": 2}
     assert await place.hub.broadcast("tick", exclude=cy.id) == 2
+    assert await place.hub.broadcast("tock", exclude=None) == 3
     for client in (ada, bo):
         assert (await client.next("tick"))["payload"] == {}
         assert "tick" not in [message["type"] for message in client.heard]
@@ -159,13 +162,16 @@ async def test_publish_and_notify_count_their_receivers(place: Place, over: str)
 async def test_program_sends_to_a_client_by_id(place: Place, over: str) -> None:
     """A message reaches the client with this id; without such a client it is an error."""
     ada = await place.connect("ada", over=over)
-    receipt = await place.hub.send(ada.id, "direct", [1])
+    receipt = await place.hub.send(ada.id, "direct", {"n": 1})
     assert (receipt.local, receipt.total) == (1, 1)
-    assert (await ada.next("direct"))["payload"] == [1]
-    assert await place.hub.find(ada.id) == place.hub.client(ada.id)
+    assert (await ada.next("direct"))["payload"] == {"n": 1}
+    client = place.hub.client(ada.id)
+    assert await place.hub.find(ada.id) == await place.hub.find(client) == client
+    with pytest.raises(OptionError, match="no id of a client"):
+        place.hub.client(7)
     assert await place.hub.find("nobody") is None
     with pytest.raises(ProtocolError) as caught:
-        await place.hub.send("nobody", "direct", [1])
+        await place.hub.send("nobody", "direct", {"n": 1})
     assert caught.value.code == "unknown_client"
 
 

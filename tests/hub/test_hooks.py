@@ -393,5 +393,8 @@ def test_wrong_hooks_are_refused_when_they_are_registered() -> None:
         hub.on_connect(None)  # type: ignore[type-var]
     with pytest.raises(OptionError, match="client, room"):
         hub.on_join(lambda client: None)
+    for forgotten in (hub.check, hub.on):
+        with pytest.raises(OptionError, match="in parentheses"):
+            forgotten(print)
     with pytest.raises(OptionError, match="client, payload"):
         hub.check("chat_message")(lambda payload: payload)

@@ -38,14 +38,17 @@ async def test_program_of_the_page_is_a_chat(
             await client.ask("join_room", {"room": "red"})
         await ada.send("room_message", {"room": "red", "text": "darn it"})
         assert (await bo.next("room_message"))["payload"]["text"] == "**** it"
+        await ada.send("room_message", {"room": "red", "data": 1})
+        assert (await bo.next("room_message"))["payload"]["data"] == 1
         await ada.send("chat_message", {"text": "darn them"})
         assert (await cy.next("chat_message"))["payload"]["text"] == "**** them"
         await ada.send("private_message", {"to": bo.id, "text": "psst"})
         assert (await bo.next("private_message"))["payload"]["text"] == "psst"
+        await ada.send("kick", {"client": "nobody"})
         await ada.send("kick", {"client": bo.id})
         assert await bo.close_code() == 4600
         assert (await cy.next("announcement"))["payload"]["text"] == "bo was kicked"
-        assert "announcement" not in [message["type"] for message in await ada.quiet()]
+        assert not {"announcement", "error"} & {message["type"] for message in await ada.quiet()}
         for client in clients:
             await client.leave()
         assert len([line for line in PROGRAM.splitlines() if line]) == 15

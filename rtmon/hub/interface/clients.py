@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..client import Client
 from ..parts import HubParts
+from ..program_input import AnyClient, checked_client_id
 from ..stats import HubStats
 
 __all__ = ["Clients"]
@@ -18,18 +19,23 @@ class Clients:
         """Return the clients of this node, in the order of their welcome."""
         return self._parts.clients.all()
 
-    def client(self, client_id: str) -> Client | None:
-        """Return a client of this node; None if there is none with this id."""
-        return self._parts.clients.find(client_id)
-
-    async def find(self, client_id: str) -> Client | None:
-        """Return a client of any node; None if no node has it.
+    def client(self, client: AnyClient) -> Client | None:
+        """Return the client of this node with an id; None if there is none.
 
         Raises:
+            OptionError: this is no id.
+        """
+        return self._parts.clients.find(checked_client_id(client))
+
+    async def find(self, client: AnyClient) -> Client | None:
+        """Return the client of any node with an id; None if no node has it.
+
+        Raises:
+            OptionError: this is no id.
             ProtocolError: the client's node does not answer (``no_answer``), or the broker cannot
                 be reached (``unavailable``).
         """
-        return await self._parts.finder.find(client_id)
+        return await self._parts.finder.find(checked_client_id(client))
 
     def rooms(self) -> list[str]:
         """Return the rooms that have a member on this node."""

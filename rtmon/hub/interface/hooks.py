@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from ...errors import OptionError
 from ..parts import HubParts
 
 __all__ = ["HookDecorators"]
@@ -102,6 +103,10 @@ class HookDecorators:
         Raises:
             OptionError: clients send no messages of this type, or it cannot be called so.
         """
+        if not isinstance(kind, str):
+            raise OptionError(
+                f"{kind!r:.100} is no message type: @hub.check takes one, in parentheses."
+            )
 
         def decorate(function: F) -> F:
             self._parts.checks.add(kind, function)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...core.backpressure import Policy
+from ...errors import OptionError
 from ..callbacks import Callback, CallbackSubscription
 from ..handlers.custom import HandlerFunction, custom_handler
 from ..parts import HubParts
@@ -23,9 +24,9 @@ class Messages:
     async def broadcast(
         self,
         kind: str,
-        payload: Any = None,
+        payload: dict[str, Any] | None = None,
         *,
-        exclude: AnyClient | Iterable[AnyClient] = (),
+        exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> Receipt:
         """Send a message to all clients that are connected, on all nodes.
 
@@ -35,8 +36,8 @@ class Messages:
         Args:
             kind: a message type of your own: none of the protocol's, as clients would take it for
                 another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
-            payload: what JSON can hold, as for :meth:`publish` but not bytes; an empty object if
-                None.
+            payload: a dict of what JSON can hold, as for :meth:`publish` but no bytes; an empty
+                one if None.
             exclude: a client or several, or their ids, that do not get it; up to 1,000.
 
         Returns:
@@ -47,7 +48,9 @@ class Messages:
         """
         return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
 
-    async def send(self, client: AnyClient, kind: str, payload: Any = None) -> Receipt:
+    async def send(
+        self, client: AnyClient, kind: str, payload: dict[str, Any] | None = None
+    ) -> Receipt:
         """Send a message to one client, on any node.
 
         Args:
@@ -69,7 +72,7 @@ class Messages:
         message: Any,
         *,
         name: str | None = None,
-        exclude: AnyClient | Iterable[AnyClient] = (),
+        exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> PublicationReceipt:
         """Say something in a room, as the server; it is kept in the room's history.
 
@@ -172,6 +175,10 @@ class Messages:
         Raises:
             OptionError: the type is one of the protocol's own.
         """
+        if not isinstance(kind, str):
+            raise OptionError(
+                f"{kind!r:.100} is no message type: @hub.on takes one, in parentheses."
+            )
 
         def decorate(function: HandlerFunction) -> HandlerFunction:
             reserved = self._parts.dispatcher.protocol_types
