@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import socketio
+from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.version import version
 
 from rtmon import ASGIProbe, Monitor
 from rtmon.metrics.meter import Ending
+from rtmon.probes import aiohttp
 from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
 from rtmon.probes.socketio import instrument
 from rtmon.probes.websockets import flat, probed
@@ -88,6 +90,30 @@ async def _socketio(monitor: Monitor) -> AsyncIterator[str]:
         await sio.shutdown()
 
 
+@asynccontextmanager
+async def _aiohttp(monitor: Monitor) -> AsyncIterator[str]:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        if request.path == REFUSED:
+            raise web.HTTPForbidden
+        socket = web.WebSocketResponse(max_msg_size=1 << 20)
+        await socket.prepare(request)
+        async for message in socket:
+            answer = _answer(message.data)
+            await (socket.send_str if isinstance(answer, str) else socket.send_bytes)(answer)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", echo)
+    aiohttp.instrument(app, monitor)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield "{}:{}".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
 class HandlerProbe(ConnectionProbe):
     """The smallest probe there can be: it stands in a handler of ``websockets``."""
 
@@ -146,6 +172,7 @@ LIBRARIES = {
     },
     "ASGI": Library(kind="asgi", serve=_asgi),
     "Socket.IO": Library(kind="socketio", serve=_socketio, client=SocketIOClient),
+    "aiohttp": Library(kind="aiohttp", serve=_aiohttp),
     "in the handler": _IN_HANDLER,
 }
 
