@@ -116,6 +116,7 @@ NEEDS_EXTRA = (
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
     "rtmon.probes.aiohttp",
+    "rtmon.probes.tornado",
     "rtmon.servers.asgi",
     "rtmon.servers.guarded_uvicorn",
     "rtmon.servers.uvicorn_http",

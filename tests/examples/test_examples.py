@@ -67,7 +67,10 @@ async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
                 return payload
 
 
-@pytest.mark.parametrize(("server", "path"), [("plain.py", ""), ("aiohttp_app.py", "/echo")])
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [("plain.py", ""), ("aiohttp_app.py", "/echo"), ("tornado_app.py", "/echo")],
+)
 async def test_a_plain_server_is_visible(server: str, path: str) -> None:
     """One argument or call, and the dashboard sees a server that echoes."""
     async with (

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 import socketio
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+import tornado.websocket
 from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -18,6 +22,7 @@ from websockets.version import version
 from rtmon import ASGIProbe, Monitor
 from rtmon.metrics.meter import Ending
 from rtmon.probes import aiohttp
+from rtmon.probes import tornado as tornado_probe
 from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
 from rtmon.probes.socketio import instrument
 from rtmon.probes.websockets import flat, probed
@@ -114,6 +119,43 @@ async def _aiohttp(monitor: Monitor) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+class _TornadoEcho(tornado.websocket.WebSocketHandler):
+    open_now: set[_TornadoEcho]
+
+    def initialize(self, open_now: set[_TornadoEcho]) -> None:
+        self.open_now = open_now
+
+    def prepare(self) -> None:
+        if self.request.path == REFUSED:
+            raise tornado.web.HTTPError(403)
+
+    def open(self) -> None:
+        self.open_now.add(self)
+
+    async def on_message(self, message: str | bytes) -> None:
+        await self.write_message(_answer(message), binary=isinstance(message, bytes))
+
+    def on_close(self) -> None:
+        self.open_now.discard(self)
+
+
+@asynccontextmanager
+async def _tornado(monitor: Monitor) -> AsyncIterator[str]:
+    open_now: set[_TornadoEcho] = set()
+    app = tornado.web.Application([("/.*", _TornadoEcho, {"open_now": open_now})])
+    tornado_probe.instrument(app, monitor)
+    server = tornado.httpserver.HTTPServer(app)
+    (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    server.add_socket(socket)
+    try:
+        yield "{}:{}".format(*socket.getsockname())
+    finally:
+        server.stop()
+        for handler in open_now:  # Tornado leaves those to the application
+            handler.close(1001)
+        await server.close_all_connections()
+
+
 class HandlerProbe(ConnectionProbe):
     """The smallest probe there can be: it stands in a handler of ``websockets``."""
 
@@ -173,6 +215,7 @@ LIBRARIES = {
     "ASGI": Library(kind="asgi", serve=_asgi),
     "Socket.IO": Library(kind="socketio", serve=_socketio, client=SocketIOClient),
     "aiohttp": Library(kind="aiohttp", serve=_aiohttp),
+    "Tornado": Library(kind="tornado", serve=_tornado),
     "in the handler": _IN_HANDLER,
 }
 

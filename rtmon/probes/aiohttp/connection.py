@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import WebSocketError, WSMsgType
 
-from ...metrics.causes import Cause, cause
-from ...metrics.meter import Ending
-from ...protocol.close import NO_STATUS, effective_code
+from ...protocol.close import NO_STATUS
 from ..base import ConnectionProbe, attempt, text_size
+from ..closing import Closing
 from ..handler_failure import cancelled, failed
 
 if TYPE_CHECKING:
@@ -41,15 +40,10 @@ class Connection(ConnectionProbe):
 
     __slots__ = (
         "_attempt",
-        "_by_handler",
         "_closing",
-        "_code_received",
-        "_code_sent",
+        "_end",
         "_gone",
-        "_initiator",
         "_reader",
-        "_reason_received",
-        "_reason_sent",
         "_stopping",
     )
 
@@ -59,12 +53,7 @@ class Connection(ConnectionProbe):
         super().__init__(monitor)
         self._stopping = stopping
         self._attempt = functools.partial(attempt, monitor)
-        self._initiator: str | None = None
-        self._code_sent: int | None = None
-        self._code_received: int | None = None
-        self._reason_sent: str | None = None
-        self._reason_received: str | None = None
-        self._by_handler: Cause | None = None  # it was cancelled, or has failed
+        self._end = Closing()
         self._gone: BaseException | None = None  # what a send raised, because the peer has left
         self._reader: asyncio.Task[Any] | None = None  # waits for a message
         self._closing = False
@@ -86,9 +75,9 @@ class Connection(ConnectionProbe):
             return  # aiohttp closes the WebSocket now
         if failed(exc, left=self._left):
             self.handler_failed(exc)
-            self._by_handler = "handler failed"
+            self._end.handler = "handler failed"
         elif cancelled(exc):
-            self._by_handler = "handler cancelled"
+            self._end.handler = "handler cancelled"
         self.dropped()
 
     def _left(self, exc: Exception) -> bool:
@@ -99,7 +88,7 @@ class Connection(ConnectionProbe):
     def dropped(self) -> None:
         """Report that the TCP connection ends; a closing handshake under way is waited for."""
         if not self._closing:
-            self._end(gone=self._gone is not None)
+            self._ended(gone=self._gone is not None)
 
     def _receiving(
         self, socket: WebSocketResponse, original: Callable[..., Awaitable[Any]]
@@ -123,19 +112,20 @@ class Connection(ConnectionProbe):
             binary = message.type is WSMsgType.BINARY
             self.received(size, binary=binary, payload=data, handed=True)
         elif message.type is WSMsgType.CLOSE:
-            self._code_received = data or NO_STATUS
-            self._reason_received = message.extra or ""
-            self._initiator = self._initiator or "remote"
+            self._end.code_received = data or NO_STATUS
+            self._end.reason_received = message.extra or ""
+            self._end.initiator = self._end.initiator or "remote"
             if not self._closing and socket.closed:
-                self._end()
+                self._ended()
         elif message.type is WSMsgType.ERROR and isinstance(data, WebSocketError):
-            self._initiator = "local"
+            self._end.initiator = "local"
             self.meter.bump("errors")
-            self._end()
+            self._ended()
         elif message.type in {WSMsgType.ERROR, WSMsgType.CLOSED} and not self._closing:
             # By itself, aiohttp meets a TimeoutError only where it waits for a pong.
-            self._code_sent = self._reason_sent = None
-            self._end(gone=True, unanswered_ping=isinstance(socket.exception(), TimeoutError))
+            self._end.code_sent = self._end.reason_sent = None
+            self._end.unanswered_ping = isinstance(socket.exception(), TimeoutError)
+            self._ended(gone=True)
 
     def _closes(
         self, socket: WebSocketResponse, original: Callable[..., Awaitable[bool]]
@@ -158,16 +148,16 @@ class Connection(ConnectionProbe):
         """Note the close frame that was sent, unless the peer was gone."""
         if not isinstance(socket.exception(), ConnectionError):
             reason = message if isinstance(message, str) else message.decode("utf-8", "replace")
-            self._code_sent, self._reason_sent = int(code), reason
+            self._end.code_sent, self._end.reason_sent = int(code), reason
 
     def _closed(self, socket: WebSocketResponse, code: int, message: bytes | str) -> None:
         self._answered(socket, code, message)
         exc = socket.exception()
-        if self._code_sent is not None:
-            self._initiator = self._initiator or "local"
-            if exc is None and self._code_received is None:
-                self._code_received = socket.close_code or NO_STATUS
-        self._end(gone=exc is not None and not isinstance(exc, TimeoutError))
+        if self._end.code_sent is not None:
+            self._end.initiator = self._end.initiator or "local"
+            if exc is None and self._end.code_received is None:
+                self._end.code_received = socket.close_code or NO_STATUS
+        self._ended(gone=exc is not None and not isinstance(exc, TimeoutError))
 
     def _sending(
         self, original: Callable[..., Awaitable[Any]], opcode: WSMsgType | None = None
@@ -188,34 +178,7 @@ class Connection(ConnectionProbe):
             size = text_size(data) if isinstance(data, str) else memoryview(data).nbytes
             self.sent(size, binary=opcode is WSMsgType.BINARY, payload=data)
 
-    def _end(self, *, gone: bool = False, unanswered_ping: bool = False) -> None:
-        sent, received = self._code_sent, self._code_received
-        why = cause(
-            code_sent=sent,
-            reason_sent=self._reason_sent,
-            code_received=received,
-            initiator=self._initiator,
-            failed=self._by_handler == "handler failed",
-            cancelled=self._by_handler == "handler cancelled",
-            shutdown=self._stopping(),
-            slow=self.meter.too_slow,
-            gone=gone,
-            exception=None,  # aiohttp does not tell a reset from an end
-        )
-        if unanswered_ping:
-            why = "ping timeout"
-        elif self._by_handler is not None and (
-            why == "aborted" or (self._by_handler == "handler failed" and self._initiator is None)
-        ):
-            why = self._by_handler
-        self.ended(
-            Ending(
-                close_code=effective_code(sent, received),
-                code_sent=sent,
-                reason_sent=self._reason_sent,
-                code_received=received,
-                reason_received=self._reason_received,
-                initiator=self._initiator,
-                cause=why,
-            )
-        )
+    def _ended(self, *, gone: bool = False) -> None:
+        # aiohttp does not tell a reset from an end.
+        slow, shutdown = self.meter.too_slow, self._stopping()
+        self.ended(self._end.ending(gone=gone, slow=slow, shutdown=shutdown))
