@@ -89,6 +89,7 @@ IMPURE_CORE = {
 IMPURE = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
 
 EXTRAS = {
+    "aiohttp",
     "bokeh",
     "engineio",
     "numpy",
@@ -114,6 +115,8 @@ NEEDS_EXTRA = (
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
+    "rtmon.probes.aiohttp",
+    "rtmon.probes.tornado",
     "rtmon.servers.asgi",
     "rtmon.servers.guarded_uvicorn",
     "rtmon.servers.uvicorn_http",

@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "EVERY",
+    "FRAMES",
     "HTTP",
     "PINGS",
     "WIRE",
@@ -37,17 +38,20 @@ Kind = Literal["counter", "gauge", "histogram", "tally", "text", "time"]
 Dtype = Literal["Int64", "Float64", "string", "datetime64[us, UTC]"]
 
 
-EVERY = ("websockets", "asgi", "socketio")
+EVERY = ("websockets", "asgi", "socketio", "aiohttp", "tornado")
 """The probes there are."""
 
 WIRE = ("websockets",)
 """The probes that see frames and bytes on the wire."""
 
-HTTP = ("websockets", "asgi")
+HTTP = ("websockets", "asgi", "aiohttp", "tornado")
 """The probes that see handshakes refused and plain HTTP requests answered."""
 
-PINGS = ("websockets", "socketio")
+PINGS = ("websockets", "socketio", "tornado")
 """The probes that see pings answered."""
+
+FRAMES = HTTP
+"""The probes that keep the last frames, or the messages in them."""
 
 
 @dataclass(frozen=True, slots=True)

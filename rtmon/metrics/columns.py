@@ -16,6 +16,7 @@ from __future__ import annotations
 from .causes import CAUSES, UNKNOWN, cause_column
 from .column import (
     EVERY,
+    FRAMES,
     HTTP,
     PINGS,
     WIRE,
@@ -386,7 +387,7 @@ CONNECTION: tuple[Column, ...] = (
     text(
         "last_frames",
         "After an abnormal end, the last frames: seconds before the end, direction, opcode, bytes.",
-        probes=("websockets", "asgi"),
+        probes=FRAMES,
     ),
 )
 

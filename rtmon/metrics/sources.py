@@ -96,6 +96,11 @@ class Sources:
         """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""
         self._socketio.add(probe)
 
+    @property
+    def measures_socketio(self) -> bool:
+        """True if a probe measures a Socket.IO server."""
+        return bool(self._socketio)
+
     def socketio(self) -> list[SocketIOInfo]:
         """What Socket.IO servers did; none without one."""
         return [row for probe in list(self._socketio) for row in probe.rows()]

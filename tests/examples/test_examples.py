@@ -67,12 +67,16 @@ async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
                 return payload
 
 
-async def test_a_plain_server_is_visible() -> None:
-    """One argument, and the dashboard sees a server of `websockets`."""
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [("plain.py", ""), ("aiohttp_app.py", "/echo"), ("tornado_app.py", "/echo")],
+)
+async def test_a_plain_server_is_visible(server: str, path: str) -> None:
+    """One argument or call, and the dashboard sees a server that echoes."""
     async with (
-        serving(EXAMPLES / "servers" / "plain.py") as (port, admin),
+        serving(EXAMPLES / "servers" / server) as (port, admin),
         watching(admin) as feed,
-        connect(f"ws://127.0.0.1:{port}") as client,
+        connect(f"ws://127.0.0.1:{port}{path}") as client,
     ):
         await client.send("hello")
         assert await client.recv() == "hello"

@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 import socketio
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+import tornado.websocket
+from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.version import version
 
 from rtmon import ASGIProbe, Monitor
 from rtmon.metrics.meter import Ending
+from rtmon.probes import aiohttp
+from rtmon.probes import tornado as tornado_probe
 from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
 from rtmon.probes.socketio import instrument
 from rtmon.probes.websockets import flat, probed
@@ -88,6 +95,67 @@ async def _socketio(monitor: Monitor) -> AsyncIterator[str]:
         await sio.shutdown()
 
 
+@asynccontextmanager
+async def _aiohttp(monitor: Monitor) -> AsyncIterator[str]:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        if request.path == REFUSED:
+            raise web.HTTPForbidden
+        socket = web.WebSocketResponse(max_msg_size=1 << 20)
+        await socket.prepare(request)
+        async for message in socket:
+            answer = _answer(message.data)
+            await (socket.send_str if isinstance(answer, str) else socket.send_bytes)(answer)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", echo)
+    aiohttp.instrument(app, monitor)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield "{}:{}".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
+class _TornadoEcho(tornado.websocket.WebSocketHandler):
+    open_now: set[_TornadoEcho]
+
+    def initialize(self, open_now: set[_TornadoEcho]) -> None:
+        self.open_now = open_now
+
+    def prepare(self) -> None:
+        if self.request.path == REFUSED:
+            raise tornado.web.HTTPError(403)
+
+    def open(self) -> None:
+        self.open_now.add(self)
+
+    async def on_message(self, message: str | bytes) -> None:
+        await self.write_message(_answer(message), binary=isinstance(message, bytes))
+
+    def on_close(self) -> None:
+        self.open_now.discard(self)
+
+
+@asynccontextmanager
+async def _tornado(monitor: Monitor) -> AsyncIterator[str]:
+    open_now: set[_TornadoEcho] = set()
+    app = tornado.web.Application([("/.*", _TornadoEcho, {"open_now": open_now})])
+    tornado_probe.instrument(app, monitor)
+    server = tornado.httpserver.HTTPServer(app)
+    (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    server.add_socket(socket)
+    try:
+        yield "{}:{}".format(*socket.getsockname())
+    finally:
+        server.stop()
+        for handler in open_now:  # Tornado leaves those to the application
+            handler.close(1001)
+        await server.close_all_connections()
+
+
 class HandlerProbe(ConnectionProbe):
     """The smallest probe there can be: it stands in a handler of ``websockets``."""
 
@@ -146,6 +214,8 @@ LIBRARIES = {
     },
     "ASGI": Library(kind="asgi", serve=_asgi),
     "Socket.IO": Library(kind="socketio", serve=_socketio, client=SocketIOClient),
+    "aiohttp": Library(kind="aiohttp", serve=_aiohttp),
+    "Tornado": Library(kind="tornado", serve=_tornado),
     "in the handler": _IN_HANDLER,
 }
 

@@ -13,6 +13,7 @@ from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..asgi.application_run import CLAIMS, Message, Receive, vague
 from ..base import ConnectionProbe, attempt, peer_address, text_size
+from ..claims import take_over
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
@@ -68,6 +69,8 @@ class Sessions:
         socket = self._eio.sockets[eio_sid]
         socket.poll = self._polling(socket.poll, eio_sid, session)
         socket.receive = self._receiving(socket.receive, session)
+        socket.handle_get_request = self._claiming(socket.handle_get_request)
+        socket.handle_post_request = self._claiming(socket.handle_post_request)
         session.opened()
 
     def _disconnecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
@@ -127,7 +130,17 @@ class Sessions:
             if scope["type"] == "websocket":
                 session.listen_to(receive)
 
+    def _claiming(self, original: Callable[..., Awaitable[Any]]) -> Any:
+        """Count alone what comes for a session over aiohttp or Tornado, which have no scope."""
+
+        async def handle(environ: dict[str, Any]) -> Any:
+            self._attempt(take_over, self._monitor)
+            return await original(environ)
+
+        return handle
+
     def _take_over(self, scope: Mapping[str, Any]) -> None:
+        take_over(self._monitor)
         outer = scope.get(CLAIMS, {}).get(self._monitor)
         if outer is not None:
             outer.stand_aside()

@@ -1,0 +1,114 @@
+"""The probe for Tornado's server: counts what each ``WebSocketHandler`` of an application does.
+
+The application makes handlers of classes; where one is a ``WebSocketHandler``, the probe has it
+make a measured subclass. What it logs as answered are the requests. No class is changed.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
+
+from ...errors import OptionError
+from ..base import attempt
+from ..claims import claimed
+from .handler import Connection, measured
+
+if TYPE_CHECKING:
+    from ...metrics.interfaces import Recorder
+    from ...metrics.meter import Meter
+
+__all__ = ["Instrument", "instrument"]
+
+_ATTRIBUTE = "_rtmon_instruments"
+
+
+def instrument(app: Application, monitor: Recorder) -> Instrument:
+    """Count the WebSockets of a Tornado application, from its next request on.
+
+    Args:
+        app: the application, of any class derived from ``tornado.web.Application``.
+        monitor: the Monitor.
+
+    Returns:
+        The probe; the same one when called again.
+
+    Raises:
+        OptionError: that is no Tornado application, or another Monitor measures it.
+    """
+    if not isinstance(app, Application):
+        raise OptionError(f"instrument() was given {app!r}: give it a tornado.web.Application")
+    before = getattr(app, _ATTRIBUTE, None)
+    if before is None:
+        return Instrument(app, monitor)
+    if before.monitor is not monitor:
+        raise OptionError("another Monitor measures this Tornado application; use that one")
+    found: Instrument = before
+    return found
+
+
+class Instrument:
+    """The probe on one application; made by :func:`instrument`.
+
+    Attributes:
+        monitor: what counts.
+    """
+
+    def __init__(self, app: Any, monitor: Recorder) -> None:
+        self.monitor = monitor
+        self._make = functools.lru_cache(maxsize=256)(functools.partial(measured, monitor=monitor))
+        monitor.collector.expect(Connection.kind)
+        app.get_handler_delegate = self._delegating(app.get_handler_delegate)
+        app.log_request = self._logging(app.log_request)
+        setattr(app, _ATTRIBUTE, self)
+
+    def meter(self) -> Meter | None:
+        """What the connection has done whose handler this is called in; its ``name`` may be set.
+
+        Returns:
+            The meter; None outside of a handler of WebSockets, and where they are not counted.
+        """
+        connection = claimed(self.monitor)
+        return connection.meter if isinstance(connection, Connection) else None
+
+    def _delegating(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def get_handler_delegate(request: Any, target_class: Any, *args: Any, **kwargs: Any) -> Any:
+            return original(request, self._measured(target_class), *args, **kwargs)
+
+        return get_handler_delegate
+
+    def _measured(self, target_class: Any) -> Any:
+        try:
+            if issubclass(target_class, WebSocketHandler) and not self._is_socketio(target_class):
+                return self._make(target_class)
+        except Exception as exc:
+            self.monitor.probe_failed(exc)
+        return target_class
+
+    def _is_socketio(self, target_class: type) -> bool:
+        """Return True for handlers of which Socket.IO's probe counts all, requests too."""
+        theirs = any(base.__module__.startswith("engineio.") for base in target_class.__mro__)
+        return theirs and self.monitor.collector.measures_socketio
+
+    def _logging(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def log_request(handler: RequestHandler) -> None:
+            attempt(self.monitor, self._answered, handler)
+            original(handler)
+
+        return log_request
+
+    def _answered(self, handler: RequestHandler) -> None:
+        """Count an answer: a handshake that failed, or a plain HTTP request."""
+        status = handler.get_status()
+        if status == 101 or self._is_socketio(type(handler)) or not self.monitor.arm("probe"):
+            return
+        if handler.request.headers.get("Upgrade", "").lower() == "websocket":
+            detail = f"refused with HTTP {status}"
+            Connection(self.monitor, handler).rejected(status=status, detail=detail)
+        else:
+            self.monitor.collector.http_request()

@@ -1,0 +1,214 @@
+"""One WebSocket of Tornado's server, with a probe in front of its handler's methods."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from tornado import gen
+from tornado.escape import json_encode
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ...metrics.causes import VIOLATIONS
+from ...protocol.close import NO_STATUS
+from ..asgi.routes import template
+from ..base import ConnectionProbe, attempt, peer_address, text_size
+from ..claims import claim
+from ..closing import Closing
+from ..handler_failure import cancelled, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tornado.web import RequestHandler
+
+    from ...metrics.interfaces import Recorder
+
+__all__ = ["Connection", "measured"]
+
+_PING_TIMEOUT = "ping timed out"
+"""The reason with which Tornado, from 6.5 on, closes after an unanswered ping."""
+
+
+class Connection(ConnectionProbe):
+    """Reports one connection of a Tornado application.
+
+    Args:
+        monitor: the Monitor.
+        handler: serves the request.
+    """
+
+    __slots__ = ("_cut", "_end", "_pinged")
+
+    kind = "tornado"
+
+    def __init__(self, monitor: Recorder, handler: RequestHandler) -> None:
+        super().__init__(monitor)
+        self._end = Closing()
+        self._cut = False  # by this side
+        self._pinged: float | None = None  # when a ping was sent that is not answered yet
+        request, meter = handler.request, self.meter
+        context = getattr(request.connection, "context", None)
+        meter.remote = peer_address(getattr(context, "address", None))
+        meter.path = template({"path": request.path, "path_params": handler.path_kwargs})
+        meter.user_agent = request.headers.get("User-Agent")
+        meter.request = list(request.headers.get_all())
+
+    def stand_aside(self) -> None:
+        """Go on: nothing in a WebSocketHandler counts by itself."""
+
+    def open(self, handler: WebSocketHandler) -> None:
+        """Report that the handshake is complete, and watch what sends close frames and pings."""
+        self.meter.subprotocol = handler.selected_subprotocol
+        self.opened()
+        protocol: Any = handler.ws_connection
+        protocol.close = self._closing(protocol, protocol.close)
+        protocol.write_ping = self._pinging(protocol.write_ping)
+        protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no hook
+
+    def take(self, message: str | bytes) -> None:
+        """Count a message that the handler is given."""
+        if isinstance(message, str):
+            self.received(text_size(message), payload=message, handed=True)
+        else:
+            self.received(len(message), binary=True, payload=message, handed=True)
+
+    def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as Tornado has it
+        """Count a message that Tornado has taken."""
+        size = text_size(message) if isinstance(message, str) else len(message)
+        self.sent(size, binary=binary, payload=message)
+
+    def raised(self, exc: BaseException) -> None:
+        """Note an exception of the handler, for which Tornado cuts the connection."""
+        if failed(exc, left=_left):
+            self.handler_failed(exc)
+            self._end.handler = "handler failed"
+        elif cancelled(exc):
+            self._end.handler = "handler cancelled"
+
+    def ponged(self) -> None:
+        """Count a ping that was answered."""
+        if self._pinged is not None:
+            pinged, self._pinged = self._pinged, None
+            self.round_trip(self.now() - pinged)
+
+    def end(self) -> None:
+        """Report that the connection has ended."""
+        violated = self._end.initiator == "local" and self._end.code_sent in VIOLATIONS
+        if violated and self.meter.closed is None:
+            self.meter.bump("errors")
+        self.ended(self._end.ending(gone=not self._cut, slow=self.meter.too_slow))
+
+    def _closing(self, protocol: Any, original: Callable[..., None]) -> Callable[..., None]:
+        def close(code: int | None = None, reason: str | None = None) -> None:
+            attempt(self.monitor, self._closes, protocol, code, reason)
+            original(code, reason)
+
+        return close
+
+    def _closes(self, protocol: Any, code: int | None, reason: str | None) -> None:
+        if protocol.stream.closed():
+            return
+        end = self._end
+        if protocol.client_terminated:  # Tornado closes in answer to the client's close frame
+            end.code_received = protocol.close_code or NO_STATUS
+            end.reason_received = protocol.close_reason or ""
+        if not protocol.server_terminated:
+            end.initiator = "remote" if protocol.client_terminated else "local"
+            end.code_sent = code or (1000 if reason is not None else NO_STATUS)
+            end.reason_sent = reason or ""
+            end.unanswered_ping = reason == _PING_TIMEOUT
+
+    def _pinging(self, original: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def write_ping(data: bytes) -> None:
+            original(data)
+            self._pinged = self.now()
+
+        return write_ping
+
+    def _aborting(self, protocol: Any, original: Callable[[], None]) -> Callable[[], None]:
+        def abort() -> None:
+            self._cut = self._cut or not protocol.stream.closed()
+            original()
+            attempt(self.monitor, self.end)
+
+        return abort
+
+
+class Measured(WebSocketHandler):
+    """A handler that reports its connection; the other base is the application's own class."""
+
+    rtmon_monitor: Recorder
+    rtmon_connection: Connection | None = None
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        monitor = self.rtmon_monitor
+        try:
+            if monitor.arm("probe"):
+                self.rtmon_connection = Connection(monitor, self)
+                claim(monitor, self.rtmon_connection)
+        except Exception as exc:
+            monitor.probe_failed(exc)
+        self._report(Connection.open, self)
+        return self._run(super().open, *args, **kwargs)
+
+    def on_message(self, message: str | bytes) -> Any:
+        self._report(Connection.take, message)
+        return self._run(super().on_message, message)
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:  # noqa: FBT001, FBT002
+        if isinstance(message, dict):
+            message = json_encode(message)
+        answer = super().write_message(message, binary)
+        self._report(Connection.give, message, binary)
+        return answer
+
+    def on_pong(self, data: bytes) -> None:
+        self._report(Connection.ponged)
+        super().on_pong(data)
+
+    def on_close(self) -> None:
+        self._report(Connection.end)
+        super().on_close()
+
+    def _report(self, hook: Callable[..., None], *args: Any) -> None:
+        if self.rtmon_connection is not None:
+            attempt(self.rtmon_monitor, hook, self.rtmon_connection, *args)
+
+    def _run(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a method of the application; what it returns or raises goes on unchanged."""
+        try:
+            result = method(*args, **kwargs)
+        except BaseException as exc:
+            self._report(Connection.raised, exc)
+            raise
+        if result is None:
+            self._report(Connection.asked)
+            return None
+        return self._wait(result)
+
+    async def _wait(self, result: Any) -> None:
+        try:
+            await (result if inspect.isawaitable(result) else gen.convert_yielded(result))
+        except BaseException as exc:
+            self._report(Connection.raised, exc)
+            raise
+        finally:
+            self._report(Connection.asked)
+
+
+def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[WebSocketHandler]:
+    """Make a subclass of a handler class whose connections a Monitor counts."""
+    members = {
+        "__doc__": handler_class.__doc__,
+        "__module__": handler_class.__module__,
+        "__qualname__": handler_class.__qualname__,
+        "rtmon_monitor": monitor,
+    }
+    return type(handler_class.__name__, (Measured, handler_class), members)
+
+
+def _left(exc: Exception) -> bool:
+    """Return True for what only says that the peer has left."""
+    return isinstance(exc, WebSocketClosedError | StreamClosedError)
