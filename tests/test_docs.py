@@ -13,7 +13,9 @@ from rtmon.metrics.causes import Cause
 from tests.test_architecture import MAY_IMPORT, PUBLIC_MODULES
 
 CLONE = Path(__file__).parents[1]
-PAGES = sorted([*CLONE.glob("*.md"), *(CLONE / "docs").glob("*.md")])
+PAGES = sorted(
+    [*CLONE.glob("*.md"), *(CLONE / "docs").glob("*.md"), *(CLONE / "docs").glob("tutorials/*.md")]
+)
 TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 
 
