@@ -8,12 +8,15 @@ from typing import get_args
 
 import pytest
 
+import rtmon
 from rtmon.cli import app
 from rtmon.metrics.causes import Cause
 from tests.test_architecture import MAY_IMPORT, PUBLIC_MODULES
 
 CLONE = Path(__file__).parents[1]
-PAGES = sorted([*CLONE.glob("*.md"), *(CLONE / "docs").glob("*.md")])
+PAGES = sorted(
+    [*CLONE.glob("*.md"), *(CLONE / "docs").glob("*.md"), *(CLONE / "docs").glob("tutorials/*.md")]
+)
 TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 
 
@@ -37,6 +40,13 @@ def test_navigation_of_the_site_has_every_page_of_docs() -> None:
     listed = re.findall(r"docs/\S+\.md", (CLONE / "mkdocs.yml").read_text(encoding="utf-8"))
     pages = {str(page.relative_to(CLONE)) for page in (CLONE / "docs").rglob("*.md")}
     assert sorted(listed) == sorted(pages)
+
+
+def test_reference_of_the_site_has_every_public_name() -> None:
+    """Each name in rtmon.__all__ stands on one of the pages that scripts/site/pages.py makes."""
+    text = (CLONE / "scripts" / "site" / "pages.py").read_text(encoding="utf-8")
+    described = set(re.findall(r"\brtmon\.(\w+)\b(?!\.)", text))
+    assert sorted(set(rtmon.__all__) - {"__version__"} - described) == []
 
 
 def test_architecture_names_every_room() -> None:
