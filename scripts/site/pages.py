@@ -72,7 +72,7 @@ REFERENCE = {
         rtmon.notebook.stop_button
         """,
     ),
-    "errors": ("Errors", "rtmon.errors rtmon.RtmonError"),
+    "errors": ("Errors", "rtmon.errors"),
 }
 """Title of each page of the reference, and the objects that it describes."""
 
@@ -169,11 +169,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Remove Sphinx roles, as in ``:class:`rtmon.Hub```, from pages of the reference."""
+    """Remove Sphinx markup from the reference: roles, as in ``:class:`rtmon.Hub```, and ``::``."""
     del config, files
     if not page.file.src_uri.startswith("reference/"):
         return html
-    return re.sub(r":\w+:<code>~?", "<code>", html)
+    return re.sub(r":\w+:<code>~?", "<code>", html).replace("::</p>", ":</p>")
 
 
 class Addresses(HTMLParser):
