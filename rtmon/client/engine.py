@@ -119,7 +119,7 @@ class Engine:
             raise ClientClosed(
                 f"There was no connection to {self.address} within "
                 f"{self._options.start_timeout:g} s: is the server there? The last attempt: "
-                f"{self.session.last_problem}."
+                f"{self.session.last_problem}"
             ) from None
         except BaseException:
             await self.close()

@@ -19,7 +19,7 @@ LONGEST_WAIT = 3_600.0
 """Most seconds that a server can ask clients to wait, so that a slip of a few digits does not send
 them away for good."""
 
-NOT_WELCOMED = "the server said no welcome: is it a hub?"
+NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol='plain'."
 """The reason when a server accepts a connection and does not speak the protocol."""
 
 

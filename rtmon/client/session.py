@@ -174,7 +174,7 @@ class Session:
         if ended is None:
             return ClientClosed("The client is closed: connect a new one.")
         return ClientClosed(
-            f"The client has given up after {ended.attempt} failures: {ended.reason}.",
+            f"The client has given up (failures in a row: {ended.attempt}): {ended.reason}",
             code=ended.code,
         )
 

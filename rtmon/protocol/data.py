@@ -157,7 +157,16 @@ def plain(value: Any, *, depth: int = limits.DATA_DEPTH) -> Any:
         if isinstance(value, list):
             return [plain(item, depth=depth - 1) for item in list.__iter__(value)]
         return {_key(key): plain(item, depth=depth - 1) for key, item in dict.items(value)}
-    raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
+    raise TypeError(
+        f"{_type_name(value)} cannot be sent to every client: give None, bool, int, float, str, "
+        "list or dict"
+    )
+
+
+def _type_name(value: Any) -> str:
+    """Return the full name of a value's type, since ``numpy.bool`` is another one than ``bool``."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def plain_text(value: Any) -> str:

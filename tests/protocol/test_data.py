@@ -114,6 +114,13 @@ def test_value_is_refused_when_a_codec_cannot_carry_it(what: str) -> None:
             encode_data(value)
 
 
+@pytest.mark.parametrize("value", [np.bool_(True), np.int64(1)])
+def test_refusal_names_the_type_in_full(value: Any) -> None:
+    """A type that is called as a plain one is, such as numpy's bool, is told from it."""
+    with pytest.raises(TypeError, match=f"numpy.{type(value).__name__} .* give None, bool, int"):
+        encode_data({"n": value})
+
+
 def test_value_that_holds_itself_is_refused() -> None:
     """A list that holds itself is refused as nested too deep."""
     value: list[Any] = []

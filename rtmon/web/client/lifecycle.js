@@ -5,7 +5,7 @@ import { ConnectionLost } from "./errors.js";
 import { comesBack, described } from "./plain.js";
 
 /** The reason when a server accepts a connection and does not speak the protocol. */
-export const NOT_WELCOMED = "the server said no welcome: is it a hub?";
+export const NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol: 'plain'.";
 
 /** The longest that a server can ask clients to wait, so that a slip of a few digits does not send
  * them away for good. */

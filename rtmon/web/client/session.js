@@ -137,7 +137,7 @@ export class Session {
   gone() {
     const { ended } = this.lifecycle;
     if (ended === null) return new ClientClosed("The client is closed: connect a new one.");
-    const why = `The client has given up after ${ended.attempt} failures: ${ended.reason}.`;
+    const why = `The client has given up (failures in a row: ${ended.attempt}): ${ended.reason}`;
     return new ClientClosed(why, ended.code);
   }
 
