@@ -19,6 +19,7 @@ class App {
   #held = null
   #focused = ""  // name of what had the focus in a view that was made anew
   #lostAt = null
+  stale = false  // the numbers in sight are of before
 
   constructor() {
     this.store = new Store()
@@ -159,7 +160,6 @@ class App {
       const value = page === "overview" ? frame.attention.matters.length || null : frame.counts[page]
       count.textContent = known(value) ? number(value) : ""
     }
-    this.#rail.get("overview").count.classList.toggle("alert", frame.attention.matters.length > 0)
     this.#rail.get("socketio").link.hidden = !frame.counts.socketio
     this.#rail.get("channels").link.hidden = frame.counts.channels === 0
     this.#pause.hidden = this.replay.shown
@@ -214,6 +214,12 @@ class App {
     this.#banner.className = `banner ${kind}`
     write(this.#banner, banner)
     this.#main.classList.toggle("stale", stale)
+    this.#rail.get("overview").count.classList.toggle("alert", !stale && frame?.attention.matters.length > 0)
+    if (stale !== this.stale) {
+      this.stale = stale
+      this.#view?.frame(this.#held ?? frame)
+      this.#title()
+    }
     this.#pause.textContent = this.#held === null ? "Pause" : "Resume"
     this.#pause.setAttribute("aria-pressed", String(this.#held !== null))
   }
@@ -223,11 +229,11 @@ class App {
     return RAIL.find(([page]) => page === this.#page)?.[1] ?? this.#view?.title ?? CHARTS.find(({key}) => key === paramsNow().get("chart"))?.title ?? ""
   }
 
-  // The tab's title names the view, and says when something needs attention.
+  // The tab's title names the view, and says when something needs attention, as far as that is known.
   #title() {
     const params = paramsNow()
     const where = params.get("where")
-    const matters = this.store.frame?.attention.matters.length ?? 0
+    const matters = this.stale ? 0 : this.store.frame?.attention.matters.length ?? 0
     host.title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [this.#label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
   }
 }
