@@ -11,6 +11,7 @@ class App {
   #keys
   #clock
   #ranges = []
+  #window  // chooses the range
   #pause = element("button", {type: "button", class: "pause"})
   #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
   #view = null
@@ -52,9 +53,9 @@ class App {
     this.#ranges = WINDOWS.map(([seconds, label]) => [seconds, element("a", {}, label)])
     this.chosen = element("a", {class: "chosen"})
     this.chosen.hidden = true
-    const ranges = element("div", {class: "group", role: "group", "aria-label": "Time shown on the charts"}, ...this.#ranges.map(([, link]) => link), this.chosen)
+    this.#window = element("div", {class: "group", role: "group", "aria-label": "Time shown on the charts"}, ...this.#ranges.map(([, link]) => link), this.chosen)
     this.#pause.onclick = () => this.pause()
-    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, ...host.tools(() => this.#keys.showModal())))
+    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, this.#window, this.#pause, this.#save, ...host.tools(() => this.#keys.showModal())))
     const skip = host.embedded ? [] : [element("a", {class: "skip", href: "#main"}, "Skip to the numbers")]
     host.root.replaceChildren(...skip, rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main), this.#keys)
     host.root.classList.add("rtmon")
@@ -84,6 +85,7 @@ class App {
       this.#view.params = params
     }
     this.#range(params)
+    this.#window.hidden = this.#main.querySelector("[data-chart]") === null  // tables are not of a range
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf(pageChanges(each), {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
