@@ -40,7 +40,7 @@ async def test_close_is_named_by_code_and_cause(
 
     async def told() -> bool:
         log = ["·".join(row) for row in await tab.rows("Events")]
-        return any("1001" in line and "closed by the peer: lunch" in line for line in log)
+        return any("1001" in line and "closed by the client: lunch" in line for line in log)
 
     await until(told, "the close is told")
 
