@@ -115,7 +115,7 @@ class SyntheticFeed(Feed):
             self.totals[name] = self.totals.get(name, 0) + (getattr(sample, name) or 0)
         for each, count in sample.close_codes.items():
             self.codes[each] = self.codes.get(each, 0) + count
-            self._event("closed", each, "closed by the peer")
+            self._event("closed", each, "closed by the client")
             self._event("opened", None, None)
         if sample.errors:
             self._event("error", None, "unknown message type 'shout'")

@@ -173,7 +173,8 @@ class Collector(Sources):
             self._server.left(ending.close_code, ending.cause)
             self._reconnects.closed(meter.remote, now)
         meter.mark()
-        by = {"local": "closed by this side", "remote": "closed by the peer"}
+        own, peer = ("client", "server") if meter.role == "client" else ("server", "client")
+        by = {"local": f"closed by the {own}", "remote": f"closed by the {peer}"}
         reason = ending.reason_received or ending.reason_sent
         detail = by.get(ending.initiator or "", "ended without a close frame")
         if ending.cause is not None and ending.cause != "closed":

@@ -49,6 +49,7 @@ async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) ->
             return "grayscale(1)" in await body.evaluate("e => getComputedStyle(e).filter")
 
         await until(grey, "the last numbers are greyed")
+        await expect(tab.page.locator(".attention header")).to_contain_text("as of ")
 
         with serving(*arguments):
 

@@ -110,6 +110,15 @@ async def test_views_of_one_monitor_share_a_desk(open_views: OpenViews) -> None:
     await page.locator('.tall[data-chart="messages"]').wait_for()
 
 
+async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenViews) -> None:
+    """The rows of a saved view come before its kernel can be asked; it is asked once it can be."""
+    notebook = await open_views("latency", 'server.monitor.view("latency")')
+    page = notebook.tab.page
+    await page.locator("""[data-message*='"pane"']""").wait_for()
+    await notebook.reload()
+    await page.locator('[data-heat="rtt"]:not(.silent) canvas').wait_for()
+
+
 async def test_view_is_not_live_while_its_kernel_is_blocked(open_views: OpenViews) -> None:
     """While the kernel's loop is blocked a view is grey and says so; then it is live again."""
     notebook = await open_views("blocked", 'server.monitor.view("connections")')

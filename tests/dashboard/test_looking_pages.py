@@ -10,6 +10,7 @@ import pytest
 import rtmon
 from rtmon.dashboard.channel_past import ChannelPast
 from rtmon.dashboard.pages import PAGES
+from rtmon.errors import QueryError
 from rtmon.feeds import Feed, open_feed
 from rtmon.feeds.queries import MembersQuery
 from rtmon.feeds.remote import RemoteFeed
@@ -86,6 +87,14 @@ async def test_connection_page_says_that_a_connection_is_unknown(
     await _tick(server, feed)
     page = await _ask(feed, "connection", id="c99")
     assert (page["info"], page["events"]) == (None, 0)
+
+
+@pytest.mark.parametrize("grouped", [{}, {"by": "path"}])
+async def test_wrong_query_is_shown_as_it_was_typed(feed: Feed, grouped: dict[str, str]) -> None:
+    """The condition that the page adds, such as ``state:open``, is no part of the message."""
+    with pytest.raises(QueryError) as caught:
+        await _ask(feed, "connections", where=" colour:red ", **grouped)
+    assert caught.value.text == "colour:red"
 
 
 async def test_events_have_one_name_and_explained_codes(server: rtmon.Server, feed: Feed) -> None:

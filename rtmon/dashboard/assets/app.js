@@ -11,6 +11,7 @@ class App {
   #keys
   #clock
   #ranges = []
+  #window  // chooses the range
   #pause = element("button", {type: "button", class: "pause"})
   #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
   #view = null
@@ -19,6 +20,7 @@ class App {
   #held = null
   #focused = ""  // name of what had the focus in a view that was made anew
   #lostAt = null
+  stale = false  // the numbers in sight are of before
 
   constructor() {
     this.store = new Store()
@@ -51,9 +53,9 @@ class App {
     this.#ranges = WINDOWS.map(([seconds, label]) => [seconds, element("a", {}, label)])
     this.chosen = element("a", {class: "chosen"})
     this.chosen.hidden = true
-    const ranges = element("div", {class: "group", role: "group", "aria-label": "Time shown on the charts"}, ...this.#ranges.map(([, link]) => link), this.chosen)
+    this.#window = element("div", {class: "group", role: "group", "aria-label": "Time shown on the charts"}, ...this.#ranges.map(([, link]) => link), this.chosen)
     this.#pause.onclick = () => this.pause()
-    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, ranges, this.#pause, this.#save, ...host.tools(() => this.#keys.showModal())))
+    const bar = element("header", {class: "bar"}, this.#pill, element("div", {class: "tools"}, this.#window, this.#pause, this.#save, ...host.tools(() => this.#keys.showModal())))
     const skip = host.embedded ? [] : [element("a", {class: "skip", href: "#main"}, "Skip to the numbers")]
     host.root.replaceChildren(...skip, rail, element("div", {class: "side"}, bar, this.replay.node, this.#banner, this.#main), this.#keys)
     host.root.classList.add("rtmon")
@@ -83,6 +85,7 @@ class App {
       this.#view.params = params
     }
     this.#range(params)
+    this.#window.hidden = this.#main.querySelector("[data-chart]") === null  // tables are not of a range
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf(pageChanges(each), {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
@@ -159,7 +162,6 @@ class App {
       const value = page === "overview" ? frame.attention.matters.length || null : frame.counts[page]
       count.textContent = known(value) ? number(value) : ""
     }
-    this.#rail.get("overview").count.classList.toggle("alert", frame.attention.matters.length > 0)
     this.#rail.get("socketio").link.hidden = !frame.counts.socketio
     this.#rail.get("channels").link.hidden = frame.counts.channels === 0
     this.#pause.hidden = this.replay.shown
@@ -214,6 +216,12 @@ class App {
     this.#banner.className = `banner ${kind}`
     write(this.#banner, banner)
     this.#main.classList.toggle("stale", stale)
+    this.#rail.get("overview").count.classList.toggle("alert", !stale && frame?.attention.matters.length > 0)
+    if (stale !== this.stale) {
+      this.stale = stale
+      this.#view?.frame(this.#held ?? frame)
+      this.#title()
+    }
     this.#pause.textContent = this.#held === null ? "Pause" : "Resume"
     this.#pause.setAttribute("aria-pressed", String(this.#held !== null))
   }
@@ -223,11 +231,11 @@ class App {
     return RAIL.find(([page]) => page === this.#page)?.[1] ?? this.#view?.title ?? CHARTS.find(({key}) => key === paramsNow().get("chart"))?.title ?? ""
   }
 
-  // The tab's title names the view, and says when something needs attention.
+  // The tab's title names the view, and says when something needs attention, as far as that is known.
   #title() {
     const params = paramsNow()
     const where = params.get("where")
-    const matters = this.store.frame?.attention.matters.length ?? 0
+    const matters = this.stale ? 0 : this.store.frame?.attention.matters.length ?? 0
     host.title = `${matters > 0 ? `(${matters}) ` : ""}${[params.get("title") ?? [this.#label, where].filter(Boolean).join(": "), this.store.frame?.node, "rtmon"].filter(Boolean).join(" · ")}`
   }
 }

@@ -17,16 +17,19 @@ class Distributions {
 
   constructor(app) { this.#app = app }
 
+  // True once the answer about the time that is shown has come.
+  get known() { return this.#last !== null }
+
   // Take in what came with a tick; ask for what lies between, or for all if other time is shown.
   take(heat) {
-    const {axis, store} = this.#app
-    if (store.frame === null) return
+    const {axis, store, link} = this.#app
+    if (store.frame === null || !link.alive) return  // a saved notebook's rows come before there is a link
     const shown = JSON.stringify([axis.live ? axis.window : axis.range, store.frame.epoch, store.frame.replay?.turn])
     const older = heat.seq.length > 0 && this.#last !== null && heat.seq.at(-1) < this.#last
-    if (shown !== this.#shown || older) {
+    if (shown !== this.#shown || older || !this.known) {
       this.#shown = shown
       this.#anew()
-    } else if (this.#last !== null && heat.seq.length > 0 && axis.live) {
+    } else if (heat.seq.length > 0 && axis.live) {
       if (heat.seq[0] > this.#last + 1) this.#ask({heat: String(this.#last), step: String(this.step)})
       else this.#merge(heat)
     }
@@ -53,8 +56,7 @@ class Distributions {
     const {heat} = await this.#app.link.ask("latency", asked)
     clearTimeout(timer)
     this.#asking = false
-    if (shown !== this.#shown) this.#shown = ""  // other time is shown by now: ask again
-    else if (heat !== undefined) this.#merge(heat)
+    if (shown === this.#shown && heat !== undefined) this.#merge(heat)
   }
 
   #merge(heat) {
@@ -129,7 +131,7 @@ class Heat {
     }
     const measured = columns.some((column) => column[this.#key] !== null)
     this.node.classList.toggle("silent", sum.size === 0)
-    this.#quiet.textContent = measured ? "nothing in this time" : (columns.length > 0 ? "not measured in this time" : "no distributions are kept of this time")
+    this.#quiet.textContent = !this.#data.known ? "not known yet" : measured ? "nothing in this time" : (columns.length > 0 ? "not measured in this time" : "no distributions are kept of this time")
     if (sum.size === 0) { this.#told.textContent = ""; this.#shape = ""; return }
     this.#paint(columns, sum, 2 ** Math.ceil(Math.log2(most)))
     this.#tell(columns, sum)

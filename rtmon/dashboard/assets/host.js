@@ -54,6 +54,7 @@ class PageHost {
       return button
     }
     this.#copy = tool("copy", "Copy a link that opens this view", "Copy link", () => this.copy())
+    this.#nameCopy()
     return [this.#copy, tool("theme", "Light or dark", "◐", () => this.toggleTheme()), tool("help", "Keys (?)", "?", showKeys)]
   }
 
@@ -62,8 +63,11 @@ class PageHost {
   async copy() {
     try { await navigator.clipboard.writeText(location.href) } catch { prompt("The link to this view:", location.href); return }
     this.#copy.textContent = "Copied"
-    setTimeout(() => { this.#copy.textContent = "Copy link" }, 1500)
+    setTimeout(() => this.#nameCopy(), 1500)
   }
+
+  // A phone has no room for all of it.
+  #nameCopy() { this.#copy.replaceChildren("Copy", element("span", {class: "rest"}, " link")) }
 
   #copy
 }

@@ -30,9 +30,10 @@ class Overview {
   #drawAttention({attention, time, tiles}) {
     const {matters, rules, well_since: since} = attention
     // Its links stay while nothing but the numbers in them changes: one may have the focus.
-    const {live} = this.#app.axis
+    const {axis: {live}, stale} = this.#app
+    const asOf = stale && known(time) ? time : null
     const alerts = tiles.filter(({alert}) => alert).map(({label, reason}) => `${label}: ${reason}`)
-    const told = JSON.stringify([since, rules, known(time), live, alerts, matters.map(({whom, ...matter}) => matter)])
+    const told = JSON.stringify([since, rules, known(time), asOf, live, alerts, matters.map(({whom, ...matter}) => matter)])
     if (told === this.#told) {
       matters.forEach(({whom}, at) => { this.#whom[at].textContent = whom })
       return
@@ -42,6 +43,7 @@ class Overview {
     const well = matters.length === 0 && known(since) && alerts.length === 0
     const [title, ...note] = this.#verdict(attention, alerts, known(time))
     const head = element("header", {}, element("h2", {}, title), element("small", {}, ...note))
+    if (asOf !== null) head.append(element("small", {}, "as of ", moment(asOf * 1e3)))
     if (!live) head.append(element("small", {}, "This and the tiles show the latest numbers, the charts an earlier range."))
     this.#attention.classList.toggle("well", well)
     this.#attention.replaceChildren(head, ...matters.map((matter, at) => this.#matter(matter, this.#whom[at])))

@@ -8,7 +8,7 @@ from typing import Any
 from ...feeds.feed import Feed
 from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
 from ...views.numbers import UNKNOWN, delay, exact, scaled
-from .parameters import order
+from .parameters import combined_condition, order
 from .rows import table_page
 
 __all__ = ["DEFAULT_COLUMNS", "answer"]
@@ -86,7 +86,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
             where=where,
         )
     column, descending = order(asked, GROUP_COLUMNS, "-closed" if state == "closed" else "-open")
-    where = " ".join(filter(None, (asked.get("where", "").strip(), where)))
+    where = combined_condition(asked, "connections", where)
     found = await feed.query(
         GroupQuery(
             by=by,

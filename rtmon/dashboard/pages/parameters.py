@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["PAGE_SIZES", "choice", "chosen_columns", "order", "page", "quoted", "whole_number"]
+from ...feeds.conditions import parse
+
+__all__ = [
+    "PAGE_SIZES",
+    "choice",
+    "chosen_columns",
+    "combined_condition",
+    "order",
+    "page",
+    "quoted",
+    "whole_number",
+]
 
 T = TypeVar("T", bound=str)
 
@@ -22,6 +33,17 @@ def whole_number(asked: Mapping[str, str], name: str, default: int, *, most: int
 def choice(asked: Mapping[str, str], name: str, options: Sequence[T], default: T) -> T:
     """Read one of several texts; anything else is the default."""
     return next((option for option in options if option == asked.get(name)), default)
+
+
+def combined_condition(asked: Mapping[str, str], table: str, added: str = "") -> str:
+    """Return the viewer's condition and another beside it.
+
+    Raises:
+        QueryError: the viewer's condition is wrong; the message shows it as it was typed.
+    """
+    typed = asked.get("where", "").strip()
+    parse(typed, table)
+    return f"{typed} {added}".strip()
 
 
 def order(asked: Mapping[str, str], columns: Sequence[str], default: str) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ from ...metrics.columns import TABLES
 from ...views.cells import cell
 from ...views.numbers import UNKNOWN, exact
 from ...views.rows import Cell
-from .parameters import chosen_columns, order, page
+from .parameters import chosen_columns, combined_condition, order, page
 
 __all__ = ["Extra", "table_page"]
 
@@ -56,10 +56,10 @@ async def table_page(
     if column not in columns and not asked.get("columns"):
         columns.insert(1, column)  # what rows are sorted by is in sight
     offset, limit = page(asked)
-    condition = " ".join(filter(None, (asked.get("where", "").strip(), where)))
+    both = combined_condition(asked, table, where)
     query = RowsQuery(
         table=table,
-        where=condition,
+        where=both,
         sort=column,
         descending=descending,
         offset=offset,
@@ -71,7 +71,7 @@ async def table_page(
         answer = await feed.query(replace(query, offset=offset))
     return {
         "table": table,
-        "query": condition,
+        "query": both,
         "columns": columns,
         "sort": ("-" if descending else "") + column,
         "rows": [_row(row, columns, table, extra) for row in answer.rows],

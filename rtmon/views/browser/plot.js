@@ -81,10 +81,11 @@ class Plot {
     return `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}" data-time="${time}"><path d="M${across} ${TOP}V${this.#height - BOTTOM}"/><circle cx="${across}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`
   }
 
-  // Which series share a scale: two that are far apart have one each, the greater on top.
+  // Which series share a scale: two that are far apart have one each, the greater on top. Of many
+  // those are left out that have nothing: the legend does not name them.
   #lanes() {
     const {lines} = this.#points
-    const all = lines.map((_, index) => index)
+    const all = lines.map((_, index) => index).filter((index) => lines.length <= NAMED || lines[index].some((value) => value > 0))
     if (lines.length !== 2 || this.#layout.unit === "ms" || this.#height < TALL) return [all]
     const highs = lines.map((values) => usual(values))
     const [low, high] = [...highs].sort((a, b) => a - b)
