@@ -1,7 +1,5 @@
 // A table of the app: its order and its place stand in the address, and its rows can be saved.
 class Rows extends Table {
-  #savers = savers("Save all rows", (format) => saveRows(this.pane, format))
-
   constructor(columns, options) {
     super(columns, {
       ask: go,
@@ -9,12 +7,6 @@ class Rows extends Table {
       count: ({tick, total}) => tick.seq > 0 && known(total) ? number(total) : "",
       ...options,
     })
-    this.#savers.hidden = true
-    this.head.append(this.#savers)
-  }
-
-  draw(pane) {
-    super.draw(pane)
-    this.#savers.hidden = !(this.pane?.rows.length > 0)
+    this.head.append(savers("Save all rows", (format) => saveRows(this.pane, format)))
   }
 }
