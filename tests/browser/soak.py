@@ -101,7 +101,8 @@ async def stay(hours: float) -> None:
         assert await page.locator(".pill").inner_text() == "Live"
     third = LOOKS // 3
     for name, values in zip(("MB", "nodes"), zip(*found, strict=True), strict=True):
-        before, after = max(values[:third]), max(values[-third:])
+        # The least of each: above it is what has not been collected yet.
+        before, after = min(values[:third]), min(values[-third:])
         assert after <= GROWTH * before, f"from {before:.1f} to {after:.1f} {name}"
 
 

@@ -77,7 +77,7 @@ async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[]
         await tab.page.wait_for_selector(".pill")
 
         async def connecting() -> bool:
-            return await tab.pill() == "Connecting" and "Connect call failed" in (
+            return await tab.pill() == "Connecting" and "nothing listens there" in (
                 await tab.text(".banner")
             )
 
