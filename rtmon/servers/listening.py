@@ -113,9 +113,14 @@ def address(host: str | Sequence[str] | None, port: int) -> str:
 
 
 def port_of(server: Server) -> int:
-    """The port that a running server listens on; 0 for a Unix socket."""
-    name = next(iter(server.sockets)).getsockname()
-    return int(name[1]) if isinstance(name, tuple) else 0
+    """The port that a running server listens on; 0 for a Unix socket.
+
+    With port 0 and hosts of both families, each has a port of its own, and which socket is the
+    first is left to chance: it is the one of IPv4, which :func:`address` names.
+    """
+    names = [each.getsockname() for each in server.sockets]
+    ports = sorted((len(name), name[1]) for name in names if isinstance(name, tuple))
+    return int(ports[0][1]) if ports else 0
 
 
 @contextlib.contextmanager

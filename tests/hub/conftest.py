@@ -41,7 +41,7 @@ TRANSPORTS = (
 )
 
 ONE_EACH = ("websocket-msgpack", "memory", "sse", "socketio-polling")
-"""One transport of each kind, for tests that need not run in each codec."""
+"""One transport of each kind, for tests that need not run in each codec and on each server."""
 
 
 class Place:
@@ -159,9 +159,14 @@ async def place(start: Callable[..., Awaitable[Place]]) -> Place:
     return await start()
 
 
-@pytest.fixture(params=TRANSPORTS)
+@pytest.fixture(
+    params=[
+        name if name in ONE_EACH else pytest.param(name, marks=pytest.mark.matrix)
+        for name in TRANSPORTS
+    ]
+)
 def over(request: pytest.FixtureRequest) -> str:
-    """Each transport and codec in turn."""
+    """Each transport in turn; of its codecs and servers those beside the first are a matrix."""
     name: str = request.param
     return name
 

@@ -12,6 +12,7 @@ from rtmon.hub import User
 from rtmon.protocol.codecs import JSON
 from rtmon.testing import until
 from tests.hub.clients import SocketClient
+from tests.hub.conftest import ONE_EACH
 from tests.hub.nodes import Nodes
 from tests.hub.redis_server import RedisServer
 
@@ -49,10 +50,9 @@ async def test_client_has_the_id_that_it_asks_for(start: Any, path: str, *, asgi
     assert (await bo.next("chat_message"))["payload"]["client_id"] == "ada"
 
 
+@pytest.mark.parametrize("over", [name for name in ONE_EACH if name != "memory"])
 async def test_id_is_chosen_over_every_transport(start: Any, over: str) -> None:
     """A client asks for its id in its address, over every transport that has one."""
-    if over == "memory":
-        pytest.skip("a transport in memory has no address")
     place = await start(client_ids=True)
     ada = await place.connect(over=over, client_id="ada")
     assert ada.id == "ada"

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,10 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 import rtmon
 from rtmon import Hub, Monitor, export, read_csv
 from rtmon.errors import FeedError, MonitorError, OptionError, PortInUse
+from rtmon.servers import listening
 from rtmon.testing import until
+
+IPV4, IPV6 = ("0.0.0.0", 40_001), ("::", 40_002, 0, 0)  # noqa: S104 - compared, not bound
 
 
 async def _echo(connection: ServerConnection) -> None:
@@ -264,3 +268,11 @@ async def test_a_hubs_channels_and_fan_out_are_measured() -> None:
         assert (news.subscribers, news.published, news.delivered, news.dropped) == (1, 1, 1, 0)
         assert server.monitor.channels()["delivered"].sum() >= 1
         assert server.monitor.snapshot().fanout.count >= 1
+
+
+@pytest.mark.parametrize("names", [[IPV6, IPV4], [IPV4, IPV6]])
+def test_port_is_that_of_ipv4_when_each_family_has_its_own(names: list[Any]) -> None:
+    """Asyncio binds port 0 anew for each address, in an order of chance; the URL says 127.0.0.1."""
+    sockets = [SimpleNamespace(getsockname=lambda name=name: name) for name in names]
+    server: Any = SimpleNamespace(sockets=sockets)
+    assert listening.port_of(server) == IPV4[1]
