@@ -208,6 +208,7 @@ async def test_refused_handshakes_and_plain_requests_are_told_apart() -> None:
     assert [event.code for event in events if event.kind == "rejected"] == [404]
 
 
+@pytest.mark.matrix  # aiohttp waits ten seconds for the answer to its close frame
 async def test_connection_ends_if_handler_forgets_to_return_it() -> None:
     """A handler that returns nothing has its connection dropped by aiohttp, which ends its row."""
     app, monitor = web.Application(), Monitor(interval=1000)
