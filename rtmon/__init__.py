@@ -113,7 +113,7 @@ moved.install()
 
 
 _MODULES = frozenset({"client", "errors", "hub", "protocol"})
-"""Modules whose names need no import of their own: ``rtmon.protocol.CHAT_MESSAGE``."""
+"""Modules that a program reaches with ``import rtmon`` alone: ``rtmon.protocol.CHAT_MESSAGE``."""
 
 
 def __getattr__(name: str) -> Any:

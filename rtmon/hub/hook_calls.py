@@ -122,12 +122,12 @@ def checked_function(hook: str, function: Any, parameters: str) -> HookFunction:
 
 
 def _words(error: Exception) -> str:
-    """Return one line about an error, whose text may quote what a client sent."""
+    """Describe an error in one line of safe text: it may quote a client's message."""
     text = str(error) if isinstance(error, HookFailed) else f"{type(error).__name__}: {error}"
     return "".join(each if each.isprintable() else " " for each in text[:300])
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:
-    """Take the exception of a task that nobody waits for any more."""
+    """Retrieve the exception of an abandoned task, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()

@@ -214,7 +214,7 @@ def source_text(feed: Feed) -> str:
 
 
 def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
-    """Return the tiles as of a Sample, whose number is given."""
+    """Return the tiles as of the Sample with this number."""
     return tiles(feed.samples(max(0, seq - TILE_SAMPLES)), feed.snapshot())
 
 

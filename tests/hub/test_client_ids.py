@@ -1,4 +1,4 @@
-"""Ids that clients choose for themselves."""
+"""Client ids chosen by clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids that clients choose for themselves: whose they are, and that each is used once."""
+"""Client ids chosen by clients: check their owner, and that each is in use once."""
 
 from __future__ import annotations
 

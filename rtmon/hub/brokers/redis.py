@@ -46,7 +46,7 @@ _SENT_AGAIN = 10.0
 
 
 _CLAIMED = 30.0
-"""Seconds after which an id is free again whose node died before the client was known."""
+"""Seconds until a client id is free again, if its node died before the client was welcomed."""
 
 
 class RedisBroker(Broker):

@@ -1,1 +1,1 @@
-"""What a hub offers, by who asks: the program, a Monitor, a transport."""
+"""The public methods of a hub, grouped by caller: the program, a Monitor, a transport."""

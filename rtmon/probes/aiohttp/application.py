@@ -66,7 +66,7 @@ class Instrument:
         app.on_shutdown.insert(0, self._stop)
 
     def meter(self) -> Meter | None:
-        """What the connection has done whose handler this is called in; its ``name`` may be set.
+        """Return the Meter of the connection whose handler calls this; its ``name`` may be set.
 
         Returns:
             The meter; None outside of a handler of WebSockets, and where they are not counted.

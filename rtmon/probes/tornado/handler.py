@@ -199,7 +199,7 @@ class Measured(WebSocketHandler):
 
 
 def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[WebSocketHandler]:
-    """Make a subclass of a handler class whose connections a Monitor counts."""
+    """Make a subclass of a handler class that reports its connections to a Monitor."""
     members = {
         "__doc__": handler_class.__doc__,
         "__module__": handler_class.__module__,

@@ -47,7 +47,7 @@ def constant(name: str, value: Any) -> str:
 
 
 def script() -> str:
-    """Return the components as statements; all stand in the scope of those who use them."""
+    """Return the components as JavaScript statements, for the scope of one script."""
     constants = (constant("PREFIXES", PREFIXES), constant("UNKNOWN", UNKNOWN))
     return "\n".join((*constants, *map(asset, _SCRIPTS)))
 
