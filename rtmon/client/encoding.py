@@ -9,12 +9,12 @@ from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
 from ..protocol.catalog import BINARY, EPHEMERAL, REPEATABLE
-from ..protocol.codecs import JSON, MSGPACK, Codec
+from ..protocol.codecs import JSON, MSGPACK
 from ..protocol.data import encode_value, plain, plain_text
 from ..protocol.envelope import VERSION, Message, Metadata
 from .options import ClientOptions
 
-__all__ = ["RtmonWire", "encode", "encode_batch"]
+__all__ = ["RtmonWire"]
 
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
@@ -46,96 +46,68 @@ class RtmonWire:
         reply_to: str | None = None,
         attach: bool = True,
     ) -> str | bytes:
-        """Encode a message, as :func:`encode`."""
-        return encode(
-            self.codec,
-            kind,
-            payload,
-            key=key,
+        """Encode a message.
+
+        Args:
+            kind: the message type.
+            payload: an object, as :func:`~rtmon.protocol.data.encode_value` takes it; ``data``,
+                where the type carries some, may be bytes as a whole.
+            key: the message's id.
+            timestamp: milliseconds since 1970.
+            reply_to: the id of the message that this one answers.
+            attach: whether bytes may travel beside the envelope, to save the base64.
+
+        Raises:
+            OptionError: it cannot be sent.
+        """
+        attached: Any = None
+        data = payload.get("data") if isinstance(payload, dict) else None
+        has_bytes = isinstance(data, bytes | bytearray | memoryview)
+        if has_bytes and not self.codec.binary and kind not in BINARY:
+            raise OptionError(
+                f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
+                "use base64 text."
+            )
+        try:
+            kind = plain_text(kind)
+            if has_bytes:
+                rest = plain({**payload, "data": None}, depth=_DEPTH)
+                payload = {**rest, "data": bytes(payload["data"])}
+            else:
+                payload = encode_value(payload, depth=_DEPTH)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"The payload of {kind!r} cannot be sent: {error}.") from None
+        if has_bytes and not self.codec.binary:
+            if attach:
+                attached = payload.pop("data")
+            else:
+                payload["data"] = base64.b64encode(payload["data"]).decode()
+                payload["encoding"] = "base64"
+        message = Message(
+            id=key,
+            type=kind,
             timestamp=timestamp,
+            payload=payload,
             reply_to=reply_to,
-            attach=attach,
+            metadata=_METADATA,
+        )
+        encoded = self.codec.encode(message)
+        if attached is None:
+            return encoded
+        return encode_attached(
+            encoded if isinstance(encoded, bytes) else encoded.encode(), attached
         )
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join encoded messages, as :func:`encode_batch`."""
-        return encode_batch(self.codec, parts, key=key, timestamp=timestamp)
+        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages to a batch."""
+        if len(parts) == 1:
+            return parts[0]
+        assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
+        payload = {"messages": [self.codec.raw(part) for part in parts]}
+        return self.codec.encode(
+            Message(id=key, type="batch", timestamp=timestamp, payload=payload, metadata=_METADATA)
+        )
 
     def ping(self, *, key: str, timestamp: int) -> str | bytes:
         """Encode a ``ping``."""
         return self.message("ping", {"timestamp": timestamp}, key=key, timestamp=timestamp)
-
-
-def encode(
-    codec: Codec,
-    kind: str,
-    payload: Any,
-    *,
-    key: str,
-    timestamp: int,
-    reply_to: str | None = None,
-    attach: bool = True,
-) -> str | bytes:
-    """Encode a message.
-
-    Args:
-        codec: of the connection.
-        kind: the message type.
-        payload: an object, as :func:`~rtmon.protocol.data.encode_value` takes it; ``data``, where
-            the type carries some, may be bytes as a whole.
-        key: the message's id.
-        timestamp: milliseconds since 1970.
-        reply_to: the id of the message that this one answers.
-        attach: whether bytes may travel beside the envelope, to save the base64.
-
-    Raises:
-        OptionError: it cannot be sent.
-    """
-    attached: Any = None
-    data = payload.get("data") if isinstance(payload, dict) else None
-    has_bytes = isinstance(data, bytes | bytearray | memoryview)
-    if has_bytes and not codec.binary and kind not in BINARY:
-        raise OptionError(
-            f"The data of {kind!r} is bytes, which only {', '.join(sorted(BINARY))} carry: "
-            "use base64 text."
-        )
-    try:
-        kind = plain_text(kind)
-        if has_bytes:
-            rest = plain({**payload, "data": None}, depth=_DEPTH)
-            payload = {**rest, "data": bytes(payload["data"])}
-        else:
-            payload = encode_value(payload, depth=_DEPTH)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"The payload of {kind!r} cannot be sent: {error}.") from None
-    if has_bytes and not codec.binary:
-        if attach:
-            attached = payload.pop("data")
-        else:
-            payload["data"] = base64.b64encode(payload["data"]).decode()
-            payload["encoding"] = "base64"
-    message = Message(
-        id=key,
-        type=kind,
-        timestamp=timestamp,
-        payload=payload,
-        reply_to=reply_to,
-        metadata=_METADATA,
-    )
-    encoded = codec.encode(message)
-    if attached is None:
-        return encoded
-    return encode_attached(encoded if isinstance(encoded, bytes) else encoded.encode(), attached)
-
-
-def encode_batch(
-    codec: Codec, parts: list[str | bytes], *, key: str, timestamp: int
-) -> str | bytes:
-    """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` encoded messages to a batch."""
-    if len(parts) == 1:
-        return parts[0]
-    assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
-    payload = {"messages": [codec.raw(part) for part in parts]}
-    return codec.encode(
-        Message(id=key, type="batch", timestamp=timestamp, payload=payload, metadata=_METADATA)
-    )
