@@ -24,6 +24,10 @@ ACT_TIMEOUT: Final = 5.0
 """Seconds within which the node of a client must acknowledge what was asked of it."""
 
 
+RECHECK: Final = 0.25
+"""Seconds without a reply after which the broker is asked whether the client is still there."""
+
+
 class NodeCalls:
     """Sends requests to other nodes, matches their replies, and answers their requests.
 
@@ -70,9 +74,8 @@ class NodeCalls:
             try:
                 async with asyncio.timeout(ACT_TIMEOUT):
                     if not await self._context.broker.send(client_id, _note(request)):
-                        words = f"No node has the client {client_id!r}."
-                        raise ProtocolError("unknown_client", words)
-                    reply = await answers.get()
+                        raise _unknown(client_id)
+                    reply = await self._reply(client_id, answers)
             except TimeoutError:
                 raise ProtocolError(
                     "no_answer",
@@ -83,6 +86,21 @@ class NodeCalls:
         if reply.code:
             raise ProtocolError(reply.code, reply.message, retry=reply.retry)
         return reply.value
+
+    async def _reply(self, client_id: str, answers: asyncio.Queue[NodeReply]) -> NodeReply:
+        """Wait for the reply of a client's node; none comes if the client has left it meanwhile.
+
+        Raises:
+            ProtocolError: the client has left (``unknown_client``), or the broker cannot be
+                reached.
+        """
+        while answers.empty():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RECHECK):
+                    return await answers.get()
+            if not await self._context.broker.has_client(client_id) and answers.empty():
+                raise _unknown(client_id)
+        return answers.get_nowait()
 
     def received(self, note: Note) -> None:
         """Take a request or a reply of another node."""
@@ -130,6 +148,10 @@ class NodeCalls:
             yield answers
         finally:
             del self._waiting[request.id]
+
+
+def _unknown(client_id: str) -> ProtocolError:
+    return ProtocolError("unknown_client", f"No node has the client {client_id!r}.")
 
 
 def _note(request: NodeRequest) -> Note:

@@ -186,3 +186,21 @@ async def test_broadcast_reaches_this_node_while_redis_is_away(
     with pytest.raises(ProtocolError) as caught:
         await one.hub.find("elsewhere")
     assert caught.value.code == "unavailable"
+
+
+async def test_act_ends_as_unknown_when_the_client_leaves_before_its_node_hears_of_it(
+    redis: RedisServer, nodes: Nodes
+) -> None:
+    """Redis still had the client when it was asked for, and its node does not have it any more."""
+    one, two = await nodes.open(redis.url), await nodes.open(redis.url)
+    ada = await two.connect("ada")
+    client: Any = await one.hub.find(ada.id)
+    heard = asyncio.Event()
+    two.hub._parts.calls.act = lambda _: heard.set()  # as a node without the client does
+    asking = asyncio.create_task(client.send("mine"))
+    await heard.wait()
+    await ada.leave()
+    with pytest.raises(ProtocolError) as caught:
+        await asking
+    assert caught.value.code == "unknown_client"
+    assert not client.open
