@@ -37,6 +37,7 @@ _APP = (
     "events.js",
     "socketio.js",
     "replay.js",
+    "one_tick.js",
     "keys.js",
     "app.js",
 )

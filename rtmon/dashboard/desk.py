@@ -304,7 +304,14 @@ class Desk:
         pane = await self._answers.answer(key)
         seat = self._seats.get(viewer)
         if seat is not None and seat.shows == key:
+            self._keep_up()
             viewer.send(b'{"pane":' + pane + b"}")
+
+    def _keep_up(self) -> None:
+        """Send the frame of a tick whose rows are sent already."""
+        latest = self.feed.latest()
+        if latest is not None and not self._frames.includes(latest):
+            self._tick()
 
     async def _reply(self, viewer: Viewer, number: int, asked: Question) -> None:
         answer = await self._answers.answer(asked)

@@ -156,6 +156,10 @@ class FrameMaker:
             self._event_seq = events[-1].seq
         return self._frame(latest, fresh, events, anew=anew)
 
+    def includes(self, tick: Sample) -> bool:
+        """Return True if a tick has been taken in, as the newest."""
+        return (tick.epoch, tick.seq) == (self._timeline.epoch, self._timeline.seq)
+
     def whole(self) -> Frame:
         """Return what a new viewer needs: as the last update, with all points and marks."""
         points = self._timeline.points

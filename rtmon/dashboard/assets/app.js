@@ -5,6 +5,8 @@ const MADE = {overview: Overview, chart: OneChart, connections: Connections, con
 class App {
   #pill = element("span", {class: "pill", role: "status"})
   #banner = element("div", {class: "banner", role: "status", "aria-live": "polite"})
+  #asOf = element("p", {class: "as-of"})  // says so where the rows are of another tick
+  #rows = null  // the tick of the rows in sight
   #main = element("main", {id: "main", tabindex: "-1"})
   #foot = element("div", {class: "about"})
   #rail = new Map()
@@ -24,6 +26,7 @@ class App {
 
   constructor() {
     this.store = new Store()
+    this.together = new OneTick((part) => this.#take(part))
     this.link = host.connect({receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
     this.axis = new Axis(this.store, this.link)
     this.replay = new TimeBar(this)
@@ -38,6 +41,7 @@ class App {
   // End all of it: the host shows it no more.
   close() {
     clearInterval(this.#clock)
+    this.together.close()
     this.#view?.close()
     this.link.close()
   }
@@ -74,10 +78,12 @@ class App {
       this.#focused = this.#main.contains(active) ? nameOf(active) : ""
       this.#view?.close()
       if (page !== this.#page) (host.scroller ?? this.#main).scrollTo(0, 0)
+      this.together.flush()
       this.#page = page
+      this.#rows = null
       this.#view = new MADE[page](this, params)
       if (this.#view.node.querySelector("h1") === null) this.#view.node.prepend(element("h1", {class: "spoken"}, this.#label))
-      this.#main.replaceChildren(this.#view.node)
+      this.#main.replaceChildren(this.#asOf, this.#view.node)
       if (this.#focused) this.#main.focus({preventScroll: true})
       this.#refocus()
       if (this.store.frame !== null) this.#view.frame(this.store.frame)
@@ -129,19 +135,37 @@ class App {
   }
 
   #receive({frame, pane, attention}) {
+    if (attention !== undefined && this.store.frame !== null) {
+      this.store.frame.attention = attention
+      this.#title()
+    }
+    const current = pane !== undefined && this.#current(pane) ? pane : undefined
+    this.together.take({frame, pane: current}, {rows: this.#view?.pane !== undefined})
+  }
+
+  // Show a frame or the rows of a page.
+  #take({frame, pane}) {
     if (frame !== undefined) {
       if (!this.replay.take(frame)) return
       if (!this.store.take(frame)) { this.link.say({do: "see"}); return }
       if (this.axis.live) this.axis.refresh(frame.replay !== undefined && (frame.anew || frame.replay.speed > 1))
+      this.#title()
     }
-    if (attention !== undefined && this.store.frame !== null) this.store.frame.attention = attention
-    this.#title()
     if (this.#held !== null) return
     if (frame !== undefined) this.#show(frame)
     if (pane !== undefined && this.#current(pane)) {
+      this.#rows = pane.tick ?? null
       this.#view.pane?.(pane)
       this.#refocus()
     }
+    this.#date()
+  }
+
+  // Say which tick the rows are of, where it is not that of all else.
+  #date() {
+    const {frame} = this.store
+    const other = this.#rows !== null && frame !== null && this.#rows.time > 0 && !same(frame, this.#rows)
+    write(this.#asOf, other ? `The rows are as of ${clockText(this.#rows.time * 1e3)}: they take longer to find than a tick.` : "")
   }
 
   // A view that is made anew, as by a sort, gives the focus to what had it before; a part of it is

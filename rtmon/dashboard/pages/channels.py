@@ -7,13 +7,13 @@ from typing import Any
 
 from ...errors import RtmonError
 from ...feeds.feed import Feed
-from ...feeds.queries import MembersQuery, Row, RowsQuery
+from ...feeds.queries import MembersQuery, Row, RowsQuery, Source
 from ...metrics.columns import CHANNEL, CONNECTION
 from ...metrics.records import ChannelInfo
 from ...views.cells import cell
 from ...views.numbers import delay
 from .parameters import quoted
-from .rows import table_page
+from .rows import table_page, tick
 
 __all__ = ["answer", "answer_one", "totals"]
 
@@ -53,7 +53,7 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         "channel": name,
         "uptime": _uptime(feed, latest.seq if latest else 0),
         "time": None if latest is None else round(latest.time * 1e3),
-        "tick": {"epoch": latest.epoch if latest else "", "seq": latest.seq if latest else 0},
+        "tick": tick(latest or Source()),
     }
     if info is None:
         return {**answer, "totals": None}
@@ -102,7 +102,7 @@ async def _members(feed: Feed, name: str) -> dict[str, Any]:
         "size": MEMBERS,
         "forgotten": f"the first {shown:,}" if shown < (found.total or 0) else "",
         "missing": found.missing,
-        "tick": {"epoch": source.epoch, "seq": source.seq},
+        "tick": tick(source),
     }
 
 

@@ -24,6 +24,7 @@ from ...views.rows import judge
 from ...views.story import GROUPS, Entry, frame_lines, story
 from ...views.verdict import verdict
 from .parameters import choice, quoted
+from .rows import tick
 
 __all__ = ["answer"]
 
@@ -84,7 +85,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _tick(found: DetailAnswer) -> dict[str, Any]:
-    return {"tick": {"epoch": found.source.epoch, "seq": found.source.seq}}
+    return {"tick": tick(found.source)}
 
 
 def _page(info: ConnectionInfo, found: DetailAnswer, *, hub: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ...feeds.feed import Feed
 from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
 from ...views.numbers import UNKNOWN, delay, exact, scaled
 from .parameters import combined_condition, order
-from .rows import table_page
+from .rows import table_page, tick
 
 __all__ = ["DEFAULT_COLUMNS", "answer"]
 
@@ -103,7 +103,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         "sort": ("-" if descending else "") + column,
         "groups": [_group(by, group, other=group is found.others) for group in groups],
         "total": found.total,
-        "tick": {"epoch": found.source.epoch, "seq": found.source.seq},
+        "tick": tick(found.source),
     }
 
 

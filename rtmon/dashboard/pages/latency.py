@@ -40,7 +40,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
         where="state:open rtt>0",
         extra=lambda row: {"id": row.record.id, "epoch": row.epoch},
     )
-    found: dict[str, Any] = {"heat": heat_columns(newest, 1), "worst": worst}
+    found: dict[str, Any] = {"heat": heat_columns(newest, 1), "worst": worst, "tick": worst["tick"]}
     if "latencies" in feed.capabilities.tables:
         found |= await table_page(
             feed, asked, table="latencies", default=names(LATENCY), sort="measure"

@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ...feeds.feed import Feed
-from ...feeds.queries import TABLE_COLUMNS, Row, RowsAnswer, RowsQuery, Table
+from ...feeds.queries import TABLE_COLUMNS, Row, RowsAnswer, RowsQuery, Source, Table
 from ...metrics.columns import TABLES
+from ...metrics.records import Sample
 from ...views.cells import cell
 from ...views.numbers import UNKNOWN, exact
 from ...views.rows import Cell
 from .parameters import chosen_columns, combined_condition, order, page
 
-__all__ = ["Extra", "table_page"]
+__all__ = ["Extra", "table_page", "tick"]
 
 Extra = Callable[[Row], Mapping[str, Any]]
 """What a row has besides its cells, such as the page that it leads to."""
@@ -23,6 +24,11 @@ _IDS: Final[Mapping[str, str]] = {"connections": "id", "events": "connection"}
 """Table → the column that stands for a connection's name where it has none."""
 
 _COLUMNS: Final = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
+
+
+def tick(source: Source | Sample) -> dict[str, Any]:
+    """Return which tick an answer is as of: the browser shows it with the frame of that tick."""
+    return {"epoch": source.epoch, "seq": source.seq, "time": source.time}
 
 
 async def table_page(
@@ -79,7 +85,7 @@ async def table_page(
         "offset": offset,
         "size": limit,
         "forgotten": _forgotten(answer),
-        "tick": {"epoch": answer.source.epoch, "seq": answer.source.seq},
+        "tick": tick(answer.source),
     }
 
 
