@@ -95,8 +95,8 @@ class RemoteClient(Client):
     def open(self) -> bool:
         return not self._gone
 
-    async def send(self, kind: str, payload: Any = None) -> None:
-        kind, encoded = own_message(kind, payload)
+    async def send(self, type: str, payload: Any = None) -> None:  # noqa: A002
+        kind, encoded = own_message(type, payload)
         await self._ask("send", kind=kind, data=encoded)
 
     async def close(self, code: int = close.NORMAL, reason: str = "") -> None:

@@ -23,7 +23,7 @@ class Messages:
 
     async def broadcast(
         self,
-        kind: str,
+        type: str,  # noqa: A002 - the field's name on the wire
         payload: dict[str, Any] | None = None,
         *,
         exclude: AnyClient | Iterable[AnyClient] | None = (),
@@ -34,7 +34,7 @@ class Messages:
         cannot be reached, only clients of this node do.
 
         Args:
-            kind: a message type of your own: none of the protocol's, as clients would take it for
+            type: a message type of your own: none of the protocol's, as clients would take it for
                 another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
             payload: a dict of what JSON can hold, as for :meth:`publish` but no bytes; an empty
                 one if None.
@@ -46,16 +46,19 @@ class Messages:
         Raises:
             OptionError: this cannot be sent.
         """
-        return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
+        return await self._parts.messages.to_everybody(type, payload, exclude=exclude)
 
     async def send(
-        self, client: AnyClient, kind: str, payload: dict[str, Any] | None = None
+        self,
+        client: AnyClient,
+        type: str,  # noqa: A002 - the field's name on the wire
+        payload: dict[str, Any] | None = None,
     ) -> Receipt:
         """Send a message to one client, on any node.
 
         Args:
             client: the client, or its id.
-            kind: a message type of your own, as for :meth:`broadcast`.
+            type: a message type of your own, as for :meth:`broadcast`.
             payload: as for :meth:`broadcast`.
 
         Raises:
@@ -64,7 +67,7 @@ class Messages:
                 five seconds (``no_answer``; it may have got it), or the broker cannot be reached
                 (``unavailable``).
         """
-        return await self._parts.messages.send(client, kind, payload)
+        return await self._parts.messages.send(client, type, payload)
 
     async def say(
         self,
