@@ -116,7 +116,7 @@ class RemoteClient(Client):
 
     async def _ask(self, act: Act, **fields: Any) -> Any:
         try:
-            return await self._calls.ask(self.id, act, **fields)
+            return await self._calls.ask(self.id, act, since=self.since, **fields)
         except ProtocolError as error:
             self._gone = self._gone or error.code == "unknown_client"
             raise
