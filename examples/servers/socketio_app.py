@@ -26,23 +26,26 @@ instrument(sio, monitor)
 
 
 @sio.on("join room")
-async def join(sid: str, asked: str | dict[str, Any]) -> int:
-    room = str(asked["roomId"] if isinstance(asked, dict) else asked)
+async def join(sid: str, asked: Any = None) -> int | dict[str, str]:
+    room = asked.get("roomId") if isinstance(asked, dict) else asked
+    if not isinstance(room, str):
+        return {"error": "send the name of a room, or {roomId}"}
     await sio.enter_room(sid, room)
     await sio.emit("user joined", {"userId": sid}, room=room, skip_sid=sid)
     return len(list(sio.manager.get_participants("/", room)))
 
 
 @sio.on("chat message")
-async def chat(sid: str, message: dict[str, Any]) -> None:
-    room = message["roomId"]
-    if room in sio.rooms(sid):  # who is not in a room does not speak there
-        said = {
-            "text": str(message["text"]),
-            "userId": sid,
-            "timestamp": time.time_ns() // 1_000_000,
-        }
-        await sio.emit("chat message", said, room=room)
+async def chat(sid: str, message: Any = None) -> dict[str, str] | None:
+    match message:
+        case {"roomId": str(room), "text": str(text)} if room in sio.rooms(sid):
+            said = {"text": text, "userId": sid, "timestamp": time.time_ns() // 1_000_000}
+            await sio.emit("chat message", said, room=room)
+            return None
+        case {"roomId": str(), "text": str()}:
+            return {"error": "join the room first"}
+        case _:
+            return {"error": "send {roomId, text}"}
 
 
 @contextlib.asynccontextmanager

@@ -68,8 +68,9 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
         "in": "messages_in",
         "out": "messages_out",
         "agent": "user_agent",
+        "client": "client_id",
     },
-    "events": {"reason": "detail"},
+    "events": {"reason": "detail", "client": "client_id"},
     "channels": {},
     "socketio": {},
     "latencies": {},
@@ -79,7 +80,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
 
 _SEARCHED = {
     "connections": ("id", "client_id", "name", "user", "remote", "path"),
-    "events": ("kind", "connection", "name", "remote", "detail"),
+    "events": ("kind", "connection", "client_id", "name", "remote", "detail"),
     "channels": ("channel",),
     "socketio": ("namespace", "name"),
     "latencies": ("measure", "label"),

@@ -92,7 +92,7 @@ class Checks:
             except ProtocolError:
                 raise
             except Exception as error:  # noqa: BLE001 - of the program's function
-                self._calls.failed(f"check({kind!r})", error)
+                self._calls.failed(f"check({kind!r})", function, error)
                 raise failed_answer() from None
         return payload
 

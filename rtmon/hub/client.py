@@ -87,11 +87,15 @@ class Client(abc.ABC):
         """Whether the client is connected; True until the contrary is known."""
 
     @abc.abstractmethod
-    async def send(self, kind: str, payload: dict[str, Any] | None = None) -> None:
+    async def send(
+        self,
+        type: str,  # noqa: A002 - the field's name on the wire
+        payload: dict[str, Any] | None = None,
+    ) -> None:
         """Send the client a message.
 
         Args:
-            kind: the message type: one of your own, as for :meth:`rtmon.hub.Hub.broadcast`.
+            type: the message type: one of your own, as for :meth:`rtmon.hub.Hub.broadcast`.
             payload: a dict of what JSON can hold; an empty one if None.
 
         Raises:

@@ -71,22 +71,24 @@ class HookCalls:
             raise HookFailed("it was cancelled")
         return task.result()
 
-    def failed(self, hook: str, error: Exception) -> None:
-        """Count a failure, log it and report it; the latter two once a minute for each hook.
+    def failed(self, hook: str, function: HookFunction | None, error: Exception) -> None:
+        """Count a failure, log it and report it; the latter two once a minute for each function.
 
         Args:
             hook: the name of the hook, such as ``on_join``.
+            function: the one that failed; None if none of the hook's functions was called.
             error: what it raised.
         """
         self.failures[hook] = self.failures.get(hook, 0) + 1
-        more = self._limits.setdefault(hook, LogLimit()).take(self._context.clock())
+        where = hook if function is None else f"{hook} ({_name(function)})"
+        more = self._limits.setdefault(where, LogLimit()).take(self._context.clock())
         if more is None:
             return
         raised = None if isinstance(error, HookFailed) else error
-        logger.error("%s failed: %s%s", hook, _words(error), more, exc_info=raised)
+        logger.error("%s failed: %s%s", where, _words(error), more, exc_info=raised)
         if self.report is not None:
             try:
-                self.report("hook failed", f"{hook}: {_words(error)}{more}")
+                self.report("hook failed", f"{where}: {_words(error)}{more}")
             except Exception:
                 logger.exception("the report of a failed hook failed")
 
@@ -121,10 +123,20 @@ def checked_function(hook: str, function: Any, parameters: str) -> HookFunction:
     return function  # type: ignore[no-any-return]
 
 
+def _name(function: HookFunction) -> str:
+    """Return module and qualified name of a function, or of the class of a callable object."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return _printable(f"{named.__module__}.{named.__qualname__}")
+
+
 def _words(error: Exception) -> str:
     """Describe an error in one line of safe text: it may quote a client's message."""
     text = str(error) if isinstance(error, HookFailed) else f"{type(error).__name__}: {error}"
-    return "".join(each if each.isprintable() else " " for each in text[:300])
+    return _printable(text[:300])
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:

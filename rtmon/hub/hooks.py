@@ -83,7 +83,7 @@ class Hooks:
             except ProtocolError:
                 raise
             except Exception as error:  # noqa: BLE001 - of the program's function
-                self._calls.failed("on_connect", error)
+                self._calls.failed("on_connect", function, error)
                 raise failed_answer() from None
             if not welcome:
                 raise ProtocolError("forbidden", "The server does not let you in.")
@@ -158,7 +158,7 @@ class Hooks:
                 await self._call(hook, function, connection, (client, *rest), reply_to)
 
         if not connection.hooks.add(call):
-            self._calls.failed(hook, HookFailed("too many calls wait; it is left out"))
+            self._calls.failed(hook, None, HookFailed("too many calls wait; it is left out"))
 
     async def _call(
         self,
@@ -171,7 +171,7 @@ class Hooks:
         try:
             await self._done(function, arguments)
         except Exception as error:  # noqa: BLE001 - of the program's function
-            self._calls.failed(hook, error)
+            self._calls.failed(hook, function, error)
             if reply_to is not None and connection.open:
                 wrong = error if isinstance(error, ProtocolError) else failed_answer()
                 connection.error(wrong, reply_to=reply_to)

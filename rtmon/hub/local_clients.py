@@ -120,8 +120,8 @@ class LocalClient(Client):
     def open(self) -> bool:
         return self._connection.open and self._connection.peer.open
 
-    async def send(self, kind: str, payload: Any = None) -> None:
-        kind, encoded = own_message(kind, payload)
+    async def send(self, type: str, payload: Any = None) -> None:  # noqa: A002
+        kind, encoded = own_message(type, payload)
         self._check_open()
         if not self._connection.send(kind, encoded):
             raise self._gone()

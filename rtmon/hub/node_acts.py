@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import ProtocolError
 from ..protocol.data import decode_data
 from .brokers.node_messages import NodeRequest
 from .client import Client
@@ -48,6 +49,10 @@ class NodeActs:
         return sum(connection not in excluded for connection in receivers)
 
     async def _with(self, client: Client, request: NodeRequest) -> Any:
+        if request.since not in {0.0, client.since}:
+            raise ProtocolError(
+                "unknown_client", f"The client {client.id!r} is gone; another one has its id now."
+            )
         match request.act:
             case "send":
                 await client.send(request.kind, decode_data(request.data))

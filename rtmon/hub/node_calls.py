@@ -109,7 +109,10 @@ class NodeCalls:
             answers = self._waiting.get(payload.id)
             if answers is not None and payload.node == self._context.node:
                 answers.put_nowait(payload)
-        elif isinstance(payload, NodeRequest) and payload.node != self._context.node:
+        elif isinstance(payload, NodeRequest) and (
+            # A client that was on another node may have connected here since: with the same id.
+            payload.client_id or payload.node != self._context.node
+        ):
             acting = self.act(payload)
             if acting is not None:
                 self._context.tasks.spawn(self._answer(payload, acting))

@@ -103,8 +103,9 @@ def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict
         if isinstance(message, str):
             fields["text"] = plain_text(message)
             _check_length(message)
-        elif room is None:
-            raise TypeError("the chat takes text alone")  # noqa: TRY301 - one place of failure
+        elif message is None or room is None:
+            needed = "give text" if room is None else "give text, or other data"
+            raise TypeError(needed)  # noqa: TRY301 - one place of failure
         else:
             fields["data"] = encode_data(message)
         if room is None:

@@ -12,9 +12,11 @@ from ..protocol.data import Data
 from .broadcast import Broadcast
 from .broker_events import BrokerEventHandler
 from .brokers.base import Draft, Note, user_key
+from .client import Client
+from .connection import Connection
 from .context import HubContext
 from .encoding import Outgoing
-from .local_clients import LocalClients
+from .local_clients import LocalClient, LocalClients
 from .node_calls import NodeCalls
 from .places import CHAT, channel_key
 from .program_input import (
@@ -105,10 +107,12 @@ class ProgramMessages:
     async def send(self, client: AnyClient, kind: str, payload: Any) -> Receipt:
         """Send to one client of any node; see :meth:`rtmon.hub.Hub.send`."""
         client_id = checked_client_id(client)
-        here = self.clients.find(client_id)
-        if here is not None:
-            await here.send(kind, payload)
-            return Receipt(local=1, total=1)
+        if isinstance(client, Connection):
+            client = self.clients.of(client)
+        handle = client if isinstance(client, Client) else self.clients.find(client_id)
+        if handle is not None:
+            await handle.send(kind, payload)
+            return Receipt(local=int(isinstance(handle, LocalClient)), total=1)
         kind, encoded = own_message(kind, payload)
         await self.calls.ask(client_id, "send", kind=kind, data=encoded)
         return Receipt(local=0, total=1)
@@ -121,6 +125,13 @@ class ProgramMessages:
         self.context.broker.send_note(user_key(user), note)
         local = self.events.notify(user, payload)
         return Receipt(local=local, total=None if self.context.broker.shared else local)
+
+    async def notified_everywhere(self, user: str, receipt: Receipt) -> Receipt:
+        """Return the receipt of a notification with what other nodes say of it."""
+        others = await self.calls.total("count", place=user_key(user))
+        return Receipt(
+            local=receipt.local, total=None if others is None else receipt.local + others
+        )
 
     async def _publish(self, place: str, draft: Draft, *, total: bool) -> PublicationReceipt:
         counts = self.broadcast.counts

@@ -29,10 +29,12 @@ class Registry:
         self.users: Memberships[str] = Memberships()
 
     def receivers(self, key: str) -> Collection[Connection]:
-        """Return the connections that get publications to a place."""
+        """Return the connections that get what is published to a place, or sent to a user."""
         if key == CHAT:
             return self.connections.values()
         kind, _, name = key.partition(":")
+        if kind == "user":
+            return self.user_connections(name)
         return self.rooms.members(name) if kind == "room" else self.subscriptions.receivers(name)
 
     def members(self, key: str) -> list[Connection]:

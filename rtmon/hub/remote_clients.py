@@ -95,8 +95,8 @@ class RemoteClient(Client):
     def open(self) -> bool:
         return not self._gone
 
-    async def send(self, kind: str, payload: Any = None) -> None:
-        kind, encoded = own_message(kind, payload)
+    async def send(self, type: str, payload: Any = None) -> None:  # noqa: A002
+        kind, encoded = own_message(type, payload)
         await self._ask("send", kind=kind, data=encoded)
 
     async def close(self, code: int = close.NORMAL, reason: str = "") -> None:
@@ -116,7 +116,7 @@ class RemoteClient(Client):
 
     async def _ask(self, act: Act, **fields: Any) -> Any:
         try:
-            return await self._calls.ask(self.id, act, **fields)
+            return await self._calls.ask(self.id, act, since=self.since, **fields)
         except ProtocolError as error:
             self._gone = self._gone or error.code == "unknown_client"
             raise

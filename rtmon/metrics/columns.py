@@ -398,6 +398,12 @@ EVENT: tuple[Column, ...] = (
         text("kind", "opened, closed, rejected, error, and what else rtmon has to say."),
     ),
     text("connection", "Id of the connection it is about; null if it is about none."),
+    text(
+        "client_id",
+        "Id of that connection's client in its hub, as messages carry it; null without a hub, and "
+        "if it was not welcomed within the tick.",
+        external=True,
+    ),
     text("name", "Name of that connection at the time.", external=True),
     text("remote", "Address of the peer.", external=True),
     integer("code", "", "Close code or HTTP status; null if there is none."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .records import Event
@@ -21,7 +22,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._seq = 0
-        self._events: list[Event] = []
+        self._events: list[tuple[Event, Meter | None]] = []
         self._lost = 0
 
     def add(
@@ -44,22 +45,29 @@ class EventLog:
         if self._lost:
             lost, self._lost = self._lost, 0
             self._append("events dropped", time, None, None, f"{lost:,} more in one tick")
-        events, self._events = tuple(self._events), []
+        events = tuple(_of_client(event, meter) for event, meter in self._events)
+        self._events = []
         return events
 
     def _append(
         self, kind: str, time: float, meter: Meter | None, code: int | None, detail: str | None
     ) -> None:
         self._seq += 1
-        self._events.append(
-            Event(
-                seq=self._seq,
-                time=time,
-                kind=kind,
-                connection=None if meter is None else meter.id,
-                name=None if meter is None else safe_text(meter.name),
-                remote=None if meter is None else safe_text(meter.remote),
-                code=code,
-                detail=safe_text(detail),
-            )
+        event = Event(
+            seq=self._seq,
+            time=time,
+            kind=kind,
+            connection=None if meter is None else meter.id,
+            name=None if meter is None else safe_text(meter.name),
+            remote=None if meter is None else safe_text(meter.remote),
+            code=code,
+            detail=safe_text(detail),
         )
+        self._events.append((event, meter))
+
+
+def _of_client(event: Event, meter: Meter | None) -> Event:
+    """Return the Event with its client's id, which a hub gives after the connection has opened."""
+    if meter is None or meter.client_id is None:
+        return event
+    return replace(event, client_id=safe_text(meter.client_id))

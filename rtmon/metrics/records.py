@@ -156,6 +156,7 @@ class Event:
     time: float
     kind: str
     connection: str | None = None
+    client_id: str | None = None
     name: str | None = None
     remote: str | None = None
     code: int | None = None

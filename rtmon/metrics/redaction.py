@@ -125,6 +125,7 @@ class Redaction:
         return replace(
             event,
             remote=self._address(event.remote),
+            client_id=self._text(self.names, event.client_id),
             name=self._text(self.names, event.name),
             detail=self._simple(self.reasons)(event.detail),
         )

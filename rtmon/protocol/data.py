@@ -158,9 +158,18 @@ def plain(value: Any, *, depth: int = limits.DATA_DEPTH) -> Any:
             return [plain(item, depth=depth - 1) for item in list.__iter__(value)]
         return {_key(key): plain(item, depth=depth - 1) for key, item in dict.items(value)}
     raise TypeError(
-        f"{_type_name(value)} cannot be sent to every client: give None, bool, int, float, str, "
-        "list or dict"
+        f"{_type_name(value)} cannot be sent to every client: {_advice(value)}give None, bool, "
+        "int, float, str, list or dict"
     )
+
+
+def _advice(value: Any) -> str:
+    """Return how to make a value of another type one that can be sent, or an empty text."""
+    if isinstance(value, tuple | set | frozenset):
+        return "send list(…) of it, "
+    if hasattr(value, "dtype"):  # of NumPy, or of a library that follows it
+        return "send its .tolist(), " if getattr(value, "ndim", 0) else "send its .item(), "
+    return ""
 
 
 def _type_name(value: Any) -> str:

@@ -75,6 +75,11 @@ class ASGIServer(listening.Serving):
         header_timeout: float,
         ssl: SSLContext | None,
     ) -> None:
+        if not isinstance(hub, Hub):
+            raise OptionError(
+                f"serve() takes a hub, not {hub!r:.100}: give rtmon.Hub() itself, it makes the "
+                "application; run another ASGI application with uvicorn.run()."
+            )
         self.hub = hub
         self._owns_monitor = monitor is None
         self.monitor = Monitor() if monitor is None else monitor

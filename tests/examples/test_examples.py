@@ -225,6 +225,9 @@ async def test_rooms_over_socketio(server: str, examples: Path) -> None:
         await until(lambda: heard["ada"] == heard["bo"] == ["hello"])
         assert heard["cy"] == []
         if server.endswith(".py"):
+            for event, given in (("join room", {}), ("chat message", {"text": "where?"})):
+                answer = await clients["cy"].call(event, given, timeout=PATIENCE)
+                assert "roomId" in answer["error"]
             async with watching(admin) as feed:
                 await seen(feed, open=3)
         for client in clients.values():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from rtmon.errors import ProtocolError
 from rtmon.hub import User
 from rtmon.protocol.codecs import JSON
 from rtmon.testing import until
@@ -123,3 +124,29 @@ async def test_id_in_use_on_another_node_is_refused(redis: RedisServer, nodes: N
             break
     found: Any = await one.hub.find("ada")
     assert found.address == two.hub.client("ada").address
+
+
+@pytest.mark.parametrize("back", ["on the same node", "on the node that asks"])
+async def test_client_that_has_gone_does_not_act_on_the_next_with_its_id(
+    redis: RedisServer, nodes: Nodes, back: str
+) -> None:
+    """A Client found on another node raises unknown_client once another client has its id."""
+    one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
+    ada = await arrive(two, "/ws/ada")
+    await ada.ask("ping")
+    gone: Any = await one.hub.find("ada")
+    await ada.leave()
+    await until(lambda: two.hub.client("ada") is None)
+    next_node = two if back == "on the same node" else one
+    while True:
+        after = await arrive(next_node, "/ws/ada")
+        if after.welcome["type"] == "welcome":
+            break
+    for act in (gone.send("mine"), gone.join("red"), gone.leave("red"), one.hub.send(gone, "mine")):
+        with pytest.raises(ProtocolError) as caught:
+            await act
+        assert caught.value.code == "unknown_client"
+    await gone.close(4600, "not this one")
+    assert (await one.hub.send("ada", "mine")).total == 1
+    assert [message["type"] for message in await after.quiet()].count("mine") == 1
+    assert next_node.hub.client("ada").rooms == []

@@ -114,7 +114,7 @@ async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, ov
     assert (receipt.local, receipt.total) == (1, 1)
     assert (await cy.next("tick"))["payload"] == {"n": 2}
     assert await place.hub.broadcast("tick", exclude=cy.id) == 2
-    assert await place.hub.broadcast("tock", exclude=None) == 3
+    assert await place.hub.broadcast(type="tock", exclude=None) == 3
     for client in (ada, bo):
         assert (await client.next("tick"))["payload"] == {}
         assert "tick" not in [message["type"] for message in client.heard]
@@ -141,7 +141,8 @@ async def test_server_speaks_in_a_room(place: Place, over: str) -> None:
     assert (await bo.next("room_message"))["payload"]["offset"] == 2
     assert await place.hub.say(None, "to all") == 3
     assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
-    for where, what in [("red", "x" * 16_385), ("", "no"), (None, {"n": 1}), ("red", {1})]:
+    refused = [("red", "x" * 16_385), ("", "no"), (None, {"n": 1}), ("red", {1}), ("red", None)]
+    for where, what in refused:
         with pytest.raises(OptionError):
             await place.hub.say(where, what)
 

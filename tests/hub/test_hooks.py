@@ -263,6 +263,24 @@ async def test_failures_of_one_hook_are_logged_once_a_minute(place: Place, caplo
     assert len(caplog.records) == 1
 
 
+async def test_failures_of_two_functions_are_told_apart(place: Place, caplog: Any) -> None:
+    """Each function that fails is named in the log, in one line whatever its name is."""
+
+    def other(client: Any, channel: str, data: Any) -> None:
+        raise RuntimeError
+
+    other.__qualname__ = "other\nline"
+    place.hub.on_publish(_raises)
+    place.hub.on_publish(other)
+    ada = await place.connect("ada")
+    with caplog.at_level(logging.ERROR, "rtmon.hub"):
+        await ada.ask("publish", {"channel": "c", "data": 1, "ack": True})
+        await until(lambda: len(caplog.records) == 2)
+    first, second = [record.getMessage() for record in caplog.records]
+    assert first.startswith(f"on_publish ({__name__}._raises) failed: ")
+    assert second.startswith(f"on_publish ({__name__}.other line) failed: ")
+
+
 async def test_disconnect_hook_follows_the_hooks_before_it(place: Place) -> None:
     """on_disconnect waits for hooks of the same client that still run when the connection ends."""
     seen: list[str] = []
@@ -345,7 +363,7 @@ async def test_failing_hook_is_an_event_of_the_monitor() -> None:
         history = server.monitor.collector.history
         await until(lambda: any(each.kind == "hook failed" for each in history.events()))
         (event,) = [each for each in history.events() if each.kind == "hook failed"]
-        assert "on_join" in str(event.detail)
+        assert str(event.detail).startswith(f"on_join ({__name__}._raises): ")
         assert "RuntimeError" in str(event.detail)
     await hub.aclose()
 

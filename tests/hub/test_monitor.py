@@ -10,6 +10,8 @@ import pandas as pd
 from websockets.asyncio.client import ClientConnection, connect
 
 import rtmon
+from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.queries import RowsAnswer, RowsQuery
 from rtmon.hub import Hub
 from rtmon.hub.transports.asgi import app
 from rtmon.testing import until
@@ -82,3 +84,29 @@ async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
     assert row.client_id == welcome["payload"]["client_id"]
     assert sample.rtt.count == 1
     assert 0 < row.rtt < 60
+
+
+async def test_client_has_one_id_on_the_wire_in_events_in_tables_and_in_the_api() -> None:
+    """The id of the welcome finds a client in the hub, its connection and its Events."""
+    monitor = rtmon.Monitor(interval=1000)
+    hub = Hub()
+    async with (
+        rtmon.serve(hub, "127.0.0.1", 0, monitor=monitor) as server,
+        connect(server.url) as client,
+        connect(server.url) as other,
+    ):
+        ada = (await answer(client, "welcome"))["payload"]["client_id"]
+        await answer(other, "welcome")
+        assert hub.client(ada) is not None
+        await client.close()
+        await until(lambda: not hub.client(ada))
+        monitor.tick()
+        feed, where = LocalFeed(monitor), f"client:{ada}"
+        events = feed.answer_now(RowsQuery(table="events", where=where))
+        connections = feed.answer_now(RowsQuery(where=where))
+    monitor.close()
+    assert isinstance(events, RowsAnswer)
+    assert isinstance(connections, RowsAnswer)
+    assert {row.record.kind for row in events.rows} == {"opened", "closed"}
+    assert [row.record.client_id for row in connections.rows] == [ada]
+    assert {row.record.connection for row in events.rows} == {connections.rows[0].record.id}

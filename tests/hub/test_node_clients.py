@@ -100,6 +100,17 @@ async def test_receipts_count_the_clients_of_all_nodes(redis: RedisServer, nodes
     assert (published.local, published.total) == (2, None)
     published = await two.hub.publish("news", 1, total=True)
     assert (published.local, published.total) == (2, 3)
+    eve = await two.connect("eve", user="u1")
+    fay = await one.connect("fay", user="u1")
+    for client in (eve, fay):
+        await client.ask("ping")
+    sent = one.hub.notify("u1", "Hello")
+    assert (sent.local, sent.total) == (1, None)
+    sent = await one.hub.notify("u1", "Hello again", total=True)
+    assert (sent.local, sent.total) == (1, 2)
+    for client in (eve, fay):
+        titles = [(await client.next("notification"))["payload"]["title"] for _ in range(2)]
+        assert titles == ["Hello", "Hello again"]
 
 
 async def test_program_learns_that_a_node_was_killed(

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import enum
 import json
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -95,6 +96,22 @@ BAD: dict[str, Any] = {
     "keys that are numbers": {1: 2},
     "an enum that is no text": enum.Enum("Odd", {"A": "a"}).A,  # type: ignore[attr-defined]
 }
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ((1, 2), "tuple cannot be sent to every client: send list(…) of it"),
+        ({"n": [np.int64(1)]}, "numpy.int64 cannot be sent to every client: send its .item()"),
+        (np.zeros(2), "numpy.ndarray cannot be sent to every client: send its .tolist()"),
+        (object(), "object cannot be sent to every client: give None, bool"),
+    ],
+    ids=["a tuple", "a number of numpy", "an array", "an object"],
+)
+def test_error_says_how_to_convert_a_value(value: Any, advice: str) -> None:
+    """A value of a type that has a plain counterpart is refused with how to get that."""
+    with pytest.raises(TypeError, match=re.escape(advice)):
+        encode_value(value)
 
 
 @pytest.mark.parametrize(("value", "base"), BASES, ids=lambda value: type(value).__name__)

@@ -270,6 +270,7 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
         db.execute(f"DROP TABLE {table}")
     for table in ("connections", "open_connections"):
         db.execute(f"ALTER TABLE {table} DROP COLUMN rtt_p99")
+    db.execute("ALTER TABLE events DROP COLUMN client_id")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
@@ -277,6 +278,7 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
     slow = RowsQuery(where="rtt_p99>0", sort="rtt_p99")
     assert [row.record.rtt_p99 for row in _rows(reader, RowsQuery(sort="rtt_p99"))] == [None]
     assert _rows(reader, slow) == []
+    assert {row.record.client_id for row in _rows(reader, RowsQuery(table="events"))} == {None}
     assert reader.tables.names == ("channels",)
     with pytest.raises(QueryError, match="latencies are not in this recording, which an older"):
         reader.answer(query)

@@ -147,10 +147,16 @@ def test_dtypes_are_those_of_the_table_of_columns() -> None:
     [
         ("a,b\r\n1,2\r\n", "the first line is not that of a table"),
         ("", "the first line is not that of a table"),
-        ("seq,time,kind,connection,name,remote,code,detail\r\n1,now,x,,,,,\r\n", "line 2"),
-        ("seq,time,kind,connection,name,remote,code,detail\r\n1\r\n", "1 cells where there are 8"),
-        ('seq,time,kind,connection,name,remote,code,detail\r\n1,"', "line 2"),
-        ('seq,time,kind,connection,name,remote,code,detail\r\n1,,x,,,,,"a', "line 2"),
+        (
+            "seq,time,kind,connection,client_id,name,remote,code,detail\r\n1,now,x,,,,,,\r\n",
+            "line 2",
+        ),
+        (
+            "seq,time,kind,connection,client_id,name,remote,code,detail\r\n1\r\n",
+            "1 cells where there are 9",
+        ),
+        ('seq,time,kind,connection,client_id,name,remote,code,detail\r\n1,"', "line 2"),
+        ('seq,time,kind,connection,client_id,name,remote,code,detail\r\n1,,x,,,,,,"a', "line 2"),
     ],
 )
 def test_a_file_that_is_not_ours_is_said_to_be(

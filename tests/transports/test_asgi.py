@@ -220,6 +220,12 @@ async def otherwise(_self: Any, _eio_sid: str, _packet: Any, _more: Any) -> None
     """A method as another version may have it."""
 
 
+def test_server_refuses_an_application_in_place_of_a_hub() -> None:
+    """What is no hub is refused with words that say what to give."""
+    with pytest.raises(OptionError, match=r"takes a hub, not .*give rtmon.Hub\(\) itself"):
+        serve(app(rtmon.Hub()), "127.0.0.1", 0)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "other"),
     [

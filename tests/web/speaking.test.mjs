@@ -162,6 +162,11 @@ test("what JSON would change without a word is refused", async () => {
   await refused({ channel: "news", data: { x: NaN } }, /'x' is NaN/);
   await refused({ channel: "news", data: [new Uint8Array(2)] }, /only data as a whole/);
   await refused({ channel: "news", data: 1n }, /cannot be sent/);
+  await refused({ channel: "news", data: Promise.resolve(1) }, /'data' is a Promise: await it/);
+  await refused({ channel: "news", data: [new Map([[1, 2]])] }, /'0' is a Map: send Object/);
+  await refused({ channel: "news", data: { ids: new Set([1]) } }, /'ids' is a Set: send Array/);
+  await refused({ channel: "news", data: { run() {} } }, /'run' is a function/);
+  await refused({ channel: "news", data: Symbol("x") }, /'data' is a symbol/);
   await refused([], /is no object/);
   const loop = {};
   loop.loop = loop;

@@ -26,6 +26,8 @@ class NodeRequest(DataOut, frozen=True, kw_only=True):
         node: the hub's node that asks.
         act: what is asked for.
         client_id: the client that it is about; empty if it is about all.
+        since: when that client connected, so that no other client that has its id by now is meant;
+            0 for any client with the id.
         kind: message type to send; ``data`` is the payload.
         room: room to join or leave.
         place: key of the place whose receivers are counted.
@@ -37,6 +39,7 @@ class NodeRequest(DataOut, frozen=True, kw_only=True):
     node: str
     act: Act
     client_id: str = ""
+    since: float = 0.0
     kind: str = ""
     room: str = ""
     place: str = ""

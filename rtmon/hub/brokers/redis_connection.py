@@ -343,7 +343,8 @@ def unavailable(retry_after: float = 0.0) -> ProtocolError:
     """
     return ProtocolError(
         "unavailable",
-        "The servers cannot reach each other for now: send this again later, with the same id.",
+        "The servers cannot reach each other for now: send this again later, with the "
+        "same id if it has one.",
         retry=True,
         retry_after=math.ceil(retry_after * 1000) / 1000 or None,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal, overload
 
 from ...core.backpressure import Policy
 from ...errors import OptionError
@@ -23,7 +23,7 @@ class Messages:
 
     async def broadcast(
         self,
-        kind: str,
+        type: str,  # noqa: A002 - the field's name on the wire
         payload: dict[str, Any] | None = None,
         *,
         exclude: AnyClient | Iterable[AnyClient] | None = (),
@@ -34,7 +34,7 @@ class Messages:
         cannot be reached, only clients of this node do.
 
         Args:
-            kind: a message type of your own: none of the protocol's, as clients would take it for
+            type: a message type of your own: none of the protocol's, as clients would take it for
                 another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
             payload: a dict of what JSON can hold, as for :meth:`publish` but no bytes; an empty
                 one if None.
@@ -46,16 +46,19 @@ class Messages:
         Raises:
             OptionError: this cannot be sent.
         """
-        return await self._parts.messages.to_everybody(kind, payload, exclude=exclude)
+        return await self._parts.messages.to_everybody(type, payload, exclude=exclude)
 
     async def send(
-        self, client: AnyClient, kind: str, payload: dict[str, Any] | None = None
+        self,
+        client: AnyClient,
+        type: str,  # noqa: A002 - the field's name on the wire
+        payload: dict[str, Any] | None = None,
     ) -> Receipt:
         """Send a message to one client, on any node.
 
         Args:
             client: the client, or its id.
-            kind: a message type of your own, as for :meth:`broadcast`.
+            type: a message type of your own, as for :meth:`broadcast`.
             payload: as for :meth:`broadcast`.
 
         Raises:
@@ -64,7 +67,7 @@ class Messages:
                 five seconds (``no_answer``; it may have got it), or the broker cannot be reached
                 (``unavailable``).
         """
-        return await self._parts.messages.send(client, kind, payload)
+        return await self._parts.messages.send(client, type, payload)
 
     async def say(
         self,
@@ -132,9 +135,40 @@ class Messages:
             channel, data, message_id=message_id, slow=slow, key=key, total=total
         )
 
+    @overload
     def notify(
-        self, user: str, title: str, text: str = "", *, level: str = "info", data: Any = None
-    ) -> Receipt:
+        self,
+        user: str,
+        title: str,
+        text: str = "",
+        *,
+        level: str = "info",
+        data: Any = None,
+        total: Literal[False] = False,
+    ) -> Receipt: ...
+
+    @overload
+    def notify(
+        self,
+        user: str,
+        title: str,
+        text: str = "",
+        *,
+        level: str = "info",
+        data: Any = None,
+        total: Literal[True],
+    ) -> Awaitable[Receipt]: ...
+
+    def notify(
+        self,
+        user: str,
+        title: str,
+        text: str = "",
+        *,
+        level: str = "info",
+        data: Any = None,
+        total: bool = False,
+    ) -> Receipt | Awaitable[Receipt]:
         """Send a notification to all connections of a user, on all nodes.
 
         Args:
@@ -143,15 +177,19 @@ class Messages:
             text: the rest; :data:`rtmon.protocol.limits.TEXT_LENGTH` characters with the title.
             level: for the client to show it by, such as ``info`` or ``warning``.
             data: as for :meth:`publish`.
+            total: ask other nodes how many of their connections it was sent to, and return an
+                awaitable of the receipt, which takes up to a second; it is sent at once all the
+                same.
 
         Returns:
-            How many connections it was sent to; ``total`` is None if there are other nodes, which
-            are not waited for.
+            How many connections it was sent to.
 
         Raises:
             OptionError: this is not what every client can be sent.
         """
-        return self._parts.messages.notify(user, title, text, level=level, data=data)
+        messages = self._parts.messages
+        receipt = messages.notify(user, title, text, level=level, data=data)
+        return messages.notified_everywhere(user, receipt) if total else receipt
 
     def subscribe(self, channel: str, callback: Callback) -> CallbackSubscription:
         """Call a function, or a coroutine function, with each publication.

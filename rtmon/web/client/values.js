@@ -9,6 +9,15 @@ const HALF = /\p{Surrogate}/u;
 /** Numbers from here on are written with an exponent, and so are no integers to the server. */
 const EXPONENT = 1e21;
 
+/** What JSON would make `{}` of without a word, and what to do about it. */
+const COLLECTIONS = [
+  [Promise, "await it first"],
+  [Map, "send Object.fromEntries(…) of it"],
+  [Set, "send Array.from(…) of it"],
+  [WeakMap, "it cannot be listed"],
+  [WeakSet, "it cannot be listed"],
+];
+
 /** Whether every receiver can be sent a text. */
 export function isWellFormed(text) {
   return !HALF.test(text);
@@ -32,12 +41,17 @@ export function jsonOf(value, what, depth = DATA_DEPTH) {
     return JSON.stringify(value, function checked(key, member) {
       checkText(key, "a key");
       const plain = unboxed(member);
+      if (typeof plain === "function" || typeof plain === "symbol") {
+        throw new OptionError(`'${key}' is a ${typeof plain}, which JSON does not have.`);
+      }
       if (typeof plain === "number") checkNumber(plain, key);
       else if (typeof plain === "string") checkText(plain, `'${key}'`);
       else if (typeof plain === "object" && plain !== null) {
         if (bytesOf(plain) !== null) {
           throw new OptionError(`'${key}' is bytes: only data as a whole may be.`);
         }
+        const advice = COLLECTIONS.find(([kind]) => plain instanceof kind)?.[1];
+        if (advice) throw new OptionError(`'${key}' is a ${plain.constructor.name}: ${advice}.`);
         const level = (depths.get(this) ?? 0) + 1;
         if (level > depth) {
           throw new OptionError(`lists and objects may nest ${DATA_DEPTH} deep.`);
