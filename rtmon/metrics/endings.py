@@ -9,7 +9,7 @@ from typing import Any
 from .causes import TOO_SLOW, VIOLATIONS, Cause
 from .records import Ending
 
-__all__ = ["ENGINEIO_ENDINGS", "closed_here", "disconnect_ending", "socket_ending"]
+__all__ = ["ENGINEIO_ENDINGS", "closed_here", "disconnect_ending", "socket_ending", "vague"]
 
 _GOING_AWAY, _NO_STATUS, _ABNORMAL, _RESTART = 1001, 1005, 1006, 1012
 
@@ -59,6 +59,19 @@ def socket_ending(protocol: Any) -> Ending:
         initiator="remote",
         cause="protocol error" if code in VIOLATIONS else "closed",
     )
+
+
+def vague(send: Any) -> bool:
+    """Return True for an ASGI server that reports every end by the peer as 1006: Hypercorn.
+
+    Args:
+        send: the server's, or that of a probe in front of it.
+    """
+    while (owner := getattr(send, "__self__", None)) is not None:
+        if type(owner).__module__.partition(".")[0] == "hypercorn":
+            return True
+        send = getattr(owner, "_send", None)  # as rtmon.ASGIProbe keeps it
+    return False
 
 
 def disconnect_ending(disconnect: Mapping[str, Any], *, vague: bool = False) -> Ending:

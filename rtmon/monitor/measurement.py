@@ -95,6 +95,11 @@ class Measurement:
         """Connections and requests on another event loop so far; see :attr:`Pulse.uncounted`."""
         return self._pulse.uncounted
 
+    @property
+    def why_uncounted(self) -> str:
+        """Why the first of them is not counted."""
+        return self._pulse.why_uncounted
+
     def arm(self, purpose: Purpose) -> bool:
         """Tick on the running loop; see :meth:`rtmon.Monitor.arm`."""
         if not self.closed:
@@ -143,7 +148,7 @@ class Measurement:
         began = time.perf_counter()
         if self._pulse.uncounted and not self._uncounted_told:
             self._uncounted_told = True
-            self.event("not counted", self._pulse.why_uncounted)
+            self.event("not counted", self.why_uncounted)
         tick = self.collector.tick(
             self.clock.monotonic(),
             self.clock.time(),

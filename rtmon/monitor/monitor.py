@@ -79,6 +79,8 @@ class Monitor:
         self._clients: deque[Callable[[], object]] = deque(maxlen=CLIENTS_KEPT)
 
     def __repr__(self) -> str:
+        if self.uncounted and not self._measurement.ticking:
+            return f"<rtmon.Monitor {self.node}: {self._measurement.why_uncounted}>"
         state = "closed" if self.closed else "ticking" if self._measurement.ticking else "idle"
         return f"<rtmon.Monitor {self.node} {state}: {self.snapshot()}>"
 

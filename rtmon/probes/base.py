@@ -27,8 +27,9 @@ the same additions to ``meter`` and ``meter.ledger`` in line, or call ``meter.re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from ..errors import OptionError
 from ..metrics.blackbox import BlackBox
 from ..metrics.collector import uncounted
 
@@ -38,10 +39,25 @@ if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder
     from ..metrics.meter import Ending
 
-__all__ = ["BINARY", "TEXT", "ConnectionProbe", "attempt", "octets", "peer_address", "text_size"]
+__all__ = [
+    "BINARY",
+    "TEXT",
+    "ConnectionProbe",
+    "attempt",
+    "instrumented",
+    "octets",
+    "peer_address",
+    "text_size",
+]
+
+P = TypeVar("P")
 
 TEXT, BINARY = 1, 2
 """Opcodes of data frames (RFC 6455, section 5.2)."""
+
+
+_PROBES = "_rtmon_probes"
+"""Attribute of what is measured: Monitor → its probe."""
 
 
 class ConnectionProbe:
@@ -174,6 +190,30 @@ def attempt(monitor: Recorder, hook: Callable[..., None], *args: Any) -> None:
         hook(*args)
     except Exception as exc:
         monitor.probe_failed(exc)
+
+
+def instrumented(
+    subject: Any, monitor: Recorder, make: Callable[[], P], *, alone: str | None = None
+) -> P:
+    """Return a Monitor's probe on an application or a server, made when first asked for.
+
+    Args:
+        subject: what is measured; it keeps its probes.
+        monitor: the Monitor.
+        make: makes the probe, unless there is one.
+        alone: what the subject is called, if only one Monitor can measure it.
+
+    Raises:
+        OptionError: another Monitor measures it.
+    """
+    probes: dict[Recorder, P] = getattr(subject, _PROBES, {})
+    if monitor in probes:
+        return probes[monitor]
+    if probes and alone is not None:
+        raise OptionError(f"another Monitor measures this {alone}; use that one")
+    probe = make()
+    subject.__dict__[_PROBES] = {**probes, monitor: probe}
+    return probe
 
 
 def peer_address(peer: Any) -> str | None:

@@ -32,6 +32,8 @@ __all__ = [
     "describe",
     "effective_code",
     "may_reconnect",
+    "private_code",
+    "standard_code",
 ]
 
 NORMAL: Final = 1000
@@ -115,6 +117,9 @@ CODES: Final[dict[int, CloseCode]] = {
 
 _SENDABLE = frozenset(code for code in CODES if code not in {1005, 1006, 1015})
 
+_BACK, _AWAY = 4100, 4600
+"""First private code of those that say standard ones: a client comes back, or stays away."""
+
 _FAILING = frozenset({1002, 1003, 1007, 1009, 1010})
 """Codes after which the endpoint that sent them fails the connection: RFC 6455, 7.1.7, lets it
 drop TCP without waiting for an answer, so the code sent is what the connection ended with."""
@@ -155,7 +160,7 @@ def checked_reason(code: int, reason: str) -> str:
 
 def describe(code: int) -> str:
     """Return a short name for a close code, such as "going away"."""
-    known = CODES.get(code)
+    known = CODES.get(standard_code(code))
     if known is not None:
         return known.name
     if 3000 <= code < 4000:
@@ -173,3 +178,22 @@ def may_reconnect(code: int) -> bool:
     if known is not None:
         return known.reconnect
     return not 4500 <= code < 5000
+
+
+def private_code(code: int) -> int:
+    """Return the private code that says the same as a standard one: 4113 for 1013, 4608 for 1008.
+
+    For servers that let an application send 1000 and codes from 3000 on, and no others.
+    """
+    if code == NORMAL or code >= 3000:
+        return code
+    return code - 1000 + (_BACK if may_reconnect(code) else _AWAY)
+
+
+def standard_code(code: int) -> int:
+    """Return the standard code that a private one says, see :func:`private_code`; else itself."""
+    for first in (_BACK, _AWAY):
+        standard = code - first + 1000
+        if standard in _SENDABLE and private_code(standard) == code:
+            return standard
+    return code

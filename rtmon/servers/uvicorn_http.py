@@ -104,6 +104,14 @@ class GuardedHTTP(H11Protocol):
         super().timeout_keep_alive_handler()
         self._ending.drop_after(self.transport)
 
+    def _get_upgrade(self) -> bytes | None:
+        """Return what to upgrade to: uvicorn reads the last line ``Connection`` alone."""
+        options = b",".join(value for name, value in self.headers if name == b"connection")
+        if b"upgrade" not in (option.strip().lower() for option in options.split(b",")):
+            return None
+        upgrades = [value.lower() for name, value in self.headers if name == b"upgrade"]
+        return upgrades[-1] if upgrades else None
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._forget()
         self._upgraded = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..metrics.causes import Cause
-from ..protocol.close import CODES, describe
+from ..protocol.close import CODES, describe, standard_code
 
 __all__ = ["CAUSE_WORDS", "code_text", "code_words"]
 
@@ -63,8 +63,10 @@ def code_text(code: int, *, hub: bool) -> str:
 
 def code_words(code: int, *, hub: bool) -> str:
     """Return what a close code means, in a sentence; see :func:`code_text`."""
-    if hub and code in _OF_THE_HUB:
-        return CODES[code].meaning
+    if hub:
+        code = standard_code(code)
+        if code in _OF_THE_HUB:
+            return CODES[code].meaning
     if code in _STANDARD:
         return _STANDARD[code]
     if 3000 <= code < 4000:

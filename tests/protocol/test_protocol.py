@@ -179,6 +179,24 @@ def test_close_codes_are_described() -> None:
     assert all(not 4500 <= c < 5000 for c, e in close.CODES.items() if e.reconnect)
 
 
+def test_private_code_says_what_standard_one_says() -> None:
+    """A server that sends no standard codes says each by a private one, with the same outcome."""
+    for code in close.CODES:
+        private = close.private_code(code)
+        assert private == 1000 or 3000 <= private < 5000
+        assert close.may_reconnect(private) == close.may_reconnect(code)
+        if code not in {1005, 1006, 1015}:  # which no endpoint sends
+            assert close.standard_code(private) == code
+            assert close.describe(private) == close.describe(code)
+    assert [close.standard_code(code) for code in (4100, 4105, 4400, 4600, 4699)] == [
+        4100,
+        4105,
+        4400,
+        4600,
+        4699,
+    ]
+
+
 def test_the_schema_covers_the_catalog() -> None:
     """The schema describes every message type of both sides, and refers to nothing missing."""
     schema = catalog_schema()

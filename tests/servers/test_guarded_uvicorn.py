@@ -99,6 +99,21 @@ async def test_echo_passes_as_without_guard() -> None:
             await (await client.ping())
 
 
+async def test_handshake_succeeds_when_connection_header_has_two_lines() -> None:
+    """All lines ``Connection`` of a handshake count, in whichever order, as RFC 9110 has it."""
+    before = upgrade("Connection: keep-alive", path="/")
+    after = before.replace(b"Connection: Upgrade", b"Connection: close, TE").replace(
+        b"Connection: keep-alive", b"Connection: upgrade"
+    )
+    other = upgrade(path="/").replace(b"Connection: Upgrade", b"Connection: close")
+    async with served() as (_, port):
+        for request in (before, after):
+            async with Wire.to(port, request) as wire:
+                await wire.upgraded()
+        async with Wire.to(port, other) as wire:
+            assert await wire.status() == 200
+
+
 async def test_latest_ping_is_answered_when_client_reads_again() -> None:
     """While a client reads nothing its pings cost nothing; the latest is answered afterwards."""
     async with served() as (application, port):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, ProtocolError
-from ...metrics.endings import disconnect_ending
+from ...metrics.endings import disconnect_ending, vague
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
@@ -101,7 +101,7 @@ class ASGIPeer(SendingPeer):
                 self.close(1009, f"a message may have {self._context.options.max_size} bytes")
             if self.open:
                 await self._hub.receive(connection, data)
-        self.heard_end = disconnect_ending(message)
+        self.heard_end = disconnect_ending(message, vague=vague(self._send))
 
     async def _discarding(self) -> None:
         while (await self._receive())["type"] == "websocket.receive":
@@ -116,7 +116,17 @@ class ASGIPeer(SendingPeer):
                     await self._send({"type": "websocket.send", kind: data})
             code, reason = self.goodbye or (close.GOING_AWAY, "")
             reason = reason.encode()[: limits.REASON_BYTES].decode(errors="ignore")
+            await self._close(code, reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Close with a code that the server takes: daphne raises for most standard ones."""
+        try:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception as problem:
+            other = close.private_code(code)
+            if isinstance(problem, OSError) or other == code:
+                raise
+            await self._send({"type": "websocket.close", "code": other, "reason": reason})
 
 
 class App:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ...errors import OptionError
-from ..base import attempt, peer_address
+from ..base import attempt, instrumented, peer_address
 from ..claims import claim, claimed
 from .connection import Connection
 
@@ -41,13 +41,7 @@ def instrument(app: web.Application, monitor: Recorder) -> Instrument:
     """
     if not isinstance(app, web.Application):
         raise OptionError(f"instrument() was given {app!r}: give it an aiohttp.web.Application")
-    for middleware in app.middlewares:
-        before = getattr(middleware, "__self__", None)
-        if isinstance(before, Instrument) and before.monitor is monitor:
-            return before
-    if app.frozen:
-        raise OptionError("this aiohttp application was started: call instrument() before that")
-    return Instrument(app, monitor)
+    return instrumented(app, monitor, functools.partial(Instrument, app, monitor))
 
 
 class Instrument:
@@ -58,6 +52,8 @@ class Instrument:
     """
 
     def __init__(self, app: web.Application, monitor: Recorder) -> None:
+        if app.frozen:
+            raise OptionError("this aiohttp application was started: call instrument() before that")
         self.monitor = monitor
         self._stopping = False
         monitor.collector.expect(Connection.kind)

@@ -30,7 +30,6 @@ __all__ = [
     "Receive",
     "Scope",
     "Send",
-    "vague",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -52,12 +51,6 @@ MONITOR = "rtmon.monitor"
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
 """Exceptions that frameworks raise in a handler because its peer has left: Starlette and with it
 FastAPI, Litestar, Falcon."""
-
-
-def vague(send: Send) -> bool:
-    """Return True for a server that reports every end by the peer as 1006: Hypercorn."""
-    owner = type(getattr(send, "__self__", None))
-    return owner.__module__.partition(".")[0] == "hypercorn"
 
 
 class ASGIConnection(ConnectionProbe):

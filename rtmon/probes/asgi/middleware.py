@@ -17,12 +17,12 @@ from ...errors import OptionError
 from ...metrics.blackbox import BlackBox
 from ...metrics.causes import Cause
 from ...metrics.collector import Collector
-from ...metrics.endings import disconnect_ending
+from ...metrics.endings import disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
-from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send, vague
+from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
 from .event_stream import EventStream
 from .routes import template
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
-from ..base import attempt
+from ..base import attempt, instrumented
 from .rows import rows
 from .sessions import Session, Sessions
 from .stats import Statistics
@@ -54,8 +54,6 @@ _NEEDED = (
 )
 """What the probe uses of a server."""
 
-_ATTRIBUTE = "_rtmon_instrument"
-
 _ANY = "*"
 """Stands for all namespaces or events that have no handlers of their own."""
 
@@ -77,13 +75,8 @@ def instrument(sio: Any, monitor: Recorder) -> Instrument:
     Raises:
         OptionError: the server is none that can be measured, or another Monitor measures it.
     """
-    before = getattr(sio, _ATTRIBUTE, None)
-    if before is None:
-        return Instrument(sio, monitor)
-    if before.monitor is not monitor:
-        raise OptionError("another Monitor measures this Socket.IO server; use that one")
-    found: Instrument = before
-    return found
+    make = functools.partial(Instrument, sio, monitor)
+    return instrumented(sio, monitor, make, alone="Socket.IO server")
 
 
 class Instrument:
@@ -104,7 +97,6 @@ class Instrument:
         self._attempt = functools.partial(attempt, monitor)
         monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
-        setattr(sio, _ATTRIBUTE, self)
         sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook
         sio.manager.emit = self._emitting(sio.manager.emit)
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending
+from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..asgi.application_run import CLAIMS, Message, Receive, vague
+from ..asgi.application_run import CLAIMS, Message, Receive
 from ..base import ConnectionProbe, attempt, peer_address, text_size
 from ..claims import take_over
 

@@ -13,7 +13,7 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from ...errors import OptionError
-from ..base import attempt
+from ..base import attempt, instrumented
 from ..claims import claimed
 from .handler import Connection, measured
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ...metrics.meter import Meter
 
 __all__ = ["Instrument", "instrument"]
-
-_ATTRIBUTE = "_rtmon_instruments"
 
 
 def instrument(app: Application, monitor: Recorder) -> Instrument:
@@ -41,13 +39,8 @@ def instrument(app: Application, monitor: Recorder) -> Instrument:
     """
     if not isinstance(app, Application):
         raise OptionError(f"instrument() was given {app!r}: give it a tornado.web.Application")
-    before = getattr(app, _ATTRIBUTE, None)
-    if before is None:
-        return Instrument(app, monitor)
-    if before.monitor is not monitor:
-        raise OptionError("another Monitor measures this Tornado application; use that one")
-    found: Instrument = before
-    return found
+    make = functools.partial(Instrument, app, monitor)
+    return instrumented(app, monitor, make, alone="Tornado application")
 
 
 class Instrument:
@@ -63,7 +56,6 @@ class Instrument:
         monitor.collector.expect(Connection.kind)
         app.get_handler_delegate = self._delegating(app.get_handler_delegate)
         app.log_request = self._logging(app.log_request)
-        setattr(app, _ATTRIBUTE, self)
 
     def meter(self) -> Meter | None:
         """Return the Meter of the connection whose handler calls this; its ``name`` may be set.

@@ -29,11 +29,17 @@ const NAMES = {
   4502: "idle",
 };
 
+const NEVER_SENT = new Set([1005, 1006, 1015]);
+
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 1015]);
 
 /** A few words for a close code. */
 export function describe(code) {
   if (code in NAMES) return NAMES[code];
+  // A server that sends no standard codes says 1013 by 4113, and 1008, which is final, by 4608.
+  const standard = code - (code < 4500 ? 3100 : 3600);
+  const said = standard in NAMES && standard < 3000 && !NEVER_SENT.has(standard);
+  if (said && standard > 1000 && FINAL.has(standard) === (code >= 4500)) return NAMES[standard];
   if (code >= 4000 && code < 4500) return "application, come back";
   if (code >= 4500 && code < 5000) return "application, stay away";
   return code >= 3000 && code < 4000 ? "registered" : "unknown";
