@@ -16,7 +16,7 @@ import param
 from panel.custom import JSComponent
 
 from rtmon.feeds import open_feed
-from rtmon.views.frames import FrameMaker
+from rtmon.views.tick_update import FrameMaker
 
 
 class Numbers(JSComponent):

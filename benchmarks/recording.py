@@ -25,12 +25,12 @@ from running import Running
 
 import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import GroupQuery, Query, RowsQuery, SeriesQuery
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import ConnectionInfo, Event, Sample, Snapshot
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import Reader
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 

@@ -26,7 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .watching import Server, Watching
+    from .server_watch import Server, Watching
 
 __all__ = ["load"]
 
@@ -142,8 +142,8 @@ def load(
       rtmon load ws://127.0.0.1:8765 --duration 10 --json > report.json
     """
     from ..lab.load import LoadOptions
-    from . import loaded
-    from .watching import Watching
+    from . import load_results
+    from .server_watch import Watching
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -183,12 +183,12 @@ def load(
     # First to the terminal: a disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
-        typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
+        typer.echo(shown or load_results.table(outcome.report, options, outcome.server))
     if csv is not None:
-        written = loaded.write_csv(csv, outcome.report, outcome.server, redacted)
+        written = load_results.write_csv(csv, outcome.report, outcome.server, redacted)
         _say(outcome, as_json, f"wrote {', '.join(str(path) for path in written)}")
     if report is not None:
-        loaded.write_page(report, outcome.report, options, outcome.server, redaction=redacted)
+        load_results.write_page(report, outcome.report, options, outcome.server, redaction=redacted)
         _say(outcome, as_json, f"wrote {report}")
 
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..views.numbers import delay
+from ..views.number_format import delay
 
 if TYPE_CHECKING:
     from ..lab.load import Load
-    from ..lab.report import Tally
+    from ..lab.load_report import Tally
 
 __all__ = ["progress"]
 

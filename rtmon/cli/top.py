@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..feeds.feed import Feed
-from ..feeds.paused import Still
-from ..feeds.remote import RemoteFeed
+from ..feeds.paused_feed import Still
+from ..feeds.remote_feed import RemoteFeed
+from ..views.chart_points import Timeline
 from ..views.freshness import FreshnessTracker
-from ..views.points import Timeline
 from .options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..terminal.choices import Choices
+    from ..terminal.key_choices import Choices
 
 __all__ = ["top"]
 
@@ -65,7 +65,7 @@ def top(
     """
     from rich.console import Console
 
-    from ..terminal.choices import SORTS, Choices
+    from ..terminal.key_choices import SORTS, Choices
 
     if sort not in SORTS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
@@ -146,7 +146,7 @@ def _typed(choices: Choices) -> Iterator[None]:
     except ImportError:  # Windows: Ctrl-C ends it
         yield
         return
-    from ..terminal.choices import keys
+    from ..terminal.key_choices import keys
 
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 

@@ -18,13 +18,13 @@ from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
 from .address import Address, NotSpoken
 from .connect_errors import is_fatal, retry_after
-from .delivery import Delivery
 from .errors import ClientClosed, QueueFull
-from .membership import Membership
+from .event_delivery import Delivery
+from .joining import Membership
+from .monitor_reporting import Reporting
 from .options import ClientOptions
 from .outbox import Entry
 from .records import Change, ClientStats, Message
-from .reporting import Reporting
 from .session import Session
 from .token import fresh
 from .transport_link import TransportLink

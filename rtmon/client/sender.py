@@ -12,10 +12,10 @@ from .encoding import RtmonWire
 from .heartbeat import Heartbeat
 from .options import ClientOptions
 from .outbox import Entry, Outbox
-from .pacing import Pacing
-from .plain import PlainWire
+from .plain_protocol import PlainWire
 from .records import Message
-from .wire import Ping, Wire
+from .send_rate import Pacing
+from .wire_formats import Ping, Wire
 
 __all__ = ["Sender"]
 

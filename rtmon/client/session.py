@@ -13,16 +13,16 @@ from typing import Any
 
 from ..protocol import limits
 from .errors import ClientClosed, ConnectionLost, QueueFull
-from .events import Event
 from .lifecycle import Lifecycle
+from .memberships import Places
 from .options import ClientOptions
 from .outbox import Entry
-from .places import Places
-from .plain import PlainReceiver
+from .plain_protocol import PlainReceiver
 from .receiver import Greeting, Receiver
 from .records import Change, ClientStats, Message
 from .sender import Sender
-from .wire import Ping
+from .session_events import Event
+from .wire_formats import Ping
 
 __all__ = ["Session"]
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol, Self
 from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.channels import matches
-from .buffer import Buffer
 from .errors import ClientClosed
-from .places import Place
+from .memberships import Place
 from .positions import Cursors
+from .receive_buffer import Buffer
 from .records import Message
 
 __all__ = ["Subscriber", "Subscription"]

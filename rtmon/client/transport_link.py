@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from ..core.clock import Clock
 from ..protocol.close import effective_code
 from .lifecycle import NOT_WELCOMED
-from .wire import Ping
+from .wire_formats import Ping
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

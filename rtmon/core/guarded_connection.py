@@ -19,8 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
-from .frozen_watch import FrozenWatch
-from .paced_input import PacedInput, Pieces
+from .paced_inflation import PacedInput, Pieces
+from .stalled_peer import FrozenWatch
 
 __all__ = [
     "FLOOD_GRACE",
@@ -111,7 +111,7 @@ class Guarded(Connection):
 
     ends_frozen: ClassVar[bool] = False
     """True to have the keepalive fail while writing is paused, too, by a
-    :class:`~rtmon.core.frozen_watch.FrozenWatch`. With a :class:`Listener` it always does."""
+    :class:`~rtmon.core.stalled_peer.FrozenWatch`. With a :class:`Listener` it always does."""
 
     paced: ClassVar[bool] = False
     """True to inflate what it receives in turns with other connections. A hub has it so always."""

@@ -13,8 +13,8 @@ from typing import Any, overload
 from ..core.clock import SYSTEM_CLOCK
 from ..errors import OptionError, RtmonError, WrongAnswer
 from . import class_server, progress
-from .facts import misses
-from .patience import patience
+from .conditions import misses
+from .time_limits import patience
 
 __all__ = ["check"]
 

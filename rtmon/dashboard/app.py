@@ -19,11 +19,11 @@ except ImportError:
 from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
-from .bundle import BUILD, asset, script, style
-from .desks import Desks
-from .processes import end_with_parent, is_one_of_several
+from .page_tickets import ticket
+from .page_updaters import Desks
+from .panel_processes import end_with_parent, is_one_of_several
 from .routes import SCRIPT, add_routes
-from .tickets import ticket
+from .script_bundle import BUILD, asset, script, style
 
 __all__ = ["page"]
 

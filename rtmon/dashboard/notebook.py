@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.option_checks import within
 from ..display import show
-from .cell import Cell
+from .notebook_page import Cell
 from .view_parameters import address, search
 
 __all__ = ["PageView", "view"]

@@ -14,10 +14,10 @@ from typing import Any
 from bokeh.server.tornado import BokehTornado
 from tornado.web import RequestHandler
 
-from .bundle import BUILD, script
-from .channel import Channel
-from .desks import Desks
-from .downloads import Download
+from .download_handler import Download
+from .page_socket import Channel
+from .page_updaters import Desks
+from .script_bundle import BUILD, script
 
 __all__ = ["CHANNEL", "DOWNLOAD", "SCRIPT", "add_routes", "patterns"]
 

@@ -27,11 +27,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..errors import OptionError, PortInUse
-from .conditions import Conditions, Direction, Faults, directions
-from .lifecycle import Startable
-from .link import Link
-from .pipe import Side
-from .sockets import dial, hang_up, narrow
+from .network_conditions import Conditions, Direction, Faults, directions
+from .proxied_connection import Link
+from .proxy_direction import Side
+from .startable import Startable
+from .tcp_sockets import dial, hang_up, narrow
 
 __all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
 
@@ -207,7 +207,7 @@ class FaultProxy(Faults, Startable):
 
     def _ipython_display_(self) -> None:
         from ..display import show
-        from .views.proxy import ProxyPicture
+        from .views.proxy_picture import ProxyPicture
 
         show(ProxyPicture(self))
 

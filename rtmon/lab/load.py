@@ -29,11 +29,11 @@ from typing import Self
 from websockets.exceptions import WebSocketException
 
 from ..core.backoff import Backoff
-from .connection import CLOSE_TIMEOUT, Connection
-from .ledger import Ledger
-from .report import ConnectionReport, LoadReport, Second, Tally, Totals
-from .script import LoadOptions, Visit, due, visits
-from .user import User
+from .connection_totals import Ledger
+from .load_report import ConnectionReport, LoadReport, Second, Tally, Totals
+from .simulated_connection import CLOSE_TIMEOUT, Connection
+from .simulated_user import User
+from .user_schedule import LoadOptions, Visit, due, visits
 
 __all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.ticker import Beats
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
-from ..metrics.text import safe_text
-from .attachment import Attachment
-from .outputs import Outputs
+from ..metrics.safe_text import safe_text
 from .process_gauges import ProcessGauges
-from .pulse import Pulse
+from .sink_thread import Attachment
+from .tick_loop import Pulse
+from .tick_outputs import Outputs
 
 if TYPE_CHECKING:
     from ..core.clock import Clock

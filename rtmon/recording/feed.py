@@ -16,7 +16,7 @@ from ..errors import FileFormatError
 from ..feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from ..feeds.queries import LEVELS, Capabilities, Query
 from ..metrics.history import History
-from .reader import Reader
+from .query_reader import Reader
 
 if TYPE_CHECKING:
     from ..metrics.records import (

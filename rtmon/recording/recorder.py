@@ -17,13 +17,13 @@ from ..feeds.feed import ConnectionQuery
 from ..feeds.queries import RowsQuery
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
-from .frame import Frame
 from .retention import RecordingLimits
+from .tick_data import Frame
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from ..feeds.remote import RemoteFeed
-    from ..metrics.labels import Labels
+    from ..feeds.remote_feed import RemoteFeed
+    from ..metrics.labelled_durations import Labels
     from ..metrics.records import (
         AddressInfo,
         ChannelInfo,

@@ -17,9 +17,9 @@ from ..errors import MonitorError
 from ..metrics.meter import light_rows
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
-from .frame import STATES, Frame
 from .retention import RecordingLimits
 from .schema import CONNECTION_ROW
+from .tick_data import STATES, Frame
 from .writer import Writer
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
 from .database import as_os_error, open_writer, scalar, write_rows
-from .frame import Frame
-from .packing import pack_histograms, pack_snapshot, sample_values
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
-from .states import States
-from .unfinished import restored_rollup, unfinished_epochs
+from .serialization import pack_histograms, pack_snapshot, sample_values
+from .state_writer import States
+from .tick_data import Frame
+from .unfinished_epochs import restored_rollup, unfinished_epochs
 
 __all__ = ["Writer"]
 

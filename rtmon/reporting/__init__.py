@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from ..core.atomic_file import writing
 from ..errors import MonitorError, OptionError
 from ..feeds import Feed, open_feed
-from ..feeds.remote import RemoteFeed
+from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
 from .page import Note, Section, page

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ..views.palette import DARK, LIGHT, css
-from ..views.svg import Drawing, svg
+from ..views.svg_charts import Drawing, svg
 
 __all__ = ["Note", "Section", "Table", "Tiles", "page"]
 

@@ -11,9 +11,9 @@ from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..protocol.close import CODES
 from ..views.charts import CHARTS
-from ..views.numbers import delay, short
-from ..views.span import Span
-from ..views.svg import Drawing
+from ..views.merged_samples import Span
+from ..views.number_format import delay, short
+from ..views.svg_charts import Drawing
 from .page import Note, Part, Table, Tiles
 
 __all__ = ["measured"]

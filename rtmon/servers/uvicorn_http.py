@@ -12,8 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import MAX_LINE_LENGTH
 
-from .accepting import pause_when_exhausted
-from .uvicorn_ending import LINGER, Ending, StallWatch, mark_slow
+from .accept_pause import pause_when_exhausted
+from .uvicorn_stall import LINGER, Ending, StallWatch, mark_slow
 from .uvicorn_websocket import GuardedWebSocket, count_rejected
 
 if TYPE_CHECKING:

@@ -12,14 +12,21 @@ from rich.text import Text
 
 from ..feeds.feed import Feed
 from ..views.chart import Chart, Series
+from ..views.chart_points import Timeline
 from ..views.charts import BRIEF
 from ..views.freshness import Freshness
-from ..views.numbers import UNKNOWN, clock, duration, exact
-from ..views.points import Timeline
-from ..views.rows import CONNECTION_COLUMNS, EVENT_COLUMNS, Cell, Columns, connection_row, event_row
-from ..views.span import Span
+from ..views.merged_samples import Span
+from ..views.number_format import UNKNOWN, clock, duration, exact
+from ..views.status_cells import (
+    CONNECTION_COLUMNS,
+    EVENT_COLUMNS,
+    Cell,
+    Columns,
+    connection_row,
+    event_row,
+)
 from ..views.tiles import Tile, tiles
-from .choices import HELP, Choices
+from .key_choices import HELP, Choices
 
 __all__ = ["draw", "printable", "sparkline"]
 

@@ -5,10 +5,10 @@ Adding a chart means adding a row here.
 
 from __future__ import annotations
 
-from ..metrics.causes import CAUSES, UNKNOWN, cause_column
+from ..metrics.close_causes import CAUSES, UNKNOWN, cause_column
 from .chart import Chart, Series
+from .merged_samples import Span
 from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
-from .span import Span
 
 __all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from ..metrics.records import Sample, Snapshot
 from .charts import RTT_WINDOW
-from .numbers import bytes_text, change, delay, exact, scaled, seconds
-from .span import Span, latest
+from .merged_samples import Span, latest
+from .number_format import bytes_text, change, delay, exact, scaled, seconds
 
 __all__ = ["Tile", "tiles"]
 

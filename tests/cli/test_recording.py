@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 import rtmon
 from rtmon.metrics.records import Sample
-from rtmon.recording.frame import Frame
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 from tests.cli.running import Command, run, wait_until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.pacing import Pacing
+from rtmon.client.send_rate import Pacing
 from rtmon.core.backoff import Backoff
 from rtmon.core.batching import Batch
 from rtmon.errors import OptionError

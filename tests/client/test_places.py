@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed
+from rtmon.client.memberships import Places
 from rtmon.client.options import ClientOptions
-from rtmon.client.places import Places
 from rtmon.client.records import Message
 from rtmon.client.sender import Sender
 from rtmon.protocol.catalog import Position

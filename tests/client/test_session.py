@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.membership import Membership
+from rtmon.client.joining import Membership
 from rtmon.client.options import ClientOptions
 from rtmon.client.positions import Cursor
 from rtmon.client.records import Message

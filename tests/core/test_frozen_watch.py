@@ -10,7 +10,7 @@ import pytest
 from rtmon import Monitor
 from rtmon.core.guarded_connection import GuardedServerConnection
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.pair import MemoryTransport, Pair
+from rtmon.probes.websockets.memory_connection import MemoryTransport, Pair
 from tests.servers.turbo import virtual_time
 
 INTERVAL, TIMEOUT = 10.0, 4.0

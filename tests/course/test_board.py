@@ -9,7 +9,7 @@ import pytest
 from rtmon.course.exercises import Exercise
 from rtmon.course.syllabus import Notebook
 from rtmon.course.wall import Board
-from rtmon.course.wall.board import ROWS_MOST
+from rtmon.course.wall.progress_board import ROWS_MOST
 
 COURSE = [
     Notebook(name, name.upper(), tuple(Exercise(f"{name}-{n}", "c", n, 0) for n in (1, 2)))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import rtmon
-from rtmon.dashboard.cell import Cell
+from rtmon.dashboard.notebook_page import Cell
 from rtmon.dashboard.view_parameters import address
-from rtmon.display.content import SILENCE, Content, Page
+from rtmon.display.output_content import SILENCE, Content, Page
 from rtmon.testing import FakeClock, until
 from tests.synthetic import SyntheticFeed
 

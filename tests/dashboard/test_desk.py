@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from rtmon import Monitor
-from rtmon.dashboard.desk import Desk
-from rtmon.dashboard.desks import CROWD, Desks
+from rtmon.dashboard.page_updater import Desk
+from rtmon.dashboard.page_updaters import CROWD, Desks
 from rtmon.errors import FeedError
 from rtmon.feeds.feed import Answer
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import Query
 from rtmon.testing import FakeClock, until
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.dashboard.channel_past import ChannelPast
+from rtmon.dashboard.channel_history import ChannelPast
 from rtmon.dashboard.pages import PAGES
 from rtmon.errors import QueryError
 from rtmon.feeds import Feed, open_feed
 from rtmon.feeds.queries import MembersQuery
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.testing import until
 
 

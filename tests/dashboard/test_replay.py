@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rtmon.dashboard import desk as desks
-from rtmon.dashboard.desk import Desk
-from rtmon.dashboard.desks import Desks
+from rtmon.dashboard import page_updater as desks
+from rtmon.dashboard.page_updater import Desk
+from rtmon.dashboard.page_updaters import Desks
 from rtmon.recording import RecordingFeed
 from rtmon.testing import until
 

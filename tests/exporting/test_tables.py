@@ -19,7 +19,7 @@ from rtmon.metrics.columns import TABLES
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Event, Sample
 from rtmon.monitor.dataframes import frame_of_columns
-from rtmon.recording.frame import Frame
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtmon.feeds import ConnectionQuery
-from rtmon.feeds.paused import Still
+from rtmon.feeds.paused_feed import Still
 from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
 from tests.feeds.rigs import Rig, ready
 

@@ -13,7 +13,7 @@ from rtmon.client import Client
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.lab.link import Link
+from rtmon.lab.proxied_connection import Link
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import QUICK, Nodes

@@ -15,9 +15,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 import rtmon
 from rtmon.errors import OptionError
 from rtmon.lab.load import Load, LoadOptions, LoadReport, run_load
-from rtmon.lab.report import Tally
-from rtmon.lab.script import due, rate_at, visits
-from rtmon.lab.user import User
+from rtmon.lab.load_report import Tally
+from rtmon.lab.simulated_user import User
+from rtmon.lab.user_schedule import due, rate_at, visits
 from rtmon.metrics.histogram import Histogram
 from rtmon.testing import FaultProxy, until
 

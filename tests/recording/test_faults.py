@@ -15,9 +15,9 @@ from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.core.backoff import Backoff
 from rtmon.errors import FileFormatError, OptionError, QueryError
 from rtmon.feeds.queries import Row, RowsAnswer, RowsQuery
-from rtmon.monitor import attachment
+from rtmon.monitor import sink_thread
 from rtmon.recording.database import network_file_system
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import Reader
 from rtmon.testing import until
 from tests.full_disk import ROUNDS, on_full_disk
 
@@ -25,7 +25,7 @@ from tests.full_disk import ROUNDS, on_full_disk
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(attachment, "BACKOFF", Backoff(base=0.01, max=0.05))
+    monkeypatch.setattr(sink_thread, "BACKOFF", Backoff(base=0.01, max=0.05))
 
 
 def _kinds(monitor: Monitor) -> list[str]:

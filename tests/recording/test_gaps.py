@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from rtmon.feeds import series
+from rtmon.feeds import series_queries
 from rtmon.feeds.queries import Gap, RowsQuery, SeriesQuery
 from rtmon.metrics.records import Event, Sample
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import Reader
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 
 BEGIN = 1_700_000_000.0
 
 DROPPED = Gap(since=BEGIN + 20, until=BEGIN + 40, reason="ticks were dropped")
-RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series.RESTARTED)
+RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series_queries.RESTARTED)
 
 
 def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from rtmon.feeds.queries import RowsQuery
 from rtmon.metrics.histogram import HistogramRecorder
-from rtmon.metrics.labels import Labels
+from rtmon.metrics.labelled_durations import Labels
 from rtmon.metrics.records import Sample
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import Reader
 from rtmon.recording.retention import RecordingLimits
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 

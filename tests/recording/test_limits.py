@@ -10,9 +10,9 @@ import pytest
 
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import Reader
 from rtmon.recording.retention import TRIM_TICKS
+from rtmon.recording.tick_data import Frame
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock, until
 

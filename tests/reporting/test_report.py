@@ -15,7 +15,7 @@ from rtmon.reporting.page import Note, Section, Table, Tiles, page
 from rtmon.testing import until
 from rtmon.views.chart import Chart, Form, Series
 from rtmon.views.charts import CHARTS
-from rtmon.views.svg import Drawing, svg
+from rtmon.views.svg_charts import Drawing, svg
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
 

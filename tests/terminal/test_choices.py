@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.terminal.choices import SORTS, Choices, keys
+from rtmon.terminal.key_choices import SORTS, Choices, keys
 
 
 def pressed(text: str, choices: Choices | None = None) -> Choices:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.terminal.choices import Choices
+from rtmon.terminal.key_choices import Choices
 from rtmon.terminal.screen import draw, printable, sparkline
+from rtmon.views.chart_points import Timeline
 from rtmon.views.charts import BRIEF
 from rtmon.views.freshness import FreshnessTracker
-from rtmon.views.points import Timeline
 from tests.synthetic import SyntheticFeed
 
 

@@ -4,9 +4,9 @@ import math
 
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import Sample
+from rtmon.views.chart_points import COLUMNS, Timeline, columns
 from rtmon.views.charts import CHARTS, RTT_WINDOW
-from rtmon.views.points import COLUMNS, Timeline, columns
-from rtmon.views.span import Span, latest
+from rtmon.views.merged_samples import Span, latest
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:

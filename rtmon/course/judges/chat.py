@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .judged import judged
-from .people import Person, first_fault
+from .simulated_users import Person, first_fault
 from .tasks import together
 from .trial import Broken, Handler, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["chat_server"]

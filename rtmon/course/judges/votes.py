@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from .judged import judged
-from .people import Person
+from .simulated_users import Person
 from .tasks import together
 from .trial import Broken, Handler, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["vote_server"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..assembly import HubParts
 from ..client import Client
-from ..parts import HubParts
 from ..program_input import AnyClient, checked_client_id
 from ..stats import HubStats
 

@@ -11,9 +11,9 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.authentication import Credentials, User
+from ..assembly import HubParts
 from ..connection import Connection
 from ..dispatch import Dispatcher
-from ..parts import HubParts
 from ..transports.base import Peer
 
 __all__ = ["Connections"]

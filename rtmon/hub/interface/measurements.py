@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...metrics.labels import LabelledDurations
+from ...metrics.labelled_durations import LabelledDurations
 from ...metrics.meter import Meter
 from ...metrics.records import ChannelInfo
-from ..parts import HubParts
+from ..assembly import HubParts
 from ..stats import ChannelStats
 
 __all__ = ["Measurements"]

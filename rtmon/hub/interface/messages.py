@@ -7,9 +7,9 @@ from typing import Any
 
 from ...core.backpressure import Policy
 from ...errors import OptionError
+from ..assembly import HubParts
 from ..callbacks import Callback, CallbackSubscription
 from ..handlers.custom import HandlerFunction, custom_handler
-from ..parts import HubParts
 from ..program_input import AnyClient
 from ..receipts import PublicationReceipt, Receipt
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...metrics.endings import ENGINEIO_ENDINGS
+from ...metrics.close_endings import ENGINEIO_ENDINGS
 from ...metrics.records import Ending
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
 from ..admission.refusals import close_code
-from ..places import channel_key, room_key
+from ..place_keys import channel_key, room_key
 from .abort import AbortableWebSocket, find_abort
 from .connect_request import ConnectRequest, connect, credentials_of
 from .sending import Latest

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ...errors import OptionError
+from ..active_probe import claim, claimed
 from ..base import attempt, peer_address
-from ..claims import claim, claimed
 from .connection import Connection
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from aiohttp import WebSocketError, WSMsgType
 
 from ...protocol.close import NO_STATUS
 from ..base import ConnectionProbe, attempt, text_size
-from ..closing import Closing
+from ..close_tracker import Closing
 from ..handler_failure import cancelled, failed
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...metrics.blackbox import BlackBox
-from ...metrics.causes import Cause
+from ...metrics.close_causes import Cause
+from ...metrics.close_endings import disconnect_ending
 from ...metrics.collector import Collector
-from ...metrics.endings import disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size

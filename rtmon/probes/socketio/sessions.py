@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending
+from ...metrics.close_endings import ENGINEIO_ENDINGS, disconnect_ending
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
+from ..active_probe import take_over
 from ..asgi.application_run import CLAIMS, Message, Receive, vague
 from ..base import ConnectionProbe, attempt, peer_address, text_size
-from ..claims import take_over
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ...metrics.histogram import HistogramRecorder
+from ...metrics.safe_text import safe_text
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
-from ...metrics.text import safe_text
 
 if TYPE_CHECKING:
     from ...metrics.histogram import Histogram

@@ -10,12 +10,12 @@ from tornado.escape import json_encode
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ...metrics.causes import VIOLATIONS
+from ...metrics.close_causes import VIOLATIONS
 from ...protocol.close import NO_STATUS
+from ..active_probe import claim
 from ..asgi.routes import template
 from ..base import ConnectionProbe, attempt, peer_address, text_size
-from ..claims import claim
-from ..closing import Closing
+from ..close_tracker import Closing
 from ..handler_failure import cancelled, failed
 
 if TYPE_CHECKING:

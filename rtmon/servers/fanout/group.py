@@ -14,9 +14,10 @@ from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
 from ...errors import OptionError
-from ...metrics.share import Shared
+from ...metrics.shared_counts import Shared
 from .broadcasting import by_the_library, log_skipped
-from .frames import (
+from .library_selftest import obstacle
+from .shared_frames import (
     Blocked,
     Kind,
     Piece,
@@ -29,8 +30,7 @@ from .frames import (
     setting,
     shareable,
 )
-from .lane import Lane, Tidings
-from .selftest import obstacle
+from .shared_writes import Lane, Tidings
 
 __all__ = ["JOINED_BYTES", "Flushed", "Group"]
 

@@ -27,7 +27,7 @@ except ImportError:  # the same in Python, for platforms without a compiled whee
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from ...probes.websockets.tally import Tally
+    from ...probes.websockets.frame_counter import Tally
 
 __all__ = ["GRAINS", "SharedKeepalive"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from ...core.si import PREFIXES
-from ..numbers import UNKNOWN
+from ...core.si_prefixes import PREFIXES
+from ..number_format import UNKNOWN
 
 __all__ = ["FONT", "asset", "constant", "rules", "script"]
 

@@ -1,4 +1,4 @@
-// Numbers and times for people, as rtmon/views/numbers.py writes them; times in the viewer's zone.
+// Numbers and times for people, as rtmon/views/number_format.py writes them; times in the viewer's zone.
 function scaled(value) {
   let step = 0
   while (Math.abs(value) >= 999.5 && step < PREFIXES.length - 1) { value /= 1000; step += 1 }

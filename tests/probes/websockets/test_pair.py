@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from rtmon.probes.websockets.pair import Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import Pair, frame_bytes
 
 
 async def test_both_ends_of_a_pair_talk_as_over_a_socket() -> None:

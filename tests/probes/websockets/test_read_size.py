@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
-from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import MemoryTransport, Pair, frame_bytes
 from rtmon.probes.websockets.read_size import READ_AT_ONCE
 
 ITS_OWN = 256 * 1024

@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.pair import Pair
+from rtmon.probes.websockets.memory_connection import Pair
 from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
@@ -34,7 +34,7 @@ class Traced(ServerConnection):
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
     from rtmon.core.guarded_connection import GuardedServerConnection
-    from rtmon.servers.fanout.selftest import obstacle
+    from rtmon.servers.fanout.library_selftest import obstacle
 
     if kind == "fast" and obstacle() is None:
         return probed(monitor, ServerConnection, way="fast")
@@ -69,6 +69,6 @@ def read(pair: Pair, receiver: Receiver) -> None:
 
 def shares(kind: str) -> bool:
     """Whether such connections are sent shared frames here."""
-    from rtmon.servers.fanout.selftest import obstacle
+    from rtmon.servers.fanout.library_selftest import obstacle
 
     return obstacle() is None and kind != "traced"

@@ -159,7 +159,7 @@ async def test_a_set_that_changes_meanwhile() -> None:
             super().pause_writing()
             here.discard(self)
 
-    from rtmon.probes.websockets.pair import Pair
+    from rtmon.probes.websockets.memory_connection import Pair
 
     fleeting = Pair(Fleeting)
     await fleeting.open()

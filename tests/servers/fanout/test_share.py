@@ -10,7 +10,7 @@ from rtmon.metrics.blackbox import BlackBox
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import SHARED
 from rtmon.metrics.meter import Ending, Meter
-from rtmon.metrics.share import Share, Shared
+from rtmon.metrics.shared_counts import Share, Shared
 
 _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), max_size=4)
 

@@ -19,13 +19,15 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
-from rtmon.probes.websockets import flat, probed
-from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.probes.websockets import inlined_calls, probed
+from rtmon.probes.websockets.memory_connection import MemoryTransport, Pair, frame_bytes
 from rtmon.servers.turbo.keepalive import GRAINS
 from rtmon.testing import until
 from tests.servers.turbo import virtual_time
 
-only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(
+    version not in inlined_calls.TESTED, reason="the fast path is off here"
+)
 
 INTERVAL = 10.0
 LASTS = 55.0
