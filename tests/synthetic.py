@@ -230,7 +230,7 @@ class SyntheticFeed(Feed):
         epoch = memory_queries.Epoch(
             node="web-1", epoch=self.epoch, history=history, connections=self._rows
         )
-        return memory_queries.answer(query, memory_queries.Memory(epochs=[epoch]))
+        return memory_queries.answer(query, memory_queries.FeedMemory(epochs=[epoch]))
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._rows, query)

@@ -14,14 +14,14 @@ from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.user_schedule import rate_at
 from ..metrics.histogram import Histogram
 from ..metrics.redaction import KEEP_ALL, Redaction
-from ..reporting.page import Note, Part, Section, Table, Tiles, page
+from ..reporting.page import Paragraph, Part, Section, Table, Tiles, page
 from ..reporting.sections import measured
 from ..sinks.csv import write_csv as write_table
 from ..views.chart import Chart, Series
 from ..views.number_format import UNKNOWN, delay
 from ..views.palette import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, RED, VIOLET
 from ..views.svg_charts import Drawing
-from .server_watch import Server
+from .server_watch import WatchedServer
 
 __all__ = ["table", "write_csv", "write_page"]
 
@@ -34,7 +34,7 @@ _POINTS = 300
 """Points of a chart in the page."""
 
 
-def table(report: LoadReport, options: LoadOptions, server: Server | None) -> str:
+def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None) -> str:
     """Format what was asked for and what was reached, for a terminal."""
     totals = report.totals
     most = max((second.open for second in report.seconds), default=0)
@@ -63,7 +63,7 @@ def table(report: LoadReport, options: LoadOptions, server: Server | None) -> st
 
 
 def write_csv(
-    folder: Path, report: LoadReport, server: Server | None, redaction: Redaction = KEEP_ALL
+    folder: Path, report: LoadReport, server: WatchedServer | None, redaction: Redaction = KEEP_ALL
 ) -> list[Path]:
     """Write ``load.csv``, a row a second, and the server's tables if known; durations in seconds.
 
@@ -106,7 +106,7 @@ def write_page(
     path: Path,
     report: LoadReport,
     options: LoadOptions,
-    server: Server | None,
+    server: WatchedServer | None,
     *,
     redaction: Redaction = KEEP_ALL,
 ) -> None:
@@ -157,9 +157,9 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
         )
     ]
     if report.problem:
-        parts.append(Note(f"The last attempt to connect that failed: {report.problem}"))
+        parts.append(Paragraph(f"The last attempt to connect that failed: {report.problem}"))
     if reproach := _reproach(report):
-        parts.append(Note(reproach.lstrip(" ;").capitalize() + "."))
+        parts.append(Paragraph(reproach.lstrip(" ;").capitalize() + "."))
     parts += _drawings(report, options)
     parts.append(
         Table(
@@ -268,7 +268,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
     return options.users * arrived * rate_at(options, time)
 
 
-def _both_ends(report: LoadReport, server: Server) -> Table:
+def _both_ends(report: LoadReport, server: WatchedServer) -> Table:
     """Compare what users and server counted."""
     totals = report.totals
     return Table(
@@ -302,7 +302,7 @@ def _reproach(report: LoadReport) -> str:
     )
 
 
-def _known(server: Server | None, what: str, way: str) -> str:
+def _known(server: WatchedServer | None, what: str, way: str) -> str:
     count = None if server is None else server.total(f"{what}_{way}")
     return UNKNOWN if count is None else f"{count:,}"
 

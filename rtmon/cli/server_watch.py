@@ -10,7 +10,7 @@ from ..feeds import Feed
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.records import Sample
 
-__all__ = ["Server", "Watching"]
+__all__ = ["ServerWatch", "WatchedServer"]
 
 _ANSWERS = 10.0
 """Seconds to wait for the server's first numbers."""
@@ -23,7 +23,7 @@ _SOON = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class WatchedServer:
     """The server's own view of a run.
 
     Attributes:
@@ -47,7 +47,7 @@ class Server:
         return sum(known) if known else None
 
 
-class Watching:
+class ServerWatch:
     """Reads a server's admin listener during a run.
 
     Args:
@@ -76,7 +76,7 @@ class Watching:
             self._since, self._epoch = latest.seq, latest.epoch
         self._events = max((event.seq for event in self._feed.events()), default=0)
 
-    async def look(self, *, soon: bool) -> Server:
+    async def look(self, *, soon: bool) -> WatchedServer:
         """What it has done since, up to this moment if it says so in time.
 
         Args:
@@ -90,8 +90,8 @@ class Watching:
                     await asyncio.sleep(0.05)
         latest = self._feed.latest()
         if latest is None or latest.epoch != self._epoch:
-            return Server(self._feed, 0, 0)  # it was restarted, and has begun anew
-        return Server(self._feed, self._since, self._events)
+            return WatchedServer(self._feed, 0, 0)  # it was restarted, and has begun anew
+        return WatchedServer(self._feed, self._since, self._events)
 
     def _heard_of(self, moment: float) -> bool:
         latest = self._feed.latest()

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 from ..protocol.close import NORMAL
 from .callbacks import Callbacks
-from .joining import Membership
-from .monitor_reporting import Reporting
-from .receive_buffer import Buffer
+from .joining import Joining
+from .monitor_reporting import MonitorReporting
+from .receive_buffer import ReceiveBuffer
 from .records import Change, Message
-from .session import Session
+from .session import ClientSession
 from .session_events import Chunk, Replayed
 
-__all__ = ["Delivery"]
+__all__ = ["EventDelivery"]
 
 _UNREAD = 1_000
 """Messages held before a reader iterates over the client, which may be late or never."""
 
 
-class Delivery:
+class EventDelivery:
     """Passes on the events of a session, in order: to subscriptions, callbacks, readers and taps.
 
     Args:
@@ -35,7 +35,7 @@ class Delivery:
     """
 
     def __init__(
-        self, session: Session, membership: Membership, reporting: Reporting | None
+        self, session: ClientSession, membership: Joining, reporting: MonitorReporting | None
     ) -> None:
         self.callbacks = Callbacks()
         self.on_chunk: Callable[[Chunk], None] = lambda _: None
@@ -44,14 +44,14 @@ class Delivery:
         self._membership = membership
         self._reporting = reporting
         self._size = self._session.options.buffer
-        self._messages: Buffer[Message] = Buffer(min(_UNREAD, self._size))
+        self._messages: ReceiveBuffer[Message] = ReceiveBuffer(min(_UNREAD, self._size))
         self._read = self._missed = False
 
     async def read(self) -> Message:
         """Wait for the next message of an iteration; it has a gap if older ones were dropped.
 
         Raises:
-            StopAsyncIteration, ClientClosed: as :meth:`Buffer.get`.
+            StopAsyncIteration, ClientClosed: as :meth:`ReceiveBuffer.get`.
         """
         self._read, self._messages.size = True, self._size
         message = await self._messages.get()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from ..protocol.catalog import Position
 from .errors import ClientError
 from .records import Message
-from .session import Session
+from .session import ClientSession
 from .subscription import Subscription
 
-__all__ = ["Membership"]
+__all__ = ["Joining"]
 
 
-class Membership:
+class Joining:
     """The user's subscriptions and rooms.
 
     Args:
@@ -24,7 +24,7 @@ class Membership:
     """
 
     def __init__(
-        self, session: Session, *, now: Callable[[], float], wake: Callable[[], None]
+        self, session: ClientSession, *, now: Callable[[], float], wake: Callable[[], None]
     ) -> None:
         self._session = session
         self._now = now

@@ -12,19 +12,19 @@ from ..errors import ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.message_type import PlaceKind
 from .errors import MessageExpired
-from .outbox import Entry
+from .outbox import OutboxEntry
 from .positions import Cursor
 from .records import Message
 from .sender import Sender
 
-__all__ = ["Place", "Places", "position_of"]
+__all__ = ["Membership", "Memberships", "position_of"]
 
 _Key = tuple[PlaceKind, str]
 
 _CHAT: Final[_Key] = ("chat", "")
 
 
-class Place:
+class Membership:
     """A channel, a pattern, a room or the chat that the client is in, over all connections.
 
     Attributes:
@@ -66,7 +66,7 @@ class Place:
         return self.kind == "channel" and "*" in self.name
 
 
-class Places:
+class Memberships:
     """All places of a client. They are entered again, from their positions, on each connection.
 
     Args:
@@ -79,40 +79,42 @@ class Places:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._places: dict[_Key, Place] = {_CHAT: Place("chat", "")}
+        self._places: dict[_Key, Membership] = {_CHAT: Membership("chat", "")}
         self._inside: set[_Key] = set()
         """Where the server has the client, on this connection."""
-        self._requests: dict[_Key, Entry] = {}
+        self._requests: dict[_Key, OutboxEntry] = {}
         """What the server was asked about a place, and has not answered."""
         self._answered: deque[_Key] = deque()
         self.gaps = self.duplicates = 0
 
     @property
-    def chat(self) -> Place:
+    def chat(self) -> Membership:
         """The chat with everybody, which every client is in."""
         return self._places[_CHAT]
 
-    def get(self, kind: PlaceKind, name: str) -> Place | None:
+    def get(self, kind: PlaceKind, name: str) -> Membership | None:
         """Return a place; None if the client is not there."""
         return self._places.get((kind, name))
 
     # Entering and leaving
 
-    def enter(self, kind: PlaceKind, name: str, now: float, since: Position | None = None) -> Place:
+    def enter(
+        self, kind: PlaceKind, name: str, now: float, since: Position | None = None
+    ) -> Membership:
         """Be in a place from now on; returns the one that is there, if the client is in it."""
         place = self._places.get((kind, name))
         if place is None:
-            place = self._places[kind, name] = Place(kind, name, since)
+            place = self._places[kind, name] = Membership(kind, name, since)
             self._request(place.key, now)
         return place
 
-    def leave(self, place: Place, now: float) -> None:
+    def leave(self, place: Membership, now: float) -> None:
         """Be in a place no more."""
         if self._places.get(place.key) is place:
             del self._places[place.key]
             self._request(place.key, now)
 
-    def rewind(self, place: Place, position: Position, now: float) -> None:
+    def rewind(self, place: Membership, position: Position, now: float) -> None:
         """Get the messages after a position again."""
         place.cursor.position, place.entered = position, False
         place.version += 1
@@ -155,7 +157,7 @@ class Places:
         elif place is not None:
             self._ask_in(place, now)
 
-    def _ask_in(self, place: Place, now: float) -> None:
+    def _ask_in(self, place: Membership, now: float) -> None:
         position = place.cursor.position
         payload: dict[str, Any] = {place.kind: place.name}
         if position is not None and not place.pattern:
@@ -202,7 +204,7 @@ class Places:
 
         return answered
 
-    def _let_in(self, place: Place, answer: Message | Exception) -> None:
+    def _let_in(self, place: Membership, answer: Message | Exception) -> None:
         """Take the server's answer to a request to be let in."""
         if isinstance(answer, Message):
             place.entered = True
@@ -219,7 +221,7 @@ class Places:
 
     # Receiving
 
-    def located(self, place: Place, payload: dict[str, Any]) -> None:
+    def located(self, place: Membership, payload: dict[str, Any]) -> None:
         """Take the server's word on where a place's history is."""
         recovered = payload.get("recovered")
         if place.pattern:

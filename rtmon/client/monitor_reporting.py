@@ -12,10 +12,10 @@ from .records import Change, ClientStats
 if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder
 
-__all__ = ["Reporting"]
+__all__ = ["MonitorReporting"]
 
 
-class Reporting:
+class MonitorReporting:
     """Reports a client to a Monitor: its connections, their ends, and its own numbers.
 
     Args:

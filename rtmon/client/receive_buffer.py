@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from typing import Generic, TypeVar
 
-__all__ = ["Buffer"]
+__all__ = ["ReceiveBuffer"]
 
 T = TypeVar("T")
 
 
-class Buffer(Generic[T]):
+class ReceiveBuffer(Generic[T]):
     """A bounded queue for one reader, which drops the oldest item if it is full.
 
     Attributes:

@@ -15,7 +15,7 @@ from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
 from .lifecycle import Lifecycle
-from .memberships import Places, position_of
+from .memberships import Memberships, position_of
 from .records import Change, Message
 from .sender import Sender
 from .session_events import Chunk, Event, Replayed
@@ -62,7 +62,7 @@ class Receiver:
         self,
         lifecycle: Lifecycle,
         sender: Sender,
-        places: Places,
+        places: Memberships,
         *,
         welcomed: Callable[[Greeting, float], None],
         tell: Callable[[Event], None],

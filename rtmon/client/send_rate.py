@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.token_bucket import Bucket
 
-__all__ = ["Pacing"]
+__all__ = ["SendRate"]
 
 _BURST = 500.0
 """Most messages sent at once, so that a long queue is spread over some time."""
@@ -13,7 +13,7 @@ _SHARE = 0.95
 """Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too."""
 
 
-class Pacing:
+class SendRate:
     """A token bucket with the rate and the burst that the server's welcome names.
 
     Without a rate nothing holds messages back.

@@ -13,13 +13,13 @@ from typing import Any
 
 from .backpressure import Progress
 
-__all__ = ["FrozenWatch"]
+__all__ = ["StalledPeerWatch"]
 
 _LOOKS = 20
 """Looks in ``ping_timeout``, by a twentieth of which a frozen peer is found late."""
 
 
-class FrozenWatch:
+class StalledPeerWatch:
     """Finds a peer that takes nothing for ``ping_timeout`` while a ping waits for its answer.
 
     A peer that reads slowly takes something now and then, and is left alone.

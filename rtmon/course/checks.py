@@ -202,7 +202,7 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
     """Add the outcome to the progress file, tell the class server; return what went wrong."""
     note = outcome.missing[0] if outcome.missing else ""
-    entry = progress.Entry(
+    entry = progress.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),
         learner=progress.learner(),
         exercise=exercise,

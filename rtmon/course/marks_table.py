@@ -12,17 +12,17 @@ from rich.cells import cell_len, set_cell_size
 
 from ..errors import FileFormatError
 from .exercises import Exercise
-from .progress import Entry, Result, one_line, read, report_of
+from .progress import ProgressEntry, Result, one_line, read, report_of
 from .syllabus import Notebook, columns, points
 
-__all__ = ["Marks"]
+__all__ = ["MarksTable"]
 
 _NAME_WIDTH = 32
 """Characters of a name that the table has room for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class MarksTable:
     """The results of all learners.
 
     Attributes:
@@ -36,18 +36,18 @@ class Marks:
     problems: list[str]
 
     @classmethod
-    def read(cls, files: Iterable[Path], course: Sequence[Notebook]) -> Marks:
+    def read(cls, files: Iterable[Path], course: Sequence[Notebook]) -> MarksTable:
         """Read progress files. A file with several learners' checks has a row for each.
 
         Raises:
             OSError: a file cannot be read.
         """
-        checks: dict[str, list[Entry]] = {}
+        checks: dict[str, list[ProgressEntry]] = {}
         problems = []
         for path in files:
             try:
                 for entry in read(path):
-                    if isinstance(entry, Entry):
+                    if isinstance(entry, ProgressEntry):
                         checks.setdefault(entry.learner, []).append(entry)
                     else:
                         problems.append(str(entry))

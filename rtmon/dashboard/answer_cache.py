@@ -14,11 +14,11 @@ import msgspec
 from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
 from ..views.chart_ranges import points_of_range
-from .channel_history import ChannelPast
+from .channel_history import ChannelHistory
 from .pages import PAGES
-from .replay_clock import Replay
+from .replay_clock import ReplayClock
 
-__all__ = ["Answers", "Question", "question"]
+__all__ = ["AnswerCache", "Question", "question"]
 
 logger = logging.getLogger("rtmon")
 
@@ -37,7 +37,7 @@ def question(page: str, asked: Mapping[str, str]) -> Question:
     return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
 
 
-class Answers:
+class AnswerCache:
     """Answers the pages of one feed.
 
     Args:
@@ -46,7 +46,7 @@ class Answers:
         past: what is remembered of its channels.
     """
 
-    def __init__(self, feed: Feed, replay: Replay | None, past: ChannelPast) -> None:
+    def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:
         self._feed = feed
         self._replay = replay
         self._past = past

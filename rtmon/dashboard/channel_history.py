@@ -11,7 +11,7 @@ from ..feeds.feed import Feed
 from ..metrics.records import ChannelInfo
 from .pages.channels import totals
 
-__all__ = ["ChannelPast"]
+__all__ = ["ChannelHistory"]
 
 BUSIEST = 50
 """Channels that are remembered at each tick: those with the most deliveries in all."""
@@ -20,7 +20,7 @@ TICKS = 300
 """Ticks that are remembered; the oldest are forgotten first."""
 
 
-class ChannelPast:
+class ChannelHistory:
     """What a feed has told of its busiest channels since it is shown; of one epoch."""
 
     def __init__(self) -> None:

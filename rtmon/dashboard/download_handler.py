@@ -11,10 +11,10 @@ from tornado.web import RequestHandler
 from ..errors import RtmonError
 from .page_socket import lets_in
 from .page_tickets import has_ticket
-from .page_updaters import Desks
-from .table_files import Asked, file_of
+from .page_updaters import PageUpdaters
+from .table_files import FileRequest, file_of
 
-__all__ = ["Download"]
+__all__ = ["DownloadHandler"]
 
 LONGEST = 16_384
 """Bytes of a request at most."""
@@ -22,17 +22,17 @@ LONGEST = 16_384
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
 
-class Download(AuthRequestHandler, RequestHandler):
+class DownloadHandler(AuthRequestHandler, RequestHandler):
     """Sends a file to a page of the dashboard, which is let in as its channel is."""
 
-    def initialize(self, *, desks: Desks) -> None:
+    def initialize(self, *, desks: PageUpdaters) -> None:
         self._desks = desks
 
     def check_xsrf_cookie(self) -> None:
         """Do nothing: the origin, which a page of another site cannot hide, is checked."""
 
     async def post(self) -> None:
-        """Send the file that the body, :class:`Asked` as JSON, asks for."""
+        """Send the file that the body, :class:`FileRequest` as JSON, asks for."""
         host = urlsplit(self.request.headers.get("Origin", "")).netloc.lower()
         if self.current_user is None or not has_ticket(self) or not lets_in(self, host):
             self.set_status(403)
@@ -40,7 +40,7 @@ class Download(AuthRequestHandler, RequestHandler):
             return
         self.set_header("Cache-Control", "no-store")
         try:
-            asked = msgspec.json.decode(self.request.body[: LONGEST + 1], type=Asked)
+            asked = msgspec.json.decode(self.request.body[: LONGEST + 1], type=FileRequest)
             async with self._desks.lend(asked.at) as feed:
                 name, content = await file_of(feed, asked)
         except (RtmonError, OSError, msgspec.DecodeError) as exc:

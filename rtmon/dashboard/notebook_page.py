@@ -20,13 +20,13 @@ from ..views.chart import Chart
 from ..views.chart_points import COLUMNS
 from ..views.charts import CHARTS
 from .notebook_script import cell_script
-from .page_messages import Said, obey
-from .page_updater import Desk
+from .page_messages import PageMessage, obey
+from .page_updater import PageUpdater
 from .pages import PAGES
-from .table_files import Asked, file_of
+from .table_files import FileRequest, file_of
 from .view_parameters import search
 
-__all__ = ["Cell"]
+__all__ = ["NotebookPage"]
 
 logger = logging.getLogger("rtmon")
 
@@ -49,7 +49,7 @@ class _Visitor:
 
     page: Page
     hidden: bool = False
-    shows: Said | None = None
+    shows: PageMessage | None = None
 
     @property
     def ready(self) -> bool:
@@ -70,7 +70,7 @@ class _SharedDesk:
 
     def __init__(self, source: Any) -> None:
         self.source = source
-        self.desk = Desk(open_feed(source), closes=False)
+        self.desk = PageUpdater(open_feed(source), closes=False)
         self.cells = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -92,7 +92,7 @@ class _SharedDesk:
             await self.desk.feed.aclose()
 
 
-class Cell(Content):
+class NotebookPage(Content):
     """Shows a page of the dashboard. Cells with the same source share one desk.
 
     Args:
@@ -113,7 +113,7 @@ class Cell(Content):
         self._closed = False
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> PageUpdater:
         return self.shared.desk
 
     @property
@@ -121,7 +121,7 @@ class Cell(Content):
         return self._desk.feed
 
     def meet(self, others: Iterable[Content]) -> None:
-        shown = [other.shared for other in others if isinstance(other, Cell)]
+        shown = [other.shared for other in others if isinstance(other, NotebookPage)]
         # The time of a recording is moved by its viewer: two cells have a desk each.
         same = [
             shared
@@ -197,7 +197,7 @@ class Cell(Content):
             self._files.add(task)
             task.add_done_callback(self._files.discard)
             return False
-        heard, visitor = msgspec.convert(said, Said), self._visitors[page]
+        heard, visitor = msgspec.convert(said, PageMessage), self._visitors[page]
         obey(self._desk, visitor, heard)
         if heard.do != "show":
             return False
@@ -210,7 +210,7 @@ class Cell(Content):
 
     async def _send_file(self, page: Page, number: int, asked: Any) -> None:
         try:
-            name, content = await file_of(self._feed, msgspec.convert(asked, Asked))
+            name, content = await file_of(self._feed, msgspec.convert(asked, FileRequest))
             value = {"name": name, "text": content.decode()}
         except (RtmonError, OSError, msgspec.ValidationError) as exc:
             value = {"error": str(exc)}

@@ -13,10 +13,10 @@ from .script_bundle import app_script, asset, common_script, rules
 
 __all__ = ["cell_script"]
 
-_KERNEL = ("kernel.js", "kernel_link.js", "theme.js")
+_KERNEL = ("kernel_socket.js", "kernel_comm.js", "theme.js")
 """What all outputs of a notebook share."""
 
-_CELL = ("cell_link.js", "cell.js")
+_CELL = ("notebook_link.js", "notebook_host.js")
 
 
 @cache
@@ -27,7 +27,7 @@ def cell_script() -> tuple[str, str]:
 
 def _body() -> str:
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.CLOSE_CODES)))
-    style = "\n".join((f":host {{ --rt-font: {FONT}; {colors} }}", rules(), asset("cell.css")))
+    style = "\n".join((f":host {{ --rt-font: {FONT}; {colors} }}", rules(), asset("notebook.css")))
     return "\n".join(
         (
             f"const STYLE = {json.dumps(style)}",

@@ -6,12 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from .page_updater import Desk, Viewer
+from .page_updater import PageUpdater, Viewer
 
-__all__ = ["Said", "obey"]
+__all__ = ["PageMessage", "obey"]
 
 
-class Said(msgspec.Struct):
+class PageMessage(msgspec.Struct):
     """What a page says.
 
     Attributes:
@@ -33,7 +33,7 @@ class Said(msgspec.Struct):
     speed: float = 0.0
 
 
-def obey(desk: Desk, viewer: Viewer, said: Said) -> None:
+def obey(desk: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
     """Do what a viewer's page says."""
     match said.do:
         case "show":

@@ -17,12 +17,12 @@ from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import RtmonError
-from .page_messages import Said, obey
+from .page_messages import PageMessage, obey
 from .page_tickets import has_ticket
-from .page_updater import Desk
+from .page_updater import PageUpdater
 from .script_bundle import BUILD
 
-__all__ = ["Channel", "lets_in"]
+__all__ = ["PageSocket", "lets_in"]
 
 logger = logging.getLogger("rtmon")
 
@@ -32,7 +32,7 @@ LONGEST = 16_384
 LONGEST_REASON = 123
 """Bytes of a close reason (RFC 6455, 5.5.1)."""
 
-_decoder = msgspec.json.Decoder(Said)
+_decoder = msgspec.json.Decoder(PageMessage)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
@@ -42,12 +42,12 @@ def lets_in(handler: RequestHandler, host: str) -> bool:
     return check_allowlist(host, allowed)
 
 
-class Channel(AuthRequestHandler, WebSocketHandler):
+class PageSocket(AuthRequestHandler, WebSocketHandler):
     """One browser page. It is let in as Panel lets in its own: by origin and by user."""
 
-    def initialize(self, *, desk: Callable[[], Desk]) -> None:
+    def initialize(self, *, desk: Callable[[], PageUpdater]) -> None:
         self._find_desk = desk
-        self._desk: Desk | None = None
+        self._desk: PageUpdater | None = None
         self.hidden = False
         self._sending: Any = None
 

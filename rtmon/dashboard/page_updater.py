@@ -14,13 +14,13 @@ import msgspec
 
 from ..feeds.feed import Feed
 from ..recording.feed import RecordingFeed
-from ..views.tick_update import Frame, FrameMaker
-from .answer_cache import Answers, Question, question
-from .channel_history import ChannelPast
+from ..views.tick_update import TickUpdate, TickUpdateMaker
+from .answer_cache import AnswerCache, Question, question
+from .channel_history import ChannelHistory
 from .pages import PAGES
-from .replay_clock import Replay
+from .replay_clock import ReplayClock
 
-__all__ = ["Desk", "Viewer"]
+__all__ = ["PageUpdater", "Viewer"]
 
 logger = logging.getLogger("rtmon")
 
@@ -84,7 +84,7 @@ class _Subscription:
 
 
 @dataclass(eq=False)
-class Desk:
+class PageUpdater:
     """Feeds the viewers of one feed.
 
     Args:
@@ -108,10 +108,10 @@ class Desk:
     _attention: bytes = b""
 
     def __post_init__(self) -> None:
-        self._frames = FrameMaker(self.feed)
-        self._replay = Replay(self.feed) if isinstance(self.feed, RecordingFeed) else None
-        self._past = ChannelPast()
-        self._answers = Answers(self.feed, self._replay, self._past)
+        self._frames = TickUpdateMaker(self.feed)
+        self._replay = ReplayClock(self.feed) if isinstance(self.feed, RecordingFeed) else None
+        self._past = ChannelHistory()
+        self._answers = AnswerCache(self.feed, self._replay, self._past)
         if self._replay is not None:
             self._frames.replay = self._replay.state
 
@@ -176,7 +176,7 @@ class Desk:
         """Take in what the feed has before it is started, for :meth:`last`."""
         self._take_in()
 
-    def last(self) -> Frame:
+    def last(self) -> TickUpdate:
         """Return everything that was taken in last."""
         return self._frames.whole()
 
@@ -229,7 +229,7 @@ class Desk:
             if seat.shows is not None:
                 self._spawn(self._send_pane(viewer, seat.shows))
 
-    def _take_in(self) -> Frame:
+    def _take_in(self) -> TickUpdate:
         """Take in what is new; return it."""
         self._whole = b""
         if self._replay is None:

@@ -11,15 +11,15 @@ from weakref import WeakSet
 from ..errors import FeedError
 from ..feeds.feed import Feed
 from ..recording.feed import RecordingFeed
-from .page_updater import Desk
+from .page_updater import PageUpdater
 
-__all__ = ["CROWD", "Desks"]
+__all__ = ["CROWD", "PageUpdaters"]
 
 CROWD = 500
 """Pages that are fed at once; a further one is told to close some of them."""
 
 
-class Desks:
+class PageUpdaters:
     """The desks of one process; call it for the desk of another viewer, on the loop.
 
     Args:
@@ -35,10 +35,10 @@ class Desks:
         self._make_feed = make_feed
         self._first: Feed | None = make_feed()
         self._own = self._first.capabilities.replay
-        self._desk = None if self._own else _started(Desk(self._first))
-        self._owned: WeakSet[Desk] = WeakSet()
+        self._desk = None if self._own else _started(PageUpdater(self._first))
+        self._owned: WeakSet[PageUpdater] = WeakSet()
 
-    def __call__(self) -> Desk:
+    def __call__(self) -> PageUpdater:
         """Return the desk for a new viewer; a desk of one viewer ends when the viewer leaves."""
         viewers = len(self._owned) if self._desk is None else self._desk.viewers
         if viewers >= CROWD:
@@ -46,7 +46,7 @@ class Desks:
         if self._desk is not None:
             return self._desk
         feed, self._first = self._first or self._make_feed(), None
-        desk = _started(Desk(feed, own=True))
+        desk = _started(PageUpdater(feed, own=True))
         self._owned.add(desk)
         return desk
 
@@ -69,7 +69,7 @@ class Desks:
             await feed.aclose()
 
 
-def _started(desk: Desk) -> Desk:
+def _started(desk: PageUpdater) -> PageUpdater:
     # The task outlives the tab that came first, so it must not inherit that tab's context.
     desk.task = asyncio.get_running_loop().create_task(desk.run(), context=contextvars.Context())
     return desk

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from ..recording.feed import RecordingFeed
-from ..recording.timeline_marks import Moment, notable
-from ..views.tick_update import Replayed
+from ..recording.timeline_marks import TimelineMark, notable
+from ..views.tick_update import ReplayState
 
-__all__ = ["SPEEDS", "Replay"]
+__all__ = ["SPEEDS", "ReplayClock"]
 
 SPEEDS = (1.0, 5.0, 20.0, 60.0)
 """Seconds of a recording that can pass in one."""
 
 
-class Replay:
+class ReplayClock:
     """The time that one viewer of a recording sees.
 
     Args:
@@ -34,10 +34,10 @@ class Replay:
         self.stands = False
 
     @property
-    def state(self) -> Replayed:
+    def state(self) -> ReplayState:
         """Where the viewer is."""
         begin, end = self._span
-        return Replayed(
+        return ReplayState(
             begin=begin,
             end=end,
             at=self._at,
@@ -93,7 +93,7 @@ class Replay:
                 await self._go(None if ended else at)
                 self._speed = 0.0 if ended else self._speed
 
-    async def moments(self) -> list[Moment]:
+    async def moments(self) -> list[TimelineMark]:
         """Return what is worth a mark on the whole recording."""
         return await asyncio.to_thread(notable, self._feed.reader)
 

@@ -17,32 +17,32 @@ from ..views.table_cells import described
 
 __all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]
 
-_PAGE = ("link.js", "host.js")
+_PAGE = ("link.js", "browser_host.js")
 """The link to the server, and the browser's page as the host of the app."""
 
 _APP = (
     "address.js",
     "store.js",
-    "axis.js",
+    "time_range.js",
     "page_chart.js",
     "downloads.js",
-    "rows.js",
-    "columns.js",
+    "app_table.js",
+    "column_menu.js",
     "overview.js",
     "connections.js",
     "connection.js",
     "channels.js",
-    "heat.js",
+    "heatmap.js",
     "latency.js",
     "events.js",
     "socketio.js",
     "replay.js",
-    "keys.js",
+    "keyboard.js",
     "app.js",
 )
 """The app, in the order in which its parts are read: each uses those before it, and a host."""
 
-_SHEETS = ("page.css", "charts.css", "search.css", "pages.css", "replay.css", "heat.css")
+_SHEETS = ("page.css", "charts.css", "search.css", "pages.css", "replay.css", "heatmap.css")
 
 _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 
@@ -94,7 +94,7 @@ def common_script() -> str:
         "HEAT_BOUNDS": latency_heatmap.BOUNDS,
     }
     parts = [browser.constant(name, value) for name, value in constants.items()]
-    return "\n".join((*parts, browser.script(), asset("questions.js")))
+    return "\n".join((*parts, browser.script(), asset("pending_requests.js")))
 
 
 def _text() -> str:

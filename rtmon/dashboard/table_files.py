@@ -27,13 +27,13 @@ from ..metrics.column import Column, integer, text
 from ..metrics.columns import TABLES
 from ..metrics.histogram import plain
 
-__all__ = ["Asked", "file_of"]
+__all__ = ["FileRequest", "file_of"]
 
 MOST_GROUPS = 1000
 """Groups in a file; the others are summed in one row."""
 
 
-class Asked(msgspec.Struct, kw_only=True):
+class FileRequest(msgspec.Struct, kw_only=True):
     """What is to be in a file.
 
     Attributes:
@@ -72,7 +72,7 @@ class _Content:
     source: Source
 
 
-async def file_of(feed: Feed, asked: Asked) -> tuple[str, bytes]:
+async def file_of(feed: Feed, asked: FileRequest) -> tuple[str, bytes]:
     """Return a file's name and what is in it.
 
     Raises:
@@ -80,12 +80,12 @@ async def file_of(feed: Feed, asked: Asked) -> tuple[str, bytes]:
         FeedError: the source did not answer.
     """
     content = await (_rows(feed, asked) if asked.by is None else _groups(feed, asked, asked.by))
-    write: Callable[[_Content, Asked], bytes] = _csv if asked.format == "csv" else _json
+    write: Callable[[_Content, FileRequest], bytes] = _csv if asked.format == "csv" else _json
     # In a thread: writing fifty thousand rows would hold up the pages that are open.
     return _name(content, asked), await asyncio.to_thread(write, content, asked)
 
 
-async def _rows(feed: Feed, asked: Asked) -> _Content:
+async def _rows(feed: Feed, asked: FileRequest) -> _Content:
     known = {column.name: column for column in TABLES[asked.table]}
     unknown = [name for name in asked.columns if name not in TABLE_COLUMNS[asked.table]]
     if unknown:
@@ -108,7 +108,7 @@ async def _rows(feed: Feed, asked: Asked) -> _Content:
     )
 
 
-async def _groups(feed: Feed, asked: Asked, by: GroupKey) -> _Content:
+async def _groups(feed: Feed, asked: FileRequest, by: GroupKey) -> _Content:
     answer = await feed.query(
         GroupQuery(
             by=by,
@@ -143,11 +143,11 @@ async def _groups(feed: Feed, asked: Asked, by: GroupKey) -> _Content:
     )
 
 
-def _csv(content: _Content, _asked: Asked) -> bytes:
+def _csv(content: _Content, _asked: FileRequest) -> bytes:
     return "".join(csv_text.chosen(content.columns, content.rows)).encode()
 
 
-def _json(content: _Content, asked: Asked) -> bytes:
+def _json(content: _Content, asked: FileRequest) -> bytes:
     names = [column.name for column in content.columns]
     return msgspec.json.encode(
         {
@@ -169,7 +169,7 @@ def _json(content: _Content, asked: Asked) -> bytes:
     )
 
 
-def _name(content: _Content, asked: Asked) -> str:
+def _name(content: _Content, asked: FileRequest) -> str:
     """Name a file after what is in it; a node may have chosen any name for itself."""
     node = re.sub(r"[^A-Za-z0-9]+", "-", content.source.node).strip("-")[:40]
     when = datetime.fromtimestamp(content.source.time, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -17,7 +17,7 @@ from .pages.parameters import PAGE_SIZES
 __all__ = ["PARAMETERS", "RANGES", "address", "search"]
 
 RANGES = (60, 300, 3600, 86_400)
-"""Seconds that the charts of a page can show, as ``axis.js`` has them."""
+"""Seconds that the charts of a page can show, as ``time_range.js`` has them."""
 
 Reader = Callable[[str, Any], str]
 """Reads a parameter: its name and value in, its text in the address out."""

@@ -29,4 +29,4 @@ def packed(name: str, body: str, *, element: str) -> tuple[str, str]:
     define = f'customElements.define("{tag}", {element})'
     text = f'(() => {{\nif (customElements.get("{tag}")) return\n{body}\n{define}\n}})()'
     content = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    return tag, f'{asset("unpack.js")}("{tag}", "{content}")'
+    return tag, f'{asset("decompress.js")}("{tag}", "{content}")'

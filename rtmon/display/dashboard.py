@@ -16,13 +16,13 @@ from ..views.chart_layout import chart_layouts
 from ..views.chart_points import COLUMNS, Point, Timeline
 from ..views.charts import CHARTS
 from ..views.freshness import FreshnessTracker
-from ..views.merged_samples import WINDOWS, Span
+from ..views.merged_samples import WINDOWS, MergedSamples
 from ..views.number_format import clock
 from ..views.status_cells import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.tick_update import recent_tiles, rounded, source_text
 from . import close_code_bars
 from .live_outputs import show
-from .picture import Columns, Frame, Layout, Picture, TableLayout
+from .picture import Columns, Layout, Picture, PictureUpdate, TableLayout
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
@@ -57,7 +57,7 @@ class Dashboard:
         show(FeedPicture(self._feed, shown=self._shown, owned=self._owned))
 
 
-def _chosen(keys: Sequence[str]) -> list[Chart[Span]]:
+def _chosen(keys: Sequence[str]) -> list[Chart[MergedSamples]]:
     known = {chart.key: chart for chart in CHARTS}
     if isinstance(keys, str) or not keys or not set(keys) <= set(known):
         raise OptionError(
@@ -76,7 +76,11 @@ class FeedPicture(Picture):
     """
 
     def __init__(
-        self, feed: Feed, *, shown: Sequence[Chart[Span]] | None = None, owned: bool = False
+        self,
+        feed: Feed,
+        *,
+        shown: Sequence[Chart[MergedSamples]] | None = None,
+        owned: bool = False,
     ) -> None:
         self._feed = feed
         self._owned = owned
@@ -108,13 +112,13 @@ class FeedPicture(Picture):
     def text(self) -> str:
         return in_words(self._feed)
 
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         latest = self._feed.latest()
         anew = self._timeline.follow(latest.epoch if latest else None)
         fresh = self._timeline.extend(self._feed.samples(self._timeline.seq))
         return self._frame(fresh, anew=anew)
 
-    def whole(self, window: float) -> Frame:
+    def whole(self, window: float) -> PictureUpdate:
         return self._frame(self._points(window), anew=True)
 
     def _points(self, window: float) -> list[Point]:
@@ -122,10 +126,10 @@ class FeedPicture(Picture):
         begin = points[-1].time - window * 1e3 if points else 0.0
         return [point for point in points if point.time >= begin]
 
-    def _frame(self, points: Sequence[Point], *, anew: bool) -> Frame:
+    def _frame(self, points: Sequence[Point], *, anew: bool) -> PictureUpdate:
         latest = self._feed.latest()
         filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
-        return Frame(
+        return PictureUpdate(
             time=latest.time if latest is not None else self._feed.now(),
             status=self._tracker.assess(self._feed),
             source=source_text(self._feed),

@@ -16,7 +16,7 @@ from typing import Any
 
 from .output_content import Comm, Content, Page
 from .picture import Picture
-from .picture_content import Pictured
+from .picture_content import PictureContent
 
 __all__ = ["show"]
 
@@ -57,7 +57,7 @@ def show(shown: Picture | Content) -> None:
         raise NotImplementedError from None
     if getattr(shell, "kernel", None) is None:
         raise NotImplementedError
-    content = Pictured(shown) if isinstance(shown, Picture) else shown
+    content = PictureContent(shown) if isinstance(shown, Picture) else shown
     _Views.of(shell, loop).show(content)
 
 

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from .output_content import Content, Page
-from .picture import Frame, Picture
+from .picture import Picture, PictureUpdate
 from .saved_output import of_picture
 
-__all__ = ["Pictured"]
+__all__ = ["PictureContent"]
 
 TABLE_EVERY = 2
 """Updates between two looks at a table: numbers that change faster cannot be read."""
@@ -32,7 +32,7 @@ class _Asked:
     table: tuple[str, Mapping[str, Any]] | None = None
 
 
-class Pictured(Content):
+class PictureContent(Content):
     """Shows a picture.
 
     Args:
@@ -94,6 +94,6 @@ class Pictured(Content):
             page.send(table={"key": key, "page": self._picture.table(key, query)})
 
 
-def _text(frame: Frame) -> str:
+def _text(frame: PictureUpdate) -> str:
     """Encode a frame once for all pages; what is not known becomes null."""
     return msgspec.json.encode(frame).decode()

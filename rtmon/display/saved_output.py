@@ -23,17 +23,17 @@ MARK = "application/vnd.rtmon.view.v1+json"
 """A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
 
 _SCRIPTS = (
-    "kernel.js",
-    "kernel_link.js",
+    "kernel_socket.js",
+    "kernel_comm.js",
     "theme.js",
-    "view.js",
+    "picture_view.js",
     "picture_axis.js",
     "picture_table.js",
-    "bar.js",
+    "picture_header.js",
     "controls.js",
-    "element.js",
+    "view_element.js",
 )
-_SHEETS = ("view.css", "bar.css", "closes.css")
+_SHEETS = ("view.css", "picture_header.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:

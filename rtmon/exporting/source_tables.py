@@ -11,7 +11,7 @@ from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ConnectionInfo, Event
 from ..metrics.redaction import Redaction
 from ..recording.feed import RecordingFeed
-from ..recording.query_reader import Reader
+from ..recording.query_reader import QueryReader
 
 __all__ = ["EXPORTED", "Range", "batches", "checked_tables"]
 
@@ -105,7 +105,7 @@ def _within(part: Range, begin: float, end: float | None) -> bool:
     return after and (part.until is None or begin <= part.until)
 
 
-def _recorded(reader: Reader, table: str, part: Range) -> Iterator[list[Any]]:
+def _recorded(reader: QueryReader, table: str, part: Range) -> Iterator[list[Any]]:
     if table == "samples":
         yield from _samples(reader, part)
     elif table == "channels":
@@ -120,7 +120,7 @@ def _recorded(reader: Reader, table: str, part: Range) -> Iterator[list[Any]]:
         yield from reader.batches(table, since=part.since, until=part.until, size=BATCH)
 
 
-def _samples(reader: Reader, part: Range) -> Iterator[list[Any]]:
+def _samples(reader: QueryReader, part: Range) -> Iterator[list[Any]]:
     level = part.every or reader.points.finest(part.since)
     for epoch in reader.epochs():
         after = 0

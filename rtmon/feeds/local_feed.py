@@ -143,7 +143,7 @@ class LocalFeed(Feed):
         members = [meter.info() for meter in meters[: max(0, query.limit)]]
         return MembersAnswer(source=source, members=members, total=len(meters))
 
-    def _needed(self, query: Query) -> memory_queries.Memory:
+    def _needed(self, query: Query) -> memory_queries.FeedMemory:
         """Return what is in memory and needed to answer a query: rows are not made for nothing."""
         match query:
             case RowsQuery(table="connections"):
@@ -160,7 +160,9 @@ class LocalFeed(Feed):
             case _:
                 return self._memory()
 
-    def _memory(self, connections: Sequence[Any] = (), table: str = "") -> memory_queries.Memory:
+    def _memory(
+        self, connections: Sequence[Any] = (), table: str = ""
+    ) -> memory_queries.FeedMemory:
         """Return what is in memory.
 
         Args:
@@ -177,7 +179,7 @@ class LocalFeed(Feed):
         )
         tables = {table: _TABLES[table](collector)} if table in _TABLES else {}
         closed = snapshot.closed if snapshot else 0
-        return memory_queries.Memory(epochs=[epoch], tables=tables, closed=closed)
+        return memory_queries.FeedMemory(epochs=[epoch], tables=tables, closed=closed)
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._collector.connections(), query)

@@ -26,7 +26,7 @@ from .queries import (
     Source,
 )
 
-__all__ = ["RESTARTED", "Epoch", "Memory", "answer", "ended_with_server"]
+__all__ = ["RESTARTED", "Epoch", "FeedMemory", "answer", "ended_with_server"]
 
 RESTARTED = "server restarted"
 """Cause of the end of connections that were open when the server ended without a word."""
@@ -52,7 +52,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class FeedMemory:
     """What is in memory: epochs, oldest first, and the tables that have only a present state."""
 
     epochs: Sequence[Epoch]
@@ -81,7 +81,7 @@ class Memory:
 
 
 def answer(
-    query: Query, memory: Memory
+    query: Query, memory: FeedMemory
 ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer:
     """Answer a query; on any thread.
 
@@ -104,13 +104,13 @@ def answer(
             return MembersAnswer(source=source, missing="only the server knows, and it is away")
 
 
-def _of_node(memory: Memory, node: str | None) -> Memory:
+def _of_node(memory: FeedMemory, node: str | None) -> FeedMemory:
     if node is None:
         return memory
     return replace(memory, epochs=[each for each in memory.epochs if each.node == node])
 
 
-def _connections(memory: Memory) -> list[table_queries.Part]:
+def _connections(memory: FeedMemory) -> list[table_queries.Part]:
     """Records of all epochs, the newest epoch first: it is what people look for."""
     return [
         table_queries.Part(each.node, each.epoch, each.connections)
@@ -119,7 +119,7 @@ def _connections(memory: Memory) -> list[table_queries.Part]:
 
 
 def _table(
-    query: RowsQuery, memory: Memory
+    query: RowsQuery, memory: FeedMemory
 ) -> tuple[list[table_queries.Part], table_queries.Remembered]:
     if query.table == "connections":
         table, closed, current = _connections(memory), 0, 0
@@ -143,7 +143,7 @@ def _table(
     return [table_queries.Part(source.node, source.epoch, records)], table_queries.Remembered()
 
 
-def _restarts(memory: Memory) -> list[Gap]:
+def _restarts(memory: FeedMemory) -> list[Gap]:
     """Return the stretches between the epochs."""
     found = []
     for before, after in pairwise(memory.epochs):
@@ -154,7 +154,7 @@ def _restarts(memory: Memory) -> list[Gap]:
     return found
 
 
-def _detail(query: DetailQuery, source: Source, memory: Memory) -> DetailAnswer:
+def _detail(query: DetailQuery, source: Source, memory: FeedMemory) -> DetailAnswer:
     """What the tables say of one connection; a live source adds what it measures for it."""
     for each in reversed(memory.epochs):
         if query.epoch is not None and each.epoch != query.epoch:

@@ -13,10 +13,10 @@ from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, sel
 from .queries import Capabilities, DetailQuery, MembersQuery, Query, RowsQuery, SeriesQuery
 from .requests import ASKED
 
-__all__ = ["Still"]
+__all__ = ["PausedFeed"]
 
 
-class Still(Feed):
+class PausedFeed(Feed):
     """Everything another feed knows at this moment. Only the status goes on being the other's.
 
     Args:
@@ -38,7 +38,7 @@ class Still(Feed):
             history.add(sample)
         history.extend_events(self._events)
         epoch = self._snapshot.epoch if self._snapshot else ""
-        self._memory = memory_queries.Memory(
+        self._memory = memory_queries.FeedMemory(
             epochs=[
                 memory_queries.Epoch(
                     node=feed.status.node,

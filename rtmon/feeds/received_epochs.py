@@ -7,9 +7,9 @@ from typing import Any
 
 from ..metrics.history import History
 from ..metrics.records import ChannelInfo, ConnectionInfo, Sample, Snapshot, SocketIOInfo
-from .memory_queries import Epoch, Memory, ended_with_server
+from .memory_queries import Epoch, FeedMemory, ended_with_server
 
-__all__ = ["Received"]
+__all__ = ["ReceivedEpochs"]
 
 CLOSED_KEPT = 1000
 """Closed connections remembered of an epoch, as many as a Monitor keeps."""
@@ -18,7 +18,7 @@ EPOCHS_KEPT = 8
 """Epochs remembered that have ended: a server that restarts again and again fills no memory."""
 
 
-class Received:
+class ReceivedEpochs:
     """Tables and history, put together from the messages of a feed; see :mod:`.wire`.
 
     Attributes:
@@ -50,12 +50,12 @@ class Received:
         """Rows of the connections table of the epoch."""
         return list(self._rows.values())
 
-    def memory(self) -> Memory:
+    def memory(self) -> FeedMemory:
         """Return what is in memory, to answer queries from; on the loop that receives."""
         current = Epoch(
             node=self.node, epoch=self.epoch, history=self.history, connections=self.connections
         )
-        return Memory(
+        return FeedMemory(
             epochs=[*self._ended, current],
             tables={"channels": self.channels, "socketio": self.socketio},
             closed=self.snapshot.closed if self.snapshot else 0,

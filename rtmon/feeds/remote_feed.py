@@ -44,7 +44,7 @@ from .queries import (
     RowsQuery,
     SeriesQuery,
 )
-from .received_epochs import Received
+from .received_epochs import ReceivedEpochs
 from .requests import (
     ASKED,
     FEATURE,
@@ -115,7 +115,7 @@ class RemoteFeed(Feed):
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock
         self._rng = random.Random()
-        self._received = Received()
+        self._received = ReceivedEpochs()
         self._requests = Requests()
         self._decoder = Decoder()
         self._coarse_of = ""  # the epoch whose merged Samples were asked for

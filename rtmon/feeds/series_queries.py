@@ -21,14 +21,14 @@ from .queries import (
 )
 from .series_extremes import extreme_columns, extremes, spreads
 
-__all__ = ["Point", "answer", "check", "choose_level", "from_histories", "gaps"]
+__all__ = ["SeriesPoint", "answer", "check", "choose_level", "from_histories", "gaps"]
 
 RESTARTED = "the server restarted"
 MISSED = "no numbers were received"
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SeriesPoint:
     """A Sample, or several that follow each other merged into one.
 
     Attributes:
@@ -102,7 +102,7 @@ def from_histories(
             held[level] = (min(times), sum(_within(query, time) for time in times))
     level = choose_level(query, held)
     points = [
-        Point(sample, ticks)
+        SeriesPoint(sample, ticks)
         for history, ended in histories
         for sample, ticks in history.level(level, ended=ended)
         if _within(query, sample.time)
@@ -133,18 +133,18 @@ def _extremes(
     return extremes(found.level, names, points, spreads(finer, found.level, names))
 
 
-def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[Point]:
+def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[SeriesPoint]:
     """Merge the range into one point: of single ticks, of tens where these are forgotten."""
-    chosen: list[Point] = []
+    chosen: list[SeriesPoint] = []
     for history, _ in histories:
         fine = history.samples()
         begin = fine[0].seq if fine else 0
-        tens = [Point(*ten) for ten in history.level(10, ended=False) if ten[0].seq < begin]
-        chosen += [*tens, *(Point(sample, 1) for sample in fine)]
+        tens = [SeriesPoint(*ten) for ten in history.level(10, ended=False) if ten[0].seq < begin]
+        chosen += [*tens, *(SeriesPoint(sample, 1) for sample in fine)]
     chosen = [point for point in chosen if _within(query, point.sample.time)]
     if not chosen:
         return []
-    return [Point(merge([p.sample for p in chosen]), sum(p.ticks for p in chosen))]
+    return [SeriesPoint(merge([p.sample for p in chosen]), sum(p.ticks for p in chosen))]
 
 
 def _within(query: SeriesQuery, time: float) -> bool:
@@ -154,7 +154,7 @@ def _within(query: SeriesQuery, time: float) -> bool:
 
 
 def answer(
-    source: Source, level: int, columns: Sequence[str], points: Sequence[Point]
+    source: Source, level: int, columns: Sequence[str], points: Sequence[SeriesPoint]
 ) -> SeriesAnswer:
     """Make an answer of points: their columns, and the gaps between them."""
     samples = [point.sample for point in points]

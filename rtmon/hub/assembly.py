@@ -33,7 +33,7 @@ from .introduction import Introductions
 from .join_leave import JoinLeave
 from .lifecycle import Lifecycle
 from .local_clients import LocalClients
-from .node_actions import NodeActs
+from .node_actions import NodeActions
 from .node_calls import NodeCalls
 from .options import HubOptions
 from .presence import Presence
@@ -46,10 +46,10 @@ from .room_membership import RoomMembership
 from .stats import HubStats
 from .typing_indicator import TypingIndicators
 
-__all__ = ["HubParts"]
+__all__ = ["HubAssembly"]
 
 
-class HubParts:
+class HubAssembly:
     """The parts of one hub, each given exactly the others that it needs.
 
     Args:
@@ -136,7 +136,7 @@ class HubParts:
             clients=self.clients,
             calls=self.calls,
         )
-        acts = NodeActs(registry=self.registry, clients=self.clients, messages=self.messages)
+        acts = NodeActions(registry=self.registry, clients=self.clients, messages=self.messages)
         self.calls.act = acts.act
         self.dispatcher = Dispatcher(
             context,

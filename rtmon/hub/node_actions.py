@@ -16,11 +16,11 @@ from .program_messages import ProgramMessages
 from .registry import Registry
 from .remote_clients import Description
 
-__all__ = ["NodeActs"]
+__all__ = ["NodeActions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NodeActs:
+class NodeActions:
     """Does what other nodes ask for.
 
     Attributes:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import asdict
 
-from .load_report import ConnectionReport, LoadReport, Tally, Totals
-from .simulated_connection import CLOSE_TIMEOUT, Connection
-from .simulated_user import User
+from .load_report import ConnectionReport, LoadReport, Totals, UserCounts
+from .simulated_connection import CLOSE_TIMEOUT, SimulatedConnection
+from .simulated_user import SimulatedUser
 
-__all__ = ["Ledger"]
+__all__ = ["ConnectionTotals"]
 
 _REMEMBERED = 10_000
 """Ended connections that are reported one by one; the totals have them all."""
 
 
-class Ledger:
+class ConnectionTotals:
     """The connected users, and the sums of what their connections have counted.
 
     Args:
@@ -25,27 +25,27 @@ class Ledger:
         open: the open connections, with the user of each.
     """
 
-    def __init__(self, tally: Tally) -> None:
-        self.open: dict[Connection, User] = {}
+    def __init__(self, tally: UserCounts) -> None:
+        self.open: dict[SimulatedConnection, SimulatedUser] = {}
         self._tally = tally
         self._ended: deque[ConnectionReport] = deque(maxlen=_REMEMBERED)
         self._totals = Totals()
         self._close_codes: dict[int, int] = {}
 
-    def enter(self, connection: Connection, user: User) -> None:
+    def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
         """Add the connection of a user; if it ends before the user leaves, it counts as lost."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
 
     async def leave(
-        self, connection: Connection, how: str, *, within: float = CLOSE_TIMEOUT
+        self, connection: SimulatedConnection, how: str, *, within: float = CLOSE_TIMEOUT
     ) -> None:
         """End a user's connection; nothing happens if it has ended.
 
         Args:
             connection: of the user.
-            how: as for :meth:`Connection.leave`.
+            how: as for :meth:`SimulatedConnection.leave`.
             within: seconds that the server has to answer.
         """
         user = self.open.pop(connection, None)
@@ -56,14 +56,14 @@ class Ledger:
         await connection.leave(how, within=within)
         self._count(connection, user)
 
-    def _lost(self, connection: Connection) -> None:
+    def _lost(self, connection: SimulatedConnection) -> None:
         user = self.open.pop(connection, None)
         if user is not None:
             self._tally.lost += 1
             self._count(connection, user)
             user.wake()
 
-    def _count(self, connection: Connection, user: User) -> None:
+    def _count(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
         user.forget()
         report = connection.report()
         self._ended.append(report)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..metrics.histogram import EMPTY, Histogram, HistogramRecorder
 
-__all__ = ["ConnectionReport", "LoadReport", "Second", "Tally", "Totals"]
+__all__ = ["ConnectionReport", "LoadReport", "Second", "Totals", "UserCounts"]
 
 _SECONDS = 7_200
 """Seconds kept one by one; older ones are in the totals only."""
@@ -92,7 +92,7 @@ _COUNTS = (
 )
 
 
-class Tally:
+class UserCounts:
     """Running counts, in total and per second.
 
     Attributes:

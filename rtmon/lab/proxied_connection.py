@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from ..core.option_checks import one_of
 from .network_conditions import Conditions, Direction, Faults, directions
-from .proxy_direction import Pipe, Side
+from .proxy_direction import ProxyDirection, Side
 from .tcp_sockets import hang_up
 
-__all__ = ["Link"]
+__all__ = ["ProxiedConnection"]
 
 
-class Link(Faults):
+class ProxiedConnection(Faults):
     """One connection through the proxy.
 
     Attributes:
@@ -38,7 +38,7 @@ class Link(Faults):
         up: Conditions,
         down: Conditions,
         seed: int,
-        gone: Callable[[Link], None],
+        gone: Callable[[ProxiedConnection], None],
     ) -> None:
         self.number = number
         self.client = _address(client.transport, "peername")
@@ -58,8 +58,10 @@ class Link(Faults):
         for way in self._ways.values():
             way.turn()
 
-    def _way(self, name: str, source: Side, sink: Side, conditions: Conditions, seed: int) -> Pipe:
-        return Pipe(
+    def _way(
+        self, name: str, source: Side, sink: Side, conditions: Conditions, seed: int
+    ) -> ProxyDirection:
+        return ProxyDirection(
             source,
             sink,
             conditions,

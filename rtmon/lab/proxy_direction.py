@@ -10,7 +10,7 @@ from typing import cast
 
 from .network_conditions import Conditions
 
-__all__ = ["BUFFER", "Pipe", "Side"]
+__all__ = ["BUFFER", "ProxyDirection", "Side"]
 
 BUFFER = 1 << 20
 """Bytes under way in one direction at most; beyond, nothing more is read from the sender."""
@@ -30,9 +30,9 @@ class Side(asyncio.Protocol):
 
     def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
         self._connected = connected
-        self.out: Pipe | None = None
+        self.out: ProxyDirection | None = None
         """Where what is read here goes."""
-        self.into: Pipe | None = None
+        self.into: ProxyDirection | None = None
         """Where what is written here comes from."""
         self.on_lost: Callable[[Side, Exception | None], None] | None = None
 
@@ -66,7 +66,7 @@ class Side(asyncio.Protocol):
             self.into.turn()
 
 
-class Pipe:
+class ProxyDirection:
     """One direction: take bytes from one side, and write them to the other when they are due.
 
     Args:

@@ -18,7 +18,7 @@ from .load_report import ConnectionReport
 from .tcp_sockets import has_ended
 from .user_schedule import Kind
 
-__all__ = ["CLOSE_TIMEOUT", "Connection", "Hear"]
+__all__ = ["CLOSE_TIMEOUT", "Hear", "SimulatedConnection"]
 
 
 _OPEN_TIMEOUT = 30.0
@@ -53,7 +53,7 @@ class _Socket(ClientConnection):
         super().data_received(data)
 
 
-class Connection:
+class SimulatedConnection:
     """A connection with a reader of its own, so that nothing received goes uncounted.
 
     Attributes:
@@ -78,7 +78,7 @@ class Connection:
         self._hub = False
         self._answers: dict[str, asyncio.Future[bool]] = {}
         self._pings = 0
-        self._on_end: Callable[[Connection], None] | None = None
+        self._on_end: Callable[[SimulatedConnection], None] | None = None
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -164,7 +164,7 @@ class Connection:
                 async with asyncio.timeout(None if rest == math.inf else rest):
                     await self._paced.wait()
 
-    def on_end(self, callback: Callable[[Connection], None]) -> None:
+    def on_end(self, callback: Callable[[SimulatedConnection], None]) -> None:
         """Register a callback for the end of the connection; called at once if it has ended."""
         self._on_end = callback
         if self.ended:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 
-from .load_report import Tally
-from .simulated_connection import Connection
+from .load_report import UserCounts
+from .simulated_connection import SimulatedConnection
 from .user_schedule import LoadOptions
 
-__all__ = ["User"]
+__all__ = ["SimulatedUser"]
 
 _OUTSTANDING = 1_000
 """Messages of one user that may still come back; of more, the oldest count as unanswered."""
 
 
-class User:
+class SimulatedUser:
     """One user: its unanswered messages, and its pauses.
 
     Args:
@@ -28,7 +28,7 @@ class User:
         place: its room or channel.
     """
 
-    def __init__(self, number: int, options: LoadOptions, tally: Tally) -> None:
+    def __init__(self, number: int, options: LoadOptions, tally: UserCounts) -> None:
         self.name = f"user-{number + 1:0{len(str(options.users))}d}"
         self.place = f"load.{number // options.group}"
         self.number = number
@@ -56,7 +56,7 @@ class User:
         if self._connecting is not None:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
-    async def connect(self, url: str, *, compression: bool) -> Connection:
+    async def connect(self, url: str, *, compression: bool) -> SimulatedConnection:
         """Connect.
 
         Raises:
@@ -64,7 +64,7 @@ class User:
         """
         try:
             async with asyncio.timeout(None) as self._connecting:
-                return await Connection.open(
+                return await SimulatedConnection.open(
                     url, self.name, hear=self.hear, compression=compression
                 )
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 from . import round_trips
 from .close_causes import NORMAL
 from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
-from .connection_series import Closeups
+from .connection_series import ConnectionSeries
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
@@ -93,7 +93,7 @@ class Collector(Sources):
         self.history = History()
         self.lag = HistogramRecorder()
         self.backlogs = Backlogs()
-        self.closeups = Closeups(_UNKNOWN)
+        self.closeups = ConnectionSeries(_UNKNOWN)
         self._lock = threading.Lock()
         self._started = now
         self._ticked = now

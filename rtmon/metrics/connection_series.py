@@ -13,7 +13,7 @@ from heapq import nlargest
 
 from .meter import Meter
 
-__all__ = ["COLUMNS", "Closeups", "Moment"]
+__all__ = ["COLUMNS", "ConnectionSeries", "Moment"]
 
 NOTABLE = 200
 """Connections followed without being asked for: the busiest and slowest of the moment."""
@@ -67,7 +67,7 @@ class _Followed:
         self.before = now
 
 
-class Closeups:
+class ConnectionSeries:
     """Follows some connections of a Collector. Asked on any thread, ticked on the loop's.
 
     Args:

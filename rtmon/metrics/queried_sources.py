@@ -10,7 +10,7 @@ from .histogram import HistogramRecorder
 from .labelled_durations import LabelledDurations
 from .meter import Meter
 from .records import ChannelInfo, SocketIOInfo
-from .socketio import Stats
+from .socketio import SocketIOStats
 
 __all__ = ["Measurable", "Sources", "Tabular"]
 
@@ -45,7 +45,7 @@ class Tabular(Protocol):
     def rows(self) -> Iterable[SocketIOInfo]:
         """Namespaces, events, rooms and so on: a bounded number."""
 
-    def totals(self) -> Stats | None:
+    def totals(self) -> SocketIOStats | None:
         """What the rows are made of; no counter ever falls. None where the probe fails."""
 
 
@@ -105,7 +105,7 @@ class Sources:
         """What Socket.IO servers did; none without one."""
         return [row for probe in list(self._socketio) for row in probe.rows()]
 
-    def socketio_totals(self) -> list[Stats]:
+    def socketio_totals(self) -> list[SocketIOStats]:
         """What each Socket.IO server has done so far; none without one."""
         totals = [probe.totals() for probe in list(self._socketio)]
         return [stats for stats in totals if stats is not None]

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from .blackbox import FRAMES, BlackBox
 from .meter import Ledger, Meter
 
-__all__ = ["Counts", "Ended", "Share", "Shared"]
+__all__ = ["Counts", "EndedParts", "SharedCounts", "SharedPart"]
 
 Counts: TypeAlias = tuple[int, int, int, int]
 """Counters in the order of :data:`rtmon.metrics.columns.SHARED`."""
@@ -21,7 +21,7 @@ Counts: TypeAlias = tuple[int, int, int, int]
 _NONE: Counts = (0, 0, 0, 0)
 
 
-class Shared:
+class SharedCounts:
     """Totals of what every connection of a set was sent.
 
     All of it is replaced at once, so that another thread that reads never sees half of it.
@@ -43,12 +43,12 @@ class Shared:
         self.totals: Counts = _NONE
         self.last: float | None = None
         self.box = BlackBox() if box else None
-        self.shares: dict[Meter, Share] = {}
+        self.shares: dict[Meter, SharedPart] = {}
         self.moved = False
 
-    def join(self, meter: Meter) -> Share:
+    def join(self, meter: Meter) -> SharedPart:
         """Give a meter a part in what is sent from now on."""
-        share = self.shares[meter] = Share(self, meter)
+        share = self.shares[meter] = SharedPart(self, meter)
         meter.shares = (*meter.shares, share)
         return share
 
@@ -98,7 +98,7 @@ class Shared:
             meter.mark()
 
 
-class Ended:
+class EndedParts:
     """What a meter had of the shares that have ended."""
 
     __slots__ = ("_counts",)
@@ -116,7 +116,7 @@ class Ended:
         """Add nothing: the meter's own black box has them since the share ended."""
 
 
-class Share:
+class SharedPart:
     """One meter's part in what its connection was sent in common with others.
 
     Attributes:
@@ -125,7 +125,7 @@ class Share:
 
     __slots__ = ("_meter", "_state", "shared")
 
-    def __init__(self, shared: Shared, meter: Meter) -> None:
+    def __init__(self, shared: SharedCounts, meter: Meter) -> None:
         self.shared = shared
         self._meter = meter
         self._state: tuple[Counts, Counts] = (_NONE, shared.totals)
@@ -159,10 +159,10 @@ class Share:
         self._settle()
         counts: tuple[int, ...] = self._counts()
         others = [share for share in meter.shares if share is not self]
-        if others and isinstance(others[0], Ended):
+        if others and isinstance(others[0], EndedParts):
             before = others.pop(0)
             counts = tuple(before.count(n) + counts[n] for n in range(4))
-        meter.shares = (Ended(counts), *others)
+        meter.shares = (EndedParts(counts), *others)
         meter.mark()
 
     def _counts(self) -> Counts:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..errors import MonitorError
 from ..metrics.interfaces import Purpose
 
-__all__ = ["Pulse"]
+__all__ = ["TickLoop"]
 
 logger = logging.getLogger("rtmon")
 
@@ -23,7 +23,7 @@ NO_ASYNCIO = (
 )
 
 
-class Pulse:
+class TickLoop:
     """The event loop that is measured, and its thread; none before the first is taken.
 
     Attributes:

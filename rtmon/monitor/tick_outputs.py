@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..metrics.collector import Collector, Tick
     from ..metrics.interfaces import Sink
 
-__all__ = ["Outputs"]
+__all__ = ["TickOutputs"]
 
 logger = logging.getLogger("rtmon")
 
@@ -26,7 +26,7 @@ ADDRESSES = 200
 """Addresses handed to a sink with each tick: those with the most reconnects."""
 
 
-class Outputs:
+class TickOutputs:
     """The sinks and listeners of one Monitor."""
 
     def __init__(self) -> None:

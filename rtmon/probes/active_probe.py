@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder
 
-__all__ = ["Claim", "claim", "claimed", "take_over"]
+__all__ = ["ActiveProbe", "claim", "claimed", "take_over"]
 
 
-class Claim(Protocol):
+class ActiveProbe(Protocol):
     """A request that a probe counts."""
 
     def stand_aside(self) -> None:
         """Leave counting to a probe further in."""
 
 
-_CLAIMS: ContextVar[Mapping[Recorder, Claim]] = ContextVar("rtmon.claims")
+_CLAIMS: ContextVar[Mapping[Recorder, ActiveProbe]] = ContextVar("rtmon.claims")
 
 
-def claim(monitor: Recorder, request: Claim) -> None:
+def claim(monitor: Recorder, request: ActiveProbe) -> None:
     """Say that a probe of a Monitor counts the request that this context handles."""
     _CLAIMS.set({**_CLAIMS.get({}), monitor: request})
 
 
-def claimed(monitor: Recorder) -> Claim | None:
+def claimed(monitor: Recorder) -> ActiveProbe | None:
     """Return what a probe of a Monitor has claimed in this context; None if it has nothing."""
     return _CLAIMS.get({}).get(monitor)
 

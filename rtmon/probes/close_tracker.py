@@ -8,11 +8,11 @@ from ..metrics.close_causes import Cause, cause
 from ..metrics.meter import Ending
 from ..protocol.close import effective_code
 
-__all__ = ["Closing"]
+__all__ = ["CloseTracker"]
 
 
 @dataclass(slots=True)
-class Closing:
+class CloseTracker:
     """What is known of the end of a connection.
 
     Attributes:

@@ -26,7 +26,7 @@ from ..metrics.records import ConnectionInfo, Event
 from . import schema
 from .readonly_file import Epoch, RecordingFile, bounds, record
 
-__all__ = ["NOT_RECORDED", "Connections"]
+__all__ = ["NOT_RECORDED", "ConnectionReader"]
 
 _TABLES = ("open_connections", "connections")
 
@@ -51,7 +51,7 @@ CLOSED_SHOWN = 1000
 """Closed connections that the live half of a feed shows, as many as a Monitor keeps."""
 
 
-class Connections:
+class ConnectionReader:
     """The connections of a recording.
 
     Args:

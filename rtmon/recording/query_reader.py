@@ -25,19 +25,19 @@ from ..feeds.queries import (
     Source,
 )
 from ..metrics.records import Event
-from .connection_reader import NOT_RECORDED, Connections
+from .connection_reader import NOT_RECORDED, ConnectionReader
 from .readonly_file import RecordingFile, bounds, record
-from .sample_queries import Points
+from .sample_queries import SampleQueries
 from .schema import EVENT_ROW
-from .state_reader import Tables
+from .state_reader import StateReader
 
-__all__ = ["Reader"]
+__all__ = ["QueryReader"]
 
 _EVENT = EVENT_ROW[1:]
 _EventRow = namedtuple("_EventRow", _EVENT)  # type: ignore[misc]  # noqa: PYI024
 
 
-class Reader(RecordingFile):
+class QueryReader(RecordingFile):
     """Reads a recording; arguments and errors as of :class:`RecordingFile`.
 
     Attributes:
@@ -48,9 +48,9 @@ class Reader(RecordingFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.points = Points(self)
-        self.connections = Connections(self)
-        self.tables = Tables(self)
+        self.points = SampleQueries(self)
+        self.connections = ConnectionReader(self)
+        self.tables = StateReader(self)
 
     def answer(
         self, query: Query, *, at: float | None = None

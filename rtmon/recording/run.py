@@ -11,7 +11,7 @@ from ..errors import OptionError
 from ..feeds.queries import LEVELS, MOST_ROWS, RowsQuery
 from ..monitor.dataframes import frame
 from .feed import RecordingFeed
-from .query_reader import Reader
+from .query_reader import QueryReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._reader = Reader(self.path)
+        self._reader = QueryReader(self.path)
 
     def __repr__(self) -> str:
         span = self._reader.span()

@@ -11,7 +11,7 @@ from typing import Any
 from ..feeds import series_queries
 from ..feeds.queries import LEVELS, MOST_ROWS, Extremes, Gap, SeriesAnswer, SeriesQuery, Source
 from ..feeds.series_extremes import COUNTERS, extreme_columns, extremes
-from ..feeds.series_queries import Point
+from ..feeds.series_queries import SeriesPoint
 from ..metrics.columns import HISTOGRAMS
 from ..metrics.history import merge
 from ..metrics.records import Sample, Snapshot
@@ -20,7 +20,7 @@ from .readonly_file import Epoch, RecordingFile, bounds
 from .schema import SAMPLE_ROW
 from .serialization import histogram_texts, unpack_sample, unpack_snapshot
 
-__all__ = ["Points"]
+__all__ = ["SampleQueries"]
 
 _TEXTS = ("seq", *SAMPLE_ROW[4:])
 _TextRow = namedtuple(  # type: ignore[misc]  # noqa: PYI024
@@ -29,7 +29,7 @@ _TextRow = namedtuple(  # type: ignore[misc]  # noqa: PYI024
 _TEXT_COLUMNS = ", ".join(f's."{name}"' for name in _TEXTS)
 
 
-class Points:
+class SampleQueries:
     """The Samples of a recording.
 
     Args:
@@ -48,7 +48,7 @@ class Points:
         epoch: int | None = None,
         after: int = 0,
         limit: int = MOST_ROWS,
-    ) -> list[Point]:
+    ) -> list[SeriesPoint]:
         """Return Samples with their histograms, oldest first.
 
         Args:
@@ -70,7 +70,7 @@ class Points:
             node, name = names[row["epoch"]]
             with reading(self._file.path):
                 sample = unpack_sample(node, name, row["seq"], row, row["packed"])
-            points.append(Point(sample, row["ticks"]))
+            points.append(SeriesPoint(sample, row["ticks"]))
         return points
 
     def texts(
@@ -251,9 +251,9 @@ class Points:
                 found.append(Gap(since=end, until=max(end, begin), reason=series_queries.RESTARTED))
         return sorted(found, key=lambda gap: gap.since)
 
-    def _merged(self, query: SeriesQuery) -> list[Point]:
+    def _merged(self, query: SeriesQuery) -> list[SeriesPoint]:
         """Merge the range into one point, of the finest that is kept of each part."""
-        chosen: list[Point] = []
+        chosen: list[SeriesPoint] = []
         for epoch in self._file.epochs():
             if query.node is not None and epoch.node != query.node:
                 continue
@@ -270,7 +270,7 @@ class Points:
             return []
         chosen.sort(key=lambda point: (point.sample.time, point.sample.seq))
         merged = merge([point.sample for point in chosen])
-        return [Point(merged, sum(point.ticks for point in chosen))]
+        return [SeriesPoint(merged, sum(point.ticks for point in chosen))]
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:

@@ -13,12 +13,12 @@ from .database import reading
 from .readonly_file import Epoch, RecordingFile, record
 from .serialization import unpack_labels, unpack_records
 
-__all__ = ["Tables"]
+__all__ = ["StateReader"]
 
 _STATES: Mapping[str, Callable[..., Any]] = {"addresses": AddressInfo, "socketio": SocketIOInfo}
 
 
-class Tables:
+class StateReader:
     """Tables of a recording that have a state for each moment, rather than rows that stay.
 
     Args:

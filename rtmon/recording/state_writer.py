@@ -11,15 +11,15 @@ from ..metrics.records import AddressInfo
 from ..metrics.redaction import Redaction
 from . import schema
 from .serialization import pack_labels, pack_records, unpack_labels
-from .tick_data import Frame
+from .tick_data import TickData
 
-__all__ = ["States"]
+__all__ = ["StateWriter"]
 
 _LABELS = schema.insert("labels", ("level", "epoch", "seq", "time", "packed"), replace=True)
 _STATE = schema.insert("states", ("epoch", "name", "minute", "seq", "time", "packed"), replace=True)
 
 
-class States:
+class StateWriter:
     """Writes labels of single ticks and of minutes, and a state of each table a minute.
 
     Args:
@@ -34,7 +34,7 @@ class States:
         self._redaction = redaction
         self._written: dict[str, bytes] = {}
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: TickData) -> None:
         """Write what one tick has brought."""
         seq, time = frame.sample.seq, frame.sample.time
         self._db.executemany(

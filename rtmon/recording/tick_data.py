@@ -9,14 +9,14 @@ from typing import Any
 from ..metrics.labelled_durations import Labels
 from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
 
-__all__ = ["STATES", "Frame"]
+__all__ = ["STATES", "TickData"]
 
 STATES = ("addresses", "socketio")
 """Tables that have only a present state, of which at most a few hundred rows are recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class TickData:
     """One tick.
 
     Attributes:

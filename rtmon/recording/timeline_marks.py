@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from .readonly_file import Epoch, RecordingFile
 
-__all__ = ["Moment", "notable"]
+__all__ = ["TimelineMark", "notable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineMark:
     """What happened in a part of a recording, to be marked on it.
 
     Attributes:
@@ -26,7 +26,7 @@ class Moment:
     others: int = 0
 
 
-def notable(file: RecordingFile, *, parts: int = 120) -> list[Moment]:
+def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
     """Return what is worth a mark on the whole recording, oldest first.
 
     An Event stands for each part that has any, an error or a refusal before others; Events
@@ -41,7 +41,7 @@ def notable(file: RecordingFile, *, parts: int = 120) -> list[Moment]:
         return []
     begin, width = span[0], max(1.0, (span[1] - span[0]) / parts)
     found = [
-        Moment(time, kind, " · ".join(filter(None, (name, detail))), count - 1)
+        TimelineMark(time, kind, " · ".join(filter(None, (name, detail))), count - 1)
         for time, kind, name, detail, _, count in file.plain(
             "SELECT time, kind, ifnull(name, connection), detail, "
             "max(kind IN ('error', 'rejected')), count(*) FROM events "
@@ -51,7 +51,9 @@ def notable(file: RecordingFile, *, parts: int = 120) -> list[Moment]:
         )
     ]
     restarts = [
-        Moment(_last_tick_before(file, epoch), "restart", "The server was started anew after this.")
+        TimelineMark(
+            _last_tick_before(file, epoch), "restart", "The server was started anew after this."
+        )
         for epoch in file.epochs()[1:]
     ]
     return sorted([*found, *restarts], key=lambda moment: moment.time)

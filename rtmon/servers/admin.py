@@ -60,7 +60,7 @@ WATCHER_TICKS = 120
 """Ticks that may wait while a watcher still takes in the history."""
 
 
-class Admin(server_base.Serving):
+class Admin(server_base.BaseServer):
     """A running admin listener; see :func:`serve_admin`.
 
     Attributes:
@@ -89,7 +89,7 @@ class Admin(server_base.Serving):
         self._token = token
         self._ssl = ssl
         self._server: Server | None = None
-        self._clients: Any = server_base.Clients(ServerConnection)
+        self._clients: Any = server_base.ConnectionFactory(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
         self._unlisten: Any = None
         self._due: dict[Meter, None] = {}  # in the order in which they became due

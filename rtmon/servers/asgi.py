@@ -49,7 +49,7 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
     return ASGIProbe(application, monitor=monitor)
 
 
-class ASGIServer(server_base.Serving):
+class ASGIServer(server_base.BaseServer):
     """A running server; see :func:`serve`.
 
     Attributes:

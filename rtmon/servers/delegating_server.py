@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DelegatingServer"]
 
 
-class DelegatingServer(server_base.Serving):
+class DelegatingServer(server_base.BaseServer):
     """A server with all that ``websockets.asyncio.server.Server`` offers.
 
     What it has no attribute of its own for is the library's: ``logger``, ``handler`` and whatever

@@ -17,14 +17,14 @@ from websockets.protocol import State
 
 from ..errors import OptionError, PortInUse
 
-__all__ = ["Clients", "Serving", "address", "binding", "port_of"]
+__all__ = ["BaseServer", "ConnectionFactory", "address", "binding", "port_of"]
 
 
 _FEW = 64
 """Connections beyond which those that are gone are forgotten."""
 
 
-class Clients:
+class ConnectionFactory:
     """Makes the connections of a server of ``websockets``, and can drop those there are.
 
     A server that ends waits for each of them: for one that is open until the peer has answered
@@ -66,7 +66,7 @@ class Clients:
         return [one for one in found if one is not None and one.protocol.state is not State.CLOSED]
 
 
-class Serving(ABC):
+class BaseServer(ABC):
     """A server that runs inside ``async with server``, or from ``await server`` on."""
 
     @abstractmethod

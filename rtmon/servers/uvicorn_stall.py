@@ -10,7 +10,7 @@ from ..core.backpressure import Progress
 from ..core.guarded_connection import waiting
 from ..probes.asgi.application_run import METER
 
-__all__ = ["LINGER", "Ending", "StallWatch", "mark_slow"]
+__all__ = ["LINGER", "LingeringClose", "StallWatch", "mark_slow"]
 
 LINGER = 2.0
 """Seconds in which a peer may take an answer after which its connection ends. What it still sends
@@ -20,7 +20,7 @@ _LOOKS = 4
 """Looks in the time after which a peer that reads nothing is cut off."""
 
 
-class Ending:
+class LingeringClose:
     """The end of a connection: the answer goes out, then the connection is dropped.
 
     Args:

@@ -19,7 +19,7 @@ from ..core.guarded_connection import (
 )
 from ..core.paced_inflation import Pieces
 from ..probes.base import peer_address
-from .uvicorn_stall import Ending, StallWatch, mark_slow
+from .uvicorn_stall import LingeringClose, StallWatch, mark_slow
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
@@ -56,7 +56,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ending = Ending(self.loop)
+        self._ending = LingeringClose(self.loop)
         self._stall: StallWatch | None = None
         self._unparsed = NOTHING
         self._stopped = self._eof = False

@@ -22,7 +22,7 @@ from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
 from ..probes.websockets import probe
-from ..probes.websockets.counting_connection import Counting
+from ..probes.websockets.counting_connection import CountingConnection
 from ..web import pages
 from . import server_base
 from .accept_pause import pause_when_exhausted
@@ -111,7 +111,7 @@ class Server(DelegatingServer):
         self._port, self._page = port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
-        if isinstance(base, type) and issubclass(base, Counting):
+        if isinstance(base, type) and issubclass(base, CountingConnection):
             raise OptionError(
                 f"create_connection={base.__name__} is probed already: rtmon.serve() puts its own "
                 "probe on connections; give it monitor=…, and your own class if you have one"
@@ -119,7 +119,7 @@ class Server(DelegatingServer):
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
         probed.paced = probed.ends_frozen = True
-        self._clients = server_base.Clients(GCPause.of(probed) if pause_gc else probed)
+        self._clients = server_base.ConnectionFactory(GCPause.of(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)

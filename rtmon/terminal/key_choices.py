@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..feeds.feed import ConnectionQuery
 from ..views.status_cells import CONNECTION_COLUMNS
 
-__all__ = ["HELP", "SORTS", "Choices", "keys"]
+__all__ = ["HELP", "SORTS", "KeyChoices", "keys"]
 
 HELP = "q quit   s sort   r reverse   o open/closed/all   / find   ↑↓ scroll   p pause"
 
@@ -28,7 +28,7 @@ def keys(text: str) -> list[str]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Choices:
+class KeyChoices:
     """Which connections are shown, in which order, from which row on; and whether all is paused.
 
     Attributes:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..feeds.queries import Table
 from ..metrics.records import Sample
-from .merged_samples import Span, latest
+from .merged_samples import MergedSamples, latest
 from .number_format import delay, scaled
 
 __all__ = ["RULES", "Attention", "Matter", "Recent", "Rule", "Severity"]
@@ -32,9 +32,9 @@ class Recent:
         self._samples = samples
         self.last = samples[-1]
 
-    def span(self, seconds: float, *, skip: float = 0.0) -> Span:
+    def span(self, seconds: float, *, skip: float = 0.0) -> MergedSamples:
         """Return so many seconds of Samples, which ended ``skip`` seconds ago, as one."""
-        return Span(latest(self._samples, seconds, skip=skip))
+        return MergedSamples(latest(self._samples, seconds, skip=skip))
 
     def total(self, counter: str, seconds: float = 10.0, *, skip: float = 0.0) -> int:
         """Return what a counter gained; 0 where it is not known."""

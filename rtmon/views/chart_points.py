@@ -9,7 +9,7 @@ from typing import Any
 
 from ..metrics.records import Sample
 from .charts import CHARTS
-from .merged_samples import Span, latest
+from .merged_samples import MergedSamples, latest
 
 __all__ = ["COLUMNS", "HISTORY", "Point", "Timeline", "columns"]
 
@@ -80,11 +80,11 @@ class Timeline:
         self._age += sample.elapsed
         while len(self._recent) > 1 and self._age - self._recent[0].elapsed >= _LONGEST:
             self._age -= self._recent.popleft().elapsed
-        spans = {0.0: Span((sample,)), _LONGEST: Span(list(self._recent))}
+        spans = {0.0: MergedSamples((sample,)), _LONGEST: MergedSamples(list(self._recent))}
         values = []
         for chart in CHARTS:
             if chart.window not in spans:
-                spans[chart.window] = Span(latest(self._recent, chart.window))
+                spans[chart.window] = MergedSamples(latest(self._recent, chart.window))
             span = spans[chart.window]
             values += [series.value(span) for series in chart.series]
         known = tuple([_NAN if value is None else value for value in values])

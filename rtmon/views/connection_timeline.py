@@ -12,7 +12,7 @@ from ..feeds.queries import DetailAnswer, SeriesAnswer
 from ..metrics.records import ConnectionInfo, Event
 from .number_format import delay, exact, scaled
 
-__all__ = ["GROUPS", "Entry", "Group", "frame_lines", "story"]
+__all__ = ["GROUPS", "Group", "TimelineEntry", "frame_lines", "story"]
 
 Group = Literal["frames", "pings", "queue", "events"]
 
@@ -33,7 +33,7 @@ _QUEUE = frozenset({"slow", "recovered", "dropped"})
 _BAD = frozenset({"error", "rejected", "refused"})
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class TimelineEntry(Struct, frozen=True, kw_only=True):
     """Something that happened to a connection.
 
     Attributes:
@@ -53,7 +53,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     mood: str = ""
 
 
-def story(info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str) -> list[Entry]:
+def story(
+    info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str
+) -> list[TimelineEntry]:
     """Tell the story of a connection, newest first.
 
     Args:
@@ -70,7 +72,9 @@ def story(info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str) ->
     entries.sort(key=lambda entry: entry.time)  # stable: what is of one time keeps its order
     if info.closed is not None:
         mood = "soft" if info.cause == "closed" else "bad"
-        entries.append(Entry(time=info.closed, group="events", kind="end", text=end, mood=mood))
+        entries.append(
+            TimelineEntry(time=info.closed, group="events", kind="end", text=end, mood=mood)
+        )
     return entries[::-1]
 
 
@@ -91,20 +95,20 @@ def frame_lines(found: DetailAnswer) -> list[str]:
     return lines
 
 
-def _handshake(info: ConnectionInfo) -> Iterator[Entry]:
+def _handshake(info: ConnectionInfo) -> Iterator[TimelineEntry]:
     if not info.opened:
         return
     words = [info.path, info.transport, info.tls or "no TLS", info.subprotocol]
     from_ = f"from {info.remote}" if info.remote else None
     text = " · ".join(filter(None, (*words, from_, info.user_agent)))
-    yield Entry(time=info.opened, group="events", kind="handshake", text=text, mood="good")
+    yield TimelineEntry(time=info.opened, group="events", kind="handshake", text=text, mood="good")
 
 
-def _events(events: Sequence[Event]) -> Iterator[Entry]:
+def _events(events: Sequence[Event]) -> Iterator[TimelineEntry]:
     for event in events:
         if event.kind in _OWN:
             continue
-        yield Entry(
+        yield TimelineEntry(
             time=event.time,
             group="queue" if event.kind in _QUEUE else "events",
             kind=event.kind,
@@ -114,14 +118,14 @@ def _events(events: Sequence[Event]) -> Iterator[Entry]:
         )
 
 
-def _pings(series: SeriesAnswer) -> Iterator[Entry]:
+def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
     """Tell each tick in which a ping was answered: its round-trip time is another than before."""
     rtts = series.columns.get("rtt", ())
     before = None
     for time, rtt in zip(series.times, rtts, strict=False):
         if rtt is not None and rtt != before:
             mood = "warn" if rtt >= 1 else ""
-            yield Entry(
+            yield TimelineEntry(
                 time=time,
                 group="pings",
                 kind="ping",
@@ -131,7 +135,7 @@ def _pings(series: SeriesAnswer) -> Iterator[Entry]:
             before = rtt
 
 
-def _waits(series: SeriesAnswer) -> Iterator[Entry]:
+def _waits(series: SeriesAnswer) -> Iterator[TimelineEntry]:
     """Tell each stretch of ticks at whose ends bytes waited to be sent."""
     ages = series.columns.get("queue_age", [None] * len(series))
     queues = series.columns.get("send_queue", ())
@@ -145,7 +149,7 @@ def _waits(series: SeriesAnswer) -> Iterator[Entry]:
         run = []
 
 
-def _wait(run: Sequence[tuple[float, float, float | None]], *, over: bool) -> Entry:
+def _wait(run: Sequence[tuple[float, float, float | None]], *, over: bool) -> TimelineEntry:
     most = " ".join(scaled(max(size for _, size, _ in run), "B"))
     oldest = max((age for _, _, age in run if age is not None), default=None)
     text = f"up to {most} waited to be sent" if over else f"{most} wait to be sent, at most"
@@ -153,16 +157,18 @@ def _wait(run: Sequence[tuple[float, float, float | None]], *, over: bool) -> En
         text += f", the oldest for {delay(oldest)}"
     ticks = f"{exact(len(run))} ticks" if len(run) > 1 else ""
     mood = "warn" if oldest is not None and oldest >= 1 else ""
-    return Entry(time=run[-1][0], group="queue", kind="wait", text=text, note=ticks, mood=mood)
+    return TimelineEntry(
+        time=run[-1][0], group="queue", kind="wait", text=text, note=ticks, mood=mood
+    )
 
 
-def _frames(lines: Sequence[str], end: float) -> Iterator[Entry]:
+def _frames(lines: Sequence[str], end: float) -> Iterator[TimelineEntry]:
     for line in lines:
         match = _FRAME.fullmatch(line)
         if match is None:
             continue
         payload = (match["payload"] or "").strip()
-        yield Entry(
+        yield TimelineEntry(
             time=end + float(match["at"]),
             group="frames",
             kind=match["way"],

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ..feeds.queries import DetailAnswer
 from ..metrics.columns import CONNECTION
 from ..metrics.records import ConnectionInfo
-from .connection_timeline import Entry, frame_lines
+from .connection_timeline import TimelineEntry, frame_lines
 from .connection_verdict import Verdict
 from .table_cells import TITLES, cell
 
@@ -57,7 +57,7 @@ def incident_report(
     info: ConnectionInfo,
     found: DetailAnswer,
     verdict: Verdict,
-    entries: Sequence[Entry],
+    entries: Sequence[TimelineEntry],
     *,
     now: float,
 ) -> str:
@@ -107,7 +107,7 @@ def _known(info: ConnectionInfo, found: DetailAnswer) -> Iterator[str]:
         yield f"| {part.capitalize()} | not known: {escape(why)} |"
 
 
-def _told(entries: Sequence[Entry]) -> Iterator[str]:
+def _told(entries: Sequence[TimelineEntry]) -> Iterator[str]:
     for entry in entries[:TOLD]:
         note = f" ({entry.note})" if entry.note else ""
         yield f"* {_utc(entry.time)} **{escape(entry.kind)}** {escape(entry.text)}{note}"

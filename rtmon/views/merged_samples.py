@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from ..metrics.histogram import Histogram
 from ..metrics.records import Sample
 
-__all__ = ["WINDOWS", "Span", "latest"]
+__all__ = ["WINDOWS", "MergedSamples", "latest"]
 
 WINDOWS: Mapping[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1 h"}
 """Seconds that the charts of a view can show, and their labels."""
 
 
-class Span:
+class MergedSamples:
     """Samples of one epoch that follow each other, read as one.
 
     What is not known in any of them is None.

@@ -14,7 +14,15 @@ from .charts import RTT_WINDOW
 from .freshness import Freshness, FreshnessTracker
 from .tiles import Tile, tiles
 
-__all__ = ["Frame", "FrameMaker", "Mark", "Replayed", "recent_tiles", "rounded", "source_text"]
+__all__ = [
+    "Mark",
+    "ReplayState",
+    "TickUpdate",
+    "TickUpdateMaker",
+    "recent_tiles",
+    "rounded",
+    "source_text",
+]
 
 LIVE = 300.0
 """Seconds of points that a frame for a new viewer has."""
@@ -63,7 +71,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
+class ReplayState(Struct, frozen=True, kw_only=True):
     """Where a viewer is in a recording.
 
     Attributes:
@@ -83,7 +91,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     limits: Sequence[str]
 
 
-class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TickUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers of one tick.
 
     Attributes:
@@ -117,10 +125,10 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attention: Matters
     counts: Mapping[str, int | None]
     marks: Sequence[Mark]
-    replay: Replayed | None = None
+    replay: ReplayState | None = None
 
 
-class FrameMaker:
+class TickUpdateMaker:
     """Makes the frames of one feed.
 
     Args:
@@ -136,9 +144,9 @@ class FrameMaker:
         self._timeline = Timeline()
         self._attention = Attention()
         self._event_seq = 0
-        self.replay: Replayed | None = None
+        self.replay: ReplayState | None = None
 
-    def update(self) -> Frame:
+    def update(self) -> TickUpdate:
         """Take in what is new; return it."""
         latest = self._feed.latest()
         anew = self._timeline.follow(
@@ -156,7 +164,7 @@ class FrameMaker:
             self._event_seq = events[-1].seq
         return self._frame(latest, fresh, events, anew=anew)
 
-    def whole(self) -> Frame:
+    def whole(self) -> TickUpdate:
         """Return what a new viewer needs: as the last update, with all points and marks."""
         points = self._timeline.points
         begin = points[-1].time - LIVE * 1e3 if points else 0.0
@@ -179,9 +187,9 @@ class FrameMaker:
         events: Sequence[Event],
         *,
         anew: bool,
-    ) -> Frame:
+    ) -> TickUpdate:
         feed = self._feed
-        return Frame(
+        return TickUpdate(
             epoch=latest.epoch if latest else "",
             seq=latest.seq if latest else 0,
             time=latest.time if latest else None,

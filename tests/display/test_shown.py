@@ -13,7 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 from rtmon.display.dashboard import FeedPicture
 from rtmon.display.live_outputs import PAGES, _Shown
 from rtmon.display.output_content import SILENCE
-from rtmon.display.picture_content import Pictured
+from rtmon.display.picture_content import PictureContent
 from rtmon.display.saved_output import MARK
 from tests.synthetic import SyntheticFeed
 
@@ -73,7 +73,7 @@ class Clock:
 
 def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
     """A picture of a feed that has seen everything so far."""
-    content = Pictured(FeedPicture(feed))
+    content = PictureContent(FeedPicture(feed))
     content.begin()
     return _Shown(content, lambda: None, ("", ""), now)
 

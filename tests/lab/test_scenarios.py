@@ -19,7 +19,7 @@ from rtmon.lab.scenarios import (
     SlowReader,
 )
 from rtmon.lab.scenarios.client_group import UNREACHABLE
-from rtmon.lab.simulated_connection import Connection
+from rtmon.lab.simulated_connection import SimulatedConnection
 from rtmon.lab.views.proxy_picture import ProxyPicture
 from rtmon.lab.views.scenario_picture import ScenarioPicture
 from rtmon.testing import FaultProxy, until
@@ -235,7 +235,7 @@ async def test_scenario_fails_when_one_client_cannot_connect(server: rtmon.Serve
     """If one client of a scenario cannot connect, start raises, and the others disconnect."""
 
     class Storm(ReconnectStorm):
-        async def _connect(self, number: int) -> Connection:
+        async def _connect(self, number: int) -> SimulatedConnection:
             if number == 0:
                 raise ConnectionRefusedError("no room")
             return await super()._connect(number)

@@ -28,7 +28,7 @@ from rtmon.feeds.queries import (
 from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.lab.load import Load, LoadOptions
 from rtmon.recording import RecordingFeed
-from rtmon.recording.query_reader import Reader
+from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.recorder import Recorder
 from rtmon.testing import until
 from tests.recording.questions import ASKED, QUESTIONS
@@ -159,7 +159,7 @@ def _rows(answer: RowsAnswer, epoch: str) -> list[Row]:
 
 def _last(path: Path) -> Source:
     """The last tick in a recording."""
-    reader = Reader(path)
+    reader = QueryReader(path)
     try:
         return reader.source()
     finally:

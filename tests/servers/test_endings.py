@@ -142,7 +142,7 @@ async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.Mon
 async def test_those_who_are_gone_are_forgotten() -> None:
     """What is remembered of connections does not grow with those that have been."""
     server: Any = None
-    clients = server_base.Clients(lambda: ServerConnection(ServerProtocol(), server))
+    clients = server_base.ConnectionFactory(lambda: ServerConnection(ServerProtocol(), server))
     kept = [clients() for _ in range(100)]
     for _ in range(1000):
         clients()

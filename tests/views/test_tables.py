@@ -6,7 +6,7 @@ import pytest
 
 from rtmon.display import close_code_bars
 from rtmon.feeds.feed import ConnectionQuery
-from rtmon.feeds.paused_feed import Still
+from rtmon.feeds.paused_feed import PausedFeed
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
 from rtmon.views import socketio_table, status_cells, table_pages
 from tests.synthetic import SyntheticFeed
@@ -166,7 +166,7 @@ def test_rare_codes_are_added_up() -> None:
 def test_still_keeps_everything() -> None:
     """A still feed answers as of the moment it was taken, whatever the feed does after."""
     feed = SyntheticFeed(ago=5, users=30)
-    still = Still(feed)
+    still = PausedFeed(feed)
     before = (
         still.now(),
         still.latest(),

@@ -12,10 +12,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from ...lab.faults import FaultProxy
 from .trial import Broken, Trial
 
-__all__ = ["Person", "first_fault"]
+__all__ = ["SimulatedUser", "first_fault"]
 
 
-class Person:
+class SimulatedUser:
     """A user: connects through a fault proxy of its own, and keeps every text that arrives.
 
     Attributes:
@@ -42,7 +42,7 @@ class Person:
         *,
         first: str | None = None,
         keep: int | None = None,
-    ) -> Person:
+    ) -> SimulatedUser:
         """Connect a user; the end of the trial disconnects the user.
 
         Args:
@@ -65,7 +65,7 @@ class Person:
     @contextlib.asynccontextmanager
     async def _connected(
         cls, name: str, link: FaultProxy, keep: int | None, patience: float
-    ) -> AsyncIterator[Person]:
+    ) -> AsyncIterator[SimulatedUser]:
         try:
             connection = await connect(
                 link.url,

@@ -8,7 +8,7 @@ import inspect
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from .simulated_users import Person, first_fault
+from .simulated_users import SimulatedUser, first_fault
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -69,7 +69,8 @@ async def backpressure(handler: Handler, publish: Publish) -> Verdict:
     async def scenario(trial: Trial) -> None:
         url = await trial.serve(handler)
         ada, ben, cleo = [
-            await Person.arrive(name, trial, url, keep=_HEAD) for name in ("ada", "ben", "cleo")
+            await SimulatedUser.arrive(name, trial, url, keep=_HEAD)
+            for name in ("ada", "ben", "cleo")
         ]
         source = _Source(trial, publish)
         with trial.promise(_EVERYBODY):
@@ -107,7 +108,7 @@ class _Source:
         self._trial = trial
         self._publish = publish
 
-    async def publish(self, count: int, *readers: Person) -> None:
+    async def publish(self, count: int, *readers: SimulatedUser) -> None:
         """Publish messages in bursts, and wait until some readers have each burst.
 
         Raises:
@@ -130,17 +131,17 @@ class _Source:
             if problem := self._fault(reader):
                 raise Broken(problem)
 
-    async def _wait_for(self, reader: Person) -> None:
+    async def _wait_for(self, reader: SimulatedUser) -> None:
         await self._trial.until(
             lambda: self.published[-1] in reader.heard[-_BURST:],
             lambda: self._fault(reader) or f"the last message did not reach {reader.name}",
         )
 
-    def _fault(self, reader: Person) -> str | None:
+    def _fault(self, reader: SimulatedUser) -> str | None:
         return first_fault(reader.heard, self.published, reader.name, "the publisher")
 
 
-async def _wakes(trial: Trial, sleeper: Person, published: Sequence[str]) -> None:
+async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str]) -> None:
     """Wait until a reader that reads again has the newest message, or was disconnected.
 
     Raises:

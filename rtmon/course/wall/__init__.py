@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .learner_reports import follow
-from .progress_board import Board
+from .progress_board import ProgressBoard
 from .server import WallServer
 
-__all__ = ["Board", "WallServer", "follow"]
+__all__ = ["ProgressBoard", "WallServer", "follow"]

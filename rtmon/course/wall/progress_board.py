@@ -11,7 +11,7 @@ import msgspec
 from ..progress import Report, Result, merge, one_line
 from ..syllabus import Notebook, columns, points
 
-__all__ = ["Board"]
+__all__ = ["ProgressBoard"]
 
 ROWS_MOST = 200
 """Learners on the wall; the names of further ones are counted."""
@@ -28,7 +28,7 @@ class _Row:
     seen: float = 0.0
 
 
-class Board:
+class ProgressBoard:
     """Collects reports of learners.
 
     Reports come from any client of the class server. A bad one is counted and changes nothing.

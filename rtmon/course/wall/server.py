@@ -34,7 +34,7 @@ WAITING_MOST = 4 * 1024 * 1024
 FEED = "/feed"
 
 
-class WallServer(server_base.Serving):
+class WallServer(server_base.BaseServer):
     """A running progress wall.
 
     Args:

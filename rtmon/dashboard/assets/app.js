@@ -25,7 +25,7 @@ class App {
   constructor() {
     this.store = new Store()
     this.link = host.connect({receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
-    this.axis = new Axis(this.store, this.link)
+    this.axis = new TimeRange(this.store, this.link)
     this.replay = new TimeBar(this)
     this.#keys = listenToKeys(this)
     this.#build()

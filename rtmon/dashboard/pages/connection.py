@@ -17,7 +17,7 @@ from ...metrics.columns import CONNECTION, Column
 from ...metrics.records import ConnectionInfo
 from ...views.close_explanations import code_text, code_words
 from ...views.connection_charts import moments_of
-from ...views.connection_timeline import GROUPS, Entry, frame_lines, story
+from ...views.connection_timeline import GROUPS, TimelineEntry, frame_lines, story
 from ...views.connection_verdict import verdict
 from ...views.incident_report import APART, incident_report
 from ...views.number_format import exact
@@ -126,7 +126,7 @@ def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] |
     return points if newest < 0 else {name: values[-newest:] for name, values in points.items()}
 
 
-def _told(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, Any]:
+def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[str, Any]:
     """Return the newest entries of the group that is asked for, and how many each group has."""
     group = asked.get("story")
     chosen = [entry for entry in entries if entry.group == group or group not in GROUPS]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ...errors import OptionError
-from ..assembly import HubParts
+from ..assembly import HubAssembly
 
 __all__ = ["HookDecorators"]
 
@@ -24,7 +24,7 @@ class HookDecorators:
     finds a log line and an Event, and :attr:`hook_failures` counts it.
     """
 
-    _parts: HubParts
+    _parts: HubAssembly
 
     def on_connect(self, function: F) -> F:
         """Decorate ``function(client)``, called before a client is welcomed.

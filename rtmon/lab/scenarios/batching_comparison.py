@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from ...views.chart import Chart
 from ...views.palette import BLUE, ORANGE, VIOLET
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 from .base import Row, Scenario, chart, series
-from .client_group import Crowd, Publisher, stamp, stamps
+from .client_group import ClientGroup, TimedPublisher, stamp, stamps
 from .knob import Knob
 from .rates import Rates
 
@@ -63,13 +63,15 @@ class BatchingComparison(Scenario):
         self.compression, self.channel = compression, channel
         self._rates = Rates()
         self._readers = {
-            name: Crowd(self._joining(name), lambda: 1) for name in ("single", "batched")
+            name: ClientGroup(self._joining(name), lambda: 1) for name in ("single", "batched")
         }
         self._before: dict[tuple[str, str], float] = {}
         self._cpu = 0.0
         self._number = 0
         super().__init__(server, **options)
-        self._publishers = [Publisher(self.url, f"publisher-{n + 1}") for n in range(_PUBLISHERS)]
+        self._publishers = [
+            TimedPublisher(self.url, f"publisher-{n + 1}") for n in range(_PUBLISHERS)
+        ]
 
     def moved(self, knob: str) -> None:
         if knob in {"size", "delay"}:
@@ -91,13 +93,15 @@ class BatchingComparison(Scenario):
             await publisher.close()
 
     def _joining(self, name: str) -> Any:
-        async def join(_: int) -> Connection:
+        async def join(_: int) -> SimulatedConnection:
             def hear(data: bytes) -> None:
                 self._rates.arrived(
                     stamps(data), self.now(), count=f"{name}_messages", delay=f"{name}_delay"
                 )
 
-            reader = await Connection.open(self.url, name, hear=hear, compression=self.compression)
+            reader = await SimulatedConnection.open(
+                self.url, name, hear=hear, compression=self.compression
+            )
             if name == "batched":
                 await self._ask(reader)
             await reader.send("subscribe", channel=self.channel)
@@ -105,7 +109,7 @@ class BatchingComparison(Scenario):
 
         return join
 
-    async def _ask(self, reader: Connection) -> None:
+    async def _ask(self, reader: SimulatedConnection) -> None:
         """Ask the hub for batches with the limits of the knobs."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from ...views.chart import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 from ..user_schedule import words
 from .base import Row, Scenario, chart, series
-from .client_group import Crowd, stamp, stamps
+from .client_group import ClientGroup, stamp, stamps
 from .knob import Knob
 from .rates import Rates
 
@@ -47,7 +47,7 @@ class ChatRoom(Scenario):
     def __init__(self, server: Any, *, room: str = "lobby", **options: Any) -> None:
         self.room = room
         self._rates = Rates()
-        self._crowd = Crowd(self._join, lambda: self.people)
+        self._crowd = ClientGroup(self._join, lambda: self.people)
         super().__init__(server, **options)
 
     def moved(self, knob: str) -> None:
@@ -63,9 +63,9 @@ class ChatRoom(Scenario):
     async def _end(self) -> None:
         await self._crowd.leave()
 
-    async def _join(self, number: int) -> Connection:
+    async def _join(self, number: int) -> SimulatedConnection:
         name = f"person-{number + 1}"
-        member = await Connection.open(self.url, name, hear=self._hear, compression=False)
+        member = await SimulatedConnection.open(self.url, name, hear=self._hear, compression=False)
         await member.send("join_room", room=self.room)
         return member
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 
-__all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "Crowd", "Publisher", "stamp", "stamps"]
+__all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "ClientGroup", "TimedPublisher", "stamp", "stamps"]
 
 UNREACHABLE = (OSError, TimeoutError, WebSocketException)
 """What connecting raises."""
@@ -40,7 +40,7 @@ def stamps(data: bytes) -> Iterator[float]:
         yield float(found[1])
 
 
-class Crowd:
+class ClientGroup:
     """A number of clients; lost ones reconnect.
 
     Args:
@@ -53,9 +53,9 @@ class Crowd:
     """
 
     def __init__(
-        self, join: Callable[[int], Awaitable[Connection]], size: Callable[[], int]
+        self, join: Callable[[int], Awaitable[SimulatedConnection]], size: Callable[[], int]
     ) -> None:
-        self.members: list[Connection] = []
+        self.members: list[SimulatedConnection] = []
         self.changed = asyncio.Event()
         self._join, self._size = join, size
         self._next = 0
@@ -75,12 +75,14 @@ class Crowd:
                 joining.append(self._join(self._next))
                 self._next += 1
             joined = await asyncio.gather(*joining, return_exceptions=True)
-            self.members += [one for one in joined if isinstance(one, Connection)]
+            self.members += [one for one in joined if isinstance(one, SimulatedConnection)]
             for problem in joined:
                 if isinstance(problem, BaseException):
                     raise problem
 
-    async def keep(self, tell: Callable[[Connection], Awaitable[None]] | None = None) -> None:
+    async def keep(
+        self, tell: Callable[[SimulatedConnection], Awaitable[None]] | None = None
+    ) -> None:
         """Follow the wanted number, and reconnect lost clients, until cancelled.
 
         Args:
@@ -104,7 +106,7 @@ class Crowd:
         await asyncio.gather(*[member.leave("normal", within=LEAVE) for member in members])
 
 
-class Publisher:
+class TimedPublisher:
     """A client that only publishes, and reconnects when lost.
 
     Args:
@@ -114,7 +116,7 @@ class Publisher:
 
     def __init__(self, url: str, name: str) -> None:
         self._url, self._name = url, name
-        self._connection: Connection | None = None
+        self._connection: SimulatedConnection | None = None
         self._again = 0.0
 
     async def open(self) -> None:
@@ -123,7 +125,7 @@ class Publisher:
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
         """
-        self._connection = await Connection.open(self._url, self._name, compression=False)
+        self._connection = await SimulatedConnection.open(self._url, self._name, compression=False)
 
     async def publish(self, channel: str, data: Any) -> bool:
         """Publish; return False if there is no connection."""

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from ...views.chart import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 from .base import Row, Scenario, chart, series
-from .client_group import Crowd, Publisher, stamp, stamps
+from .client_group import ClientGroup, TimedPublisher, stamp, stamps
 from .knob import Knob
 from .rates import Rates
 
@@ -49,11 +49,13 @@ class MarketTicker(Scenario):
     def __init__(self, server: Any, **options: Any) -> None:
         self.prices = dict.fromkeys(self.symbols, 100.0)
         self._rates = Rates()
-        self._crowd = Crowd(self._join, lambda: self.subscribers)
-        self._taken: dict[Connection, tuple[int, int]] = {}  # its first symbol, and how many
+        self._crowd = ClientGroup(self._join, lambda: self.subscribers)
+        self._taken: dict[
+            SimulatedConnection, tuple[int, int]
+        ] = {}  # its first symbol, and how many
         self._resubscribe = asyncio.Event()
         super().__init__(server, **options)
-        self._market = Publisher(self.url, "market")
+        self._market = TimedPublisher(self.url, "market")
 
     def moved(self, knob: str) -> None:
         if knob == "subscribers":
@@ -74,14 +76,14 @@ class MarketTicker(Scenario):
         await self._crowd.leave()
         self._taken.clear()
 
-    async def _join(self, number: int) -> Connection:
+    async def _join(self, number: int) -> SimulatedConnection:
         name = f"subscriber-{number + 1}"
-        member = await Connection.open(self.url, name, hear=self._hear, compression=False)
+        member = await SimulatedConnection.open(self.url, name, hear=self._hear, compression=False)
         first = self._random("first", number).randrange(len(self.symbols))
         await self._take(member, first, 0)
         return member
 
-    async def _take(self, member: Connection, first: int, had: int) -> None:
+    async def _take(self, member: SimulatedConnection, first: int, had: int) -> None:
         """Subscribe to the wanted number of channels, or unsubscribe from some."""
         want = self.each
         for step in range(min(had, want), max(had, want)):

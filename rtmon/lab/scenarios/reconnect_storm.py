@@ -13,7 +13,7 @@ from ...core.backoff import Backoff
 from ...views.chart import Chart
 from ...views.palette import ORANGE, RED, VIOLET
 from ..faults import FaultProxy
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 from .base import Row, Scenario, chart, series
 from .client_group import AT_ONCE, LEAVE, UNREACHABLE
 from .knob import Knob
@@ -84,7 +84,7 @@ class ReconnectStorm(Scenario):
         self.back: list[float] = []
         self._cut_at = math.nan
         self._cut_off: set[int] = set()
-        self._online: dict[int, Connection] = {}
+        self._online: dict[int, SimulatedConnection] = {}
         self._rates = Rates()
         self._opening: asyncio.TimerHandle | None = None
 
@@ -131,7 +131,9 @@ class ReconnectStorm(Scenario):
             numbers = range(first, min(first + AT_ONCE, self.clients))
             arrived = await asyncio.gather(*map(self._connect, numbers), return_exceptions=True)
             found = dict(zip(numbers, arrived, strict=True))
-            self._online |= {n: one for n, one in found.items() if isinstance(one, Connection)}
+            self._online |= {
+                n: one for n, one in found.items() if isinstance(one, SimulatedConnection)
+            }
             for problem in arrived:
                 if isinstance(problem, BaseException):
                     raise problem
@@ -147,11 +149,13 @@ class ReconnectStorm(Scenario):
         self._online.clear()
         await self.proxy.stop()
 
-    async def _connect(self, number: int) -> Connection:
+    async def _connect(self, number: int) -> SimulatedConnection:
         self._rates.count("attempts")
-        return await Connection.open(self.proxy.url, f"client-{number + 1}", compression=False)
+        return await SimulatedConnection.open(
+            self.proxy.url, f"client-{number + 1}", compression=False
+        )
 
-    async def _live(self, number: int, connection: Connection) -> None:
+    async def _live(self, number: int, connection: SimulatedConnection) -> None:
         rng = self._random("client", number)
         while True:
             await connection.lost.wait()
@@ -161,7 +165,7 @@ class ReconnectStorm(Scenario):
             if number in self._cut_off:
                 self.back.append(self.now() - self._cut_at)
 
-    async def _return(self, number: int, rng: random.Random) -> Connection:
+    async def _return(self, number: int, rng: random.Random) -> SimulatedConnection:
         """Try to reconnect until it succeeds."""
         failures = 1
         while True:

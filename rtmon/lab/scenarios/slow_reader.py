@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ...views.chart import Chart
 from ...views.palette import BLUE, GREEN, MAGENTA, ORANGE, VIOLET
-from ..simulated_connection import Connection
+from ..simulated_connection import SimulatedConnection
 from .base import Row, Scenario, chart, series
-from .client_group import Crowd, Publisher, stamp, stamps
+from .client_group import ClientGroup, TimedPublisher, stamp, stamps
 from .knob import Knob
 from .rates import Rates
 
@@ -66,10 +66,10 @@ class SlowReader(Scenario):
         self.endings: Counter[int] = Counter()
         self._rates = Rates()
         self._published = self._behind_from = 0
-        self._others = Crowd(self._join, lambda: self.readers)
-        self._slow = Crowd(self._join_slow, lambda: 1)
+        self._others = ClientGroup(self._join, lambda: self.readers)
+        self._slow = ClientGroup(self._join_slow, lambda: 1)
         super().__init__(server, **options)
-        self._publisher = Publisher(self.url, "publisher")
+        self._publisher = TimedPublisher(self.url, "publisher")
 
     def moved(self, knob: str) -> None:
         if knob == "readers":
@@ -98,14 +98,14 @@ class SlowReader(Scenario):
             await member.leave("abort")  # it would not read an answer to its goodbye
         self._slow.members.clear()
 
-    async def _join(self, number: int) -> Connection:
+    async def _join(self, number: int) -> SimulatedConnection:
         name = f"reader-{number + 1}"
-        reader = await Connection.open(self.url, name, hear=self._hear, compression=False)
+        reader = await SimulatedConnection.open(self.url, name, hear=self._hear, compression=False)
         await reader.send("subscribe", channel=self.channel)
         return reader
 
-    async def _join_slow(self, _: int) -> Connection:
-        reader = await Connection.open(
+    async def _join_slow(self, _: int) -> SimulatedConnection:
+        reader = await SimulatedConnection.open(
             self.url,
             "slow",
             hear=self._hear_slow,
@@ -126,7 +126,7 @@ class SlowReader(Scenario):
                 if not self.speed:
                     await member.knock()
 
-    def _ended(self, slow: Connection) -> None:
+    def _ended(self, slow: SimulatedConnection) -> None:
         if self._running:
             self.endings[slow.close_code] += 1
 

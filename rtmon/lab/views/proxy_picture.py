@@ -12,9 +12,9 @@ from ...display.picture import (
     Button,
     Choice,
     Columns,
-    Frame,
     Layout,
     Picture,
+    PictureUpdate,
     Slider,
     Toggle,
 )
@@ -111,15 +111,15 @@ class ProxyPicture(Picture):
     def text(self) -> str:
         return repr(self._proxy)
 
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         if not self.ended:
             self._time = self._now()
         return self.whole(0.0)
 
-    def whole(self, window: float) -> Frame:  # noqa: ARG002 - there are no charts
+    def whole(self, window: float) -> PictureUpdate:  # noqa: ARG002 - there are no charts
         proxy = self._proxy
         up, down = proxy.conditions("up"), proxy.conditions("down")
-        return Frame(
+        return PictureUpdate(
             time=self._time,
             status=running(ended=self.ended, what="the proxy", time=self._time),
             source=f"Faults at {proxy.url}",

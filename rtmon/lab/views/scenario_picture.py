@@ -13,9 +13,9 @@ from ...display.picture import (
     Button,
     Columns,
     Control,
-    Frame,
     Layout,
     Picture,
+    PictureUpdate,
     Slider,
 )
 from ...views.chart import Chart, Series
@@ -27,7 +27,7 @@ from .run_status import running
 __all__ = ["ScenarioPicture"]
 
 
-class Pictured(Protocol):
+class ScenarioSource(Protocol):
     """A scenario, as far as its picture reads and changes it."""
 
     title: ClassVar[str]
@@ -52,7 +52,7 @@ class ScenarioPicture(Picture):
 
     period = 0.5
 
-    def __init__(self, scenario: Pictured, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, scenario: ScenarioSource, *, now: Callable[[], float] = time.time) -> None:
         self._scenario = scenario
         self._now = now
         self._charts = [*scenario.charts, *map(_own, scenario.also)]
@@ -73,7 +73,7 @@ class ScenarioPicture(Picture):
     def text(self) -> str:
         return repr(self._scenario)
 
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         rows = self._scenario.rows
         if rows and rows[-1]["time"] < self._last:  # it was stopped and started again
             self._last = -math.inf
@@ -84,7 +84,7 @@ class ScenarioPicture(Picture):
             self._moved = self._now()
         return self._frame(fresh, anew=anew)
 
-    def whole(self, window: float) -> Frame:
+    def whole(self, window: float) -> PictureUpdate:
         return self._frame(self._rows(window), anew=True)
 
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
@@ -103,9 +103,9 @@ class ScenarioPicture(Picture):
             row for row in self._scenario.rows if self._last - window <= row["time"] <= self._last
         ]
 
-    def _frame(self, rows: Sequence[Mapping[str, float]], *, anew: bool) -> Frame:
+    def _frame(self, rows: Sequence[Mapping[str, float]], *, anew: bool) -> PictureUpdate:
         scenario = self._scenario
-        return Frame(
+        return PictureUpdate(
             time=self._moved,
             status=running(ended=self.ended, what=scenario.title, time=self._moved),
             source=f"{scenario.title} · {scenario.url}",
@@ -126,14 +126,14 @@ def _known(value: float | None) -> float | None:
     return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
 
 
-def _sliders(scenario: Pictured) -> list[Control]:
+def _sliders(scenario: ScenarioSource) -> list[Control]:
     return [
         Slider(name=name, label=knob.label, low=knob.low, high=knob.high, step=knob.step)
         for name, knob in scenario.knobs().items()
     ]
 
 
-def _buttons(scenario: Pictured) -> list[Control]:
+def _buttons(scenario: ScenarioSource) -> list[Control]:
     return [Button(name=method, label=label) for label, method in scenario.buttons.items()]
 
 

@@ -22,7 +22,16 @@ from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
-from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send, vague
+from .application_run import (
+    App,
+    ApplicationRun,
+    ASGIConnection,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    vague,
+)
 from .event_stream import EventStream
 from .routes import template
 
@@ -57,7 +66,7 @@ class ASGIProbe:
             return await self.app(scope, receive, send)
         return await exchange.run(self.app)
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Exchange | None:
+    def _begin(self, scope: Scope, receive: Receive, send: Send) -> ApplicationRun | None:
         try:
             kind = {"websocket": _WebSocket, "http": _Response}.get(scope["type"])
             if kind is None or not self.monitor.arm("probe"):
@@ -87,7 +96,7 @@ def _check(app: object, monitor: object) -> None:
         )
 
 
-class _WebSocket(Exchange):
+class _WebSocket(ApplicationRun):
     """A WebSocket connection."""
 
     transport = "websocket"
@@ -190,7 +199,7 @@ class _WebSocket(Exchange):
                     self.attempt(self.received, message)
 
 
-class _Response(Exchange):
+class _Response(ApplicationRun):
     """An HTTP request; a connection if it is answered with an event stream."""
 
     transport = "sse"

@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from ...errors import OptionError
 from ...metrics.collector import Collector
 from . import inlined_calls, library_selftest
-from .counting_connection import Counting
+from .counting_connection import CountingConnection
 from .counting_roles import counting_class
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def probe(
         )
     if issubclass(base, ServerConnection):
         monitor.collector.expect("websockets")
-    if issubclass(base, Counting):
+    if issubclass(base, CountingConnection):
         if base.monitor is monitor:
             return base
         raise OptionError(

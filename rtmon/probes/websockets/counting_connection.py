@@ -25,7 +25,7 @@ from ...metrics.close_causes import VIOLATIONS, cause
 from ...metrics.meter import Ending
 from ...protocol.close import effective_code
 from ..base import peer_address
-from .frame_counter import Tally
+from .frame_counter import FrameCounter
 from .read_size import READ_AT_ONCE, read_little, read_much
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
 
-__all__ = ["Counting"]
+__all__ = ["CountingConnection"]
 
 logger = logging.getLogger("rtmon")
 
@@ -49,7 +49,7 @@ OTHER_PART = (
 )
 
 
-class Counting(Guarded):
+class CountingConnection(Guarded):
     """Base of the counting classes, which stand in front of a connection class."""
 
     monitor: ClassVar[Recorder]
@@ -64,7 +64,7 @@ class Counting(Guarded):
     # CPython keeps the attributes of a class's instances compactly up to thirty; the library has
     # 27, and the 31st costs every connection 1.3 KB. So there is one, and what most connections
     # never need stays with the class.
-    _tally: Tally
+    _tally: FrameCounter
     _trouble: BaseException | None = None
     _cancelled: bool = False
     _paused_at: float | None = None
@@ -73,7 +73,7 @@ class Counting(Guarded):
         if not isinstance(protocol, Protocol):  # what other parts of the library give first
             logger.error(OTHER_PART)
             raise OptionError(OTHER_PART)
-        self._tally = Tally(self.monitor, role=self.role, times=self._times)
+        self._tally = FrameCounter(self.monitor, role=self.role, times=self._times)
         super().__init__(protocol, *args, **kwargs)
         # Its own class would be the tidier place to count, but a changed class makes every use
         # of an attribute slower in CPython, 0.6 microseconds a message all told.

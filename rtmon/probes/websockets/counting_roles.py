@@ -15,7 +15,7 @@ from websockets.protocol import OPEN
 from websockets.version import version
 
 from ..handler_failure import cancelled, failed
-from .counting_connection import Counting
+from .counting_connection import CountingConnection
 
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
@@ -35,7 +35,7 @@ def counting_class(
     monitor: Recorder,
     base: type[Connection],
     *,
-    front: tuple[type[Counting], ...] = (),
+    front: tuple[type[CountingConnection], ...] = (),
     times: bool = True,
 ) -> type[Any]:
     """Make a connection class that counts.
@@ -64,7 +64,7 @@ def counting_class(
     return type(f"Probed{base.__name__}", (*front, end, base), members)
 
 
-class CountingServer(Counting, ServerConnection):
+class CountingServer(CountingConnection, ServerConnection):
     """Counts at the server's end."""
 
     role = "server"
@@ -163,7 +163,7 @@ class CountingServer(Counting, ServerConnection):
         self._tally.rejected(status=status, detail=detail)
 
 
-class CountingClient(Counting, ClientConnection):
+class CountingClient(CountingConnection, ClientConnection):
     """Counts at the client's end."""
 
     role = "client"

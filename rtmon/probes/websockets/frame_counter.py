@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
     from ...metrics.meter import Ledger, Meter
 
-__all__ = ["Membership", "Tally"]
+__all__ = ["FrameCounter", "GroupMembership"]
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _PING, _PONG = Opcode.PING, Opcode.PONG
@@ -35,7 +35,7 @@ ARRIVALS = 1024
 """Waiting messages whose time of arrival is kept."""
 
 
-class Membership(Protocol):
+class GroupMembership(Protocol):
     """A connection's place in a group that writes to it in its own time."""
 
     def flush(self, *, begins: bool) -> None:
@@ -50,7 +50,7 @@ class Membership(Protocol):
         """Leave the group: the connection has ended."""
 
 
-class Tally(ConnectionProbe):
+class FrameCounter(ConnectionProbe):
     """Counts one connection's frames into its meter, and reports the connection.
 
     Args:
@@ -89,7 +89,7 @@ class Tally(ConnectionProbe):
         super().__init__(monitor, role=role)
         self.between = False
         self.pongs_left: int | None = None
-        self.groups: tuple[Membership, ...] = ()
+        self.groups: tuple[GroupMembership, ...] = ()
         self.times = times
         self.payloads = times and monitor.capture_payload
         # Of the message under way each way: whether it is binary, and its bytes so far.
@@ -208,7 +208,7 @@ class Tally(ConnectionProbe):
             self.monitor.probe_failed(exc)
 
     def flush(self, *, begins: bool) -> None:
-        """Write what groups hold for the connection; see :class:`Membership`."""
+        """Write what groups hold for the connection; see :class:`GroupMembership`."""
         for membership in self.groups:
             membership.flush(begins=begins)
 

@@ -5,8 +5,8 @@ that it costs nothing that could be measured beside the library's own work.
 
 This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
 was tested with, for connection classes that leave these methods alone, and after a self-test;
-otherwise :class:`~rtmon.probes.websockets.counting_connection.Counting` does the same around the
-library's methods.
+otherwise :class:`~rtmon.probes.websockets.counting_connection.CountingConnection` does the same
+around the library's methods.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.version import version as installed_version
 
-from .counting_connection import Counting
+from .counting_connection import CountingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from websockets.protocol import Event
 
-__all__ = ["FRONT", "TESTED", "Flat", "obstacle"]
+__all__ = ["FRONT", "TESTED", "InlinedCalls", "obstacle"]
 
 TESTED = frozenset({"17.4"})
 """The versions of ``websockets`` whose inside is known."""
@@ -38,7 +38,7 @@ REPLACED = ("data_received", "process_event", "recv", "send_data")
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
-class Flat(Counting):
+class InlinedCalls(CountingConnection):
     """Front of a counting class, at either end of a connection."""
 
     def data_received(self, data: bytes) -> None:
@@ -139,7 +139,7 @@ class Flat(Counting):
         return await (super().recv(decode) if times else self._base_recv(decode))
 
 
-FRONT = (Flat,)
+FRONT = (InlinedCalls,)
 """What stands in front of a counting class on this path."""
 
 

@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
 from .counting_roles import counting_class
-from .memory_connection import Pair, frame_bytes
+from .memory_connection import MemoryConnection, frame_bytes
 
 if TYPE_CHECKING:
-    from .counting_connection import Counting
+    from .counting_connection import CountingConnection
 
 __all__ = ["difference", "run_in_own_loop"]
 
@@ -28,7 +28,7 @@ SECONDS = 10.0
 
 
 @functools.cache
-def difference(front: tuple[type[Counting], ...]) -> str | None:
+def difference(front: tuple[type[CountingConnection], ...]) -> str | None:
     """Compare a shorter path with the library's own, once in a process.
 
     Args:
@@ -60,7 +60,7 @@ def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> s
     return outcome[0]
 
 
-async def _begun(pair: Pair) -> list[Any]:
+async def _begun(pair: MemoryConnection) -> list[Any]:
     """What was agreed on in the handshake, and how the keepalive begins."""
     connection, written = pair.connection, pair.transport.written
     connection.start_keepalive()
@@ -80,14 +80,14 @@ async def _begun(pair: Pair) -> list[Any]:
     ]
 
 
-async def _compare(front: tuple[type[Counting], ...]) -> str | None:
+async def _compare(front: tuple[type[CountingConnection], ...]) -> str | None:
     from ...monitor import Monitor
 
     monitor = Monitor(interval=3600)
     results = []
     counting = counting_class(monitor, ServerConnection, front=front)
     for connection_class in (ServerConnection, counting):
-        pair = Pair(connection_class, ping_interval=PING_INTERVAL)
+        pair = MemoryConnection(connection_class, ping_interval=PING_INTERVAL)
         await pair.open()
         connection, seen = pair.connection, await _begun(pair)
         ping = frame_bytes(Opcode.PING, b"are you there")

@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-__all__ = ["MemoryTransport", "Pair", "frame_bytes"]
+__all__ = ["MemoryConnection", "MemoryTransport", "frame_bytes"]
 
 URI = parse_uri("ws://localhost/")
 
@@ -103,7 +103,7 @@ class _Server:
         return True
 
 
-class Pair:
+class MemoryConnection:
     """A server connection in memory, and the client's half of the protocol.
 
     Args:

@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLOSING, OPEN
 
 from ...probes.websockets import library_selftest
-from ...probes.websockets.memory_connection import Pair
+from ...probes.websockets.memory_connection import MemoryConnection
 from ..turbo import fast_path
 from .shared_frames import frame, setting
 
@@ -48,7 +48,7 @@ async def _compare() -> str | None:
 
 async def _compare_frames() -> str | None:
     for takeover in (None, False, True):
-        pair = Pair(ServerConnection, **_compressing(takeover))
+        pair = MemoryConnection(ServerConnection, **_compressing(takeover))
         await pair.open()
         connection, extensions = pair.connection, pair.connection.protocol.extensions
         if takeover:
@@ -73,7 +73,7 @@ def _compressing(takeover: bool | None) -> dict[str, Any]:  # noqa: FBT001 - thr
 
 async def _compare_states() -> str | None:
     """Whether what is looked at before a shared frame is written tells what it is taken for."""
-    pair = Pair(ServerConnection)
+    pair = MemoryConnection(ServerConnection)
     await pair.open()
     connection, protocol = pair.connection, pair.connection.protocol
 

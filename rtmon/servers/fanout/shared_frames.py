@@ -12,7 +12,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from ...probes.websockets.counting_connection import Counting
+from ...probes.websockets.counting_connection import CountingConnection
 
 __all__ = [
     "Blocked",
@@ -65,7 +65,7 @@ def kind_of(connection_class: type[Any]) -> Kind:
     """What is known of a class of connections, where nothing stands in the way."""
     if not issubclass(connection_class, ServerConnection):
         return Kind.FOREIGN
-    if issubclass(connection_class, Counting):
+    if issubclass(connection_class, CountingConnection):
         send_data: Any = connection_class._base_send_data  # noqa: SLF001 - rtmon's own
         return Kind.OWN if send_data is Connection.send_data else Kind.FOREIGN
     send_data = connection_class.send_data

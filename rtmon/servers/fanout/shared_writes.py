@@ -7,14 +7,14 @@ from typing import Any
 
 from websockets.protocol import CLOSED, OPEN
 
-from ...metrics.shared_counts import Share, Shared
+from ...metrics.shared_counts import SharedCounts, SharedPart
 from .broadcasting import log_skipped
 from .shared_frames import Piece, Setting, write_own
 
-__all__ = ["Lane", "Tidings"]
+__all__ = ["GroupEvents", "SharedWrites"]
 
 
-class Tidings:
+class GroupEvents:
     """What lanes tell their group.
 
     Attributes:
@@ -38,12 +38,12 @@ class Tidings:
         self.discard = discard
 
 
-class Member:
+class GroupMember:
     """A probed connection in a lane: a :class:`Membership`."""
 
     __slots__ = ("_connection", "_lane", "share")
 
-    def __init__(self, connection: Any, lane: Lane, share: Share | None) -> None:
+    def __init__(self, connection: Any, lane: SharedWrites, share: SharedPart | None) -> None:
         self._connection = connection
         self._lane = lane
         self.share = share
@@ -58,7 +58,7 @@ class Member:
         self._lane.tidings.discard(self._connection)
 
 
-class Lane:
+class SharedWrites:
     """Connections that are all sent the same bytes, and are counted in one place if at all.
 
     Args:
@@ -78,10 +78,10 @@ class Lane:
         self,
         key: tuple[Any, ...],
         setting: Setting,
-        tidings: Tidings,
+        tidings: GroupEvents,
         *,
         joins: bool,
-        shared: Shared | None = None,
+        shared: SharedCounts | None = None,
         now: Callable[[], float] | None = None,
     ) -> None:
         self.key = key
@@ -89,7 +89,7 @@ class Lane:
         self.tidings = tidings
         self.joins = joins
         self.pending: list[Piece] = []
-        self._members: dict[Any, Member | None] = {}
+        self._members: dict[Any, GroupMember | None] = {}
         # What is walked for each message: a tuple, since it must not change meanwhile.
         self._row: tuple[tuple[Any, Any, Callable[[bytes], None]], ...] | None = ()
         # How much of what is pending some have had already, or are not to get.
@@ -102,11 +102,11 @@ class Lane:
 
     def add(self, connection: Any) -> None:
         """Somebody gets what is published from now on."""
-        member: Member | None = None
+        member: GroupMember | None = None
         if self.joins:
             tally = connection._tally  # noqa: SLF001 - rtmon's own
             share = None if self._shared is None else self._shared.join(tally.meter)
-            member = Member(connection, self, share)
+            member = GroupMember(connection, self, share)
             tally.groups = (*tally.groups, member)
         self._members[connection] = member
         self._row = None

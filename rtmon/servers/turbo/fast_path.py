@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from websockets.protocol import Event
 
     from ...metrics.interfaces import Recorder
-    from ...probes.websockets.frame_counter import Tally
+    from ...probes.websockets.frame_counter import FrameCounter
 
 __all__ = ["FRONT", "FastPath", "obstacle"]
 
@@ -76,7 +76,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
     """Front of a flat connection class that handles whole, uncompressed messages itself."""
 
     monitor: ClassVar[Recorder]
-    _tally: Tally
+    _tally: FrameCounter
     _count_wire: Callable[[int], None]
     _deliver: Callable[[list[Event]], None]
 
@@ -201,7 +201,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         raise self.close_exc
 
 
-FRONT = (FastPath, inlined_calls.Flat)
+FRONT = (FastPath, inlined_calls.InlinedCalls)
 """What stands in front of a counting class on this path."""
 
 

@@ -137,8 +137,8 @@ async def test_connection_works_when_probe_fails(
 
     owner: Any = {
         "mark": meter.Meter,
-        "_says": counting_connection.Counting,
-        "_ending": counting_connection.Counting,
+        "_says": counting_connection.CountingConnection,
+        "_ending": counting_connection.CountingConnection,
     }.get(hook, collector.Collector)
     monkeypatch.setattr(owner, hook, broken)
     async with serving(fast=fast) as (monitor, _, url):

@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import Pair
+from rtmon.probes.websockets.memory_connection import MemoryConnection
 from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
@@ -44,7 +44,9 @@ def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     return classes[kind]
 
 
-async def open_pair(kind: str, compression: str, monitor: Monitor, **options: Any) -> Pair:
+async def open_pair(
+    kind: str, compression: str, monitor: Monitor, **options: Any
+) -> MemoryConnection:
     """An open connection of a kind."""
     if compression != "none":
         options["extensions"] = [
@@ -54,13 +56,13 @@ async def open_pair(kind: str, compression: str, monitor: Monitor, **options: An
             )
         ]
         options["client_extensions"] = [ClientPerMessageDeflateFactory()]
-    pair = Pair(connection_class(kind, monitor), close_timeout=None, **options)
+    pair = MemoryConnection(connection_class(kind, monitor), close_timeout=None, **options)
     await pair.open()
     assert pair.connection.protocol.state is State.OPEN
     return pair
 
 
-def read(pair: Pair, receiver: Receiver) -> None:
+def read(pair: MemoryConnection, receiver: Receiver) -> None:
     """Have the client read all that was written."""
     for data in pair.transport.written:
         receiver.read(data)

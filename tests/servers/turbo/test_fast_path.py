@@ -229,7 +229,7 @@ async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
     monkeypatch.setattr(Connection, "recv", recv)
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=quick)
-    assert not issubclass(connection_class, inlined_calls.Flat)
+    assert not issubclass(connection_class, inlined_calls.InlinedCalls)
     foreign = "somebody has replaced methods of ServerConnection: recv"
     assert _said(monitor) == ([foreign] if quick else [])
     assert await _echoed(monitor, connection_class) == 1
@@ -240,7 +240,7 @@ async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
 @pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
 def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> None:
     """Both ends are counted at the low price, without being asked to."""
-    assert issubclass(probe(Monitor(interval=1000), base=base), inlined_calls.Flat)
+    assert issubclass(probe(Monitor(interval=1000), base=base), inlined_calls.InlinedCalls)
 
 
 @only_tested
@@ -264,16 +264,16 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     elif breakage == "pinged":
         monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
     else:
-        monkeypatch.delattr(frame_counter.Tally, "frame_received")
+        monkeypatch.delattr(frame_counter.FrameCounter, "frame_received")
     library_selftest.difference.cache_clear()
     try:
         monitor = Monitor(interval=1000)
         # Only what a path depends on keeps it off.
         either = breakage in {"raises", "uncounted"}
-        assert issubclass(probe(monitor), inlined_calls.Flat) != either
+        assert issubclass(probe(monitor), inlined_calls.InlinedCalls) != either
         fast = probe(monitor, fast=True)
         assert not issubclass(fast, fast_path.FastPath)
-        assert issubclass(fast, inlined_calls.Flat) != either
+        assert issubclass(fast, inlined_calls.InlinedCalls) != either
         (said,) = _said(monitor)
         assert "self-test" in str(said) or "the parser is not where" in str(said)
     finally:
@@ -295,6 +295,6 @@ async def test_failing_counters_reach_no_message(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(frame_counter.Tally, hook, broken)
+    monkeypatch.setattr(frame_counter.FrameCounter, hook, broken)
     await _echoed(monitor, connection_class)
     assert monitor.probe_failures > 0

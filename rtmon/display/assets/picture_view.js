@@ -2,16 +2,16 @@
 // several elements if JupyterLab shows an output twice.
 const FORGET = 60000  // milliseconds for which a view without an element is kept
 
-class View {
+class PictureView {
   static #all = new Map()
 
   // The view of an output. An output that was saved later than the numbers here brings its own.
   static of({view, kernel, layout, frame}) {
-    const known = View.#all.get(view)
+    const known = PictureView.#all.get(view)
     const saved = JSON.parse(frame)
     if (known === undefined) {
-      const made = new View(view, kernel, JSON.parse(layout), saved)
-      View.#all.set(view, made)
+      const made = new PictureView(view, kernel, JSON.parse(layout), saved)
+      PictureView.#all.set(view, made)
       return made
     }
     if (saved.time > known.frame.time) known.#take({...saved, anew: true})
@@ -25,7 +25,7 @@ class View {
 
   constructor(id, kernel, layout, frame) {
     this.#id = id
-    this.#link = new KernelLink(kernel, id, {
+    this.#link = new KernelComm(kernel, id, {
       opened: () => this.#ask(),
       received: (said) => this.#receive(said),
       lost: () => this.#draw(),
@@ -50,7 +50,7 @@ class View {
   }
 
   add(drawn) {
-    View.#all.set(this.#id, this)
+    PictureView.#all.set(this.#id, this)
     this.elements.add(drawn)
     clearTimeout(this.#forgotten)
     if (this.#timer !== null) return
@@ -66,7 +66,7 @@ class View {
       clearInterval(this.#timer)
       this.#timer = null
       this.#link.close()
-      View.#all.delete(this.#id)
+      PictureView.#all.delete(this.#id)
     }, FORGET)
   }
 

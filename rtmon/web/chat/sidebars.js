@@ -1,11 +1,11 @@
 // The conversations on one side, the people on the other.
 
 import { arrows, byId, element, icon, Keyed, oneStop, repaint, say } from "./dom.js";
-import { avatar } from "./log.js";
+import { avatar } from "./message_list.js";
 import { SERVER } from "./people.js";
-import { count } from "./words.js";
+import { count } from "./text_format.js";
 
-export class Lists {
+export class Sidebars {
   #chat;
   #pick;
   #lists;

@@ -25,9 +25,9 @@ class RtmonView extends HTMLElement {
   }
 
   #build() {
-    const view = this.#view = View.of(this.dataset)
+    const view = this.#view = PictureView.of(this.dataset)
     const {heading, charts, more, controls, tables} = view.layout
-    this.#bar = new Bar(view.layout, {
+    this.#bar = new PictureHeader(view.layout, {
       choose: (seconds) => view.choose(seconds),
       hold: () => view.hold(view.held === null),
       save: () => view.say({do: "csv", key: "", query: {}}),

@@ -3,9 +3,9 @@
 
 import { connect } from "../rtmon.js";
 import { Conversation } from "./conversation.js";
-import { Hearing } from "./hearing.js";
+import { IncomingMessages } from "./incoming.js";
 import { People } from "./people.js";
-import { PATIENCE, Speech } from "./speech.js";
+import { PATIENCE, OutgoingMessages } from "./outgoing.js";
 import { Transfers } from "./transfers.js";
 
 /**
@@ -33,9 +33,9 @@ export class Chat {
   rtt = null;
   /** Whether somebody is looking: what comes meanwhile is not unread. */
   watched = true;
-  speech = new Speech(this);
+  outgoing = new OutgoingMessages(this);
   transfers = new Transfers(this);
-  #hearing = new Hearing(this);
+  #incoming = new IncomingMessages(this);
   #url;
   #onChange;
   #onIds;
@@ -71,7 +71,7 @@ export class Chat {
       this.changed();
     });
     this.client.on("welcome", (message) => this.#welcomed(message.payload));
-    this.#hearing.listen(this.client);
+    this.#incoming.listen(this.client);
     for (const room of rooms) this.join(room);
     this.changed();
   }
@@ -93,7 +93,7 @@ export class Chat {
     const said = this.client.request("connect", { name: this.name });
     // An answer that is lost is asked for again with the next connection.
     said.then(
-      () => this.#hearing.count(),
+      () => this.#incoming.count(),
       () => {},
     );
   }
@@ -118,10 +118,10 @@ export class Chat {
     this.#onIds([...this.ids].slice(-IDS));
     if (name !== this.name) this.#introduce();
     // What was missed follows by itself, if the server still has it.
-    if (!recovered) this.#hearing.catchUp(this.everybody, this.everybody.position);
+    if (!recovered) this.#incoming.catchUp(this.everybody, this.everybody.position);
     for (const each of this.conversations.values()) if (each.kind === "room") this.#enter(each);
-    await this.#hearing.count();
-    this.speech.deliverWaiting();
+    await this.#incoming.count();
+    this.outgoing.deliverWaiting();
   }
 
   // Conversations
@@ -161,7 +161,7 @@ export class Chat {
     try {
       await this.client.join(room.name);
       room.refused = "";
-      await Promise.all([this.#hearing.catchUp(room, since), this.#hearing.count(room.name)]);
+      await Promise.all([this.#incoming.catchUp(room, since), this.#incoming.count(room.name)]);
     } catch (error) {
       // What ends with the connection is done again with the next one.
       if (this.client.isOpen) room.refused = error.message;

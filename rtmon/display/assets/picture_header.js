@@ -1,5 +1,5 @@
 // The head of a picture: its source, how fresh its numbers are, and the buttons.
-class Bar {
+class PictureHeader {
   #pill = element("span", {class: "pill"})
   #name = element("span", {})
   #time = element("time", {})

@@ -1,15 +1,15 @@
 // The link of an app in a notebook's cell, through the kernel's comm; as Link in link.js.
-class CellLink {
+class NotebookLink {
   #line
   #listener
-  #questions = new Questions()
+  #questions = new PendingRequests()
   #clock
   #heard = false  // since it was opened last
   #ended = false
 
   constructor(kernel, view, listener) {
     this.#listener = listener
-    this.#line = new KernelLink(kernel, view, {
+    this.#line = new KernelComm(kernel, view, {
       opened: () => {},
       received: ({text}) => this.take(JSON.parse(text)),
       lost: () => this.#lose(),

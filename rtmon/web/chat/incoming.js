@@ -8,11 +8,11 @@ const PAGES = 5;
 /** Milliseconds for which unnamed comings and goings are collected before people are counted. */
 const CROWD = 500;
 
-export class Hearing {
+export class IncomingMessages {
   #chat;
   #counting = new Map();
 
-  /** @param {import("./chat.js").Chat} chat */
+  /** @param {import("./chat_model.js").Chat} chat */
   constructor(chat) {
     this.#chat = chat;
   }
@@ -145,6 +145,6 @@ export class Hearing {
       };
       this.#counting.set(room, setTimeout(count, CROWD));
     }
-    if (room === SERVER && how === "came") this.#chat.speech.deliverWaiting();
+    if (room === SERVER && how === "came") this.#chat.outgoing.deliverWaiting();
   }
 }

@@ -1,5 +1,5 @@
-// Questions that were asked through a link, until they are answered.
-class Questions {
+// Requests that were sent through a link, until they are answered.
+class PendingRequests {
   #open = new Map()
   #next = 1
 

@@ -1,6 +1,6 @@
 // A conversation as the rows that are shown: entries, days, and where the new ones begin. Pure.
 
-import { day, dayOf } from "./words.js";
+import { day, dayOf } from "./text_format.js";
 
 /** Messages of one author within so much time stand together. */
 const TOGETHER = 5 * 60_000;

@@ -6,11 +6,11 @@ export const PATIENCE = 15 * 60_000;
 /** Between two words to the server that one is still typing; after five seconds it takes it back. */
 const TYPING_EVERY = 3_000;
 
-export class Speech {
+export class OutgoingMessages {
   #chat;
   #typed = new Map();
 
-  /** @param {import("./chat.js").Chat} chat */
+  /** @param {import("./chat_model.js").Chat} chat */
   constructor(chat) {
     this.#chat = chat;
   }

@@ -3,7 +3,7 @@ const WINDOWS = [[60, "Live"], [300, "5 min"], [3600, "1 h"], [86_400, "24 h"]]
 const YOUNG = 30_000  // milliseconds that a window shows at least
 const ASKED_ANEW = 10  // a window's older points are asked for anew each so-many points
 
-class Axis extends TimeAxis {
+class TimeRange extends TimeAxis {
   #store
   #link
   #older = null  // points from before those that the store keeps

@@ -1,6 +1,6 @@
 // The browser's page as the host of the app: its address, its title, its link to the server.
-// A notebook's cell is another host, with the same members: see cell.js.
-class PageHost {
+// A notebook's cell is another host, with the same members: see notebook_host.js.
+class BrowserHost {
   embedded = false  // the app has the page to itself
   root = document.getElementById("rtmon")
   keys = window  // hears the keyboard
@@ -72,4 +72,4 @@ class PageHost {
   #copy
 }
 
-const host = new PageHost()
+const host = new BrowserHost()

@@ -2,8 +2,8 @@
 
 import { byId, say } from "./dom.js";
 import { SERVER } from "./people.js";
-import { rememberTheme } from "./remember.js";
-import { count, label } from "./words.js";
+import { rememberTheme } from "./browser_storage.js";
+import { count, label } from "./text_format.js";
 
 const LINK = {
   connecting: ["Connecting", "waiting"],
@@ -13,7 +13,7 @@ const LINK = {
   closed: ["Disconnected", "offline"],
 };
 
-export class Frame {
+export class PageLayout {
   #chat;
   #join;
   #last = "";

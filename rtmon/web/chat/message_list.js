@@ -1,13 +1,13 @@
 // The messages of a conversation.
 
 import { byId, element, icon, Keyed, say } from "./dom.js";
-import { rows } from "./rows.js";
-import { bytes, count, fileName, hue, initials, moment, pieces, time } from "./words.js";
+import { rows } from "./message_rows.js";
+import { bytes, count, fileName, hue, initials, moment, pieces, time } from "./text_format.js";
 
 /** Pixels from the end within which one still reads along. */
 const NEAR = 80;
 
-export class Log {
+export class MessageList {
   #chat;
   #save;
   #log = byId("log");
@@ -141,10 +141,10 @@ export class Log {
       icon("warn"),
       element("span", {}, entry.reason),
     );
-    const again = entry.again ?? (() => this.#chat.speech.retry(conversation, entry));
+    const again = entry.again ?? (() => this.#chat.outgoing.retry(conversation, entry));
     trouble.append(button("Try again", again));
     if (entry.mine)
-      trouble.append(button("Discard", () => this.#chat.speech.discard(conversation, entry)));
+      trouble.append(button("Discard", () => this.#chat.outgoing.discard(conversation, entry)));
     return trouble;
   }
 

@@ -3,14 +3,14 @@
 // the saved output, and when a cell is moved.
 const FORGET = 60000  // milliseconds for which a host without an element is kept
 
-class CellHost {
+class NotebookHost {
   static #idle = new Map()  // view → the host that has no element now
 
   static of({view, kernel, address, message}) {
     const saved = JSON.parse(message)
-    const host = CellHost.#idle.get(view) ?? new CellHost(view, kernel, address)
+    const host = NotebookHost.#idle.get(view) ?? new NotebookHost(view, kernel, address)
     clearTimeout(host.#forgotten)
-    CellHost.#idle.delete(view)
+    NotebookHost.#idle.delete(view)
     host.#update(saved)
     return host
   }
@@ -54,9 +54,9 @@ class CellHost {
   }
 
   leave() {
-    CellHost.#idle.set(this.#view, this)
+    NotebookHost.#idle.set(this.#view, this)
     this.#forgotten = setTimeout(() => {
-      CellHost.#idle.delete(this.#view)
+      NotebookHost.#idle.delete(this.#view)
       this.#app.close()
     }, FORGET)
   }
@@ -88,7 +88,7 @@ class CellHost {
   set title(title) { this.root.setAttribute("aria-label", title) }
 
   connect(listener) {
-    this.#link = new CellLink(this.#kernel, this.#view, listener)
+    this.#link = new NotebookLink(this.#kernel, this.#view, listener)
     return this.#link
   }
 
@@ -112,7 +112,7 @@ class RtmonPage extends HTMLElement {
     // JupyterLab's keys are its own again as soon as the focus is outside.
     this.dataset.lmSuppressShortcuts = "true"
     this.style.setProperty("--tallest", `${this.dataset.height}px`)
-    this.#host = CellHost.of(this.dataset)
+    this.#host = NotebookHost.of(this.dataset)
     this.#host.enter(this.shadowRoot)
     this.#theme = followTheme(this)
   }

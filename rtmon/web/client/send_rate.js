@@ -10,7 +10,7 @@ const SHARE = 0.95;
 const ROUNDING = 1e-6;
 
 /** A token bucket with the rate and the burst that the server's welcome names. */
-export class Pacing {
+export class SendRate {
   #rate = Infinity; // messages a millisecond
   #burst = BURST;
   #left = BURST;

@@ -4,7 +4,7 @@ const FRESH = 5000, YOUNG = 3000, ALIVE = 10000, AGAIN = 30000
 const RESTARTED = "The kernel was restarted: run this notebook's cells again, down to this one."
 const REPLACED = "Run this cell again to have it live."
 
-class KernelLink {
+class KernelComm {
   #kernel
   #view
   #listener

@@ -1,5 +1,5 @@
 // A table of the app: its order and its place stand in the address, and its rows can be saved.
-class Rows extends Table {
+class AppTable extends Table {
   constructor(columns, options) {
     super(columns, {
       ask: go,

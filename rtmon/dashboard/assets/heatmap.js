@@ -82,7 +82,7 @@ function added(counts, pairs) {
   return sum
 }
 
-class Heat {
+class Heatmap {
   #key
   #title
   #axis
