@@ -24,7 +24,7 @@ from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
 from rtmon.metrics.meter import Meter
-from rtmon.probes.websockets.pair import Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
 
 MEMORY_ROUNDS = 100
 BATCH = 500
@@ -50,7 +50,7 @@ async def in_memory() -> dict[str, Interval]:
     monitor = Monitor(interval=3600)
     echoes: dict[str, Callable[[], float]] = {}
     for kind, chosen in KINDS.items():
-        pair = Pair(chosen.connection_class(monitor))
+        pair = MemoryConnection(chosen.connection_class(monitor))
         await pair.open()
         echoes[kind] = _echoes(pair, asyncio.ensure_future(chosen.handler()(pair.connection)))
     results: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -75,7 +75,7 @@ async def in_memory() -> dict[str, Interval]:
     return over
 
 
-def _echoes(pair: Pair, handler: asyncio.Future[None]) -> Any:
+def _echoes(pair: MemoryConnection, handler: asyncio.Future[None]) -> Any:
     frame = frame_bytes(Opcode.TEXT, b"x" * SIZE)
     receive = pair.connection.data_received
     written = pair.transport.written
@@ -148,13 +148,13 @@ async def memory() -> dict[str, float]:
 async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[float, float]:
     monitor = Monitor(interval=3600)
     made = connection_class(monitor)
-    warm = Pair(made)
+    warm = MemoryConnection(made)
     await warm.open()
     gc.collect()
     tracemalloc.start()
     connections = []
     for _ in range(IDLE):
-        pair = Pair(made)
+        pair = MemoryConnection(made)
         await pair.open()
         connections.append(pair.connection)
         pair.connection.transport.written.clear()
@@ -222,8 +222,8 @@ async def unwatched() -> None:
     rows = []
     for title, watched in (("bare", False), ("monitored", True)):
         monitor = Monitor()
-        pairs = [Pair(probe(monitor, fast=True) if watched else ServerConnection)]
-        pairs += [Pair(type(pairs[0].connection)) for _ in range(999)]
+        pairs = [MemoryConnection(probe(monitor, fast=True) if watched else ServerConnection)]
+        pairs += [MemoryConnection(type(pairs[0].connection)) for _ in range(999)]
         for pair in pairs:
             await pair.open()
         await asyncio.sleep(1.5)  # the tick that tells of the new connections is over

@@ -16,7 +16,7 @@ import param
 from panel.custom import JSComponent
 
 from rtmon.feeds import open_feed
-from rtmon.views.frames import FrameMaker
+from rtmon.views.tick_update import TickUpdateMaker
 
 
 class Numbers(JSComponent):
@@ -35,14 +35,14 @@ if "maker" not in pn.state.cache:
     feed = pn.state.cache["feed"] = open_feed(os.environ["RTMON_URL"])
     loop = asyncio.get_running_loop()
     pn.state.cache["start"] = loop.create_task(feed.start(), context=contextvars.Context())
-    pn.state.cache["maker"] = FrameMaker(feed)
+    pn.state.cache["maker"] = TickUpdateMaker(feed)
 
 numbers = Numbers()
 
 
 def newest() -> str:
     """The newest frame, made and encoded once a tick for all tabs."""
-    maker: FrameMaker = pn.state.cache["maker"]
+    maker: TickUpdateMaker = pn.state.cache["maker"]
     latest = pn.state.cache["feed"].latest()
     seq = latest.seq if latest is not None else 0
     if pn.state.cache.get("newest", (None,))[0] != seq:

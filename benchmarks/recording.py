@@ -25,12 +25,12 @@ from running import Running
 
 import rtmon
 from rtmon import Monitor, Recording, RecordingLimits
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import GroupQuery, Query, RowsQuery, SeriesQuery
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import ConnectionInfo, Event, Sample, Snapshot
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 
@@ -183,7 +183,7 @@ def _connection(number: int, rng: random.Random, *, closed: float | None = None)
     )
 
 
-def _frames(ticks: int) -> Iterator[Frame]:
+def _frames(ticks: int) -> Iterator[TickData]:
     """Busy seconds: one connection a second opens and one ends, with their Events."""
     rng = random.Random(7)
     seconds = [_values(rng) for _ in range(300)]
@@ -197,10 +197,12 @@ def _frames(ticks: int) -> Iterator[Frame]:
         sample = Sample(node="n", epoch="e", seq=seq, time=now, elapsed=1.0, **values)
         changed = [_connection(10**6 + n, rng) for n in range(300)] if seq % 60 == 0 else ()
         totals = Snapshot(node="n", epoch="e", seq=seq, time=now, uptime=float(seq), rtt=sample.rtt)
-        yield Frame(sample=sample, events=events, closed=[ended], changed=changed, snapshot=totals)
+        yield TickData(
+            sample=sample, events=events, closed=[ended], changed=changed, snapshot=totals
+        )
 
 
-def write(path: Path, frames: Iterable[Frame]) -> None:
+def write(path: Path, frames: Iterable[TickData]) -> None:
     """Write frames into a recording that keeps single ticks for a day."""
     limits = RecordingLimits(ticks=DAY)
     writer = Writer(path, clock=FakeClock(time=BEGIN), limits=limits)
@@ -270,7 +272,7 @@ def show(path: Path, ticks: int) -> float:
         f"From the whole range to a minute of it, for charts of 300 to 4,000 points. {ANSWERS} "
         "times each, medians.",
     )
-    reader = Reader(path)
+    reader = QueryReader(path)
     rows, charts = [], []
     end = BEGIN + ticks
     for title, seconds in (("all", ticks), ("6 h", 21_600), ("1 h", 3600), ("1 min", 60)):
@@ -314,8 +316,8 @@ def ask(folder: Path, connections: int) -> float:
     feed = LocalFeed(monitor)
     infos = monitor.collector.connections()
     sample = Sample(node="n", epoch="e", seq=1, time=BEGIN, elapsed=1.0)
-    write(folder / "rows.rtmon", [Frame(sample=sample, changed=infos)])
-    reader = Reader(folder / "rows.rtmon")
+    write(folder / "rows.rtmon", [TickData(sample=sample, changed=infos)])
+    reader = QueryReader(folder / "rows.rtmon")
     queries: dict[str, Query] = {
         "the newest": RowsQuery(sort="opened"),
         "`path:/chat rtt>5ms`, by bytes": RowsQuery(where="path:/chat rtt>5ms", sort="bytes_in"),

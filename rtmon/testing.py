@@ -11,12 +11,12 @@ from .lab.faults import FaultProxy
 __all__ = ["FakeClock", "FaultProxy", "recorded", "until"]
 
 if TYPE_CHECKING:
-    from .recording.fixture import recorded
+    from .recording.pytest_fixture import recorded
 
 
 def __getattr__(name: str) -> Any:
     if name == "recorded":  # the one thing here that needs pytest
-        from .recording.fixture import recorded
+        from .recording.pytest_fixture import recorded
 
         return recorded
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """Write what follows from the table of columns, or with --check report what is stale.
 
-That is docs/columns.md, the records in rtmon/metrics/records.py, and in rtmon/metrics/fields.py the
-counters of a server, a ledger and a meter.
+That is docs/columns.md, the records in rtmon/metrics/records.py, and in
+rtmon/metrics/counter_fields.py the counters of a server, a ledger and a meter.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .causes import Cause
-from .derived import ConnectionValues, SampleValues, SnapshotText
+from .close_causes import Cause
+from .derived_values import ConnectionValues, SampleValues, SnapshotText
 from .histogram import EMPTY, NO_SIZES, Histogram
 
 __all__ = [
@@ -167,7 +167,7 @@ def record_field(column: Column, record: str) -> str:
 
 
 def fields() -> Iterator[str]:
-    """Yield the lines of rtmon/metrics/fields.py."""
+    """Yield the lines of rtmon/metrics/counter_fields.py."""
     yield FIELDS
     yield from class_of_fields(
         "ServerFields", "Counters of a server.", None, (f"{name} = 0" for name in SERVER_COUNTERS)
@@ -234,7 +234,7 @@ def empty(column: Column) -> str:
 FILES = {
     "docs/columns.md": page,
     "rtmon/metrics/records.py": records,
-    "rtmon/metrics/fields.py": fields,
+    "rtmon/metrics/counter_fields.py": fields,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 
 from rtmon import CSVSink, Monitor, Recording, read
 from rtmon.core.backoff import Backoff
-from rtmon.monitor import attachment
+from rtmon.monitor import sink_thread
 from tests.isolated import isolated
 
 __all__ = ["ROUNDS", "Told", "on_full_disk"]
@@ -87,7 +87,7 @@ def _fill(path: Path) -> None:
 
 def main(kind: str, folder: Path, size: str, max_bytes: int) -> None:
     """Fill the disk three times while a sink writes to it, and say what happened."""
-    attachment.BACKOFF = Backoff(base=0.02, max=0.1)
+    sink_thread.BACKOFF = Backoff(base=0.02, max=0.1)
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
     subprocess.run(["mount", *options, str(folder)], check=True)
     filler, path = folder / "filler", folder / "run"

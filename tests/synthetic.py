@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from rtmon.feeds import memory
+from rtmon.feeds import memory_queries
 from rtmon.feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from rtmon.feeds.queries import Capabilities, Query
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
@@ -227,10 +227,10 @@ class SyntheticFeed(Feed):
         for sample in self._samples:
             history.add(sample)
         history.extend_events(self._events)
-        epoch = memory.Epoch(
+        epoch = memory_queries.Epoch(
             node="web-1", epoch=self.epoch, history=history, connections=self._rows
         )
-        return memory.answer(query, memory.Memory(epochs=[epoch]))
+        return memory_queries.answer(query, memory_queries.FeedMemory(epochs=[epoch]))
 
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         return select(self._rows, query)

@@ -59,9 +59,9 @@ LATE = {
     ("rtmon.feeds", "rtmon.recording.feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),
     ("rtmon.monitor.monitor", "rtmon.dashboard.notebook"),
-    ("rtmon.recording.reading", "rtmon.dashboard.notebook"),
+    ("rtmon.recording.run", "rtmon.dashboard.notebook"),
     # A client counts itself.
-    ("rtmon.client.reporting", "rtmon.probes.websockets"),
+    ("rtmon.client.monitor_reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares frames, from its first connection on.
     ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
     # The fast path is asked for by name: probe(monitor, fast=True).
@@ -77,10 +77,10 @@ IMPURE_CORE = {
     "batcher",
     "child_processes",
     "clock",
-    "frozen_watch",
+    "stalled_peer",
     "guarded_connection",
     "moved",
-    "paced_input",
+    "paced_inflation",
     "ticker",
     "timers",
 }

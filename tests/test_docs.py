@@ -10,7 +10,7 @@ import pytest
 
 import rtmon
 from rtmon.cli import app
-from rtmon.metrics.causes import Cause
+from rtmon.metrics.close_causes import Cause
 from tests.test_architecture import MAY_IMPORT, PUBLIC_MODULES
 
 CLONE = Path(__file__).parents[1]
@@ -21,7 +21,7 @@ TEXT = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 
 
 def test_generated_files_follow_the_table_of_columns() -> None:
-    """docs/columns.md, records.py and fields.py are what rtmon/metrics/columns.py gives."""
+    """docs/columns.md, records.py and counter_fields.py are what rtmon/metrics/columns.py gives."""
     check = [sys.executable, str(CLONE / "scripts" / "columns.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,10 +13,10 @@ import typer
 
 from ..core.child_processes import announce
 from ..core.clock import SYSTEM_CLOCK
-from . import exposure
+from . import exposure_warnings
 from .dashboard import open_browser
 from .options import PORT_MAX, Browser, Course
-from .shipped import shipped
+from .packaged_files import shipped
 
 __all__ = ["course"]
 
@@ -70,10 +70,10 @@ async def _wall(url: str, host: str, port: int, notebooks: Path, *, browser: boo
     from ..client import connect
     from ..course.class_server import TOKEN
     from ..course.syllabus import read_course
-    from ..course.wall import Board, WallServer, follow
+    from ..course.wall import ProgressBoard, WallServer, follow
 
     client = connect(url, name="progress wall", token=os.environ.get(TOKEN), start_timeout=None)
-    board = Board(read_course(notebooks))
+    board = ProgressBoard(read_course(notebooks))
     server = {"url": url, "live": False, "since": SYSTEM_CLOCK.time()}
     page = WallServer(lambda: {**board.state(), "server": server}, host, port)
 
@@ -92,7 +92,7 @@ async def _wall(url: str, host: str, port: int, notebooks: Path, *, browser: boo
     client.on_reconnect(tell(live=True))
     client.on_close(tell(live=False))
     async with page:
-        exposure.warn(exposure.open_wall(host, port))
+        exposure_warnings.warn(exposure_warnings.open_wall(host, port))
         words = f"The progress wall of {url} is at {page.url}\nCtrl-C ends it."
         if announce(words, url=page.url) and browser:
             open_browser(page.url)
@@ -126,10 +126,10 @@ def grade(
       rtmon course grade handed-in/*.jsonl
       rtmon course grade handed-in/*.jsonl --csv > marks.csv
     """
-    from ..course.marks import Marks
+    from ..course.marks_table import MarksTable
     from ..course.syllabus import read_course
 
-    marks = Marks.read(files, read_course(notebooks or shipped("notebooks")))
+    marks = MarksTable.read(files, read_course(notebooks or shipped("notebooks")))
     for problem in marks.problems:
         typer.echo(f"rtmon: {problem}", err=True)
     if csv:

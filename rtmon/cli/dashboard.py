@@ -12,10 +12,10 @@ import typer
 
 from ..core.child_processes import announce
 from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
-from ..servers import listening
-from . import exposure, tls
+from ..servers import server_base
+from . import exposure_warnings, tls
 from .options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
-from .shipped import shipped
+from .packaged_files import shipped
 
 __all__ = ["dashboard", "open_browser"]
 
@@ -74,9 +74,9 @@ def dashboard(
 
     import panel as pn
 
-    with listening.binding("the dashboard", host, port):
+    with server_base.binding("the dashboard", host, port):
         port = port or _free_port(host)
-        address = listening.address(host, port)
+        address = server_base.address(host, port)
         allowed = [address, f"localhost:{port}", *map(_compared, origin or [])]
         # A script, because Bokeh may run a function on another thread than the event loop's.
         server = pn.io.server.get_server(
@@ -90,7 +90,7 @@ def dashboard(
     server._tornado.websocket_origins.update(allowed)  # noqa: SLF001
     server.start()
     place = f"{'http' if secured is None else 'https'}://{address}/"
-    exposure.warn(exposure.open_dashboard(host, port))
+    exposure_warnings.warn(exposure_warnings.open_dashboard(host, port))
     if (
         announce(f"The dashboard of {watched} is at {place}\nCtrl-C ends it.", url=place)
         and browser

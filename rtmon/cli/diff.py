@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..views.comparing import Difference, Stretch
+    from ..views.comparison import Difference, Stretch
 
 __all__ = ["diff"]
 
@@ -50,7 +50,7 @@ def diff(
       rtmon diff before.rtmon after.rtmon --least 0.25 || echo slower
     """
     before, after = asyncio.run(_stretches(a, b))
-    from ..views.comparing import compare
+    from ..views.comparison import compare
 
     found = compare(before, after, least=least)
     _print((a, before), (b, after), found, all_rows=all_rows)
@@ -66,8 +66,8 @@ async def _stretch(text: str) -> Stretch:
     from ..errors import OptionError
     from ..feeds.queries import RowsQuery, SeriesQuery
     from ..recording.feed import RecordingFeed
-    from ..recording.reading import seconds
-    from ..views.comparing import Stretch
+    from ..recording.run import seconds
+    from ..views.comparison import Stretch
 
     file, _, span = text.partition("@")
     begin, dots, end = span.partition("..")
@@ -100,8 +100,8 @@ def _print(
     from rich.table import Table
     from rich.text import Text
 
-    from ..views.comparing import causes
-    from ..views.numbers import duration
+    from ..views.comparison import causes
+    from ..views.number_format import duration
 
     console = Console(highlight=False, markup=False)
     for name, (text, stretch) in zip("AB", (a, b), strict=True):

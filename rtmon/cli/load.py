@@ -26,7 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .watching import Server, Watching
+    from .server_watch import ServerWatch, WatchedServer
 
 __all__ = ["load"]
 
@@ -60,7 +60,7 @@ class _Outcome:
     """
 
     report: LoadReport
-    server: Server | None
+    server: WatchedServer | None
     to_person: bool
 
 
@@ -142,8 +142,8 @@ def load(
       rtmon load ws://127.0.0.1:8765 --duration 10 --json > report.json
     """
     from ..lab.load import LoadOptions
-    from . import loaded
-    from .watching import Watching
+    from . import load_results
+    from .server_watch import ServerWatch
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -178,17 +178,17 @@ def load(
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
-    watching = None if admin is None else Watching(admin, token=admin_token(token_file))
+    watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
     # First to the terminal: a disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
-        typer.echo(shown or loaded.table(outcome.report, options, outcome.server))
+        typer.echo(shown or load_results.table(outcome.report, options, outcome.server))
     if csv is not None:
-        written = loaded.write_csv(csv, outcome.report, outcome.server, redacted)
+        written = load_results.write_csv(csv, outcome.report, outcome.server, redacted)
         _say(outcome, as_json, f"wrote {', '.join(str(path) for path in written)}")
     if report is not None:
-        loaded.write_page(report, outcome.report, options, outcome.server, redaction=redacted)
+        load_results.write_page(report, outcome.report, options, outcome.server, redaction=redacted)
         _say(outcome, as_json, f"wrote {report}")
 
 
@@ -250,7 +250,7 @@ def _room_for(users: int) -> None:
 
 
 async def _run(
-    url: str, options: LoadOptions, *, watching: Watching | None, quietly: bool
+    url: str, options: LoadOptions, *, watching: ServerWatch | None, quietly: bool
 ) -> _Outcome:
     """Run the users; a parent process is told where, and gets no report."""
     from ..lab.load import Load

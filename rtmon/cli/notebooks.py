@@ -12,7 +12,7 @@ import typer
 
 from ..core.atomic_file import writing
 from .options import Course, require
-from .shipped import shipped
+from .packaged_files import shipped
 
 __all__ = ["notebooks"]
 

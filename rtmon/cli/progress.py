@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..views.numbers import delay
+from ..views.number_format import delay
 
 if TYPE_CHECKING:
     from ..lab.load import Load
-    from ..lab.report import Tally
+    from ..lab.load_report import UserCounts
 
 __all__ = ["progress"]
 
@@ -50,7 +50,7 @@ def progress(load: Load, *, shown: bool) -> Iterator[Callable[[], None]]:
         )
 
 
-def _state(tally: Tally) -> str:
+def _state(tally: UserCounts) -> str:
     """Format the latest second in one line."""
     last = tally.seconds[-1] if tally.seconds else None
     if last is None:

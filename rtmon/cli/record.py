@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from ..core.child_processes import announce
-from ..feeds.remote import RemoteFeed
+from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import Redaction
-from ..views.numbers import duration, scaled
+from ..views.number_format import duration, scaled
 from .options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]

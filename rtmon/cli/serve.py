@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..protocol import limits
-from . import exposure, security, tls
+from . import exposure_warnings, security, tls
 from .options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def serve(
                 admin_ssl=secured if admin_tls else None,
                 recording=functools.partial(_recorded, file=record, redaction=redacted),
                 warning=functools.partial(
-                    exposure.open_server,
+                    exposure_warnings.open_server,
                     hub=not echo,
                     auth=auth is not None,
                     files=files,
@@ -271,8 +271,8 @@ async def _serve(
     async with _ending(target), serving as server, recording(server.monitor):
         watch = f"Watch it with: rtmon dashboard {server.admin_url}\n" if server.admin_url else ""
         chat = f"Chat in a browser: {server.page_url}\n" if server.page_url else ""
-        exposure.warn(warning(host, server.port, admin=admin is not None))
-        where = exposure.listening_on(host, server.port)
+        exposure_warnings.warn(warning(host, server.port, admin=admin is not None))
+        where = exposure_warnings.listening_on(host, server.port)
         scheme = server.url.partition(":")[0]
         announce(
             f"Serving on {scheme}://{where}\n{watch}{chat}Ctrl-C ends it.",

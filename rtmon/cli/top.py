@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..feeds.feed import Feed
-from ..feeds.paused import Still
-from ..feeds.remote import RemoteFeed
+from ..feeds.paused_feed import PausedFeed
+from ..feeds.remote_feed import RemoteFeed
+from ..views.chart_points import Timeline
 from ..views.freshness import FreshnessTracker
-from ..views.points import Timeline
 from .options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..terminal.choices import Choices
+    from ..terminal.key_choices import KeyChoices
 
 __all__ = ["top"]
 
@@ -65,12 +65,12 @@ def top(
     """
     from rich.console import Console
 
-    from ..terminal.choices import SORTS, Choices
+    from ..terminal.key_choices import SORTS, KeyChoices
 
     if sort not in SORTS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
     feed = RemoteFeed(url, token=admin_token(token_file))
-    choices, console = Choices(sort=sort), Console(highlight=False)
+    choices, console = KeyChoices(sort=sort), Console(highlight=False)
     if once or not console.is_terminal or not sys.stdin.isatty():
         asyncio.run(_print(feed, choices, console, timeout))
     else:
@@ -78,7 +78,7 @@ def top(
         asyncio.run(_watch(feed, choices, console))
 
 
-async def _print(feed: RemoteFeed, choices: Choices, console: Console, timeout: float) -> None:
+async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeout: float) -> None:
     """Print one screen.
 
     Raises:
@@ -103,7 +103,7 @@ async def _print(feed: RemoteFeed, choices: Choices, console: Console, timeout: 
         await feed.aclose()
 
 
-async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
+async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
     """Draw screen after screen until the user quits."""
     from rich.live import Live
 
@@ -120,7 +120,7 @@ async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
         ):
             while not choices.done:
                 if choices.paused is (reading is feed):
-                    reading = Still(feed) if choices.paused else feed
+                    reading = PausedFeed(feed) if choices.paused else feed
                 paused_at = reading.now() if choices.paused else None
                 freshness = tracker.assess(feed, paused_at=paused_at)
                 state = (reading.now() // 1, repr(choices), console.size, freshness)
@@ -138,7 +138,7 @@ async def _watch(feed: Feed, choices: Choices, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _typed(choices: Choices) -> Iterator[None]:
+def _typed(choices: KeyChoices) -> Iterator[None]:
     """Let each pressed key change the choices, on systems that report single keys."""
     try:
         import termios
@@ -146,7 +146,7 @@ def _typed(choices: Choices) -> Iterator[None]:
     except ImportError:  # Windows: Ctrl-C ends it
         yield
         return
-    from ..terminal.choices import keys
+    from ..terminal.key_choices import keys
 
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..core.batching import Batch
 from ..protocol.catalog import Position
 from .client import Client
+from .connecting import connect
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
-from .opening import connect
 from .options import ClientOptions
 from .records import Change, ClientState, ClientStats, Message
 from .subscription import Subscription

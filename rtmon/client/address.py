@@ -19,7 +19,7 @@ from ..protocol import limits
 if TYPE_CHECKING:
     from ..protocol.codecs import Codec
 
-__all__ = ["Address", "NotSpoken"]
+__all__ = ["NotSpoken", "ServerAddress"]
 
 _KNOWN = {
     *inspect.signature(websockets_connect).parameters,
@@ -50,7 +50,7 @@ def _origin(uri: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-class Address:
+class ServerAddress:
     """A server, and everything that `websockets` needs to connect to it.
 
     Args:

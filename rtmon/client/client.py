@@ -14,10 +14,10 @@ from ..protocol.data import plain_text
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions
-from .plain import RAW
+from .plain_protocol import RAW
 from .records import ClientState, ClientStats, Message, What
 from .subscription import Subscription
-from .wire import Raw
+from .wire_formats import Raw
 
 __all__ = ["Client"]
 

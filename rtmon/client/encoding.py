@@ -23,7 +23,7 @@ _DEPTH = limits.DATA_DEPTH + 1
 
 
 class RtmonWire:
-    """Encodes messages for a hub; see :class:`rtmon.client.wire.Wire`.
+    """Encodes messages for a hub; see :class:`rtmon.client.wire_formats.Wire`.
 
     Attributes:
         codec: of the connection.

@@ -16,16 +16,16 @@ except ImportError:  # up to version 15 it stands elsewhere
 
 from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
-from .address import Address, NotSpoken
+from .address import NotSpoken, ServerAddress
 from .connect_errors import is_fatal, retry_after
-from .delivery import Delivery
 from .errors import ClientClosed, QueueFull
-from .membership import Membership
+from .event_delivery import EventDelivery
+from .joining import Joining
+from .monitor_reporting import MonitorReporting
 from .options import ClientOptions
-from .outbox import Entry
+from .outbox import OutboxEntry
 from .records import Change, ClientStats, Message
-from .reporting import Reporting
-from .session import Session
+from .session import ClientSession
 from .token import fresh
 from .transport_link import TransportLink
 
@@ -62,18 +62,18 @@ class Engine:
         self._options = options
         self._clock = clock
         self._process_exception = connection.get("process_exception", process_exception)
-        self.session = Session(options, rng=rng, wall=clock.time)
-        self._reporting: Reporting | None = None
+        self.session = ClientSession(options, rng=rng, wall=clock.time)
+        self._reporting: MonitorReporting | None = None
         connection = {"open_timeout": options.open_timeout, **connection}
         if monitor is not None:
-            self._reporting = Reporting(monitor, name=options.name, stats=self.stats)
+            self._reporting = MonitorReporting(monitor, name=options.name, stats=self.stats)
             counting = self._reporting.counting(connection.get("create_connection"))
             connection["create_connection"] = counting
         self._plain = options.protocol == "plain"
         codec = None if self._plain else self.session.sender.wire.codec
-        self.address = Address(url, codec, connection)
-        self.membership = Membership(self.session, now=self.now, wake=self.wake)
-        self.delivery = Delivery(self.session, self.membership, self._reporting)
+        self.address = ServerAddress(url, codec, connection)
+        self.membership = Joining(self.session, now=self.now, wake=self.wake)
+        self.delivery = EventDelivery(self.session, self.membership, self._reporting)
         self.link: TransportLink | None = None
         self._runner: asyncio.Task[None] | None = None
         self._caller: asyncio.Task[None] | None = None
@@ -167,11 +167,11 @@ class Engine:
 
     async def send(
         self, kind: str, payload: Any, settle: Callable[[Message | Exception], None] | None = None
-    ) -> Entry:
+    ) -> OutboxEntry:
         """Queue a message, as soon as there is room for it.
 
         Raises:
-            ClientClosed, OptionError, QueueFull: as :meth:`Session.send`.
+            ClientClosed, OptionError, QueueFull: as :meth:`ClientSession.send`.
         """
         # A caller that comes when there is room again stands behind those that wait for it.
         async with self._line:

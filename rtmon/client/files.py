@@ -22,7 +22,7 @@ from .records import Change, Message
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .events import Chunk
+    from .session_events import Chunk
 
 __all__ = ["Files", "Progress"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from ..protocol.close import NO_TOKEN, NORMAL, TOKEN_EXPIRED, describe, may_reconnect
-from . import plain
+from . import plain_protocol
 from .errors import ConnectionLost
 from .options import ClientOptions
 from .records import Change, ClientState
@@ -41,8 +41,8 @@ class Lifecycle:
         self._token = options.token
         # The private close codes mean what they do to a hub's clients only.
         self._plain = options.protocol == "plain"
-        self._describe = plain.described if self._plain else describe
-        self._comes_back = plain.comes_back if self._plain else may_reconnect
+        self._describe = plain_protocol.described if self._plain else describe
+        self._comes_back = plain_protocol.comes_back if self._plain else may_reconnect
         self._opened: float | None = None
         self._away: float | None = None
         self._downtime = 0.0

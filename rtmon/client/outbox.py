@@ -12,14 +12,14 @@ from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
 from .records import Message
 
-__all__ = ["Entry", "Outbox"]
+__all__ = ["Outbox", "OutboxEntry"]
 
 _REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
 """Seconds after which a message is not sent again: the server might take it for a new one."""
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class OutboxEntry:
     """One message on its way out.
 
     Attributes:
@@ -76,10 +76,10 @@ class Outbox:
         self._size = options.queue_size
         self._policy = options.queue_policy
         self._age = options.queue_age
-        self._control: deque[Entry] = deque()
-        self._waiting: deque[Entry] = deque()
-        self._sent: dict[str, Entry] = {}
-        self._sent_control: dict[str, Entry] = {}
+        self._control: deque[OutboxEntry] = deque()
+        self._waiting: deque[OutboxEntry] = deque()
+        self._sent: dict[str, OutboxEntry] = {}
+        self._sent_control: dict[str, OutboxEntry] = {}
         self._number = 0
         self._order = 0
         self._probed = 0
@@ -110,13 +110,13 @@ class Outbox:
         """Time at which the next message was queued; None if there is none."""
         return self._waiting[0].created if self._waiting else None
 
-    def put(self, entry: Entry) -> Entry | None:
+    def put(self, entry: OutboxEntry) -> OutboxEntry | None:
         """Queue a message. Returns the one that was dropped for it, if one was.
 
         Raises:
             QueueFull: there is no room, and the policy says to refuse.
         """
-        dropped: Entry | None = None
+        dropped: OutboxEntry | None = None
         if self.full:
             if self._policy != "drop_oldest":
                 raise QueueFull(
@@ -130,24 +130,24 @@ class Outbox:
             self.append(entry)
         return dropped
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: OutboxEntry) -> None:
         """Queue a message even if there is no room: what takes something back is never refused."""
         self._number += 1
         entry.number = self._number
         self._waiting.append(entry)
 
-    def put_control(self, entry: Entry) -> None:
+    def put_control(self, entry: OutboxEntry) -> None:
         """Queue one of the session's own messages, before all others."""
         self._number += 1
         entry.number = self._number
         self._control.append(entry)
 
-    def next(self, now: float) -> Entry | None:
+    def next(self, now: float) -> OutboxEntry | None:
         """Take the message that is to be sent now."""
         queue = self._control or self._waiting
         return self._take(queue.popleft(), now) if queue else None
 
-    def next_control(self, now: float, *, refused: bool = True) -> Entry | None:
+    def next_control(self, now: float, *, refused: bool = True) -> OutboxEntry | None:
         """Take the next of the session's own messages.
 
         Args:
@@ -160,9 +160,9 @@ class Outbox:
                 return self._take(entry, now)
         return None
 
-    def next_batch(self, now: float, *, most: int, size: int) -> list[Entry]:
+    def next_batch(self, now: float, *, most: int, size: int) -> list[OutboxEntry]:
         """Take several, of up to ``size`` bytes together, at least one if any waits."""
-        taken: list[Entry] = []
+        taken: list[OutboxEntry] = []
         while self._waiting and len(taken) < most:
             size -= self._waiting[0].size
             if size < 0 and taken:
@@ -170,7 +170,7 @@ class Outbox:
             taken.append(self._take(self._waiting.popleft(), now))
         return taken
 
-    def _take(self, entry: Entry, now: float) -> Entry:
+    def _take(self, entry: OutboxEntry, now: float) -> OutboxEntry:
         self._order += 1
         entry.order = self._order
         if entry.first_sent is not None:
@@ -185,7 +185,7 @@ class Outbox:
         self._probed = self._order
         return self._order
 
-    def answered(self, key: str | None) -> Entry | None:
+    def answered(self, key: str | None) -> OutboxEntry | None:
         """Take an answer, which says that the message has arrived. Returns the message."""
         return self._sent.pop(key or "", None) or self._sent_control.pop(key or "", None)
 
@@ -198,7 +198,7 @@ class Outbox:
                 if not entry.asks:
                     del sent[key]
 
-    def again(self, entry: Entry) -> None:
+    def again(self, entry: OutboxEntry) -> None:
         """Queue what the server did not take for now, before all that was queued after it."""
         queue = self._control if entry.control else self._waiting
         place = 0
@@ -216,7 +216,7 @@ class Outbox:
         if sent is not None:
             sent.settle, sent.asks = None, False
 
-    def lost(self) -> list[Entry]:
+    def lost(self) -> list[OutboxEntry]:
         """Queue again, in front, what may be repeated after the connection was lost.
 
         Returns:
@@ -230,9 +230,9 @@ class Outbox:
             queue.clear()
         return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in self._ephemeral]
 
-    def expire(self, now: float) -> list[Entry]:
+    def expire(self, now: float) -> list[OutboxEntry]:
         """Drop what has waited too long. Returns the messages for which no caller waits."""
-        untold: list[Entry] = []
+        untold: list[OutboxEntry] = []
         # In the order in which they were handed over, so the first is the first to be too old.
         while self._waiting and now >= self.expires():
             entry = self._waiting.popleft()
@@ -245,11 +245,11 @@ class Outbox:
         """Return when the next message will have waited too long."""
         return self._ends(self._waiting[0]) if self._waiting else float("inf")
 
-    def _ends(self, entry: Entry) -> float:
+    def _ends(self, entry: OutboxEntry) -> float:
         ends = entry.created + self._age
         return ends if entry.first_sent is None else min(ends, entry.first_sent + _REMEMBERED)
 
-    def end(self, error: Exception) -> list[Entry]:
+    def end(self, error: Exception) -> list[OutboxEntry]:
         """Drop everything, as the client is closed. Returns as :meth:`expire`."""
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
@@ -257,18 +257,18 @@ class Outbox:
         return [e for e in entries if not e.fail(error) and e.kind not in self._ephemeral]
 
 
-def _number(entry: Entry) -> int:
+def _number(entry: OutboxEntry) -> int:
     return entry.number
 
 
-def _unknown(entry: Entry) -> Exception:
+def _unknown(entry: OutboxEntry) -> Exception:
     return ConnectionLost(
         f"The connection was lost before the answer to {entry.kind!r} came: whether the server "
         "did it is not known. Ask it, or send it again if twice does no harm."
     )
 
 
-def _expired(entry: Entry) -> Exception:
+def _expired(entry: OutboxEntry) -> Exception:
     problem = f"{entry.kind!r} waited longer than queue_age to be sent, and is dropped."
     if entry.first_sent is not None:
         problem += " It was sent before the connection was lost, and may have arrived."

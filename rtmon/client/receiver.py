@@ -14,11 +14,11 @@ from ..protocol.binary import CHUNK, decode_chunk
 from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from .events import Chunk, Event, Replayed
 from .lifecycle import Lifecycle
-from .places import Places, position_of
+from .memberships import Memberships, position_of
 from .records import Change, Message
 from .sender import Sender
+from .session_events import Chunk, Event, Replayed
 
 __all__ = ["Greeting", "Receiver"]
 
@@ -62,7 +62,7 @@ class Receiver:
         self,
         lifecycle: Lifecycle,
         sender: Sender,
-        places: Places,
+        places: Memberships,
         *,
         welcomed: Callable[[Greeting, float], None],
         tell: Callable[[Event], None],

@@ -11,11 +11,11 @@ from ..errors import OptionError
 from .encoding import RtmonWire
 from .heartbeat import Heartbeat
 from .options import ClientOptions
-from .outbox import Entry, Outbox
-from .pacing import Pacing
-from .plain import PlainWire
+from .outbox import Outbox, OutboxEntry
+from .plain_protocol import PlainWire
 from .records import Message
-from .wire import Ping, Wire
+from .send_rate import SendRate
+from .wire_formats import Ping, Wire
 
 __all__ = ["Sender"]
 
@@ -54,7 +54,7 @@ class Sender:
         self._message_size = self.wire.message_size
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-        self._pacing = Pacing()
+        self._pacing = SendRate()
         self._probes: dict[str, int] = {}
         self._asked = False
         self._held_until = 0.0
@@ -87,7 +87,7 @@ class Sender:
         payload: Any,
         now: float,
         settle: Callable[[Message | Exception], None] | None,
-    ) -> Entry:
+    ) -> OutboxEntry:
         """Encode a message of the user, to be queued.
 
         Raises:
@@ -105,7 +105,7 @@ class Sender:
                 f"This {kind!r} takes {size} bytes, the server takes {self._message_size}: send "
                 "less, or send a file."
             )
-        return Entry(key, kind, data, now, settle, asks=settle is not None, size=size)
+        return OutboxEntry(key, kind, data, now, settle, asks=settle is not None, size=size)
 
     def new_key(self) -> str:
         """Return an id that no other message of this client has."""
@@ -118,19 +118,19 @@ class Sender:
         now: float,
         settle: Callable[[Message | Exception], None] | None = None,
         reply_to: str | None = None,
-    ) -> Entry:
+    ) -> OutboxEntry:
         """Queue one of the client's own messages, before all others."""
         key = self.new_key()
         data = self.wire.message(
             kind, payload, key=key, timestamp=self.milliseconds(), reply_to=reply_to
         )
-        entry = Entry(key, kind, data, now, settle, asks=settle is not None, control=True)
+        entry = OutboxEntry(key, kind, data, now, settle, asks=settle is not None, control=True)
         self.outbox.put_control(entry)
         return entry
 
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
-    ) -> Entry:
+    ) -> OutboxEntry:
         """Queue a message that ends something, after the user's, also if the queue is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
@@ -166,7 +166,7 @@ class Sender:
             )
         return self._ping(now) if self._asked and unprobed else None
 
-    def _messages(self, now: float, room: int) -> list[Entry]:
+    def _messages(self, now: float, room: int) -> list[OutboxEntry]:
         batch = self._options.batch
         if batch is None:
             entry = self.outbox.next(now)

@@ -1,8 +1,8 @@
 """The state of a client that outlives its connections. Pure: no socket, and time is passed in.
 
-The owner of a connection asks :meth:`Session.next` for what to write, gives what comes to
-:meth:`Session.receive`, calls :meth:`Session.tick` when :meth:`Session.due` says so, and passes on
-what :meth:`Session.take_events` gives.
+The owner of a connection writes what :meth:`ClientSession.next` returns, passes received data to
+:meth:`ClientSession.receive`, calls :meth:`ClientSession.tick` at the time that
+:meth:`ClientSession.due` returns, and delivers the events of :meth:`ClientSession.take_events`.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 
 from ..protocol import limits
 from .errors import ClientClosed, ConnectionLost, QueueFull
-from .events import Event
 from .lifecycle import Lifecycle
+from .memberships import Memberships
 from .options import ClientOptions
-from .outbox import Entry
-from .places import Places
-from .plain import PlainReceiver
+from .outbox import OutboxEntry
+from .plain_protocol import PlainReceiver
 from .receiver import Greeting, Receiver
 from .records import Change, ClientStats, Message
 from .sender import Sender
-from .wire import Ping
+from .session_events import Event
+from .wire_formats import Ping
 
-__all__ = ["Session"]
+__all__ = ["ClientSession"]
 
 
-class Session:
+class ClientSession:
     """Connects the parts of a client: lifecycle, sender, places and receiver.
 
     Args:
@@ -53,7 +53,7 @@ class Session:
         self.sender = Sender(options, wall)
         self.outbox = self.sender.outbox
         self.heartbeat = self.sender.heartbeat
-        self.places = Places(self.sender)
+        self.places = Memberships(self.sender)
         self.client_id: str | None = None
         self.dead: str | None = None
         self.dropped = 0
@@ -204,7 +204,7 @@ class Session:
         now: float,
         *,
         settle: Callable[[Message | Exception], None] | None = None,
-    ) -> Entry:
+    ) -> OutboxEntry:
         """Queue a message.
 
         Raises:

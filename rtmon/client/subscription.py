@@ -10,10 +10,10 @@ from typing import Any, Protocol, Self
 from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.channels import matches
-from .buffer import Buffer
 from .errors import ClientClosed
-from .places import Place
+from .memberships import Membership
 from .positions import Cursors
+from .receive_buffer import ReceiveBuffer
 from .records import Message
 
 __all__ = ["Subscriber", "Subscription"]
@@ -59,8 +59,8 @@ class Subscription:
         self._subscriber = subscriber
         self._since = since
         self._cursors = Cursors(channel, since)
-        self._buffer: Buffer[Message] = Buffer(buffer)
-        self._place: Place | None = None
+        self._buffer: ReceiveBuffer[Message] = ReceiveBuffer(buffer)
+        self._place: Membership | None = None
         self._call = call
         self._decided = asyncio.Event()
         self._refusal: Exception | None = None
@@ -129,7 +129,7 @@ class Subscription:
 
     # For the client that it belongs to
 
-    def begin(self, place: Place) -> None:
+    def begin(self, place: Membership) -> None:
         """Follow a place; at once, if the client is there already."""
         self._place = place
         place.on_entered.append(self.let_in)
@@ -137,7 +137,7 @@ class Subscription:
         if place.entered:
             self.let_in(lost=False)
 
-    def stop(self) -> Place | None:
+    def stop(self) -> Membership | None:
         """Follow its place no more. Returns it if no other subscription does."""
         place, self._place = self._place, None
         if place is None:
@@ -147,7 +147,7 @@ class Subscription:
         return None if place.on_entered else place
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> Membership | None:
         """The place that it follows; None before the beginning and after the end."""
         return self._place
 

@@ -13,12 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from ..core.clock import Clock
 from ..protocol.close import effective_code
 from .lifecycle import NOT_WELCOMED
-from .wire import Ping
+from .wire_formats import Ping
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-    from .session import Session
+    from .session import ClientSession
 
 __all__ = ["TransportLink"]
 
@@ -40,7 +40,7 @@ class TransportLink:
 
     def __init__(
         self,
-        session: Session,
+        session: ClientSession,
         connection: ClientConnection,
         *,
         clock: Clock,

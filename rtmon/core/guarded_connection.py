@@ -19,8 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
-from .frozen_watch import FrozenWatch
-from .paced_input import PacedInput, Pieces
+from .paced_inflation import PacedInput, Pieces
+from .stalled_peer import StalledPeerWatch
 
 __all__ = [
     "FLOOD_GRACE",
@@ -28,7 +28,7 @@ __all__ = [
     "PONGS_ABOVE",
     "Guarded",
     "GuardedServerConnection",
-    "Listener",
+    "WriteListener",
     "answer_unreadable_request",
     "waiting",
     "what_was_wrong",
@@ -81,7 +81,7 @@ def what_was_wrong(problem: Exception) -> str:
     return str(problem.__cause__ or problem).partition(":")[0]
 
 
-class Listener(Protocol):
+class WriteListener(Protocol):
     """Hears when a connection can be written to, and when its keepalive fails."""
 
     def blocked(self) -> None:
@@ -103,15 +103,16 @@ class Guarded(Connection):
 
     stall_timeout: ClassVar[float | None] = None
     """Seconds for which a peer may take nothing of what waits for it, until its connection is
-    cut; None to leave it alone. A :class:`Listener` does this itself."""
+    cut; None to leave it alone. A :class:`WriteListener` does this itself."""
 
     pings_at_once: ClassVar[int | None] = None
     """Pings that may come in what is read at once, before the peer has broken the protocol
     (1002); None for any number. Counted by connections with a probe."""
 
     ends_frozen: ClassVar[bool] = False
-    """True to have the keepalive fail while writing is paused, too, by a
-    :class:`~rtmon.core.frozen_watch.FrozenWatch`. With a :class:`Listener` it always does."""
+    """True if the keepalive fails while writing is paused, too, by a
+    :class:`~rtmon.core.stalled_peer.StalledPeerWatch`. With a :class:`WriteListener` it always
+    does."""
 
     paced: ClassVar[bool] = False
     """True to inflate what it receives in turns with other connections. A hub has it so always."""
@@ -128,7 +129,7 @@ class Guarded(Connection):
         late.transport = late.recv_messages = None
         super().__init__(*args, **kwargs)
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: WriteListener) -> None:
         """Have a listener told when writing is paused or goes on, and when the keepalive fails."""
         guard = self._guarding()
         guard.listener = listener
@@ -205,16 +206,18 @@ class _Guard:
         self._connection = connection
         self._send_frame: Callable[[Frame], None] | None = None
         self._counted = False
-        self._frozen_watch: FrozenWatch | None = None
+        self._frozen_watch: StalledPeerWatch | None = None
         self._pong: Frame | None = None
         self._progress: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.listener: Listener | None = None
+        self.listener: WriteListener | None = None
 
     def paused(self) -> None:
         self._hold_pongs()
         if self._ends_frozen:
-            watch = FrozenWatch(self._connection, taken=self._taken, frozen=self._fail_keepalive)
+            watch = StalledPeerWatch(
+                self._connection, taken=self._taken, frozen=self._fail_keepalive
+            )
             self._frozen_watch = watch
             watch.start()
         if self.listener is not None:

@@ -7,12 +7,12 @@ import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Beats"]
+__all__ = ["Ticker"]
 
 T = TypeVar("T")
 
 
-class Beats(Generic[T]):
+class Ticker(Generic[T]):
     """Acts on an object at regular times, and keeps neither it nor itself alive.
 
     Args:

@@ -8,9 +8,9 @@ found.
 from __future__ import annotations
 
 from .checks import check
-from .facts import Condition, at_least, at_most, between, satisfying, since
-from .patience import patience
-from .repeating import every
+from .conditions import Condition, at_least, at_most, between, satisfying, since
+from .repeated_action import every
+from .time_limits import patience
 
 __all__ = [
     "Condition",

@@ -13,8 +13,8 @@ from typing import Any, overload
 from ..core.clock import SYSTEM_CLOCK
 from ..errors import OptionError, RtmonError, WrongAnswer
 from . import class_server, progress
-from .facts import misses
-from .patience import patience
+from .conditions import misses
+from .time_limits import patience
 
 __all__ = ["check"]
 
@@ -202,7 +202,7 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
     """Add the outcome to the progress file, tell the class server; return what went wrong."""
     note = outcome.missing[0] if outcome.missing else ""
-    entry = progress.Entry(
+    entry = progress.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),
         learner=progress.learner(),
         exercise=exercise,

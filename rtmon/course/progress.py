@@ -19,7 +19,7 @@ from ..errors import FileFormatError
 __all__ = [
     "CHANNEL",
     "EXERCISE",
-    "Entry",
+    "ProgressEntry",
     "Report",
     "Result",
     "append",
@@ -53,7 +53,7 @@ Points = Annotated[int, Meta(ge=1, le=1_000)]
 Note = Annotated[str, Meta(max_length=200)]
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What one check found; a line of a progress file.
 
     Attributes:
@@ -119,7 +119,7 @@ def _login() -> str:
         return "learner"
 
 
-def append(path: Path, entry: Entry) -> None:
+def append(path: Path, entry: ProgressEntry) -> None:
     """Append a check to a progress file.
 
     Raises:
@@ -131,7 +131,7 @@ def append(path: Path, entry: Entry) -> None:
         file.write(msgspec.json.encode(entry) + b"\n")
 
 
-def read(path: Path) -> Iterator[Entry | FileFormatError]:
+def read(path: Path) -> Iterator[ProgressEntry | FileFormatError]:
     """Read a progress file; for a line that is none, the error is returned in its place.
 
     Raises:
@@ -145,24 +145,24 @@ def read(path: Path) -> Iterator[Entry | FileFormatError]:
             if not line.strip():
                 continue
             try:
-                yield msgspec.json.decode(line, type=Entry)
+                yield msgspec.json.decode(line, type=ProgressEntry)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 yield FileFormatError(
                     f"{path}, line {number}: not a line of a progress file, left out: {error}"
                 )
 
 
-def entries_of(path: Path, name: str) -> list[Entry]:
+def entries_of(path: Path, name: str) -> list[ProgressEntry]:
     """Return the checks of one learner in a progress file.
 
     Raises:
         OSError: it cannot be read.
         FileFormatError: it is larger than any progress file.
     """
-    return [each for each in read(path) if isinstance(each, Entry) and each.learner == name]
+    return [each for each in read(path) if isinstance(each, ProgressEntry) and each.learner == name]
 
 
-def report_of(entries: Iterable[Entry]) -> dict[str, Result]:
+def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
     """Sum up one learner's checks, in the order in which they were made."""
     report: dict[str, Result] = {}
     for entry in entries:

@@ -19,11 +19,11 @@ except ImportError:
 from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
-from .bundle import BUILD, asset, script, style
-from .desks import Desks
-from .processes import end_with_parent, is_one_of_several
+from .page_tickets import ticket
+from .page_updaters import PageUpdaters
+from .panel_processes import end_with_parent, is_one_of_several
 from .routes import SCRIPT, add_routes
-from .tickets import ticket
+from .script_bundle import BUILD, asset, script, style
 
 __all__ = ["page"]
 
@@ -70,9 +70,9 @@ def page(make_feed: Callable[[], Feed]) -> Any:
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
     """Make the desks of this process for its first page; add their addresses to the server."""
-    desks: Desks | None = pn.state.cache.get(_DESKS)
+    desks: PageUpdaters | None = pn.state.cache.get(_DESKS)
     if desks is None:
-        desks = pn.state.cache[_DESKS] = Desks(make_feed)
+        desks = pn.state.cache[_DESKS] = PageUpdaters(make_feed)
         if is_one_of_several():
             end_with_parent()
     served = pn.state.cache.setdefault(_SERVED, WeakSet())

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.option_checks import within
 from ..display import show
-from .cell import Cell
+from .notebook_page import NotebookPage
 from .view_parameters import address, search
 
 __all__ = ["PageView", "view"]
@@ -44,7 +44,7 @@ class PageView:
         return f"<rtmon view {search(self._parameters)} of {self._source!r}>"
 
     def _ipython_display_(self) -> None:
-        show(Cell(self._source, parameters=self._parameters, height=self._height))
+        show(NotebookPage(self._source, parameters=self._parameters, height=self._height))
 
 
 def view(

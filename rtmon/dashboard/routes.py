@@ -14,10 +14,10 @@ from typing import Any
 from bokeh.server.tornado import BokehTornado
 from tornado.web import RequestHandler
 
-from .bundle import BUILD, script
-from .channel import Channel
-from .desks import Desks
-from .downloads import Download
+from .download_handler import DownloadHandler
+from .page_socket import PageSocket
+from .page_updaters import PageUpdaters
+from .script_bundle import BUILD, script
 
 __all__ = ["CHANNEL", "DOWNLOAD", "SCRIPT", "add_routes", "patterns"]
 
@@ -29,7 +29,7 @@ YEAR = 31_536_000
 """Seconds for which a browser may keep the script: its address changes with its content."""
 
 
-class Script(RequestHandler):
+class ScriptHandler(RequestHandler):
     """The page's script; it holds nothing that has to be kept from anybody."""
 
     async def get(self) -> None:
@@ -45,16 +45,16 @@ class Script(RequestHandler):
             await self.finish(text)
 
 
-def patterns(desks: Desks, prefix: str = "") -> list[Any]:
+def patterns(desks: PageUpdaters, prefix: str = "") -> list[Any]:
     """Return the addresses as Tornado takes them, for ``pn.serve(extra_patterns=...)``."""
     return [
-        (rf"{prefix}/{CHANNEL}", Channel, {"desk": desks}),
-        (rf"{prefix}/{DOWNLOAD}", Download, {"desks": desks}),
-        (rf"{prefix}/rtmon/[0-9a-f]+\.js", Script),
+        (rf"{prefix}/{CHANNEL}", PageSocket, {"desk": desks}),
+        (rf"{prefix}/{DOWNLOAD}", DownloadHandler, {"desks": desks}),
+        (rf"{prefix}/rtmon/[0-9a-f]+\.js", ScriptHandler),
     ]
 
 
-def add_routes(desks: Desks, served: MutableSet[Any], session: Any) -> None:
+def add_routes(desks: PageUpdaters, served: MutableSet[Any], session: Any) -> None:
     """Add the addresses to the server of a session, unless it has them.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ..errors import OptionError
-from ..feeds import conditions
+from ..feeds import query_language
 from ..feeds.queries import GROUP_KEYS, TABLE_COLUMNS, Table
 from ..views.charts import CHARTS
 from .pages.connections import GROUP_COLUMNS, STATES
@@ -17,7 +17,7 @@ from .pages.parameters import PAGE_SIZES
 __all__ = ["PARAMETERS", "RANGES", "address", "search"]
 
 RANGES = (60, 300, 3600, 86_400)
-"""Seconds that the charts of a page can show, as ``axis.js`` has them."""
+"""Seconds that the charts of a page can show, as ``time_range.js`` has them."""
 
 Reader = Callable[[str, Any], str]
 """Reads a parameter: its name and value in, its text in the address out."""
@@ -69,7 +69,7 @@ def _one_of(choices: Collection[Any]) -> Reader:
 
 def _query(table: Table) -> Reader:
     def read(name: str, value: Any) -> str:
-        conditions.parse(_text(name, value), table)
+        query_language.parse(_text(name, value), table)
         return str(value)
 
     return read

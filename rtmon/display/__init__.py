@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .dashboard import Dashboard
-from .output import prepare
+from .live_outputs import show
 from .picture import Picture
-from .shown import show
+from .saved_output import prepare
 
 __all__ = ["Dashboard", "Picture", "prepare", "show"]

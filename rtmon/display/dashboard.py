@@ -9,20 +9,20 @@ from typing import Any
 from ..errors import OptionError
 from ..feeds import open_feed
 from ..feeds.feed import Feed
-from ..metrics import csvtext
-from ..views import socketio, tables
+from ..metrics import csv_text
+from ..views import socketio_table, table_pages
 from ..views.chart import Chart
 from ..views.chart_layout import chart_layouts
+from ..views.chart_points import COLUMNS, Point, Timeline
 from ..views.charts import CHARTS
-from ..views.frames import recent_tiles, rounded, source_text
 from ..views.freshness import FreshnessTracker
-from ..views.numbers import clock
-from ..views.points import COLUMNS, Point, Timeline
-from ..views.rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
-from ..views.span import WINDOWS, Span
-from . import close_html
-from .picture import Columns, Frame, Layout, Picture, TableLayout
-from .shown import show
+from ..views.merged_samples import WINDOWS, MergedSamples
+from ..views.number_format import clock
+from ..views.status_cells import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
+from ..views.tick_update import recent_tiles, rounded, source_text
+from . import close_code_bars
+from .live_outputs import show
+from .picture import Columns, Layout, Picture, PictureUpdate, TableLayout
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
@@ -57,7 +57,7 @@ class Dashboard:
         show(FeedPicture(self._feed, shown=self._shown, owned=self._owned))
 
 
-def _chosen(keys: Sequence[str]) -> list[Chart[Span]]:
+def _chosen(keys: Sequence[str]) -> list[Chart[MergedSamples]]:
     known = {chart.key: chart for chart in CHARTS}
     if isinstance(keys, str) or not keys or not set(keys) <= set(known):
         raise OptionError(
@@ -76,7 +76,11 @@ class FeedPicture(Picture):
     """
 
     def __init__(
-        self, feed: Feed, *, shown: Sequence[Chart[Span]] | None = None, owned: bool = False
+        self,
+        feed: Feed,
+        *,
+        shown: Sequence[Chart[MergedSamples]] | None = None,
+        owned: bool = False,
     ) -> None:
         self._feed = feed
         self._owned = owned
@@ -108,13 +112,13 @@ class FeedPicture(Picture):
     def text(self) -> str:
         return in_words(self._feed)
 
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         latest = self._feed.latest()
         anew = self._timeline.follow(latest.epoch if latest else None)
         fresh = self._timeline.extend(self._feed.samples(self._timeline.seq))
         return self._frame(fresh, anew=anew)
 
-    def whole(self, window: float) -> Frame:
+    def whole(self, window: float) -> PictureUpdate:
         return self._frame(self._points(window), anew=True)
 
     def _points(self, window: float) -> list[Point]:
@@ -122,10 +126,10 @@ class FeedPicture(Picture):
         begin = points[-1].time - window * 1e3 if points else 0.0
         return [point for point in points if point.time >= begin]
 
-    def _frame(self, points: Sequence[Point], *, anew: bool) -> Frame:
+    def _frame(self, points: Sequence[Point], *, anew: bool) -> PictureUpdate:
         latest = self._feed.latest()
         filled = {"channels": self._feed.channels(), "socketio": self._feed.socketio()}
-        return Frame(
+        return PictureUpdate(
             time=latest.time if latest is not None else self._feed.now(),
             status=self._tracker.assess(self._feed),
             source=source_text(self._feed),
@@ -143,27 +147,27 @@ class FeedPicture(Picture):
 
     def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:
         if key == "connections":
-            return tables.connections_page(self._feed, tables.connection_query(query))
+            return table_pages.connections_page(self._feed, table_pages.connection_query(query))
         if key == "channels":
-            return tables.channels_page(self._feed.channels())
+            return table_pages.channels_page(self._feed.channels())
         if key == "socketio":
-            return socketio.page(self._feed.socketio())
+            return socketio_table.page(self._feed.socketio())
         if key == "events":
-            return tables.events_page(self._feed.events()[-tables.EVENTS_SHOWN :])
+            return table_pages.events_page(self._feed.events()[-table_pages.EVENTS_SHOWN :])
         snapshot = self._feed.snapshot()
-        return close_html.html(snapshot.close_codes if snapshot else {})
+        return close_code_bars.html(snapshot.close_codes if snapshot else {})
 
     def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:
         rows: Any
         if key == "connections":
-            asked = replace(tables.connection_query(query), offset=0, limit=None)
+            asked = replace(table_pages.connection_query(query), offset=0, limit=None)
             rows = self._feed.connections(asked).rows
         elif key in {"channels", "socketio", "events"}:
             rows = getattr(self._feed, key)()
         else:
             key, rows = "samples", self._feed.samples()
         stamp = clock(self._feed.now()).replace(":", "")
-        return f"{key}-{stamp}.csv", "".join(csvtext.lines(key, rows))
+        return f"{key}-{stamp}.csv", "".join(csv_text.lines(key, rows))
 
 
 def in_words(feed: Feed) -> str:
@@ -182,25 +186,25 @@ _TABLES = (
     TableLayout(
         key="connections",
         heading="Connections",
-        columns=tables.described(CONNECTION_COLUMNS, sortable=True),
-        states=tables.STATES,
-        page_size=tables.PAGE_SIZE,
-        query=tables.FIRST_QUERY,
+        columns=table_pages.described(CONNECTION_COLUMNS, sortable=True),
+        states=table_pages.STATES,
+        page_size=table_pages.PAGE_SIZE,
+        query=table_pages.FIRST_QUERY,
     ),
     TableLayout(
         key="channels",
         heading="Channels",
-        columns=tables.described(CHANNEL_COLUMNS, sortable=False),
+        columns=table_pages.described(CHANNEL_COLUMNS, sortable=False),
     ),
     TableLayout(
         key="socketio",
         heading="Socket.IO",
-        columns=tables.described(socketio.COLUMNS, sortable=False),
+        columns=table_pages.described(socketio_table.COLUMNS, sortable=False),
     ),
     TableLayout(
         key="events",
         heading="Events",
-        columns=tables.described(EVENT_COLUMNS, sortable=False),
+        columns=table_pages.described(EVENT_COLUMNS, sortable=False),
     ),
     TableLayout(key="closes", heading="Close codes"),
 )

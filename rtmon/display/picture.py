@@ -18,9 +18,9 @@ __all__ = [
     "Choice",
     "Columns",
     "Control",
-    "Frame",
     "Layout",
     "Picture",
+    "PictureUpdate",
     "Slider",
     "TableLayout",
     "Toggle",
@@ -113,7 +113,7 @@ class Layout(Struct, frozen=True, kw_only=True):
     csv: bool = False
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class PictureUpdate(Struct, frozen=True, kw_only=True):
     """The numbers of one moment.
 
     Attributes:
@@ -169,11 +169,11 @@ class Picture(abc.ABC):
         """Return a line for a front end that shows text alone."""
 
     @abc.abstractmethod
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         """Take in what is new, and return it. Called once a period."""
 
     @abc.abstractmethod
-    def whole(self, window: float) -> Frame:
+    def whole(self, window: float) -> PictureUpdate:
         """Return everything that was taken in so far.
 
         Args:

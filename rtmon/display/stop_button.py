@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..views.chart import Chart
 from ..views.freshness import Freshness
-from .picture import Button, Columns, Frame, Layout, Picture
+from .picture import Button, Columns, Layout, Picture, PictureUpdate
 
 __all__ = ["StopButton"]
 
@@ -53,17 +53,17 @@ class StopButton(Picture):
     def text(self) -> str:
         return "Still running. To end everything: await rtmon.notebook.stop()"
 
-    def update(self) -> Frame:
+    def update(self) -> PictureUpdate:
         return self.whole(0.0)
 
-    def whole(self, window: float) -> Frame:  # noqa: ARG002 - there are no charts
+    def whole(self, window: float) -> PictureUpdate:  # noqa: ARG002 - there are no charts
         if self.ended:
             status = Freshness(kind="ended", pill="Ended", banner="Everything has ended.")
         elif self._stopping is not None and not self._stopping.done():
             status = Freshness(kind="live", pill="Ending …")
         else:
             status = Freshness(kind="live", pill="Running")
-        return Frame(
+        return PictureUpdate(
             time=self._now(),
             status=status,
             source="Servers, clients and users of this notebook",

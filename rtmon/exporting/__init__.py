@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from ..errors import OptionError
 from ..feeds import Feed, open_feed
-from ..feeds.remote import RemoteFeed
+from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
 from ..recording.feed import RecordingFeed
-from ..recording.reading import Moment, seconds
+from ..recording.run import Moment, seconds
 from .formats import FORMATS, Append, Format, path_of
-from .tables import Range, batches, checked_tables
+from .source_tables import Range, batches, checked_tables
 
 __all__ = ["Progress", "export"]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ..core.atomic_file import writing, writing_bytes
 from ..errors import MissingExtra
-from ..metrics import csvtext
+from ..metrics import csv_text
 from ..metrics.column import Column
 from ..metrics.columns import TABLES
 from ..metrics.histogram import plain
@@ -38,12 +38,12 @@ _ARROW = {
 
 @contextlib.contextmanager
 def csv_file(folder: Path, table: str) -> Iterator[Append]:
-    """Write ``TABLE.csv``: see :mod:`rtmon.metrics.csvtext`."""
+    """Write ``TABLE.csv``: see :mod:`rtmon.metrics.csv_text`."""
     with writing(folder / f"{table}.csv") as file:
-        file.write(csvtext.header(table))
+        file.write(csv_text.header(table))
 
         def append(records: Sequence[Any]) -> None:
-            file.writelines(csvtext.line(table, record) for record in records)
+            file.writelines(csv_text.line(table, record) for record in records)
 
         yield append
 

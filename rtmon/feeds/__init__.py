@@ -38,8 +38,8 @@ def open_feed(
         OSError: the file is not there or cannot be read.
     """
     from ..monitor import Monitor
-    from .local import LocalFeed
-    from .remote import RemoteFeed
+    from .local_feed import LocalFeed
+    from .remote_feed import RemoteFeed
 
     if isinstance(source, Feed):
         return source

@@ -100,7 +100,7 @@ class RowsQuery:
 
     Attributes:
         table: see :data:`Table`.
-        where: a condition in the query language, see :mod:`rtmon.feeds.conditions`; "" for all.
+        where: a condition in the query language, see :mod:`rtmon.feeds.query_language`; "" for all.
         sort: the column to sort by; rows in which it is null come last in either order. ""
             for the order in which the source has them.
         descending: True for the greatest first.

@@ -17,7 +17,7 @@ A server whose ``hello`` has the feature ``requests`` takes text messages: a JSO
 
 An answer comes in binary messages: the id (4 bytes, big-endian), a byte that is 0 if more follows,
 1 if this is the last piece, 2 if the answer is an error in words, and a piece of at most
-:data:`~rtmon.feeds.wire.PIECE_BYTES` bytes of the answer, which is JSON.
+:data:`~rtmon.feeds.wire_format.PIECE_BYTES` bytes of the answer, which is JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import msgspec
 from ..errors import FeedError, QueryError, RtmonError
 from ..metrics.records import AddressInfo, Latency
 from .queries import DetailQuery, MembersQuery, RowsQuery
-from .wire import PIECE_BYTES
+from .wire_format import PIECE_BYTES
 
 __all__ = [
     "ASKED",

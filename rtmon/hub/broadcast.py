@@ -23,7 +23,7 @@ from .catch_up import CatchUp
 from .connection import Connection
 from .context import HubContext
 from .encoding import Outgoing, OutgoingBatch
-from .places import CHAT, to_message
+from .place_keys import CHAT, to_message
 from .receivers import Receivers, ReceiversCache
 from .registry import Registry
 from .stats import ChannelStats, StatsTable

@@ -16,7 +16,7 @@ from .context import HubContext
 from .encoding import Outgoing
 from .join_leave import Change, JoinLeave
 from .node_calls import NodeCalls
-from .places import CHAT, USERS
+from .place_keys import CHAT, USERS
 from .receivers import deliver
 from .registry import Registry
 

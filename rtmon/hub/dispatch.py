@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ProtocolError
-from ..metrics.labels import LabelledDurations
+from ..metrics.labelled_durations import LabelledDurations
 from ..protocol import binary, close, limits
 from ..protocol.catalog import HEARTBEATS, BatchIn
 from ..protocol.codecs import JSON, Codec

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ProtocolError
-from ..metrics.causes import UNKNOWN
+from ..metrics.close_causes import UNKNOWN
 from ..protocol.data import Data, decode_data
 from .client import Client
 from .connection import BeforeWelcome, Connection

@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..protocol import close
 from .admission.authentication import Auth
 from .admission.permissions import Allow
+from .assembly import HubAssembly
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .connection import Connection
@@ -21,7 +22,6 @@ from .interface.hooks import HookDecorators
 from .interface.measurements import Measurements
 from .interface.messages import Messages
 from .options import CHANGEABLE, HubOptions
-from .parts import HubParts
 
 __all__ = ["Hub"]
 
@@ -65,7 +65,7 @@ class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
             clock=clock,
             wall=wall,
         )
-        self._parts = parts = HubParts(context, auth=auth, allow=allow)
+        self._parts = parts = HubAssembly(context, auth=auth, allow=allow)
         self.registry = parts.registry
         self._dispatcher = parts.dispatcher
         context.broker.attach(parts.broadcast.deliver, events=parts.events)

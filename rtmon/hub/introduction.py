@@ -14,7 +14,7 @@ from .broadcast import Broadcast
 from .connection import Connection
 from .context import HubContext
 from .join_leave import JoinLeave
-from .places import CHAT
+from .place_keys import CHAT
 from .presence import Presence
 from .registry import Registry
 

@@ -11,7 +11,7 @@ from ..protocol import catalog, limits
 from ..protocol.catalog import Member
 from .brokers.base import Note
 from .context import HubContext
-from .places import USERS
+from .place_keys import USERS
 
 __all__ = ["Change", "JoinLeave", "JoinLeaveBatch"]
 

@@ -27,7 +27,7 @@ from .files.uploads import Uploads
 from .hooks import Hooks
 from .introduction import Introductions
 from .join_leave import JoinLeave
-from .places import CHAT, room_key
+from .place_keys import CHAT, room_key
 from .presence import Presence
 from .recovery import HistoryReplay
 from .registry import Registry

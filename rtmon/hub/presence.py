@@ -8,7 +8,7 @@ from .brokers.base import user_key
 from .connection import Connection
 from .context import HubContext
 from .join_leave import JoinLeave
-from .places import USERS
+from .place_keys import USERS
 from .registry import Registry
 
 __all__ = ["Presence"]

@@ -16,7 +16,7 @@ from ..protocol.data import Data, encode_data, plain_text
 from ..protocol.values import Id, checked_name, explain
 from .client import Client
 from .connection import Connection
-from .places import CHAT, room_key
+from .place_keys import CHAT, room_key
 
 __all__ = [
     "AnyClient",

@@ -18,7 +18,7 @@ from .context import HubContext
 from .encoding import Outgoing
 from .local_clients import LocalClient, LocalClients
 from .node_calls import NodeCalls
-from .places import CHAT, channel_key
+from .place_keys import CHAT, channel_key
 from .program_input import (
     AnyClient,
     checked_client_id,

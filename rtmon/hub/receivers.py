@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from ..core.frame_sharing import FrameGroup, FrameGroupFactory, Written
-from ..metrics.labels import LabelledDurations
+from ..metrics.labelled_durations import LabelledDurations
 from ..protocol.codecs import Codec
 from .connection import Connection
 from .encoding import Outgoing
-from .places import CHAT
+from .place_keys import CHAT
 from .stats import ChannelStats, StatsTable
 
 __all__ = ["Receivers", "ReceiversCache", "deliver"]

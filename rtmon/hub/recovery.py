@@ -14,7 +14,7 @@ from .catch_up import CatchUp
 from .connection import Connection
 from .context import HubContext
 from .encoding import Outgoing
-from .places import to_message
+from .place_keys import to_message
 
 __all__ = ["HistoryReplay"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from .connection import Connection
 from .memberships import Memberships
-from .places import CHAT, channel_key, room_key
+from .place_keys import CHAT, channel_key, room_key
 from .subscriptions import Subscriptions
 
 __all__ = ["Registry"]

@@ -16,7 +16,7 @@ from .connection import Connection
 from .context import HubContext
 from .hooks import Hooks
 from .join_leave import JoinLeave
-from .places import room_key
+from .place_keys import room_key
 from .presence import Presence
 from .recovery import HistoryReplay
 from .registry import Registry

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from ..metrics.columns import CHANNEL, LABELS
 from ..metrics.histogram import HistogramRecorder
-from ..metrics.labels import LabelledDurations
+from ..metrics.labelled_durations import LabelledDurations
 from ..metrics.records import ChannelInfo
 
 __all__ = ["ChannelStats", "HubStats", "StatsTable"]

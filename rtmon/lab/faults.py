@@ -27,13 +27,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ..errors import OptionError, PortInUse
-from .conditions import Conditions, Direction, Faults, directions
-from .lifecycle import Startable
-from .link import Link
-from .pipe import Side
-from .sockets import dial, hang_up, narrow
+from .network_conditions import Conditions, Direction, Faults, directions
+from .proxied_connection import ProxiedConnection
+from .proxy_direction import Side
+from .startable import Startable
+from .tcp_sockets import dial, hang_up, narrow
 
-__all__ = ["Conditions", "Direction", "FaultProxy", "Link"]
+__all__ = ["Conditions", "Direction", "FaultProxy", "ProxiedConnection"]
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted: a storm of them is what this is for."""
@@ -92,7 +92,7 @@ class FaultProxy(Faults, Startable):
         self._bound = connections
         self._seed = seed
         self._conditions = {"up": Conditions(), "down": Conditions()}
-        self._links: dict[Link, None] = {}
+        self._links: dict[ProxiedConnection, None] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -179,7 +179,7 @@ class FaultProxy(Faults, Startable):
         return parts._replace(netloc=f"{host}:{self._port}").geturl()
 
     @property
-    def links(self) -> list[Link]:
+    def links(self) -> list[ProxiedConnection]:
         """The open connections, the oldest first."""
         return [link for link in self._links if link.open]
 
@@ -207,7 +207,7 @@ class FaultProxy(Faults, Startable):
 
     def _ipython_display_(self) -> None:
         from ..display import show
-        from .views.proxy import ProxyPicture
+        from .views.proxy_picture import ProxyPicture
 
         show(ProxyPicture(self))
 
@@ -236,7 +236,7 @@ class FaultProxy(Faults, Startable):
         if self._buffer is not None:
             for side in (client, server):
                 side.transport.set_write_buffer_limits(high=self._buffer)
-        link = Link(
+        link = ProxiedConnection(
             number,
             client,
             server,
@@ -254,7 +254,7 @@ class FaultProxy(Faults, Startable):
         self.refused += 1
         hang_up(client.transport, reset=True)
 
-    def _gone(self, link: Link) -> None:
+    def _gone(self, link: ProxiedConnection) -> None:
         self._links.pop(link, None)
         self._empty.set()
 

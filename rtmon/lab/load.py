@@ -29,11 +29,11 @@ from typing import Self
 from websockets.exceptions import WebSocketException
 
 from ..core.backoff import Backoff
-from .connection import CLOSE_TIMEOUT, Connection
-from .ledger import Ledger
-from .report import ConnectionReport, LoadReport, Second, Tally, Totals
-from .script import LoadOptions, Visit, due, visits
-from .user import User
+from .connection_totals import ConnectionTotals
+from .load_report import ConnectionReport, LoadReport, Second, Totals, UserCounts
+from .simulated_connection import CLOSE_TIMEOUT, SimulatedConnection
+from .simulated_user import SimulatedUser
+from .user_schedule import LoadOptions, Visit, due, visits
 
 __all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 
@@ -70,16 +70,16 @@ class Load:
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
         self.url = url
         self.options = LoadOptions() if options is None else options
-        self.tally = Tally()
+        self.tally = UserCounts()
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._ticking: asyncio.Task[None] | None = None
         self._began = 0.0
         self._ended_at: float | None = None
         self._users = [
-            User(number, self.options, self.tally) for number in range(self.options.users)
+            SimulatedUser(number, self.options, self.tally) for number in range(self.options.users)
         ]
-        self._ledger = Ledger(self.tally)
+        self._ledger = ConnectionTotals(self.tally)
         self._quiet = False
 
     async def __aenter__(self) -> Self:
@@ -172,7 +172,7 @@ class Load:
             self.tally.tick(now, max(now - last, 1e-3), there=len(self._ledger.open))
             self._ended_at = now
 
-    async def _live(self, user: User) -> None:
+    async def _live(self, user: SimulatedUser) -> None:
         """Run one user until told to stop; an open connection stays open."""
         for visit in visits(self.options, user.number):
             if not self._stopped:
@@ -185,7 +185,7 @@ class Load:
                     return
                 await self._ledger.leave(connection, "abort" if storming else visit.leaving)
 
-    async def _arrive(self, user: User) -> Connection | None:
+    async def _arrive(self, user: SimulatedUser) -> SimulatedConnection | None:
         """Connect, with retries; return None if all users are stopped before."""
         rng = random.Random(user.name)
         failures = 0
@@ -207,7 +207,9 @@ class Load:
                 return connection
         return None
 
-    async def _speak(self, connection: Connection, user: User, visit: Visit) -> bool:
+    async def _speak(
+        self, connection: SimulatedConnection, user: SimulatedUser, visit: Visit
+    ) -> bool:
         """Send due messages until the visit ends, the connection is lost, or all are stopped.
 
         Returns:
@@ -239,7 +241,7 @@ class Load:
             await user.pause(until - self._elapsed())
         return until == storm and not self._stopped and not connection.ended
 
-    async def _answer(self, connection: Connection, user: User) -> None:
+    async def _answer(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
         """Wait until all messages of a user have come back, with a timeout."""
         patience = self._elapsed() + _ANSWER
         user.expecting = True

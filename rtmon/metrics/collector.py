@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import round_trips
-from .backlog import Backlogs
-from .causes import NORMAL
-from .closeup import Closeups
+from .close_causes import NORMAL
 from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
+from .connection_series import ConnectionSeries
 from .eventlog import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
-from .labels import RECENT_TICKS, LabelledDurations, Labels, latencies
+from .labelled_durations import RECENT_TICKS, LabelledDurations, Labels, latencies
 from .meter import Ending, Ledger, Meter
+from .queried_sources import Sources
 from .reconnects import Reconnects
 from .records import AddressInfo, ConnectionInfo, Event, Latency, Sample, Snapshot
-from .sources import Sources
+from .send_backlog import Backlogs
 from .totals import LedgerTotals, ServerTotals
 
 __all__ = ["Collector", "Tick", "uncounted"]
@@ -93,7 +93,7 @@ class Collector(Sources):
         self.history = History()
         self.lag = HistogramRecorder()
         self.backlogs = Backlogs()
-        self.closeups = Closeups(_UNKNOWN)
+        self.closeups = ConnectionSeries(_UNKNOWN)
         self._lock = threading.Lock()
         self._started = now
         self._ticked = now

@@ -13,7 +13,7 @@ null, never 0.
 
 from __future__ import annotations
 
-from .causes import CAUSES, UNKNOWN, cause_column
+from .close_causes import CAUSES, UNKNOWN, cause_column
 from .column import (
     EVERY,
     FRAMES,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .records import Event
-from .text import safe_text
+from .safe_text import safe_text
 
 if TYPE_CHECKING:
     from .meter import Meter

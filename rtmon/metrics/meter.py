@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from .blackbox import FRAMES, BlackBox
 from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
-from .derived import light_record
-from .fields import LedgerFields, MeterFields
+from .counter_fields import LedgerFields, MeterFields
+from .derived_values import light_record
 from .records import ConnectionInfo, Ending
-from .text import safe_text
+from .safe_text import safe_text
 
 __all__ = ["Ending", "Held", "Ledger", "Meter", "Part", "light_rows"]
 

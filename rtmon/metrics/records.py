@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .causes import Cause
-from .derived import ConnectionValues, SampleValues, SnapshotText
+from .close_causes import Cause
+from .derived_values import ConnectionValues, SampleValues, SnapshotText
 from .histogram import EMPTY, NO_SIZES, Histogram
 
 __all__ = [

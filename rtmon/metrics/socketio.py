@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .histogram import Histogram
 
-__all__ = ["EventStats", "NamespaceStats", "RoomStats", "Stats"]
+__all__ = ["EventStats", "NamespaceStats", "RoomStats", "SocketIOStats"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class RoomStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class SocketIOStats:
     """What a Socket.IO server has done since it was instrumented.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .causes import CAUSES, UNKNOWN, cause_column
+from .close_causes import CAUSES, UNKNOWN, cause_column
 from .columns import LEDGER_COUNTERS, MESSAGE_HISTOGRAMS, SERVER_COUNTERS
-from .fields import ServerFields
+from .counter_fields import ServerFields
 from .histogram import Histogram, HistogramRecorder, merge_tallies
-from .labels import LabelledDurations
+from .labelled_durations import LabelledDurations
 from .meter import Ledger
 
 __all__ = ["LedgerTotals", "ServerTotals"]

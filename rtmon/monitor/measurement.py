@@ -13,14 +13,14 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..core.ticker import Beats
+from ..core.ticker import Ticker
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
-from ..metrics.text import safe_text
-from .attachment import Attachment
-from .outputs import Outputs
+from ..metrics.safe_text import safe_text
 from .process_gauges import ProcessGauges
-from .pulse import Pulse
+from .sink_thread import Attachment
+from .tick_loop import TickLoop
+from .tick_outputs import TickOutputs
 
 if TYPE_CHECKING:
     from ..core.clock import Clock
@@ -61,11 +61,11 @@ class Measurement:
     ) -> None:
         self.clock = clock
         self.interval = interval
-        self.outputs = Outputs()
+        self.outputs = TickOutputs()
         self.closed = False
         self._node = node
         self._closed_kept = closed_kept
-        self._pulse = Pulse()
+        self._pulse = TickLoop()
         self._failure_logged = -FAILURE_LOG_SECONDS
         self._reset()
 
@@ -92,7 +92,7 @@ class Measurement:
 
     @property
     def uncounted(self) -> int:
-        """Connections and requests on another event loop so far; see :attr:`Pulse.uncounted`."""
+        """Connections and requests on another event loop so far; see :attr:`TickLoop.uncounted`."""
         return self._pulse.uncounted
 
     @property
@@ -130,7 +130,7 @@ class Measurement:
         wanted = partial(Measurement._wanted, armed=self._pulse.armed)
         actions = ((self.interval, Measurement._tick), (LAG_SECONDS, Measurement._record_lag))
         for interval, action in actions:
-            Beats(self, interval, wanted=wanted, action=action).start(loop)
+            Ticker(self, interval, wanted=wanted, action=action).start(loop)
 
     def _wanted(self, armed: int) -> bool:
         return armed == self._pulse.armed and not self.closed

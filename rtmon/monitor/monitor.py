@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import OptionError
-from ..metrics.text import safe_text
+from ..metrics.safe_text import safe_text
 from .dataframes import frame
 from .measurement import Measurement
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..metrics.collector import Collector, Tick
     from ..metrics.interfaces import Purpose, Sink
     from ..metrics.meter import Ending, Meter
+    from ..metrics.queried_sources import Measurable
     from ..metrics.records import Sample, Snapshot
-    from ..metrics.sources import Measurable
-    from .attachment import Attachment
+    from .sink_thread import Attachment
 
 __all__ = ["Monitor"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .feed import RecordingFeed
-from .reading import Run, read
 from .retention import RecordingLimits
+from .run import Run, read
 from .sink import Recording
 
 __all__ = ["Recording", "RecordingFeed", "RecordingLimits", "Run", "read"]

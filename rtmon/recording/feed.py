@@ -16,7 +16,7 @@ from ..errors import FileFormatError
 from ..feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from ..feeds.queries import LEVELS, Capabilities, Query
 from ..metrics.history import History
-from .reader import Reader
+from .query_reader import QueryReader
 
 if TYPE_CHECKING:
     from ..metrics.records import (
@@ -59,7 +59,7 @@ class RecordingFeed(Feed):
         self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK, follow: float = 1.0
     ) -> None:
         self.path = Path(path)
-        self.reader = Reader(self.path)
+        self.reader = QueryReader(self.path)
         self._clock = clock
         self._follow = follow
         self._at: float | None = None
@@ -209,7 +209,7 @@ class _View:
     connections: Sequence[ConnectionInfo] = ()
 
 
-def _read(reader: Reader, at: float | None, before: _View) -> Callable[[], _View]:
+def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], _View]:
     """Read a view; return a function that makes it, to be called on the loop.
 
     Where time has only gone on, the history of the view before is continued. It is added to by

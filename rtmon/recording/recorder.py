@@ -17,13 +17,13 @@ from ..feeds.feed import ConnectionQuery
 from ..feeds.queries import RowsQuery
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
-from .frame import Frame
 from .retention import RecordingLimits
+from .tick_data import TickData
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from ..feeds.remote import RemoteFeed
-    from ..metrics.labels import Labels
+    from ..feeds.remote_feed import RemoteFeed
+    from ..metrics.labelled_durations import Labels
     from ..metrics.records import (
         AddressInfo,
         ChannelInfo,
@@ -169,7 +169,7 @@ class Recorder:
             self._epoch, self._seq, self._events, self._rows = news.epoch, 0, 0, {}
             self._labelled = 0
         for sample in news.samples[:-1]:
-            self._writer.write(Frame(sample=sample))
+            self._writer.write(TickData(sample=sample))
             self._count(sample)
         states: dict[str, Sequence[Any]] = {"socketio": news.socketio}
         if news.addresses is not None:
@@ -177,7 +177,7 @@ class Recorder:
         # What is known of connections and events is as of the last of these ticks.
         changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
-            Frame(
+            TickData(
                 sample=news.samples[-1],
                 events=news.events,
                 closed=[row for row in changed if row.state == "closed"],

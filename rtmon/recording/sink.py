@@ -17,9 +17,9 @@ from ..errors import MonitorError
 from ..metrics.meter import light_rows
 from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock, is_broken, set_aside
-from .frame import STATES, Frame
 from .retention import RecordingLimits
 from .schema import CONNECTION_ROW
+from .tick_data import STATES, TickData
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Recording:
             raise MonitorError(f"{self.path} is recorded by the process that forked this one")
         if self._writer is None:
             self._writer = self._opened()
-        frame = Frame(
+        frame = TickData(
             sample=tick.sample,
             events=tick.events,
             closed=[meter.info() for meter in tick.closed],

@@ -14,12 +14,12 @@ from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from . import schema
 from .database import as_os_error, open_writer, scalar, write_rows
-from .frame import Frame
-from .packing import pack_histograms, pack_snapshot, sample_values
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
-from .states import States
-from .unfinished import restored_rollup, unfinished_epochs
+from .serialization import pack_histograms, pack_snapshot, sample_values
+from .state_writer import StateWriter
+from .tick_data import TickData
+from .unfinished_epochs import restored_rollup, unfinished_epochs
 
 __all__ = ["Writer"]
 
@@ -71,7 +71,7 @@ class Writer:
         self._db = open_writer(path)
         self._epoch = 0
         self._rollup = Rollup()
-        self._states = States(self._db, 0, redaction)
+        self._states = StateWriter(self._db, 0, redaction)
         self._points: list[tuple[int, Sample, int]] = []
         self._points_of = 0
         self._seq = 0
@@ -100,9 +100,9 @@ class Writer:
             self._seq, self._ended_at = self._last_tick()
             self._retention.forget_open(self._epoch)
         self._rollup, self._points_of = Rollup(), 0
-        self._states = States(self._db, self._epoch, self._redaction)
+        self._states = StateWriter(self._db, self._epoch, self._redaction)
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: TickData) -> None:
         """Write one tick in a transaction; writing the same one again changes nothing.
 
         Raises:
@@ -126,7 +126,7 @@ class Writer:
             with as_os_error(self.path):
                 self._checkpoint()
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, frame: TickData) -> None:
         sample = frame.sample
         if self._seq and sample.seq > self._seq + 1:
             begin = sample.time - sample.elapsed
@@ -242,7 +242,7 @@ class Writer:
                 for level, point, ticks in restored_rollup(self._db, epoch, node, name).flush():
                     self._put_sample(level, point, ticks)
                 seq, time = self._last_tick()
-                States(self._db, epoch, self._redaction).merge_minute(seq, time)
+                StateWriter(self._db, epoch, self._redaction).merge_minute(seq, time)
                 self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (time, epoch))
         self._epoch = 0
 

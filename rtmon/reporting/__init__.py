@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 from ..core.atomic_file import writing
 from ..errors import MonitorError, OptionError
 from ..feeds import Feed, open_feed
-from ..feeds.remote import RemoteFeed
+from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
-from .page import Note, Section, page
+from .page import Paragraph, Section, page
 from .sections import measured
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ class Report:
         latest = self.feed.latest()
         parts = measured(self.feed, **self._span(latest), redaction=self._redaction)
         if error is not None:
-            parts.insert(0, Note(f"It ended with an exception: {type(error).__name__}: {error}"))
+            parts.insert(
+                0, Paragraph(f"It ended with an exception: {type(error).__name__}: {error}")
+            )
         status = self.feed.status
         seconds = self.feed.now() - self._began
         moment = datetime.fromtimestamp(self._began, UTC)

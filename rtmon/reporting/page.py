@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from html import escape
 
 from ..views.palette import DARK, LIGHT, css
-from ..views.svg import Drawing, svg
+from ..views.svg_charts import Drawing, svg
 
-__all__ = ["Note", "Section", "Table", "Tiles", "page"]
+__all__ = ["Paragraph", "Section", "Table", "Tiles", "page"]
 
 _COLORS = f"""
 :root {{ color-scheme: light dark; {css(LIGHT)} }}
@@ -69,13 +69,13 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Paragraph:
     """A sentence."""
 
     text: str
 
 
-Part = Tiles | Table | Note | Drawing
+Part = Tiles | Table | Paragraph | Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _section(section: Section) -> str:
             parts.append(_tiles(part))
         elif isinstance(part, Table):
             parts.append(_table(part))
-        elif isinstance(part, Note):
+        elif isinstance(part, Paragraph):
             parts.append(f'<p class="note">{escape(part.text)}</p>')
     return f"<section><h2>{escape(section.title)}</h2>\n" + "\n".join(parts) + "</section>"
 

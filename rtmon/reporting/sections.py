@@ -11,10 +11,10 @@ from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..protocol.close import CODES
 from ..views.charts import CHARTS
-from ..views.numbers import delay, short
-from ..views.span import Span
-from ..views.svg import Drawing
-from .page import Note, Part, Table, Tiles
+from ..views.merged_samples import MergedSamples
+from ..views.number_format import delay, short
+from ..views.svg_charts import Drawing
+from .page import Paragraph, Part, Table, Tiles
 
 __all__ = ["measured"]
 
@@ -43,10 +43,10 @@ def measured(
     """
     samples = feed.samples(since)
     if not samples:
-        return [Note("Nothing was measured: the server did not tick meanwhile.")]
+        return [Paragraph("Nothing was measured: the server did not tick meanwhile.")]
     parts: list[Part] = []
     if samples[0].seq > since + 1:
-        parts.append(Note(f"{samples[0].seq - since - 1:,} Samples are no longer kept."))
+        parts.append(Paragraph(f"{samples[0].seq - since - 1:,} Samples are no longer kept."))
     whole = merge(samples)
     begin = samples[0].time - samples[0].elapsed
     connections = feed.connections(ConnectionQuery(state=None, sort="bytes_out")).rows
@@ -89,7 +89,7 @@ def _tiles(whole: Sample) -> Tiles:
 def _drawings(samples: Sequence[Sample], begin: float) -> list[Drawing]:
     size = -(-len(samples) // _POINTS)
     groups = [samples[n : n + size] for n in range(0, len(samples), size)]
-    points = [(group[-1].time - begin, Span(group)) for group in groups]
+    points = [(group[-1].time - begin, MergedSamples(group)) for group in groups]
     return [Drawing.of(chart, points) for chart in CHARTS]
 
 

@@ -28,10 +28,10 @@ from ..core.feed_subprotocol import FEED_SUBPROTOCOL
 from ..core.guarded_connection import waiting
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
-from ..feeds import wire
+from ..feeds import wire_format
 from ..feeds.requests import FEATURE, LABELS_FEATURE, MEMBERS
-from . import listening
-from .accepting import pause_when_exhausted
+from . import server_base
+from .accept_pause import pause_when_exhausted
 from .feed_requests import answer_requests
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ WATCHER_TICKS = 120
 """Ticks that may wait while a watcher still takes in the history."""
 
 
-class Admin(listening.Serving):
+class Admin(server_base.BaseServer):
     """A running admin listener; see :func:`serve_admin`.
 
     Attributes:
@@ -89,7 +89,7 @@ class Admin(listening.Serving):
         self._token = token
         self._ssl = ssl
         self._server: Server | None = None
-        self._clients: Any = listening.Clients(ServerConnection)
+        self._clients: Any = server_base.ConnectionFactory(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
         self._unlisten: Any = None
         self._due: dict[Meter, None] = {}  # in the order in which they became due
@@ -103,7 +103,7 @@ class Admin(listening.Serving):
     def url(self) -> str:
         """What a dashboard is pointed at: ``ws://host:port``, ``wss://`` with TLS."""
         scheme = "ws" if self._ssl is None else "wss"
-        return f"{scheme}://{listening.address(self._host, self.port)}"
+        return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def watchers(self) -> int:
@@ -115,7 +115,7 @@ class Admin(listening.Serving):
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
-            with listening.binding("the admin listener", self._host, self._port):
+            with server_base.binding("the admin listener", self._host, self._port):
                 self._server = await serve(
                     self._watch,
                     self._host,
@@ -129,7 +129,7 @@ class Admin(listening.Serving):
                     max_size=4096,
                     ssl=self._ssl,
                 )
-            self._port = listening.port_of(self._server)
+            self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
         """Stop listening and let the watchers go; idempotent. See :meth:`wait_closed`."""
@@ -227,7 +227,7 @@ class Admin(listening.Serving):
     async def _watch(self, connection: ServerConnection) -> None:
         assert connection.request is not None  # noqa: S101 - for the type checker
         query = parse_qs(urlsplit(connection.request.path).query)
-        since = wire.parse_since(query.get("since", [""])[0])
+        since = wire_format.parse_since(query.get("since", [""])[0])
         # Ticks that come while the history is on its way wait here, so that none is missed.
         held: deque[bytes] = deque()
         self._watchers[connection] = held
@@ -256,14 +256,14 @@ class Admin(listening.Serving):
         history = collector.history
         samples = history.samples(seq if resumed else 0)
         events = history.events_after_sample(seq) if resumed else history.events()
-        yield wire.encode_hello(
+        yield wire_format.encode_hello(
             node=collector.node,
             epoch=collector.epoch,
             interval=self.monitor.interval,
             reset=bool(epoch) and not resumed,
             features=(FEATURE, LABELS_FEATURE, MEMBERS),
         )
-        yield from wire.encode_history(
+        yield from wire_format.encode_history(
             samples=samples,
             events=events,
             connections=collector.meters(),
@@ -285,7 +285,7 @@ class Admin(listening.Serving):
         return chosen
 
     def _on_tick(self, tick: Tick) -> None:
-        frame = wire.encode_tick(
+        frame = wire_format.encode_tick(
             tick.sample,
             tick.events,
             self._changed(tick),

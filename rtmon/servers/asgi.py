@@ -14,8 +14,8 @@ from ..hub.transports.asgi import App, app
 from ..monitor import Monitor
 from ..probes.asgi import ASGIProbe
 from ..probes.socketio import instrument
-from . import listening
-from .accepting import pause_when_exhausted
+from . import server_base
+from .accept_pause import pause_when_exhausted
 from .admin import Admin
 
 try:
@@ -49,7 +49,7 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
     return ASGIProbe(application, monitor=monitor)
 
 
-class ASGIServer(listening.Serving):
+class ASGIServer(server_base.BaseServer):
     """A running server; see :func:`serve`.
 
     Attributes:
@@ -115,7 +115,7 @@ class ASGIServer(listening.Serving):
             return
         self.monitor.arm("serve")
         pause_when_exhausted(asyncio.get_running_loop())
-        with listening.binding("the server", self._host, self._asked):
+        with server_base.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
         # asyncio does so for sockets whose protocol number is TCP's; here it is 0. Without it,
@@ -137,7 +137,7 @@ class ASGIServer(listening.Serving):
     def url(self) -> str:
         """Where WebSocket clients connect to; the other transports are beside it."""
         scheme = "wss" if self._secure else "ws"
-        return f"{scheme}://{listening.address(self._host, self.port)}"
+        return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import FeedError, QueryError
-from ..feeds import wire
-from ..feeds.local import LocalFeed
+from ..feeds import wire_format
+from ..feeds.local_feed import LocalFeed
 from ..feeds.queries import MOST_ROWS, RowsAnswer, RowsQuery
 from ..feeds.requests import (
     Coarse,
@@ -72,7 +72,7 @@ def _answer(number: int, query: Request, monitor: Monitor) -> list[bytes]:
 def _coarse(history: History, before: int) -> Iterator[tuple[int, list[object]]]:
     for sample, ticks in history.level(10, ended=False):
         if sample.seq - ticks + 1 < before:
-            yield ticks, wire.sample_row(sample)
+            yield ticks, wire_format.sample_row(sample)
 
 
 def _labels(collector: Collector, query: LabelsAfter) -> Iterator[LabelledTick]:

@@ -12,8 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import MAX_LINE_LENGTH
 
-from .accepting import pause_when_exhausted
-from .uvicorn_ending import LINGER, Ending, StallWatch, mark_slow
+from .accept_pause import pause_when_exhausted
+from .uvicorn_stall import LINGER, LingeringClose, StallWatch, mark_slow
 from .uvicorn_websocket import GuardedWebSocket, count_rejected
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class GuardedHTTP(H11Protocol):
             self.conn = h11.Connection(h11.SERVER, HEAD_BYTES)
         if self.ws_protocol_class is WebSocketsSansIOProtocol:
             self.ws_protocol_class = GuardedWebSocket
-        self._ending = Ending(self.loop)
+        self._ending = LingeringClose(self.loop)
         self._stall: StallWatch | None = None
         self._awaited: Literal["head", "body", "rest"] | None = None
         self._late: asyncio.TimerHandle | None = None

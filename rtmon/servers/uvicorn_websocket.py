@@ -17,9 +17,9 @@ from ..core.guarded_connection import (
     waiting,
     what_was_wrong,
 )
-from ..core.paced_input import Pieces
+from ..core.paced_inflation import Pieces
 from ..probes.base import peer_address
-from .uvicorn_ending import Ending, StallWatch, mark_slow
+from .uvicorn_stall import LingeringClose, StallWatch, mark_slow
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
@@ -29,7 +29,7 @@ __all__ = ["GuardedWebSocket", "count_rejected"]
 PIECE = 4_096
 """Bytes parsed at once. Between two pieces the application has its turn with the messages of the
 first: many small frames do not pile up. Of frames that inflate much there are smaller pieces, see
-:class:`~rtmon.core.paced_input.Pieces`."""
+:class:`~rtmon.core.paced_inflation.Pieces`."""
 
 NOTHING = memoryview(b"")
 """Input of which nothing is left."""
@@ -56,7 +56,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ending = Ending(self.loop)
+        self._ending = LingeringClose(self.loop)
         self._stall: StallWatch | None = None
         self._unparsed = NOTHING
         self._stopped = self._eof = False

@@ -22,15 +22,15 @@ from ..hub.admission.origins import REFUSAL, Origins
 from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
 from ..probes.websockets import probe
-from ..probes.websockets.counting import Counting
+from ..probes.websockets.counting_connection import CountingConnection
 from ..web import pages
-from . import listening
-from .accepting import pause_when_exhausted
+from . import server_base
+from .accept_pause import pause_when_exhausted
 from .admin import Admin
-from .delegation import DelegatingServer
-from .fanout import selftest as fanout_selftest
+from .connection_bounds import ConnectionPool
+from .delegating_server import DelegatingServer
+from .fanout import library_selftest as fanout_selftest
 from .page_response import page_response
-from .pool import ConnectionPool
 from .turbo.gc_pause import GCPause
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Server(DelegatingServer):
         self._port, self._page = port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
-        if isinstance(base, type) and issubclass(base, Counting):
+        if isinstance(base, type) and issubclass(base, CountingConnection):
             raise OptionError(
                 f"create_connection={base.__name__} is probed already: rtmon.serve() puts its own "
                 "probe on connections; give it monitor=…, and your own class if you have one"
@@ -119,7 +119,7 @@ class Server(DelegatingServer):
         probed = probe(self.monitor, base=base, fast=True)
         probed.stall_timeout, probed.pings_at_once = stall_timeout, PINGS_AT_ONCE
         probed.paced = probed.ends_frozen = True
-        self._clients = listening.Clients(GCPause.of(probed) if pause_gc else probed)
+        self._clients = server_base.ConnectionFactory(GCPause.of(probed) if pause_gc else probed)
         options["create_connection"] = self._clients
         if not ({"sock", "unix"} & options.keys()):
             options.setdefault("backlog", BACKLOG)
@@ -132,11 +132,11 @@ class Server(DelegatingServer):
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
-            with listening.binding("the server", self._host, self._port):
+            with server_base.binding("the server", self._host, self._port):
                 self._server = await websockets_serve(
                     self._handler, self._host, self._port, **self._options
                 )
-            self._bound = listening.port_of(self._server)
+            self._bound = server_base.port_of(self._server)
             if self.hub is not None:
                 fanout_selftest.obstacle()  # now: later there may be no file descriptor left for it
                 await self.hub.start()
@@ -158,7 +158,7 @@ class Server(DelegatingServer):
     def url(self) -> str:
         """Where clients connect to: ``ws://host:port``, ``wss://`` with TLS."""
         scheme = "wss" if self._options.get("ssl") else "ws"
-        return f"{scheme}://{listening.address(self._host, self.port)}"
+        return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:

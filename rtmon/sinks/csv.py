@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..core.atomic_file import writing
 from ..core.option_checks import within
 from ..errors import OptionError
-from ..metrics import csvtext
+from ..metrics import csv_text
 from ..metrics.columns import TABLES
 from .csv_arrow import read_whole
-from .rolling import RollingFile
+from .rolling_file import RollingFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class CSVSink:
     has ended, and those still open when the sink is detached.
 
     A file that is full is put aside as ``samples.000001.csv`` and so on, and so is what an earlier
-    run has left; see :mod:`rtmon.sinks.rolling`.
+    run has left; see :mod:`rtmon.sinks.rolling_file`.
 
     Args:
         folder: where to; made if it is not there.
@@ -86,7 +86,7 @@ class CSVSink:
         self.folder.mkdir(parents=True, exist_ok=True)
         for table in _STREAMED:
             path = self.folder / f"{table}.csv"
-            self._files[table] = RollingFile(path, csvtext.header(table), **self._limits)
+            self._files[table] = RollingFile(path, csv_text.header(table), **self._limits)
 
     def write(self, tick: Tick) -> None:
         """Write one tick; the same one again goes on where a full disk has stopped it.
@@ -110,7 +110,7 @@ class CSVSink:
     def _append(self, source: object, **tables: Iterable[Any]) -> None:
         if self._begun is not source:
             for table, records in tables.items():
-                self._files[table].add(csvtext.line(table, record) for record in records)
+                self._files[table].add(csv_text.line(table, record) for record in records)
             self._begun = source
         for table in tables:
             self._files[table].flush()
@@ -129,7 +129,7 @@ def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) 
         OSError: the file cannot be written.
     """
     with writing(path) as file:
-        file.writelines(csvtext.lines(table, records))
+        file.writelines(csv_text.lines(table, records))
     return Path(path)
 
 
@@ -170,5 +170,5 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     if whole is not None:
         return whole
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        table, content = csvtext.parse(file, where=str(path))
+        table, content = csv_text.parse(file, where=str(path))
     return frame_of_columns(table, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..metrics import csvtext
+from ..metrics import csv_text
 from ..metrics.columns import TABLES, names
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
 
     Returns:
         The DataFrame; None where pyarrow or pandas is missing, or this is another file. What is
-        wrong with it, :func:`rtmon.metrics.csvtext.parse` tells.
+        wrong with it, :func:`rtmon.metrics.csv_text.parse` tells.
 
     Raises:
         OSError: the file cannot be read.
@@ -37,7 +37,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
         return None
     with path.open("rb") as file:
         first = file.readline()
-        table = next((name for name in TABLES if csvtext.header(name).encode() == first), None)
+        table = next((name for name in TABLES if csv_text.header(name).encode() == first), None)
         if table is None:
             return None
         quotes = sum(piece.count(b'"') for piece in iter(lambda: file.read(_PIECE), b""))
@@ -70,7 +70,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
 
 
 def _values(column: Column, values: Any) -> Any:
-    """Take away the apostrophes in front of texts; see :func:`rtmon.metrics.csvtext.value`."""
+    """Take away the apostrophes in front of texts; see :func:`rtmon.metrics.csv_text.value`."""
     if column.dtype != "string":
         return values
     import pyarrow.compute as pc  # type: ignore[import-untyped]

@@ -12,14 +12,21 @@ from rich.text import Text
 
 from ..feeds.feed import Feed
 from ..views.chart import Chart, Series
+from ..views.chart_points import Timeline
 from ..views.charts import BRIEF
 from ..views.freshness import Freshness
-from ..views.numbers import UNKNOWN, clock, duration, exact
-from ..views.points import Timeline
-from ..views.rows import CONNECTION_COLUMNS, EVENT_COLUMNS, Cell, Columns, connection_row, event_row
-from ..views.span import Span
+from ..views.merged_samples import MergedSamples
+from ..views.number_format import UNKNOWN, clock, duration, exact
+from ..views.status_cells import (
+    CONNECTION_COLUMNS,
+    EVENT_COLUMNS,
+    Cell,
+    Columns,
+    connection_row,
+    event_row,
+)
 from ..views.tiles import Tile, tiles
-from .choices import HELP, Choices
+from .key_choices import HELP, KeyChoices
 
 __all__ = ["draw", "printable", "sparkline"]
 
@@ -80,7 +87,7 @@ def _bar(value: float, most: float) -> str:
 def draw(
     feed: Feed,
     freshness: Freshness,
-    choices: Choices,
+    choices: KeyChoices,
     timeline: Timeline,
     *,
     width: int,
@@ -165,7 +172,9 @@ def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Te
     return [Text("  ", no_wrap=True, overflow="ellipsis").join(row) for row in rows[:most]]
 
 
-def _spark(chart: Chart[Span], series: Series[Span], timeline: Timeline, width: int) -> Text:
+def _spark(
+    chart: Chart[MergedSamples], series: Series[MergedSamples], timeline: Timeline, width: int
+) -> Text:
     label = chart.key if len(chart.series) == 1 else f"{chart.key} {series.label}"
     bars = max(1, width - _LABEL - _MOST - 2)
     values = _bars(timeline, series.key, bars)
@@ -193,7 +202,7 @@ def _bars(timeline: Timeline, key: str, bars: int) -> list[float]:
 
 
 def _connections(
-    feed: Feed, choices: Choices, *, width: int, rows: int
+    feed: Feed, choices: KeyChoices, *, width: int, rows: int
 ) -> tuple[RenderableType, ...]:
     page = feed.connections(choices.query(rows))
     if not page.rows and page.total:
@@ -240,7 +249,7 @@ def _cell(cell: Cell) -> Text:
     return Text(printable(text), style=_MOODS.get(mood, ""))
 
 
-def _foot(choices: Choices) -> Text:
+def _foot(choices: KeyChoices) -> Text:
     if choices.finding:
         return Text("find: type, Enter keeps, Esc ends", style="reverse", no_wrap=True)
     return Text(HELP, style="dim", no_wrap=True, overflow="ellipsis")

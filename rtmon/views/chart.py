@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from .numbers import scaled, three
+from .number_format import scaled, three
 
 __all__ = ["DASHES", "Chart", "Form", "Measure", "Series"]
 

@@ -5,10 +5,10 @@ Adding a chart means adding a row here.
 
 from __future__ import annotations
 
-from ..metrics.causes import CAUSES, UNKNOWN, cause_column
+from ..metrics.close_causes import CAUSES, UNKNOWN, cause_column
 from .chart import Chart, Series
+from .merged_samples import MergedSamples
 from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
-from .span import Span
 
 __all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
 
@@ -20,7 +20,7 @@ RATIO_WINDOW = 10.0
 """Seconds of which each ratio is drawn: in a single one there may be pings and nothing else."""
 
 
-def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[Span]:
+def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[MergedSamples]:
     return Series(
         key=key or counter,
         label=label,
@@ -31,7 +31,7 @@ def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[Span
     )
 
 
-def _level(gauge: str, label: str, color: str, *, factor: float = 1.0) -> Series[Span]:
+def _level(gauge: str, label: str, color: str, *, factor: float = 1.0) -> Series[MergedSamples]:
     return Series(
         key=gauge,
         label=label,
@@ -42,7 +42,7 @@ def _level(gauge: str, label: str, color: str, *, factor: float = 1.0) -> Series
     )
 
 
-def _milliseconds(histogram: str, percent: int, color: str) -> Series[Span]:
+def _milliseconds(histogram: str, percent: int, color: str) -> Series[MergedSamples]:
     return Series(
         key=f"{histogram}_p{percent}",
         label=f"p{percent}",
@@ -54,7 +54,7 @@ def _milliseconds(histogram: str, percent: int, color: str) -> Series[Span]:
     )
 
 
-def _ratio(direction: str, color: str) -> Series[Span]:
+def _ratio(direction: str, color: str) -> Series[MergedSamples]:
     return Series(
         key=f"ratio_{direction}",
         label=direction,
@@ -68,15 +68,15 @@ def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _in_and_out(kind: str) -> tuple[Series[Span], ...]:
+def _in_and_out(kind: str) -> tuple[Series[MergedSamples], ...]:
     return (_rate(f"{kind}_in", "in", BLUE), _rate(f"{kind}_out", "out", ORANGE))
 
 
-def _percentiles(histogram: str, *percents: int) -> tuple[Series[Span], ...]:
+def _percentiles(histogram: str, *percents: int) -> tuple[Series[MergedSamples], ...]:
     return tuple(_milliseconds(histogram, percent, PERCENTILES[percent]) for percent in percents)
 
 
-def _causes() -> tuple[Series[Span], ...]:
+def _causes() -> tuple[Series[MergedSamples], ...]:
     """Return a series for each cause of an end, the most common causes with hues of their own."""
     first = ("closed", "ping timeout", "handler failed", "peer vanished", "slow consumer")
     ordered = [*first, *(cause for cause in (*CAUSES, UNKNOWN) if cause not in first)]
@@ -86,7 +86,7 @@ def _causes() -> tuple[Series[Span], ...]:
     )
 
 
-CHARTS: tuple[Chart[Span], ...] = (
+CHARTS: tuple[Chart[MergedSamples], ...] = (
     Chart(
         key="open",
         title="Open connections",
@@ -205,8 +205,10 @@ CHARTS: tuple[Chart[Span], ...] = (
 )
 """Describe every chart, in the order in which a page draws them."""
 
-BRIEF: tuple[Chart[Span], ...] = tuple(chart for chart in CHARTS if chart.brief)
+BRIEF: tuple[Chart[MergedSamples], ...] = tuple(chart for chart in CHARTS if chart.brief)
 """The charts that are drawn also where there is little room."""
 
-SERIES: tuple[Series[Span], ...] = tuple(series for chart in CHARTS for series in chart.series)
+SERIES: tuple[Series[MergedSamples], ...] = tuple(
+    series for chart in CHARTS for series in chart.series
+)
 """The series of all charts, in their order."""

@@ -9,11 +9,11 @@ from ..feeds.queries import SeriesAnswer
 from .chart import Chart, Series
 from .palette import AMBER, BLUE, ORANGE, PERCENTILES, VIOLET
 
-__all__ = ["CONNECTION_CHARTS", "Moment", "moments_of"]
+__all__ = ["CONNECTION_CHARTS", "ConnectionPoint", "moments_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ConnectionPoint:
     """One tick of a connection.
 
     Attributes:
@@ -42,7 +42,7 @@ class Moment:
         return took / max(1, self.values.get("messages_in") or 0) if took else None
 
 
-def _rate(key: str, counter: str, label: str, color: str) -> Series[Moment]:
+def _rate(key: str, counter: str, label: str, color: str) -> Series[ConnectionPoint]:
     return Series(key=key, label=label, color=color, value=lambda moment: moment.rate(counter))
 
 
@@ -50,7 +50,7 @@ def _milliseconds(value: float | None) -> float | None:
     return None if value is None else value * 1e3
 
 
-CONNECTION_CHARTS: tuple[Chart[Moment], ...] = (
+CONNECTION_CHARTS: tuple[Chart[ConnectionPoint], ...] = (
     Chart(
         key="own_messages",
         title="Messages",
@@ -114,7 +114,7 @@ CONNECTION_CHARTS: tuple[Chart[Moment], ...] = (
 def moments_of(series: SeriesAnswer) -> dict[str, list[float | None]]:
     """Return ``time`` in milliseconds, and the values of each series of the charts, by its key."""
     moments = [
-        Moment(elapsed, {name: values[at] for name, values in series.columns.items()})
+        ConnectionPoint(elapsed, {name: values[at] for name, values in series.columns.items()})
         for at, elapsed in enumerate(series.elapsed)
     ]
     drawn: dict[str, list[float | None]] = {"time": [round(time * 1e3) for time in series.times]}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..feeds.feed import Feed
-from .numbers import clock, duration
+from .number_format import clock, duration
 
 __all__ = ["Freshness", "FreshnessTracker"]
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from ..metrics.records import Sample, Snapshot
 from .charts import RTT_WINDOW
-from .numbers import bytes_text, change, delay, exact, scaled, seconds
-from .span import Span, latest
+from .merged_samples import MergedSamples, latest
+from .number_format import bytes_text, change, delay, exact, scaled, seconds
 
 __all__ = ["Tile", "tiles"]
 
@@ -61,13 +61,13 @@ class Tile:
 
 def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
     """Return the tiles, from the latest two minutes of Samples and the totals."""
-    now = Span(latest(samples, RATE_SECONDS))
+    now = MergedSamples(latest(samples, RATE_SECONDS))
     ago = latest(samples, RATE_SECONDS, skip=AGO_SECONDS)
-    minute = Span(latest(samples, AGO_SECONDS))
-    before = Span(latest(samples, AGO_SECONDS, skip=AGO_SECONDS))
+    minute = MergedSamples(latest(samples, AGO_SECONDS))
+    before = MergedSamples(latest(samples, AGO_SECONDS, skip=AGO_SECONDS))
 
     def rate(key: str, label: str, unit: str, words: Callable[[int | None], str]) -> Tile:
-        value, old = now.rate(key), Span(ago).rate(key)
+        value, old = now.rate(key), MergedSamples(ago).rate(key)
         number, prefixed = scaled(value, unit)
         text, sign = change(value, old)
         amount = words(getattr(snapshot, key) if snapshot else None)
@@ -95,7 +95,7 @@ def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
 def _connections(
     samples: Sequence[Sample],
     ago: Sequence[Sample],
-    minute: Span,
+    minute: MergedSamples,
     snapshot: Snapshot | None,
 ) -> Tile:
     value = samples[-1].open if samples else None
@@ -118,7 +118,7 @@ def _connections(
 
 def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
     def p95(skip: float) -> float | None:
-        return Span(latest(samples, RTT_WINDOW, skip=skip)).quantile("rtt", 0.95)
+        return MergedSamples(latest(samples, RTT_WINDOW, skip=skip)).quantile("rtt", 0.95)
 
     value = p95(0.0)
     number, unit = seconds(value)
@@ -143,7 +143,7 @@ def _rtt(samples: Sequence[Sample], snapshot: Snapshot | None) -> Tile:
     )
 
 
-def _errors(minute: Span, before: Span, snapshot: Snapshot | None) -> Tile:
+def _errors(minute: MergedSamples, before: MergedSamples, snapshot: Snapshot | None) -> Tile:
     recent, old = minute.total("errors"), before.total("errors")
     received = minute.total("messages_in")
     count = recent[0] if recent else None

@@ -1,12 +1,12 @@
 // The chat page: what was remembered goes in, events go to the chat, and what changed is shown.
 
-import { Chat } from "./chat/chat.js";
+import { Chat } from "./chat/chat_model.js";
 import { Composer } from "./chat/composer.js";
-import { Frame } from "./chat/frame.js";
-import { Lists } from "./chat/lists.js";
-import { Log } from "./chat/log.js";
-import { browser, rememberBrowser, rememberTab, tab } from "./chat/remember.js";
-import { fileName, label } from "./chat/words.js";
+import { PageLayout } from "./chat/page_layout.js";
+import { Sidebars } from "./chat/sidebars.js";
+import { MessageList } from "./chat/message_list.js";
+import { browser, rememberBrowser, rememberTab, tab } from "./chat/browser_storage.js";
+import { fileName, label } from "./chat/text_format.js";
 
 const { user, ids, opened } = tab();
 const chat = new Chat({
@@ -16,9 +16,9 @@ const chat = new Chat({
   onChange: changed,
   onIds: (ids) => rememberTab({ ids }),
 });
-const frame = new Frame(chat, { join, named });
-const log = new Log(chat, save);
-const lists = new Lists(chat, pick);
+const frame = new PageLayout(chat, { join, named });
+const log = new MessageList(chat, save);
+const lists = new Sidebars(chat, pick);
 const composer = new Composer(chat);
 
 let due = false;

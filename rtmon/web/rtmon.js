@@ -10,7 +10,7 @@ import { OptionError, RequestTimeout } from "./client/errors.js";
 import { withFallback } from "./client/fallback.js";
 import { Files } from "./client/files.js";
 import { complete } from "./client/options.js";
-import { RAW, Raw } from "./client/plain.js";
+import { RAW, Raw } from "./client/plain_protocol.js";
 import { eventStreamTransport } from "./client/sse.js";
 import { Membership, Buffer, Subscription } from "./client/subscription.js";
 import { bytesOf } from "./client/values.js";

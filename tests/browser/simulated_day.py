@@ -12,8 +12,8 @@ import random
 from dataclasses import dataclass
 
 from rtmon import Monitor
-from rtmon.dashboard import desk
-from rtmon.feeds.local import LocalFeed
+from rtmon.dashboard import page_updater
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.metrics.meter import Meter
 from rtmon.metrics.records import Ending
 
@@ -21,8 +21,8 @@ SPEED = float(os.environ["RTMON_SPEED"])
 USERS = int(os.environ["RTMON_USERS"])
 
 # A frame for each tick, however quickly they follow each other.
-desk.SHORTEST = 0.8 / SPEED
-desk.PERIOD = 1.0 / SPEED
+page_updater.SHORTEST = 0.8 / SPEED
+page_updater.PERIOD = 1.0 / SPEED
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rtmon.lab.load import Load, LoadOptions
-from rtmon.views.numbers import scaled
+from rtmon.views.number_format import scaled
 
 from .conftest import STEADY, Open, exact, panel_serve, until
 

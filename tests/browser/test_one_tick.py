@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from rtmon.dashboard.bundle import asset
+from rtmon.dashboard.script_bundle import asset
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

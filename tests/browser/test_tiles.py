@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser, Page
 
-from rtmon.display.packed import asset
+from rtmon.display.compressed_script import asset
 from rtmon.views import browser
 from rtmon.views.tiles import Tile
 

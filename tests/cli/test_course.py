@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from rtmon.cli import main
-from rtmon.cli.exposure import open_wall
+from rtmon.cli.exposure_warnings import open_wall
 
 from .running import SOON, Command
 

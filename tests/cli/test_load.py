@@ -11,7 +11,7 @@ import pytest
 
 import rtmon
 from rtmon.cli import main
-from rtmon.cli.loaded import _planned
+from rtmon.cli.load_results import _planned
 from rtmon.lab.load import LoadOptions
 from tests.cli.running import PATIENCE, Command, run
 
@@ -164,7 +164,7 @@ def test_an_admin_listener_that_is_not_there(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the server's own numbers were asked for and cannot be had, no load is begun."""
-    monkeypatch.setattr("rtmon.cli.watching._ANSWERS", 0.2)
+    monkeypatch.setattr("rtmon.cli.server_watch._ANSWERS", 0.2)
     assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
     assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 import rtmon
 from rtmon.metrics.records import Sample
-from rtmon.recording.frame import Frame
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 from tests.cli.running import Command, run, wait_until
@@ -166,7 +166,7 @@ def _recording(path: Path, errors: int) -> Path:
             messages_in=100,
             errors=errors,
         )
-        writer.write(Frame(sample=sample))
+        writer.write(TickData(sample=sample))
     writer.end([])
     writer.close()
     return path

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.pacing import Pacing
+from rtmon.client.send_rate import SendRate
 from rtmon.core.backoff import Backoff
 from rtmon.core.batching import Batch
 from rtmon.errors import OptionError
@@ -223,7 +223,7 @@ def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
 def test_a_pace_keeps_its_word(rate: float) -> None:
     """When the next message is said to be due, it may be sent, however times are rounded."""
     for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
-        pacing, now = Pacing(), began
+        pacing, now = SendRate(), began
         pacing.start(now, rate=rate, burst=3)
         pacing.spend(pacing.left(now))
         for _ in range(100):

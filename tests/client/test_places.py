@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed
+from rtmon.client.memberships import Memberships
 from rtmon.client.options import ClientOptions
-from rtmon.client.places import Places
 from rtmon.client.records import Message
 from rtmon.client.sender import Sender
 from rtmon.protocol.catalog import Position
@@ -46,14 +46,14 @@ def at(offset: int) -> dict[str, Any]:
     return {"channel": "news", "epoch": "e", "offset": offset}
 
 
-def take(places: Places, offset: int) -> tuple[bool, bool] | None:
+def take(places: Memberships, offset: int) -> tuple[bool, bool] | None:
     """Take a publication with this offset."""
     return places.take("channel", at(offset), Position(epoch="e", offset=offset))
 
 
 def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
     """A place is asked for once, and entered when the server acknowledges."""
-    places = Places(sender)
+    places = Memberships(sender)
     place = places.enter("channel", "news", 0.0)
     assert places.enter("channel", "news", 0.0) is place
     assert sent(sender) == [("subscribe", '{"channel":"news"}')]
@@ -65,7 +65,7 @@ def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
 
 def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
     """A publication that comes twice is passed on once, and counted as a duplicate."""
-    places = Places(sender)
+    places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
     answer(sender, at(4))
@@ -81,7 +81,7 @@ def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
 
 def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Sender) -> None:
     """On a new connection a place is asked for with the position of the last publication."""
-    places = Places(sender)
+    places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
     answer(sender, at(4))
@@ -96,7 +96,7 @@ def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Se
 def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender) -> None:
     """A place that is entered and left while the client is offline is never asked for."""
     sender.stop()
-    places = Places(sender)
+    places = Memberships(sender)
     places.leave(places.enter("room", "tea", 0.0), 0.0)
     sender.start(0.0, rate=1e6, burst=None, message_size=10_000)
     places.reenter(0.0)
@@ -105,7 +105,7 @@ def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender
 
 def test_end_refuses_every_place(sender: Sender) -> None:
     """When the client ends, each place is refused with the error, and only the chat is left."""
-    places = Places(sender)
+    places = Memberships(sender)
     refused: list[Exception] = []
     places.enter("room", "tea", 0.0).on_refused.append(refused.append)
     error = ClientClosed("closed")

@@ -12,7 +12,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 import rtmon
 from rtmon.client import Change, ClientClosed
-from rtmon.client.wire import Ping
+from rtmon.client.wire_formats import Ping
 from rtmon.core.backoff import Backoff
 from rtmon.errors import OptionError
 from rtmon.metrics import round_trips

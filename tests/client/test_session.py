@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.membership import Membership
+from rtmon.client.joining import Joining
 from rtmon.client.options import ClientOptions
 from rtmon.client.positions import Cursor
 from rtmon.client.records import Message
@@ -105,7 +105,7 @@ async def _publish(*_: Any) -> None:
 )
 def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, gets: bool) -> None:  # noqa: FBT001
     """A malformed pattern, which the server will refuse, matches nothing and raises nothing."""
-    membership = Membership(Wire().session, now=lambda: 0.0, wake=lambda: None)
+    membership = Joining(Wire().session, now=lambda: 0.0, wake=lambda: None)
     subscription = Subscription(membership, channel, None, publish=_publish, buffer=10)
     assert subscription.wants("news") is gets
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rtmon.client.options import ClientOptions
 from rtmon.client.records import Change
-from rtmon.client.session import Session
+from rtmon.client.session import ClientSession
 from rtmon.testing import FakeClock
 
 
@@ -18,7 +18,7 @@ class Wire:
     def __init__(self, *, seed: int = 1, **options: Any) -> None:
         self.clock = FakeClock()
         rng = random.Random(seed)
-        self.session = Session(ClientOptions(**options), rng=rng, wall=self.clock.time)
+        self.session = ClientSession(ClientOptions(**options), rng=rng, wall=self.clock.time)
         self.events: list[Any] = []
 
     @property

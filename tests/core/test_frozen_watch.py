@@ -10,7 +10,7 @@ import pytest
 from rtmon import Monitor
 from rtmon.core.guarded_connection import GuardedServerConnection
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.pair import MemoryTransport, Pair
+from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport
 from tests.servers.turbo import virtual_time
 
 INTERVAL, TIMEOUT = 10.0, 4.0
@@ -39,7 +39,7 @@ async def _paused(kind: str, **options: Any) -> tuple[Any, _Buffer]:
     base = type("Ending", (GuardedServerConnection,), {"ends_frozen": True})
     cls = base if kind == "library" else probed(Monitor(interval=3600), base, way="fast")
     options = {"ping_interval": INTERVAL, "ping_timeout": TIMEOUT, **options}
-    pair = Pair(cls, **options)
+    pair = MemoryConnection(cls, **options)
     await pair.open()
     pair.connection.transport = transport = _Buffer()
     transport.connection = pair.connection

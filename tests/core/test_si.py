@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.si import PREFIXES, scale
+from rtmon.core.si_prefixes import PREFIXES, scale
 
 
 @given(st.floats(-1e17, 1e17), st.sampled_from([999.5, 1000.0]))

@@ -8,8 +8,8 @@ import pytest
 
 from rtmon.course.exercises import Exercise
 from rtmon.course.syllabus import Notebook
-from rtmon.course.wall import Board
-from rtmon.course.wall.board import ROWS_MOST
+from rtmon.course.wall import ProgressBoard
+from rtmon.course.wall.progress_board import ROWS_MOST
 
 COURSE = [
     Notebook(name, name.upper(), tuple(Exercise(f"{name}-{n}", "c", n, 0) for n in (1, 2)))
@@ -24,7 +24,7 @@ def result(*, right: bool = False, tries: int = 1, **more: Any) -> dict[str, Any
 
 def test_wall_has_a_row_a_learner_and_columns_of_notebooks_that_are_begun() -> None:
     """All exercises of a notebook that somebody has begun are columns; points are the course's."""
-    board = Board(COURSE)
+    board = ProgressBoard(COURSE)
     assert board.state()["learners"] == []
     assert board.report("Zoe", {"a-1": result(note="open is 8")}, 5.0)
     assert board.report("ada", {"a-2": result(right=True, tries=2, points=900)}, 7.0)
@@ -57,7 +57,7 @@ def test_wall_has_a_row_a_learner_and_columns_of_notebooks_that_are_begun() -> N
 )
 def test_wall_refuses_what_is_no_report(report: object) -> None:
     """A bad report is counted and changes nothing."""
-    board = Board(COURSE)
+    board = ProgressBoard(COURSE)
     assert not board.report("eve", report, 1.0)
     assert (board.refused, board.state()["learners"]) == (1, [])
     assert not board.report(None, {"a-1": result()}, 1.0)
@@ -65,7 +65,7 @@ def test_wall_refuses_what_is_no_report(report: object) -> None:
 
 def test_wall_is_bounded() -> None:
     """Learners and exercises past the bounds are left out, and learners are counted."""
-    board = Board(COURSE)
+    board = ProgressBoard(COURSE)
     for number in range(ROWS_MOST + 7):
         board.report(f"forged {number}", {"a-1": result()}, 1.0)
         board.report(f"forged {number}", {"a-1": result()}, 1.0)
@@ -81,6 +81,6 @@ def test_wall_is_bounded() -> None:
 
 def test_wall_shows_names_without_control_marks() -> None:
     """A name is one line, whatever it contains."""
-    board = Board(COURSE)
+    board = ProgressBoard(COURSE)
     board.report("a\nb\u202ec\x00", {"a-1": result()}, 1.0)
     assert [row["name"] for row in board.state()["learners"]] == ["a b c "]

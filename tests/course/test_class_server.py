@@ -21,7 +21,7 @@ import rtmon
 from rtmon import Hub
 from rtmon.course.class_server import Reporter
 from rtmon.course.progress import CHANNEL, Result
-from rtmon.course.wall import Board, WallServer, follow
+from rtmon.course.wall import ProgressBoard, WallServer, follow
 from rtmon.hub import Credentials, User
 from rtmon.testing import until
 
@@ -43,7 +43,7 @@ class Heard:
     """A board that hears a class server's reports."""
 
     def __init__(self) -> None:
-        self.board = Board([])
+        self.board = ProgressBoard([])
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Learner → exercise → right, tries, note."""

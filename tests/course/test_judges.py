@@ -45,7 +45,7 @@ WRONG = [
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that runs other tests, too, may need longer than a learner would wait."""
-    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 100)
+    monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 100)
 
 
 def open_sockets() -> int:
@@ -140,7 +140,7 @@ async def test_verdict_tells_what_broken_code_did(handler: Any, story: str) -> N
 
 async def test_judge_ends_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial that takes too long ends with the promise that was being tried."""
-    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 0.5)
+    monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
 
@@ -150,7 +150,7 @@ async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.Monke
     monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
     verdict = await judges.worker_pool(pool.right())
     assert "had not returned after 0.001 s" in verdict.story
-    monkeypatch.setattr("rtmon.course.judges.judged._TIME_LIMIT", 5)
+    monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 5)
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "100")
     verdict = await judges.worker_pool(pool.right())
     assert verdict.holds, verdict

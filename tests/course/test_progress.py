@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtmon.course import check, progress
-from rtmon.course.progress import Entry, Result, merge, read, report_of
+from rtmon.course.progress import ProgressEntry, Result, merge, read, report_of
 from rtmon.errors import FileFormatError
 
 Environment = pytest.MonkeyPatch
@@ -116,17 +116,19 @@ def test_reading_tells_which_line_is_bad(somewhere: Path, bad: str) -> None:
     path = somewhere / "progress.jsonl"
     path.write_text(line() + bad + "\n" + line(learner="ben"))
     first, error, last = read(path)
-    assert isinstance(first, Entry)
+    assert isinstance(first, ProgressEntry)
     assert isinstance(error, FileFormatError)
     assert "line 2: not a line of a progress file" in str(error)
-    assert isinstance(last, Entry)
+    assert isinstance(last, ProgressEntry)
     assert last.learner == "ben"
 
 
 def test_exercise_stays_right_in_reports() -> None:
     """Once right is right; the tries of all checks are counted, and the last note is kept."""
     entries = [
-        Entry(time=at, learner="ada", exercise="01-2", claim="", right=right, points=2, note=note)
+        ProgressEntry(
+            time=at, learner="ada", exercise="01-2", claim="", right=right, points=2, note=note
+        )
         for at, (right, note) in enumerate([(False, "a"), (False, "b"), (True, ""), (False, "c")])
     ]
     assert report_of(entries[:2]) == {"01-2": Result(right=False, tries=2, points=2, note="b")}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 
-from rtmon.dashboard.bundle import BUILD, script, style
+from rtmon.dashboard.script_bundle import BUILD, script, style
 from rtmon.views.charts import CHARTS
 
 

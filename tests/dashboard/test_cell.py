@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import rtmon
-from rtmon.dashboard.cell import Cell
+from rtmon.dashboard.notebook_page import NotebookPage
 from rtmon.dashboard.view_parameters import address
-from rtmon.display.content import SILENCE, Content, Page
+from rtmon.display.output_content import SILENCE, Content, Page
 from rtmon.testing import FakeClock, until
 from tests.synthetic import SyntheticFeed
 
@@ -51,9 +51,9 @@ class KeptComm:
 @asynccontextmanager
 async def shown(
     source: Any, page: str | None = None, *, beside: list[Content] | None = None, **given: Any
-) -> AsyncIterator[Cell]:
+) -> AsyncIterator[NotebookPage]:
     """A view that is shown, beside others."""
-    cell = Cell(source, parameters=address(page, given), height=400)
+    cell = NotebookPage(source, parameters=address(page, given), height=400)
     cell.meet(beside or [])
     cell.begin()
     await cell.start()

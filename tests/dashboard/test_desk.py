@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from rtmon import Monitor
-from rtmon.dashboard.desk import Desk
-from rtmon.dashboard.desks import CROWD, Desks
+from rtmon.dashboard.page_updater import PageUpdater
+from rtmon.dashboard.page_updaters import CROWD, PageUpdaters
 from rtmon.errors import FeedError
 from rtmon.feeds.feed import Answer
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import Query
 from rtmon.testing import FakeClock, until
 
@@ -30,12 +30,12 @@ class CountedFeed(LocalFeed):
 
 
 @pytest_asyncio.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def desk() -> AsyncIterator[PageUpdater]:
     """A running desk of a Monitor with one connection, which ticks when it is told to."""
     monitor = Monitor(interval=3600, node="n", clock=FakeClock())
     monitor.connection_opened(monitor.collector.meter())
     monitor.tick()
-    desk = Desk(CountedFeed(monitor))
+    desk = PageUpdater(CountedFeed(monitor))
     task = asyncio.create_task(desk.run())
     yield desk
     task.cancel()
@@ -43,7 +43,7 @@ async def desk() -> AsyncIterator[Desk]:
         await task
 
 
-async def test_viewers_get_the_same_frame_with_everything_first(desk: Desk) -> None:
+async def test_viewers_get_the_same_frame_with_everything_first(desk: PageUpdater) -> None:
     """A viewer gets all points when it joins, then frames with what is new, as all others do."""
     one, other = KeptViewer(), KeptViewer()
     desk.join(one)
@@ -57,7 +57,7 @@ async def test_viewers_get_the_same_frame_with_everything_first(desk: Desk) -> N
     assert other.all_of("frame")[0]["counts"]["connections"] == 1
 
 
-async def test_slow_viewer_gets_everything_when_it_is_ready_again(desk: Desk) -> None:
+async def test_slow_viewer_gets_everything_when_it_is_ready_again(desk: PageUpdater) -> None:
     """A viewer that is not ready is sent no frame; the first one after that has all points."""
     viewer = KeptViewer()
     desk.join(viewer)
@@ -73,7 +73,7 @@ async def test_slow_viewer_gets_everything_when_it_is_ready_again(desk: Desk) ->
     assert viewer.all_of("frame")[held]["anew"]
 
 
-async def test_same_question_is_answered_once_a_tick(desk: Desk) -> None:
+async def test_same_question_is_answered_once_a_tick(desk: PageUpdater) -> None:
     """Rows that several viewers show are asked for once, and come with the frame."""
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:
@@ -89,7 +89,7 @@ async def test_same_question_is_answered_once_a_tick(desk: Desk) -> None:
     await until(lambda: any("pane" in m and "frame" in m for m in viewers[0].messages))
 
 
-async def test_wrong_query_is_told_with_its_place(desk: Desk) -> None:
+async def test_wrong_query_is_told_with_its_place(desk: PageUpdater) -> None:
     """A mistake in the query language comes back as words and the place of the character."""
     viewer = KeptViewer()
     desk.join(viewer)
@@ -101,7 +101,7 @@ async def test_wrong_query_is_told_with_its_place(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x"])
-async def test_range_of_no_number_is_read_as_no_bound(desk: Desk, number: str) -> None:
+async def test_range_of_no_number_is_read_as_no_bound(desk: PageUpdater, number: str) -> None:
     """A bound or a count that is no finite number counts as not given."""
     viewer = KeptViewer()
     desk.join(viewer)
@@ -113,7 +113,7 @@ async def test_range_of_no_number_is_read_as_no_bound(desk: Desk, number: str) -
 async def test_page_beyond_the_crowd_is_told_to_close_some() -> None:
     """There is an end to the pages that one process feeds, and the next one is told so."""
     monitor = Monitor(interval=3600, clock=FakeClock())
-    desks = Desks(lambda: LocalFeed(monitor))
+    desks = PageUpdaters(lambda: LocalFeed(monitor))
     for _ in range(CROWD):
         desks().join(KeptViewer())
     with pytest.raises(FeedError, match="close some of them"):

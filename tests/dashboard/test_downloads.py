@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rtmon import Monitor, open_feed
-from rtmon.dashboard.files import Asked, file_of
+from rtmon.dashboard.table_files import FileRequest, file_of
 from rtmon.errors import QueryError
 from rtmon.recording import RecordingFeed
 from rtmon.testing import FakeClock
@@ -28,7 +28,7 @@ async def test_file_has_the_rows_columns_and_order_that_were_asked_for() -> None
             meter.received(1)
     monitor.tick()
     feed = open_feed(monitor)
-    asked = Asked(
+    asked = FileRequest(
         table="connections",
         where="messages_in<290",
         sort="-messages_in",
@@ -54,7 +54,7 @@ async def test_file_has_the_rows_columns_and_order_that_were_asked_for() -> None
     }
     assert (found["total"], len(found["rows"]), found["where"]) == (290, 290, "messages_in<290")
     with pytest.raises(QueryError, match="no column 'traceback2'"):
-        await file_of(feed, Asked(table="connections", columns=["traceback2"]))
+        await file_of(feed, FileRequest(table="connections", columns=["traceback2"]))
     monitor.close()
 
 
@@ -63,7 +63,7 @@ async def test_file_of_groups_has_their_sums(tmp_path: Path) -> None:
     await record(tmp_path / "run.rtmon", ticks=30)
     feed = RecordingFeed(tmp_path / "run.rtmon")
     await feed.seek(BEGIN + 15)
-    asked = Asked(table="connections", by="transport", sort="-open")
+    asked = FileRequest(table="connections", by="transport", sort="-open")
     name, content = await file_of(feed, asked)
     assert re.fullmatch(r"rtmon-n-connections-by-transport-20231114T221335Z\.csv", name)
     header, row, _ = content.decode().split("\r\n")

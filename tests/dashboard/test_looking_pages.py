@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.dashboard.channel_past import ChannelPast
+from rtmon.dashboard.channel_history import ChannelHistory
 from rtmon.dashboard.pages import PAGES
 from rtmon.errors import QueryError
 from rtmon.feeds import Feed, open_feed
 from rtmon.feeds.queries import MembersQuery
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.testing import until
 
 
@@ -176,7 +176,7 @@ async def test_busy_channel_is_remembered_from_before_it_is_looked_at(
     server: rtmon.Server, feed: Feed
 ) -> None:
     """Its totals at each tick are there for the first look; a tick without news adds none."""
-    past = ChannelPast()
+    past = ChannelHistory()
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):
         for _ in range(3):
             await ada.publish("news", "hello")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rtmon.dashboard import desk as desks
-from rtmon.dashboard.desk import Desk
-from rtmon.dashboard.desks import Desks
+from rtmon.dashboard import page_updater as desks
+from rtmon.dashboard.page_updater import PageUpdater
+from rtmon.dashboard.page_updaters import PageUpdaters
 from rtmon.recording import RecordingFeed
 from rtmon.testing import until
 
@@ -27,10 +27,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def looking(path: Path) -> AsyncIterator[tuple[Desk, KeptViewer]]:
+async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
     """Yield the desk of a viewer, who has been sent the end of the recording."""
     viewer = KeptViewer()
-    desk = Desks(lambda: RecordingFeed(path))()
+    desk = PageUpdaters(lambda: RecordingFeed(path))()
     desk.join(viewer)
     await until(lambda: viewer.all_of("frame") and viewer.all_of("frame")[-1]["seq"])
     yield desk, viewer

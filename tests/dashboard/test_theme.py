@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import rtmon
-from rtmon.dashboard.bundle import style
+from rtmon.dashboard.script_bundle import style
 from rtmon.views.charts import CHARTS
 from rtmon.views.palette import (
     BAR,

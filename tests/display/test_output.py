@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rtmon.display.dashboard import FeedPicture
-from rtmon.display.output import MARK, of_picture
+from rtmon.display.saved_output import MARK, of_picture
 from tests.synthetic import SyntheticFeed
 
 LARGEST = 300_000

@@ -10,11 +10,11 @@ import pytest_asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
-from rtmon.display.content import SILENCE
 from rtmon.display.dashboard import FeedPicture
-from rtmon.display.output import MARK
-from rtmon.display.pictured import Pictured
-from rtmon.display.shown import PAGES, _Shown
+from rtmon.display.live_outputs import PAGES, _Shown
+from rtmon.display.output_content import SILENCE
+from rtmon.display.picture_content import PictureContent
+from rtmon.display.saved_output import MARK
 from tests.synthetic import SyntheticFeed
 
 PATIENCE = 60.0
@@ -73,7 +73,7 @@ class Clock:
 
 def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
     """A picture of a feed that has seen everything so far."""
-    content = Pictured(FeedPicture(feed))
+    content = PictureContent(FeedPicture(feed))
     content.begin()
     return _Shown(content, lambda: None, ("", ""), now)
 

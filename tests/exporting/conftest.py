@@ -9,7 +9,7 @@ import pytest
 
 from rtmon import Hub, Monitor, Recording
 from rtmon.metrics.meter import Ending
-from rtmon.metrics.text import safe_text
+from rtmon.metrics.safe_text import safe_text
 from rtmon.testing import FakeClock, until
 
 HOSTILE = (

@@ -19,7 +19,7 @@ from rtmon.metrics.columns import TABLES
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Event, Sample
 from rtmon.monitor.dataframes import frame_of_columns
-from rtmon.recording.frame import Frame
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 
@@ -235,7 +235,7 @@ def _write(path: Path, events: int) -> None:
             for _ in range(500)
         ]
         sample = Sample(node="n", epoch="e", seq=seq, time=BEGIN + seq, elapsed=1.0)
-        writer.write(Frame(sample=sample, events=found))
+        writer.write(TickData(sample=sample, events=found))
     writer.close()
 
 

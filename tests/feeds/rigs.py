@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from rtmon import Monitor, open_feed, serve_admin
 from rtmon.feeds import Feed
-from rtmon.feeds.local import LocalFeed
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.local_feed import LocalFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.metrics.meter import Meter
 from rtmon.recording import Recording, RecordingFeed
 from rtmon.testing import FakeClock, until

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.errors import QueryError
-from rtmon.feeds.conditions import parse
+from rtmon.feeds.query_language import parse
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event
 
 ADA = ConnectionInfo(

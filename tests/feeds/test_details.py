@@ -8,10 +8,10 @@ import pytest
 
 import rtmon
 from rtmon.feeds import Feed, open_feed
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import DetailAnswer, DetailQuery, RowsQuery
-from rtmon.feeds.remote import RemoteFeed
-from rtmon.metrics.closeup import LOOKED_SECONDS, NOTABLE, POINTS
+from rtmon.feeds.remote_feed import RemoteFeed
+from rtmon.metrics.connection_series import LOOKED_SECONDS, NOTABLE, POINTS
 from rtmon.metrics.redaction import Redaction
 from rtmon.testing import FakeClock, until
 

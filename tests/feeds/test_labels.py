@@ -111,7 +111,7 @@ async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
 
 async def test_remote_feed_says_why_latencies_are_missing() -> None:
     """Without a connection there is nothing to show, and never a wrong number."""
-    from rtmon.feeds.remote import RemoteFeed
+    from rtmon.feeds.remote_feed import RemoteFeed
 
     feed = RemoteFeed("ws://127.0.0.1:1")
     with pytest.raises(FeedError, match="latencies cannot be shown: the server is away"):

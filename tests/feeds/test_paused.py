@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtmon.feeds import ConnectionQuery
-from rtmon.feeds.paused import Still
+from rtmon.feeds.paused_feed import PausedFeed
 from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
 from tests.feeds.rigs import Rig, ready
 
@@ -14,7 +14,7 @@ async def test_paused_feed_stays_as_it_was_when_the_other_goes_on(rig: Rig) -> N
     rig.connection("ada", messages_in=1)
     rig.clock.advance(1)
     await rig.tick()
-    still = Still(rig.feed)
+    still = PausedFeed(rig.feed)
     await still.start()
     before = (
         still.now(),
@@ -55,7 +55,7 @@ async def test_paused_feed_has_the_status_and_details_of_the_other(rig: Rig) -> 
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()
-    still = Still(rig.feed)
+    still = PausedFeed(rig.feed)
     assert still.status == rig.feed.status
     assert not still.capabilities.live
     assert still.capabilities.details == rig.feed.capabilities.details

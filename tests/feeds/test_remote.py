@@ -15,8 +15,8 @@ from websockets.http11 import Request, Response
 import rtmon
 from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError, OptionError, PortInUse
-from rtmon.feeds import remote, wire
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds import remote_feed, wire_format
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
 
@@ -85,7 +85,7 @@ async def test_a_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
         monitor.tick()
     pieces: list[int] = []
     async with serve_admin(monitor, port=0) as admin, connect(f"{admin.url}/feed") as reader:
-        decoder, seqs, done = wire.Decoder(), [], False
+        decoder, seqs, done = wire_format.Decoder(), [], False
         while len(seqs) < 3005 or not done:
             data = await reader.recv()
             if not pieces:
@@ -99,7 +99,7 @@ async def test_a_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
                 seqs.append(message["sample"].seq)
     assert seqs == list(range(1, 3006))
     assert len(pieces) > 3
-    assert max(pieces) <= wire.PIECE_BYTES
+    assert max(pieces) <= wire_format.PIECE_BYTES
 
 
 async def test_a_watcher_that_does_not_read_is_cut() -> None:
@@ -210,7 +210,7 @@ async def test_feed_says_what_to_check_when_nothing_listens(
         (b'{"type":"hello"}', "does not look like a feed"),
         (b'{"type":"history","samples":[[1]],"done":true}', "does not look like a feed"),
         (
-            wire.encode_hello(node="n", epoch="e", interval=1, reset=False).replace(
+            wire_format.encode_hello(node="n", epoch="e", interval=1, reset=False).replace(
                 b'"protocol":1', b'"protocol":2'
             ),
             "version 2",
@@ -242,13 +242,15 @@ def test_columns_that_the_other_end_does_not_know_are_null() -> None:
     """Releases may differ: unknown columns are ignored, missing ones are null."""
     monitor = Monitor()
     sample = monitor.tick().sample
-    hello = msgspec.json.decode(wire.encode_hello(node="n", epoch="e", interval=1, reset=False))
+    hello = msgspec.json.decode(
+        wire_format.encode_hello(node="n", epoch="e", interval=1, reset=False)
+    )
     names = hello["columns"]["samples"]
     hello["columns"]["samples"] = ["future", *(name for name in names if name != "bytes_in")]
-    tick = msgspec.json.decode(wire.encode_tick(sample, [], [], {}, None))
+    tick = msgspec.json.decode(wire_format.encode_tick(sample, [], [], {}, None))
     row = dict(zip(names, tick["sample"], strict=True))
     tick["sample"] = ["?", *(value for name, value in row.items() if name != "bytes_in")]
-    decoder = wire.Decoder()
+    decoder = wire_format.Decoder()
     decoder.message(msgspec.json.encode(hello))
     received = decoder.message(msgspec.json.encode(tick))["sample"]
     assert (received.seq, received.bytes_in) == (sample.seq, None)
@@ -258,7 +260,7 @@ async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[
     """The numbers of the Samples and Events that a reader gets who was away."""
     samples: list[int] = []
     events: list[int] = []
-    decoder = wire.Decoder()
+    decoder = wire_format.Decoder()
     async with connect(f"{admin.url}/feed?since={epoch}:{seq}") as connection:
         async for data in connection:
             message = decoder.message(data)
@@ -375,7 +377,7 @@ async def test_feed_says_what_to_check_when_another_server_answers(
     monkeypatch: pytest.MonkeyPatch, sends: str
 ) -> None:
     """A WebSocket server whose first message is no ``hello``, or which sends none."""
-    monkeypatch.setattr(remote, "HELLO_TIMEOUT", 0.2)
+    monkeypatch.setattr(remote_feed, "HELLO_TIMEOUT", 0.2)
 
     async def handle(connection: ServerConnection) -> None:
         if sends != "nothing":

@@ -13,11 +13,11 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError
-from rtmon.feeds import wire
-from rtmon.feeds.details import DETAILS
-from rtmon.feeds.memory import RESTARTED
+from rtmon.feeds import wire_format
+from rtmon.feeds.connection_details import DETAILS
+from rtmon.feeds.memory_queries import RESTARTED
 from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
-from rtmon.feeds.remote import OLDER_SERVER, RemoteFeed
+from rtmon.feeds.remote_feed import OLDER_SERVER, RemoteFeed
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)
@@ -124,12 +124,12 @@ async def test_older_server_is_read_and_its_limits_are_said() -> None:
 
     async def older(connection: ServerConnection) -> None:
         hello = json.loads(
-            wire.encode_hello(node="n", epoch=collector.epoch, interval=1.0, reset=False)
+            wire_format.encode_hello(node="n", epoch=collector.epoch, interval=1.0, reset=False)
         )
         del hello["features"]
         hello["columns"]["connections"].remove("user")
         await connection.send(json.dumps(hello))
-        for piece in wire.encode_history(
+        for piece in wire_format.encode_history(
             samples=collector.history.samples()[1:],
             events=[],
             connections=[],
@@ -185,7 +185,7 @@ async def test_request_fails_when_the_connection_is_lost_before_the_answer() -> 
 
     async def mute(connection: ServerConnection) -> None:
         await connection.send(
-            wire.encode_hello(
+            wire_format.encode_hello(
                 node="n",
                 epoch=monitor.epoch,
                 interval=1.0,
@@ -194,7 +194,7 @@ async def test_request_fails_when_the_connection_is_lost_before_the_answer() -> 
             ),
             text=True,
         )
-        for piece in wire.encode_history(
+        for piece in wire_format.encode_history(
             samples=monitor.collector.history.samples(),
             events=[],
             connections=[],

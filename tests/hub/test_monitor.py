@@ -10,7 +10,7 @@ import pandas as pd
 from websockets.asyncio.client import ClientConnection, connect
 
 import rtmon
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from rtmon.feeds.queries import RowsAnswer, RowsQuery
 from rtmon.hub import Hub
 from rtmon.hub.transports.asgi import app

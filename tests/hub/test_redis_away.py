@@ -13,7 +13,7 @@ from rtmon.client import Client
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.lab.link import Link
+from rtmon.lab.proxied_connection import ProxiedConnection
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import QUICK, Nodes
@@ -39,7 +39,7 @@ class Cut:
         self._proxy.cut()
         await until(lambda: self.there.hub.away is not None)
 
-    def hold_up(self) -> Link:
+    def hold_up(self) -> ProxiedConnection:
         """What others publish is on its way to the second node, until its link is thawed."""
         _, messages = self._proxy.links
         messages.set("down", frozen=True)

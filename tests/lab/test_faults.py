@@ -12,7 +12,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosedError
 
 from rtmon.errors import OptionError
-from rtmon.lab.pipe import BUFFER
+from rtmon.lab.proxy_direction import BUFFER
 from rtmon.testing import FaultProxy, until
 from tests.lab.bench import LOOK, Bench, End, set_up
 

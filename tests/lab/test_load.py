@@ -15,9 +15,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 import rtmon
 from rtmon.errors import OptionError
 from rtmon.lab.load import Load, LoadOptions, LoadReport, run_load
-from rtmon.lab.report import Tally
-from rtmon.lab.script import due, rate_at, visits
-from rtmon.lab.user import User
+from rtmon.lab.load_report import UserCounts
+from rtmon.lab.simulated_user import SimulatedUser
+from rtmon.lab.user_schedule import due, rate_at, visits
 from rtmon.metrics.histogram import Histogram
 from rtmon.testing import FaultProxy, until
 
@@ -157,8 +157,8 @@ async def test_load_mixes_chat_rooms_and_channels(server: rtmon.Server) -> None:
 
 async def test_latency_is_measured_from_the_due_time() -> None:
     """A message that was sent late has a latency from when it should have been sent."""
-    tally = Tally()
-    user, other = (User(number, LoadOptions(), tally) for number in (1, 11))
+    tally = UserCounts()
+    user, other = (SimulatedUser(number, LoadOptions(), tally) for number in (1, 11))
     now = asyncio.get_running_loop().time()
     late, soon = user.marked("late", now - 5), user.marked("soon", now)
     other.hear(late.encode())

@@ -10,7 +10,6 @@ import pytest
 
 import rtmon
 from rtmon.errors import MonitorError, OptionError
-from rtmon.lab.connection import Connection
 from rtmon.lab.scenarios import (
     BatchingComparison,
     ChatRoom,
@@ -19,9 +18,10 @@ from rtmon.lab.scenarios import (
     Scenario,
     SlowReader,
 )
-from rtmon.lab.scenarios.crowd import UNREACHABLE
-from rtmon.lab.views.proxy import ProxyPicture
-from rtmon.lab.views.scenario import ScenarioPicture
+from rtmon.lab.scenarios.client_group import UNREACHABLE
+from rtmon.lab.simulated_connection import SimulatedConnection
+from rtmon.lab.views.proxy_picture import ProxyPicture
+from rtmon.lab.views.scenario_picture import ScenarioPicture
 from rtmon.testing import FaultProxy, until
 
 QUICK = 0.1
@@ -210,7 +210,7 @@ async def test_scenario_stops_when_its_link_is_frozen(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scenario whose link is frozen can be stopped, and its connections are gone."""
-    monkeypatch.setattr("rtmon.lab.scenarios.crowd.LEAVE", 0.2)
+    monkeypatch.setattr("rtmon.lab.scenarios.client_group.LEAVE", 0.2)
     async with FaultProxy(server) as proxy:
         chat = ChatRoom(proxy, people=2)
         await chat.start()
@@ -235,7 +235,7 @@ async def test_scenario_fails_when_one_client_cannot_connect(server: rtmon.Serve
     """If one client of a scenario cannot connect, start raises, and the others disconnect."""
 
     class Storm(ReconnectStorm):
-        async def _connect(self, number: int) -> Connection:
+        async def _connect(self, number: int) -> SimulatedConnection:
             if number == 0:
                 raise ConnectionRefusedError("no room")
             return await super()._connect(number)

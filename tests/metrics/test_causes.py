@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rtmon.metrics.backlog import Backlogs
 from rtmon.metrics.blackbox import FRAMES, PAYLOAD_BYTES, BlackBox
-from rtmon.metrics.causes import cause
+from rtmon.metrics.close_causes import cause
 from rtmon.metrics.meter import Ledger, Meter
+from rtmon.metrics.send_backlog import Backlogs
 
 NOTHING: dict[str, Any] = {
     "code_sent": None,

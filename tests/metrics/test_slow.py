@@ -3,9 +3,9 @@ from __future__ import annotations
 import gc
 
 from rtmon.core.backpressure import Bounds, SendQueue
-from rtmon.metrics.backlog import DROPPED_SECONDS
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.meter import Ending, Meter
+from rtmon.metrics.send_backlog import DROPPED_SECONDS
 from rtmon.testing import FakeClock
 
 

@@ -25,7 +25,7 @@ from rtmon.probes import aiohttp
 from rtmon.probes import tornado as tornado_probe
 from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
 from rtmon.probes.socketio import instrument
-from rtmon.probes.websockets import flat, probed
+from rtmon.probes.websockets import inlined_calls, probed
 from tests.probes.contract import (
     CONVERSATIONS,
     FAIL,
@@ -206,7 +206,7 @@ async def _handler(
 
 
 _IN_HANDLER = Library(kind="asgi", serve=_handler)
-_KNOWN = ["flat", "fast"] if version in flat.TESTED else []
+_KNOWN = ["flat", "fast"] if version in inlined_calls.TESTED else []
 LIBRARIES = {
     **{
         f"websockets, {way}": Library(kind="websockets", serve=partial(_websockets, way=way))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rtmon.errors import ProtocolError
 from rtmon.hub.brokers.base import Draft, Published
 from rtmon.hub.encoding import Outgoing, OutgoingBatch, size_of
-from rtmon.hub.places import to_message
+from rtmon.hub.place_keys import to_message
 from rtmon.protocol import catalog, limits
 from rtmon.protocol.codecs import JSON, MSGPACK, Codec
 from rtmon.protocol.data import EncodedData, encode_data, encode_value, plain

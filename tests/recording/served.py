@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import rtmon
-from rtmon.feeds.local import LocalFeed
+from rtmon.feeds.local_feed import LocalFeed
 from tests.recording.questions import ASKED, QUESTIONS
 
 INTERVAL = 0.03

@@ -14,8 +14,8 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from rtmon.feeds import Feed, series
-from rtmon.feeds.memory import RESTARTED
+from rtmon.feeds import Feed, series_queries
+from rtmon.feeds.memory_queries import RESTARTED
 from rtmon.feeds.queries import (
     LEVELS,
     SERIES_COLUMNS,
@@ -25,10 +25,10 @@ from rtmon.feeds.queries import (
     SeriesQuery,
     Source,
 )
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.lab.load import Load, LoadOptions
 from rtmon.recording import RecordingFeed
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.recorder import Recorder
 from rtmon.testing import until
 from tests.recording.questions import ASKED, QUESTIONS
@@ -159,7 +159,7 @@ def _rows(answer: RowsAnswer, epoch: str) -> list[Row]:
 
 def _last(path: Path) -> Source:
     """The last tick in a recording."""
-    reader = Reader(path)
+    reader = QueryReader(path)
     try:
         return reader.source()
     finally:
@@ -239,6 +239,8 @@ async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
             else:
                 assert answers[name][key] == wanted, (name, key)
     assert answers["inside"]["channels"].rows == second["channels"].rows
-    assert [gap.reason for gap in answers["inside"]["series of 1"].gaps] == [series.RESTARTED]
+    assert [gap.reason for gap in answers["inside"]["series of 1"].gaps] == [
+        series_queries.RESTARTED
+    ]
     ends = [row.record for row in answers["inside"]["connections"].rows]
     assert [end.name for end in ends if end.cause == RESTARTED] == ["left"]

@@ -15,9 +15,9 @@ from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.core.backoff import Backoff
 from rtmon.errors import FileFormatError, OptionError, QueryError
 from rtmon.feeds.queries import Row, RowsAnswer, RowsQuery
-from rtmon.monitor import attachment
+from rtmon.monitor import sink_thread
 from rtmon.recording.database import network_file_system
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
 from rtmon.testing import until
 from tests.full_disk import ROUNDS, on_full_disk
 
@@ -25,7 +25,7 @@ from tests.full_disk import ROUNDS, on_full_disk
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(attachment, "BACKOFF", Backoff(base=0.01, max=0.05))
+    monkeypatch.setattr(sink_thread, "BACKOFF", Backoff(base=0.01, max=0.05))
 
 
 def _kinds(monitor: Monitor) -> list[str]:
@@ -274,7 +274,7 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
-    reader, query = Reader(path), RowsQuery(table="latencies")
+    reader, query = QueryReader(path), RowsQuery(table="latencies")
     slow = RowsQuery(where="rtt_p99>0", sort="rtt_p99")
     assert [row.record.rtt_p99 for row in _rows(reader, RowsQuery(sort="rtt_p99"))] == [None]
     assert _rows(reader, slow) == []
@@ -284,14 +284,14 @@ def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
         reader.answer(query)
     reader.close()
     after = _recorded(path)
-    reader = Reader(path)
+    reader = QueryReader(path)
     assert [each.epoch for each in reader.epochs()] == [before.epoch, after.epoch]
     assert reader.answer(query)
     assert [row.epoch for row in _rows(reader, slow)] == [after.epoch]
     reader.close()
 
 
-def _rows(reader: Reader, query: RowsQuery) -> Sequence[Row]:
+def _rows(reader: QueryReader, query: RowsQuery) -> Sequence[Row]:
     answer = reader.answer(query)
     assert isinstance(answer, RowsAnswer)
     return answer.rows

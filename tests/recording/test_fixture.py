@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 
 import rtmon
-from rtmon.recording.fixture import Recorded
+from rtmon.recording.pytest_fixture import Recorded
 from rtmon.testing import recorded, until
 
 __all__ = ["recorded"]

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from rtmon.feeds import series
+from rtmon.feeds import series_queries
 from rtmon.feeds.queries import Gap, RowsQuery, SeriesQuery
 from rtmon.metrics.records import Event, Sample
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 
 BEGIN = 1_700_000_000.0
 
 DROPPED = Gap(since=BEGIN + 20, until=BEGIN + 40, reason="ticks were dropped")
-RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series.RESTARTED)
+RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series_queries.RESTARTED)
 
 
 def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
@@ -28,7 +28,7 @@ def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
     for seq in ticks:
         time = begin + seq
         sample = Sample(node="n", epoch=epoch, seq=seq, time=time, elapsed=1.0)
-        writer.write(Frame(sample=sample, events=[Event(seq=seq, time=time, kind="note")]))
+        writer.write(TickData(sample=sample, events=[Event(seq=seq, time=time, kind="note")]))
     writer.end([])
     writer.close()
 
@@ -40,19 +40,19 @@ def reader(tmp_path: Path) -> Any:
     _record(path, "e1", range(1, 21), begin=BEGIN)
     _record(path, "e1", range(41, 101), begin=BEGIN)
     _record(path, "e2", range(1, 21), begin=BEGIN + 149)
-    reader = Reader(path)
+    reader = QueryReader(path)
     yield reader
     reader.close()
 
 
 @pytest.mark.parametrize("level", [1, 10, 60])
-def test_series_says_its_gaps_at_each_resolution(reader: Reader, level: int) -> None:
+def test_series_says_its_gaps_at_each_resolution(reader: QueryReader, level: int) -> None:
     """A gap that was recorded is said with its reason, once; a restart besides."""
     answer: Any = reader.answer(SeriesQuery(level=level))
     assert list(answer.gaps) == [DROPPED, RESTART]
 
 
-def test_merged_range_says_its_gaps(reader: Reader) -> None:
+def test_merged_range_says_its_gaps(reader: QueryReader) -> None:
     """A range that was merged into one point says what is missing in it."""
     answer: Any = reader.answer(SeriesQuery(merge=True, since=BEGIN + 10, until=BEGIN + 90))
     assert list(answer.gaps) == [DROPPED]
@@ -60,7 +60,7 @@ def test_merged_range_says_its_gaps(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("table", ["events", "connections"])
-def test_rows_say_the_gaps_of_their_range(reader: Reader, table: Any) -> None:
+def test_rows_say_the_gaps_of_their_range(reader: QueryReader, table: Any) -> None:
     """Rows may be missing where nothing was recorded."""
     whole: Any = reader.answer(RowsQuery(table=table))
     assert list(whole.gaps) == [DROPPED, RESTART]
@@ -70,7 +70,7 @@ def test_rows_say_the_gaps_of_their_range(reader: Reader, table: Any) -> None:
     assert list(other.gaps) == []
 
 
-def test_server_is_as_it_was_last_until_the_first_tick_after_a_restart(reader: Reader) -> None:
+def test_server_is_as_it_was_last_until_the_first_tick_after_a_restart(reader: QueryReader) -> None:
     """A moment between a restart and the first tick after it has the last tick before."""
     restart = reader.epochs()[-1].wall
     assert [reader.source(at).epoch for at in (restart + 0.5, restart + 1)] == ["e1", "e2"]

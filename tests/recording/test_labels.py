@@ -7,11 +7,11 @@ from typing import Any
 
 from rtmon.feeds.queries import RowsQuery
 from rtmon.metrics.histogram import HistogramRecorder
-from rtmon.metrics.labels import Labels
+from rtmon.metrics.labelled_durations import Labels
 from rtmon.metrics.records import Sample
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.retention import RecordingLimits
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock
 
@@ -32,12 +32,12 @@ def _record(path: Path, ticks: range) -> None:
     writer.begin("n", "e")
     for seq in ticks:
         sample = Sample(node="n", epoch="e", seq=seq, time=BEGIN + seq, elapsed=1.0)
-        writer.write(Frame(sample=sample, labels={seq: _labels(seq % 7)} if seq % 7 else {}))
+        writer.write(TickData(sample=sample, labels={seq: _labels(seq % 7)} if seq % 7 else {}))
     writer.end([])
     writer.close()
 
 
-def _count(reader: Reader, at: float | None) -> int:
+def _count(reader: QueryReader, at: float | None) -> int:
     answer: Any = reader.answer(RowsQuery(table="latencies"), at=at)
     return sum(row.record.count for row in answer.rows)
 
@@ -47,7 +47,7 @@ def test_percentiles_of_long_ago_are_those_of_a_whole_minute(tmp_path: Path) -> 
     path = tmp_path / "run.rtmon"
     _record(path, range(1, 91))
     _record(path, range(91, 601))
-    reader = Reader(path)
+    reader = QueryReader(path)
     assert _count(reader, None) == sum(seq % 7 for seq in range(541, 601))
     assert _count(reader, BEGIN + 590) == sum(seq % 7 for seq in range(531, 591))
     for minute in (1, 2, 5):  # ticks of so long ago are not kept

@@ -10,9 +10,9 @@ import pytest
 
 from rtmon import Monitor, Recording, RecordingLimits
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapshot
-from rtmon.recording.frame import Frame
-from rtmon.recording.reader import Reader
+from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.retention import TRIM_TICKS
+from rtmon.recording.tick_data import TickData
 from rtmon.recording.writer import Writer
 from rtmon.testing import FakeClock, until
 
@@ -30,7 +30,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     writer.abandon()
 
 
-def _frame(seq: int) -> Frame:
+def _frame(seq: int) -> TickData:
     """A tick with three Events, two ended connections, one that is open, and two new channels."""
     time = BEGIN + seq
     closed = [
@@ -39,7 +39,7 @@ def _frame(seq: int) -> Frame:
         )
         for n in range(2)
     ]
-    return Frame(
+    return TickData(
         sample=Sample(node="n", epoch="e", seq=seq, time=time, elapsed=1.0, messages_in=1),
         events=[Event(seq=3 * seq + n, time=time, kind="note") for n in range(3)],
         closed=closed,
@@ -94,7 +94,7 @@ def test_writing_counts_no_rows(writer: Writer) -> None:
 def test_counts_are_right_after_rows_were_written_again(writer: Writer) -> None:
     """A connection that is written twice is one row, and a failed tick counts for nothing."""
     writer.write(_frame(1))
-    again = Frame(sample=_frame(2).sample, closed=_frame(1).closed, channels=_frame(1).channels)
+    again = TickData(sample=_frame(2).sample, closed=_frame(1).closed, channels=_frame(1).channels)
     writer.write(again)
     writer._db.set_progress_handler(lambda: 1, 1)  # interrupts whatever is done
     with pytest.raises((OSError, sqlite3.OperationalError)):
@@ -114,7 +114,7 @@ def test_connections_left_open_by_ended_epochs_are_limited(tmp_path: Path) -> No
         writer.begin("n", f"e{number}")
         opened = [ConnectionInfo(id=f"c{n}", opened=BEGIN) for n in range(30)]
         sample = Sample(node="n", epoch=f"e{number}", seq=1, time=BEGIN + number, elapsed=1.0)
-        writer.write(Frame(sample=sample, changed=opened))
+        writer.write(TickData(sample=sample, changed=opened))
         assert _count(writer, "open_connections") <= 50 + 30
         writer.abandon()  # as a kill would
 
@@ -132,7 +132,7 @@ async def test_totals_of_long_ago_are_those_of_then(tmp_path: Path) -> None:
         monitor.tick()
         await until(lambda: monitor.waiting_ticks < 30)
     monitor.close()
-    reader = Reader(path)
+    reader = QueryReader(path)
     for at, least in ((100, 60), (200, 180), (390, 390)):
         snapshot = reader.points.snapshot(BEGIN + at)
         assert snapshot is not None

@@ -11,11 +11,11 @@ from websockets.asyncio.client import connect
 
 import rtmon
 from rtmon.errors import FeedError, OptionError
-from rtmon.reporting.page import Note, Section, Table, Tiles, page
+from rtmon.reporting.page import Paragraph, Section, Table, Tiles, page
 from rtmon.testing import until
 from rtmon.views.chart import Chart, Form, Series
 from rtmon.views.charts import CHARTS
-from rtmon.views.svg import Drawing, svg
+from rtmon.views.svg_charts import Drawing, svg
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
 
@@ -140,7 +140,7 @@ def test_page_draws_any_text_and_any_number(
     parts = [
         drawing(text, values, form),
         Tiles([(text, text)]),
-        Note(text),
+        Paragraph(text),
         Table(text, (text,), [(text,), (None,)]),
     ]
     outline = harmless(page(text, text, [Section(text, parts)]))

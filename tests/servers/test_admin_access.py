@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 
 from rtmon import Monitor, serve_admin
 from rtmon.errors import OptionError
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 
 TOKEN = "s3cret~!"  # noqa: S105 - a test's
 BEARER = f"Authorization: Bearer {TOKEN}"

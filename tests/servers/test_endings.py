@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor, serve_admin
 from rtmon.cli.serve import CLOSE_TIMEOUT
-from rtmon.servers import admin, listening
+from rtmon.servers import admin, server_base
 from rtmon.servers.asgi import GRACE
 from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until
@@ -142,7 +142,7 @@ async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.Mon
 async def test_those_who_are_gone_are_forgotten() -> None:
     """What is remembered of connections does not grow with those that have been."""
     server: Any = None
-    clients = listening.Clients(lambda: ServerConnection(ServerProtocol(), server))
+    clients = server_base.ConnectionFactory(lambda: ServerConnection(ServerProtocol(), server))
     kept = [clients() for _ in range(100)]
     for _ in range(1000):
         clients()

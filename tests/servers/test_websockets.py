@@ -17,7 +17,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 import rtmon
 from rtmon import Hub, Monitor, export, read_csv
 from rtmon.errors import FeedError, MonitorError, OptionError, PortInUse
-from rtmon.servers import listening
+from rtmon.servers import server_base
 from rtmon.testing import until
 
 IPV4, IPV6 = ("0.0.0.0", 40_001), ("::", 40_002, 0, 0)  # noqa: S104 - compared, not bound
@@ -275,4 +275,4 @@ def test_port_is_that_of_ipv4_when_each_family_has_its_own(names: list[Any]) -> 
     """Asyncio binds port 0 anew for each address, in an order of chance; the URL says 127.0.0.1."""
     sockets = [SimpleNamespace(getsockname=lambda name=name: name) for name in names]
     server: Any = SimpleNamespace(sockets=sockets)
-    assert listening.port_of(server) == IPV4[1]
+    assert server_base.port_of(server) == IPV4[1]

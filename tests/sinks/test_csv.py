@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rtmon import CSVSink, Monitor, csv_types, read_csv
 from rtmon.errors import FileFormatError, OptionError
-from rtmon.metrics import csvtext
+from rtmon.metrics import csv_text
 from rtmon.metrics.columns import TABLES
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.meter import Ending
@@ -98,21 +98,21 @@ def test_what_is_read_equals_what_the_monitor_had(
     assert read_whole(path) is not None
     with path.open(encoding="utf-8", newline="") as file:
         pd.testing.assert_frame_equal(
-            frame_of_columns(*csvtext.parse(file, where="")), frame(table, rows)
+            frame_of_columns(*csv_text.parse(file, where="")), frame(table, rows)
         )
 
 
 @given(text.filter(bool))
 def test_no_cell_begins_like_a_formula(content: str) -> None:
     """Text that a spreadsheet would run has an apostrophe in front of it."""
-    row = next(csv.reader([csvtext.line("events", Event(seq=1, time=0, kind=content))]))
+    row = next(csv.reader([csv_text.line("events", Event(seq=1, time=0, kind=content))]))
     assert row[2][0] not in "=+-@\t\r\n" + FULL_WIDTH
 
 
 def test_file_saved_by_spreadsheet_is_read(tmp_path: Path) -> None:
     """A byte order mark, semicolons, decimal commas, and a last line of nothing change no value."""
     rows = [Sample(node="n", epoch="e", seq=1, time=1.5, elapsed=0.25, bytes_in=3, lag=None)]
-    text = "".join(csvtext.lines("samples", rows))
+    text = "".join(csv_text.lines("samples", rows))
     assert "," not in text.replace(",", ";").replace(".", ",").split("\r\n")[0]
     head, row = text.replace(",", ";").split("\r\n")[:2]
     row = row.replace(";0.25;", ";0,25;")

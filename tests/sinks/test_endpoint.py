@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
 from rtmon import Monitor, serve_admin
 from rtmon.sinks import prometheus
-from rtmon.sinks.prometheus.collecting import MonitorCollector
+from rtmon.sinks.prometheus.collector import MonitorCollector
 from tests.sinks import scraping
 from tests.sinks.scraping import NO_LABELS, OPENMETRICS, get, scrape
 

@@ -14,7 +14,7 @@ import pytest
 from rtmon import Monitor, read_csv
 from rtmon.metrics.collector import Tick
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.monitor import attachment
+from rtmon.monitor import sink_thread
 from rtmon.sinks import prometheus
 from rtmon.testing import until
 from tests.full_disk import ROUNDS, on_full_disk
@@ -138,7 +138,7 @@ async def test_sink_is_detached_when_its_failure_cannot_pass(error: Exception) -
 
 async def test_monitor_closes_soon_when_a_sink_fails_to_the_end(monkeypatch: Any) -> None:
     """What waits for a sink that takes nothing is tried once more, then lost; nobody waits long."""
-    monkeypatch.setattr(attachment, "FINISH_SECONDS", 60.0)
+    monkeypatch.setattr(sink_thread, "FINISH_SECONDS", 60.0)
     monitor, sink = Monitor(interval=3600), Failing(OSError(errno.ENOSPC, "No space left"))
     attached = monitor.attach(sink)
     for _ in range(200):
@@ -154,5 +154,5 @@ async def test_monitor_closes_soon_when_a_sink_fails_to_the_end(monkeypatch: Any
 
 def test_waits_of_a_failing_sink_grow_to_half_a_minute() -> None:
     """A disk that is full for a day is asked every thirty seconds, not in a loop."""
-    waits = [attachment.BACKOFF.bound(failures) for failures in (1, 2, 3, 10, 1_000)]
+    waits = [sink_thread.BACKOFF.bound(failures) for failures in (1, 2, 3, 10, 1_000)]
     assert waits == [0.5, 1.0, 2.0, 30.0, 30.0]

@@ -7,7 +7,7 @@ from typing import get_args
 from websockets.asyncio.client import connect
 
 from rtmon import Hub, Monitor, serve_admin
-from rtmon.metrics.causes import Cause
+from rtmon.metrics.close_causes import Cause
 from rtmon.metrics.columns import LABELS
 from rtmon.metrics.meter import Ending
 from rtmon.testing import until

@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 
 from rtmon import CSVSink, Monitor, read_csv
 from rtmon.errors import OptionError
-from rtmon.metrics import csvtext
+from rtmon.metrics import csv_text
 from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Event
 from rtmon.sinks.csv import write_csv
-from rtmon.sinks.rolling import RollingFile
+from rtmon.sinks.rolling_file import RollingFile
 from rtmon.testing import until
 
-HEADER = csvtext.header("events")
+HEADER = csv_text.header("events")
 
 text = st.text(st.sampled_from('a"\r\n,é'), max_size=20)
 
 
 def _line(number: int, detail: str = "") -> str:
-    return csvtext.line("events", Event(seq=number, time=0, kind="x", detail=detail))
+    return csv_text.line("events", Event(seq=number, time=0, kind="x", detail=detail))
 
 
 def _file(path: Path, *, max_bytes: int | None = None, keep: int | None = None) -> RollingFile:
@@ -46,7 +46,7 @@ def _events(folder: Path) -> pd.DataFrame:
 
 def _details(path: Path) -> list[str]:
     with path.open(encoding="utf-8", newline="") as file:
-        return csvtext.parse(file, where=path.name)[1]["detail"]
+        return csv_text.parse(file, where=path.name)[1]["detail"]
 
 
 @settings(max_examples=50)
@@ -148,7 +148,7 @@ import sys
 from pathlib import Path
 from rtmon.metrics import csvtext
 from rtmon.metrics.records import Event
-from rtmon.sinks.rolling import RollingFile
+from rtmon.sinks.rolling_file import RollingFile
 
 file = RollingFile(Path(sys.argv[1]), csvtext.header("events"), max_bytes=5000, keep=None)
 number = 0

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.terminal.choices import SORTS, Choices, keys
+from rtmon.terminal.key_choices import SORTS, KeyChoices, keys
 
 
-def pressed(text: str, choices: Choices | None = None) -> Choices:
+def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
     """The choices after all that was typed."""
-    choices = choices or Choices()
+    choices = choices or KeyChoices()
     for key in keys(text):
         choices.press(key)
     return choices

@@ -11,21 +11,23 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.terminal.choices import Choices
+from rtmon.terminal.key_choices import KeyChoices
 from rtmon.terminal.screen import draw, printable, sparkline
+from rtmon.views.chart_points import Timeline
 from rtmon.views.charts import BRIEF
 from rtmon.views.freshness import FreshnessTracker
-from rtmon.views.points import Timeline
 from tests.synthetic import SyntheticFeed
 
 
-def screen(feed: Any, choices: Choices | None = None, *, width: int = 80, height: int = 24) -> str:
+def screen(
+    feed: Any, choices: KeyChoices | None = None, *, width: int = 80, height: int = 24
+) -> str:
     """What a terminal of that size is given, without colours."""
     timeline = Timeline()
     timeline.extend(feed.samples())
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
     freshness = FreshnessTracker().assess(feed)
-    drawn = draw(feed, freshness, choices or Choices(), timeline, width=width, height=height)
+    drawn = draw(feed, freshness, choices or KeyChoices(), timeline, width=width, height=height)
     lines = console.render_lines(drawn, pad=False)
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
@@ -59,7 +61,7 @@ def test_screen_shows_rows_in_the_chosen_order() -> None:
     for number in range(30):
         name = f"user-{number:02}"
         feed.add(ConnectionInfo(id=f"c{number}", name=name, opened=feed.now(), messages_in=number))
-    shown = screen(feed, Choices(sort="messages_in", descending=True, offset=2), width=140)
+    shown = screen(feed, KeyChoices(sort="messages_in", descending=True, offset=2), width=140)
     assert "Connections 3–" in shown
     assert " of 30 open, by msgs in ▼" in shown
     assert shown.index("user-27") < shown.index("user-26")
@@ -70,7 +72,7 @@ def test_screen_shows_rows_in_the_chosen_order() -> None:
 def test_scrolling_past_the_end_shows_the_last_rows() -> None:
     """Scrolling past the end shows the last rows."""
     feed = SyntheticFeed(ago=5, users=30)
-    choices = Choices(offset=1000)
+    choices = KeyChoices(offset=1000)
     shown = screen(feed, choices)
     total = feed.connections(choices.query(1)).total
     assert f"–{total} of {total} open" in shown
@@ -88,7 +90,7 @@ def test_client_text_is_no_terminal_command(name: str, path: str) -> None:
     """Names and paths cannot move the cursor, change colours or turn the direction of writing."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", name=name, path=path, opened=feed.now()))
-    shown = screen(feed, Choices(contains=name), width=200)
+    shown = screen(feed, KeyChoices(contains=name), width=200)
     assert all(line.isprintable() for line in shown.split("\n"))
 
 

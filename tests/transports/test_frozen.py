@@ -23,7 +23,7 @@ from rtmon import Hub
 from rtmon.asgi import serve as serve_asgi
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.hub.transports.websocket import handler, serve_arguments
-from rtmon.probes.websockets.flat import TESTED
+from rtmon.probes.websockets.inlined_calls import TESTED
 from rtmon.testing import until
 from tests.hub.redis_server import RedisServer
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rtmon.feeds import conditions
+from rtmon.feeds import query_language
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.records import Sample
-from rtmon.views.attention import RULES, Attention
+from rtmon.views.attention_rules import RULES, Attention
 
 
 def _histogram(*values: float) -> Any:
@@ -175,5 +175,5 @@ def test_query_of_each_rule_can_be_asked(rule: Any) -> None:
     if rule.table is None:
         assert (rule.query, rule.sort) == ("", "")
     else:
-        conditions.parse(rule.query, rule.table)
-        conditions.field(rule.table, rule.sort)
+        query_language.parse(rule.query, rule.table)
+        query_language.field(rule.table, rule.sort)

@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 from rtmon.feeds.queries import SERIES_COLUMNS, SeriesQuery, Source
-from rtmon.feeds.series import from_histories
+from rtmon.feeds.series_queries import from_histories
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.history import History
 from rtmon.metrics.records import Sample
-from rtmon.views.comparing import MEASURES, Difference, Stretch, causes, compare
+from rtmon.views.comparison import MEASURES, Difference, Stretch, causes, compare
 
 Change = Callable[[dict[str, Any], random.Random], None]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.records import Sample
-from rtmon.views.heat import BOUNDS, heat_columns
+from rtmon.views.latency_heatmap import BOUNDS, heat_columns
 
 
 def sample(seq: int, *milliseconds: float) -> Sample:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.views.numbers import (
+from rtmon.views.number_format import (
     bytes_text,
     change,
     clock,

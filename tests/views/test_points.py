@@ -4,9 +4,9 @@ import math
 
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import Sample
+from rtmon.views.chart_points import COLUMNS, Timeline, columns
 from rtmon.views.charts import CHARTS, RTT_WINDOW
-from rtmon.views.points import COLUMNS, Timeline, columns
-from rtmon.views.span import Span, latest
+from rtmon.views.merged_samples import MergedSamples, latest
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:
@@ -89,14 +89,16 @@ def test_timeline_begins_anew_when_the_epoch_changes() -> None:
 def test_span_leaves_out_unknown_values() -> None:
     """A total is over the samples that know the number; None if none does."""
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
-    assert Span(rows).total("wire_in") == (7, 2.0)
-    assert Span(rows).rate("wire_in") == 3.5
-    assert Span([sample(1, wire_in=None)]).total("wire_in") is None
+    assert MergedSamples(rows).total("wire_in") == (7, 2.0)
+    assert MergedSamples(rows).rate("wire_in") == 3.5
+    assert MergedSamples([sample(1, wire_in=None)]).total("wire_in") is None
 
 
 def test_span_merges_samples_of_one_point() -> None:
     """A point of several samples has their highest gauge and the quantile of all their values."""
-    span = Span([sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))])
+    span = MergedSamples(
+        [sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))]
+    )
     assert span.highest("cpu") == 0.5
     assert span.highest("memory") is None
     assert math.isclose(span.quantile("rtt", 0.5) or 0.0, 0.001, rel_tol=0.04)

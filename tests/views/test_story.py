@@ -7,9 +7,9 @@ import re
 from rtmon.feeds.queries import DetailAnswer, SeriesAnswer, Source
 from rtmon.metrics.records import ConnectionInfo, Event
 from rtmon.views.connection_charts import moments_of
-from rtmon.views.incident import code, escape, fenced, incident_report
-from rtmon.views.story import frame_lines, story
-from rtmon.views.verdict import verdict
+from rtmon.views.connection_timeline import frame_lines, story
+from rtmon.views.connection_verdict import verdict
+from rtmon.views.incident_report import code, escape, fenced, incident_report
 
 SOURCE = Source(node="n", epoch="e", seq=3, time=103.0)
 INFO = ConnectionInfo(

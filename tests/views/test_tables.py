@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from rtmon.display import close_html
+from rtmon.display import close_code_bars
 from rtmon.feeds.feed import ConnectionQuery
-from rtmon.feeds.paused import Still
+from rtmon.feeds.paused_feed import PausedFeed
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
-from rtmon.views import rows, socketio, tables
+from rtmon.views import socketio_table, status_cells, table_pages
 from tests.synthetic import SyntheticFeed
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -29,11 +29,11 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
 )
 def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
     """Whatever a browser asks for becomes a valid query."""
-    query = tables.connection_query(asked)
+    query = table_pages.connection_query(asked)
     assert query.sort == "opened"
-    assert (query.contains, query.offset, query.limit) == ("", 0, tables.PAGE_SIZE)
+    assert (query.contains, query.offset, query.limit) == ("", 0, table_pages.PAGE_SIZE)
     feed = SyntheticFeed(ago=2)
-    assert len(tables.connections_page(feed, query)["rows"]) == tables.PAGE_SIZE
+    assert len(table_pages.connections_page(feed, query)["rows"]) == table_pages.PAGE_SIZE
 
 
 def test_rows_are_exact() -> None:
@@ -51,9 +51,9 @@ def test_rows_are_exact() -> None:
             opened=feed.now() - 62,
         )
     )
-    (row,) = texts(tables.connections_page(feed, ConnectionQuery()))
+    (row,) = texts(table_pages.connections_page(feed, ConnectionQuery()))
     assert row[0] == HOSTILE
-    cells = dict(zip((title for _, title, _ in rows.CONNECTION_COLUMNS), row, strict=True))
+    cells = dict(zip((title for _, title, _ in status_cells.CONNECTION_COLUMNS), row, strict=True))
     assert cells["Msgs in"] == "1,234,567"
     assert cells["Bytes out"] == "9,007,199,254,740,993"
     assert cells["Bytes in"] == "–"
@@ -76,7 +76,7 @@ def test_ends_without_close_codes_are_shown_by_their_cause(
     """Transports that have no close codes show why they ended instead of a code made up."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
-    (row,) = texts(tables.connections_page(feed, ConnectionQuery(state="closed")))
+    (row,) = texts(table_pages.connections_page(feed, ConnectionQuery(state="closed")))
     assert row[-1] == shown
 
 
@@ -92,7 +92,7 @@ def test_channels_are_listed_the_busiest_first() -> None:
         bytes=1,
         fanout=0.03,
     )
-    first, second = texts(tables.channels_page([quiet, busy]))
+    first, second = texts(table_pages.channels_page([quiet, busy]))
     assert first == [HOSTILE, "1,000", "4", "4,000", "3", "7.50 ms"]
     assert second == ["room:a", "2", "0", "0", "0", "–"]
 
@@ -104,7 +104,7 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
         kind="event", namespace="/", name="say", received=12_345, emitted=0, errors=2
     )
     times = SocketIOInfo(kind="acknowledgement", timed=3, p50=0.0123, p95=1.5)
-    page = socketio.page([room, event, times])
+    page = socketio_table.page([room, event, times])
     first, second, third = ([text for text in row if text] for row in texts(page))
     assert first == [HOSTILE, "room", "/", "1,000"]
     assert second == ["say", "event", "/", "12,345", "0", "2"]
@@ -115,7 +115,9 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
 def test_page_past_the_end_becomes_the_last() -> None:
     """When connections have gone, a page past the end becomes the last page."""
     feed = SyntheticFeed(ago=1, users=25)
-    page = tables.connections_page(feed, ConnectionQuery(offset=500, limit=tables.PAGE_SIZE))
+    page = table_pages.connections_page(
+        feed, ConnectionQuery(offset=500, limit=table_pages.PAGE_SIZE)
+    )
     assert page["offset"] == (page["total"] - 1) // 10 * 10
     assert page["rows"]
 
@@ -123,11 +125,11 @@ def test_page_past_the_end_becomes_the_last() -> None:
 def test_empty_table_says_why() -> None:
     """An empty table says why: nothing received, no connection yet, or no match."""
     everything = ConnectionQuery()
-    assert "Waiting" in tables.connections_page(SyntheticFeed(ago=0), everything)["empty"]
-    nobody = tables.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
+    assert "Waiting" in table_pages.connections_page(SyntheticFeed(ago=0), everything)["empty"]
+    nobody = table_pages.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
     assert "python -m websockets ws://HOST:PORT" in nobody
     query = ConnectionQuery(contains="zzz")
-    assert "zzz" in tables.connections_page(SyntheticFeed(ago=1), query)["empty"]
+    assert "zzz" in table_pages.connections_page(SyntheticFeed(ago=1), query)["empty"]
 
 
 def test_events_are_newest_first() -> None:
@@ -136,7 +138,7 @@ def test_events_are_newest_first() -> None:
         Event(seq=1, time=0.0, kind="opened", connection="c1", name=HOSTILE),
         Event(seq=2, time=1.0, kind="closed", connection="c1", code=1001, detail="going"),
     ]
-    rows = texts(tables.events_page(events))
+    rows = texts(table_pages.events_page(events))
     assert rows == [
         ["1.000", "closed", "c1", "1001 · going"],
         ["0.000", "opened", HOSTILE, ""],
@@ -145,18 +147,18 @@ def test_events_are_newest_first() -> None:
 
 def test_close_codes_are_named() -> None:
     """Each close code has its name, its exact count and a bar of its share."""
-    html = close_html.html({1000: 1500, 1006: 750, 4321: 1})
+    html = close_code_bars.html({1000: 1500, 1006: 750, 4321: 1})
     assert "normal" in html
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
-    assert rows.judge(4321) == "own"
-    assert "No connection has closed yet" in close_html.html({})
+    assert status_cells.judge(4321) == "own"
+    assert "No connection has closed yet" in close_code_bars.html({})
 
 
 def test_rare_codes_are_added_up() -> None:
     """Codes past the sixth share one line, so that no count is lost."""
-    html = close_html.html({4000 + index: 10 for index in range(9)})
+    html = close_code_bars.html({4000 + index: 10 for index in range(9)})
     assert "3 other codes" in html
     assert "<dd>30</dd>" in html
 
@@ -164,7 +166,7 @@ def test_rare_codes_are_added_up() -> None:
 def test_still_keeps_everything() -> None:
     """A still feed answers as of the moment it was taken, whatever the feed does after."""
     feed = SyntheticFeed(ago=5, users=30)
-    still = Still(feed)
+    still = PausedFeed(feed)
     before = (
         still.now(),
         still.latest(),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rtmon.metrics.causes import CAUSES
+from rtmon.metrics.close_causes import CAUSES
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.views.close_words import CAUSE_WORDS, code_text, code_words
-from rtmon.views.verdict import verdict
+from rtmon.views.close_explanations import CAUSE_WORDS, code_text, code_words
+from rtmon.views.connection_verdict import verdict
 
 OPEN = ConnectionInfo(id="c1", opened=100.0)
 CLOSED = replace(OPEN, state="closed", closed=160.0, close_code=1006, cause="peer vanished")

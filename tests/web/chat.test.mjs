@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Conversation } from "../../rtmon/web/chat/conversation.js";
 import { People } from "../../rtmon/web/chat/people.js";
-import { rows } from "../../rtmon/web/chat/rows.js";
-import { bytes, fileName, initials, label, names, pieces } from "../../rtmon/web/chat/words.js";
+import { rows } from "../../rtmon/web/chat/message_rows.js";
+import { bytes, fileName, initials, label, names, pieces } from "../../rtmon/web/chat/text_format.js";
 
 const NOON = new Date(2026, 10, 23, 12).getTime();
 const MINUTE = 60_000;

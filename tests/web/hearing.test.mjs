@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
 import * as rtmon from "../../rtmon/web/rtmon.js";
-import { matcher } from "../../rtmon/web/client/places.js";
+import { matcher } from "../../rtmon/web/client/positions.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
 
 let clock;

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from .batcher import batcher
 from .chat import chat_server
-from .chunks import chunked_receiver
-from .frames import frame_reader
+from .chunked_receiver import chunked_receiver
+from .event_streams import event_stream
+from .frame_reader import frame_reader
 from .health import health_check
 from .pool import worker_pool
 from .presence import presence
-from .reconnecting import reconnecting_client
-from .slow import backpressure
-from .sse import event_stream
+from .reconnecting_clients import reconnecting_client
+from .slow_reader import backpressure
 from .verdict import Fact, Promise, Verdict
 from .votes import vote_server
 

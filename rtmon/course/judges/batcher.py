@@ -11,10 +11,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
 
 from ...lab.faults import FaultProxy
-from .judged import judged
-from .people import first_fault
+from .simulated_users import first_fault
 from .tasks import together
 from .trial import Broken, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["Batcher", "batcher"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .judged import judged
-from .people import Person, first_fault
+from .simulated_users import SimulatedUser, first_fault
 from .tasks import together
 from .trial import Broken, Handler, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["chat_server"]
@@ -49,10 +49,10 @@ async def chat_server(handler: Handler) -> Verdict:
     async def scenario(trial: Trial) -> None:
         url = await trial.serve(handler)
         with trial.promise(_ALONE):
-            ada = await Person.arrive("ada", trial, url)
+            ada = await SimulatedUser.arrive("ada", trial, url)
             await _conversation(trial, [ada], [ada], ["is anybody here?"])
-        ben = await Person.arrive("ben", trial, url)
-        cleo = await Person.arrive("cleo", trial, url)
+        ben = await SimulatedUser.arrive("ben", trial, url)
+        cleo = await SimulatedUser.arrive("cleo", trial, url)
         with trial.promise(_EVERYBODY):
             people = [ada, ben, cleo]
             words = [f"word {number}" for number in range(1, 11)]
@@ -60,11 +60,11 @@ async def chat_server(handler: Handler) -> Verdict:
         with trial.promise(_CUT):
             ben.cut()
             await _conversation(trial, [ada, cleo], [ada, cleo], words, after=ben)
-            again = await Person.arrive("ben", trial, url)
+            again = await SimulatedUser.arrive("ben", trial, url)
             await _conversation(trial, [cleo], [ada, again, cleo], ["welcome back"])
             trial.require_nothing_raised()
         with trial.promise(_FROZEN):
-            dora = await Person.arrive("dora", trial, url)
+            dora = await SimulatedUser.arrive("dora", trial, url)
             await _conversation(trial, [dora], [dora, cleo], ["hello"])
             dora.link.freeze("down")
             pages = [f"page {number} ".ljust(_LONG, ".") for number in range(1, 61)]
@@ -75,11 +75,11 @@ async def chat_server(handler: Handler) -> Verdict:
 
 async def _conversation(
     trial: Trial,
-    speakers: Sequence[Person],
-    listeners: Sequence[Person],
+    speakers: Sequence[SimulatedUser],
+    listeners: Sequence[SimulatedUser],
     words: Sequence[str],
     *,
-    after: Person | None = None,
+    after: SimulatedUser | None = None,
 ) -> None:
     """Have people speak at the same time, and compare what each listener hears.
 
@@ -101,7 +101,7 @@ async def _conversation(
     if after is not None:
         circumstance = f" after {after.name}'s link was {'frozen' if after.link.frozen else 'cut'}"
 
-    def heard(listener: Person) -> list[str]:
+    def heard(listener: SimulatedUser) -> list[str]:
         return listener.heard[before[listener] :]
 
     def fault() -> str | None:
@@ -124,7 +124,7 @@ async def _conversation(
         raise Broken(problem)
 
 
-async def _speak(speaker: Person, *texts: str) -> None:
+async def _speak(speaker: SimulatedUser, *texts: str) -> None:
     for text in texts:
         await speaker.say(text)
 

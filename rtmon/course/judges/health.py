@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from websockets.asyncio.server import ServerConnection
 
-from .judged import judged
 from .tasks import together
 from .trial import Broken, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["Health", "health_check"]

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from .judged import judged
 from .trial import Broken, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["Job", "RunAll", "worker_pool"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from .judged import judged
-from .people import Person
+from .simulated_users import SimulatedUser
 from .trial import Handler, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["presence"]
@@ -58,8 +58,8 @@ async def presence(handler: Handler) -> Verdict:
     async def scenario(trial: Trial) -> None:
         url = await trial.serve(handler)
 
-        async def arrive(name: str) -> Person:
-            return await Person.arrive(name, trial, url, first=name)
+        async def arrive(name: str) -> SimulatedUser:
+            return await SimulatedUser.arrive(name, trial, url, first=name)
 
         with trial.promise(_TOLD):
             ada = await arrive("ada")
@@ -88,7 +88,7 @@ async def presence(handler: Handler) -> Verdict:
         with trial.promise(_FLAPPING):
             for _ in range(10):
                 (await arrive("ben")).cut()
-            (await Person.arrive("ben", trial, url)).cut()
+            (await SimulatedUser.arrive("ben", trial, url)).cut()
             ben = await arrive("ben")
             await _agree(trial, [ada, ben], ["ada", "ben"])
             trial.require_nothing_raised()
@@ -96,7 +96,7 @@ async def presence(handler: Handler) -> Verdict:
     return await judged([_TOLD, _JOINED, _LEFT, _CUT, _TABS, _FLAPPING], scenario)
 
 
-async def _agree(trial: Trial, people: Iterable[Person], names: list[str]) -> None:
+async def _agree(trial: Trial, people: Iterable[SimulatedUser], names: list[str]) -> None:
     """Wait until the last list that each person got has these names.
 
     Raises:
@@ -106,7 +106,7 @@ async def _agree(trial: Trial, people: Iterable[Person], names: list[str]) -> No
         await _sees(trial, one, names)
 
 
-async def _sees(trial: Trial, person: Person, names: list[str]) -> None:
+async def _sees(trial: Trial, person: SimulatedUser, names: list[str]) -> None:
     await trial.until(
         lambda: person.heard and _parsed(person.heard[-1]) == names,
         lambda: f"the last that {person.name} heard is {_last(person)}",
@@ -120,5 +120,5 @@ def _parsed(text: str) -> object:
         return None
 
 
-def _last(person: Person) -> str:
+def _last(person: SimulatedUser) -> str:
     return person.heard[-1][:60] if person.heard else "nothing"

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ...lab.faults import FaultProxy
 from ...testing import until
-from ..patience import patience
+from ..time_limits import patience
 from .learner_code import BlockedLoop, describe_error, is_learners_task
 from .tasks import CLEAN_UP, cancel
 from .verdict import Fact, Promise, Verdict

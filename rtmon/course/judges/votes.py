@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from .judged import judged
-from .people import Person
+from .simulated_users import SimulatedUser
 from .tasks import together
 from .trial import Broken, Handler, Trial
+from .trial_runner import judged
 from .verdict import Promise, Verdict
 
 __all__ = ["vote_server"]
@@ -56,28 +56,28 @@ async def vote_server(handler: Handler) -> Verdict:
     async def scenario(trial: Trial) -> None:
         url = await trial.serve(handler)
         with trial.promise(_GREETED):
-            ada = await Person.arrive("ada", trial, url)
+            ada = await SimulatedUser.arrive("ada", trial, url)
             await trial.until(lambda: ada.heard, f"nothing reached ada within {trial.patience:g} s")
             if not isinstance(_counts(ada), Counter):
                 raise Broken(f"ada got {_last(ada)}")
         before = _counts(ada) or Counter()  # the learner may have tried it before
         votes = Counter[str]()
 
-        async def agree(*people: Person) -> None:
+        async def agree(*people: SimulatedUser) -> None:
             for one in people:
                 await _sees(trial, one, before + votes)
 
-        async def vote(one: Person, *words: str) -> None:
+        async def vote(one: SimulatedUser, *words: str) -> None:
             votes.update(words)
             for word in words:
                 await one.say(word)
 
         with trial.promise(_COUNTED):
-            ben = await Person.arrive("ben", trial, url)
+            ben = await SimulatedUser.arrive("ben", trial, url)
             await vote(ada, "tea")
             await agree(ada, ben)
         with trial.promise(_AGREED):
-            cleo = await Person.arrive("cleo", trial, url)
+            cleo = await SimulatedUser.arrive("cleo", trial, url)
             everybody = (ada, ben, cleo)
             await together(*(vote(one, *["tea", "coffee"] * 10) for one in everybody))
             await agree(*everybody)
@@ -86,7 +86,7 @@ async def vote_server(handler: Handler) -> Verdict:
             await vote(ada, *["tea"] * 5)
             await vote(cleo, *["juice"] * 5)
             await agree(ada, cleo)
-            ben = await Person.arrive("ben", trial, url)
+            ben = await SimulatedUser.arrive("ben", trial, url)
             await agree(ben)
         with trial.promise(_NONSENSE):
             for nonsense in ("", "x" * (_LONGEST + 1), b"tea"):
@@ -98,7 +98,7 @@ async def vote_server(handler: Handler) -> Verdict:
     return await judged([_GREETED, _COUNTED, _AGREED, _CUT, _NONSENSE], scenario)
 
 
-async def _sees(trial: Trial, person: Person, counts: Counter[str]) -> None:
+async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> None:
     """Wait until the last counts that a person got are these.
 
     Raises:
@@ -110,7 +110,7 @@ async def _sees(trial: Trial, person: Person, counts: Counter[str]) -> None:
     )
 
 
-def _counts(person: Person) -> Counter[str] | None:
+def _counts(person: SimulatedUser) -> Counter[str] | None:
     """Return the counts that a person got last; None if it was something else."""
     try:
         return Counter(json.loads(person.heard[-1]))
@@ -118,5 +118,5 @@ def _counts(person: Person) -> Counter[str] | None:
         return None
 
 
-def _last(person: Person) -> str:
+def _last(person: SimulatedUser) -> str:
     return person.heard[-1][:80] if person.heard else "nothing"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .board import Board
-from .follow import follow
+from .learner_reports import follow
+from .progress_board import ProgressBoard
 from .server import WallServer
 
-__all__ = ["Board", "WallServer", "follow"]
+__all__ = ["ProgressBoard", "WallServer", "follow"]

@@ -15,7 +15,7 @@ from ...core.addresses import is_loopback
 from ...core.guarded_connection import waiting
 from ...core.web_origin import Authority
 from ...hub.admission.origins import REFUSAL, Origins
-from ...servers import listening
+from ...servers import server_base
 from ...servers.page_response import page_response
 from ...views import palette
 from ...web import pages
@@ -34,7 +34,7 @@ WAITING_MOST = 4 * 1024 * 1024
 FEED = "/feed"
 
 
-class WallServer(listening.Serving):
+class WallServer(server_base.BaseServer):
     """A running progress wall.
 
     Args:
@@ -56,7 +56,7 @@ class WallServer(listening.Serving):
     @property
     def url(self) -> str:
         """Address of the page."""
-        return f"http://{listening.address(self._host, self._port)}/"
+        return f"http://{server_base.address(self._host, self._port)}/"
 
     async def start(self) -> None:
         """Begin to listen. Idempotent.
@@ -66,7 +66,7 @@ class WallServer(listening.Serving):
             OptionError: the host is not one of this machine's.
         """
         if self._server is None:
-            with listening.binding("the progress wall", self._host, self._port):
+            with server_base.binding("the progress wall", self._host, self._port):
                 self._server = await serve(
                     self._feed,
                     self._host,
@@ -75,7 +75,7 @@ class WallServer(listening.Serving):
                     close_timeout=0.5,
                     max_size=1024,
                 )
-            self._port = listening.port_of(self._server)
+            self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
         """Stop listening and let the pages go; idempotent."""

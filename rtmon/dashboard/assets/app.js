@@ -28,7 +28,7 @@ class App {
     this.store = new Store()
     this.together = new OneTick((part) => this.#take(part))
     this.link = host.connect({receive: (message) => this.#receive(message), changed: (back) => this.#changed(back)})
-    this.axis = new Axis(this.store, this.link)
+    this.axis = new TimeRange(this.store, this.link)
     this.replay = new TimeBar(this)
     this.#keys = listenToKeys(this)
     this.#build()

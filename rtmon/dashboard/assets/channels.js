@@ -71,7 +71,7 @@ class Channels {
 
   constructor(app, params) {
     this.#app = app
-    this.#rows = new Rows([...COLUMNS.channels, ...WORKED_OUT], {
+    this.#rows = new AppTable([...COLUMNS.channels, ...WORKED_OUT], {
       heading: "Channels and rooms",
       link: ({totals}) => addressOf({page: "channel", channel: totals.channel}, {fresh: true}),
       spark: ({points}) => points.delivered.slice(-60),
@@ -120,10 +120,10 @@ class OneChannel {
     this.#app = app
     this.title = params.get("channel") ?? ""
     const alone = CHANNEL_CHARTS.filter(({key}) => key === params.get("chart"))
-    this.#axis = new OwnAxis(app.axis, CHANNEL_CHARTS)
+    this.#axis = new ConnectionTimeRange(app.axis, CHANNEL_CHARTS)
     this.#charts = (alone.length > 0 ? alone : CHANNEL_CHARTS).map((layout) => pageChart({...layout, always: true, address: addressOf({chart: alone.length > 0 ? null : layout.key})}, this.#axis, () => app.store.marks))
     if (alone.length > 0) this.#charts[0].node.classList.add("tall")
-    this.#members = new Rows(COLUMNS.connections.map((column) => ({...column, fixed: true})), {
+    this.#members = new AppTable(COLUMNS.connections.map((column) => ({...column, fixed: true})), {
       heading: "Members",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
       empty: ({missing}) => missing ? `Not known: ${missing}.` : "It is empty now.",

@@ -4,7 +4,7 @@ const OWN_KEPT = 320  // points that are kept of a connection
 const SHORT = 60  // seconds that a live window of it has at least
 
 // The page's time axis with the points of one connection in place of the server's.
-class OwnAxis {
+class ConnectionTimeRange {
   #axis
   #keys
   gaps = []
@@ -77,7 +77,7 @@ class Connection {
     const alone = params.get("chart")
     const layouts = OWN_CHARTS.filter(({key}) => key === alone)
     const shown = (layouts.length > 0 ? layouts : OWN_CHARTS).map((layout) => ({...layout, always: true, address: addressOf({chart: layouts.length > 0 ? null : layout.key})}))
-    this.#axis = new OwnAxis(app.axis, OWN_CHARTS)
+    this.#axis = new ConnectionTimeRange(app.axis, OWN_CHARTS)
     this.#charts = shown.map((layout) => pageChart(layout, this.#axis, () => this.#marks))
     if (layouts.length > 0) this.#charts[0].node.classList.add("tall")
     this.#grid = element("div", {class: "charts own"}, ...this.#charts.map(({node}) => node))

@@ -22,11 +22,11 @@ class Connections {
       link: ({where}) => where ? addressOf({by: null, sort: null, where: [this.params.get("where"), where].filter(Boolean).join(" ")}) : null,
     }
     const columns = by === undefined ? COLUMNS.connections : [{key: "key", title: by[0].toUpperCase() + by.slice(1), help: "", align: "left"}, ...GROUP_COLUMNS]
-    this.#rows = new Rows(columns, {
+    this.#rows = new AppTable(columns, {
       ...kind,
       empty: () => this.params.get("where") ? "No connection matches this query." : (this.#app.store.frame?.tiles[0]?.total === "0 opened in all" ? "Nothing has connected yet. Connections appear here as soon as a client opens your server's WebSocket port." : "No such connections now."),
     })
-    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, key === GROUP_KEYS[0] ? `By ${key}` : key])], ""))
+    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "AppTable"], ...GROUP_KEYS.map((key) => [key, key === GROUP_KEYS[0] ? `By ${key}` : key])], ""))
     if (by === undefined) {
       this.#columns = new ColumnMenu(COLUMNS.connections)
       this.#rows.tools.append(this.#columns.node, sizeChooser(params))

@@ -40,7 +40,7 @@ function saveShown(pane, format) {
   saveText(["rtmon", node, table, by === null ? "" : `by-${by}`, "shown"], at, format, text)
 }
 
-// A text as rtmon/metrics/csvtext.py writes it: no spreadsheet takes it for a formula.
+// A text as rtmon/metrics/csv_text.py writes it: no spreadsheet takes it for a formula.
 function csvCell(text) {
   if (text === null) return ""
   const safe = text === "" || /^[=+\-@\t\r']/.test(text) ? `'${text}` : text

@@ -15,7 +15,7 @@ class Events {
     this.#app = app
     this.params = params
     const columns = COLUMNS.events.map((column) => ({code: {...column, align: "left"}, detail: {...column, align: "left wide"}})[column.key] ?? column)
-    this.#rows = new Rows(columns, {
+    this.#rows = new AppTable(columns, {
       heading: "Events",
       linked: "name",
       link: ({id, epoch}) => id === null ? null : addressOf({page: "connection", id, epoch}, {fresh: true}),

@@ -9,15 +9,15 @@ class Latency {
 
   constructor(app, params) {
     this.#distributions = new Distributions(app)
-    this.#heats = HEATS.map((heat) => new Heat(heat, app.axis, this.#distributions))
+    this.#heats = HEATS.map((heat) => new Heatmap(heat, app.axis, this.#distributions))
     this.#charts = ["rtt", "handler", "delivery"].map((key) => pageChart(CHARTS.find((chart) => chart.key === key), app.axis, () => app.store.marks))
-    this.#worst = new Rows(COLUMNS.connections, {
+    this.#worst = new AppTable(COLUMNS.connections, {
       heading: "Slowest clients",
       link: ({id, epoch}) => addressOf({page: "connection", id, epoch}, {fresh: true}),
       address: ({sort}) => addressOf({page: "connections", sort}, {fresh: true}),
       empty: () => "No round trip of an open connection was measured yet.",
     })
-    this.#rows = new Rows(COLUMNS.latencies, {heading: "Last minute, by path, room and type", empty: () => "No latency was measured yet."})
+    this.#rows = new AppTable(COLUMNS.latencies, {heading: "Last minute, by path, room and type", empty: () => "No latency was measured yet."})
     this.#missing.hidden = true
     const grid = (parts) => element("div", {class: "charts thirds"}, ...parts.map(({node}) => node))
     this.node = element("div", {class: "page"}, grid(this.#heats), grid(this.#charts), this.#worst.node, this.#rows.node, this.#missing)

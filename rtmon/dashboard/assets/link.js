@@ -25,7 +25,7 @@ class Link {
   #heard = -Infinity
   #attempts = 0
   #timer = null
-  #questions = new Questions()
+  #questions = new PendingRequests()
   trying = true  // it tries again by itself
   lost = "connecting"  // why nothing comes; null while the link is alive
 

@@ -3,7 +3,7 @@ class SocketIO {
   #rows
 
   constructor(app, params) {
-    this.#rows = new Rows(COLUMNS.socketio, {heading: "Socket.IO", empty: () => "No Socket.IO server is measured here."})
+    this.#rows = new AppTable(COLUMNS.socketio, {heading: "Socket.IO", empty: () => "No Socket.IO server is measured here."})
     this.node = element("div", {class: "page"}, searchField(params, "kind:event errors>0"), this.#rows.node)
   }
 

@@ -1,7 +1,7 @@
 // What the page knows: the newest frame, the points of the last minutes, the marks.
 const KEPT = 320  // seconds of points that are kept besides what a range asks for
 const SERIES = CHARTS.flatMap((chart) => chart.series.map(({key}) => key))
-const POINT = ["seq", "time", ...SERIES]  // as rtmon/views/points.py has them
+const POINT = ["seq", "time", ...SERIES]  // as rtmon/views/chart_points.py has them
 
 class Store {
   frame = null

@@ -10,8 +10,8 @@ from ...feeds.feed import Feed
 from ...feeds.queries import MembersQuery, Row, RowsQuery, Source
 from ...metrics.columns import CHANNEL, CONNECTION
 from ...metrics.records import ChannelInfo
-from ...views.cells import cell
-from ...views.numbers import delay
+from ...views.number_format import delay
+from ...views.table_cells import cell
 from .parameters import quoted
 from .rows import table_page, tick
 

@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 
 from ...errors import RtmonError
-from ...feeds import conditions
+from ...feeds import query_language
 from ...feeds.feed import Feed
 from ...feeds.queries import DetailAnswer, DetailQuery, RowsQuery
-from ...metrics.causes import NORMAL
+from ...metrics.close_causes import NORMAL
 from ...metrics.columns import CONNECTION, Column
 from ...metrics.records import ConnectionInfo
-from ...views.cells import cell
-from ...views.close_words import code_text, code_words
+from ...views.close_explanations import code_text, code_words
 from ...views.connection_charts import moments_of
-from ...views.incident import APART, incident_report
-from ...views.numbers import exact
-from ...views.rows import judge
-from ...views.story import GROUPS, Entry, frame_lines, story
-from ...views.verdict import verdict
+from ...views.connection_timeline import GROUPS, TimelineEntry, frame_lines, story
+from ...views.connection_verdict import verdict
+from ...views.incident_report import APART, incident_report
+from ...views.number_format import exact
+from ...views.status_cells import judge
+from ...views.table_cells import cell
 from .parameters import choice, quoted
 from .rows import tick
 
@@ -97,7 +97,7 @@ def _page(info: ConnectionInfo, found: DetailAnswer, *, hub: bool) -> dict[str, 
             "user": info.user,
             "path": info.path,
             "remote": info.remote,
-            "address": conditions.address(info),
+            "address": query_language.address(info),
             "state": info.state,
             "code": info.close_code,
         },
@@ -127,7 +127,7 @@ def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] |
     return points if newest < 0 else {name: values[-newest:] for name, values in points.items()}
 
 
-def _told(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, Any]:
+def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[str, Any]:
     """Return the newest entries of the group that is asked for, and how many each group has."""
     group = asked.get("story")
     chosen = [entry for entry in entries if entry.group == group or group not in GROUPS]
@@ -155,7 +155,7 @@ def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
 
 async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
     """Tell how many other connections from the same network ended for the same reason."""
-    address = conditions.address(info)
+    address = query_language.address(info)
     if info.state == "open" or info.cause is None or info.cause in NORMAL or address is None:
         return []
     where = f'state:closed cause:"{info.cause}"'

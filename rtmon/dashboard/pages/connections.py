@@ -7,7 +7,7 @@ from typing import Any
 
 from ...feeds.feed import Feed
 from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
-from ...views.numbers import UNKNOWN, delay, exact, scaled
+from ...views.number_format import UNKNOWN, delay, exact, scaled
 from .parameters import combined_condition, order
 from .rows import table_page, tick
 

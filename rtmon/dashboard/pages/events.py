@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from ...feeds.feed import Feed
 from ...feeds.queries import MOST_ROWS, Row, RowsQuery
-from ...metrics import causes
+from ...metrics import close_causes
 from ...metrics.records import Event
-from ...views.close_words import code_text, code_words
-from ...views.numbers import UNKNOWN
-from ...views.rows import Cell, judge
+from ...views.close_explanations import code_text, code_words
+from ...views.number_format import UNKNOWN
+from ...views.status_cells import Cell, judge
 from .parameters import choice, quoted
 from .rows import table_page
 
@@ -31,7 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Kinds of Events of connections, in the order of the filter, and how each is to be seen."""
 
-CAUSES = tuple(cause for cause in causes.CAUSES if cause != "closed")
+CAUSES = tuple(cause for cause in close_causes.CAUSES if cause != "closed")
 """Causes of an end that the detail of a ``closed`` Event begins with."""
 
 _HTTP = frozenset({"rejected"})

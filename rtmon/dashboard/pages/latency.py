@@ -8,7 +8,7 @@ from typing import Any
 from ...feeds.feed import Feed
 from ...metrics.columns import LATENCY, names
 from ...metrics.records import Sample
-from ...views.heat import heat_columns
+from ...views.latency_heatmap import heat_columns
 from .parameters import whole_number
 from .rows import table_page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from ...feeds.conditions import parse
+from ...feeds.query_language import parse
 
 __all__ = [
     "PAGE_SIZES",

@@ -10,9 +10,9 @@ from ...feeds.feed import Feed
 from ...feeds.queries import TABLE_COLUMNS, Row, RowsAnswer, RowsQuery, Source, Table
 from ...metrics.columns import TABLES
 from ...metrics.records import Sample
-from ...views.cells import cell
-from ...views.numbers import UNKNOWN, exact
-from ...views.rows import Cell
+from ...views.number_format import UNKNOWN, exact
+from ...views.status_cells import Cell
+from ...views.table_cells import cell
 from .parameters import chosen_columns, combined_condition, order, page
 
 __all__ = ["Extra", "table_page", "tick"]

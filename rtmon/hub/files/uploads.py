@@ -13,7 +13,7 @@ from ...protocol.catalog import FileNote, FileOffer, FileOffered
 from ..admission.limits import RateLimits
 from ..connection import Connection
 from ..context import HubContext
-from ..places import room_key
+from ..place_keys import room_key
 from ..registry import Registry
 from .downloads import Downloads
 from .store import FileStore, Stored, Upload

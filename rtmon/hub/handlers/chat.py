@@ -13,7 +13,7 @@ from ..admission.permissions import Permissions
 from ..brokers.base import Note
 from ..connection import Connection
 from ..context import HubContext
-from ..places import CHAT, client_key, room_key
+from ..place_keys import CHAT, client_key, room_key
 from ..publisher import Publisher
 from ..registry import Registry
 from ..typing_indicator import TypingIndicators

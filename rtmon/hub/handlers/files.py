@@ -13,7 +13,7 @@ from ..admission.permissions import Permissions
 from ..checks import Checks
 from ..connection import Connection
 from ..files.uploads import Uploads
-from ..places import FILES, client_key, room_key
+from ..place_keys import FILES, client_key, room_key
 from . import Handler
 
 __all__ = ["FileHandlers"]

@@ -14,7 +14,7 @@ from ..admission.permissions import Permissions
 from ..connection import Connection
 from ..context import HubContext
 from ..encoding import Outgoing, fitting
-from ..places import CHAT, channel_key, room_key, to_message
+from ..place_keys import CHAT, channel_key, room_key, to_message
 from ..registry import Registry
 from . import Handler
 

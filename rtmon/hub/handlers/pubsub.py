@@ -18,7 +18,7 @@ from ..checks import Checks
 from ..connection import Connection
 from ..context import HubContext
 from ..hooks import Hooks
-from ..places import channel_key
+from ..place_keys import channel_key
 from ..presence import Presence
 from ..publisher import Publisher
 from ..recovery import HistoryReplay

@@ -12,7 +12,7 @@ from ..admission.permissions import Permissions
 from ..brokers.base import Recovery
 from ..connection import Connection
 from ..context import HubContext
-from ..places import room_key
+from ..place_keys import room_key
 from ..publisher import Publisher
 from ..registry import Registry
 from ..room_membership import RoomMembership

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..assembly import HubAssembly
 from ..client import Client
-from ..parts import HubParts
 from ..program_input import AnyClient, checked_client_id
 from ..stats import HubStats
 
@@ -13,7 +13,7 @@ __all__ = ["Clients"]
 class Clients:
     """Answers for this node, at once; :meth:`find` for all nodes."""
 
-    _parts: HubParts
+    _parts: HubAssembly
 
     def clients(self) -> list[Client]:
         """Return the clients of this node, in the order of their welcome."""

@@ -11,9 +11,9 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.authentication import Credentials, User
+from ..assembly import HubAssembly
 from ..connection import Connection
 from ..dispatch import Dispatcher
-from ..parts import HubParts
 from ..transports.base import Peer
 
 __all__ = ["Connections"]
@@ -23,7 +23,7 @@ class Connections:
     """Takes connections and what comes on them."""
 
     _dispatcher: Dispatcher
-    _parts: HubParts
+    _parts: HubAssembly
 
     async def open(
         self,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ...errors import OptionError
-from ..parts import HubParts
+from ..assembly import HubAssembly
 
 __all__ = ["HookDecorators"]
 
@@ -24,7 +24,7 @@ class HookDecorators:
     finds a log line and an Event, and :attr:`hook_failures` counts it.
     """
 
-    _parts: HubParts
+    _parts: HubAssembly
 
     def on_connect(self, function: F) -> F:
         """Decorate ``function(client)``, called before a client is welcomed.
@@ -44,7 +44,7 @@ class HookDecorators:
 
         It is called once for each client that was let in, after ``on_leave`` for its rooms.
         ``code`` is None if the transport has no close codes; ``cause`` is one of
-        :data:`rtmon.metrics.causes.Cause`, or ``unknown``.
+        :data:`rtmon.metrics.close_causes.Cause`, or ``unknown``.
 
         Raises:
             OptionError: it cannot be called so.

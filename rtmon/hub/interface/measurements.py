@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...metrics.labels import LabelledDurations
+from ...metrics.labelled_durations import LabelledDurations
 from ...metrics.meter import Meter
 from ...metrics.records import ChannelInfo
-from ..parts import HubParts
+from ..assembly import HubAssembly
 from ..stats import ChannelStats
 
 __all__ = ["Measurements"]
@@ -14,7 +14,7 @@ __all__ = ["Measurements"]
 class Measurements:
     """Counters and durations of a hub, live."""
 
-    _parts: HubParts
+    _parts: HubAssembly
 
     def channel_stats(self) -> dict[str, ChannelStats]:
         """Channel → its counters, live.

@@ -7,9 +7,9 @@ from typing import Any, Literal, overload
 
 from ...core.backpressure import Policy
 from ...errors import OptionError
+from ..assembly import HubAssembly
 from ..callbacks import Callback, CallbackSubscription
 from ..handlers.custom import HandlerFunction, custom_handler
-from ..parts import HubParts
 from ..program_input import AnyClient
 from ..receipts import PublicationReceipt, Receipt
 
@@ -19,7 +19,7 @@ __all__ = ["Messages"]
 class Messages:
     """Sends, publishes and takes messages, as the server."""
 
-    _parts: HubParts
+    _parts: HubAssembly
 
     async def broadcast(
         self,

@@ -16,7 +16,7 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
 from ..admission.authentication import Credentials, User, bearer
-from ..places import CHAT, channel_key, room_key
+from ..place_keys import CHAT, channel_key, room_key
 from .positions import Positions
 
 if TYPE_CHECKING:

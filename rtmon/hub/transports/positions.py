@@ -15,7 +15,7 @@ import msgspec
 from ...errors import ProtocolError
 from ...protocol.catalog import POSITIONED, Position
 from ...protocol.message_type import PlaceKind
-from ..places import CHAT, channel_key, room_key
+from ..place_keys import CHAT, channel_key, room_key
 
 __all__ = ["TEXT_LENGTH", "Positions", "moves"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ...core.backpressure import Policy, Progress, SendQueue
 from ...core.timers import Timer
-from ...metrics.causes import TOO_SLOW
-from ...metrics.endings import closed_here
+from ...metrics.close_causes import TOO_SLOW
+from ...metrics.close_endings import closed_here
 from ...metrics.records import Ending
 from ...protocol import close as codes
 from ...protocol.close import checked_reason

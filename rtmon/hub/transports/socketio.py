@@ -17,18 +17,18 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...metrics.endings import ENGINEIO_ENDINGS
+from ...metrics.close_endings import ENGINEIO_ENDINGS
 from ...metrics.records import Ending
 from ...protocol import close, limits
 from ...protocol.values import Token, explain
 from ..admission.refusals import close_code
-from ..places import channel_key, room_key
+from ..place_keys import channel_key, room_key
 from .abort import AbortableWebSocket, find_abort
 from .connect_request import ConnectRequest, connect, credentials_of
 from .sending import Latest
 from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
 from .socketio_peer import Event, SocketIOPeer
-from .socketio_server import PACKETS, Server, asked, logger
+from .socketio_server import PACKETS, SocketIOServer, asked, logger
 
 try:
     import socketio  # type: ignore[import-untyped]
@@ -144,7 +144,7 @@ class SocketIO:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
-        self.server = Server(
+        self.server = SocketIOServer(
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
             async_handlers=False,  # or a client's events would overtake each other

@@ -19,7 +19,7 @@ try:
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
-__all__ = ["PACKETS", "Server", "asked", "logger"]
+__all__ = ["PACKETS", "SocketIOServer", "asked", "logger"]
 
 logger = logging.getLogger("rtmon.hub.socketio")
 
@@ -69,7 +69,7 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
         return count
 
 
-class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
+class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no types
     """python-socketio's server, with the hub's bounds and answers.
 
     Args:
@@ -86,7 +86,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # has no types
         self._patience = patience
         for name in _REPLACED:
             theirs = getattr(socketio.AsyncServer, name, None)
-            if theirs is None or _parameters(theirs) != _parameters(getattr(Server, name)):
+            if theirs is None or _parameters(theirs) != _parameters(getattr(SocketIOServer, name)):
                 raise _unknown(f"AsyncServer.{name}")
         for path in _USED:
             try:

@@ -13,12 +13,12 @@ In a notebook the last line of a cell, ``storm``, is its picture with sliders an
 from __future__ import annotations
 
 from .base import Scenario
-from .batching import BatchingComparison
-from .chat import ChatRoom
-from .knobs import Knob
-from .slow import SlowReader
-from .storm import ReconnectStorm, Recovery
-from .ticker import MarketTicker
+from .batching_comparison import BatchingComparison
+from .chat_room import ChatRoom
+from .knob import Knob
+from .market_ticker import MarketTicker
+from .reconnect_storm import ReconnectStorm, Recovery
+from .slow_reader import SlowReader
 
 __all__ = [
     "BatchingComparison",

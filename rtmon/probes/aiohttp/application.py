@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ...errors import OptionError
+from ..active_probe import claim, claimed
 from ..base import attempt, instrumented, peer_address
-from ..claims import claim, claimed
-from .connection import Connection
+from .connection import AiohttpConnection
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
@@ -56,7 +56,7 @@ class Instrument:
             raise OptionError("this aiohttp application was started: call instrument() before that")
         self.monitor = monitor
         self._stopping = False
-        monitor.collector.expect(Connection.kind)
+        monitor.collector.expect(AiohttpConnection.kind)
         app.middlewares.insert(0, self._run)
         app.on_response_prepare.append(self._answer)
         app.on_shutdown.insert(0, self._stop)
@@ -68,7 +68,7 @@ class Instrument:
             The meter; None outside of a handler of WebSockets, and where they are not counted.
         """
         exchange = claimed(self.monitor)
-        return exchange.meter if isinstance(exchange, _Exchange) else None
+        return exchange.meter if isinstance(exchange, _RequestRun) else None
 
     @web.middleware
     async def _run(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -83,24 +83,24 @@ class Instrument:
         exchange.attempt(exchange.ended, None)
         return response
 
-    def _begin(self, request: web.Request) -> _Exchange | None:
+    def _begin(self, request: web.Request) -> _RequestRun | None:
         try:
             if self.monitor.arm("probe"):
-                return _Exchange(self.monitor, request, stopping=lambda: self._stopping)
+                return _RequestRun(self.monitor, request, stopping=lambda: self._stopping)
         except Exception as exc:
             self.monitor.probe_failed(exc)
         return None
 
     async def _answer(self, _: web.Request, response: web.StreamResponse) -> None:
         exchange = claimed(self.monitor)
-        if isinstance(exchange, _Exchange):
+        if isinstance(exchange, _RequestRun):
             exchange.attempt(exchange.answered, response)
 
     async def _stop(self, _: web.Application) -> None:
         self._stopping = True
 
 
-class _Exchange:
+class _RequestRun:
     """One request and its answer.
 
     Attributes:
@@ -113,7 +113,7 @@ class _Exchange:
         self._monitor = monitor
         self._request = request
         self._stopping = stopping
-        self._connection: Connection | None = None
+        self._connection: AiohttpConnection | None = None
         if request.headers.get("Upgrade", "").strip().lower() == "websocket":
             self._connection = self._describe()
         self.attempt: Callable[..., None] = functools.partial(attempt, monitor)
@@ -128,9 +128,9 @@ class _Exchange:
         """Leave counting to a probe further in."""
         self.attempt = _nothing
 
-    def _describe(self) -> Connection:
+    def _describe(self) -> AiohttpConnection:
         request = self._request
-        connection = Connection(self._monitor, stopping=self._stopping)
+        connection = AiohttpConnection(self._monitor, stopping=self._stopping)
         meter, transport = connection.meter, request.transport
         meter.remote = peer_address(transport and transport.get_extra_info("peername"))
         resource = request.match_info.route.resource

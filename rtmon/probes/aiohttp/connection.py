@@ -16,7 +16,7 @@ from aiohttp import WebSocketError, WSMsgType
 
 from ...protocol.close import NO_STATUS
 from ..base import ConnectionProbe, attempt, text_size
-from ..closing import Closing
+from ..close_tracker import CloseTracker
 from ..handler_failure import cancelled, failed
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from ...metrics.interfaces import Recorder
 
-__all__ = ["Connection"]
+__all__ = ["AiohttpConnection"]
 
 _NO_MESSAGE: type[TypeError] = getattr(aiohttp, "WSMessageTypeError", TypeError)
 """What ``receive_str()`` and the like raise for anything but a message, a close frame too."""
 
 
-class Connection(ConnectionProbe):
+class AiohttpConnection(ConnectionProbe):
     """Reports one connection of an aiohttp application.
 
     Args:
@@ -53,7 +53,7 @@ class Connection(ConnectionProbe):
         super().__init__(monitor)
         self._stopping = stopping
         self._attempt = functools.partial(attempt, monitor)
-        self._end = Closing()
+        self._end = CloseTracker()
         self._gone: BaseException | None = None  # what a send raised, because the peer has left
         self._reader: asyncio.Task[Any] | None = None  # waits for a message
         self._closing = False

@@ -25,7 +25,7 @@ __all__ = [
     "MONITOR",
     "ASGIConnection",
     "App",
-    "Exchange",
+    "ApplicationRun",
     "Message",
     "Receive",
     "Scope",
@@ -61,7 +61,7 @@ class ASGIConnection(ConnectionProbe):
     kind = "asgi"
 
 
-class Exchange(abc.ABC):
+class ApplicationRun(abc.ABC):
     """One run of the application, and the messages in and out of it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Exchange(abc.ABC):
         self.gone: OSError | None = None
         self.asked: Callable[[], None] = _nothing
         self.attempt: Callable[..., None] = functools.partial(attempt, monitor)
-        self._claims: dict[Recorder, Exchange] = scope.setdefault(CLAIMS, {})
+        self._claims: dict[Recorder, ApplicationRun] = scope.setdefault(CLAIMS, {})
         if monitor in self._claims:
             self._claims[monitor].stand_aside()
         self._claims[monitor] = self

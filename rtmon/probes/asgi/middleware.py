@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...metrics.blackbox import BlackBox
-from ...metrics.causes import Cause
+from ...metrics.close_causes import Cause
+from ...metrics.close_endings import disconnect_ending, vague
 from ...metrics.collector import Collector
-from ...metrics.endings import disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
-from .application_run import App, ASGIConnection, Exchange, Message, Receive, Scope, Send
+from .application_run import (
+    App,
+    ApplicationRun,
+    ASGIConnection,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from .event_stream import EventStream
 from .routes import template
 
@@ -57,7 +65,7 @@ class ASGIProbe:
             return await self.app(scope, receive, send)
         return await exchange.run(self.app)
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Exchange | None:
+    def _begin(self, scope: Scope, receive: Receive, send: Send) -> ApplicationRun | None:
         try:
             kind = {"websocket": _WebSocket, "http": _Response}.get(scope["type"])
             if kind is None or not self.monitor.arm("probe"):
@@ -87,7 +95,7 @@ def _check(app: object, monitor: object) -> None:
         )
 
 
-class _WebSocket(Exchange):
+class _WebSocket(ApplicationRun):
     """A WebSocket connection."""
 
     transport = "websocket"
@@ -190,7 +198,7 @@ class _WebSocket(Exchange):
                     self.attempt(self.received, message)
 
 
-class _Response(Exchange):
+class _Response(ApplicationRun):
     """An HTTP request; a connection if it is answered with an event stream."""
 
     transport = "sse"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .server import EventStats, Instrument, NamespaceStats, RoomStats, Stats, instrument
+from .server import EventStats, Instrument, NamespaceStats, RoomStats, SocketIOStats, instrument
 
-__all__ = ["EventStats", "Instrument", "NamespaceStats", "RoomStats", "Stats", "instrument"]
+__all__ = ["EventStats", "Instrument", "NamespaceStats", "RoomStats", "SocketIOStats", "instrument"]

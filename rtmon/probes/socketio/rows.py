@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...metrics.histogram import Histogram
-    from ...metrics.socketio import Stats
+    from ...metrics.socketio import SocketIOStats
 
 __all__ = ["ROWS", "rows"]
 
@@ -19,7 +19,7 @@ ROWS = 100
 """Rows of each kind: the busiest events, the largest rooms."""
 
 
-def rows(stats: Stats) -> list[SocketIOInfo]:
+def rows(stats: SocketIOStats) -> list[SocketIOInfo]:
     """The rows: namespaces, events, rooms, reasons, then what took how long.
 
     Args:
@@ -35,7 +35,7 @@ def rows(stats: Stats) -> list[SocketIOInfo]:
     ]
 
 
-def _namespaces(stats: Stats) -> Iterator[SocketIOInfo]:
+def _namespaces(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
     for each in stats.namespaces:
         yield SocketIOInfo(
             kind="namespace",
@@ -47,7 +47,7 @@ def _namespaces(stats: Stats) -> Iterator[SocketIOInfo]:
         )
 
 
-def _events(stats: Stats) -> Iterator[SocketIOInfo]:
+def _events(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
     for each in stats.events:
         if not (each.received or each.emitted or each.errors):
             continue  # nothing but the handler is there
@@ -61,14 +61,14 @@ def _events(stats: Stats) -> Iterator[SocketIOInfo]:
         )
 
 
-def _rooms(stats: Stats) -> Iterator[SocketIOInfo]:
+def _rooms(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
     for each in stats.rooms:
         yield SocketIOInfo(
             kind="room", namespace=each.namespace, name=each.room, clients=each.members
         )
 
 
-def _reasons(stats: Stats) -> Iterator[SocketIOInfo]:
+def _reasons(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
     for reason, count in stats.reasons.items():
         yield SocketIOInfo(kind="reason", name=reason, left=count)
 

@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
-from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
+from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, SocketIOStats
 from ..base import attempt, instrumented
 from .rows import rows
-from .sessions import Session, Sessions
+from .sessions import EngineIOSession, EngineIOSessions
 from .stats import Statistics
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
     "Instrument",
     "NamespaceStats",
     "RoomStats",
-    "Stats",
+    "SocketIOStats",
     "instrument",
 ]
 
@@ -91,7 +91,7 @@ class Instrument:
         self.monitor = monitor
         self._sio = sio
         self._statistics = Statistics()
-        self._sessions = Sessions(sio.eio, monitor)
+        self._sessions = EngineIOSessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
         self._retried: set[str] = set()
         self._attempt = functools.partial(attempt, monitor)
@@ -113,10 +113,10 @@ class Instrument:
         session = self._session(sid, namespace)
         return None if session is None else session.meter
 
-    def _session(self, sid: str, namespace: str) -> Session | None:
+    def _session(self, sid: str, namespace: str) -> EngineIOSession | None:
         return self._sessions.open.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
 
-    def stats(self) -> Stats:
+    def stats(self) -> SocketIOStats:
         """Events, namespaces, rooms and acknowledgements, as of now."""
         for namespace, events in _expected(self._sio):
             self._statistics.expect(namespace, events)
@@ -125,7 +125,7 @@ class Instrument:
             _own_rooms(manager.rooms), _members(manager), upgrades=self._sessions.upgrades
         )
 
-    def totals(self) -> Stats | None:
+    def totals(self) -> SocketIOStats | None:
         """The same for whoever watches the Monitor; None if the probe fails at it."""
         try:
             return self.stats()

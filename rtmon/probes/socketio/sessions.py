@@ -8,23 +8,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ...metrics.endings import ENGINEIO_ENDINGS, disconnect_ending, vague
+from ...metrics.close_endings import ENGINEIO_ENDINGS, disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
+from ..active_probe import take_over
 from ..asgi.application_run import CLAIMS, Message, Receive
 from ..base import ConnectionProbe, attempt, peer_address, text_size
-from ..claims import take_over
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
 
-__all__ = ["Sessions"]
+__all__ = ["EngineIOSessions"]
 
 _PING, _PONG, _MESSAGE = 2, 3, 4
 """Packet types of Engine.IO 4."""
 
 
-class Sessions:
+class EngineIOSessions:
     """Counts what an ``engineio.AsyncServer`` carries.
 
     Attributes:
@@ -33,7 +33,7 @@ class Sessions:
     """
 
     def __init__(self, eio: Any, monitor: Recorder) -> None:
-        self.open: dict[str, Session] = {}
+        self.open: dict[str, EngineIOSession] = {}
         self.upgrades = 0
         self._eio = eio
         self._monitor = monitor
@@ -55,7 +55,7 @@ class Sessions:
 
     def _opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
         transport = parse_qs(environ.get("QUERY_STRING", "")).get("transport", ["polling"])[0]
-        session = Session(self._monitor, transport=f"socketio-{transport}")
+        session = EngineIOSession(self._monitor, transport=f"socketio-{transport}")
         if not session.counted:
             return
         self._take_over(environ.get("asgi.scope", {}))
@@ -87,13 +87,13 @@ class Sessions:
         if session is not None:
             session.ended(self._ending(session, reason))
 
-    def _ending(self, session: Session, reason: str) -> Ending:
+    def _ending(self, session: EngineIOSession, reason: str) -> Ending:
         """What is known of the end, for which Engine.IO has reasons but no close codes."""
         end = self._said(session, reason)
         slow = session.meter.too_slow and end.initiator != "remote"
         return replace(end, cause="slow consumer") if slow else end
 
-    def _said(self, session: Session, reason: str) -> Ending:
+    def _said(self, session: EngineIOSession, reason: str) -> Ending:
         if reason == "transport close" and session.receive is not None:
             if session.receive.farewell is not None:
                 return disconnect_ending(session.receive.farewell, vague=session.receive.vague)
@@ -146,7 +146,7 @@ class Sessions:
             outer.stand_aside()
 
     def _polling(
-        self, original: Callable[[], Awaitable[Any]], eio_sid: str, session: Session
+        self, original: Callable[[], Awaitable[Any]], eio_sid: str, session: EngineIOSession
     ) -> Any:
         async def poll() -> Any:
             self._attempt(self._look_at_transport, eio_sid, session)
@@ -156,7 +156,7 @@ class Sessions:
 
         return poll
 
-    def _look_at_transport(self, eio_sid: str, session: Session) -> None:
+    def _look_at_transport(self, eio_sid: str, session: EngineIOSession) -> None:
         if eio_sid not in self.open:
             return
         transport = f"socketio-{self._eio.transport(eio_sid)}"
@@ -166,7 +166,7 @@ class Sessions:
             meter.mark()
             self.upgrades += 1
 
-    def _sent(self, packets: list[Any], session: Session) -> None:
+    def _sent(self, packets: list[Any], session: EngineIOSession) -> None:
         meter = session.meter
         meter.last = now = self._now()
         meter.mark()
@@ -178,14 +178,16 @@ class Sessions:
                 if whole is not None:
                     meter.sent(whole, binary=session.outgoing.binary)
 
-    def _receiving(self, original: Callable[[Any], Awaitable[Any]], session: Session) -> Any:
+    def _receiving(
+        self, original: Callable[[Any], Awaitable[Any]], session: EngineIOSession
+    ) -> Any:
         async def receive(packet: Any) -> Any:
             self._attempt(self._received, packet, session)
             return await original(packet)
 
         return receive
 
-    def _received(self, packet: Any, session: Session) -> None:
+    def _received(self, packet: Any, session: EngineIOSession) -> None:
         meter = session.meter
         meter.last = now = self._now()
         meter.mark()
@@ -224,7 +226,7 @@ class _Listening:
         return message
 
 
-class Session(ConnectionProbe):
+class EngineIOSession(ConnectionProbe):
     """Reports one connection, an Engine.IO session.
 
     Attributes:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ...metrics.histogram import HistogramRecorder
-from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, Stats
-from ...metrics.text import safe_text
+from ...metrics.safe_text import safe_text
+from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, SocketIOStats
 
 if TYPE_CHECKING:
     from ...metrics.histogram import Histogram
@@ -25,7 +25,7 @@ OTHER = "other"
 
 
 class Statistics:
-    """Counters behind :class:`~rtmon.metrics.socketio.Stats`.
+    """Counters behind :class:`~rtmon.metrics.socketio.SocketIOStats`.
 
     Names may come from clients, so they are bounded. What has been told apart once always is, so
     no counter ever falls.
@@ -100,7 +100,7 @@ class Statistics:
         members: Mapping[str, int],
         *,
         upgrades: int,
-    ) -> Stats:
+    ) -> SocketIOStats:
         """Everything, as of now.
 
         Args:
@@ -117,7 +117,7 @@ class Statistics:
         here = self._told(now)
         largest = heapq.nsmallest(NAMES, listed, key=lambda room: (-room[2], *room[:2]))
         events = sorted(self._events.items(), key=lambda item: (-sum(item[1][:2]), item[0]))
-        return Stats(
+        return SocketIOStats(
             events=tuple(
                 EventStats(namespace=ns, event=name, received=r, emitted=e, errors=x)
                 for (ns, name), (r, e, x) in events

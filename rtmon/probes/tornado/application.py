@@ -13,9 +13,9 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from ...errors import OptionError
+from ..active_probe import claimed
 from ..base import attempt, instrumented
-from ..claims import claimed
-from .handler import Connection, measured
+from .handler import TornadoConnection, measured
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
@@ -53,7 +53,7 @@ class Instrument:
     def __init__(self, app: Any, monitor: Recorder) -> None:
         self.monitor = monitor
         self._make = functools.lru_cache(maxsize=256)(functools.partial(measured, monitor=monitor))
-        monitor.collector.expect(Connection.kind)
+        monitor.collector.expect(TornadoConnection.kind)
         app.get_handler_delegate = self._delegating(app.get_handler_delegate)
         app.log_request = self._logging(app.log_request)
 
@@ -64,7 +64,7 @@ class Instrument:
             The meter; None outside of a handler of WebSockets, and where they are not counted.
         """
         connection = claimed(self.monitor)
-        return connection.meter if isinstance(connection, Connection) else None
+        return connection.meter if isinstance(connection, TornadoConnection) else None
 
     def _delegating(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -101,6 +101,6 @@ class Instrument:
             return
         if handler.request.headers.get("Upgrade", "").lower() == "websocket":
             detail = f"refused with HTTP {status}"
-            Connection(self.monitor, handler).rejected(status=status, detail=detail)
+            TornadoConnection(self.monitor, handler).rejected(status=status, detail=detail)
         else:
             self.monitor.collector.http_request()

@@ -10,12 +10,12 @@ from tornado.escape import json_encode
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ...metrics.causes import VIOLATIONS
+from ...metrics.close_causes import VIOLATIONS
 from ...protocol.close import NO_STATUS
+from ..active_probe import claim
 from ..asgi.routes import template
 from ..base import ConnectionProbe, attempt, peer_address, text_size
-from ..claims import claim
-from ..closing import Closing
+from ..close_tracker import CloseTracker
 from ..handler_failure import cancelled, failed
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from ...metrics.interfaces import Recorder
 
-__all__ = ["Connection", "measured"]
+__all__ = ["TornadoConnection", "measured"]
 
 _PING_TIMEOUT = "ping timed out"
 """The reason with which Tornado, from 6.5 on, closes after an unanswered ping."""
 
 
-class Connection(ConnectionProbe):
+class TornadoConnection(ConnectionProbe):
     """Reports one connection of a Tornado application.
 
     Args:
@@ -45,7 +45,7 @@ class Connection(ConnectionProbe):
 
     def __init__(self, monitor: Recorder, handler: RequestHandler) -> None:
         super().__init__(monitor)
-        self._end = Closing()
+        self._end = CloseTracker()
         self._cut = False  # by this side
         self._pinged: float | None = None  # when a ping was sent that is not answered yet
         request, meter = handler.request, self.meter
@@ -140,36 +140,36 @@ class Measured(WebSocketHandler):
     """A handler that reports its connection; the other base is the application's own class."""
 
     rtmon_monitor: Recorder
-    rtmon_connection: Connection | None = None
+    rtmon_connection: TornadoConnection | None = None
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         monitor = self.rtmon_monitor
         try:
             if monitor.arm("probe"):
-                self.rtmon_connection = Connection(monitor, self)
+                self.rtmon_connection = TornadoConnection(monitor, self)
                 claim(monitor, self.rtmon_connection)
         except Exception as exc:
             monitor.probe_failed(exc)
-        self._report(Connection.open, self)
+        self._report(TornadoConnection.open, self)
         return self._run(super().open, *args, **kwargs)
 
     def on_message(self, message: str | bytes) -> Any:
-        self._report(Connection.take, message)
+        self._report(TornadoConnection.take, message)
         return self._run(super().on_message, message)
 
     def write_message(self, message: Any, binary: bool = False) -> Any:  # noqa: FBT001, FBT002
         if isinstance(message, dict):
             message = json_encode(message)
         answer = super().write_message(message, binary)
-        self._report(Connection.give, message, binary)
+        self._report(TornadoConnection.give, message, binary)
         return answer
 
     def on_pong(self, data: bytes) -> None:
-        self._report(Connection.ponged)
+        self._report(TornadoConnection.ponged)
         super().on_pong(data)
 
     def on_close(self) -> None:
-        self._report(Connection.end)
+        self._report(TornadoConnection.end)
         super().on_close()
 
     def _report(self, hook: Callable[..., None], *args: Any) -> None:
@@ -181,10 +181,10 @@ class Measured(WebSocketHandler):
         try:
             result = method(*args, **kwargs)
         except BaseException as exc:
-            self._report(Connection.raised, exc)
+            self._report(TornadoConnection.raised, exc)
             raise
         if result is None:
-            self._report(Connection.asked)
+            self._report(TornadoConnection.asked)
             return None
         return self._wait(result)
 
@@ -192,10 +192,10 @@ class Measured(WebSocketHandler):
         try:
             await (result if inspect.isawaitable(result) else gen.convert_yielded(result))
         except BaseException as exc:
-            self._report(Connection.raised, exc)
+            self._report(TornadoConnection.raised, exc)
             raise
         finally:
-            self._report(Connection.asked)
+            self._report(TornadoConnection.asked)
 
 
 def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[WebSocketHandler]:

@@ -11,9 +11,9 @@ from websockets.asyncio.server import ServerConnection
 
 from ...errors import OptionError
 from ...metrics.collector import Collector
-from . import flat, selftest
-from .counting import Counting
-from .roles import counting_class
+from . import inlined_calls, library_selftest
+from .counting_connection import CountingConnection
+from .counting_roles import counting_class
 
 if TYPE_CHECKING:
     from websockets.asyncio.connection import Connection
@@ -67,7 +67,7 @@ def probe(
         )
     if issubclass(base, ServerConnection):
         monitor.collector.expect("websockets")
-    if issubclass(base, Counting):
+    if issubclass(base, CountingConnection):
         if base.monitor is monitor:
             return base
         raise OptionError(
@@ -77,12 +77,14 @@ def probe(
     if fast:
         from ...servers.turbo import fast_path
 
-        obstacle = fast_path.obstacle(base) or selftest.difference(fast_path.FRONT)
+        obstacle = fast_path.obstacle(base) or library_selftest.difference(fast_path.FRONT)
         if obstacle is None:
             return probed(monitor, base, way="fast", times=times)
         logger.warning("the fast path is off: %s", obstacle)
         monitor.event("fast path off", obstacle)
-    known = (flat.obstacle(base) or selftest.difference(flat.FRONT)) is None
+    known = (
+        inlined_calls.obstacle(base) or library_selftest.difference(inlined_calls.FRONT)
+    ) is None
     return probed(monitor, base, way="flat" if known else "around", times=times)
 
 
@@ -99,7 +101,7 @@ def probed(
     """
     front: tuple[type[Any], ...] = ()
     if way == "flat":
-        front = flat.FRONT
+        front = inlined_calls.FRONT
     elif way == "fast":
         from ...servers.turbo import fast_path
 

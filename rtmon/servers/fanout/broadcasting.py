@@ -12,7 +12,8 @@ from websockets.asyncio.server import broadcast as library_broadcast
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from .frames import (
+from .library_selftest import obstacle
+from .shared_frames import (
     Kind,
     Piece,
     Sendable,
@@ -24,7 +25,6 @@ from .frames import (
     shareable,
     write_own,
 )
-from .selftest import obstacle
 
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 

@@ -14,9 +14,10 @@ from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
 from ...errors import OptionError
-from ...metrics.share import Shared
+from ...metrics.shared_counts import SharedCounts
 from .broadcasting import by_the_library, log_skipped
-from .frames import (
+from .library_selftest import obstacle
+from .shared_frames import (
     Blocked,
     Kind,
     Piece,
@@ -29,8 +30,7 @@ from .frames import (
     setting,
     shareable,
 )
-from .lane import Lane, Tidings
-from .selftest import obstacle
+from .shared_writes import GroupEvents, SharedWrites
 
 __all__ = ["JOINED_BYTES", "Flushed", "Group"]
 
@@ -102,9 +102,9 @@ class Group:
         self._delay = _checked(delay)
         self._on_blocked = on_blocked
         self._on_flushed = on_flushed
-        self._tidings = Tidings(refused=self._blocked, discard=self.discard)
-        self._homes: dict[Any, Lane | None] = {}
-        self._lanes: dict[tuple[Any, ...], Lane] = {}
+        self._tidings = GroupEvents(refused=self._blocked, discard=self.discard)
+        self._homes: dict[Any, SharedWrites | None] = {}
+        self._lanes: dict[tuple[Any, ...], SharedWrites] = {}
         self._alone: dict[Any, None] = {}
         self._began: list[float] = []
         self._waiting = 0
@@ -227,7 +227,7 @@ class Group:
             except Exception:
                 logger.exception("on_flushed failed for %r", self)
 
-    def _lane(self, connection: Any) -> Lane | None:
+    def _lane(self, connection: Any) -> SharedWrites | None:
         """Where a connection belongs; None if it is sent messages in the library's own way."""
         protocol = connection.protocol
         if obstacle() is not None or protocol.state is not OPEN or not shareable(protocol):
@@ -243,13 +243,13 @@ class Group:
             if tally.counted:
                 key = (kind, compressed, tally.meter.ledger, tally.times)
                 if key not in self._lanes:
-                    shared, now = Shared(tally.meter.ledger, box=tally.times), tally.now
+                    shared, now = SharedCounts(tally.meter.ledger, box=tally.times), tally.now
         elif kind is Kind.FOREIGN:
             return None
         lane = self._lanes.get(key)
         if lane is None:
             joins = kind is Kind.OWN
-            lane = Lane(key, compressed, self._tidings, joins=joins, shared=shared, now=now)
+            lane = SharedWrites(key, compressed, self._tidings, joins=joins, shared=shared, now=now)
             self._lanes[key] = lane
         return lane
 

@@ -6,7 +6,8 @@ done here in a few flat lines; everything else goes through the library's own co
 the state it would have been in. What an application can see is the same: messages, bytes written,
 exceptions, states, close codes.
 
-This stands in front of :mod:`~rtmon.probes.websockets.flat`, and is used under the same conditions.
+This stands in front of :mod:`~rtmon.probes.websockets.inlined_calls`, and is used under the same
+conditions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from websockets.protocol import CONNECTING, OPEN, Protocol
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from ...probes.websockets import flat
+from ...probes.websockets import inlined_calls
 from .handshake import QuickHandshake
 from .keepalive import SharedKeepalive
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from websockets.protocol import Event
 
     from ...metrics.interfaces import Recorder
-    from ...probes.websockets.tally import Tally
+    from ...probes.websockets.frame_counter import FrameCounter
 
 __all__ = ["FRONT", "FastPath", "obstacle"]
 
@@ -75,7 +76,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
     """Front of a flat connection class that handles whole, uncompressed messages itself."""
 
     monitor: ClassVar[Recorder]
-    _tally: Tally
+    _tally: FrameCounter
     _count_wire: Callable[[int], None]
     _deliver: Callable[[list[Event]], None]
 
@@ -200,7 +201,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         raise self.close_exc
 
 
-FRONT = (FastPath, flat.Flat)
+FRONT = (FastPath, inlined_calls.InlinedCalls)
 """What stands in front of a counting class on this path."""
 
 
@@ -233,11 +234,11 @@ def _is_between(connection: ServerConnection) -> bool:
 def obstacle(base: type[Connection]) -> str | None:
     """Return why the fast path cannot be used, None if it can.
 
-    What only a run can tell is up to :mod:`~rtmon.probes.websockets.selftest`.
+    What only a run can tell is up to :mod:`~rtmon.probes.websockets.library_selftest`.
 
     Args:
         base: the connection class below.
     """
     if not issubclass(base, ServerConnection):
         return "it is for the connections of servers"
-    return flat.obstacle(base, replaced=REPLACED)
+    return inlined_calls.obstacle(base, replaced=REPLACED)

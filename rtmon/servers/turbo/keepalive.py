@@ -27,7 +27,7 @@ except ImportError:  # the same in Python, for platforms without a compiled whee
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from ...probes.websockets.tally import Tally
+    from ...probes.websockets.frame_counter import FrameCounter
 
 __all__ = ["GRAINS", "SharedKeepalive"]
 
@@ -45,7 +45,7 @@ _PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # with its mask
 class SharedKeepalive(ServerConnection):
     """Front of a probed connection class that sends keepalive pings from shared timers."""
 
-    _tally: Tally
+    _tally: FrameCounter
     _pings: ClassVar[_Pings | None] = None
 
     def start_keepalive(self) -> None:

@@ -23,6 +23,6 @@ except ImportError:
     raise MissingExtra("/metrics", "prometheus_client", "prometheus") from None
 
 from .buckets import BOUNDS
-from .collecting import exposition, families, registry
+from .collector import exposition, families, registry
 
 __all__ = ["BOUNDS", "exposition", "families", "registry"]

@@ -13,7 +13,7 @@ from .naming import family, prefixed
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-    from ...metrics.socketio import Stats
+    from ...metrics.socketio import SocketIOStats
 
 __all__ = ["families", "metrics"]
 
@@ -81,7 +81,7 @@ def families() -> Iterator[Metric]:
         yield family(column)
 
 
-def metrics(servers: Sequence[Stats]) -> Iterator[Metric]:
+def metrics(servers: Sequence[SocketIOStats]) -> Iterator[Metric]:
     """The metrics of all servers together; none without one, nor where there is nothing to tell."""
     if not servers:
         return

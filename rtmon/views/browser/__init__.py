@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from ...core.si import PREFIXES
-from ..numbers import UNKNOWN
+from ...core.si_prefixes import PREFIXES
+from ..number_format import UNKNOWN
 
 __all__ = ["FONT", "asset", "constant", "rules", "script"]
 
@@ -21,11 +21,11 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans'
 """Fonts that come with the machine: a view asks no other host for anything."""
 
 _SCRIPTS = (
-    "common.js",
-    "format.js",
+    "elements.js",
+    "number_format.js",
     "scales.js",
     "time_axis.js",
-    "plot.js",
+    "svg_plot.js",
     "chart.js",
     "tiles.js",
     "table.js",

@@ -1,7 +1,7 @@
 // Where one writes, and where files are dropped.
 
 import { byId, say } from "./dom.js";
-import { names } from "./words.js";
+import { names } from "./text_format.js";
 
 const FINE = matchMedia("(pointer: fine)").matches;
 
@@ -102,7 +102,7 @@ export class Composer {
     if (!text || this.#excess > 0) return;
     this.#field.value = this.#chat.current.draft = "";
     this.#fit();
-    this.#chat.speech.say(this.#chat.current, text);
+    this.#chat.outgoing.say(this.#chat.current, text);
     this.focus();
   }
 
@@ -116,7 +116,7 @@ export class Composer {
   #input() {
     this.#chat.current.draft = this.#field.value;
     this.#fit();
-    this.#chat.speech.typing(this.#chat.current, this.#field.value.trim() !== "");
+    this.#chat.outgoing.typing(this.#chat.current, this.#field.value.trim() !== "");
     this.show();
   }
 

@@ -1,6 +1,6 @@
 // Files on their way: up to a room or a person, and down to this browser.
 
-import { bytes } from "./words.js";
+import { bytes } from "./text_format.js";
 
 /** Files that move at once; the others wait for their turn. The server takes eight. */
 const AT_ONCE = 3;
@@ -8,7 +8,7 @@ const AT_ONCE = 3;
 const STEP = 0.01;
 
 export class Transfers {
-  /** @param {import("./chat.js").Chat} chat */
+  /** @param {import("./chat_model.js").Chat} chat */
   constructor(chat) {
     this.chat = chat;
     this.moving = 0;

@@ -16,7 +16,7 @@ const METADATA = { version: "1", source: "rtmon-js" };
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
-/** How messages look to a hub; plain.js has the same for servers that are none. */
+/** How messages look to a hub; plain_protocol.js has the same for servers that are none. */
 export const RTMON_WIRE = {
   repeatable: REPEATABLE,
   ephemeral: EPHEMERAL,

@@ -2,7 +2,7 @@
 
 import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
 import { ConnectionLost } from "./errors.js";
-import { comesBack, described } from "./plain.js";
+import { comesBack, described } from "./plain_protocol.js";
 
 /** The reason when a server accepts a connection and does not speak the protocol. */
 export const NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol: 'plain'.";

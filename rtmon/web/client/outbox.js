@@ -15,7 +15,7 @@ export class Entry {
   order = 0;
 
   /**
-   * @param encoded see encoding.js and plain.js
+   * @param encoded see encoding.js and plain_protocol.js
    * @param size the most bytes that it takes
    * @param settle called once with the answer or an Error; null if nobody waits
    * @param control the session's own, which each connection makes anew

@@ -3,7 +3,7 @@
 import { POSITIONED } from "./catalog.js";
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
-import { CHAT, placeKey, positionOf } from "./places.js";
+import { CHAT, placeKey, positionOf } from "./positions.js";
 
 /** Error codes after which the same message is sent again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);

@@ -1,7 +1,7 @@
 /** Asks the server to let the client into places and out of them. Pure: time is passed in. */
 
 import { MessageExpired } from "./errors.js";
-import { CHAT } from "./places.js";
+import { CHAT } from "./positions.js";
 
 /**
  * One request about a place at a time. Of two, the server could refuse the first for now, and take

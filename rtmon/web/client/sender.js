@@ -5,8 +5,8 @@ import { OptionError } from "./errors.js";
 import { Heartbeat, NoHeartbeat } from "./heartbeat.js";
 import { BATCH_MESSAGES } from "./limits.js";
 import { Entry, Outbox } from "./outbox.js";
-import { Pacing } from "./pacing.js";
-import { PLAIN_WIRE } from "./plain.js";
+import { SendRate } from "./send_rate.js";
+import { PLAIN_WIRE } from "./plain_protocol.js";
 
 /** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
 const PROBE_EVERY = 64;
@@ -20,7 +20,7 @@ export class Sender {
   #batch;
   #ping;
   #wall;
-  #pacing = new Pacing();
+  #pacing = new SendRate();
   #messageSize;
   #prefix;
   #number = 0;

@@ -8,8 +8,8 @@
 import { ClientClosed, ConnectionLost, OptionError, QueueFull } from "./errors.js";
 import { Lifecycle, change } from "./lifecycle.js";
 import { HEARTBEAT_MIN, MESSAGE_SIZE, RATE } from "./limits.js";
-import { PlainReceiver } from "./plain.js";
-import { CHAT, Place, placeKey } from "./places.js";
+import { PlainReceiver } from "./plain_protocol.js";
+import { CHAT, Place, placeKey } from "./positions.js";
 import { Receiver } from "./receiver.js";
 import { Requests } from "./requests.js";
 import { Sender } from "./sender.js";

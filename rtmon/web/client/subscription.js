@@ -1,7 +1,7 @@
 /** What is published to channels, over all connections, each message once and in order. */
 
 import { ClientClosed, OptionError, RtmonError } from "./errors.js";
-import { Cursors, matcher, placeKey } from "./places.js";
+import { Cursors, matcher, placeKey } from "./positions.js";
 
 /** What waits for one reader; its end is behind the last item. */
 export class Buffer {

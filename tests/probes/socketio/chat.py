@@ -10,7 +10,7 @@ import socketio
 from aiohttp import ClientSession
 
 from rtmon import Monitor
-from rtmon.probes.socketio import Instrument, Stats, instrument
+from rtmon.probes.socketio import Instrument, SocketIOStats, instrument
 from tests.probes.serving import serving
 from tests.transports.links import hang_up
 
@@ -84,7 +84,7 @@ async def joined(
             await hang_up(client)
 
 
-def of(stats: Stats, event: str) -> tuple[int, int, int]:
+def of(stats: SocketIOStats, event: str) -> tuple[int, int, int]:
     """What happened to an event: received, emitted, errors."""
     (found,) = [record for record in stats.events if record.event == event]
     return found.received, found.emitted, found.errors

@@ -9,7 +9,7 @@ import pytest
 import socketio
 
 from rtmon import Monitor, export, open_feed, read_csv, serve_admin
-from rtmon.feeds.remote import RemoteFeed
+from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.metrics.records import SocketIOInfo
 from rtmon.probes.socketio import instrument
 from rtmon.probes.socketio.rows import ROWS, rows

@@ -17,7 +17,7 @@ from websockets.sync.server import serve as sync_serve
 
 from rtmon import Monitor, probe
 from rtmon.errors import OptionError
-from rtmon.probes.websockets.counting import OTHER_PART
+from rtmon.probes.websockets.counting_connection import OTHER_PART
 from rtmon.testing import until
 from tests.probes.websockets.serving import echo, ended, row_of, serving, url_of
 
@@ -130,15 +130,15 @@ async def test_connection_works_when_probe_fails(
 ) -> None:
     """Whatever goes wrong inside a probe, messages flow; it is counted and logged once."""
     from rtmon.metrics import collector, meter
-    from rtmon.probes.websockets import counting
+    from rtmon.probes.websockets import counting_connection
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
 
     owner: Any = {
         "mark": meter.Meter,
-        "_says": counting.Counting,
-        "_ending": counting.Counting,
+        "_says": counting_connection.CountingConnection,
+        "_ending": counting_connection.CountingConnection,
     }.get(hook, collector.Collector)
     monkeypatch.setattr(owner, hook, broken)
     async with serving(fast=fast) as (monitor, _, url):

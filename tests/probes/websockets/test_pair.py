@@ -6,12 +6,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from rtmon.probes.websockets.pair import Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
 
 
 async def test_both_ends_of_a_pair_talk_as_over_a_socket() -> None:
     """What the client's half sends is received, and what the connection sends is readable by it."""
-    pair = Pair()
+    pair = MemoryConnection()
     await pair.open()
     pair.connection.data_received(frame_bytes(Opcode.TEXT, b"hello"))
     assert await pair.connection.recv() == "hello"
@@ -24,7 +24,7 @@ async def test_both_ends_of_a_pair_talk_as_over_a_socket() -> None:
 
 async def test_a_pair_ends_like_a_connection() -> None:
     """Closing the transport ends the connection: whoever waits for a message is told."""
-    pair = Pair()
+    pair = MemoryConnection()
     await pair.open()
     waiting = asyncio.ensure_future(pair.connection.recv())
     await asyncio.sleep(0)
@@ -37,7 +37,7 @@ async def test_a_pair_ends_like_a_connection() -> None:
 
 async def test_writing_can_be_paused_and_made_to_fail() -> None:
     """The transport holds up who writes too much, and raises what it is told to."""
-    pair = Pair()
+    pair = MemoryConnection()
     await pair.open()
     pair.transport.limit = 10
     held_up = asyncio.ensure_future(pair.connection.send("x" * 20))

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
-from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport, frame_bytes
 from rtmon.probes.websockets.read_size import READ_AT_ONCE
 
 ITS_OWN = 256 * 1024
@@ -72,7 +72,7 @@ async def test_where_much_comes_much_is_read(
     """Once as much has come as may be read, the transport reads as much as it would by itself."""
     monkeypatch.setattr(MemoryTransport, "max_size", ITS_OWN, raising=False)
     monitor = Monitor(interval=1000)
-    pair = Pair(probe(monitor, fast=fast))
+    pair = MemoryConnection(probe(monitor, fast=fast))
     await pair.open()
     transport: Any = pair.transport
     begin = frame_bytes(Opcode.BINARY, b"x" * 2 * READ_AT_ONCE)

@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.pair import Pair
+from rtmon.probes.websockets.memory_connection import MemoryConnection
 from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
@@ -34,7 +34,7 @@ class Traced(ServerConnection):
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
     from rtmon.core.guarded_connection import GuardedServerConnection
-    from rtmon.servers.fanout.selftest import obstacle
+    from rtmon.servers.fanout.library_selftest import obstacle
 
     if kind == "fast" and obstacle() is None:
         return probed(monitor, ServerConnection, way="fast")
@@ -44,7 +44,9 @@ def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     return classes[kind]
 
 
-async def open_pair(kind: str, compression: str, monitor: Monitor, **options: Any) -> Pair:
+async def open_pair(
+    kind: str, compression: str, monitor: Monitor, **options: Any
+) -> MemoryConnection:
     """An open connection of a kind."""
     if compression != "none":
         options["extensions"] = [
@@ -54,13 +56,13 @@ async def open_pair(kind: str, compression: str, monitor: Monitor, **options: An
             )
         ]
         options["client_extensions"] = [ClientPerMessageDeflateFactory()]
-    pair = Pair(connection_class(kind, monitor), close_timeout=None, **options)
+    pair = MemoryConnection(connection_class(kind, monitor), close_timeout=None, **options)
     await pair.open()
     assert pair.connection.protocol.state is State.OPEN
     return pair
 
 
-def read(pair: Pair, receiver: Receiver) -> None:
+def read(pair: MemoryConnection, receiver: Receiver) -> None:
     """Have the client read all that was written."""
     for data in pair.transport.written:
         receiver.read(data)
@@ -69,6 +71,6 @@ def read(pair: Pair, receiver: Receiver) -> None:
 
 def shares(kind: str) -> bool:
     """Whether such connections are sent shared frames here."""
-    from rtmon.servers.fanout.selftest import obstacle
+    from rtmon.servers.fanout.library_selftest import obstacle
 
     return obstacle() is None and kind != "traced"

@@ -14,9 +14,9 @@ from websockets.protocol import State
 import rtmon
 from rtmon import Monitor
 from rtmon.metrics.histogram import BYTE, HistogramRecorder
-from rtmon.probes.websockets.pair import frame_bytes
+from rtmon.probes.websockets.memory_connection import frame_bytes
 from rtmon.servers.fanout import Group
-from rtmon.servers.fanout.frames import is_fragmenting
+from rtmon.servers.fanout.shared_frames import is_fragmenting
 from tests.servers.fanout.members import COMPRESSIONS, KINDS, open_pair, read
 from tests.servers.fanout.receiver import Receiver
 

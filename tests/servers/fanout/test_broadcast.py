@@ -159,9 +159,9 @@ async def test_a_set_that_changes_meanwhile() -> None:
             super().pause_writing()
             here.discard(self)
 
-    from rtmon.probes.websockets.pair import Pair
+    from rtmon.probes.websockets.memory_connection import MemoryConnection
 
-    fleeting = Pair(Fleeting)
+    fleeting = MemoryConnection(Fleeting)
     await fleeting.open()
     fleeting.transport.limit = 0
     here.add(fleeting.connection)

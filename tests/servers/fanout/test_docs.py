@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 import rtmon
 from rtmon.servers.fanout import Group
-from rtmon.servers.fanout.frames import is_fragmenting
+from rtmon.servers.fanout.shared_frames import is_fragmenting
 from rtmon.testing import until
 
 PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"

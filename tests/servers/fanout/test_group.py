@@ -15,9 +15,9 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor
 from rtmon.errors import OptionError
-from rtmon.probes.websockets import flat
+from rtmon.probes.websockets import inlined_calls
 from rtmon.servers.fanout import Group, broadcasting
-from rtmon.servers.fanout.selftest import obstacle
+from rtmon.servers.fanout.library_selftest import obstacle
 from tests.servers.fanout import mix
 from tests.servers.fanout.members import KINDS, open_pair, read, shares
 from tests.servers.fanout.receiver import Receiver
@@ -36,7 +36,7 @@ def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list
 @pytest.fixture
 def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As with a release of the library that nobody has tested yet."""
-    monkeypatch.setattr(flat, "TESTED", frozenset({"1.0"}))
+    monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     obstacle.cache_clear()
     yield
     obstacle.cache_clear()
@@ -62,7 +62,7 @@ def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixt
 
 def test_frames_are_shared_where_that_was_tested() -> None:
     """With a version of the library that was tested, nothing stands in the way."""
-    assert (obstacle() is None) == (version in flat.TESTED)
+    assert (obstacle() is None) == (version in inlined_calls.TESTED)
 
 
 async def test_a_turns_messages_are_one_write() -> None:

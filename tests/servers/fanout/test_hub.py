@@ -16,9 +16,9 @@ import rtmon
 from rtmon.core.batching import Batch
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
-from rtmon.probes.websockets.flat import TESTED
+from rtmon.probes.websockets.inlined_calls import TESTED
 from rtmon.servers.fanout import group
-from rtmon.servers.fanout.frames import frame
+from rtmon.servers.fanout.shared_frames import frame
 from rtmon.testing import until
 
 PUBLICATIONS = 200

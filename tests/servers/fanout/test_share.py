@@ -10,7 +10,7 @@ from rtmon.metrics.blackbox import BlackBox
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import SHARED
 from rtmon.metrics.meter import Ending, Meter
-from rtmon.metrics.share import Share, Shared
+from rtmon.metrics.shared_counts import SharedCounts, SharedPart
 
 _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), max_size=4)
 
@@ -22,8 +22,8 @@ class Sharing(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.collector = Collector(node="n", epoch="e", now=0.0)
-        self.groups: list[Shared] = []
-        self.shares: dict[tuple[int, int], Share] = {}
+        self.groups: list[SharedCounts] = []
+        self.shares: dict[tuple[int, int], SharedPart] = {}
         self.meters: list[Any] = []
         self.expected: list[list[int]] = []
         self.ticked = [0, 0, 0, 0]
@@ -40,7 +40,7 @@ class Sharing(RuleBasedStateMachine):
     @precondition(lambda self: self.meters)
     def join(self, data: st.DataObject) -> None:
         if len(self.groups) < 3:
-            self.groups.append(Shared(self.meters[0].ledger, box=True))
+            self.groups.append(SharedCounts(self.meters[0].ledger, box=True))
         group = data.draw(st.integers(0, len(self.groups) - 1))
         member = data.draw(st.integers(0, len(self.meters) - 1))
         if (group, member) not in self.shares and self.meters[member].closed is None:
@@ -138,7 +138,7 @@ def test_the_black_box_holds_what_was_sent_in_common(
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
-    shared = Shared(meter.ledger, box=True)
+    shared = SharedCounts(meter.ledger, box=True)
     share = shared.join(meter)
     expected = []
     meter.box = BlackBox()

@@ -24,7 +24,7 @@ from websockets.utils import apply_mask
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.pair import Pair, frame_bytes
+from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
 from tests.servers.turbo.handshakes import Stock
 
 __all__ = ["all_the_same", "steps"]
@@ -128,7 +128,7 @@ class _Side:
     """One connection in memory, and all that can be seen of it."""
 
     def __init__(self, connection_class: Any, **options: Any) -> None:
-        self.pair = Pair(connection_class, close_timeout=None, **options)
+        self.pair = MemoryConnection(connection_class, close_timeout=None, **options)
         self.connection = self.pair.connection
         self.transport = self.pair.transport
         self.tasks: list[asyncio.Task[Any]] = []

@@ -20,10 +20,12 @@ from websockets.version import version
 
 from rtmon import Monitor
 from rtmon.core.guarded_connection import answer_unreadable_request
-from rtmon.probes.websockets import flat, probed
-from rtmon.probes.websockets.pair import MemoryTransport, _Server, frame_bytes
+from rtmon.probes.websockets import inlined_calls, probed
+from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server, frame_bytes
 
-only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(
+    version not in inlined_calls.TESTED, reason="the fast path is off here"
+)
 
 _DATE = re.compile(rb"Date: [^\r]*")
 ORDINARY = {

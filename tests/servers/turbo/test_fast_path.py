@@ -16,14 +16,16 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor, probe
-from rtmon.probes.websockets import flat, selftest
-from rtmon.probes.websockets.pair import frame_bytes
+from rtmon.probes.websockets import inlined_calls, library_selftest
+from rtmon.probes.websockets.memory_connection import frame_bytes
 from rtmon.servers.turbo import fast_path, handshake, keepalive
 from rtmon.testing import until
 from tests.servers.turbo import conversations
 from tests.servers.turbo.conversations import all_the_same
 
-only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(
+    version not in inlined_calls.TESTED, reason="the fast path is off here"
+)
 
 
 @only_tested
@@ -136,9 +138,9 @@ async def test_corners_that_chance_may_miss(corner: str) -> None:
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As with a release of the library that nobody has tested yet."""
-    monkeypatch.setattr(flat, "TESTED", frozenset({"1.0"}))
+    monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     yield
-    selftest.difference.cache_clear()
+    library_selftest.difference.cache_clear()
 
 
 async def _echoed(monitor: Monitor, connection_class: Any) -> int | None:
@@ -227,7 +229,7 @@ async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
     monkeypatch.setattr(Connection, "recv", recv)
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=quick)
-    assert not issubclass(connection_class, flat.Flat)
+    assert not issubclass(connection_class, inlined_calls.InlinedCalls)
     foreign = "somebody has replaced methods of ServerConnection: recv"
     assert _said(monitor) == ([foreign] if quick else [])
     assert await _echoed(monitor, connection_class) == 1
@@ -238,7 +240,7 @@ async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
 @pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
 def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> None:
     """Both ends are counted at the low price, without being asked to."""
-    assert issubclass(probe(Monitor(interval=1000), base=base), flat.Flat)
+    assert issubclass(probe(Monitor(interval=1000), base=base), inlined_calls.InlinedCalls)
 
 
 @only_tested
@@ -249,12 +251,12 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     breakage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the library's inside is not as expected, the self-test finds out beforehand."""
-    from rtmon.probes.websockets import tally
+    from rtmon.probes.websockets import frame_counter
 
     if breakage == "different":
         monkeypatch.setattr(fast_path, "_medium", lambda *fields: b"?" * len(fields))
     elif breakage == "raises":
-        monkeypatch.setattr(flat, "_message", None)
+        monkeypatch.setattr(inlined_calls, "_message", None)
     elif breakage == "elsewhere":
         monkeypatch.setattr(fast_path, "_AT_EOF", None)
     elif breakage == "refused":
@@ -262,20 +264,20 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
     elif breakage == "pinged":
         monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
     else:
-        monkeypatch.delattr(tally.Tally, "frame_received")
-    selftest.difference.cache_clear()
+        monkeypatch.delattr(frame_counter.FrameCounter, "frame_received")
+    library_selftest.difference.cache_clear()
     try:
         monitor = Monitor(interval=1000)
         # Only what a path depends on keeps it off.
         either = breakage in {"raises", "uncounted"}
-        assert issubclass(probe(monitor), flat.Flat) != either
+        assert issubclass(probe(monitor), inlined_calls.InlinedCalls) != either
         fast = probe(monitor, fast=True)
         assert not issubclass(fast, fast_path.FastPath)
-        assert issubclass(fast, flat.Flat) != either
+        assert issubclass(fast, inlined_calls.InlinedCalls) != either
         (said,) = _said(monitor)
         assert "self-test" in str(said) or "the parser is not where" in str(said)
     finally:
-        selftest.difference.cache_clear()
+        library_selftest.difference.cache_clear()
 
 
 @only_tested
@@ -285,7 +287,7 @@ async def test_failing_counters_reach_no_message(
     *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong in counting, flat or on the fast path, messages flow."""
-    from rtmon.probes.websockets import tally
+    from rtmon.probes.websockets import frame_counter
 
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=quick)
@@ -293,6 +295,6 @@ async def test_failing_counters_reach_no_message(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(tally.Tally, hook, broken)
+    monkeypatch.setattr(frame_counter.FrameCounter, hook, broken)
     await _echoed(monitor, connection_class)
     assert monitor.probe_failures > 0

@@ -19,13 +19,15 @@ from websockets.version import version
 
 import rtmon
 from rtmon import Monitor
-from rtmon.probes.websockets import flat, probed
-from rtmon.probes.websockets.pair import MemoryTransport, Pair, frame_bytes
+from rtmon.probes.websockets import inlined_calls, probed
+from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport, frame_bytes
 from rtmon.servers.turbo.keepalive import GRAINS
 from rtmon.testing import until
 from tests.servers.turbo import virtual_time
 
-only_tested = pytest.mark.skipif(version not in flat.TESTED, reason="the fast path is off here")
+only_tested = pytest.mark.skipif(
+    version not in inlined_calls.TESTED, reason="the fast path is off here"
+)
 
 INTERVAL = 10.0
 LASTS = 55.0
@@ -64,7 +66,7 @@ class _Side:
     """One connection, kept alive in memory."""
 
     def __init__(self, connection_class: Any, answers: list[float | None], **options: Any) -> None:
-        self.pair = Pair(connection_class, **options)
+        self.pair = MemoryConnection(connection_class, **options)
         self.connection = self.pair.connection
         self.transport = _Transport(answers)
         self.tasks: list[asyncio.Task[Any]] = []
@@ -293,7 +295,9 @@ async def test_an_idle_connection_has_one_task_and_shares_its_timers() -> None:
 async def test_what_cannot_be_shared_is_the_librarys(ping_interval: float | None) -> None:
     """Without pings, or with an interval that is none, nothing is planned here."""
     monitor = Monitor(interval=3600)
-    pair = Pair(probed(monitor, ServerConnection, way="fast"), ping_interval=ping_interval)
+    pair = MemoryConnection(
+        probed(monitor, ServerConnection, way="fast"), ping_interval=ping_interval
+    )
     pair.connection.start_keepalive()
     task = pair.connection.keepalive_task
     assert (task is None) == (ping_interval is None)
@@ -311,7 +315,9 @@ def test_a_connection_that_has_ended_is_no_cycle(end: str) -> None:
     """
 
     async def ended(monitor: Monitor) -> list[weakref.ref[Any]]:
-        pair = Pair(probed(monitor, ServerConnection, way="fast"), ping_interval=INTERVAL)
+        pair = MemoryConnection(
+            probed(monitor, ServerConnection, way="fast"), ping_interval=INTERVAL
+        )
         await pair.open()
         connection = pair.connection
         connection.start_keepalive()

@@ -1,0 +1,97 @@
+"""Passes messages and changes of state to everything that follows a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..protocol.close import NORMAL
+from .callbacks import Callbacks
+from .joining import Joining
+from .monitor_reporting import MonitorReporting
+from .receive_buffer import ReceiveBuffer
+from .records import Change, Message
+from .session import ClientSession
+from .session_events import Chunk, Replayed
+
+__all__ = ["EventDelivery"]
+
+_UNREAD = 1_000
+"""Messages held before a reader iterates over the client, which may be late or never."""
+
+
+class EventDelivery:
+    """Passes on the events of a session, in order: to subscriptions, callbacks, readers and taps.
+
+    Args:
+        session: has the events.
+        membership: the subscriptions.
+        reporting: reports changes to a Monitor; None where there is none.
+
+    Attributes:
+        callbacks: the user's functions.
+        on_chunk: called with each piece of a file.
+        taps: called with each message and change, before everything else.
+    """
+
+    def __init__(
+        self, session: ClientSession, membership: Joining, reporting: MonitorReporting | None
+    ) -> None:
+        self.callbacks = Callbacks()
+        self.on_chunk: Callable[[Chunk], None] = lambda _: None
+        self.taps: list[Callable[[Message | Change], None]] = []
+        self._session = session
+        self._membership = membership
+        self._reporting = reporting
+        self._size = self._session.options.buffer
+        self._messages: ReceiveBuffer[Message] = ReceiveBuffer(min(_UNREAD, self._size))
+        self._read = self._missed = False
+
+    async def read(self) -> Message:
+        """Wait for the next message of an iteration; it has a gap if older ones were dropped.
+
+        Raises:
+            StopAsyncIteration, ClientClosed: as :meth:`ReceiveBuffer.get`.
+        """
+        self._read, self._messages.size = True, self._size
+        message = await self._messages.get()
+        missed, self._missed = self._missed, False
+        return replace(message, gap=True) if missed else message
+
+    def pass_on(self) -> None:
+        """Pass on all events since the last call."""
+        for event in self._session.take_events():
+            if isinstance(event, Chunk):
+                self.on_chunk(event)
+                continue
+            if isinstance(event, Replayed):
+                self._session.dropped += self._membership.publication(event.message)
+                continue
+            for tap in self.taps:
+                tap(event)
+            if isinstance(event, Change):
+                if self._reporting is not None:
+                    self._reporting.changed(event)
+                self.callbacks.change(event)
+            else:
+                self._message(event)
+
+    def _message(self, message: Message) -> None:
+        if message.type == "publication":
+            self._session.dropped += self._membership.publication(message)
+        self._session.dropped += self.callbacks.message(message)
+        if self._messages.put(message):
+            self._missed = True
+            # Before an iteration begins, nothing that is dropped here is missed.
+            self._session.dropped += self._read
+
+    def end(self) -> None:
+        """End everything that follows the client."""
+        ended = self._session.lifecycle.ended
+        # An orderly close by the server is no error.
+        error = None if ended is None or ended.code == NORMAL else self._session.gone()
+        self._messages.end(error)
+        self._membership.end(error)
+        self.callbacks.end()
+        if self._reporting is not None:
+            self._reporting.ended()

@@ -1,0 +1,110 @@
+"""Subscribes to channels and joins rooms for the user of a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..protocol.catalog import Position
+from .errors import ClientError
+from .records import Message
+from .session import ClientSession
+from .subscription import Subscription
+
+__all__ = ["Joining"]
+
+
+class Joining:
+    """The user's subscriptions and rooms.
+
+    Args:
+        session: has the places that the client is in.
+        now: monotonic clock, in seconds.
+        wake: called when there is something to send.
+    """
+
+    def __init__(
+        self, session: ClientSession, *, now: Callable[[], float], wake: Callable[[], None]
+    ) -> None:
+        self._session = session
+        self._now = now
+        self._wake = wake
+        self._subscriptions: list[Subscription] = []
+
+    def publication(self, message: Message) -> int:
+        """Pass a publication to its subscriptions. Returns how many dropped a message for it."""
+        channel = message.channel or ""
+        wanting = [each for each in self._subscriptions if each.wants(channel)]
+        return sum(each.put(message) for each in wanting)
+
+    def subscribe(self, subscription: Subscription, since: Position | None) -> None:
+        """Begin to pass publications to a subscription.
+
+        Raises:
+            ClientClosed: the client is closed, or has given up.
+        """
+        self._session.check()
+        places = self._session.places
+        there = places.get("channel", subscription.channel)
+        place = places.enter("channel", subscription.channel, self._now(), since)
+        self._subscriptions.append(subscription)
+        subscription.begin(place)
+        if there is not None and since is not None:
+            places.rewind(place, since, self._now())
+        self._wake()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Pass publications to a subscription no more."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+        place = subscription.stop()
+        if place is not None:
+            self._session.places.leave(place, self._now())
+            self._wake()
+
+    def catch_up(self, subscription: Subscription) -> None:
+        """Get what a subscription let go of, now that its reader has read all that it held."""
+        place, position = subscription.place, subscription.position
+        if place is not None and position is not None:
+            self._session.places.rewind(place, position, self._now())
+            self._wake()
+
+    async def join(self, room: str, since: Position | None) -> None:
+        """See :meth:`Client.join`."""
+        self._session.check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = self._session.places.enter("room", room, self._now(), since)
+        if place.entered:
+            return
+        self._wake()
+
+        def entered(_: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+            if not done.done():
+                done.set_result(None)
+
+        def refused(error: Exception) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        place.on_entered.append(entered)
+        place.on_refused.append(refused)
+        try:
+            await done
+        finally:
+            place.on_entered.remove(entered)
+            place.on_refused.remove(refused)
+
+    def leave(self, room: str) -> None:
+        """See :meth:`Client.leave`."""
+        place = self._session.places.get("room", room)
+        if place is not None:
+            self._session.places.leave(place, self._now())
+            left = ClientError(f"The client left the room {room!r} before it was let in.")
+            for refuse in list(place.on_refused):
+                refuse(left)
+            self._wake()
+
+    def end(self, error: Exception | None) -> None:
+        """End all subscriptions, as the client has ended."""
+        for subscription in self._subscriptions:
+            subscription.end(error)

@@ -1,0 +1,75 @@
+"""Reports a client to a Monitor, whose totals of a server do not include it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.client import ClientConnection
+
+from .records import Change, ClientStats
+
+if TYPE_CHECKING:
+    from ..metrics.interfaces import Recorder
+
+__all__ = ["MonitorReporting"]
+
+
+class MonitorReporting:
+    """Reports a client to a Monitor: its connections, their ends, and its own numbers.
+
+    Args:
+        monitor: the Monitor.
+        name: of the client's connections there.
+        stats: the client's numbers as of now.
+    """
+
+    def __init__(
+        self, monitor: Recorder, *, name: str | None, stats: Callable[[], ClientStats]
+    ) -> None:
+        self._monitor = monitor
+        self._name = name
+        self._rtt: float | None = None
+        self._stats = stats
+        monitor.follow(self._now)
+
+    def _now(self) -> ClientStats:
+        return self._stats()
+
+    def ended(self) -> None:
+        """Keep the last numbers of the client, and forget the client."""
+        last = self._stats()
+        self._stats = lambda: last
+
+    def counting(self, base: Any = None) -> Any:
+        """Return the connection class that counts, for ``create_connection=``."""
+        from ..probes.websockets import probe
+
+        return probe(self._monitor, base=ClientConnection if base is None else base)
+
+    def opened(self, connection: Any) -> None:
+        """Name a new connection."""
+        connection.meter.name = self._name
+        self._rtt = None
+
+    def measured(self, connection: Any, rtt: float | None) -> None:
+        """Report the latest round trip of a heartbeat; the library's own pings are off."""
+        if rtt is not None and rtt != self._rtt and self._monitor.arm("probe"):
+            self._rtt = rtt
+            self._monitor.collector.rtt(connection.meter, rtt)
+
+    def changed(self, change: Change) -> None:
+        """Report a change of the client's state."""
+        if self._monitor.arm("probe"):
+            self._monitor.event(f"client {change.what}", _in_words(self._name, change))
+
+
+def _in_words(name: str | None, change: Change) -> str:
+    parts = [change.reason or change.state]
+    if change.code is not None:
+        parts.append(f"close code {change.code}")
+    if change.downtime is not None:
+        parts.append(f"after {change.downtime:.1f} s without a connection")
+    if change.delay is not None:
+        parts.append(f"next attempt in {change.delay:.1f} s")
+    return f"{name or 'a client'}: {', '.join(parts)}"

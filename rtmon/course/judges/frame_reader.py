@@ -1,0 +1,156 @@
+"""Judge a reader of WebSocket frames: all lengths, masks and pieces, and links that end halfway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+
+from ...lab.faults import FaultProxy
+from .learner_code import describe_error
+from .trial import Broken, Trial
+from .trial_runner import judged
+from .verdict import Promise, Verdict
+
+__all__ = ["ReadFrame", "frame_reader"]
+
+ReadFrame = Callable[[asyncio.StreamReader], Awaitable[tuple[bool, int, bytes]]]
+"""``async def read_frame(reader)``: returns whether the frame is final, opcode and payload."""
+
+_SHORT = Promise(
+    "a short text is read",
+    "(True, 1, b'Hi')",
+    "the first byte has the final bit and the opcode, the second the mask bit and the length",
+)
+_MASKED = Promise(
+    "a masked frame is unmasked",
+    "(True, 1, b'masked'), from a frame with a mask",
+    "four bytes stand between length and payload: payload byte i belongs to mask byte i % 4",
+)
+_LENGTHS = Promise(
+    "every way of writing the length is read",
+    "payloads of 0, 125, 126, 65,535 and 65,536 bytes",
+    "what do the lengths 126 and 127 in the second byte stand for?",
+)
+_FLAGS = Promise(
+    "pieces and control frames keep their flags",
+    "(False, 1, b'Hel'), (True, 9, b'alive?'), (True, 0, b'lo')",
+    "which bits of the first byte are the opcode, and which one says that this is the last piece?",
+)
+_DRIPPING = Promise(
+    "frames that arrive byte by byte are read whole",
+    "two frames, cut into single bytes by a slow link",
+    "`read(n)` returns what is there, at most n bytes: what returns exactly n?",
+)
+_CUT = Promise(
+    "a link that ends inside a frame is an error, not a frame",
+    "EOFError, asyncio.IncompleteReadError or ConnectionError is raised",
+    "what does your function do when fewer bytes come than the length says?",
+)
+
+
+async def frame_reader(read_frame: ReadFrame) -> Verdict:
+    """Judge a function that reads one WebSocket frame (RFC 6455, section 5.2) from a stream.
+
+    Args:
+        read_frame: see :data:`ReadFrame`. It raises when the stream ends inside a frame.
+    """
+
+    async def scenario(trial: Trial) -> None:
+        async def expect(
+            frames: Sequence[Frame], *, mask: bool = False, slow: bool = False
+        ) -> None:
+            await _expect(trial, read_frame, frames, mask=mask, slow=slow)
+
+        with trial.promise(_SHORT):
+            await expect([Frame(Opcode.TEXT, b"Hi")])
+        with trial.promise(_MASKED):
+            await expect([Frame(Opcode.TEXT, b"masked")], mask=True)
+        with trial.promise(_LENGTHS):
+            for size in (0, 125, 126, 65_535, 65_536):
+                payload = os.urandom(size)
+                await expect([Frame(Opcode.BINARY, payload)])
+                await expect([Frame(Opcode.BINARY, payload)], mask=True)
+        pieces = [
+            Frame(Opcode.TEXT, b"Hel", fin=False),
+            Frame(Opcode.PING, b"alive?"),
+            Frame(Opcode.CONT, b"lo"),
+        ]
+        with trial.promise(_FLAGS):
+            await expect(pieces)
+        with trial.promise(_DRIPPING):
+            long = Frame(Opcode.BINARY, os.urandom(300))
+            await expect([long, *pieces], mask=True, slow=True)
+        with trial.promise(_CUT):
+            whole = Frame(Opcode.TEXT, b"only half of this arrives").serialize(mask=False)
+            for half in (whole[:1], whole[:10]):
+                reader = await _arriving(trial, half)
+                error = await trial.error(read_frame, reader)
+                if error is None:
+                    raise Broken(f"{len(half)} of {len(whole)} bytes came, and nothing was raised")
+                if not isinstance(error, EOFError | ConnectionError):
+                    raise Broken(f"it raised {describe_error(error)}")
+
+    return await judged([_SHORT, _MASKED, _LENGTHS, _FLAGS, _DRIPPING, _CUT], scenario)
+
+
+async def _expect(
+    trial: Trial, read_frame: ReadFrame, frames: Sequence[Frame], *, mask: bool, slow: bool
+) -> None:
+    """Send frames over one connection, and compare what the learner's function reads.
+
+    Raises:
+        Broken: it reads something else.
+    """
+    data = b"".join(frame.serialize(mask=mask) for frame in frames)
+    reader = await _arriving(trial, data, slow=slow)
+    for frame in frames:
+        wanted = (frame.fin, int(frame.opcode), bytes(frame.data))
+        found = await trial.call(read_frame, reader)
+        if not _equal(found, wanted):
+            masked = ", masked," if mask else ""
+            raise Broken(f"a frame{masked} of {_shown(wanted)} was read as {_shown(found)}")
+
+
+async def _arriving(trial: Trial, data: bytes, *, slow: bool = False) -> asyncio.StreamReader:
+    """Return the reading end of a connection on which some bytes arrive before it ends."""
+
+    async def send(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for at in range(len(data)) if slow else ():
+                writer.write(data[at : at + 1])
+                await asyncio.sleep(0)
+            if not slow:
+                writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await trial.enter(await asyncio.start_server(send, "127.0.0.1", 0))
+    host, port = server.sockets[0].getsockname()
+    proxy = await trial.enter(FaultProxy(f"http://{host}:{port}"))
+    if slow:
+        proxy.set("down", bandwidth=500)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    trial.defer(writer.close)  # it also keeps the writer, which closes when it is deleted
+    return reader
+
+
+def _equal(found: Any, wanted: tuple[bool, int, bytes]) -> bool:
+    try:
+        final, opcode, payload = found
+        return (bool(final), opcode, bytes(payload)) == wanted
+    except (TypeError, ValueError):
+        return False
+
+
+def _shown(frame: object) -> str:
+    """Describe a frame, or whatever was returned in place of one."""
+    if isinstance(frame, tuple) and len(frame) == 3 and isinstance(frame[2], bytes):
+        final, opcode, payload = frame
+        shown = payload if len(payload) <= 12 else f"{len(payload):,} bytes"
+        return f"({final}, {opcode}, {shown})"
+    return repr(frame)[:60]

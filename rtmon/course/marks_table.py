@@ -1,0 +1,141 @@
+"""The table of marks that progress files make."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from rich.cells import cell_len, set_cell_size
+
+from ..errors import FileFormatError
+from .exercises import Exercise
+from .progress import ProgressEntry, Result, one_line, read, report_of
+from .syllabus import Notebook, columns, points
+
+__all__ = ["MarksTable"]
+
+_NAME_WIDTH = 32
+"""Characters of a name that the table has room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarksTable:
+    """The results of all learners.
+
+    Attributes:
+        notebooks: those that were begun, with their exercises: the columns.
+        learners: name → exercise → result: the rows.
+        problems: what could not be read, a sentence each.
+    """
+
+    notebooks: list[Notebook]
+    learners: dict[str, dict[str, Result]]
+    problems: list[str]
+
+    @classmethod
+    def read(cls, files: Iterable[Path], course: Sequence[Notebook]) -> MarksTable:
+        """Read progress files. A file with several learners' checks has a row for each.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        checks: dict[str, list[ProgressEntry]] = {}
+        problems = []
+        for path in files:
+            try:
+                for entry in read(path):
+                    if isinstance(entry, ProgressEntry):
+                        checks.setdefault(entry.learner, []).append(entry)
+                    else:
+                        problems.append(str(entry))
+            except FileFormatError as error:
+                problems.append(str(error))
+        learners = {name: report_of(checks[name]) for name in sorted(checks, key=str.casefold)}
+        done = {exercise for results in learners.values() for exercise in results}
+        return cls(columns(course, done), learners, problems)
+
+    @property
+    def points(self) -> int:
+        """What all exercises of the table are worth together."""
+        return sum(exercise.points for exercise in self._exercises())
+
+    def text(self) -> str:
+        """Return the table for a terminal: points, ``-`` for not right yet, ``.`` for not tried."""
+        names = [one_line(name, _NAME_WIDTH) for name in self.learners]
+        width = max(cell_len(name) for name in ["learner", *names])
+        rows = [self._cells(results) for results in self.learners.values()]
+        blocks = [_Block.of(notebook, rows) for notebook in self.notebooks]
+        sums = [f"{points(self.notebooks, one)}/{self.points}" for one in self.learners.values()]
+        lines = [
+            "  ".join([" " * width, *(block.heading for block in blocks)]),
+            "  ".join(
+                [set_cell_size("learner", width), *(block.numbers for block in blocks), "points"]
+            ),
+        ]
+        for name, row, total in zip(names, rows, sums, strict=True):
+            cells = [block.row(row) for block in blocks]
+            lines.append("  ".join([set_cell_size(name, width), *cells, total.rjust(6)]))
+        return "\n".join(line.rstrip() for line in lines)
+
+    def write_csv(self, file: TextIO) -> None:
+        """Write the table as CSV: points, 0 for not right yet, empty for not tried."""
+        table = csv.writer(file, lineterminator="\n")
+        heads = [exercise.name for exercise in self._exercises()]
+        table.writerow(["learner", *heads, "points", "of"])
+        for name, results in self.learners.items():
+            cells = self._cells(results)
+            row = [{"-": 0, ".": ""}.get(cells[head], cells[head]) for head in heads]
+            total = points(self.notebooks, results)
+            table.writerow([_spreadsheet_text(name), *row, total, self.points])
+
+    def _exercises(self) -> list[Exercise]:
+        return [each for notebook in self.notebooks for each in notebook.exercises]
+
+    def _cells(self, results: Mapping[str, Result]) -> dict[str, str]:
+        """Return exercise → what its cell says."""
+        cells = {}
+        for exercise in self._exercises():
+            result = results.get(exercise.name)
+            right = result is not None and result.right
+            cells[exercise.name] = str(exercise.points) if right else "-" if result else "."
+        return cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The columns of one notebook, as text.
+
+    Attributes:
+        heading: the notebook's name.
+        numbers: those of its exercises.
+        columns: name and width of each.
+    """
+
+    heading: str
+    numbers: str
+    columns: list[tuple[str, int]]
+
+    @classmethod
+    def of(cls, notebook: Notebook, rows: Sequence[Mapping[str, str]]) -> _Block:
+        heads = {each.name: each.name.rpartition("-")[2] for each in notebook.exercises}
+        widths = {
+            name: max(len(text) for text in [head, *(row[name] for row in rows)])
+            for name, head in heads.items()
+        }
+        spare = len(notebook.name) - sum(widths.values()) - len(widths) + 1
+        last = notebook.exercises[-1].name
+        widths[last] += max(0, spare)
+        numbers = " ".join(head.rjust(widths[name]) for name, head in heads.items())
+        return cls(notebook.name.ljust(len(numbers)), numbers, list(widths.items()))
+
+    def row(self, cells: Mapping[str, str]) -> str:
+        return " ".join(cells[name].rjust(width) for name, width in self.columns)
+
+
+def _spreadsheet_text(name: str) -> str:
+    """Return a name that no spreadsheet takes for a formula."""
+    text = one_line(name, 128)
+    return f"'{text}" if text[:1] in set("=+-@") else text

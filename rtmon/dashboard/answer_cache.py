@@ -1,0 +1,113 @@
+"""Answers to what pages ask of one feed: each is made once for all that ask the same in a tick."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from ..errors import QueryError, RtmonError
+from ..feeds.feed import Feed
+from ..views.chart_ranges import points_of_range
+from .channel_history import ChannelHistory
+from .pages import PAGES
+from .replay_clock import ReplayClock
+
+__all__ = ["AnswerCache", "Question", "question"]
+
+logger = logging.getLogger("rtmon")
+
+KEPT = 256
+"""Answers of one tick that are kept."""
+
+MOST_POINTS = 3000
+"""Points of a chart that a browser can ask for."""
+
+Question = tuple[str, str]
+"""A page and its parameters, the latter as JSON with its keys in order."""
+
+
+def question(page: str, asked: Mapping[str, str]) -> Question:
+    """Return the question that a page asks with its parameters."""
+    return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
+
+
+class AnswerCache:
+    """Answers the pages of one feed.
+
+    Args:
+        feed: what the pages show.
+        replay: the time of a recording, if the feed is one.
+        past: what is remembered of its channels.
+    """
+
+    def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:
+        self._feed = feed
+        self._replay = replay
+        self._past = past
+        self._made: dict[tuple[Question, int], asyncio.Future[bytes]] = {}
+        self._moves = 0
+
+    def forget(self) -> None:
+        """Forget the answers: the feed has more to say than before."""
+        self._made.clear()
+
+    def move(self) -> None:
+        """Forget the answers, and those under way: they are of a moment that has been left."""
+        self._made.clear()
+        self._moves += 1
+
+    async def answer(self, asked: Question) -> bytes:
+        """Return the answer to a question, as JSON."""
+        while True:
+            latest, moves = self._feed.latest(), self._moves
+            key = (asked, latest.seq if latest else 0)
+            if key not in self._made:
+                if len(self._made) >= KEPT:
+                    self._made.clear()
+                self._made[key] = asyncio.ensure_future(self._make(*asked))
+            answer = await asyncio.shield(self._made[key])
+            if moves == self._moves:
+                return answer
+
+    async def _make(self, page: str, asked: str) -> bytes:
+        parameters = msgspec.json.decode(asked, type=dict[str, str])
+        try:
+            answer = await self._found(page, parameters)
+        except QueryError as error:
+            answer = {"error": str(error), "position": error.position}
+        except RtmonError as error:
+            answer = {"error": str(error), "position": None}
+        except Exception:
+            logger.exception("the dashboard could not answer %s", page)
+            answer = {"error": "The dashboard failed; its log says why.", "position": None}
+        return msgspec.json.encode({"page": page, "asked": parameters, **answer})
+
+    async def _found(self, page: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        if page == "range":
+            return await self._range(asked)
+        if page == "moments" and self._replay is not None:
+            return {"moments": [asdict(each) for each in await self._replay.moments()]}
+        if page == "channel-past":
+            return {"epoch": self._past.epoch, "past": self._past.of(asked.get("channel", ""))}
+        if page in PAGES:
+            return await PAGES[page](self._feed, asked)
+        raise RtmonError(f"there is no page {page!r}")
+
+    async def _range(self, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        def seconds(name: str) -> float | None:
+            try:
+                value = float(asked[name])
+            except (KeyError, ValueError):
+                return None
+            return value if math.isfinite(value) else None
+
+        points = min(MOST_POINTS, max(1, int(seconds("points") or 600)))
+        return await points_of_range(
+            self._feed, since=seconds("since"), until=seconds("until"), points=points
+        )

@@ -1,0 +1,20 @@
+// Requests that were sent through a link, until they are answered.
+class PendingRequests {
+  #open = new Map()
+  #next = 1
+
+  // Ask by saying so; the promise is never settled if the link is lost meanwhile.
+  ask(say, said) {
+    const id = this.#next++
+    const answer = new Promise((resolve) => this.#open.set(id, resolve))
+    say({...said, id})
+    return answer
+  }
+
+  answer({answer, value}) {
+    this.#open.get(answer)?.(value)
+    this.#open.delete(answer)
+  }
+
+  forget() { this.#open.clear() }
+}

@@ -1,0 +1,52 @@
+"""Sends tables as files to pages of the dashboard, on Panel's own server."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from tornado.web import RequestHandler
+
+from ..errors import RtmonError
+from .page_socket import lets_in
+from .page_tickets import has_ticket
+from .page_updaters import PageUpdaters
+from .table_files import FileRequest, file_of
+
+__all__ = ["DownloadHandler"]
+
+LONGEST = 16_384
+"""Bytes of a request at most."""
+
+_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
+
+
+class DownloadHandler(AuthRequestHandler, RequestHandler):
+    """Sends a file to a page of the dashboard, which is let in as its channel is."""
+
+    def initialize(self, *, desks: PageUpdaters) -> None:
+        self._desks = desks
+
+    def check_xsrf_cookie(self) -> None:
+        """Do nothing: the origin, which a page of another site cannot hide, is checked."""
+
+    async def post(self) -> None:
+        """Send the file that the body, :class:`FileRequest` as JSON, asks for."""
+        host = urlsplit(self.request.headers.get("Origin", "")).netloc.lower()
+        if self.current_user is None or not has_ticket(self) or not lets_in(self, host):
+            self.set_status(403)
+            await self.finish({"error": "This page may not download: reload it, or log in again."})
+            return
+        self.set_header("Cache-Control", "no-store")
+        try:
+            asked = msgspec.json.decode(self.request.body[: LONGEST + 1], type=FileRequest)
+            async with self._desks.lend(asked.at) as feed:
+                name, content = await file_of(feed, asked)
+        except (RtmonError, OSError, msgspec.DecodeError) as exc:
+            self.set_status(400)
+            await self.finish({"error": str(exc)})
+            return
+        self.set_header("Content-Type", _TYPES[asked.format])
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        await self.finish(content)

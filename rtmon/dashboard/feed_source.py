@@ -1,0 +1,66 @@
+"""The feed of a served dashboard: the server that the environment names, else a demo."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+from ..core.child_processes import demo_source, listens
+from ..errors import FeedError
+from ..feeds import Feed, open_feed
+from .panel_processes import is_one_of_several
+
+__all__ = ["URL_VARIABLE", "from_environment"]
+
+URL_VARIABLE = "RTMON_URL"
+"""The environment variable that holds the address of an admin listener."""
+
+
+def from_environment() -> Feed:
+    """Open the feed of the server that ``RTMON_URL`` names.
+
+    Without it, start a server with simulated users in processes of their own, which
+    end with this one. All processes of ``panel serve --num-procs`` show the same.
+
+    Raises:
+        OptionError: ``RTMON_URL`` is not the address of an admin listener.
+        ChildEnded: the demo could not be started.
+        FeedError: another process could not start the demo.
+    """
+    url = os.environ.get(URL_VARIABLE)
+    if not url:
+        url = _shared_demo() if is_one_of_several() else _demo()
+    return open_feed(url)
+
+
+def _demo() -> str:
+    """Start a demo that ends with this process; return the address of its admin listener."""
+    demo = demo_source()
+    atexit.register(demo.close)
+    return demo.url
+
+
+def _shared_demo() -> str:
+    """Start the demo of several processes, or find it if another of them has started it.
+
+    Its address stands in a file that only this user can read, named after their parent.
+    """
+    import fcntl  # not on Windows, where there are no several processes either
+
+    path = Path(tempfile.gettempdir(), f"rtmon-demo-{os.getuid()}-{os.getppid()}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Its process may have been killed, and the file left.
+        if (url := file.read()) and listens(url):
+            return url
+        url = _demo()
+        atexit.register(path.unlink, missing_ok=True)
+        file.seek(0)
+        file.truncate()
+        file.write(url)
+    return url

@@ -1,0 +1,230 @@
+"""A page of the dashboard as the content of a notebook's output: a desk, fed to comms."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from ..display.dashboard import SHOWN, in_words
+from ..display.output_content import Content, Page
+from ..display.picture import Columns
+from ..display.saved_output import bundle
+from ..errors import RtmonError
+from ..feeds import Feed, open_feed
+from ..views.chart import Chart
+from ..views.chart_points import COLUMNS
+from ..views.charts import CHARTS
+from .notebook_script import cell_script
+from .page_messages import PageMessage, obey
+from .page_updater import PageUpdater
+from .pages import PAGES
+from .table_files import FileRequest, file_of
+from .view_parameters import search
+
+__all__ = ["NotebookPage"]
+
+logger = logging.getLogger("rtmon")
+
+_DRAWN: Final[Mapping[str, Sequence[str]]] = {
+    "overview": SHOWN,
+    "latency": ("rtt", "handler", "delivery"),
+}
+"""Page → its charts that are drawn for a notebook without scripts."""
+
+
+@dataclass(eq=False)
+class _Visitor:
+    """A page of the notebook as a viewer of a desk.
+
+    Attributes:
+        page: the page.
+        hidden: False: what is out of sight is silent.
+        shows: what it has said that it shows; None before it has.
+    """
+
+    page: Page
+    hidden: bool = False
+    shows: PageMessage | None = None
+
+    @property
+    def ready(self) -> bool:
+        """True while the page is heard of."""
+        return not (self.hidden or self.page.silent)
+
+    def send(self, text: bytes) -> None:
+        """Send a message."""
+        self.page.send(text=text.decode())
+
+
+class _SharedDesk:
+    """A desk that works for as long as a cell shows it.
+
+    Args:
+        source: what is shown.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.desk = PageUpdater(open_feed(source), closes=False)
+        self.cells = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the desk, unless it works already."""
+        if self._task is None:
+            self._task = asyncio.create_task(self.desk.run(), name="rtmon-desk")
+            self._task.add_done_callback(_log_failure)
+
+    async def release(self) -> None:
+        """Count a cell less; end the desk with the last one, and a feed that was opened for it."""
+        self.cells -= 1
+        if self.cells > 0:
+            return
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if self.desk.feed is not self.source:
+            await self.desk.feed.aclose()
+
+
+class NotebookPage(Content):
+    """Shows a page of the dashboard. Cells with the same source share one desk.
+
+    Args:
+        source: what is shown: a Monitor, an address, the file of a recording, or a Feed.
+        parameters: of the page's address.
+        height: pixels that it is high at most.
+    """
+
+    shared: _SharedDesk
+
+    def __init__(self, source: Any, *, parameters: Mapping[str, str], height: int) -> None:
+        self._source = source
+        self._parameters = parameters
+        self._height = height
+        self._visitors: dict[Page, _Visitor] = {}
+        self._files: set[asyncio.Task[None]] = set()
+        self._pane: bytes = b"null"
+        self._closed = False
+
+    @property
+    def _desk(self) -> PageUpdater:
+        return self.shared.desk
+
+    @property
+    def _feed(self) -> Feed:
+        return self._desk.feed
+
+    def meet(self, others: Iterable[Content]) -> None:
+        shown = [other.shared for other in others if isinstance(other, NotebookPage)]
+        # The time of a recording is moved by its viewer: two cells have a desk each.
+        same = [
+            shared
+            for shared in shown
+            if shared.source == self._source and not shared.desk.feed.capabilities.replay
+        ]
+        self.shared = same[0] if same else _SharedDesk(self._source)
+
+    def begin(self) -> None:
+        self.shared.cells += 1
+        if self.shared.cells == 1:
+            self._desk.begin()
+
+    async def start(self) -> None:
+        self.shared.start()
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for task in self._files:
+            task.cancel()
+        await self.shared.release()
+
+    @property
+    def ended(self) -> bool:
+        return self._feed.status.state == "closed"
+
+    async def prepare(self) -> None:
+        if (page := self._parameters["page"]) in PAGES:
+            asked = {n: text for n, text in self._parameters.items() if n not in {"page", "range"}}
+            self._pane = await self._desk.answer(page, asked)
+
+    def output(self, *, view: str, kernel: str) -> dict[str, Any]:
+        frame = self._desk.last()
+        message: dict[str, Any] = {"frame": frame}
+        if self._pane != b"null":
+            message["pane"] = msgspec.Raw(self._pane)
+        points = dict(zip(COLUMNS, frame.points, strict=True))
+        tag, script = cell_script()
+        return bundle(
+            tag=tag,
+            script=script,
+            view=view,
+            attributes={
+                "kernel": kernel,
+                "address": search(self._parameters),
+                "height": str(self._height),
+                "message": msgspec.json.encode(message).decode(),
+            },
+            text=in_words(self._feed),
+            time=frame.now if frame.time is None else frame.time,
+            drawings=[(chart, _since_first(points)) for chart in self._drawn()],
+        )
+
+    def _drawn(self) -> Iterable[Chart[Any]]:
+        page = self._parameters["page"]
+        keys = [self._parameters["chart"]] if page == "chart" else _DRAWN.get(page, ())
+        return [chart for chart in CHARTS if chart.key in keys]
+
+    def welcome(self, page: Page) -> None:
+        if page in self._visitors:
+            self._desk.catch_up(self._visitors[page])
+        else:
+            visitor = self._visitors[page] = _Visitor(page)
+            self._desk.join(visitor)
+
+    def hear(self, page: Page, said: Mapping[str, Any]) -> bool:
+        if said.get("do") == "alive":
+            return False
+        if said.get("do") == "file":
+            task = asyncio.create_task(self._send_file(page, said["id"], said["asked"]))
+            self._files.add(task)
+            task.add_done_callback(self._files.discard)
+            return False
+        heard, visitor = msgspec.convert(said, PageMessage), self._visitors[page]
+        obey(self._desk, visitor, heard)
+        if heard.do != "show":
+            return False
+        before, visitor.shows = visitor.shows, heard
+        return before is not None  # what it shows first is not of its user's doing
+
+    def leave(self, page: Page) -> None:
+        if (visitor := self._visitors.pop(page, None)) is not None:
+            self._desk.leave(visitor)
+
+    async def _send_file(self, page: Page, number: int, asked: Any) -> None:
+        try:
+            name, content = await file_of(self._feed, msgspec.convert(asked, FileRequest))
+            value = {"name": name, "text": content.decode()}
+        except (RtmonError, OSError, msgspec.ValidationError) as exc:
+            value = {"error": str(exc)}
+        page.send(text=msgspec.json.encode({"answer": number, "value": value}).decode())
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """Log why a desk has ended, if it was not told to."""
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        logger.error("a view in the notebook has failed", exc_info=failure)
+
+
+def _since_first(points: Columns) -> Columns:
+    """Return points with times in seconds since the first."""
+    times = points["time"]
+    begin = (times[0] if times else None) or 0.0
+    return {**points, "time": [((time or 0.0) - begin) / 1e3 for time in times]}

@@ -1,0 +1,139 @@
+"""The WebSocket through which a page in a browser gets its numbers, on Panel's own server."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from bokeh.server.util import check_allowlist
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from bokeh.settings import settings
+from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ..errors import RtmonError
+from .page_messages import PageMessage, obey
+from .page_tickets import has_ticket
+from .page_updater import PageUpdater
+from .script_bundle import BUILD
+
+__all__ = ["PageSocket", "lets_in"]
+
+logger = logging.getLogger("rtmon")
+
+LONGEST = 16_384
+"""Bytes of a message from a browser at most."""
+
+LONGEST_REASON = 123
+"""Bytes of a close reason (RFC 6455, 5.5.1)."""
+
+_decoder = msgspec.json.Decoder(PageMessage)
+
+
+def lets_in(handler: RequestHandler, host: str) -> bool:
+    """Return True for a page's host and port that Bokeh lets in, too."""
+    application: Any = handler.application
+    allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
+    return check_allowlist(host, allowed)
+
+
+class PageSocket(AuthRequestHandler, WebSocketHandler):
+    """One browser page. It is let in as Panel lets in its own: by origin and by user."""
+
+    def initialize(self, *, desk: Callable[[], PageUpdater]) -> None:
+        self._find_desk = desk
+        self._desk: PageUpdater | None = None
+        self.hidden = False
+        self._sending: Any = None
+
+    def check_origin(self, origin: str) -> bool:
+        """Let in the origins that Bokeh lets in; a refusal names the option that would."""
+        host = urlsplit(origin).netloc.lower()
+        if lets_in(self, host):
+            return True
+        logger.warning(
+            "the dashboard refused a page opened at %s; --allow-websocket-origin=%s allows it",
+            host[:200],
+            host[:200],
+        )
+        return False
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        if self.current_user is None or not has_ticket(self):
+            self.set_status(403)
+            await self.finish({"refused": "Log in again: reload the page."})
+            return
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            await self._say_why()
+            return
+        # Tornado 6.6 takes the browser's word that page and server are one site, which is no
+        # help where somebody's name leads to this machine (DNS rebinding).
+        origin = self.request.headers.get("Origin")
+        if origin is not None and not self.check_origin(origin):
+            self.set_status(403)
+            await self.finish()
+            return
+        await super().get(*args, **kwargs)
+
+    async def _say_why(self) -> None:
+        """Tell a browser if its WebSocket was refused because of the page's origin."""
+        host = self.request.headers.get("Rtmon-Origin", "").lower()
+        refused = ""
+        if not lets_in(self, host):
+            refused = (
+                f"This page was opened at {host[:200]}, which the dashboard does not allow. "
+                f"Start it with --allow-websocket-origin={host[:200]} (panel serve) "
+                f"or --origin {host[:200]} (rtmon dashboard)."
+            )
+        self.set_header("Cache-Control", "no-store")
+        with contextlib.suppress(StreamClosedError):  # the page has given up meanwhile
+            await self.finish({"refused": refused})
+
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        self.set_nodelay(True)
+        self.send(msgspec.json.encode({"build": BUILD}))
+        try:
+            self._desk = self._find_desk()
+        except (RtmonError, OSError) as exc:
+            logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
+            self.close(1011, str(exc).encode()[:LONGEST_REASON].decode(errors="ignore"))
+            return
+        self._desk.join(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._desk is None:
+            return
+        try:
+            said = _decoder.decode(message)
+        except msgspec.DecodeError:
+            self.close(1002, "this is not what a page of rtmon says")
+            return
+        obey(self._desk, self, said)
+
+    def on_close(self) -> None:
+        if self._desk is not None:
+            self._desk.leave(self)
+
+    @property
+    def ready(self) -> bool:
+        """True if everything sent before has left, and the page is in sight."""
+        return not self.hidden and (self._sending is None or self._sending.done())
+
+    def send(self, text: bytes) -> None:
+        """Send a message; nothing happens if the page is gone."""
+        try:
+            self._sending = self.write_message(text.decode())
+        except WebSocketClosedError:
+            return
+        self._sending.add_done_callback(_heard)
+
+
+def _heard(sending: Any) -> None:
+    """Take the outcome of a message to a page that may have gone meanwhile."""
+    if not sending.cancelled():
+        sending.exception()

@@ -1,0 +1,89 @@
+// One view's comm to its kernel: opened again after each outage, and how long ago it was heard of.
+// All times in milliseconds.
+const FRESH = 5000, YOUNG = 3000, ALIVE = 10000, AGAIN = 30000
+const RESTARTED = "The kernel was restarted: run this notebook's cells again, down to this one."
+const REPLACED = "Run this cell again to have it live."
+
+class KernelComm {
+  #kernel
+  #view
+  #listener
+  #comm = ""
+  #joined = false
+  #heard = -Infinity
+  #why = ""
+  #asked = 0
+  #opened = 0
+  #born = performance.now()
+  trying = true  // what keeps the numbers from coming may pass by itself
+
+  // kernel: its id, or "". listener: opened() when the kernel can be asked, again after each outage;
+  // received(said) with its messages; lost() when it is known that nothing comes.
+  constructor(kernel, view, listener) {
+    this.#kernel = kernel === "" ? null : Kernel.of(kernel)
+    this.#view = view
+    this.#listener = listener
+  }
+
+  get live() { return performance.now() - this.#heard < FRESH }
+
+  // Why nothing comes; empty while that cannot be known yet.
+  get trouble() {
+    if (this.#kernel === null) return "This page cannot reach its kernel."
+    if (performance.now() - this.#born < YOUNG) return this.#why
+    return this.#why || "The kernel does not answer; it may be busy."
+  }
+
+  say(said) { if (this.#opened > 0) this.#kernel.send(this.#comm, "comm_msg", said) }
+
+  // To be called every second or so while the view is in sight.
+  check() {
+    const now = performance.now()
+    if (!this.#joined) this.#join()
+    else if (!this.live && this.#why === "" && now - this.#opened > AGAIN) this.#ask()
+    if (now - this.#asked < ALIVE) return
+    this.#asked = now
+    this.say({do: "alive"})
+  }
+
+  // check() opens it again.
+  close() {
+    this.#kernel?.close(this.#comm)
+    this.#joined = false
+    this.#opened = 0
+  }
+
+  #join() {
+    if (this.#kernel === null) return
+    this.#comm = crypto.randomUUID()
+    this.#joined = true
+    this.#kernel.open(this.#comm, {
+      ready: () => this.#ask(),
+      receive: (said) => {
+        this.#heard = performance.now()
+        this.#why = ""
+        this.trying = true
+        this.#listener.received(said)
+      },
+      closed: ({gone}) => {
+        this.#kernel.forget(this.#comm)
+        this.#fail(gone ? REPLACED : RESTARTED)
+      },
+      failed: (why, trying = false) => this.#fail(why, trying),
+    })
+  }
+
+  #ask() {
+    if (this.#opened > 0) this.#comm = this.#kernel.renew(this.#comm)
+    this.#opened = performance.now()
+    this.#kernel.send(this.#comm, "comm_open", {view: this.#view})
+    this.#listener.opened()
+  }
+
+  #fail(why, trying = false) {
+    this.#why = why
+    this.trying = trying
+    this.#heard = -Infinity
+    this.#listener.lost()
+  }
+}

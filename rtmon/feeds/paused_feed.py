@@ -1,0 +1,105 @@
+"""A feed that stands still: what a paused view reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..metrics.history import History
+from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
+from . import memory_queries
+from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
+from .queries import Capabilities, DetailQuery, MembersQuery, Query, RowsQuery, SeriesQuery
+from .requests import ASKED
+
+__all__ = ["PausedFeed"]
+
+
+class PausedFeed(Feed):
+    """Everything another feed knows at this moment. Only the status goes on being the other's.
+
+    Args:
+        feed: what to take the picture of; it goes on by itself.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._now = feed.now()
+        self._snapshot = feed.snapshot()
+        self._samples = feed.samples()
+        self._events = feed.events()
+        self._channels = feed.channels()
+        self._socketio = feed.socketio()
+        everything = ConnectionQuery(state=None, limit=None)
+        self._connections = list(feed.connections(everything).rows)
+        history = History()
+        for sample in self._samples:
+            history.add(sample)
+        history.extend_events(self._events)
+        epoch = self._snapshot.epoch if self._snapshot else ""
+        self._memory = memory_queries.FeedMemory(
+            epochs=[
+                memory_queries.Epoch(
+                    node=feed.status.node,
+                    epoch=epoch,
+                    history=history,
+                    connections=self._connections,
+                )
+            ],
+            tables={"channels": self._channels, "socketio": self._socketio},
+            closed=self._snapshot.closed if self._snapshot else 0,
+        )
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def aclose(self) -> None:
+        """Nothing to do; the other feed is not closed."""
+
+    @property
+    def status(self) -> FeedStatus:
+        return self._feed.status
+
+    def now(self) -> float:
+        return self._now
+
+    def latest(self) -> Sample | None:
+        return self._samples[-1] if self._samples else None
+
+    def snapshot(self) -> Snapshot | None:
+        return self._snapshot
+
+    def samples(self, since: int = 0) -> list[Sample]:
+        return [sample for sample in self._samples if sample.seq > since]
+
+    def events(self, since: int = 0) -> list[Event]:
+        return [event for event in self._events if event.seq > since]
+
+    def channels(self) -> list[ChannelInfo]:
+        return self._channels
+
+    def socketio(self) -> list[SocketIOInfo]:
+        return self._socketio
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self._feed.capabilities, live=False)
+
+    def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:  # noqa: ARG002
+        """Return at once: there is never a new Sample."""
+        return lambda: None
+
+    async def answer(self, query: Query) -> Answer:
+        """Answer as of this feed's moment; what only the server knows is as of now."""
+        if isinstance(query, SeriesQuery):
+            until = self._now if query.until is None else min(query.until, self._now)
+            return await self._feed.query(replace(query, until=until))
+        if isinstance(query, DetailQuery | MembersQuery) or (
+            isinstance(query, RowsQuery) and query.table in ASKED
+        ):
+            return await self._feed.answer(query)
+        return await asyncio.to_thread(memory_queries.answer, query, self._memory)
+
+    def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
+        return select(self._connections, query)

@@ -1,0 +1,190 @@
+"""Answers about the samples table: columns over time, at one of three resolutions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ..errors import QueryError
+from ..metrics.history import History, merge
+from ..metrics.records import Sample
+from .queries import (
+    LEVELS,
+    MOST_ROWS,
+    SERIES_COLUMNS,
+    Extremes,
+    Gap,
+    SeriesAnswer,
+    SeriesQuery,
+    Source,
+)
+from .series_extremes import extreme_columns, extremes, spreads
+
+__all__ = ["SeriesPoint", "answer", "check", "choose_level", "from_histories", "gaps"]
+
+RESTARTED = "the server restarted"
+MISSED = "no numbers were received"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """A Sample, or several that follow each other merged into one.
+
+    Attributes:
+        sample: the Sample; its ``seq`` and ``time`` are those of the last tick in it.
+        ticks: how many ticks are in it.
+    """
+
+    sample: Sample
+    ticks: int
+
+
+def check(query: SeriesQuery) -> tuple[str, ...]:
+    """Return the columns that a query asks for.
+
+    Raises:
+        QueryError: a column, the level or the number of points is wrong.
+    """
+    unknown = [name for name in query.columns if name not in SERIES_COLUMNS]
+    if unknown:
+        known = ", ".join(SERIES_COLUMNS)
+        raise QueryError(f"samples have no series {unknown[0]!r}; there are {known}")
+    if query.level is not None and query.level not in LEVELS:
+        raise QueryError(f"level={query.level!r}: series have points of 1, 10 or 60 ticks")
+    if not 1 <= query.points <= MOST_ROWS:
+        raise QueryError(f"points={query.points!r}: from 1 to {MOST_ROWS:,}")
+    return query.columns or SERIES_COLUMNS
+
+
+def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> int:
+    """Choose the resolution of an answer.
+
+    It is the finest that reaches back as far as the query asks, or as far as any does, and
+    gives at most ``query.points`` points; else the coarsest.
+
+    Args:
+        query: the query.
+        held: level → time of its oldest point, and its number of points within the range.
+    """
+    if query.level is not None or not held:
+        return query.level or LEVELS[0]
+    oldest = min(first for first, _ in held.values())
+    begin = oldest if query.since is None else max(query.since, oldest)
+    for level, (first, count) in sorted(held.items()):
+        reaches = first <= begin + level  # one point is no reason for a coarser level
+        if reaches and count <= query.points:
+            return level
+    return max(held)
+
+
+def from_histories(
+    query: SeriesQuery, source: Source, histories: Sequence[tuple[History, bool]]
+) -> SeriesAnswer:
+    """Answer from what is in memory.
+
+    Args:
+        query: the query.
+        source: what the answer is as of.
+        histories: of each epoch, oldest first, its history and whether the epoch has ended.
+            The last point of a running epoch is left out until it is whole.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    columns = check(query)
+    if query.merge:
+        return answer(source, 0, columns, _merged(query, histories))
+    held = {}
+    for level in LEVELS:
+        times = [time for history, _ in histories for time in history.times(level)]
+        if times:
+            held[level] = (min(times), sum(_within(query, time) for time in times))
+    level = choose_level(query, held)
+    points = [
+        SeriesPoint(sample, ticks)
+        for history, ended in histories
+        for sample, ticks in history.level(level, ended=ended)
+        if _within(query, sample.time)
+    ]
+    found = answer(source, level, columns, points[-MOST_ROWS:])
+    return replace(found, extremes=_extremes(query, found, columns, histories))
+
+
+def _extremes(
+    query: SeriesQuery,
+    found: SeriesAnswer,
+    columns: Sequence[str],
+    histories: Sequence[tuple[History, bool]],
+) -> Mapping[str, Extremes]:
+    names = extreme_columns(columns)
+    if not (query.extremes and found.level > 1 and len(found) and names):
+        return {}
+    begin = found.times[0] - found.elapsed[0]
+    finer = (
+        sample
+        for history, ended in histories
+        for level in LEVELS
+        if level < found.level
+        for sample, _ in history.level(level, ended=ended)
+        if begin < sample.time <= found.times[-1]
+    )
+    points = zip(found.epochs, found.seqs, strict=True)
+    return extremes(found.level, names, points, spreads(finer, found.level, names))
+
+
+def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[SeriesPoint]:
+    """Merge the range into one point: of single ticks, of tens where these are forgotten."""
+    chosen: list[SeriesPoint] = []
+    for history, _ in histories:
+        fine = history.samples()
+        begin = fine[0].seq if fine else 0
+        tens = [SeriesPoint(*ten) for ten in history.level(10, ended=False) if ten[0].seq < begin]
+        chosen += [*tens, *(SeriesPoint(sample, 1) for sample in fine)]
+    chosen = [point for point in chosen if _within(query, point.sample.time)]
+    if not chosen:
+        return []
+    return [SeriesPoint(merge([p.sample for p in chosen]), sum(p.ticks for p in chosen))]
+
+
+def _within(query: SeriesQuery, time: float) -> bool:
+    return (query.since is None or time >= query.since) and (
+        query.until is None or time <= query.until
+    )
+
+
+def answer(
+    source: Source, level: int, columns: Sequence[str], points: Sequence[SeriesPoint]
+) -> SeriesAnswer:
+    """Make an answer of points: their columns, and the gaps between them."""
+    samples = [point.sample for point in points]
+    return SeriesAnswer(
+        source=source,
+        level=level,
+        epochs=[sample.epoch for sample in samples],
+        seqs=[sample.seq for sample in samples],
+        times=[sample.time for sample in samples],
+        elapsed=[sample.elapsed for sample in samples],
+        ticks=[point.ticks for point in points],
+        columns={name: [getattr(sample, name) for sample in samples] for name in columns},
+        gaps=list(
+            gaps(
+                (s.epoch, s.seq, s.time, s.elapsed, p.ticks)
+                for s, p in zip(samples, points, strict=True)
+            )
+        ),
+    )
+
+
+def gaps(points: Iterable[tuple[str, int, float, float, int]]) -> Iterable[Gap]:
+    """Find the stretches between points without numbers.
+
+    Args:
+        points: of each point, oldest first, its epoch, seq, time, elapsed seconds and ticks.
+    """
+    for before, after in pairwise(points):
+        begin = after[2] - after[3]
+        if before[0] != after[0]:
+            yield Gap(since=before[2], until=max(before[2], begin), reason=RESTARTED)
+        elif before[1] < after[1] - after[4]:
+            yield Gap(since=before[2], until=max(before[2], begin), reason=MISSED)

@@ -1,0 +1,270 @@
+"""Answers about tables of records: rows that meet a condition, and groups of connections. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from ..errors import QueryError
+from ..metrics.columns import CONNECTION
+from . import query_language
+from .queries import (
+    GROUP_KEYS,
+    MOST_ROWS,
+    Gap,
+    Group,
+    GroupAnswer,
+    GroupKey,
+    GroupQuery,
+    Row,
+    RowsAnswer,
+    RowsQuery,
+    Source,
+)
+
+__all__ = [
+    "GREATEST",
+    "SUMS",
+    "Part",
+    "Remembered",
+    "check_slice",
+    "group_columns",
+    "groups",
+    "needed_columns",
+    "rows",
+]
+
+SUMS: tuple[str, ...] = (
+    *(column.name for column in CONNECTION if column.kind == "counter"),
+    "send_queue",
+)
+"""Columns that a group adds up."""
+
+GREATEST = ("rtt", "rtt_p99", "queue_age")
+"""Columns of which a group has the greatest value among its open connections."""
+
+_state = attrgetter("state")
+
+_KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
+    "path": lambda info: info.path,
+    "user": lambda info: info.user,
+    "address": query_language.address,
+    "transport": lambda info: info.transport,
+    "cause": lambda info: info.cause,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """How much a source remembers of a table: see :class:`rtmon.feeds.queries.RowsAnswer`."""
+
+    kept: int = 0
+    forgotten: int | None = None
+    gaps: Sequence[Gap] = ()
+
+
+class Part(NamedTuple):
+    """Records of a table that are of one server process and epoch."""
+
+    node: str
+    epoch: str
+    records: Sequence[Any]
+
+
+def needed_columns(query: RowsQuery) -> set[str]:
+    """Return the stored columns of the connections table that :func:`rows` reads.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    check_slice(query)
+    needed = {"id", "state", *query_language.parse(query.where, query.table).columns}
+    if query.sort:
+        needed.update(query_language.reads(query.table, query.sort))
+    if query.since is not None or query.until is not None:
+        needed.update(("opened", "closed"))
+    return needed
+
+
+def rows(
+    query: RowsQuery, source: Source, table: Sequence[Part], remembered: Remembered
+) -> RowsAnswer:
+    """Filter, sort and cut the rows of a table; rows are made of those that are shown only.
+
+    Raises:
+        QueryError: the condition has an error, there is no such column to sort by, or the
+            offset or limit is out of range.
+    """
+    condition = query_language.parse(query.where, query.table)
+    check_slice(query)
+    found: list[Any] = []
+    ends: list[int] = []  # for each part, where its records end in what was found
+    for part in table:
+        found += condition.select(_within(query, part.records))
+        ends.append(len(found))
+    page = _order(query, found)[query.offset : query.offset + query.limit]
+    parts = [table[bisect_right(ends, index)] for index in page]
+    return RowsAnswer(
+        source=source,
+        table=query.table,
+        rows=[
+            Row(part.node, part.epoch, found[index])
+            for part, index in zip(parts, page, strict=True)
+        ],
+        total=len(found),
+        kept=remembered.kept,
+        forgotten=remembered.forgotten,
+        gaps=[
+            gap
+            for gap in remembered.gaps
+            if (query.since is None or gap.until >= query.since)
+            and (query.until is None or gap.since <= query.until)
+        ],
+    )
+
+
+def check_slice(query: RowsQuery) -> None:
+    """Check offset, limit and sort column of a query.
+
+    Raises:
+        QueryError: one of them is wrong.
+    """
+    if query.offset < 0 or not 0 <= query.limit <= MOST_ROWS:
+        raise QueryError(
+            f"offset={query.offset!r}, limit={query.limit!r}: an offset from 0, and at most "
+            f"{MOST_ROWS:,} rows"
+        )
+    if query.sort:
+        try:
+            query_language.field(query.table, query.sort)
+        except KeyError:
+            raise QueryError(f"sort={query.sort!r}: {query.table} have no such column") from None
+
+
+_SPANS: dict[str, Callable[[Any], tuple[float, float | None]]] = {
+    "connections": attrgetter("opened", "closed"),
+    "events": attrgetter("time", "time"),
+}
+"""Table → when a record of it began and ended."""
+
+
+def _within(query: RowsQuery, records: Sequence[Any]) -> Sequence[Any]:
+    since, until, span = query.since, query.until, _SPANS.get(query.table)
+    if span is None or (since is None and until is None):
+        return records
+    kept = []
+    for record in records:
+        begin, end = span(record)
+        ended_before = since is not None and end is not None and end < since
+        if not ended_before and (until is None or begin <= until):
+            kept.append(record)
+    return kept
+
+
+def _order(query: RowsQuery, records: Sequence[Any]) -> Sequence[int]:
+    """Return the indices of records in the order that a query asks for."""
+    if not query.sort:
+        return range(len(records))
+    _, read = query_language.field(query.table, query.sort)
+    values = list(map(read, records))
+    known = [index for index, value in enumerate(values) if value is not None]
+    known.sort(key=values.__getitem__, reverse=query.descending)
+    if len(known) < len(values):
+        known += [index for index, value in enumerate(values) if value is None]
+    return known
+
+
+def group_columns(query: GroupQuery) -> set[str]:
+    """Return the stored columns of the connections table that :func:`groups` reads.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    _check_key(query.by)
+    key = query_language.reads("connections", query.by)
+    return {"id", "state", *key, *SUMS, *GREATEST, *query_language.parse(query.where).columns}
+
+
+def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAnswer:
+    """Group connections and add up their counters.
+
+    Raises:
+        QueryError: the condition has an error, or there is no such key or column to sort by.
+    """
+    _check_key(query.by)
+    rank, key, condition = _rank(query.sort), _KEYS[query.by], query_language.parse(query.where)
+    members: dict[str | None, list[Any]] = {}
+    for part in table:
+        for record in condition.select(part.records):
+            name = key(record)
+            if name in members:
+                members[name].append(record)
+            else:
+                members[name] = [record]
+    ranks = {name: rank(name, infos) for name, infos in members.items()}
+    order = [name for name, value in ranks.items() if value is not None]
+    order.sort(key=ranks.__getitem__, reverse=query.descending)
+    order += [name for name, value in ranks.items() if value is None]
+    rest = [info for name in order[query.limit :] for info in members[name]]
+    return GroupAnswer(
+        source=source,
+        groups=[_group(name, members[name]) for name in order[: query.limit]],
+        total=len(order),
+        others=_group(None, rest) if rest else None,
+    )
+
+
+def _check_key(by: str) -> None:
+    if by not in GROUP_KEYS:
+        raise QueryError(f"by={by!r}: connections are grouped by {', '.join(GROUP_KEYS)}")
+
+
+def _rank(sort: str) -> Callable[[str | None, Sequence[Any]], Any]:
+    """Return a function of a group's key and connections: the value that groups are sorted by."""
+    if sort == "key":
+        return lambda key, _: key
+    if sort == "open":
+        return lambda _, infos: _count_open(infos)
+    if sort == "closed":
+        return lambda _, infos: len(infos) - _count_open(infos)
+    if sort in SUMS:
+        return lambda _, infos: _combined(sum, (sort,), infos)[sort]
+    if sort in GREATEST:
+        return lambda _, infos: _combined(max, (sort,), _open(infos))[sort]
+    known = ", ".join(("open", "closed", "key", *SUMS, *GREATEST))
+    raise QueryError(f"sort={sort!r}: groups are sorted by {known}")
+
+
+def _count_open(infos: Sequence[Any]) -> int:
+    return list(map(_state, infos)).count("open")
+
+
+def _open(infos: Sequence[Any]) -> list[Any]:
+    return [info for info in infos if info.state == "open"]
+
+
+def _group(key: str | None, infos: Sequence[Any]) -> Group:
+    still_open = _open(infos)
+    return Group(
+        key=key,
+        open=len(still_open),
+        closed=len(infos) - len(still_open),
+        sums=_combined(sum, SUMS, infos),
+        greatest=_combined(max, GREATEST, still_open),
+    )
+
+
+def _combined(
+    combine: Callable[[Iterable[Any]], Any], names: Sequence[str], infos: Sequence[Any]
+) -> dict[str, Any]:
+    """Combine what is known of each column; null if it is known of none."""
+    found = {}
+    for name in names:
+        values = list(map(attrgetter(name), infos))
+        if None in values:
+            values = [value for value in values if value is not None]
+        found[name] = combine(values) if values else None
+    return found

@@ -1,0 +1,102 @@
+"""The connections of a load: the open ones, and the counts of those that have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+
+from .load_report import ConnectionReport, LoadReport, Totals, UserCounts
+from .simulated_connection import CLOSE_TIMEOUT, SimulatedConnection
+from .simulated_user import SimulatedUser
+
+__all__ = ["ConnectionTotals"]
+
+_REMEMBERED = 10_000
+"""Ended connections that are reported one by one; the totals have them all."""
+
+
+class ConnectionTotals:
+    """The connected users, and the sums of what their connections have counted.
+
+    Args:
+        tally: where arrivals and losses are counted.
+
+    Attributes:
+        open: the open connections, with the user of each.
+    """
+
+    def __init__(self, tally: UserCounts) -> None:
+        self.open: dict[SimulatedConnection, SimulatedUser] = {}
+        self._tally = tally
+        self._ended: deque[ConnectionReport] = deque(maxlen=_REMEMBERED)
+        self._totals = Totals()
+        self._close_codes: dict[int, int] = {}
+
+    def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
+        """Add the connection of a user; if it ends before the user leaves, it counts as lost."""
+        self._tally.connected += 1
+        self.open[connection] = user
+        connection.on_end(self._lost)
+
+    async def leave(
+        self, connection: SimulatedConnection, how: str, *, within: float = CLOSE_TIMEOUT
+    ) -> None:
+        """End a user's connection; nothing happens if it has ended.
+
+        Args:
+            connection: of the user.
+            how: as for :meth:`SimulatedConnection.leave`.
+            within: seconds that the server has to answer.
+        """
+        user = self.open.pop(connection, None)
+        if user is None:
+            return
+        if how == "abort":
+            self._tally.aborted += 1
+        await connection.leave(how, within=within)
+        self._count(connection, user)
+
+    def _lost(self, connection: SimulatedConnection) -> None:
+        user = self.open.pop(connection, None)
+        if user is not None:
+            self._tally.lost += 1
+            self._count(connection, user)
+            user.wake()
+
+    def _count(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
+        user.forget()
+        report = connection.report()
+        self._ended.append(report)
+        self._totals.add(report)
+        code = connection.close_code
+        self._close_codes[code] = self._close_codes.get(code, 0) + 1
+
+    def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
+        """Return all counts so far.
+
+        Args:
+            url: of the server.
+            elapsed: seconds since the start.
+            quiet: whether all that was under way has been delivered.
+        """
+        now = [connection.report() for connection in self.open]
+        totals, totals_open = Totals(**asdict(self._totals)), Totals()
+        for entry in now:
+            totals.add(entry)
+            totals_open.add(entry)
+        latency, late = self._tally.histograms()
+        return LoadReport(
+            url=url,
+            elapsed=elapsed,
+            quiet=quiet,
+            open=len(now),
+            problem=self._tally.problem,
+            **self._tally.counts(LoadReport),
+            latency=latency,
+            late=late,
+            totals=totals,
+            totals_open=totals_open,
+            close_codes=dict(self._close_codes),
+            seconds=list(self._tally.seconds),
+            connections=[*now, *reversed(self._ended)],
+        )

@@ -1,0 +1,222 @@
+"""Counts of simulated users, in total and per second."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..metrics.histogram import EMPTY, Histogram, HistogramRecorder
+
+__all__ = ["ConnectionReport", "LoadReport", "Second", "Totals", "UserCounts"]
+
+_SECONDS = 7_200
+"""Seconds kept one by one; older ones are in the totals only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionReport:
+    """Counts of one connection.
+
+    Attributes:
+        name: of the user; a hub's server shows it as the connection's name.
+        local: this end's address, which is the server's ``remote``.
+        messages_out, messages_in: whole messages.
+        bytes_out, bytes_in: their payload.
+        open: whether it is open.
+        close_code: how it ended, None while it is open.
+    """
+
+    name: str
+    local: str
+    messages_out: int
+    bytes_out: int
+    messages_in: int
+    bytes_in: int
+    open: bool
+    close_code: int | None
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over connections; bytes are application payload."""
+
+    messages_out: int = 0
+    bytes_out: int = 0
+    messages_in: int = 0
+    bytes_in: int = 0
+
+    def add(self, report: ConnectionReport) -> None:
+        """Add a connection's counts."""
+        for name in (entry.name for entry in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(report, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """Counts of about one second.
+
+    Attributes:
+        time: seconds since the start, at its end.
+        elapsed: how long it was.
+        open: connections open at its end.
+        asked: messages that were due.
+        sent: messages sent.
+        answered: messages that came back to their sender.
+        received: messages received, by all users.
+        connected, failed, lost: connections made, attempts that failed, connections that ended
+            without the user's doing.
+        errors: ``error`` messages of a hub.
+        latency: from when a message was due until it came back.
+        late: from when a message was due until it was sent: the users' own lateness.
+    """
+
+    time: float
+    elapsed: float
+    open: int = 0
+    asked: int = 0
+    sent: int = 0
+    answered: int = 0
+    received: int = 0
+    connected: int = 0
+    failed: int = 0
+    lost: int = 0
+    errors: int = 0
+    latency: Histogram = EMPTY
+    late: Histogram = EMPTY
+
+
+_COUNTS = (
+    *("asked", "sent", "answered", "received", "connected", "failed", "lost", "errors"),
+    *("unanswered", "aborted"),
+)
+
+
+class UserCounts:
+    """Running counts, in total and per second.
+
+    Attributes:
+        latency, late: of the present second; see :class:`Second`.
+        seconds: the latest finished seconds.
+        problem: why the last attempt to connect that failed did, in words; empty if none has.
+    """
+
+    asked: int
+    sent: int
+    answered: int
+    received: int
+    connected: int
+    failed: int
+    lost: int
+    errors: int
+    unanswered: int
+    aborted: int
+
+    def __init__(self) -> None:
+        for name in _COUNTS:
+            setattr(self, name, 0)
+        self.problem = ""
+        self.latency, self.late = HistogramRecorder(), HistogramRecorder()
+        self.seconds: deque[Second] = deque(maxlen=_SECONDS)
+        self._before = dict.fromkeys(_COUNTS, 0)
+        self._latency = self._late = EMPTY
+
+    def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
+        """Return the counts that are fields of a record class."""
+        return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
+
+    def tick(self, time: float, elapsed: float, *, there: int) -> None:
+        """Finish a second, with the number of open connections."""
+        counts = self.counts(Second)
+        increase = {name: count - self._before[name] for name, count in counts.items()}
+        self._before = counts
+        latency, late = self.latency.take(), self.late.take()
+        self._latency = Histogram.merged((self._latency, latency))
+        self._late = Histogram.merged((self._late, late))
+        self.seconds.append(
+            Second(time=time, elapsed=elapsed, open=there, latency=latency, late=late, **increase)
+        )
+
+    def histograms(self) -> tuple[Histogram, Histogram]:
+        """Return latency and lateness since the start."""
+        return (
+            Histogram.merged((self._latency, self.latency.peek())),
+            Histogram.merged((self._late, self.late.peek())),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """Counts of all users.
+
+    Attributes:
+        url: where.
+        elapsed: seconds since the start.
+        quiet: whether everything under way had been delivered when it was made.
+        open: connections open.
+        connected: connections made so far.
+        failed: attempts to connect that failed.
+        problem: why the last of these did, in words; empty if there was none.
+        lost: connections that ended without the user's doing.
+        aborted: connections that users ended without a close frame: what the server sent last
+            may never have arrived, so the totals are exact only where this is 0.
+        asked: messages that were due, up to when the users stopped.
+        sent: of these, messages sent.
+        answered: of these, messages that came back to their sender.
+        unanswered: messages sent that did not come back, and no longer can.
+        errors: ``error`` messages that a hub sent.
+        latency: from when a message was due until it came back to its sender.
+        late: from when a message was due until it was sent. Where this is not small, the users'
+            own process was too slow, or the server takes messages too slowly.
+        totals: over all connections.
+        totals_open: over the connections open now.
+        close_codes: close code → ended connections.
+        seconds: the latest two hours, second by second.
+        connections: each open one, then the latest of the ended ones.
+    """
+
+    url: str
+    elapsed: float
+    quiet: bool
+    open: int
+    connected: int
+    failed: int
+    problem: str
+    lost: int
+    aborted: int
+    asked: int
+    sent: int
+    answered: int
+    unanswered: int
+    errors: int
+    latency: Histogram
+    late: Histogram
+    totals: Totals
+    totals_open: Totals
+    close_codes: dict[int, int] = field(default_factory=dict)
+    seconds: list[Second] = field(default_factory=list)
+    connections: list[ConnectionReport] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain lists and dictionaries.
+
+        Of a histogram these are ``count``, quantiles in seconds (null if nothing was recorded),
+        and ``buckets``, its sparse form, which :meth:`Histogram.parse` reads.
+        """
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("totals", "totals_open"):
+            plain[name] = asdict(plain[name])
+        plain["connections"] = [asdict(each) for each in self.connections]
+        plain["seconds"] = [
+            {name: getattr(each, name) for name in Second.__slots__} for each in self.seconds
+        ]
+        for row in (plain, *plain["seconds"]):
+            for name in ("latency", "late"):
+                row[name] = _plain(row[name])
+        return plain
+
+
+def _plain(histogram: Histogram) -> dict[str, Any]:
+    quantiles = {f"p{100 * q:g}": histogram.quantile(q) for q in (0.5, 0.9, 0.95, 0.99, 0.999)}
+    most = histogram.quantile(1.0)
+    return {"count": histogram.count, **quantiles, "max": most, "buckets": str(histogram)}

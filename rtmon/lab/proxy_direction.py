@@ -1,0 +1,187 @@
+"""One direction of a proxied connection: bytes wait in order until they are due."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from .network_conditions import Conditions
+
+__all__ = ["BUFFER", "ProxyDirection", "Side"]
+
+BUFFER = 1 << 20
+"""Bytes under way in one direction at most; beyond, nothing more is read from the sender."""
+
+_SLICE = 0.02
+"""Seconds' worth of bytes that a bandwidth lets through at once."""
+
+
+class Side(asyncio.Protocol):
+    """One of the two sockets of a link; passes on what it receives.
+
+    Attributes:
+        transport: its socket; set once it is connected.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
+        self._connected = connected
+        self.out: ProxyDirection | None = None
+        """Where what is read here goes."""
+        self.into: ProxyDirection | None = None
+        """Where what is written here comes from."""
+        self.on_lost: Callable[[Side, Exception | None], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.pause_reading()  # until it is linked
+        if self._connected is not None:
+            self._connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.out is not None:
+            self.out.take(data)
+
+    def eof_received(self) -> bool:
+        if self.out is None:
+            return False
+        self.out.end()
+        return True  # the other direction may go on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.on_lost is not None:
+            self.on_lost(self, exc)
+
+    def pause_writing(self) -> None:
+        if self.into is not None:
+            self.into.blocked = True
+
+    def resume_writing(self) -> None:
+        if self.into is not None:
+            self.into.blocked = False
+            self.into.turn()
+
+
+class ProxyDirection:
+    """One direction: take bytes from one side, and write them to the other when they are due.
+
+    Args:
+        source: where bytes come from.
+        sink: where they go.
+        conditions: what it is like; it may change.
+        rng: for what happens by chance.
+        on_end: called when the sender has ended and all that it sent has passed.
+        on_cut: called when as many bytes have passed as ``conditions`` let pass.
+
+    Attributes:
+        blocked: whether the sink takes nothing now.
+        ended: whether ``on_end`` was called.
+        passed: bytes so far.
+        held: bytes that wait.
+    """
+
+    def __init__(
+        self,
+        source: Side,
+        sink: Side,
+        conditions: Conditions,
+        rng: random.Random,
+        *,
+        on_end: Callable[[], None],
+        on_cut: Callable[[], None],
+    ) -> None:
+        self.conditions = conditions
+        self.blocked = False
+        self.ended = False
+        self.passed = 0
+        self._on_end, self._on_cut = on_end, on_cut
+        self._source = source
+        self._sink = sink
+        self._rng = rng
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[float, float, bytes]] = deque()  # when it came, chance, bytes
+        self.held = 0
+        self._over = False
+        self._free = 0.0  # when the line is free, at this bandwidth
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, data: bytes) -> None:
+        """Take bytes from the sender."""
+        self._waiting.append((self._loop.time(), self._rng.random(), data))
+        self.held += len(data)
+        self.turn()
+
+    def end(self) -> None:
+        """End the stream of the receiver, behind all bytes sent before."""
+        self._over = True
+        self.turn()
+
+    def stop(self) -> None:
+        """Let nothing pass any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.clear()
+        self.held = 0
+
+    def turn(self) -> None:
+        """Write what is due, and schedule the next turn."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        while self._waiting and not self.conditions.frozen and not self.blocked:
+            due, size = self._next(now)
+            if due > now:
+                self._timer = self._loop.call_at(due, self.turn)
+                break
+            self._free = due
+            if self._give(size):
+                return
+        if self._over and not self._waiting and not self.conditions.frozen and not self.ended:
+            self.ended = True
+            self._on_end()
+        self._read_on()
+
+    def _next(self, now: float) -> tuple[float, int]:
+        """Return when the next piece is due, and how many bytes it has."""
+        arrived, chance, data = self._waiting[0]
+        due = arrived + self.conditions.latency + self.conditions.jitter * chance
+        bandwidth = self.conditions.bandwidth
+        if bandwidth is None:
+            return due, len(data)
+        size = min(len(data), max(1, int(bandwidth * _SLICE)))
+        # A line that was idle, or became faster, owes nothing for the time before.
+        begin = max(due, min(self._free, now))
+        return begin + size / bandwidth, size
+
+    def _give(self, size: int) -> bool:
+        """Write a piece; return True if that cut the connection."""
+        arrived, chance, data = self._waiting.popleft()
+        if size < len(data):
+            self._waiting.appendleft((arrived, chance, data[size:]))
+        piece = data[:size]
+        end = self.conditions.cut_after
+        if end is not None:
+            piece = piece[: max(0, end - self.passed)]
+        self.held -= size
+        self.passed += len(piece)
+        if not self._sink.transport.is_closing():
+            self._sink.transport.write(piece)
+        if end is not None and self.passed >= end:
+            self._on_cut()
+            return True
+        return False
+
+    def _read_on(self) -> None:
+        """Read from the sender, unless frozen or too much is under way."""
+        transport = self._source.transport
+        if transport.is_closing() or self._over:
+            return
+        if self.conditions.frozen or self.held >= BUFFER:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()

@@ -1,0 +1,148 @@
+"""Clients whose number follows a knob, and timestamps in messages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from websockets.exceptions import WebSocketException
+
+from ..simulated_connection import SimulatedConnection
+
+__all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "ClientGroup", "TimedPublisher", "stamp", "stamps"]
+
+UNREACHABLE = (OSError, TimeoutError, WebSocketException)
+"""What connecting raises."""
+
+_AGAIN = 1.0
+"""Seconds after which a lost client reconnects."""
+
+LEAVE = 3.0
+"""Seconds that a server has to answer a goodbye: a scenario ends soon on a frozen link, too."""
+
+AT_ONCE = 50
+"""Clients that connect at the same time."""
+
+_STAMP = re.compile(rb"@(\d{1,12}\.\d{1,6})@")
+
+
+def stamp(seconds: float) -> str:
+    """Format a timestamp for a message."""
+    return f"@{seconds:.6f}@"
+
+
+def stamps(data: bytes) -> Iterator[float]:
+    """Yield the timestamps in received data: one for each message of a batch."""
+    for found in _STAMP.finditer(data):
+        yield float(found[1])
+
+
+class ClientGroup:
+    """A number of clients; lost ones reconnect.
+
+    Args:
+        join: connects one; gets its number, from 0.
+        size: returns the wanted number.
+
+    Attributes:
+        members: the connections.
+        changed: set it when the wanted number has changed.
+    """
+
+    def __init__(
+        self, join: Callable[[int], Awaitable[SimulatedConnection]], size: Callable[[], int]
+    ) -> None:
+        self.members: list[SimulatedConnection] = []
+        self.changed = asyncio.Event()
+        self._join, self._size = join, size
+        self._next = 0
+
+    async def fill(self) -> None:
+        """Connect or disconnect clients until there is the wanted number.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: the server cannot be reached.
+        """
+        self.members = [member for member in self.members if not member.ended]
+        while len(self.members) > self._size():
+            await self.members.pop().leave("normal", within=LEAVE)
+        while (missing := self._size() - len(self.members)) > 0:
+            joining = []
+            for _ in range(min(missing, AT_ONCE)):
+                joining.append(self._join(self._next))
+                self._next += 1
+            joined = await asyncio.gather(*joining, return_exceptions=True)
+            self.members += [one for one in joined if isinstance(one, SimulatedConnection)]
+            for problem in joined:
+                if isinstance(problem, BaseException):
+                    raise problem
+
+    async def keep(
+        self, tell: Callable[[SimulatedConnection], Awaitable[None]] | None = None
+    ) -> None:
+        """Follow the wanted number, and reconnect lost clients, until cancelled.
+
+        Args:
+            tell: called for each member when :attr:`changed` was set.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN):
+                    await self.changed.wait()
+            changed = self.changed.is_set()
+            self.changed.clear()
+            with contextlib.suppress(*UNREACHABLE):
+                await self.fill()
+            if changed and tell is not None:
+                for member in self.members:
+                    await tell(member)
+
+    async def leave(self) -> None:
+        """Disconnect all clients."""
+        members, self.members = self.members, []
+        await asyncio.gather(*[member.leave("normal", within=LEAVE) for member in members])
+
+
+class TimedPublisher:
+    """A client that only publishes, and reconnects when lost.
+
+    Args:
+        url: of the server.
+        name: of the client.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url, self._name = url, name
+        self._connection: SimulatedConnection | None = None
+        self._again = 0.0
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: the server cannot be reached.
+        """
+        self._connection = await SimulatedConnection.open(self._url, self._name, compression=False)
+
+    async def publish(self, channel: str, data: Any) -> bool:
+        """Publish; return False if there is no connection."""
+        now = asyncio.get_running_loop().time()
+        if (self._connection is None or self._connection.ended) and now >= self._again:
+            self._again = now + _AGAIN
+            try:
+                await self.open()
+            except UNREACHABLE:
+                return False
+        if self._connection is None or self._connection.ended:
+            return False
+        await self._connection.send("publish", channel=channel, data=data)
+        return True
+
+    async def close(self) -> None:
+        """Disconnect; idempotent."""
+        if self._connection is not None:
+            await self._connection.leave("normal", within=LEAVE)
+            self._connection = None

@@ -1,0 +1,322 @@
+"""A connection of a simulated user that counts messages and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import Callable
+from socket import SO_RCVBUF, SOL_SOCKET
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from ..protocol.close import GOING_AWAY, NORMAL, effective_code
+from .load_report import ConnectionReport
+from .tcp_sockets import has_ended
+from .user_schedule import Kind
+
+__all__ = ["CLOSE_TIMEOUT", "Hear", "SimulatedConnection"]
+
+
+_OPEN_TIMEOUT = 30.0
+"""Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
+
+_PING_INTERVAL = 20.0
+"""Seconds between two pings, as in ``websockets``."""
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds that a server has to answer a close frame, as in ``websockets``."""
+
+_PAUSE = 0.1
+"""Seconds until a question that the server refused is asked again."""
+
+
+Hear = Callable[[bytes], None]
+"""Gets each message, when it comes; it must not wait."""
+
+
+class _Socket(ClientConnection):
+    """Counts the bytes received on the wire.
+
+    Attributes:
+        wire_in: bytes received, of the handshake and of frame headers too; under TLS, those
+            within it.
+    """
+
+    wire_in = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.wire_in += len(data)
+        super().data_received(data)
+
+
+class SimulatedConnection:
+    """A connection with a reader of its own, so that nothing received goes uncounted.
+
+    Attributes:
+        messages_out, messages_in: whole messages.
+        bytes_out, bytes_in: their payload.
+        heard: messages received, without the answers to :meth:`round_trip`.
+        lost: set when the connection has ended.
+    """
+
+    def __init__(self, socket: ClientConnection, name: str, hear: Hear | None = None) -> None:
+        self.heard = 0
+        self.lost = asyncio.Event()
+        self._pace = 0.0
+        self._paced = asyncio.Event()
+        self._hear = hear
+        self._socket = socket
+        self._name = name
+        host, port = socket.local_address[:2]
+        self._local = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.messages_out = self.bytes_out = 0
+        self.messages_in = self.bytes_in = 0
+        self._hub = False
+        self._answers: dict[str, asyncio.Future[bool]] = {}
+        self._pings = 0
+        self._on_end: Callable[[SimulatedConnection], None] | None = None
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        name: str,
+        *,
+        hear: Hear | None = None,
+        compression: bool = True,
+        buffer: int | None = None,
+        keepalive: bool = True,
+    ) -> Self:
+        """Connect.
+
+        Args:
+            url: of the server.
+            name: what the user calls itself.
+            hear: gets each message.
+            compression: whether to offer permessage-deflate.
+            buffer: bytes that the kernel receives ahead of the reader; None leaves it to choose.
+            keepalive: whether to send pings, and to close when they are not answered. A client
+                that does not read hears no answer.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: it failed.
+        """
+        socket = await connect(
+            url,
+            max_size=None,
+            proxy=None,
+            compression="deflate" if compression else None,
+            open_timeout=_OPEN_TIMEOUT,
+            ping_interval=_PING_INTERVAL if keepalive else None,
+            create_connection=_Socket,
+        )
+        if buffer is not None:
+            kernel = socket.transport.get_extra_info("socket")
+            kernel.setsockopt(SOL_SOCKET, SO_RCVBUF, buffer)
+        return cls(socket, name, hear)
+
+    @property
+    def ended(self) -> bool:
+        """True once the connection has ended."""
+        return self.lost.is_set()
+
+    @property
+    def cut_off(self) -> bool:
+        """True once TCP has ended, even if the reader has not noticed, as it rests."""
+        return self.ended or has_ended(self._socket.transport.get_extra_info("socket"))
+
+    @property
+    def close_code(self) -> int:
+        """The close code; 1006 while the connection is open."""
+        protocol = self._socket.protocol
+        sent, received = protocol.close_sent, protocol.close_rcvd
+        return effective_code(
+            None if sent is None else sent.code, None if received is None else received.code
+        )
+
+    @property
+    def wire_in(self) -> int:
+        """Bytes received on the wire, of the handshake and of frame headers too."""
+        return getattr(self._socket, "wire_in", 0)
+
+    @property
+    def pace(self) -> float:
+        """Seconds that the reader waits after each message; 0 never waits."""
+        return self._pace
+
+    @pace.setter
+    def pace(self, seconds: float) -> None:
+        self._pace = seconds
+        self._paced.set()
+
+    async def _rest(self) -> None:
+        """Wait for the pace, which may change while waiting."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while (rest := began + self._pace - clock()) > 0:
+            self._paced.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if rest == math.inf else rest):
+                    await self._paced.wait()
+
+    def on_end(self, callback: Callable[[SimulatedConnection], None]) -> None:
+        """Register a callback for the end of the connection; called at once if it has ended."""
+        self._on_end = callback
+        if self.ended:
+            callback(self)
+
+    def report(self) -> ConnectionReport:
+        """Return the counts so far."""
+        return ConnectionReport(
+            name=self._name,
+            local=self._local,
+            messages_out=self.messages_out,
+            bytes_out=self.bytes_out,
+            messages_in=self.messages_in,
+            bytes_in=self.bytes_in,
+            open=not self.ended,
+            close_code=self.close_code if self.ended else None,
+        )
+
+    async def say(self, kind: Kind, text: str, place: str) -> None:
+        """Send a message; nothing happens if the connection has ended.
+
+        Args:
+            kind: what it is.
+            text: its text.
+            place: the room or channel that it is for.
+        """
+        if kind == "chat":
+            await self.send("chat_message", text=text)
+        elif kind == "room":
+            await self.send("room_message", room=place, text=text)
+        elif kind == "publish":
+            await self.send("publish", channel=place, data=text)
+        else:
+            await self._put(text.encode(), text=kind == "text")
+
+    async def send(self, kind: str, **payload: Any) -> None:
+        """Send a message of the hub's protocol; nothing happens if the connection has ended."""
+        await self._send({"type": kind, "payload": payload})
+
+    async def knock(self) -> None:
+        """Send a pong without a ping (RFC 6455, 5.5.3): it asks nothing of a reader at rest.
+
+        If the server has ended the connection, its system answers by a reset, and
+        :attr:`cut_off` becomes true.
+        """
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.pong()
+
+    async def round_trip(self) -> None:
+        """Send a question behind everything sent before, and wait for the answer.
+
+        A hub is asked by a ``ping`` message, which it takes in its turn; another server by a
+        ping of the WebSocket protocol, which is all that it is sure to answer.
+        """
+        if not self._hub:
+            try:
+                await (await self._socket.ping())
+            except ConnectionClosed:
+                return
+            return
+        answered = False
+        while not answered and not self.ended:
+            answered = await self._ask()
+            if not answered:
+                # The hub's rate limit is exceeded by the messages before: wait.
+                await asyncio.sleep(_PAUSE)
+
+    async def _ask(self) -> bool:
+        """Send one ``ping`` message; return True if it was answered, not refused."""
+        self._pings += 1
+        key = f"ping-{self._pings}"
+        answer = self._answers[key] = asyncio.get_running_loop().create_future()
+        await self._send({"type": "ping", "id": key, "payload": {}})
+        lost = asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait((answer, lost), return_when=asyncio.FIRST_COMPLETED)
+            return answer.done() and answer.result()
+        finally:
+            lost.cancel()
+            del self._answers[key]
+
+    async def leave(self, how: str, *, within: float = CLOSE_TIMEOUT) -> None:
+        """End the connection.
+
+        Args:
+            how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).
+            within: seconds that the other end has to answer; then it is an abort.
+        """
+        self.pace = 0.0
+        if how == "abort":
+            self._socket.transport.abort()
+        else:
+            try:
+                async with asyncio.timeout(within):
+                    await self._socket.close(GOING_AWAY if how == "going away" else NORMAL)
+            except TimeoutError:
+                self._socket.transport.abort()
+        await self._reader
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        await self._put(data, text=True)
+
+    async def _put(self, data: bytes, *, text: bool) -> None:
+        try:
+            await self._socket.send(data, text=text)
+        except ConnectionClosed:
+            return
+        self.messages_out += 1
+        self.bytes_out += len(data)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                data = await self._socket.recv(decode=False)
+                self.messages_in += 1
+                self.bytes_in += len(data)
+                if self.messages_in == 1:
+                    await self._greet(data)
+                if not (self._answers and self._is_answer(data)):
+                    self.heard += 1
+                    if self._hear is not None:
+                        self._hear(data)
+                if self._pace:
+                    await self._rest()
+        except ConnectionClosed:
+            pass
+        finally:
+            self.lost.set()
+            if self._on_end is not None:
+                self._on_end(self)
+
+    async def _greet(self, data: bytes) -> None:
+        if _decode(data).get("type") == "welcome":
+            self._hub = True
+            await self._send({"type": "connect", "payload": {"name": self._name}})
+
+    def _is_answer(self, data: bytes) -> bool:
+        if b'"reply_to"' not in data:
+            return False
+        message = _decode(data)
+        answer = self._answers.get(str(message.get("reply_to")))
+        if answer is None:
+            return False
+        if not answer.done():
+            answer.set_result(message.get("type") == "pong")
+        return True
+
+
+def _decode(data: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}

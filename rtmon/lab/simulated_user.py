@@ -1,0 +1,124 @@
+"""A simulated user that recognizes its own messages when they come back."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from .load_report import UserCounts
+from .simulated_connection import SimulatedConnection
+from .user_schedule import LoadOptions
+
+__all__ = ["SimulatedUser"]
+
+_OUTSTANDING = 1_000
+"""Messages of one user that may still come back; of more, the oldest count as unanswered."""
+
+
+class SimulatedUser:
+    """One user: its unanswered messages, and its pauses.
+
+    Args:
+        number: which, from 0.
+        options: as for all users.
+        tally: what it counts in.
+
+    Attributes:
+        name: what it calls itself.
+        place: its room or channel.
+    """
+
+    def __init__(self, number: int, options: LoadOptions, tally: UserCounts) -> None:
+        self.name = f"user-{number + 1:0{len(str(options.users))}d}"
+        self.place = f"load.{number // options.group}"
+        self.number = number
+        self._tally = tally
+        self._outstanding: dict[int, float] = {}  # number of a message → when it was due
+        self._said = 0
+        self._mark = f"#{number}.".encode()
+        self.expecting = False
+        """Whether it waits for its answers, and is to be woken by the last of them."""
+        self._waiter: asyncio.Future[None] | None = None
+        self._connecting: asyncio.Timeout | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """True if a message has not come back."""
+        return bool(self._outstanding)
+
+    def wake(self) -> None:
+        """End the user's present pause."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def give_up(self) -> None:
+        """End a running attempt to connect with a ``TimeoutError``."""
+        if self._connecting is not None:
+            self._connecting.reschedule(asyncio.get_running_loop().time())
+
+    async def connect(self, url: str, *, compression: bool) -> SimulatedConnection:
+        """Connect.
+
+        Raises:
+            OSError, TimeoutError, WebSocketException: it failed.
+        """
+        try:
+            async with asyncio.timeout(None) as self._connecting:
+                return await SimulatedConnection.open(
+                    url, self.name, hear=self.hear, compression=compression
+                )
+        finally:
+            self._connecting = None
+
+    async def pause(self, seconds: float | None) -> None:
+        """Wait for some seconds (None: without end), or until woken."""
+        if seconds is not None and seconds <= 0:
+            # A late user must not block the loop: other users have to read, or to stop.
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None
+        if seconds is not None and seconds < math.inf:
+            timer = loop.call_later(seconds, self.wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def marked(self, text: str, due: float) -> str:
+        """Mark a text so that it is recognized when it comes back."""
+        self._said += 1
+        self._outstanding[self._said] = due
+        if len(self._outstanding) > _OUTSTANDING:
+            del self._outstanding[next(iter(self._outstanding))]
+            self._tally.unanswered += 1
+        return f"#{self.number}.{self._said}# {text}"
+
+    def forget(self) -> None:
+        """Forget unanswered messages: they will not come back any more."""
+        self._tally.unanswered += len(self._outstanding)
+        self._outstanding.clear()
+
+    def hear(self, data: bytes) -> None:
+        """Find own messages in received data."""
+        tally = self._tally
+        tally.received += 1
+        if b'"type":"error"' in data:
+            tally.errors += 1
+        found = data.find(self._mark)
+        if found < 0 or not self._outstanding:
+            return
+        now = asyncio.get_running_loop().time()
+        while found >= 0:  # a batch may hold several
+            begin = found + len(self._mark)
+            end = data.find(b"#", begin, begin + 12)
+            digits = data[begin:end] if end > 0 else b""
+            if digits.isdigit() and (due := self._outstanding.pop(int(digits), None)) is not None:
+                tally.answered += 1
+                tally.latency.record(now - due)
+            found = data.find(self._mark, begin)
+        if self.expecting and not self._outstanding:
+            self.wake()

@@ -1,0 +1,145 @@
+"""The picture of a scenario: its knobs as sliders, its buttons, its numbers as charts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from ...display.picture import (
+    Button,
+    Columns,
+    Control,
+    Layout,
+    Picture,
+    PictureUpdate,
+    Slider,
+)
+from ...views.chart import Chart, Series
+from ...views.chart_layout import chart_layouts
+from ...views.palette import GREEN
+from ..scenarios.knob import Knob
+from .run_status import running
+
+__all__ = ["ScenarioPicture"]
+
+
+class ScenarioSource(Protocol):
+    """A scenario, as far as its picture reads and changes it."""
+
+    title: ClassVar[str]
+    charts: ClassVar[tuple[Chart[Mapping[str, float]], ...]]
+    buttons: ClassVar[Mapping[str, str]]
+    url: str
+    also: dict[str, Callable[[], float]]
+    rows: deque[dict[str, float]]
+    stopped: asyncio.Event
+
+    def knobs(self) -> dict[str, Knob]:
+        """Return its knobs by name."""
+
+
+class ScenarioPicture(Picture):
+    """A scenario as a picture; it ends when the scenario stops.
+
+    Args:
+        scenario: what is shown and changed.
+        now: Unix seconds.
+    """
+
+    period = 0.5
+
+    def __init__(self, scenario: ScenarioSource, *, now: Callable[[], float] = time.time) -> None:
+        self._scenario = scenario
+        self._now = now
+        self._charts = [*scenario.charts, *map(_own, scenario.also)]
+        self._last = -math.inf
+        self._moved = now()
+        self.layout = Layout(
+            heading=scenario.title,
+            axis="seconds",
+            charts=chart_layouts(self._charts),
+            controls=[*_sliders(scenario), *_buttons(scenario)],
+            window=60,
+        )
+
+    @property
+    def ended(self) -> bool:
+        return self._scenario.stopped.is_set()
+
+    def text(self) -> str:
+        return repr(self._scenario)
+
+    def update(self) -> PictureUpdate:
+        rows = self._scenario.rows
+        if rows and rows[-1]["time"] < self._last:  # it was stopped and started again
+            self._last = -math.inf
+        anew = self._last == -math.inf
+        fresh = [row for row in rows if row["time"] > self._last]
+        if fresh:
+            self._last = fresh[-1]["time"]
+            self._moved = self._now()
+        return self._frame(fresh, anew=anew)
+
+    def whole(self, window: float) -> PictureUpdate:
+        return self._frame(self._rows(window), anew=True)
+
+    def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
+        rows = self._rows(self.layout.window)
+        drawn = {**self._columns(rows), "time": [row["time"] for row in rows]}
+        return [(chart, drawn) for chart in self._charts]
+
+    def act(self, name: str, value: Any) -> None:
+        if name in self._scenario.knobs():
+            setattr(self._scenario, name, value)
+        elif name in self._scenario.buttons.values():
+            getattr(self._scenario, name)()
+
+    def _rows(self, window: float) -> list[dict[str, float]]:
+        return [
+            row for row in self._scenario.rows if self._last - window <= row["time"] <= self._last
+        ]
+
+    def _frame(self, rows: Sequence[Mapping[str, float]], *, anew: bool) -> PictureUpdate:
+        scenario = self._scenario
+        return PictureUpdate(
+            time=self._moved,
+            status=running(ended=self.ended, what=scenario.title, time=self._moved),
+            source=f"{scenario.title} · {scenario.url}",
+            columns=self._columns(rows),
+            anew=anew,
+            values={name: getattr(scenario, name) for name in scenario.knobs()},
+        )
+
+    def _columns(self, rows: Sequence[Mapping[str, float]]) -> Columns:
+        drawn = [series for chart in self._charts for series in chart.series]
+        return {
+            "time": [round(row["time"] * 1e3) for row in rows],
+            **{series.key: [_known(series.value(row)) for row in rows] for series in drawn},
+        }
+
+
+def _known(value: float | None) -> float | None:
+    return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None
+
+
+def _sliders(scenario: ScenarioSource) -> list[Control]:
+    return [
+        Slider(name=name, label=knob.label, low=knob.low, high=knob.high, step=knob.step)
+        for name, knob in scenario.knobs().items()
+    ]
+
+
+def _buttons(scenario: ScenarioSource) -> list[Control]:
+    return [Button(name=method, label=label) for label, method in scenario.buttons.items()]
+
+
+def _own(title: str) -> Chart[Mapping[str, float]]:
+    """Describe the chart of a number that the user gave."""
+    own = Series[Mapping[str, float]](
+        key=title, label=title, color=GREEN, value=lambda row: row.get(title, math.nan)
+    )
+    return Chart(key=title, title=title, unit="", series=(own,))

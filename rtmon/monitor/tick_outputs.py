@@ -1,0 +1,121 @@
+"""Hand ticks on to sinks and listeners."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MonitorError
+from .sink_thread import Attachment, Owner
+
+if TYPE_CHECKING:
+    from ..metrics.collector import Collector, Tick
+    from ..metrics.interfaces import Sink
+
+__all__ = ["TickOutputs"]
+
+logger = logging.getLogger("rtmon")
+
+CHANNELS = 200
+"""Channels handed to a sink with each tick: those with the most deliveries."""
+
+ADDRESSES = 200
+"""Addresses handed to a sink with each tick: those with the most reconnects."""
+
+
+class TickOutputs:
+    """The sinks and listeners of one Monitor."""
+
+    def __init__(self) -> None:
+        self._attachments: dict[Sink, Attachment] = {}
+        self._listeners: dict[object, Callable[[Tick], None]] = {}
+
+    def attach(self, sink: Sink, owner: Owner, collector: Collector) -> Attachment:
+        """Open a sink and give it a thread of its own.
+
+        Raises:
+            MonitorError: the sink is attached already.
+        """
+        if sink in self._attachments:
+            raise MonitorError(f"{sink!r} is attached to this Monitor already")
+        sink.open(collector.node, collector.epoch)
+        attachment = self._attachments[sink] = Attachment(sink, weakref.ref(owner))
+        return attachment
+
+    def remove(self, sink: Sink) -> Attachment | None:
+        """Forget a sink; returns its attachment, which has not finished yet."""
+        return self._attachments.pop(sink, None)
+
+    def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
+        """Call a function with every tick; returns a function that ends this."""
+        key = object()
+        self._listeners[key] = listener
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
+
+    @property
+    def listening(self) -> bool:
+        """True if there is any listener."""
+        return bool(self._listeners)
+
+    @property
+    def failing(self) -> int:
+        """How many sinks take nothing now and are tried again."""
+        return sum(each.problem is not None for each in self._attachments.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many ticks wait for the slowest sink."""
+        return max((each.waiting for each in self._attachments.values()), default=0)
+
+    def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
+        """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
+        failed = []
+        tick = self._with_tables(tick, collector)
+        for attachment in list(self._attachments.values()):
+            if attachment.fresh:
+                attachment.fresh = False
+                attachment.offer(replace(tick, meters=collector.open_meters()))
+            else:
+                attachment.offer(tick)
+            attachment.report()
+            if attachment.failed is not None:
+                self.remove(attachment.sink)
+                failed.append(attachment)
+        for listener in list(self._listeners.values()):
+            try:
+                listener(tick)
+            except Exception:  # a listener must not stop the ticks
+                logger.exception("a watcher of the Monitor failed")
+        return failed
+
+    def _with_tables(self, tick: Tick, collector: Collector) -> Tick:
+        wanted = {name for sink in self._attachments for name in getattr(sink, "tables", ())}
+        tables: dict[str, Sequence[Any]] = {}
+        if "channels" in wanted:
+            tables["channels"] = collector.channels(CHANNELS)
+        if "socketio" in wanted:
+            tables["socketio"] = collector.socketio()
+        if "addresses" in wanted:
+            tables["addresses"] = collector.addresses(ADDRESSES)
+        return replace(tick, tables=tables) if tables else tick
+
+    def finish(self, collector: Collector) -> None:
+        """Finish all sinks and forget all listeners."""
+        while self._attachments:
+            _, attachment = self._attachments.popitem()
+            attachment.finish(collector.connections())
+        self._listeners.clear()
+
+    def abandon(self) -> list[Sink]:
+        """Forget all sinks and listeners without finishing them; returns the sinks."""
+        sinks = list(self._attachments)
+        self._attachments.clear()
+        self._listeners.clear()
+        return sinks

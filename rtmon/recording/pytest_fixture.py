@@ -1,0 +1,102 @@
+"""A pytest fixture that records what a test's servers do, and judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..metrics.close_causes import NORMAL
+from ..monitor import Monitor
+from .sink import Recording
+
+if TYPE_CHECKING:
+    from ..metrics.records import Snapshot
+
+__all__ = ["Recorded", "recorded"]
+
+
+class Recorded:
+    """What is measured during a test; see :func:`recorded`.
+
+    Attributes:
+        monitor: give it to the server: ``rtmon.serve(…, monitor=recorded.monitor)``.
+        path: the recording, to be looked at when the test has failed.
+    """
+
+    def __init__(self, monitor: Monitor, path: Path) -> None:
+        self.monitor = monitor
+        self.path = path
+        self._slow = 0
+        monitor.listen(lambda tick: self._note(tick.sample.slow))
+
+    def _note(self, slow: int | None) -> None:
+        self._slow = max(self._slow, slow or 0)
+
+    def expect(
+        self,
+        *,
+        handler_p99: float | None = None,
+        rtt_p99: float | None = None,
+        fanout_p99: float | None = None,
+        dropped: int | None = None,
+        slow: int | None = None,
+        errors: int | None = None,
+        unexplained: int | None = None,
+    ) -> None:
+        """Fail the test if more was measured so far than is allowed.
+
+        Args:
+            handler_p99: seconds that 99 % of handlers may take at most.
+            rtt_p99: the same of round trips.
+            fanout_p99: the same of the time from publishing to the last transport.
+            dropped: messages that may be dropped.
+            slow: connections that may be slow at once.
+            errors: errors that are allowed.
+            unexplained: connections that may end otherwise than by a close handshake.
+
+        Raises:
+            AssertionError: says each limit that was passed, and where the recording is.
+        """
+        self.monitor.tick()
+        totals = self.monitor.snapshot()
+        limits = {
+            "handler_p99": (handler_p99, _p99(totals, "handler")),
+            "rtt_p99": (rtt_p99, _p99(totals, "rtt")),
+            "fanout_p99": (fanout_p99, _p99(totals, "fanout")),
+            "dropped": (dropped, totals.dropped),
+            "slow": (slow, self._slow),
+            "errors": (errors, totals.errors),
+            "unexplained": (unexplained, self._unexplained()),
+        }
+        passed = [
+            f"{name} is {measured:.6g}, allowed {allowed:.6g}"
+            for name, (allowed, measured) in limits.items()
+            if allowed is not None and measured is not None and measured > allowed
+        ]
+        if passed:
+            raise AssertionError(f"{'; '.join(passed)}; see: rtmon dashboard {self.path}")
+
+    def _unexplained(self) -> int:
+        causes = self.monitor.collector.close_causes()
+        return sum(count for cause, count in causes.items() if cause not in NORMAL)
+
+
+def _p99(totals: Snapshot, name: str) -> float | None:
+    histogram = getattr(totals, name)
+    return None if histogram is None else histogram.quantile(0.99)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Iterator[Recorded]:
+    """Record a test: import this fixture in a ``conftest.py``, and ask for it.
+
+    ``from rtmon.testing import recorded`` in ``conftest.py``; in a test
+    ``async with rtmon.serve(handler, port=0, monitor=recorded.monitor) as server: …`` and at its
+    end ``recorded.expect(handler_p99=0.05, dropped=0, unexplained=0)``.
+    """
+    monitor, path = Monitor(node="test"), tmp_path / "run.rtmon"
+    with monitor, monitor.attach(Recording(path)):
+        yield Recorded(monitor, path)

@@ -1,0 +1,228 @@
+"""The members of a group that are sent the very same bytes, in one write a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from websockets.protocol import CLOSED, OPEN
+
+from ...metrics.shared_counts import SharedCounts, SharedPart
+from .broadcasting import log_skipped
+from .shared_frames import Piece, Setting, write_own
+
+__all__ = ["GroupEvents", "SharedWrites"]
+
+
+class GroupEvents:
+    """What lanes tell their group.
+
+    Attributes:
+        delivered: messages handed to transports, one for each.
+        bytes: their payload, in bytes.
+        skipped: messages not handed to a transport, one for each.
+    """
+
+    __slots__ = ("bytes", "delivered", "discard", "refused", "skipped")
+
+    def __init__(
+        self,
+        *,
+        refused: Callable[[Any, Sequence[Piece]], None],
+        discard: Callable[[Any], None],
+    ) -> None:
+        self.delivered = 0
+        self.bytes = 0
+        self.skipped = 0
+        self.refused = refused
+        self.discard = discard
+
+
+class GroupMember:
+    """A probed connection in a lane: a :class:`Membership`."""
+
+    __slots__ = ("_connection", "_lane", "share")
+
+    def __init__(self, connection: Any, lane: SharedWrites, share: SharedPart | None) -> None:
+        self._connection = connection
+        self._lane = lane
+        self.share = share
+
+    def flush(self, *, begins: bool) -> None:
+        """What waits for the connection goes out before what it sends itself."""
+        if self._lane.pending:
+            self._lane.catch_up(self._connection, begins=begins)
+
+    def leave(self) -> None:
+        """The connection has ended."""
+        self._lane.tidings.discard(self._connection)
+
+
+class SharedWrites:
+    """Connections that are all sent the same bytes, and are counted in one place if at all.
+
+    Args:
+        key: by which its group finds it.
+        setting: how their messages are compressed.
+        tidings: what the group is told.
+        joins: whether messages wait for the end of the turn: only connections of rtmon's own
+            know what waits for them.
+        shared: where messages are counted; None where nobody counts them.
+        now: monotonic seconds; None where nobody counts.
+
+    Attributes:
+        pending: messages published and not yet written, in order.
+    """
+
+    def __init__(
+        self,
+        key: tuple[Any, ...],
+        setting: Setting,
+        tidings: GroupEvents,
+        *,
+        joins: bool,
+        shared: SharedCounts | None = None,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self.key = key
+        self.setting = setting
+        self.tidings = tidings
+        self.joins = joins
+        self.pending: list[Piece] = []
+        self._members: dict[Any, GroupMember | None] = {}
+        # What is walked for each message: a tuple, since it must not change meanwhile.
+        self._row: tuple[tuple[Any, Any, Callable[[bytes], None]], ...] | None = ()
+        # How much of what is pending some have had already, or are not to get.
+        self._ahead: dict[Any, int] = {}
+        self._shared = shared
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, connection: Any) -> None:
+        """Somebody gets what is published from now on."""
+        member: GroupMember | None = None
+        if self.joins:
+            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            share = None if self._shared is None else self._shared.join(tally.meter)
+            member = GroupMember(connection, self, share)
+            tally.groups = (*tally.groups, member)
+        self._members[connection] = member
+        self._row = None
+        if self.pending:
+            self._ahead[connection] = len(self.pending)
+
+    def discard(self, connection: Any) -> None:
+        """Somebody gets nothing more, after what was published before."""
+        self._hand_over(connection)
+        member = self._members.pop(connection)
+        self._row = None
+        self._ahead.pop(connection, None)
+        if member is not None:
+            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            tally.groups = tuple([one for one in tally.groups if one is not member])
+            if member.share is not None:
+                member.share.leave()
+
+    def put(self, piece: Piece, skip: Iterable[Any]) -> None:
+        """Publish a message to all but some, who get what came before it at once."""
+        skipping = [connection for connection in skip if connection in self._members]
+        for connection in skipping:
+            self._hand_over(connection)
+        self.pending.append(piece)
+        for connection in skipping:
+            self._ahead[connection] = len(self.pending)
+
+    def catch_up(self, connection: Any, *, begins: bool) -> None:
+        """Write what is pending for one connection, unless a message of its own is under way."""
+        if begins or _is_between(connection):
+            self._hand_over(connection, begins=begins)
+
+    def flush(self) -> None:
+        """Write what is pending to all."""
+        pieces, self.pending = self.pending, []
+        if not pieces:
+            return
+        ahead, self._ahead = self._ahead, {}
+        row = self._row
+        if row is None:
+            row = self._row = tuple(
+                [(one, one.protocol, one.transport.write) for one in self._members]
+            )
+        if ahead:
+            row = tuple([entry for entry in row if entry[0] not in ahead])
+        data = pieces[0].frame if len(pieces) == 1 else b"".join([piece.frame for piece in pieces])
+        refused, failed = [], []
+        for connection, protocol, write in row:
+            if (
+                protocol._state is OPEN  # noqa: SLF001 - its property costs a call
+                and not connection.paused
+                and connection.send_in_progress is None
+                and not protocol.expect_continuation_frame
+            ):
+                try:
+                    write(data)
+                except Exception as exc:  # noqa: BLE001 - one that fails must not take others with it
+                    log_skipped(connection, exc)
+                    failed.append(connection)
+            else:
+                refused.append(connection)
+        written = len(row) - len(refused) - len(failed)
+        self.tidings.skipped += len(failed) * len(pieces)
+        self._count(pieces, len(data), written, without=(*ahead, *refused, *failed))
+        for connection, start in ahead.items():
+            if start < len(pieces) and connection in self._members:
+                self._give(connection, pieces[start:], begins=False)
+        for connection in refused:
+            self._refuse(connection, pieces)
+
+    def _hand_over(self, connection: Any, *, begins: bool = False) -> None:
+        pieces = self.pending[self._ahead.get(connection, 0) :]
+        if pieces:
+            self._ahead[connection] = len(self.pending)
+            self._give(connection, pieces, begins=begins)
+
+    def _give(self, connection: Any, pieces: Sequence[Piece], *, begins: bool) -> None:
+        """Write to one, who is before or behind the others."""
+        free = connection.protocol.state is OPEN and not connection.paused
+        if free and (begins or _is_between(connection)):
+            try:
+                write_own(connection, pieces)
+            except Exception as exc:  # noqa: BLE001 - nobody else's trouble
+                log_skipped(connection, exc)
+                self.tidings.skipped += len(pieces)
+            else:
+                self.tidings.delivered += len(pieces)
+                self.tidings.bytes += sum(len(piece.data) for piece in pieces)
+        else:
+            self._refuse(connection, pieces)
+
+    def _refuse(self, connection: Any, pieces: Sequence[Piece]) -> None:
+        self.tidings.skipped += len(pieces)
+        state = connection.protocol.state
+        if state is OPEN:
+            self.tidings.refused(connection, pieces)
+        elif state is CLOSED:
+            self.tidings.discard(connection)
+
+    def _count(
+        self, pieces: Sequence[Piece], wire: int, receivers: int, without: Iterable[Any]
+    ) -> None:
+        """Count what all were written at once, but for some."""
+        sizes = [(piece.opcode, len(piece.data)) for piece in pieces]
+        self.tidings.delivered += receivers * len(pieces)
+        self.tidings.bytes += receivers * sum(size for _, size in sizes)
+        shared = self._shared
+        if shared is not None and self._now is not None:
+            after = shared.after(sizes, wire)
+            for connection in without:
+                member = self._members.get(connection)
+                if member is not None and member.share is not None:
+                    member.share.skip(after)
+            shared.sent(sizes, wire=wire, receivers=receivers, now=self._now())
+
+
+def _is_between(connection: Any) -> bool:
+    """Whether no message of the connection's own is under way."""
+    return connection.send_in_progress is None and not connection.protocol.expect_continuation_frame

@@ -1,0 +1,117 @@
+"""How a guarded connection of uvicorn ends when its peer reads nothing, or goes on sending."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..core.backpressure import Progress
+from ..core.guarded_connection import waiting
+from ..probes.asgi.application_run import METER
+
+__all__ = ["LINGER", "LingeringClose", "StallWatch", "mark_slow"]
+
+LINGER = 2.0
+"""Seconds in which a peer may take an answer after which its connection ends. What it still sends
+is read meanwhile and thrown away: a socket closed with unread data loses the answer, too."""
+
+_LOOKS = 4
+"""Looks in the time after which a peer that reads nothing is cut off."""
+
+
+class LingeringClose:
+    """The end of a connection: the answer goes out, then the connection is dropped.
+
+    Args:
+        loop: the connection's event loop.
+    """
+
+    __slots__ = ("_loop", "_timer", "lingering")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self.lingering = False
+        """True once all further input is to be thrown away."""
+
+    def linger(self, transport: Any, seconds: float = LINGER) -> None:
+        """Send the end of the stream; throw away input until the peer closes, or time is up."""
+        self.lingering = True
+        if transport.can_write_eof():
+            transport.resume_reading()
+            transport.write_eof()
+        else:  # TLS
+            transport.close()
+        self.drop_after(transport, seconds)
+
+    def drop_after(self, transport: Any, seconds: float = LINGER) -> None:
+        """Drop the connection in some seconds: closing alone waits for a peer to read."""
+        self.cancel()
+        self._timer = self._loop.call_later(seconds, transport.abort)
+
+    def cancel(self) -> None:
+        """Forget the timer: the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def mark_slow(scope: Any) -> None:
+    """Have the meter of a request or connection know that its reader is cut for being slow.
+
+    Args:
+        scope: its ASGI scope; None before there is one.
+    """
+    meter = None if scope is None else scope.get(METER)
+    if meter is not None:
+        meter.too_slow = True
+
+
+class StallWatch:
+    """Drops a connection whose peer takes nothing of what waits for it.
+
+    Args:
+        transport: of the connection.
+        loop: its event loop.
+        timeout: seconds without a byte taken; None to leave the peer alone.
+        stalled: called before the connection is dropped.
+    """
+
+    __slots__ = ("_loop", "_progress", "_stalled", "_timeout", "_timer", "_transport")
+
+    def __init__(
+        self,
+        transport: Any,
+        loop: asyncio.AbstractEventLoop,
+        timeout: float | None,
+        *,
+        stalled: Callable[[], None],
+    ) -> None:
+        self._transport, self._loop, self._timeout = transport, loop, timeout
+        self._stalled = stalled
+        self._progress: Progress | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch: writing is paused."""
+        if self._timeout is not None and self._timer is None:
+            self._progress = Progress(-waiting(self._transport), self._loop.time())
+            self._timer = self._loop.call_later(self._timeout / _LOOKS, self._look, self._timeout)
+
+    def stop(self) -> None:
+        """Stop watching: writing goes on, or the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._progress = self._timer = None
+
+    def _look(self, timeout: float) -> None:
+        progress = self._progress
+        if progress is None:
+            return
+        # While writing is paused next to nothing is added, so what waits shrinks as it is taken.
+        if progress.look(-waiting(self._transport), self._loop.time()) >= timeout:
+            self._stalled()
+            self._transport.abort()
+        else:
+            self._timer = self._loop.call_later(timeout / _LOOKS, self._look, timeout)

@@ -1,0 +1,177 @@
+"""The story of one connection: handshake, pings, waits, frames, Events and its end as one list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from ..feeds.queries import DetailAnswer, SeriesAnswer
+from ..metrics.records import ConnectionInfo, Event
+from .number_format import delay, exact, scaled
+
+__all__ = ["GROUPS", "Group", "TimelineEntry", "frame_lines", "story"]
+
+Group = Literal["frames", "pings", "queue", "events"]
+
+GROUPS: tuple[Group, ...] = ("frames", "pings", "queue", "events")
+"""What a story can be filtered by."""
+
+_FRAME = re.compile(
+    r"""(?P<at>-?\d+\.\d+)[ ](?P<way>in|out)[ ](?P<what>[a-z]+(?:[ ]\d+)?)[ ](?P<size>\d+)
+        (?P<payload>[ ]b['"].*)?""",
+    re.VERBOSE | re.DOTALL,
+)
+"""A line of a black box: seconds to the end, direction, opcode, bytes, and a payload if kept."""
+
+_OWN = frozenset({"opened", "closed"})
+"""Kinds of Events that the handshake and the end tell better."""
+
+_QUEUE = frozenset({"slow", "recovered", "dropped"})
+_BAD = frozenset({"error", "rejected", "refused"})
+
+
+class TimelineEntry(Struct, frozen=True, kw_only=True):
+    """Something that happened to a connection.
+
+    Attributes:
+        time: when, Unix seconds.
+        group: see :data:`Group`; handshake and end are among the events.
+        kind: what it was, in a word.
+        text: what happened, in words.
+        note: a size or the like, "" if there is none.
+        mood: good, soft, warn or bad; "" for nothing of note.
+    """
+
+    time: float
+    group: Group
+    kind: str
+    text: str
+    note: str = ""
+    mood: str = ""
+
+
+def story(
+    info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str
+) -> list[TimelineEntry]:
+    """Tell the story of a connection, newest first.
+
+    Args:
+        info: its row in the connections table.
+        found: what else is known of it.
+        now: the server's wall clock when the answer was made.
+        end: how it ended, in words; "" while it is open.
+    """
+    entries = [*_handshake(info), *_events(found.events)]
+    if found.series is not None:
+        entries += [*_pings(found.series), *_waits(found.series)]
+    last = info.closed if info.closed is not None else now
+    entries += _frames(frame_lines(found), last)
+    entries.sort(key=lambda entry: entry.time)  # stable: what is of one time keeps its order
+    if info.closed is not None:
+        mood = "soft" if info.cause == "closed" else "bad"
+        entries.append(
+            TimelineEntry(time=info.closed, group="events", kind="end", text=end, mood=mood)
+        )
+    return entries[::-1]
+
+
+def frame_lines(found: DetailAnswer) -> list[str]:
+    """Return the last frames of a connection, oldest first, one line each."""
+    if found.frames is not None:
+        pieces: Sequence[str] = found.frames
+    elif found.info is not None and found.info.last_frames is not None:
+        pieces = found.info.last_frames.split("; ")
+    else:
+        return []
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and not _FRAME.fullmatch(piece):  # a payload with a semicolon in it
+            lines[-1] += f"; {piece}"
+        else:
+            lines.append(piece)
+    return lines
+
+
+def _handshake(info: ConnectionInfo) -> Iterator[TimelineEntry]:
+    if not info.opened:
+        return
+    words = [info.path, info.transport, info.tls or "no TLS", info.subprotocol]
+    from_ = f"from {info.remote}" if info.remote else None
+    text = " · ".join(filter(None, (*words, from_, info.user_agent)))
+    yield TimelineEntry(time=info.opened, group="events", kind="handshake", text=text, mood="good")
+
+
+def _events(events: Sequence[Event]) -> Iterator[TimelineEntry]:
+    for event in events:
+        if event.kind in _OWN:
+            continue
+        yield TimelineEntry(
+            time=event.time,
+            group="queue" if event.kind in _QUEUE else "events",
+            kind=event.kind,
+            text=event.detail or "",
+            note="" if event.code is None else str(event.code),
+            mood="bad" if event.kind in _BAD else "warn",
+        )
+
+
+def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
+    """Tell each tick in which a ping was answered: its round-trip time is another than before."""
+    rtts = series.columns.get("rtt", ())
+    before = None
+    for time, rtt in zip(series.times, rtts, strict=False):
+        if rtt is not None and rtt != before:
+            mood = "warn" if rtt >= 1 else ""
+            yield TimelineEntry(
+                time=time,
+                group="pings",
+                kind="ping",
+                text=f"answered after {delay(rtt)}",
+                mood=mood,
+            )
+            before = rtt
+
+
+def _waits(series: SeriesAnswer) -> Iterator[TimelineEntry]:
+    """Tell each stretch of ticks at whose ends bytes waited to be sent."""
+    ages = series.columns.get("queue_age", [None] * len(series))
+    queues = series.columns.get("send_queue", ())
+    run: list[tuple[float, float, float | None]] = []
+    for time, size, age in [*zip(series.times, queues, ages, strict=False), (0.0, None, None)]:
+        if size:
+            run.append((time, size, age))
+            continue
+        if run:
+            yield _wait(run, over=time > 0)
+        run = []
+
+
+def _wait(run: Sequence[tuple[float, float, float | None]], *, over: bool) -> TimelineEntry:
+    most = " ".join(scaled(max(size for _, size, _ in run), "B"))
+    oldest = max((age for _, _, age in run if age is not None), default=None)
+    text = f"up to {most} waited to be sent" if over else f"{most} wait to be sent, at most"
+    if oldest is not None:
+        text += f", the oldest for {delay(oldest)}"
+    ticks = f"{exact(len(run))} ticks" if len(run) > 1 else ""
+    mood = "warn" if oldest is not None and oldest >= 1 else ""
+    return TimelineEntry(
+        time=run[-1][0], group="queue", kind="wait", text=text, note=ticks, mood=mood
+    )
+
+
+def _frames(lines: Sequence[str], end: float) -> Iterator[TimelineEntry]:
+    for line in lines:
+        match = _FRAME.fullmatch(line)
+        if match is None:
+            continue
+        payload = (match["payload"] or "").strip()
+        yield TimelineEntry(
+            time=end + float(match["at"]),
+            group="frames",
+            kind=match["way"],
+            text=f"{match['what']} {payload}".strip(),
+            note=f"{exact(int(match['size']))} B",
+        )

@@ -1,0 +1,70 @@
+"""Samples that follow each other, read as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..metrics.histogram import Histogram
+from ..metrics.records import Sample
+
+__all__ = ["WINDOWS", "MergedSamples", "latest"]
+
+WINDOWS: Mapping[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1 h"}
+"""Seconds that the charts of a view can show, and their labels."""
+
+
+class MergedSamples:
+    """Samples of one epoch that follow each other, read as one.
+
+    What is not known in any of them is None.
+    """
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+        self._merged: dict[str, Histogram] = {}
+
+    def total(self, counter: str) -> tuple[int, float] | None:
+        """Return what a counter gained, and in how many seconds, where it is known."""
+        known = [
+            (value, sample.elapsed)
+            for sample in self._samples
+            if (value := getattr(sample, counter)) is not None
+        ]
+        if not known:
+            return None
+        return sum(value for value, _ in known), sum(elapsed for _, elapsed in known)
+
+    def rate(self, counter: str) -> float | None:
+        """Return what a counter gained per second, by the monotonic clock."""
+        total = self.total(counter)
+        return None if total is None or total[1] <= 0 else total[0] / total[1]
+
+    def ratio(self, counter: str, to: str) -> float | None:
+        """Return what a counter gained for each one that another gained; None if that is 0."""
+        gained, others = self.total(counter), self.total(to)
+        return gained[0] / others[0] if gained and others and others[0] else None
+
+    def quantile(self, histogram: str, q: float) -> float | None:
+        """Return a quantile of all that a histogram recorded; never a mean of quantiles."""
+        if histogram not in self._merged:
+            parts = [getattr(sample, histogram) for sample in self._samples]
+            self._merged[histogram] = Histogram.merged(parts)
+        return self._merged[histogram].quantile(q)
+
+    def highest(self, gauge: str) -> float | None:
+        """Return the highest value of a gauge."""
+        values = [getattr(sample, gauge) for sample in self._samples]
+        return max((value for value in values if value is not None), default=None)
+
+
+def latest(samples: Sequence[Sample], seconds: float, *, skip: float = 0.0) -> list[Sample]:
+    """Return the Samples of ``seconds`` that ended ``skip`` seconds before the last one."""
+    kept: list[Sample] = []
+    age = 0.0
+    for sample in reversed(samples):
+        if age >= skip + seconds - 1e-9:
+            break
+        if age >= skip - 1e-9:
+            kept.append(sample)
+        age += sample.elapsed
+    return kept[::-1]
