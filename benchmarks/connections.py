@@ -140,7 +140,7 @@ def report(record: dict[str, Any]) -> str:
             "CPU of the server, as share of a core; all at the same time.",
             rows(["", "of a core", "pings/s"], lines),
         ]
-    parts += ["### What was aimed at", _aims(results)]
+    parts += ["### Targets", _aims(results)]
     if record["skipped"]:
         parts += ["### Skipped", bullets(record["skipped"])]
     return "\n\n".join([*parts, f"All this took {record['took']:.0f} s."])
@@ -190,7 +190,7 @@ def _aims(results: dict[str, Any]) -> str:
                         verdict(ours <= NOT_SLOWER * theirs and not failed),
                     ]
                 )
-    return rows(["", "aimed at", "measured", ""], lines)
+    return rows(["", "target", "measured", ""], lines)
 
 
 if __name__ == "__main__":

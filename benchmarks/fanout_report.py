@@ -20,7 +20,7 @@ ABOUT = (
 )
 
 AIMS = (
-    # what, section, ours, theirs, their cost over ours at least
+    # what, section, ours, theirs, their cost / rtmon's cost at least
     ("`rtmon.broadcast` : `websockets.broadcast`", "main", "rtmon broadcast", "broadcast", 1.2),
     ("`Group`, one at a time : `websockets.broadcast`", "main", "group", "broadcast", 1.4),
     ("`Group`, one at a time : node `ws`", "main", "group", "ws", 1.3),
@@ -99,7 +99,7 @@ def report(record: Results) -> str:
         ]
     aims = _aims(results)
     if aims:
-        parts += ["### What was aimed at", aims]
+        parts += ["### Targets", aims]
     if record["skipped"]:
         parts += ["### Skipped", bullets(record["skipped"])]
     parts.append(f"All this took {record['took']:.0f} s.")
@@ -159,4 +159,4 @@ def _aims(results: Results) -> str:
         rate = median(results["burst"]["group"], "rate")
         met = verdict(rate > 1e6)
         lines.append(["`Group`, deliveries a second", "> 1,000,000", f"{rate:,.0f}", met])
-    return rows(["their cost over ours", "aimed at", "measured", ""], lines) if lines else ""
+    return rows(["their cost / rtmon's cost", "target", "measured", ""], lines) if lines else ""

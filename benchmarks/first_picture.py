@@ -152,7 +152,7 @@ async def main(rounds: int) -> None:
         middle = statistics.median(values)
         spread = f"{middle:.2f} {unit} ({values[0]:.2f} to {values[-1]:.2f})"
         lines.append([name, spread, f"≤ {aim:g} {unit}", verdict(middle <= aim)])
-    table([f"{rounds} rounds", "median (least to most)", "aimed at", ""], lines)
+    table([f"{rounds} rounds", "median (least to most)", "target", ""], lines)
 
 
 if __name__ == "__main__":

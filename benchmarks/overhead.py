@@ -1,4 +1,4 @@
-"""What being watched costs a server: `make bench`, about four minutes.
+"""Measure what monitoring costs a server: `make bench`, about four minutes.
 
 Single runs scatter by tens of per cent on a shared machine. So whatever is compared takes turns
 in one run, and what is printed are medians of the differences or ratios within each turn, with
@@ -216,7 +216,7 @@ def _talk(meters: list[Meter]) -> None:
 async def unwatched() -> None:
     """What a server pays while nothing happens and nobody looks."""
     heading(
-        "Nobody watching, nothing happening",
+        "Idle connections without viewers",
         "1,000 open connections in memory, 5 s each; CPU of the process per second.",
     )
     rows = []
@@ -241,8 +241,8 @@ def aims(
     idle: dict[str, float],
     tick: dict[int, float],
 ) -> None:
-    """What was aimed at, and whether the medians of this run meet it."""
-    heading("What was aimed at", "Medians of this run; their intervals stand above.")
+    """Print the targets, and whether the medians of this run meet it."""
+    heading("Targets", "Medians of this run; their intervals stand above.")
     title = {kind: chosen.title for kind, chosen in KINDS.items()}
     wanted = [
         (f"{title['fast']}, CPU over sockets, a large block freed", 0.8, freed["fast"][0], ".2f"),
@@ -256,7 +256,7 @@ def aims(
         ("a tick, 10,000 open, all active, ms", 10, tick[10_000], ".2f"),
     ]
     table(
-        ["", "aimed at", "measured", ""],
+        ["", "target", "measured", ""],
         [
             [what, f"≤ {aim:{form}}", f"{measured:{form}}", verdict(measured <= aim)]
             for what, aim, measured, form in wanted

@@ -388,9 +388,9 @@ def main() -> None:
         aims.append(("a day's series at any width, ms", 100, show(path, ticks), ".0f"))
         aims.append(("a query over 10,000 connections, ms of CPU", 50, ask(folder, ROWS), ".0f"))
         aims.append(("a day exported, s", 2, export(path, folder), ".1f"))
-    heading("What was aimed at", "Of this run.")
+    heading("Targets", "Of this run.")
     table(
-        ["", "aimed at", "measured", ""],
+        ["", "target", "measured", ""],
         [
             [what, f"≤ {aim:{form}}", f"{measured:{form}}", verdict(measured <= aim)]
             for what, aim, measured, form in aims

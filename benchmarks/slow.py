@@ -216,7 +216,7 @@ def report(found: dict[str, dict[str, Any]]) -> str:
         )
     heading = f"### A slow reader among {READERS + 1}, {RATE} messages of {SIZE:,} bytes a second"
     versions = [f"{name} {version(name)}" for name in ("rtmon", "websockets")]
-    return "\n\n".join([machine(*versions), heading, rows(["", "measured", "aimed at", ""], lines)])
+    return "\n\n".join([machine(*versions), heading, rows(["", "measured", "target", ""], lines)])
 
 
 def _after(run: dict[str, Any]) -> str:

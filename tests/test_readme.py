@@ -1,4 +1,4 @@
-"""README's examples do what it says of them."""
+"""README's examples do what it says of them, and so does the ASGI example of docs/probes.md."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ from rtmon.testing import until
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PROBES = (Path(__file__).parents[1] / "docs" / "probes.md").read_text(encoding="utf-8")
+(ASGI,) = re.findall(r"```python\n((?:(?!```).)*?FastAPI\(lifespan.*?)```", PROBES, re.DOTALL)
 
 
 def test_readme_has_the_examples_that_are_run_here() -> None:
     """An example that is added needs a test that runs it."""
-    words = ("create_connection=probe", "ASGIProbe", "rtmon.Hub(history", "notebook", "read_csv")
+    words = ("create_connection=probe", "rtmon.Hub(history", "notebook", "read_csv")
     assert len(EXAMPLES) == len(words)
     assert all(word in text for word, text in zip(words, EXAMPLES, strict=True))
 
 
 @asynccontextmanager
 async def running(
-    folder: Path, number: int, *command: str, port: int, admin: int
+    folder: Path, text: str, *command: str, port: int, admin: int
 ) -> AsyncIterator[Feed]:
-    """Run an example of README, with ports of its own, until its feed is live."""
-    text = EXAMPLES[number].replace("8765", str(port)).replace("8766", str(admin))
+    """Run an example, with ports of its own, until its feed is live."""
+    text = text.replace("8765", str(port)).replace("8766", str(admin))
     (folder / "example.py").write_text(text)
     program = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder)
     feed = open_feed(f"ws://127.0.0.1:{admin}")
@@ -57,16 +59,16 @@ def accepts(port: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("asgi", [False, True], ids=["websockets", "asgi"])
 async def test_readme_example_counts_its_echo_when_it_is_run(
-    tmp_path: Path, reserve_port: Callable[[], int], number: int
+    tmp_path: Path, reserve_port: Callable[[], int], *, asgi: bool
 ) -> None:
     """The server of `websockets` and the ASGI application; and `rtmon export` and `read_csv`."""
     port, admin = reserve_port(), reserve_port()
     uvicorn = ("-m", "uvicorn", "example:app", f"--port={port}", "--log-level=error")
-    command = uvicorn if number else ("example.py",)
-    async with running(tmp_path, number, *command, port=port, admin=admin) as feed:
-        path = "/echo" if number else ""
+    command, text = (uvicorn, ASGI) if asgi else (("example.py",), EXAMPLES[0])
+    async with running(tmp_path, text, *command, port=port, admin=admin) as feed:
+        path = "/echo" if asgi else ""
         await until(lambda: accepts(port))
         async with connect(f"ws://127.0.0.1:{port}{path}", proxy=None) as client:
             await client.send("hello")
@@ -74,7 +76,7 @@ async def test_readme_example_counts_its_echo_when_it_is_run(
         await until(lambda: (now := feed.snapshot()) is not None and now.bytes_out == 5)
         await rtmon.export(f"ws://127.0.0.1:{admin}", tmp_path / "run")
     result: dict[str, Any] = {}
-    code = EXAMPLES[4].replace("rtmon.read_csv", "frame = rtmon.read_csv")
+    code = EXAMPLES[3].replace("rtmon.read_csv", "frame = rtmon.read_csv")
     exec(code.replace("run/", f"{tmp_path}/run/"), result)  # noqa: S102 - README's own words
     assert result["frame"].bytes_out.sum() == 5
 
@@ -85,7 +87,7 @@ async def test_readme_hub_welcomes_clients_when_it_is_run(
     """A client gets from its history what was published before it came."""
     port, admin = reserve_port(), reserve_port()
     async with (
-        running(tmp_path, 2, "example.py", port=port, admin=admin),
+        running(tmp_path, EXAMPLES[1], "example.py", port=port, admin=admin),
         rtmon.connect(f"ws://127.0.0.1:{port}") as client,
     ):
         answer = await client.request("history", {"channel": "news"})
@@ -95,7 +97,7 @@ async def test_readme_hub_welcomes_clients_when_it_is_run(
 
 def test_readme_cell_shows_a_monitor_when_it_is_run() -> None:
     """The last line of the notebook's cell is a Monitor, whose output is its picture."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXAMPLES[3])])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXAMPLES[2])])
     NotebookClient(notebook, timeout=60).execute()
     shown = [output for output in notebook.cells[0].outputs if "data" in output]
     assert any("rtmon" in output["data"].get("text/html", "") for output in shown), shown
