@@ -25,7 +25,9 @@ async def _run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("given", ["--token-file", "address"])
-async def test_command_reads_a_listener_when_it_is_given_the_token(tmp_path: Path, given: str) -> None:
+async def test_command_reads_a_listener_when_it_is_given_the_token(
+    tmp_path: Path, given: str
+) -> None:
     """The token comes from a file, without its last newline, or from the address, which is not
     printed.
     """

@@ -57,7 +57,9 @@ def test_command_line_overrides_the_environment(
 
 
 @pytest.mark.parametrize("extra", [[], ["--asgi"]])
-def test_malformed_origin_is_refused_before_serving(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_malformed_origin_is_refused_before_serving(
+    extra: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A malformed origin is an error before the server listens."""
     assert main(["serve", "--port=0", "--origin=chat.example", *extra]) == 2
     said = capsys.readouterr()

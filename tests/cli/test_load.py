@@ -32,7 +32,9 @@ def place() -> Iterator[tuple[str, str]]:
     server.process.stdout.close()
 
 
-def test_load_report_and_csv_files_agree_with_the_server(place: tuple[str, str], tmp_path: Path) -> None:
+def test_load_report_and_csv_files_agree_with_the_server(
+    place: tuple[str, str], tmp_path: Path
+) -> None:
     """A run ends with a table; its page and CSV files have the numbers of clients and server,
     which agree.
     """
@@ -115,7 +117,9 @@ def test_load_ends_quietly_when_ctrl_c_comes_before_any_user_has_connected(comma
     assert load.rest() == ""
 
 
-def test_load_says_why_when_no_user_can_connect(reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_load_says_why_when_no_user_can_connect(
+    reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command gives the reason and exit code 1."""
     assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
     said = capsys.readouterr().err
@@ -155,7 +159,9 @@ def test_load_prints_only_the_report_with_json(place: tuple[str, str]) -> None:
         (["--admin=ftp://x", "--duration=1"], "ftp://x"),
     ],
 )
-def test_load_names_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_load_names_a_bad_option(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A bad option is one sentence and exit code 2, and no user connects."""
     assert main(["load", "ws://127.0.0.1:9", *arguments]) == 2
     printed = capsys.readouterr()

@@ -46,7 +46,9 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_each_command_has_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each command's help has examples, one a line, that call it."""
     assert main([command, "--help"]) == 0
     _, _, examples = capsys.readouterr().out.partition("Examples:\n")
@@ -71,7 +73,9 @@ def test_help_of_each_command_has_examples(command: str, capsys: pytest.CaptureF
         (["export", "ws://127.0.0.1:1"], "'--to'"),
     ],
 )
-def test_command_names_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_names_a_bad_option(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A bad option is one sentence on standard error and exit code 2."""
     assert main(arguments) == 2
     printed = capsys.readouterr()
@@ -129,7 +133,9 @@ def test_protocol_is_printed_as_list_and_json_schema(capsys: pytest.CaptureFixtu
             assert f"{side}.{kind}" in defined
 
 
-def test_course_notebooks_are_copied_without_overwriting_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_course_notebooks_are_copied_without_overwriting_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Existing notebooks keep the user's changes, and the command says so."""
     folder = tmp_path / "course"
     assert main(["notebooks", str(folder), "--no-start"]) == 0

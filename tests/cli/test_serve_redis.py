@@ -36,7 +36,9 @@ def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
             return payload
 
 
-def test_two_servers_with_one_redis_are_one_hub(command: Callable[..., Command], redis: RedisServer) -> None:
+def test_two_servers_with_one_redis_are_one_hub(
+    command: Callable[..., Command], redis: RedisServer
+) -> None:
     """Servers with the same --redis, or RTMON_REDIS, are one chat; the password is not in their
     output.
     """

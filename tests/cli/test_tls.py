@@ -55,9 +55,7 @@ def test_server_and_dashboard_use_tls(
         (("dashboard", "--tls-key=key.pem"), "--tls-cert"),
     ],
 )
-def test_tls_options_without_effect_are_refused(
-    arguments: tuple[str, ...], words: str
-) -> None:
+def test_tls_options_without_effect_are_refused(arguments: tuple[str, ...], words: str) -> None:
     """A key without a certificate, or a file that is neither, is an error before the server
     listens.
     """
