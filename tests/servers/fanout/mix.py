@@ -1,4 +1,4 @@
-"""Random mixes of all that connections are written, with a model of what each client reads."""
+"""Random mixes of all writes to connections, with a model of what each client reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ steps = st.lists(_step, min_size=25, max_size=60)
 
 
 class _Member:
-    """One connection, and what its client must read."""
+    """A connection, and the messages that its client must read."""
 
     def __init__(self, pair: Any) -> None:
         self.pair = pair
@@ -77,7 +77,7 @@ class Mix:
         self.number = 0
 
     async def run(self, kinds: list[tuple[str, str]], script: list[Any]) -> None:
-        """Take all steps, then look at what everybody has read and what was counted."""
+        """Run all steps, then check what every client has read and what was counted."""
         for kind, compression in kinds:
             pair = await open_pair(kind, compression, self.monitor, ping_interval=None)
             self.members.append(_Member(pair))
@@ -248,7 +248,7 @@ class Mix:
         self._check_totals()
 
     def _check_totals(self) -> None:
-        """What the server has sent equals what clients have read, and so do the sizes."""
+        """Check that the server's totals equal what clients have read, sizes included."""
         counted = [member for member in self.members if member.meter is not None]
         snapshot = self.monitor.collector.snapshot(0.0, 0.0)
         sizes = HistogramRecorder(BYTE)
@@ -285,7 +285,7 @@ class Mix:
 
 
 def _check_meter(member: _Member) -> None:
-    """A connection has counted what its client has read."""
+    """Check that the connection counted exactly what its client has read."""
     meter, receiver = member.meter, member.receiver
     controls = [opcode for opcode, _ in receiver.controls]
     assert meter.messages_out == len(receiver.messages)
