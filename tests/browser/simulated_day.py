@@ -27,7 +27,7 @@ desk.PERIOD = 1.0 / SPEED
 
 @dataclass
 class Clock:
-    """A clock that only the feed below moves."""
+    """A clock that only the feed below advances."""
 
     now: float = 1.7e9
 
@@ -39,7 +39,7 @@ class Clock:
 
 
 class Day(LocalFeed):
-    """The feed of a simulated server: users connect, send and disconnect by a clock of its own."""
+    """The feed of a simulated server: users connect, send and disconnect on its own clock."""
 
     def __init__(self) -> None:
         self._clock = Clock()
