@@ -52,7 +52,7 @@ class Authority:
             made, "x509", "-req", "-in", "request", "-CA", "../ca.pem", "-CAkey", "../ca.key",
             "-CAcreateserial", "-days", "1", "-extfile", "extensions", "-out", "cert",
         )  # fmt: skip
-        # As those who renew certificates do: the names always lead to a whole file.
+        # As programs that renew certificates do: a reader always finds a complete file.
         (made / "cert").replace(certificate)
         (made / "key").replace(key)
 

@@ -181,7 +181,7 @@ async def test_benchmark_leaves_no_process_behind(tmp_path: Path, how: signal.Si
     """Servers and load generators end with the benchmark, when it is interrupted or killed."""
     process = await asyncio.create_subprocess_exec(
         *quick("fanout.py", tmp_path / "results.json", "broadcast"),
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # who is killed leaves its folders behind
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed process leaves its folders behind
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

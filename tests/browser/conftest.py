@@ -43,7 +43,7 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 STEADY = {"ramp": 0.0, "churn": 0.0}
-"""Users who are all there at once, and stay."""
+"""Options of `rtmon load` for users that connect at once and stay."""
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 """Every host but this one does not exist."""

@@ -1,6 +1,6 @@
 """The feed of a server whose day passes in minutes; see :mod:`tests.browser.day`.
 
-``RTMON_USERS`` names how many users the server has, each of whom says something every second, and
+``RTMON_USERS`` names how many users the server has, each of which sends a message every second, and
 ``RTMON_SPEED`` how many of the server's seconds pass in one.
 """
 

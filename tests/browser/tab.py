@@ -35,7 +35,7 @@ class Tab:
 
     Attributes:
         page: the page.
-        console: errors and warnings it logged, exceptions nobody caught.
+        console: errors and warnings it logged, uncaught exceptions.
         outside: requests to other hosts.
         servers: host and port of each server that it has asked for something.
     """

@@ -23,9 +23,8 @@ PATIENCE = 120.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 SOON = 9.5
-"""Seconds within which everything has ended, on a machine that has little time for us. Who waits
-for a peer that does not answer, as websockets does, takes ten; who is waited for, and for how long,
-is tested in tests/servers/test_endings.py."""
+"""Seconds within which every process ends, on a busy machine. Waiting for a peer that does not
+answer, as websockets does, would take ten; tests/servers/test_endings.py tests these waits."""
 
 
 def processes() -> dict[int, tuple[int, str]]:
@@ -158,7 +157,7 @@ class Terminal:
 
     def rest(self) -> str:
         """Its whole output until it ends."""
-        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+        with contextlib.suppress(OSError):  # a pseudo-terminal raises once no program has it open
             while data := os.read(self.screen, 65_536):
                 self.output += data.decode(errors="replace")
         return self.output

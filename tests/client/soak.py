@@ -121,11 +121,11 @@ async def crowd(
     loop = asyncio.get_running_loop()
     backs: list[float] = []
     async with contextlib.AsyncExitStack() as stack:
-        everybody = []
+        connected = []
         for _ in range(clients):
             client = rtmon.connect(proxy.url, proxy=None, compression=None, **changes)
             client.on_reconnect(lambda _: backs.append(loop.time()))
-            everybody.append(await stack.enter_async_context(client))
+            connected.append(await stack.enter_async_context(client))
         proxy.refusing = True
         proxy.cut()
         await asyncio.sleep(away)
@@ -134,7 +134,7 @@ async def crowd(
         await until(lambda: len(backs) == clients, timeout=60)
         seconds = Counter(int(back - began) for back in backs)
         return Return(
-            reconnects=[client.stats.reconnects for client in everybody],
+            reconnects=[client.stats.reconnects for client in connected],
             slowest=max(backs) - began,
             busiest=max(seconds.values()) / clients,
         )

@@ -118,10 +118,10 @@ async def test_report_is_sent_again_when_the_class_server_has_restarted(
 async def test_learner_is_told_when_the_class_server_refuses() -> None:
     """When a hub requires a token and gets none, the next check shows the problem."""
 
-    async def nobody(_: object) -> None:
+    async def refuse(_: object) -> None:
         return None
 
-    async with rtmon.serve(Hub(auth=nobody, auth_timeout=0.2), "127.0.0.1", 0) as server:
+    async with rtmon.serve(Hub(auth=refuse, auth_timeout=0.2), "127.0.0.1", 0) as server:
         with reporting(server.url, "ada") as ada:
             ada.send({"01-1": RIGHT})
             await until(lambda: ada.problem)

@@ -95,7 +95,7 @@ async def test_classic_chat_works_in_all_three_frameworks(server: str, examples:
             await hear(ada, "welcome")
             async with connect(url.format("bo")) as bo:
                 joined = await hear(ada, "user_joined")
-                if server == "fastapi_manager.py":  # who joins is told, too
+                if server == "fastapi_manager.py":  # it announces a join to the joining client, too
                     joined = await hear(ada, "user_joined")
                 assert {joined.get("user_count"), joined.get("userCount")} == {None, 2}
                 await say(bo, "chat_message", text="hi 🙂")

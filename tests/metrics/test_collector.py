@@ -329,7 +329,7 @@ def test_column_is_null_where_no_probe_knows_it(probes: tuple[str, ...]) -> None
         records = [*c.history.samples(), window, published, c.snapshot(3, 3)]
         for record in records:
             if not column.derived and hasattr(record, column.name):
-                absent = column.name in {"cpu", "memory", "own"}  # nobody has said
+                absent = column.name in {"cpu", "memory", "own"}  # not reported yet
                 value = getattr(record, column.name)
                 assert (value is not None) == (known and not absent), (column.name, record)
     row = frame("samples", c.history.samples()).iloc[-1]

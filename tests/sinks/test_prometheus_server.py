@@ -109,7 +109,9 @@ async def _scraping(folder: Path, target: int) -> AsyncIterator[Prometheus]:
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration), "utf-8")
-    for _ in range(5):  # between finding a free port and listening there, somebody may take it
+    for _ in range(
+        5
+    ):  # between finding a free port and listening there, another program may take it
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         prometheus = Prometheus(folder, port)

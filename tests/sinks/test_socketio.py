@@ -148,7 +148,7 @@ async def test_events_and_namespaces_have_a_bounded_number_of_series() -> None:
     )
     assert sum(received.values()) == 3 * (NAMES // 2 + 1)
     assert sum(refused.values()) == 3 * (NAMES // 2)
-    assert len(received) == NAMES + 1 + 3, "those that nobody handles, other, chat's own handlers"
+    assert len(received) == NAMES + 1 + 3, "unhandled names, other, chat's own handlers"
     assert len(refused) == NAMES + 1
     assert _event(said, "received_events", hostile.replace("\ud800", "?")) == 3
 

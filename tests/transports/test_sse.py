@@ -82,7 +82,7 @@ async def test_last_event_id_recovers_every_place(house: House) -> None:
             acks.append((payload.get("room") or payload["channel"], payload.get("recovered")))
         elif event.name == "publication":
             got.append(payload["data"])
-    # What stands in the address is entered, too, but nobody returns there.
+    # Rooms in the address are joined, too, but the stream does not recover them.
     assert sorted(acks) == [
         ("dull", None),
         ("late", True),

@@ -128,8 +128,8 @@ def test_empty_table_says_why() -> None:
     """The reason is that nothing was received, no connection came yet, or no row matches."""
     everything = ConnectionQuery()
     assert "Waiting" in tables.connections_page(SyntheticFeed(ago=0), everything)["empty"]
-    nobody = tables.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
-    assert "python -m websockets ws://HOST:PORT" in nobody
+    empty = tables.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
+    assert "python -m websockets ws://HOST:PORT" in empty
     query = ConnectionQuery(contains="zzz")
     assert "zzz" in tables.connections_page(SyntheticFeed(ago=1), query)["empty"]
 

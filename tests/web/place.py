@@ -27,8 +27,8 @@ class Place:
     """The commands of a test: each public method is one.
 
     Args:
-        options: of the hub; with ``asgi``, all transports are served, with ``login`` only those
-            are let in who show a token of :meth:`token`.
+        options: of the hub; with ``asgi``, all transports are served, with ``login`` only clients
+            are let in that send a token of :meth:`token`.
         files: a folder for files that are sent.
     """
 

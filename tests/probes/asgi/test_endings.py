@@ -147,7 +147,7 @@ async def test_handler_exception_reaches_server_unchanged() -> None:
     assert "LookupError: no such room" in str(info.traceback)
     (event,) = events(monitor, "error")
     assert event.detail == "the handler raised LookupError: no such room"
-    assert event.code is None, "nobody closed with 1011"
+    assert event.code is None, "no close frame with 1011 was sent"
 
 
 async def test_handler_has_not_failed_when_client_leaves() -> None:

@@ -57,7 +57,7 @@ async def test_counters_equal_the_real_clients_count_over_each_transport(ways: l
     assert stats.handler.count == 3
     assert sample is not None
     snapshot = monitor.snapshot()
-    assert (snapshot.rejected, snapshot.http_requests) == (None, None)  # nobody here sees them
+    assert (snapshot.rejected, snapshot.http_requests) == (None, None)  # unknown to this probe
 
 
 SENT = [

@@ -140,7 +140,7 @@ async def test_cause_is_server_shutdown_when_server_stops() -> None:
         row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause) == (1001, "server shutdown")
-    assert row.last_frames is None, "nobody asks for the last frames of a clean end"
+    assert row.last_frames is None, "the last frames of a clean end are not kept"
 
 
 async def test_black_box_has_payload_when_capture_is_on() -> None:

@@ -203,7 +203,7 @@ async def test_announcement_to_many_members_is_framed_once(monkeypatch: pytest.M
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
             await _ask(clients[0], "ping")
-            assert len(framed) == min(2 + 2 * number, 4)  # who speaks no longer types
+            assert len(framed) == min(2 + 2 * number, 4)  # a message ends the typing indicator
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
@@ -244,7 +244,7 @@ async def test_publishing_goes_on_while_subscribers_come_and_go(
     """
     hub = Hub(announce=0.01)
     visits = [0, 0, 0]
-    # Without a bound, since with one what nobody reads yet would hold up whatever is behind it.
+    # Without a bound, since with one an unread message would hold up those behind it.
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,
         connect(server.url, max_queue=None) as steady,
@@ -281,7 +281,7 @@ async def test_publishing_goes_on_while_subscribers_come_and_go(
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
         stats = hub.channel_stats()["channel:news"]
-        assert stats.dropped == 0, "who leaves misses nothing"
+        assert stats.dropped == 0, "a leaving subscriber misses no publication"
         server.monitor.tick()
         meters = server.monitor.collector.meters()
         assert server.monitor.snapshot().bytes_out == sum(meter.bytes_out for meter in meters)

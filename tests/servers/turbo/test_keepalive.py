@@ -189,7 +189,7 @@ async def _all_the_same(
     return expected["log"].count("ping")
 
 
-# Times at which nobody pings or times out, so that a timer that is a little late meets the same.
+# Times without a ping or a timeout, so that a timer that is a little late finds the same state.
 _actions = st.lists(
     st.tuples(st.integers(0, 50).map(lambda n: n + 0.9), st.sampled_from(ACTIONS)), max_size=4
 )
