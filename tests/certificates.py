@@ -1,4 +1,4 @@
-"""A certificate authority that is thrown away, by OpenSSL's command."""
+"""A temporary certificate authority, made by the OpenSSL command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 class Authority:
-    """An authority, which signs certificates for ``localhost`` and ``127.0.0.1``.
+    """An authority that signs certificates for ``localhost`` and ``127.0.0.1``.
 
     Attributes:
         certificate: the authority's own, for ``SSL_CERT_FILE`` and ``cafile``.
@@ -33,11 +33,11 @@ class Authority:
 
     @property
     def client(self) -> ssl.SSLContext:
-        """A client's context, which trusts this authority alone."""
+        """A client context that trusts this authority only."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
     def issue(self, certificate: Path, key: Path, *, name: str = "localhost") -> None:
-        """Sign a certificate, and put it and its key into these files.
+        """Sign a certificate, and write it and its key to these files.
 
         Args:
             certificate: where to put the certificate.
@@ -52,7 +52,7 @@ class Authority:
             made, "x509", "-req", "-in", "request", "-CA", "../ca.pem", "-CAkey", "../ca.key",
             "-CAcreateserial", "-days", "1", "-extfile", "extensions", "-out", "cert",
         )  # fmt: skip
-        # As those who renew certificates do: the names always lead to a whole file.
+        # As programs that renew certificates do: a reader always finds a complete file.
         (made / "cert").replace(certificate)
         (made / "key").replace(key)
 

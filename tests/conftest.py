@@ -1,4 +1,4 @@
-"""What all tests share: a skip is a failure when RTMON_STRICT=1, browser tests need Chromium."""
+"""Shared by all tests: a skip is a failure with RTMON_STRICT=1, browser tests need Chromium."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LONG = ("tests/browser", "notebooks", "tests/cli", "tests/examples", "tests/test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests; mark those in a browser, and skip them where there is no Chromium."""
+    """Order the tests; mark those in a browser, and skip them without Chromium."""
 
     def place(item: pytest.Item) -> int:
         where = item.path.relative_to(ROOT).as_posix() if ROOT in item.path.parents else ""
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure where everything is expected to run."""
+    """Turn a skip into a failure when RTMON_STRICT is set."""
     report = yield
     if STRICT and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -67,14 +67,14 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def reserve_port() -> Iterator[Callable[[], int]]:
-    """Gives ports at which nobody listens but us, for the length of a test."""
+    """Returns ports that are reserved for the test."""
     with contextlib.ExitStack() as held:
         yield lambda: held.enter_context(reserved_port())
 
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's and a client's context that trust each other, for the host localhost."""
+    """Contexts of a server and a client that trust each other, for the host localhost."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on the PATH")
     folder = tmp_path_factory.mktemp("tls")

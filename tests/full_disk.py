@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Told(TypedDict):
-    """What the program says.
+    """Results of the program.
 
     Attributes:
         kinds: the kinds of all Events.
@@ -51,7 +51,7 @@ class Told(TypedDict):
 
 
 def on_full_disk(kind: str, folder: Path, size: str, max_bytes: int = 0) -> Told:
-    """Run the program and return what it says; skips the test where there are no namespaces.
+    """Run the program and return its results; skips the test where there are no namespaces.
 
     Args:
         kind: ``csv`` or ``recording``.
@@ -86,7 +86,7 @@ def _fill(path: Path) -> None:
 
 
 def main(kind: str, folder: Path, size: str, max_bytes: int) -> None:
-    """Fill the disk three times while a sink writes to it, and say what happened."""
+    """Fill the disk three times while a sink writes to it, and print the results."""
     sink_thread.BACKOFF = Backoff(base=0.02, max=0.1)
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]
     subprocess.run(["mount", *options, str(folder)], check=True)

@@ -1,4 +1,4 @@
-"""Run a program with mounts of its own, for tests that need a small disk."""
+"""Run a program with its own mounts, for tests that need a small disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ __all__ = ["isolated"]
 
 
 def isolated() -> list[str]:
-    """Return the command that runs another so; skips the test where there is none."""
+    """Return the command that runs another one with its own mounts; skips the test without
+    `unshare`.
+    """
     command = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:
         pytest.skip("no unshare on the PATH")

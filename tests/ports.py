@@ -1,4 +1,4 @@
-"""Ports of this machine for servers that come and go while somebody knows where they are."""
+"""Reserved ports of this machine, for servers that stop and start at a known address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["reserved_port"]
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port of 127.0.0.1 at which nobody listens but us, as often as we like.
+    """A reserved port of 127.0.0.1, which the test may use repeatedly. Linux gives a bound port
+    to no program that asks for any port, to listen or to connect, but lets programs listen
+    there that name it and set SO_REUSEADDR, as asyncio, Node and Go do.
 
     Linux gives a bound port to nobody who asks for any, be it to listen or to connect, but lets
     those listen there who name it and set SO_REUSEADDR, as asyncio, Node and Go do.

@@ -1,4 +1,4 @@
-"""A feed with lively numbers that needs no server."""
+"""A feed with realistic numbers, without a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("ada", "grace", "alan", "edsger", "barbara", "tim", "radia", "vint", "l
 
 
 class SyntheticFeed(Feed):
-    """Samples as a server with ``users`` chatting users would have made them.
+    """Samples of a simulated server with ``users`` chatting users.
 
     Args:
         ago: seconds of history to begin with.
@@ -54,13 +54,13 @@ class SyntheticFeed(Feed):
             self.step()
 
     def restart(self) -> None:
-        """What a watcher sees after the server was started anew."""
+        """Restart the simulated server, with a new epoch."""
         self.epoch += "'"
         self._samples, self._events, self._rows = [], [], []
         self.totals, self.codes, self.rtt = {}, {}, Histogram()
 
     def step(self, **forced: object) -> Sample:
-        """One second later."""
+        """Advance by one second."""
         rng, seq = self._random, len(self._samples) + 1
         self._time += 1
         wave = 1 + 0.35 * math.sin(self._time / 38)
@@ -162,7 +162,7 @@ class SyntheticFeed(Feed):
             )
 
     def add(self, row: ConnectionInfo) -> None:
-        """One more row of the connections table."""
+        """Add a row to the connections table."""
         self._rows.append(row)
 
     def _advance(self) -> None:
@@ -170,7 +170,7 @@ class SyntheticFeed(Feed):
             self.step()
 
     async def start(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     async def aclose(self) -> None:
         self.state = replace(self.state, state="closed")

@@ -1,4 +1,4 @@
-"""The rooms of the package, and what each may import; docs/architecture.md says it in words."""
+"""The rooms of the package and their allowed imports; docs/architecture.md describes them."""
 
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ def sources() -> Mapping[str, str]:
 
 
 def imports(of: Mapping[str, str]) -> list[Import]:
-    """All imports, those for type checkers included.
+    """All imports, those for type checkers included. Those of ``rtmon/__init__`` are left out:
+    it names every public object, and imports it at first use.
 
     Those of ``rtmon/__init__`` are left out: it names everything, and imports it at first use.
     """
@@ -198,13 +199,13 @@ def _walk(
 
 
 def room(module: str) -> str:
-    """The room a module belongs to; empty for rtmon itself, and for what is not rtmon's."""
+    """The room of a module; empty for rtmon itself, and for foreign modules."""
     package, name, *_ = [*module.split("."), ""]
     return name if package == "rtmon" else ""
 
 
 def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
-    """Module → the modules of rtmon that it imports, but for the late edges that are allowed."""
+    """Module → the modules of rtmon that it imports, without the allowed late edges."""
     edges: dict[str, set[str]] = {module: set() for module in of}
     for one in imports(of):
         if one.target in of and room(one.target) and one.target != one.module:
@@ -215,7 +216,7 @@ def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
-    """All modules that an import of one brings along."""
+    """All modules that an import of one loads."""
     found: set[str] = set()
     todo = [module]
     while todo:
@@ -226,7 +227,7 @@ def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
 
 
 def out_of_bounds(of: Mapping[str, str]) -> list[str]:
-    """Modules that reach a room which theirs may not import, and one module there."""
+    """Modules that reach a forbidden room, and one module there."""
     edges = graph(of)
     wrong = []
     for module in edges:
@@ -248,33 +249,33 @@ def circles(of: Mapping[str, str]) -> list[str]:
 
 
 def with_line(module: str, line: str) -> dict[str, str]:
-    """The sources, with one more line at the end of a module."""
+    """The sources, with one more line at the end of one module."""
     return {**sources(), module: f"{sources()[module]}\n{line}\n"}
 
 
-def test_only_public_modules_stand_at_the_top() -> None:
-    """Everything in rtmon/ is a folder, but for the modules that users import by name."""
+def test_only_public_modules_are_at_the_top() -> None:
+    """rtmon/ has only folders and the modules that users import by name."""
     assert {path.stem for path in PACKAGE.glob("*.py")} == PUBLIC_MODULES
 
 
 def test_every_room_has_its_rule() -> None:
-    """Every room of the package stands in the table of rules, and the table holds no other."""
+    """The table of rules has every room of the package, and no other."""
     there = {room(module) for module in paths()} - {"", "__main__"}
     assert there == {*MAY_IMPORT, "cli"}
 
 
-def test_rooms_keep_to_their_bounds() -> None:
-    """No module reaches, directly or through others, a room that its own may not import."""
+def test_rooms_import_only_allowed_rooms() -> None:
+    """No module reaches, directly or through others, a room forbidden to its own."""
     assert not out_of_bounds(sources())
 
 
-def test_no_circle_of_files() -> None:
-    """No module imports itself through others; imports for type checkers count."""
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports for type checkers count, too."""
     assert not circles(sources())
 
 
-def test_late_edges_are_needed() -> None:
-    """Every late edge that is allowed is there."""
+def test_allowed_late_edges_exist() -> None:
+    """Every late import that the rules allow is used."""
     late = {(one.module, one.target) for one in imports(sources()) if one.late}
     assert late >= LATE
 
@@ -292,20 +293,22 @@ def test_late_edges_are_needed() -> None:
         ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
     ],
 )
-def test_forbidden_import_is_caught(module: str, line: str, caught: str) -> None:
-    """An import against the rules is found: for type checkers, late, or through another module."""
+def test_forbidden_import_is_found(module: str, line: str, caught: str) -> None:
+    """The test finds a forbidden import: for type checkers, late, or through another module."""
     assert any(each.startswith(f"{caught} → ") for each in out_of_bounds(with_line(module, line)))
 
 
-def test_circle_is_caught() -> None:
-    """A circle that one more import makes is found."""
+def test_import_circle_is_found() -> None:
+    """The test finds a circle that one more import makes."""
     assert "rtmon.core.backoff" in circles(
         with_line("rtmon.core.backoff", "import rtmon.client.engine")
     )
 
 
 def test_pure_rooms_do_no_input_or_output() -> None:
-    """Pure rooms import nothing that waits, reads or writes; metrics only the library."""
+    """Pure rooms import no module that waits, reads or writes; metrics only the standard
+    library.
+    """
     wrong = [
         one
         for one in imports(sources())
@@ -325,8 +328,8 @@ def test_pure_rooms_do_no_input_or_output() -> None:
     assert not wrong
 
 
-def test_dashboard_never_sees_a_socket() -> None:
-    """Views read a Feed: they import nothing that opens a connection."""
+def test_dashboard_opens_no_connection() -> None:
+    """Views read a Feed, and import no module that opens a connection."""
     wrong = [
         one
         for one in imports(sources())
@@ -337,7 +340,7 @@ def test_dashboard_never_sees_a_socket() -> None:
 
 
 def test_extras_are_imported_late() -> None:
-    """What is not a core dependency is imported at first use, and so is what needs it."""
+    """An optional dependency is imported at first use, and so are modules that need it."""
     wrong = [
         one
         for one in imports(sources())
@@ -349,7 +352,7 @@ def test_extras_are_imported_late() -> None:
 
 
 def loaded_by(code: str) -> set[str]:
-    """The modules that a fresh process has loaded after some code."""
+    """The modules that a new process has loaded after some code."""
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
         capture_output=True,
@@ -367,7 +370,7 @@ def loaded_by(code: str) -> set[str]:
         "import rtmon.cli",
     ],
 )
-def test_importing_is_light(code: str) -> None:
+def test_import_of_rtmon_loads_no_optional_dependency(code: str) -> None:
     """Without a view or a DataFrame, neither panel nor pandas nor redis is imported."""
     assert not EXTRAS & {name.split(".")[0] for name in loaded_by(code)}
 
@@ -380,8 +383,8 @@ def test_hub_loads_no_server() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(paths()) - {"rtmon.__main__"}))
-def test_module_names_what_is_public(name: str) -> None:
-    """Every module says what is public in it, and has it."""
+def test_every_module_lists_its_public_names(name: str) -> None:
+    """Every module has ``__all__``, and all names in it."""
     module = importlib.import_module(name)
     body = ast.parse(sources()[name]).body
     if any(not isinstance(part, ast.Expr | ast.ImportFrom) for part in body):
@@ -391,5 +394,5 @@ def test_module_names_what_is_public(name: str) -> None:
 
 
 def test_no_public_name_hides_a_module() -> None:
-    """What ``rtmon.name`` is does not depend on whether a module of that name was imported."""
+    """``rtmon.name`` is the same object, whether or not a module of that name was imported."""
     assert not {f"rtmon.{name}" for name in importlib.import_module("rtmon").__all__} & set(paths())

@@ -1,4 +1,4 @@
-"""The benchmarks' harness: it counts what is sent, and cleans up behind itself."""
+"""The harness of the benchmarks: it counts messages, and ends its processes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def quick(script: str, written: Path, *peers: str) -> list[str]:
-    """The command of a short run with some peers."""
+    """The command of a short run with some of the compared servers."""
     chosen = ["--peers", ",".join(peers), "--json", str(written)]
     return [sys.executable, str(BENCHMARKS / script), "--quick", *chosen]
 
 
 def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
-    """The results of a short run in which nothing was skipped."""
+    """The results of a short run without skips."""
     subprocess.run(quick(script, written, *peers), check=True, timeout=250)
     record = json.loads(written.read_text())
     assert record["skipped"] == {}
@@ -44,15 +44,15 @@ def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def harness() -> Any:
-    """Imports a module of the benchmarks, which are scripts beside each other."""
+    """Imports a module of the benchmarks, which are scripts in one folder."""
     sys.path.insert(0, str(BENCHMARKS))
     yield importlib.import_module
     sys.path.remove(str(BENCHMARKS))
 
 
-def test_counts_what_was_sent(tmp_path: Path) -> None:
+def test_benchmark_counts_every_message(tmp_path: Path) -> None:
     """In a short run all subscribers count all messages of the library's broadcast and of a
-    Group, in every comparison, each message in exactly its bytes and a header's four.
+    Group, in every comparison, each in exactly its bytes and a header's four.
     """
     peers = ["broadcast", "group"]
     results = run("fanout.py", tmp_path / "results.json", *peers)
@@ -66,9 +66,9 @@ def test_counts_what_was_sent(tmp_path: Path) -> None:
                 assert each["cpu"] > 0
 
 
-def test_counts_events_and_polls(tmp_path: Path) -> None:
-    """Subscribers over server-sent events and Socket.IO's polling count all messages, too, and so
-    do native ones beside others that hear nothing.
+def test_benchmark_counts_events_and_polls(tmp_path: Path) -> None:
+    """Subscribers over server-sent events and Socket.IO polling count all messages, too, and so
+    do native ones among idle others.
     """
     results = run("transports.py", tmp_path / "results.json", "beside", "sse", "polling")
     for section in ("one", "burst", "paced"):
@@ -78,9 +78,9 @@ def test_counts_events_and_polls(tmp_path: Path) -> None:
     assert len(results["greet"]["sse"]) == len(results["greet"]["polling"]) == 5
 
 
-def test_storms_and_idling_end_well(tmp_path: Path) -> None:
-    """Connections that come at once, are dropped at once and come back are all taken in; their
-    memory and the CPU of their idling are told.
+def test_benchmark_accepts_storms_and_measures_idle_connections(tmp_path: Path) -> None:
+    """Connections that come at once, are dropped at once and come back are all accepted; the
+    results have their memory and idle CPU.
     """
     results = run("connections.py", tmp_path / "results.json", "rtmon")
     for section in ("storm 100", "storm 200"):
@@ -91,8 +91,8 @@ def test_storms_and_idling_end_well(tmp_path: Path) -> None:
     assert results["idle"]["rtmon"]["percent"] > 0
 
 
-async def test_notices_what_comes_twice(harness: Any) -> None:
-    """A message that subscribers get twice is no measurement but an error."""
+async def test_benchmark_fails_when_a_message_comes_twice(harness: Any) -> None:
+    """A duplicate message is an error, not a measurement."""
     members: set[ServerConnection] = set()
 
     async def handler(connection: ServerConnection) -> None:
@@ -127,9 +127,9 @@ async def test_notices_what_comes_twice(harness: Any) -> None:
     assert wrong == "3 subscribers did not get 4 messages each"
 
 
-async def test_a_crowd_that_waits_goes_on_polling(harness: Any) -> None:
-    """Clients that poll ask again while others are measured, as real ones do: nothing waits for
-    them at the server, which would close them otherwise.
+async def test_polling_clients_go_on_while_others_are_measured(harness: Any) -> None:
+    """Waiting clients poll again, as real ones do: otherwise messages would queue at the
+    server, which would close them.
     """
     ours, theirs = multiprocessing.Pipe()
     hub = rtmon.Hub(announce=60.0)
@@ -177,11 +177,11 @@ def test_frames_are_counted_in_any_pieces(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
-    """Servers and load generators end with the benchmark, interrupted or killed."""
+async def test_benchmark_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
+    """Servers and load generators end with the benchmark, when it is interrupted or killed."""
     process = await asyncio.create_subprocess_exec(
         *quick("fanout.py", tmp_path / "results.json", "broadcast"),
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # who is killed leaves its folders behind
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed process leaves its folders behind
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -198,7 +198,7 @@ async def test_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> 
 
 
 def descendants(pid: int) -> set[int]:
-    """The processes that a process has started, and theirs."""
+    """The descendants of a process."""
     try:
         found = set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
     except FileNotFoundError:
@@ -207,7 +207,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process, and it has not ended."""
+    """True if the process exists and has not ended."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -219,10 +219,10 @@ def is_running(pid: int) -> bool:
     frames=st.lists(st.tuples(st.sampled_from([1, 2, 8, 9, 10]), st.binary(max_size=140))),
     cuts=st.lists(st.integers(0, 600), max_size=4),
 )
-def test_no_ping_is_overlooked(
+def test_idle_client_finds_every_ping(
     harness: Any, frames: list[tuple[int, bytes]], cuts: list[int]
 ) -> None:
-    """Wherever messages and pings are cut, an idle client finds every ping in them."""
+    """An idle client finds every ping, wherever messages and pings are cut."""
     pings_in = harness("frames").pings_in
     stream = b"".join(Frame(Opcode(kind), data).serialize(mask=False) for kind, data in frames)
     points = sorted({0, *(min(cut, len(stream)) for cut in cuts), len(stream)})

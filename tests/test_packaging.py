@@ -1,3 +1,5 @@
+"""The wheel: its content, and its use in a new environment."""
+
 from __future__ import annotations
 
 import os
@@ -31,7 +33,7 @@ def pip(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the clone."""
+    """The wheel, built from the repository."""
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, CLONE)
     (built,) = folder.glob("rtmon-*.whl")
@@ -40,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a new environment with nothing but the wheel and what it depends on."""
+    """The programs of a new environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -53,7 +55,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str | Path, folder: Path) -> str:
-    """Run a program in a folder, and return what it prints."""
+    """Run a program in a folder, and return its output."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         list(map(str, arguments)),
@@ -68,8 +70,8 @@ def run(*arguments: str | Path, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_wheel_is_complete(wheel: Path) -> None:
-    """The wheel holds every file of the package, the notebooks, the dashboards and the license."""
+def test_wheel_is_complete(wheel: Path) -> None:
+    """The wheel has every file of the package, the notebooks, the dashboards and the license."""
     held = set(zipfile.ZipFile(wheel).namelist())
     package = {
         path.relative_to(CLONE).as_posix()
@@ -86,28 +88,28 @@ def test_the_wheel_is_complete(wheel: Path) -> None:
     assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
 
 
-def test_it_works_outside_the_clone(installed: Path, tmp_path: Path) -> None:
-    """An installed wheel has the command, and imports nothing from the clone."""
+def test_installed_wheel_works_without_the_repository(installed: Path, tmp_path: Path) -> None:
+    """An installed wheel has the command, and imports nothing from the repository."""
     assert run(installed / "rtmon", "--version", folder=tmp_path) == f"rtmon {rtmon.__version__}\n"
     place = run(installed / "python", "-c", "import rtmon; print(rtmon.__file__)", folder=tmp_path)
     assert Path(place).is_relative_to(installed.parent)
 
 
-def test_the_demo_works_outside_the_clone(installed: Path, tmp_path: Path) -> None:
-    """The demo of an installed wheel starts, dashboard and all."""
+def test_installed_wheel_runs_the_demo(installed: Path, tmp_path: Path) -> None:
+    """The demo of an installed wheel starts, with its dashboard."""
     free = ("--port=0", "--admin-port=0", "--dashboard-port=0", "--no-browser", "--users=3")
     printed = run(installed / "rtmon", "demo", "--duration=0.5", *free, folder=tmp_path)
     assert "  dashboard  http://127.0.0.1:" in printed
 
 
-def test_the_notebooks_come_along(installed: Path, tmp_path: Path) -> None:
-    """The notebooks are copied out of an installed wheel."""
+def test_installed_wheel_copies_the_notebooks(installed: Path, tmp_path: Path) -> None:
+    """`rtmon notebooks` of an installed wheel copies the notebooks."""
     run(installed / "rtmon", "notebooks", "course", "--no-start", folder=tmp_path)
     files = (CLONE / "notebooks").iterdir()  # a learner's progress may be among them
     shipped = {path.name for path in files if path.suffix in {".ipynb", ".md"}}
     assert {path.name for path in (tmp_path / "course").iterdir()} == shipped
 
 
-def test_the_version_is_said_once() -> None:
-    """What is installed and the package agree about the version."""
+def test_installed_version_equals_that_of_the_package() -> None:
+    """The metadata and the package have the same version."""
     assert version("rtmon") == rtmon.__version__

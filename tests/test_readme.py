@@ -1,4 +1,4 @@
-"""README's examples do what it says of them, and so does the ASGI example of docs/probes.md."""
+"""Examples of the README work as it says."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PROBES = (Path(__file__).parents[1] / "docs" / "probes.md").read_text(encoding="
 (ASGI,) = re.findall(r"```python\n((?:(?!```).)*?FastAPI\(lifespan.*?)```", PROBES, re.DOTALL)
 
 
-def test_readme_has_the_examples_that_are_run_here() -> None:
-    """An example that is added needs a test that runs it."""
+def test_readme_has_only_examples_with_a_test() -> None:
+    """A new example needs a test here."""
     words = ("create_connection=probe", "rtmon.Hub(history", "notebook", "read_csv")
     assert len(EXAMPLES) == len(words)
     assert all(word in text for word, text in zip(words, EXAMPLES, strict=True))
@@ -37,7 +37,7 @@ def test_readme_has_the_examples_that_are_run_here() -> None:
 async def running(
     folder: Path, text: str, *command: str, port: int, admin: int
 ) -> AsyncIterator[Feed]:
-    """Run an example, with ports of its own, until its feed is live."""
+    """Run an example of the README on free ports, until its feed is live."""
     text = text.replace("8765", str(port)).replace("8766", str(admin))
     (folder / "example.py").write_text(text)
     program = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder)
@@ -53,7 +53,7 @@ async def running(
 
 
 def accepts(port: int) -> bool:
-    """Whether something listens on a port."""
+    """True if a server listens on the port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -63,7 +63,9 @@ def accepts(port: int) -> bool:
 async def test_readme_example_counts_its_echo_when_it_is_run(
     tmp_path: Path, reserve_port: Callable[[], int], *, asgi: bool
 ) -> None:
-    """The server of `websockets` and the ASGI application; and `rtmon export` and `read_csv`."""
+    """The `websockets` server and the ASGI application count their echo; `rtmon export` and
+    `read_csv` read it.
+    """
     port, admin = reserve_port(), reserve_port()
     uvicorn = ("-m", "uvicorn", "example:app", f"--port={port}", "--log-level=error")
     command, text = (uvicorn, ASGI) if asgi else (("example.py",), EXAMPLES[0])
@@ -84,7 +86,7 @@ async def test_readme_example_counts_its_echo_when_it_is_run(
 async def test_readme_hub_welcomes_clients_when_it_is_run(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """A client gets from its history what was published before it came."""
+    """A client gets earlier publications from the history."""
     port, admin = reserve_port(), reserve_port()
     async with (
         running(tmp_path, EXAMPLES[1], "example.py", port=port, admin=admin),
@@ -96,7 +98,7 @@ async def test_readme_hub_welcomes_clients_when_it_is_run(
 
 
 def test_readme_cell_shows_a_monitor_when_it_is_run() -> None:
-    """The last line of the notebook's cell is a Monitor, whose output is its picture."""
+    """The last line of the cell is a Monitor, whose output is its picture."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXAMPLES[2])])
     NotebookClient(notebook, timeout=60).execute()
     shown = [output for output in notebook.cells[0].outputs if "data" in output]

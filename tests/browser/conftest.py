@@ -1,4 +1,4 @@
-"""Real processes and a real browser: servers, dashboards, and pages that must stay at home."""
+"""Real processes and a real browser: servers, dashboards, and pages that reach no other host."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 STEADY = {"ramp": 0.0, "churn": 0.0}
-"""Users who are all there at once, and stay."""
+"""Options of `rtmon load` for users that connect at once and stay."""
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 """Every host but this one does not exist."""
@@ -68,7 +68,7 @@ async def playwright() -> AsyncIterator[Playwright]:
 async def chromium(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Browser]:
-    """The machine's Chromium, which finds no other host."""
+    """The machine's Chromium, without access to other hosts."""
     # It does not start where it cannot write to these.
     places = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     browser = await playwright.chromium.launch(
@@ -91,7 +91,9 @@ async def chromium(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
-    """Opens pages; at the end none of them may have asked another host, or complained.
+    """Opens pages, and checks at the end that none has contacted another host or logged an
+    error. A page logs errors once its server has ended. So that no test passes by being quick,
+    servers of open pages must still run: close the page before its servers end.
 
     A page whose server ends complains of that, sooner or later. So that no test passes because it
     was quick, a page that is still open must have its servers still: close it before they end.
@@ -128,7 +130,7 @@ async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict[str, Any]]:
-    """The addresses of a chat server in a process of its own, which a module's tests share."""
+    """The addresses of a chat server in its own process, shared by the tests of a module."""
     with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (_, facts):
         yield facts
 
@@ -142,7 +144,7 @@ async def page(server: dict[str, Any]) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[tuple[Child, dict[str, Any]]]:
-    """An ``rtmon`` command in a process of its own, and what it announced."""
+    """An ``rtmon`` command in its own process, and the addresses that it printed."""
     child = Child("the test's", *arguments)
     try:
         yield child, dict(child.ready())
@@ -157,7 +159,7 @@ async def panel_serve(
     script: Path = ROOT / "dashboards" / "live.py",
     origin: str = "*",
 ) -> AsyncIterator[str]:
-    """``panel serve`` of a script in processes of its own: the address of its page."""
+    """``panel serve`` of a script in its own processes: the address of its page."""
     environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
     if url is not None:
         environment["RTMON_URL"] = url

@@ -1,4 +1,4 @@
-"""A server process with connections that no client has to open, all of which change each tick.
+"""A server process with simulated connections, all of which change each tick.
 
 ``python -m tests.browser.crowded 10000`` prints the address of its admin listener, and runs until
 its standard input ends.
@@ -14,7 +14,7 @@ from rtmon import Monitor, serve_admin
 
 
 async def main(size: int) -> None:
-    """Open the connections, and have each receive, send and be pinged before every tick."""
+    """Open the connections; before every tick each receives, sends and is pinged."""
     rng = random.Random(1)
     monitor = Monitor(interval=1.0, node="crowded")
     meters = []

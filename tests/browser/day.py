@@ -1,4 +1,4 @@
-"""A dashboard in which a day passes in minutes; ``panel serve`` runs this for the soak.
+"""A dashboard in which a day passes in minutes; ``panel serve`` runs this for the soak test.
 
 The feed is in a module of its own: Bokeh empties a script's namespace once its session has expired.
 """

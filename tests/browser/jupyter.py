@@ -1,4 +1,4 @@
-"""A real JupyterLab in a process of its own, and what a learner does in it."""
+"""A real JupyterLab in its own process, and a learner's actions in it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write(path: Path, sources: Sequence[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def jupyterlab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its workspaces."""
+    """JupyterLab in its own process: the address of its workspaces."""
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder}"),
@@ -133,13 +133,13 @@ class Notebook:
         )
 
     async def command(self, name: str, **arguments: Any) -> None:
-        """Run a command of JupyterLab's, to its end."""
+        """Run a command of JupyterLab to its end."""
         await self.tab.page.evaluate(
             "([name, given]) => jupyterapp.commands.execute(name, given)", [name, arguments]
         )
 
     async def begin_to_run_all(self) -> None:
-        """Have all cells run; do not wait until they have."""
+        """Start running all cells, and do not wait for them."""
         await self.command("notebook:clear-all-cell-outputs")
         # Its promise would be kept when the last cell is done, if nothing goes wrong.
         await self.tab.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -153,7 +153,9 @@ class Notebook:
         )
 
     async def outputs(self) -> list[list[dict[str, Any]]]:
-        """The outputs of all cells, from the notebook's model: those out of sight, too."""
+        """The outputs of all cells, from the notebook's model, those scrolled out of view
+        included.
+        """
         cells: list[list[dict[str, Any]]] = await self.tab.page.evaluate(
             "jupyterapp.shell.currentWidget.content.model.sharedModel.cells"
             ".map(cell => cell.getOutputs?.() ?? [])"
@@ -161,7 +163,7 @@ class Notebook:
         return cells
 
     async def run_all(self) -> str:
-        """Run all cells; returns what the last one printed when the kernel is idle again."""
+        """Run all cells; return the last one's output when the kernel is idle again."""
         await self.begin_to_run_all()
 
         async def printed() -> str:
@@ -189,7 +191,7 @@ class Notebook:
         await self.ready()
 
     async def pill(self, word: str) -> None:
-        """Wait until the picture tells a state."""
+        """Wait until the picture shows a state."""
 
         async def told() -> bool:
             pill = self.tab.page.locator(".pill").first
@@ -203,7 +205,7 @@ class Notebook:
         return await path.get_attribute("d") or ""
 
     async def moves(self) -> None:
-        """Wait until the picture is live: it says so, and its charts change."""
+        """Wait until the picture is live: its state says so, and its charts change."""
         await self.pill("Live")
         first = await self.drawn()
 
@@ -224,7 +226,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def lab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: the address of its workspaces."""
+    """JupyterLab in its own process: the address of its workspaces."""
     async with jupyterlab(folder) as address:
         yield address
 
@@ -237,7 +239,7 @@ def screen() -> dict[str, int]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(chromium: Browser, screen: Any) -> AsyncIterator[BrowserContext]:
-    """One cache for all pages: JupyterLab is large."""
+    """A browser context with one cache for all pages, since JupyterLab is large."""
     context = await chromium.new_context(viewport=screen, color_scheme="light")
     yield context
     await context.close()

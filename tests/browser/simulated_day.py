@@ -1,6 +1,6 @@
 """The feed of a server whose day passes in minutes; see :mod:`tests.browser.day`.
 
-``RTMON_USERS`` names how many users the server has, each of whom says something every second, and
+``RTMON_USERS`` names how many users the server has, each of which sends a message every second, and
 ``RTMON_SPEED`` how many of the server's seconds pass in one.
 """
 
@@ -27,7 +27,7 @@ page_updater.PERIOD = 1.0 / SPEED
 
 @dataclass
 class Clock:
-    """A clock that only the feed below moves."""
+    """A clock that only the feed below advances."""
 
     now: float = 1.7e9
 
@@ -39,7 +39,7 @@ class Clock:
 
 
 class Day(LocalFeed):
-    """The feed of a simulated server: users connect, send and disconnect by a clock of its own."""
+    """The feed of a simulated server: users connect, send and disconnect on its own clock."""
 
     def __init__(self) -> None:
         self._clock = Clock()

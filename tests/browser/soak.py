@@ -1,4 +1,4 @@
-"""Loads of the dashboard too long for the suite, to be run by hand.
+"""Load tests of the dashboard, run by hand.
 
 ``python -m tests.browser.soak --tabs 200`` opens and closes tabs, ten at a time, and fails if the
 dashboard's process has grown by more than a tenth from the first half to the second.
@@ -59,7 +59,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 def serving_process(url: str) -> psutil.Process:
-    """The process that listens at an address."""
+    """The process that listens on an address."""
     port = urlsplit(url).port
     listening = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
     return psutil.Process(next(one.pid for one in listening if one.laddr.port == port))
@@ -107,7 +107,7 @@ async def stay(hours: float) -> None:
 
 
 async def memory(page: Page) -> tuple[float, float]:
-    """MB of a page's heap that are in use once its garbage is collected, and its nodes."""
+    """MB in use of a page's heap after garbage collection, and its number of nodes."""
     session = await page.context.new_cdp_session(page)
     await session.send("HeapProfiler.collectGarbage")
     heap = await session.send("Runtime.getHeapUsage")
@@ -117,7 +117,7 @@ async def memory(page: Page) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run the tests of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tabs", type=int, help="tabs to open and close")
     parser.add_argument("--hours", type=float, help="hours of the server's day")

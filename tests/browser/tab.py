@@ -1,4 +1,4 @@
-"""A page in a real browser, with what it did that it should not have done."""
+"""A page in a real browser, with its errors and its requests to other hosts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ expect.set_options(timeout=PATIENCE * 1e3)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait until an asynchronous condition holds, and return what it returned."""
+    """Wait until an asynchronous condition is true, and return its value."""
     try:
         async with asyncio.timeout(PATIENCE):
             while not (found := await condition()):  # noqa: ASYNC110 - it is of any kind
@@ -31,11 +31,11 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
 
 
 class Tab:
-    """A page with what it did that it should not have done.
+    """A page with its errors and its requests to other hosts.
 
     Attributes:
         page: the page.
-        console: errors and warnings it logged, exceptions nobody caught.
+        console: errors and warnings it logged, uncaught exceptions.
         outside: requests to other hosts.
         servers: host and port of each server that it has asked for something.
     """
@@ -63,7 +63,7 @@ class Tab:
             self.servers.add((parts.hostname, parts.port))
 
     async def outlived(self) -> list[str]:
-        """The servers that are gone, while the page is there."""
+        """The servers that have ended while the page is open."""
         gone = []
         for host, port in [] if self.page.is_closed() else sorted(self.servers):
             try:
@@ -76,11 +76,11 @@ class Tab:
         return gone
 
     async def text(self, selector: str) -> str:
-        """The text of the first element that fits."""
+        """The text of the first matching element."""
         return await self.page.locator(selector).first.inner_text()
 
     async def total(self, tile: str) -> str:
-        """The exact total that a tile shows, in words."""
+        """The exact total of a tile, as its text."""
         return await self.text(f'[data-total="{tile}"]')
 
     async def pill(self) -> str:
@@ -107,7 +107,7 @@ class Tab:
         await until(shown, "the page is live")
 
     async def choose(self, label: str) -> None:
-        """Press one of the buttons that choose what is shown."""
+        """Press one of a group of buttons that choose a display."""
         await self.page.get_by_role("button", name=label, exact=True).click()
 
     async def go(self, page: str) -> None:
@@ -123,7 +123,7 @@ class Tab:
         return count
 
     async def download(self, button: Any) -> tuple[str, str]:
-        """Press a button that downloads: the file's name and its text as it is."""
+        """Press a download button: the file's name and its text."""
         async with self.page.expect_download() as expected:
             await button.click()
         file = await expected.value

@@ -1,4 +1,4 @@
-"""Every page of the dashboard as axe-core, an accessibility checker, finds it."""
+"""Every page of the dashboard, checked by axe-core."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RUN = """async () => {
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def live(page: str, server: dict[str, Any]) -> AsyncIterator[str]:
-    """The address of the dashboard of a chat server with users, one of whom has left."""
+    """The address of the dashboard of a chat server with users, one of whom has disconnected."""
     async with (
         Load(server["url"], LoadOptions(users=1, rate=2, **STEADY)) as gone,
         Load(server["url"], LoadOptions(users=12, mix={"chat": 1, "room": 1}, **STEADY)),
@@ -148,14 +148,14 @@ async def test_axe_finds_nothing_serious_on_a_live_page(
 async def test_axe_finds_nothing_serious_over_a_recording(
     recorded: str, open_tab: Open, name: str, scheme: str
 ) -> None:
-    """Neither has the time bar of a recording, nor the pages below it."""
+    """The time bar of a recording and the pages below it have no serious fault."""
     path, ready = RECORDED[name]
     await _check(await open_tab(f"{recorded}{path}", scheme=scheme), ready)
 
 
 @pytest.mark.matrix
 async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open) -> None:
-    """Nor does the last of a server that was killed, in grey."""
+    """The grey pages of a killed server have no serious fault."""
     with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (child, facts):
         async with panel_serve(facts["admin"]) as url:
             tab = await open_tab(url, scheme="light")
@@ -168,7 +168,7 @@ async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open
 
 
 async def test_focus_stays_while_rows_change(live: str, open_tab: Open) -> None:
-    """The link of a column has the focus also after its sort, that of a group after a tick."""
+    """The link of a column keeps the focus after its sort, that of a group after a tick."""
     tab = await open_tab(f"{live}?page=connections")
     header = tab.page.get_by_role("link", name="Msgs in")
     await header.focus()
@@ -182,8 +182,8 @@ async def test_focus_stays_while_rows_change(live: str, open_tab: Open) -> None:
     await expect(group).to_be_focused()
 
 
-async def test_chart_says_its_values_in_words(live: str, open_tab: Open) -> None:
-    """A plot's name has last, lowest and highest values; an arrow key has a moment's read out."""
+async def test_chart_has_its_values_as_text_for_screen_readers(live: str, open_tab: Open) -> None:
+    """A plot's label has last, lowest and highest values; an arrow key reads out a moment."""
     tab = await open_tab(live)
     await _drawn(tab)
     chart = tab.page.locator('[data-chart="messages"]')

@@ -1,4 +1,4 @@
-"""The chat page in Chromium, on a real server: people, bad networks, hostile strangers."""
+"""The chat page in Chromium, on a real server: users, bad networks, hostile texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><b>&amp;"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A server that all tests of this file share; each has rooms of its own."""
+    """A server for all tests of this file, each with its own rooms."""
     folder = tmp_path_factory.mktemp("files")
     with serving("serve", "--port=0", "--admin-port=off", f"--files={folder}") as (_, facts):
         yield facts
@@ -36,13 +36,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def friend(served: dict[str, Any]) -> AsyncIterator[Client]:
-    """Somebody at the same server with another client."""
+    """Another user of the same server, with the Python client."""
     async with rtmon.connect(served["url"], name="friend", user="friend", proxy=None) as client:
         yield client
 
 
-async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
-    """Two people with the page meet: rooms, history, typing, unread counts, private messages."""
+async def test_chat_page_connects_two_users(open_tab: Open, served: dict[str, Any]) -> None:
+    """Two users of the page have rooms, history, typing, unread counts and private messages."""
     ada = await Visitor(await open_tab(served["page"])).enters("ada", "tea")
     await ada.says("first things\nfirst")
     bo = await Visitor(await open_tab(f"{served['page']}?room=tea", width=390, height=844)).enters(
@@ -109,8 +109,10 @@ async def test_people_talk(open_tab: Open, served: dict[str, Any]) -> None:
 
 
 @pytest.mark.matrix
-async def test_bad_network(open_tab: Open, served: dict[str, Any], friend: Client) -> None:
-    """On a line that is cut again and again, then frozen, nothing is lost or doubled."""
+async def test_chat_page_loses_no_message_when_its_link_is_cut(
+    open_tab: Open, served: dict[str, Any], friend: Client
+) -> None:
+    """On a link that is cut repeatedly, then frozen, no message is lost or doubled."""
     async with FaultProxy(served["url"]) as proxy:
         address = proxy.url.replace("ws:", "http:")
         ada = await Visitor(await open_tab(address)).enters("ada", "cuts")
@@ -146,8 +148,12 @@ async def test_bad_network(open_tab: Open, served: dict[str, Any], friend: Clien
         await ada.page.close()
 
 
-async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) -> None:
-    """A server killed with -9 comes back: what waited is sent once, and lost history is said."""
+async def test_chat_page_recovers_when_its_server_was_killed(
+    open_tab: Open, reserve_port: Callable[[], int]
+) -> None:
+    """After SIGKILL and restart of the server, waiting messages are sent once, and the lost
+    history is shown.
+    """
     arguments = ("serve", f"--port={reserve_port()}", "--admin-port=off")
     with serving(*arguments) as (child, facts):
         ada = await Visitor(await open_tab(facts["page"])).enters("ada", "r")
@@ -181,8 +187,10 @@ async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) ->
                 await visitor.page.close()
 
 
-async def test_a_file_goes_across(open_tab: Open, served: dict[str, Any], tmp_path: Path) -> None:
-    """Ten megabytes that one drops reach the other as a download, equal to the byte."""
+async def test_chat_page_transfers_a_file(
+    open_tab: Open, served: dict[str, Any], tmp_path: Path
+) -> None:
+    """Ten megabytes dropped on one page are a download of another, equal to the byte."""
     source = tmp_path / "numbers.bin"
     content = await asyncio.to_thread(_write, source, 10_000_000)
     ada = await Visitor(await open_tab(served["page"])).enters("ada", "files")
@@ -200,8 +208,10 @@ async def test_a_file_goes_across(open_tab: Open, served: dict[str, Any], tmp_pa
     assert len(bo.page.context.pages) == 1
 
 
-async def test_hostile_texts(open_tab: Open, served: dict[str, Any]) -> None:
-    """Markup in names, rooms, messages, files and reasons is shown as text, and does nothing."""
+async def test_chat_page_shows_hostile_texts_as_text(
+    open_tab: Open, served: dict[str, Any]
+) -> None:
+    """Markup in names, rooms, messages, files and reasons is shown as text, and has no effect."""
     ada = await Visitor(await open_tab(served["page"])).enters("ada", HOSTILE[:64])
     policy = await ada.page.evaluate(
         "fetch('/').then((response) => response.headers.get('Content-Security-Policy'))"
@@ -239,8 +249,8 @@ async def test_hostile_texts(open_tab: Open, served: dict[str, Any]) -> None:
     ada.tab.console[:] = [line for line in ada.tab.console if "TrustedHTML" not in line]
 
 
-async def test_a_hostile_reason(open_tab: Open) -> None:
-    """The reason for which a server closes is shown as text, and nothing is promised after it."""
+async def test_chat_page_shows_a_hostile_close_reason_as_text(open_tab: Open) -> None:
+    """The reason of a close is shown as text, and no reconnect is announced after it."""
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:
         ada = await Visitor(await open_tab(str(server.page_url))).enters("ada", "lobby")

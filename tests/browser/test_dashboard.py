@@ -19,10 +19,10 @@ from .conftest import STEADY, Open, exact, panel_serve, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_numbers_are_what_the_users_counted(
+async def test_numbers_equal_the_users_own_counts(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Tiles and table say exactly what the users counted: messages and bytes, both ways."""
+    """Tiles and table have exactly the users' counts: messages and bytes in both directions."""
     tab = await open_tab(page)
     await tab.live()
     options = LoadOptions(users=5, rate=12.0, **STEADY)
@@ -76,8 +76,8 @@ async def test_numbers_are_what_the_users_counted(
         await until(same_rows, f"the table says {expected}")
 
 
-async def test_all_tabs_are_one_feed(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """All tabs together are one connection to the server's admin listener."""
+async def test_all_tabs_share_one_feed(page: str, server: dict[str, Any], open_tab: Open) -> None:
+    """All tabs together have one connection to the server's admin listener."""
     first = await open_tab(page)
     same = first.page.context
     others = await asyncio.gather(*[open_tab(page, context=same) for _ in range(2)])
@@ -93,12 +93,12 @@ async def test_all_tabs_are_one_feed(page: str, server: dict[str, Any], open_tab
 
 
 def size(number: int) -> str:
-    """A number of bytes as a table writes it."""
+    """A number of bytes as a table shows it."""
     return f"{number:,} B" if number < 10_000 else " ".join(scaled(number, "B"))
 
 
 def established(port: int) -> int:
-    """TCP connections to a port of this machine, as its server sees them."""
+    """TCP connections to a port of this machine, seen from the server's side."""
     count = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *_ = line.split()
@@ -106,8 +106,8 @@ def established(port: int) -> int:
     return count
 
 
-async def test_light_and_dark(page: str, open_tab: Open) -> None:
-    """The page follows the system at first; what is chosen then is remembered."""
+async def test_theme_follows_the_system_until_the_user_chooses(page: str, open_tab: Open) -> None:
+    """The page follows the system at first; the user's choice is remembered."""
     tab = await open_tab(page, scheme="light")
     await tab.live()
 
@@ -134,8 +134,8 @@ async def test_light_and_dark(page: str, open_tab: Open) -> None:
 
 
 @pytest.mark.matrix
-async def test_address_that_is_none(open_tab: Open) -> None:
-    """A wrong RTMON_URL is one clear sentence on the page."""
+async def test_page_explains_a_malformed_address(open_tab: Open) -> None:
+    """A malformed RTMON_URL is one sentence on the page."""
     async with panel_serve("ftp://nowhere") as url:
         tab = await open_tab(url)
         alert = await tab.page.wait_for_selector('[role="alert"]')

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 __all__ = ["examples"]  # a fixture
 
 
-async def test_what_every_browser_has(open_tab: Open) -> None:
-    """A bare WebSocket and an EventSource are in one chat, and texts stay texts."""
+async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> None:
+    """A browser's WebSocket and EventSource are in one chat, and texts stay texts."""
     async with serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, _):
         tab = await open_tab(f"http://127.0.0.1:{port}/")
         hostile = "<img src=x onerror=document.title='owned'>"
@@ -35,8 +35,8 @@ async def test_what_every_browser_has(open_tab: Open) -> None:
         await tab.page.close()  # before the server, whose end it would complain about
 
 
-async def test_react(open_tab: Open, examples: Path) -> None:
-    """The React example is built as its README says, speaks, and hears itself once."""
+async def test_react_example_works_as_its_readme_says(open_tab: Open, examples: Path) -> None:
+    """The React example is built as its README says, sends a message, and receives it once."""
     folder = examples / "clients" / "react"
     build = ["npx", "--no-install", "esbuild", "clients/react/app.jsx", "--bundle"]
     build += ["--jsx=automatic", "--outdir=clients/react", "--log-level=warning"]

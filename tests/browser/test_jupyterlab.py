@@ -61,7 +61,7 @@ chat = await start(ChatRoom(server), name="chat")
 
 
 def prepare(name: str, path: Path, *, until: str) -> None:
-    """Write the beginning of a notebook, and its last cell, which shows the button that ends it.
+    """Write the beginning of a notebook, and its last cell, which shows the stop button.
 
     Args:
         name: of the notebook.
@@ -86,7 +86,7 @@ def prepare(name: str, path: Path, *, until: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(folder: Path) -> Path:
-    """Where the notebooks are, written before JupyterLab looks for them."""
+    """The folder of the notebooks, written before JupyterLab starts."""
     prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
     # Up to its picture: with all its storms it would take most of a minute.
     prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
@@ -96,7 +96,7 @@ def folder(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def screen() -> dict[str, int]:
-    """So tall that cells run in sight."""
+    """A screen so tall that all running cells are visible."""
     return {"width": 1440, "height": 1400}
 
 
@@ -121,9 +121,11 @@ async def open_notebook(
 
 
 @pytest.mark.matrix
-async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
-    """The picture moves on after all cells have run, cells run twice leave nothing behind, and the
-    button of the last cell ends it.
+async def test_quickstart_notebook_is_live_until_its_stop_button(
+    open_notebook: Callable[[str], Awaitable[Notebook]],
+) -> None:
+    """The picture is live after all cells have run, cells run twice leave nothing behind, and
+    the button of the last cell ends it.
     """
     notebook = await open_notebook("00_quickstart")
     tab = notebook.tab
@@ -144,8 +146,10 @@ async def test_quickstart(open_notebook: Callable[[str], Awaitable[Notebook]]) -
 
 
 @pytest.mark.matrix
-async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
-    """In the notebook on reconnection, "Cut all" makes the curve drop; it recovers by itself."""
+async def test_cut_button_drops_the_curve_which_recovers(
+    open_notebook: Callable[[str], Awaitable[Notebook]],
+) -> None:
+    """In the notebook on reconnection, "Cut all" drops the curve, and it recovers by itself."""
     notebook = await open_notebook("04_reconnection")
     assert (await notebook.run_all()).startswith("left: [")
     await notebook.execute("storm.away, storm.base, storm.jitter = 2, 1, 1")
@@ -165,10 +169,10 @@ async def test_cut(open_notebook: Callable[[str], Awaitable[Notebook]]) -> None:
 
 
 @pytest.mark.matrix
-async def test_prints_stay_under_their_own_cell(
+async def test_prints_stay_below_their_own_cell(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """What a cell prints stands below it, also while sliders of a picture are moved."""
+    """A cell's output is below it, also while a user moves sliders of a picture."""
     notebook = await open_notebook("prints")
     page = notebook.tab.page
     await notebook.begin_to_run_all()
@@ -188,5 +192,5 @@ async def test_prints_stay_under_their_own_cell(
 
 
 def text(output: dict[str, Any]) -> str:
-    """What an output prints."""
+    """The text of an output."""
     return "".join(output.get("text", ""))

@@ -1,4 +1,6 @@
-"""A page is never green over old numbers: what dies or stalls under it shows within seconds."""
+"""A page shows within seconds that its numbers are old: dead or stalled servers, links,
+dashboards.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ VIEW = "page=connections&where=path%3A%2F&sort=-messages_in&range=60&columns=nam
 
 
 def forgive(tab: Tab) -> None:
-    """What Chromium says of a server that was away is not the page's fault."""
+    """Ignore Chromium's errors for a server that was away."""
     tab.console[:] = [
         line
         for line in tab.console
@@ -35,7 +37,7 @@ def forgive(tab: Tab) -> None:
 
 
 async def not_live(tab: Tab) -> None:
-    """Wait until the page says that it is not live, in grey."""
+    """Wait until the page is grey and says that it is not live."""
 
     async def said() -> bool:
         return await tab.pill() == "Not live" and "Not live since" in await tab.text(".banner")
@@ -45,7 +47,7 @@ async def not_live(tab: Tab) -> None:
 
 
 async def shows(tab: Tab, load: Load) -> None:
-    """Wait until the table of the view has exactly what the server has counted."""
+    """Wait until the view's table has exactly the server's counts."""
     counted = {(user.name, exact(user.messages_out)) for user in load.report().connections}
 
     async def equal() -> bool:
@@ -67,7 +69,9 @@ async def shows(tab: Tab, load: Load) -> None:
 async def test_page_shows_the_same_view_when_its_dashboard_is_back(
     open_tab: Open, server: dict[str, Any], reserve_port: Callable[[], int], sign: signal.Signals
 ) -> None:
-    """A dashboard that is killed or stopped leaves grey numbers; back, it shows the same view."""
+    """While the dashboard is killed or stopped the numbers are grey; afterwards the same view
+    is live.
+    """
     port = reserve_port()
     arguments = ("dashboard", server["admin"], f"--port={port}", "--no-browser")
     options = LoadOptions(users=3, rate=5.0, **STEADY)
@@ -97,7 +101,7 @@ async def test_page_shows_the_same_view_when_its_dashboard_is_back(
 async def test_page_is_live_again_after_its_link_was_down(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """A link that carries nothing for some seconds is noticed, and the page goes on after it."""
+    """The page notices a link that carries nothing for some seconds, and continues after it."""
     options = LoadOptions(users=3, rate=5.0, **STEADY)
     with serving("dashboard", server["admin"], "--port=0", "--no-browser", "--origin=*") as (
         _,
@@ -120,10 +124,10 @@ async def test_page_is_live_again_after_its_link_was_down(
     forgive(tab)
 
 
-async def test_unknown_is_not_zero_before_the_first_numbers(
+async def test_page_shows_no_number_before_the_first_sample(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """While a page was never connected to its server, it shows no number at all."""
+    """A page that was never connected to its server shows no number."""
     admin = f"ws://127.0.0.1:{reserve_port()}"
     with serving("dashboard", admin, "--port=0", "--no-browser") as (_, shown):
         tab = await open_tab(shown["url"])
@@ -137,8 +141,10 @@ async def test_unknown_is_not_zero_before_the_first_numbers(
         await tab.page.close()
 
 
-async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[str, Any]) -> None:
-    """A page opened at an address that is not allowed names the option that allows it."""
+async def test_page_names_the_option_when_its_origin_is_refused(
+    open_tab: Open, server: dict[str, Any]
+) -> None:
+    """A page at an address that is not allowed names the option that allows it."""
     with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
         async with elsewhere(shown["url"]) as url:
             tab = await open_tab(url)
@@ -153,7 +159,7 @@ async def test_refused_origin_is_said_on_the_page(open_tab: Open, server: dict[s
 
 @contextlib.asynccontextmanager
 async def elsewhere(url: str) -> AsyncIterator[str]:
-    """Another address that leads to a page, as a proxy that changes nothing has."""
+    """Another address of the page, like a proxy's that changes nothing."""
     target = urlsplit(url)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,10 +180,10 @@ async def elsewhere(url: str) -> AsyncIterator[str]:
     relay.close()
 
 
-async def test_tile_and_table_say_the_same(
-    page: str, server: dict[str, Any], open_tab: Open
-) -> None:
-    """The number in the rail and that of the table are of one tick, while users come and go."""
+async def test_tile_and_table_agree(page: str, server: dict[str, Any], open_tab: Open) -> None:
+    """The number of the tile and that of the table are of one tick, while users connect and
+    leave.
+    """
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()
     seen = []

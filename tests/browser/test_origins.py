@@ -1,4 +1,4 @@
-"""What a page of elsewhere can do to a hub by its visitor's browser, in Chromium."""
+"""Access of another origin's page to a hub, through its visitor's browser, in Chromium."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TRY = """async (url) => {
 
 
 async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
-    """What a page of elsewhere gets from a hub's application."""
+    """Results of another origin's page at each way into a hub's application."""
 
     async def answer(route: Route) -> None:
         await route.fulfill(
@@ -59,9 +59,9 @@ async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
     return got | {"image": "in" if "spy" in names else "out"}
 
 
-async def test_a_page_of_elsewhere_is_kept_out(chromium: Browser) -> None:
-    """No door of the application opens for a page of another site, not even by an image's address;
-    if all may come, it may read and say everything.
+async def test_page_of_another_origin_is_refused_by_every_transport(chromium: Browser) -> None:
+    """No transport accepts a page of another origin, not even by an image's address; with all
+    origins allowed, it may read and send everything.
     """
     doors = ("ws", "sse", "post", "poll", "image")
     assert await attempt(chromium) == dict.fromkeys(doors, "out")

@@ -1,4 +1,4 @@
-"""Servers that go away and come back, under a dashboard that is being watched."""
+"""Servers that end and return under an open dashboard."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from .conftest import Open, panel_serve, serving, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) -> None:
-    """A server killed with -9 leaves its last numbers, greyed, and is watched again when back."""
+async def test_page_recovers_when_its_server_was_killed(
+    open_tab: Open, reserve_port: Callable[[], int]
+) -> None:
+    """A server killed with SIGKILL leaves its last numbers in grey, and the page is live when
+    it is back.
+    """
     port, admin = reserve_port(), reserve_port()
     arguments = ("serve", "--echo", f"--port={port}", f"--admin-port={admin}")
     with (
@@ -67,9 +71,11 @@ async def test_killed_server(open_tab: Open, reserve_port: Callable[[], int]) ->
         await tab.page.close()
 
 
-async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[], int]) -> None:
-    """A dashboard opened before its server says that it is connecting, and then goes live. While
-    nobody has come yet it says how to connect, and shows no table that only other servers fill.
+async def test_page_connects_when_its_server_starts_later(
+    open_tab: Open, reserve_port: Callable[[], int]
+) -> None:
+    """A dashboard opened before its server says that it is connecting, and then is live. Before
+    the first connection it says how to connect, and hides tables that other servers fill.
     """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:
@@ -92,8 +98,8 @@ async def test_server_that_comes_later(open_tab: Open, reserve_port: Callable[[]
 
 
 @pytest.mark.matrix
-async def test_demo_of_its_own(open_tab: Open) -> None:
-    """With no server named, a demo with traffic is started, and ends with the dashboard."""
+async def test_dashboard_without_a_server_starts_its_own_demo(open_tab: Open) -> None:
+    """Without a server to show, a demo with traffic starts, and ends with the dashboard."""
     async with panel_serve(None) as url:
         tab = await open_tab(url)
         await tab.page.wait_for_selector(".pill")
@@ -114,7 +120,7 @@ async def test_demo_of_its_own(open_tab: Open) -> None:
 
 
 def processes() -> list[int]:
-    """The processes that descend from this one."""
+    """The descendants of this process."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -130,7 +136,7 @@ def processes() -> list[int]:
 
 
 def command(pid: str) -> str:
-    """The command line of a process, empty if there is none (any more)."""
+    """The command line of a process, empty if there is none."""
     try:
         return Path("/proc", pid, "cmdline").read_text().replace("\0", " ")
     except OSError:

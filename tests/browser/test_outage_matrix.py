@@ -1,4 +1,4 @@
-"""The same view is live again, and true, within seconds of the return of what it depends on."""
+"""A view is live again, with true numbers, within seconds after an outage of any part."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def grey(tab: Tab) -> None:
 
 
 async def returns(tab: Tab, load: Load, began: float, what: str) -> None:
-    """Wait until the view is live and equal to what the server has counted, in time."""
+    """Wait, up to a time, until the view is live and equals the server's counts."""
     await tab.live()
     await shows(tab, load)
     took = time.monotonic() - began
@@ -50,7 +50,7 @@ async def returns(tab: Tab, load: Load, began: float, what: str) -> None:
 async def test_view_is_live_again_after_its_link_was_frozen(
     open_tab: Open, server: dict[str, Any], link: str, seconds: int
 ) -> None:
-    """However long a link carries nothing, what has happened meanwhile is shown soon after."""
+    """After a freeze of any length the view soon shows the changes of that time."""
     async with FaultProxy(server["admin"]) as behind:
         with serving("dashboard", behind.url, "--port=0", "--no-browser", "--origin=*") as (
             _,
@@ -79,7 +79,7 @@ async def test_view_is_live_again_after_its_link_was_frozen(
 async def test_view_is_live_again_after_kill(
     open_tab: Open, reserve_port: Callable[[], int], ending: str
 ) -> None:
-    """After kill -9 the view shows the numbers of the process that has taken its place."""
+    """After SIGKILL the view shows the numbers of the new process."""
     port, admin, page = (reserve_port() for _ in range(3))
     serves = ("serve", f"--port={port}", f"--admin-port={admin}")
     dashboard = ("dashboard", f"ws://127.0.0.1:{admin}", f"--port={page}", "--no-browser")
@@ -109,7 +109,7 @@ async def test_view_is_live_again_after_kill(
 async def test_view_is_live_again_after_stop(
     open_tab: Open, reserve_port: Callable[[], int], halted: str
 ) -> None:
-    """After SIGSTOP and SIGCONT the view goes on with the same connections."""
+    """After SIGSTOP and SIGCONT the view continues with the same connections."""
     page = reserve_port()
     with (
         serving("serve", "--port=0", "--admin-port=0") as (child, facts),

@@ -1,4 +1,4 @@
-"""Pictures in JupyterLab stay: after a reload, a cell run twice, a tab reopened, a new kernel."""
+"""Pictures in JupyterLab survive a reload, a second run, a reopened tab, a new kernel."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ OpenPicture = Callable[..., Awaitable[Notebook]]
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(context: BrowserContext) -> BrowserContext:
-    """Pages whose connections a test can break."""
+    """Pages whose connections a test can cut."""
     await context.add_init_script(KEEP_SOCKETS)
     return context
 
@@ -100,7 +100,7 @@ async def run(notebook: Notebook) -> None:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def live(folder: Path, lab: str, context: BrowserContext) -> AsyncIterator[Notebook]:
-    """A notebook that has run, with a live picture; each test leaves it so."""
+    """A notebook that has run, with a live picture, which each test leaves as it was."""
     write(folder / "live.ipynb", CELLS)
     tab = Tab(await context.new_page())
     await tab.page.goto(f"{lab}/live/tree/live.ipynb")
@@ -140,14 +140,14 @@ async def said_since_when(notebook: Notebook, why: str) -> None:
 
 
 async def test_picture_is_live_after_a_reload(live: Notebook) -> None:
-    """After a reload of the page with a live kernel, the picture goes on where it was."""
+    """After a reload of the page with a live kernel, the picture continues."""
     await live.reload()
     await live.moves()
     assert "1 opened in all" in await live.tab.total("open")
 
 
 async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> None:
-    """After the picture's connection to Jupyter's server broke, the picture goes on."""
+    """After a cut of its connection to Jupyter's server, the picture continues."""
     page = live.tab.page
     before = await page.evaluate("sockets.length")
     await page.evaluate(BREAK)
@@ -158,7 +158,7 @@ async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> Non
 
 
 async def test_picture_is_live_when_its_cell_runs_again(live: Notebook) -> None:
-    """A cell run again shows one picture, which is live; the one before is given up."""
+    """A cell run again has one live picture, and the earlier one ends."""
     await live.tab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
     for _ in range(2):
         await live.command("notebook:run-cell")
@@ -177,11 +177,11 @@ async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
     await live.moves()
 
 
-async def test_picture_says_since_when_after_a_restart_of_the_kernel(
+async def test_picture_shows_the_time_of_its_last_numbers_after_a_kernel_restart(
     open_picture: OpenPicture,
 ) -> None:
-    """When the kernel is restarted, the picture keeps its numbers and says since when; so it does
-    after a reload, and when the kernel has ended.
+    """After a restart of the kernel, the picture keeps its numbers and says since when they are
+    old; so it does after a reload, and when the kernel has ended.
     """
     notebook = await open_picture("restart")
     await notebook.restart_kernel()
@@ -191,9 +191,9 @@ async def test_picture_says_since_when_after_a_restart_of_the_kernel(
     assert "1 opened in all" in await notebook.tab.total("open")
 
 
-async def test_page_of_the_dashboard_is_used_within_its_cell(open_picture: OpenPicture) -> None:
-    """In a cell, links of a dashboard's page, its query and Back leave JupyterLab where it is;
-    after a restart of the kernel and a reload, the page says since when.
+async def test_page_of_the_dashboard_navigates_within_its_cell(open_picture: OpenPicture) -> None:
+    """In a cell, links of a dashboard's page, its query and Back leave JupyterLab unchanged;
+    after a restart of the kernel and a reload, the page says since when it is old.
     """
     notebook = await open_picture("view", VIEW)
     page = notebook.tab.page
@@ -233,8 +233,8 @@ async def test_picture_is_small_on_the_page_and_in_the_file(folder: Path, live: 
 
 
 @pytest.mark.matrix
-async def test_new_view_for_output_is_whole(open_picture: OpenPicture) -> None:
-    """In a new view of its output the picture is live, too, and nothing of it is cut off."""
+async def test_new_view_for_output_is_live_and_complete(open_picture: OpenPicture) -> None:
+    """In a new view of its output the picture is live, too, and no part of it is cut off."""
     notebook = await open_picture("twice")
     page = notebook.tab.page
     await page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
@@ -276,10 +276,10 @@ async def test_picture_follows_the_theme(open_picture: OpenPicture) -> None:
 
 
 @pytest.mark.matrix
-async def test_labels_of_the_axes_are_whole_when_numbers_are_large(
+async def test_axis_labels_are_complete_when_numbers_are_large(
     open_picture: OpenPicture,
 ) -> None:
-    """No label of an axis is cut off at an edge of its chart, whatever the numbers."""
+    """No label of an axis is cut off at an edge of its chart, with any numbers."""
     notebook = await open_picture("axes", LARGE)
     payload = notebook.tab.page.locator('[data-chart*="Payload"]')
     await payload.locator("text", has_text="k").first.wait_for()

@@ -35,7 +35,7 @@ NEEDS = {"react-dom": ("react",), "react-dom-client": ("scheduler", "react", "re
 
 
 def module(packages: Path, name: str) -> str:
-    """One of React's modules, which are CommonJS, as an ES module."""
+    """A CommonJS module of React, as an ES module."""
     package = "react-dom" if name == "react-dom-client" else name
     source = (packages / package / "cjs" / f"{name}.development.js").read_text()
     needs = NEEDS.get(name, ())
@@ -52,7 +52,7 @@ def module(packages: Path, name: str) -> str:
 
 @contextlib.contextmanager
 def serving_texts(texts: dict[str, str]) -> Iterator[str]:
-    """A web server of what is given, path → text; its address."""
+    """A web server of the given texts, path → text; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,7 +77,7 @@ def serving_texts(texts: dict[str, str]) -> Iterator[str]:
 
 
 def page(html: str) -> dict[str, str]:
-    """A page of this folder, React and the hook, to be served: path → text."""
+    """A page of this folder with React and the hook: path → text."""
     packages = install()
     served = {f"/{name}.js": module(packages, name) for name in NAMES}
     served["/"] = (Path(__file__).parent / html).read_text()
@@ -86,9 +86,9 @@ def page(html: str) -> dict[str, str]:
     return served
 
 
-async def test_the_hook_takes_handlers_and_reports_unknown_options(open_tab: Open) -> None:
-    """With a server that is no hub, the hook calls its handlers and comes back; an option that it
-    does not know is an error in its own component, until it is corrected.
+async def test_hook_calls_handlers_and_reports_unknown_options(open_tab: Open) -> None:
+    """With a server that is no hub, the hook calls its handlers and reconnects; an unknown
+    option is an error in its own component, until it is corrected.
     """
     clients: set[ServerConnection] = set()
 
@@ -119,9 +119,9 @@ async def test_the_hook_takes_handlers_and_reports_unknown_options(open_tab: Ope
             await tab.close()
 
 
-async def test_the_hook_keeps_one_connection(open_tab: Open) -> None:
-    """In StrictMode, over all renders, the hook has one connection; it comes back, and ends with
-    its component.
+async def test_hook_keeps_one_connection(open_tab: Open) -> None:
+    """In StrictMode, over all renders, the hook has one connection, which reconnects, and ends
+    with its component.
     """
     hub = rtmon.Hub()
     with serving_texts(page("react.html")) as site:

@@ -1,4 +1,4 @@
-"""A recording in a real browser: its time bar, what it shows at a moment, and files of that."""
+"""A recording in a real browser: its time bar, its views of a moment, and their files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
 
 
 async def at(tab: Tab, seconds: float | None) -> None:
-    """Wait until the address names a moment, seconds after the begin; None for the end."""
+    """Wait until the address names a moment, in seconds after the beginning; None for the end."""
 
     async def there() -> bool:
         found = re.search(r"[?&]at=([0-9.]+)", tab.page.url)
@@ -41,8 +41,8 @@ async def at(tab: Tab, seconds: float | None) -> None:
     await until(there, f"the address names {seconds}")
 
 
-async def test_link_opens_the_moment_of_a_recording(recorded: str, open_tab: Open) -> None:
-    """Keys, buttons and pages move and keep the moment, which stands in the address."""
+async def test_link_opens_a_moment_of_a_recording(recorded: str, open_tab: Open) -> None:
+    """Keys, buttons and pages move or keep the moment, which is in the address."""
     tab = await open_tab(f"{recorded}?page=connections&at={BEGIN + 100:.0f}")
     page = tab.page
     await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)
@@ -65,8 +65,8 @@ async def test_link_opens_the_moment_of_a_recording(recorded: str, open_tab: Ope
     assert await tab.pill() == "Recording"
 
 
-async def test_files_hold_what_is_shown_at_the_moment(recorded: str, open_tab: Open) -> None:
-    """Tables and charts are saved as of the moment, in the columns and order that are shown."""
+async def test_files_have_the_rows_of_the_shown_moment(recorded: str, open_tab: Open) -> None:
+    """Tables and charts are saved as of the moment, in the shown columns and order."""
     tab = await open_tab(
         f"{recorded}?page=connections&columns=opened,name&sort=name&at={BEGIN + 100:.0f}"
     )
@@ -91,7 +91,7 @@ async def test_files_hold_what_is_shown_at_the_moment(recorded: str, open_tab: O
 async def test_latency_page_of_a_recording_draws_its_distributions(
     recorded: str, open_tab: Open
 ) -> None:
-    """The heatmap of a moment has what was measured until then, in words, too."""
+    """The heat map of a moment has the values measured until then, as text, too."""
     tab = await open_tab(f"{recorded}?page=latency&at={BEGIN + 100:.0f}", width=390, height=844)
     heat = tab.page.locator('[data-heat="rtt"]')
     await expect(heat.locator(".told")).to_contain_text(
@@ -108,7 +108,7 @@ async def test_latency_page_of_a_recording_draws_its_distributions(
 
 @pytest.mark.matrix
 async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: Open) -> None:
-    """Points of ten seconds show the lowest and the highest second in them."""
+    """Points of ten seconds show their lowest and highest second."""
     path = tmp_path / "long.rtmon"
     await record(path, ticks=905)  # whose middle third begins and ends within points
     with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
@@ -121,8 +121,8 @@ async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: 
         await tab.page.close()
 
 
-async def test_no_line_leads_across_a_restart(tmp_path: Path, open_tab: Open) -> None:
-    """The lines of two lives of a server are apart, and the mark of the restart leads to it."""
+async def test_no_line_crosses_a_restart(tmp_path: Path, open_tab: Open) -> None:
+    """Lines before and after a restart are separate, and its mark links to it."""
     path = tmp_path / "restarted.rtmon"
     await record(path, ticks=30)
     await record(path, ticks=30, begin=BEGIN + 60)

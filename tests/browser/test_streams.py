@@ -1,4 +1,4 @@
-"""Server-sent events in Chromium: its own EventSource, and the chat without WebSockets."""
+"""Server-sent events in Chromium: its EventSource, and the chat without WebSockets."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ LISTEN = """address => {
 
 @contextlib.asynccontextmanager
 async def reached() -> AsyncIterator[tuple[ASGIServer, FaultProxy, str]]:
-    """A hub on all transports, and what a browser reaches it through: its page is there."""
+    """A hub on all transports, and the browser's address of it."""
     async with serve(rtmon.Hub(), port=0) as server, FaultProxy(server) as proxy:
         yield server, proxy, proxy.url.replace("ws:", "http:")
 
 
 def forgive(tab: Tab) -> None:
-    """What Chromium says of a server that was away is not the page's fault."""
+    """Ignore Chromium's errors for a server that was away."""
     tab.console[:] = [line for line in tab.console if "Failed to load" not in line]
 
 
-async def test_the_browser_returns_by_itself(open_tab: Open) -> None:
-    """An EventSource that lost its connection comes back with the last id, without a word of the
-    page's, and has each message once and in order.
+async def test_event_source_reconnects_without_loss(open_tab: Open) -> None:
+    """An EventSource that lost its connection returns with the last id by itself, and has each
+    message once and in order.
     """
     async with reached() as (server, proxy, url):
         tab = await open_tab(f"{url}/healthz")
@@ -66,9 +66,9 @@ async def test_the_browser_returns_by_itself(open_tab: Open) -> None:
 
 
 @pytest.mark.matrix
-async def test_the_chat_without_websockets(open_tab: Open, chromium: Browser) -> None:
-    """Where no WebSocket gets through the chat page goes on over a stream: it meets people who
-    have one, shows what they say as text, and after a cut has what it missed.
+async def test_chat_page_works_without_websockets(open_tab: Open, chromium: Browser) -> None:
+    """Where no WebSocket is possible the chat page uses a stream: it meets users with a
+    WebSocket, shows their texts as text, and recovers missed messages after a cut.
     """
     context = await chromium.new_context()
     await context.route_web_socket("**/*", lambda socket: socket.close())

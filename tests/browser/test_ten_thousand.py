@@ -52,7 +52,7 @@ LOADED = """() => new Promise((resolve) => {
 
 @asynccontextmanager
 async def crowded() -> AsyncIterator[str]:
-    """A server with many connections, in a process of its own: its admin listener."""
+    """A server with many connections, in its own process: its admin listener."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.browser.crowded", str(SIZE)),
         cwd=ROOT,
@@ -74,7 +74,7 @@ async def followed(tab: Tab, selector: str) -> float:
     return seconds
 
 
-async def test_rows_open_and_sort_at_once_among_ten_thousand(open_tab: Open) -> None:
+async def test_ten_thousand_rows_open_and_sort_quickly(open_tab: Open) -> None:
     """The page opens within a second, and shows another order within 300 ms (p95 of 20)."""
     async with crowded() as admin:
         with serving("dashboard", admin, "--port=0", "--no-browser") as (_, shown):

@@ -49,7 +49,7 @@ CUT = """inside => [...inside.querySelectorAll("h3, .value, .foot")]
 
 
 async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
-    """Draw rows of tiles; return what a function says of them."""
+    """Draw rows of tiles; return a function's result for them."""
     await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
     sheet = browser.rules() + asset("view.css").replace("396px", "none")
     constants = browser.constant("SHEET", sheet) + "\n" + browser.constant("ROWS", rows)
@@ -58,15 +58,15 @@ async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-async def test_no_text_of_a_tile_is_cut_in_a_notebook(chromium: Browser, width: int) -> None:
-    """Tiles fit with each change and alert that there can be, however wide the output is."""
+async def test_tile_texts_are_complete_in_a_notebook(chromium: Browser, width: int) -> None:
+    """Tiles fit with each possible change and alert, at any width of the output."""
     page = await chromium.new_page(viewport={"width": width, "height": 400})
     assert await drawn(page, [[tile] * 7 for tile in (*CHANGES, *ALERTS)], CUT) == []
     await page.close()
 
 
-async def test_no_text_of_a_tile_is_markup(chromium: Browser) -> None:
-    """Each text of a tile is shown as it is."""
+async def test_tile_texts_are_never_markup(chromium: Browser) -> None:
+    """Each text of a tile is shown as text."""
     page = await chromium.new_page()
     evil = Tile(key="open", label="<b>", value="<i>", unit="<u>", total="<s>", reason="<q>")
     rows = [[evil, replace(evil, alert="warning")]]

@@ -1,4 +1,4 @@
-"""Clients as people write them first work with a hub in Chromium, with React and without."""
+"""Common clients, written without rtmon, work with a hub in Chromium, with React and without."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
 
 
 async def test_hub_serves_common_clients_in_chromium(open_tab: Open, tmp_path: Path) -> None:
-    """With the browser's own sockets and event streams, and in a hook, all that clients which do
-    not know rtmon are used for works.
+    """Every usual feature works with the browser's own sockets and event streams, and in a
+    React hook.
     """
     texts = {**page("react_usage.html"), "/usages.mjs": MODULE.read_text()}
     with serving_texts(texts) as site:

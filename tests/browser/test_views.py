@@ -64,7 +64,7 @@ def open_views(open_notebook: OpenNotebook) -> OpenViews:
 async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     open_views: OpenViews,
 ) -> None:
-    """While its kernel lives, a page is live again after a reload, in a reopened tab, and when its
+    """With a live kernel, a page is live again after a reload, in a reopened tab, and when its
     cell runs again.
     """
     notebook = await open_views("again", "server.monitor.view()")
@@ -111,7 +111,7 @@ async def test_views_of_one_monitor_share_a_desk(open_views: OpenViews) -> None:
 
 
 async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenViews) -> None:
-    """The rows of a saved view come before its kernel can be asked; it is asked once it can be."""
+    """The saved rows are shown at once, and new ones once the kernel answers."""
     notebook = await open_views("latency", 'server.monitor.view("latency")')
     page = notebook.tab.page
     await page.locator("""[data-message*='"pane"']""").wait_for()
@@ -134,8 +134,8 @@ async def test_view_is_not_live_while_its_kernel_is_blocked(open_views: OpenView
 
 
 async def test_view_fits_its_cell(folder: Path, open_views: OpenViews) -> None:
-    """A view is at most as tall as it may be, nothing of it lies beyond its cell at any width, and
-    it is saved in less than 300 kB.
+    """A view keeps its maximum height, no part of it is outside its cell at any width, and it
+    is saved in less than 300 kB.
     """
     notebook = await open_views("fits", "server.monitor.view()")
     page = notebook.tab.page
@@ -174,7 +174,9 @@ async def test_view_follows_the_theme(open_views: OpenViews) -> None:
     await notebook.command("apputils:change-theme", theme="JupyterLab Light")
 
 
-async def test_user_keeps_place_when_the_output_is_saved(open_views: OpenViews) -> None:
+async def test_view_keeps_page_focus_and_scroll_when_the_output_is_saved(
+    open_views: OpenViews,
+) -> None:
     """When the kernel replaces the saved output, page, focus and scroll of the view stay."""
     notebook = await open_views("place", 'server.monitor.view("events")')
     page = notebook.tab.page

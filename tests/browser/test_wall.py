@@ -57,7 +57,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wall(server: dict[str, Any], course: Path) -> Iterator[str]:
-    """The address of the wall of a class server, each in a process of its own."""
+    """The address of the wall of a class server, each in its own process."""
     arguments = ("course", "wall", server["url"], "--port=0", f"--course={course}")
     with serving(*arguments) as (_, facts):
         yield facts["url"]
@@ -78,8 +78,8 @@ async def rows(tab: Tab) -> dict[str, list[str]]:
     return {name: cells for name, *cells in table}
 
 
-async def test_wall_says_how_to_join_while_nobody_has(wall: str, open_tab: Open) -> None:
-    """An empty wall tells what learners have to run, with the class server's address."""
+async def test_wall_says_how_to_join_when_it_is_empty(wall: str, open_tab: Open) -> None:
+    """An empty wall shows the learners' command, with the class server's address."""
     tab = await open_tab(wall)
     await tab.page.wait_for_selector("#empty h2")
     assert "%env RTMON_CLASS=ws://127.0.0.1:" in await tab.text("#how")
@@ -89,7 +89,9 @@ async def test_wall_says_how_to_join_while_nobody_has(wall: str, open_tab: Open)
 async def test_thirty_learners_show_live_on_one_screen(
     wall: str, learners: dict[str, Reporter], open_tab: Open
 ) -> None:
-    """On a screen of 1920 × 1080, light and dark, all thirty are seen, and each check at once."""
+    """On a screen of 1920 × 1080, light and dark, all thirty are visible, and each check at
+    once.
+    """
     exercises = [f"{stem[:2]}-{number}" for stem in NOTEBOOKS for number in range(1, 5)]
     for at, learner in enumerate(LEARNERS):
         done = {name: Result(right=True, tries=1, points=2) for name in exercises[: at % 28]}
@@ -128,7 +130,7 @@ async def test_thirty_learners_show_live_on_one_screen(
 
 
 async def test_theme_is_switched_by_the_button(wall: str, open_tab: Open) -> None:
-    """The button turns light into dark and back, and the choice stays after a reload."""
+    """The button switches between light and dark, and the choice stays after a reload."""
     tab = await open_tab(wall, scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = await tab.page.evaluate(ground)
@@ -143,7 +145,7 @@ async def test_theme_is_switched_by_the_button(wall: str, open_tab: Open) -> Non
 
 
 async def test_wall_says_when_it_is_not_live(course: Path, open_tab: Open) -> None:
-    """The wall tells that the class server is away, and the page that its own server is."""
+    """The wall says when the class server is away, and its page when the wall's own server is."""
     with serving("serve", "--port=0", "--admin-port=off") as (server, facts):
         arguments = ("course", "wall", facts["url"], "--port=0", f"--course={course}")
         with serving(*arguments) as (_, wall):

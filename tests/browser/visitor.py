@@ -1,4 +1,4 @@
-"""Somebody with the chat page open."""
+"""A user of the chat page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONTRAST = """() => {
 
 
 class Visitor:
-    """Somebody with the chat page open."""
+    """A user of the chat page."""
 
     def __init__(self, tab: Tab) -> None:
         self.tab = tab
@@ -43,7 +43,7 @@ class Visitor:
         self.rows = self.page.locator("#rows .words")
 
     async def enters(self, name: str, room: str | None = None) -> Visitor:
-        """Choose a name, and go to a room."""
+        """Choose a name, and join a room."""
         await self.page.fill("#hello-field", name)
         await self.page.keyboard.press("Enter")
         await expect(self.page.locator("#pill-state")).to_have_text("Live")
@@ -56,7 +56,7 @@ class Visitor:
         return self
 
     async def says(self, text: str) -> None:
-        """Write something, and press Enter."""
+        """Type a message, and press Enter."""
         await self.page.fill("#field", text)
         await self.page.locator("#field").press("Enter")
 
@@ -65,16 +65,16 @@ class Visitor:
         await expect(self.page.locator("#pill-state")).to_have_text(state)
 
     async def tries_now(self) -> None:
-        """Press the button that tries to connect, which goes away when that succeeds by itself."""
+        """Press the reconnect button, which disappears when the page reconnects by itself."""
         await self.page.evaluate("document.getElementById('again').click()")
 
     async def faint(self) -> list[str]:
-        """Texts whose contrast to what is behind them is below 4.5 (WCAG 2.2, 1.4.3)."""
+        """Texts with a contrast below 4.5 to their background (WCAG 2.2, 1.4.3)."""
         found: list[str] = await self.page.evaluate(CONTRAST)
         return found
 
     def forgive(self) -> None:
-        """What Chromium says of a server that was away is not the page's fault."""
+        """Ignore Chromium's errors for a server that was away."""
         self.tab.console[:] = [
             line for line in self.tab.console if not line.startswith("WebSocket connection to")
         ]

@@ -15,7 +15,7 @@ from tests.cli.running import Command, descendants
 
 @pytest.fixture
 def command() -> Iterator[Callable[..., Command]]:
-    """Start rtmon commands; those that still run after the test are killed with their children."""
+    """Start rtmon commands; after the test, kill those still running, with their children."""
     started: list[Command] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Command:
@@ -34,7 +34,7 @@ def command() -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port at which somebody listens already."""
+    """A port that is already in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         yield port

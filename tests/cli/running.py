@@ -1,4 +1,4 @@
-"""Run the command line as a user does: real processes, watched from outside."""
+"""Run the command line as a user does: real processes, observed from outside."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ PATIENCE = 120.0
 """Seconds after which something that should have happened has not: only failures wait so long."""
 
 SOON = 9.5
-"""Seconds within which everything has ended, on a machine that has little time for us. Who waits
-for a peer that does not answer, as websockets does, takes ten; who is waited for, and for how long,
-is tested in tests/servers/test_endings.py."""
+"""Seconds within which every process ends, on a busy machine. Waiting for a peer that does not
+answer, as websockets does, would take ten; tests/servers/test_endings.py tests these waits."""
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Process id → parent's id and command line, of all that run (zombies do not)."""
+    """Process id → parent's id and command line, of all processes but zombies."""
     table = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
@@ -41,7 +40,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def descendants(root: int) -> dict[int, str]:
-    """Process id → command line, of the children of a process and theirs."""
+    """Process id → command line, of all descendants of a process."""
     table = processes()
     found: dict[int, str] = {}
     parents = {root}
@@ -63,7 +62,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> floa
 
 
 class Command:
-    """A running rtmon command; what it prints is collected."""
+    """A running rtmon command, and its output so far."""
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -78,7 +77,7 @@ class Command:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Read what it prints until a text has come."""
+        """Read its output until a text is in it."""
         assert self.process.stdout is not None
         while text not in self.output:
             line = self.process.stdout.readline()
@@ -90,7 +89,8 @@ class Command:
         return dict(re.findall(r"^  (\w+) +(\S+)$", self.output, re.MULTILINE))
 
     def end(self, how: signal.Signals) -> tuple[int, float]:
-        """Send a signal; the exit code, and the seconds until the process was gone.
+        """Send a signal; return the exit code, and the seconds until the process had ended. As
+        Ctrl-C in a terminal does, SIGINT goes to the whole process group.
 
         As Ctrl-C in a terminal does, SIGINT goes to the whole process group.
         """
@@ -103,14 +103,14 @@ class Command:
         return code, time.monotonic() - began
 
     def rest(self) -> str:
-        """Everything that it has printed, after its end."""
+        """Its whole output, once it has ended."""
         assert self.process.stdout is not None
         self.output += self.process.stdout.read()
         return self.output
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     return subprocess.run(
         [sys.executable, "-m", "rtmon", *arguments],
         stdin=subprocess.DEVNULL,
@@ -123,7 +123,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 class Terminal:
-    """A command in a terminal of its own."""
+    """A command in its own pseudo-terminal."""
 
     def __init__(self, *arguments: str, width: int = 100, height: int = 30) -> None:
         self.screen, inside = pty.openpty()
@@ -141,7 +141,7 @@ class Terminal:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Read what is drawn until a text comes that was not there before this call."""
+        """Read its screen until a text appears that was not there before this call."""
         fresh = ""
         end = time.monotonic() + PATIENCE
         while text not in fresh:
@@ -156,8 +156,8 @@ class Terminal:
         os.write(self.screen, keys.encode())
 
     def rest(self) -> str:
-        """All that is drawn until its end."""
-        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+        """Its whole output until it ends."""
+        with contextlib.suppress(OSError):  # a pseudo-terminal raises once no program has it open
             while data := os.read(self.screen, 65_536):
                 self.output += data.decode(errors="replace")
         return self.output

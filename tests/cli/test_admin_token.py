@@ -1,4 +1,4 @@
-"""Commands that read an admin listener which asks for a token."""
+"""Commands that read an admin listener with a token."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ async def _run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("given", ["--token-file", "address"])
-async def test_command_is_let_in_when_it_is_given_the_token(tmp_path: Path, given: str) -> None:
-    """By a file, whose last newline is no part of it, or in the address, which is not repeated."""
+async def test_command_reads_a_listener_when_it_is_given_the_token(
+    tmp_path: Path, given: str
+) -> None:
+    """The token comes from a file, without its last newline, or from the address, which is not
+    printed.
+    """
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n", "utf-8")
     async with serve_admin(Monitor(interval=0.05), port=0, token=TOKEN) as admin:
@@ -39,7 +43,7 @@ async def test_command_is_let_in_when_it_is_given_the_token(tmp_path: Path, give
 
 
 async def test_command_names_the_token_file_when_it_cannot_be_read(tmp_path: Path) -> None:
-    """A file that is missing or empty is an error before anything is connected."""
+    """A missing or empty file is an error before any connection."""
     (tmp_path / "empty").touch()
     for name, why in (("none", "No such file"), ("empty", "is empty or has other characters")):
         code, output = await _run("top", "--once", f"--token-file={tmp_path / name}")

@@ -1,4 +1,4 @@
-"""`rtmon course`: what it says when it cannot do what it is asked to, and that it ends."""
+"""`rtmon course`: its help, its errors, and its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .running import SOON, Command
 def test_course_has_help_with_examples(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each command says what it is for, and how it is called."""
+    """The help of each subcommand has its purpose and an example."""
     assert main([*arguments, "--help"]) == 0
     assert "rtmon course wall" in (said := capsys.readouterr().out) or "rtmon course grade" in said
 
@@ -31,7 +31,7 @@ def test_course_has_help_with_examples(
         (["grade"], "Missing argument"),
     ],
 )
-def test_course_says_what_is_wrong(
+def test_course_names_a_bad_option(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A bad option is one sentence and exit code 2."""
@@ -44,7 +44,7 @@ def test_course_says_what_is_wrong(
 def test_wall_ends_on_ctrl_c_while_the_class_server_is_away(
     command: Callable[..., Command],
 ) -> None:
-    """The wall is there before the class server is, and ends when it is told to."""
+    """The wall runs before the class server does, and Ctrl-C ends it."""
     wall = command("course", "wall", "ws://127.0.0.1:1", "--port=0", "--no-browser")
     wall.read_until("Ctrl-C ends it.")
     code, seconds = wall.end(signal.SIGINT)
@@ -54,6 +54,6 @@ def test_wall_ends_on_ctrl_c_while_the_class_server_is_away(
 
 
 def test_wall_warns_when_other_machines_can_read_it() -> None:
-    """On any address but a loopback one, names and results are open to the network."""
+    """On an address beyond loopback, names and results can be read from the network."""
     assert open_wall("127.0.0.1", 5007) is None
     assert "names and results of all learners" in str(open_wall("192.0.2.1", 5007))

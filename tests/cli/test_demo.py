@@ -1,3 +1,5 @@
+"""`rtmon demo`: its processes, its end, its options."""
+
 from __future__ import annotations
 
 import os
@@ -34,7 +36,7 @@ Start = Callable[..., Command]
 
 
 def can_listen(address: str) -> bool:
-    """Whether nobody listens at an address any more."""
+    """True if the address is free to listen on."""
     try:
         socket.create_server(("127.0.0.1", urlsplit(address).port or 0)).close()
     except OSError:
@@ -43,8 +45,8 @@ def can_listen(address: str) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end the demo soon; no process and no port stays."""
+def test_demo_ends_soon_on_a_signal(command: Start, how: signal.Signals) -> None:
+    """After Ctrl-C or SIGTERM no process and no open port of the demo remains."""
     demo = command("demo", *FREE)
     demo.read_until(READY)
     addresses = demo.addresses()
@@ -64,8 +66,8 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
     assert "Traceback" not in demo.rest()
 
 
-def test_ends_while_starting(command: Start) -> None:
-    """A demo that is ended before it is ready leaves nothing behind either."""
+def test_demo_ends_while_it_is_starting(command: Start) -> None:
+    """A demo that is ended before it is ready leaves nothing behind."""
     demo = command("demo", *FREE)
     wait_until(
         lambda: any(" dashboard " in line for line in descendants(demo.process.pid).values())
@@ -78,8 +80,8 @@ def test_ends_while_starting(command: Start) -> None:
     assert demo.rest() == ""
 
 
-def test_ends_when_killed(command: Start) -> None:
-    """A demo killed with -9 takes its children along soon."""
+def test_demo_children_end_when_it_is_killed(command: Start) -> None:
+    """After SIGKILL of the demo its children end soon."""
     demo = command("demo", *FREE)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -91,8 +93,8 @@ def test_ends_when_killed(command: Start) -> None:
 @pytest.mark.parametrize(
     ("child", "name"), [(" serve ", "the server"), (" load ", "the simulated users")]
 )
-def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
-    """When a child dies the demo says which and how, ends the others, and fails."""
+def test_demo_fails_when_a_child_dies(command: Start, child: str, name: str) -> None:
+    """The demo names the dead child and its exit, ends the others, and exits with an error."""
     demo = command("demo", "--no-dashboard", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -103,8 +105,8 @@ def test_a_dead_child_ends_it(command: Start, child: str, name: str) -> None:
     assert not children.keys() & processes().keys()
 
 
-def test_duration(command: Start) -> None:
-    """With --duration the demo ends by itself, successfully."""
+def test_demo_ends_after_its_duration(command: Start) -> None:
+    """With --duration the demo ends by itself with exit code 0."""
     demo = command("demo", "--no-dashboard", "--duration=0.5", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -113,8 +115,8 @@ def test_duration(command: Start) -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port", "--dashboard-port"])
-def test_port_in_use(taken: int, option: str) -> None:
-    """A port in use is one sentence that names it, and exit code 2."""
+def test_demo_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
+    """A port in use is one sentence and exit code 2."""
     done = run("demo", *FREE, f"{option}={taken}")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -123,8 +125,10 @@ def test_port_in_use(taken: int, option: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_opens_the_browser(command: Start, tmp_path: Path) -> None:
-    """The page is opened in the browser once it can be reached, unless --no-browser is given."""
+def test_demo_opens_the_browser(command: Start, tmp_path: Path) -> None:
+    """The demo opens its page in the browser once the page answers, unless --no-browser is
+    given.
+    """
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
@@ -141,8 +145,8 @@ def test_opens_the_browser(command: Start, tmp_path: Path) -> None:
     assert not opened.exists()
 
 
-def test_demo_source() -> None:
-    """A demo_source() has a server with traffic, and ends with the process that asked for it."""
+def test_demo_source_runs_a_server_with_traffic() -> None:
+    """demo_source() starts a server with traffic, which ends with the calling process."""
     script = (
         "import asyncio, sys\n"
         "from rtmon import export\n"
@@ -167,8 +171,8 @@ def test_demo_source() -> None:
     wait_until(lambda: not children.keys() & processes().keys(), SOON)
 
 
-def test_demo_prints_its_own_lines_alone_in_a_terminal() -> None:
-    """The simulated users, whose terminal it is too, draw no progress bar into them."""
+def test_demo_prints_only_its_own_lines_in_a_terminal() -> None:
+    """The simulated users share the demo's terminal and draw no progress bar there."""
     demo = Terminal("demo", *UNSEEN[:2], UNSEEN[3], "--no-dashboard", "--duration=3")
     demo.read_until(READY)
     assert demo.end() == 0

@@ -29,10 +29,10 @@ COMMANDS: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", pytest.param("C locale", marks=pytest.mark.matrix)])
-def test_every_command_runs_when_its_output_is_not_utf8(
+def test_command_replaces_characters_when_its_output_is_not_utf8(
     command: Start, tmp_path: Path, encoding: str
 ) -> None:
-    """What cannot be printed becomes ``?``; no command ends with a traceback."""
+    """Characters outside the encoding become ``?``, and no command ends with a traceback."""
     environment = ENCODINGS[encoding]
     server = command("serve", "--port=0", "--admin-port=0", environment=environment)
     server.read_until("Ctrl-C")

@@ -1,4 +1,4 @@
-"""The addresses that commands print, and their warnings of what other machines can reach."""
+"""Addresses that commands print, and their warnings of access from other machines."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FREE = ("--port=0", "--admin-port=0")
 def test_server_warns_when_other_machines_can_reach_it(
     command: Callable[..., Command], kind: tuple[str, ...]
 ) -> None:
-    """A server on all addresses without authentication prints the address that it listens on, and
-    a warning of what is open there.
+    """A server on all addresses without authentication prints its address, and a warning with
+    what is open there.
     """
     server = command("serve", *FREE, *kind, "--host=0.0.0.0")
     server.read_until("Ctrl-C")
@@ -41,7 +41,7 @@ def test_server_warns_when_other_machines_can_reach_it(
 def test_server_warning_names_folder_and_origins(
     command: Callable[..., Command], tmp_path: Path
 ) -> None:
-    """A server that takes files, and pages of all origins, says so in its warning."""
+    """The warning of a server that takes files and pages of all origins says so."""
     server = command(
         "serve", "--port=0", "--admin-port=off", "--host=::", f"--files={tmp_path}", "--origin=*"
     )
@@ -62,10 +62,10 @@ def test_server_warning_names_folder_and_origins(
         (("--host=0.0.0.0",), {"RTMON_JWT_SECRET": KEY}),
     ],
 )
-def test_server_warns_of_nothing_when_nothing_is_open(
+def test_server_prints_no_warning_when_nothing_is_open(
     command: Callable[..., Command], arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
-    """A server that only this machine can reach, or that asks for tokens, prints no warning."""
+    """A server on loopback, or one that requires tokens, prints no warning."""
     server = command("serve", *FREE, *arguments, environment=environment)
     server.read_until("Ctrl-C")
     assert "WARNING" not in server.output
@@ -84,7 +84,7 @@ def test_dashboard_warns_when_other_machines_can_reach_it(
     arguments: list[str],
     warns: bool,  # noqa: FBT001 - a case's
 ) -> None:
-    """A dashboard on all addresses prints a warning, one on this machine does not; both take
+    """A dashboard on all addresses prints a warning, one on loopback does not; both take
     origins with a scheme, an IPv6 address or letters outside ASCII.
     """
     page = command("dashboard", "--port=0", "--no-browser", *arguments)
@@ -92,8 +92,10 @@ def test_dashboard_warns_when_other_machines_can_reach_it(
     assert ("WARNING: The dashboard has no authentication" in page.output) is warns
 
 
-def test_dashboard_opens_to_its_own_page_on_ipv6(command: Callable[..., Command]) -> None:
-    """A dashboard at an IPv6 address accepts its own page and one that is named, and no other."""
+def test_dashboard_accepts_its_own_page_on_ipv6(command: Callable[..., Command]) -> None:
+    """A dashboard at an IPv6 address accepts its own page and the origin given by an option,
+    and no other.
+    """
     page = command("dashboard", "--port=0", "--no-browser", "--host=::1", "--origin=[2001:db8::1]")
     page.read_until("Ctrl-C")
     own = page.output.splitlines()[0].split()[-1].rstrip("/")
@@ -121,8 +123,8 @@ def test_dashboard_opens_to_its_own_page_on_ipv6(command: Callable[..., Command]
         ("*.chat.example:*", "*.chat.example:*"),
     ],
 )
-def test_dashboard_origin_is_what_bokeh_compares(written: str, compared: str) -> None:
-    """An origin of the dashboard becomes what Bokeh makes of a browser's Origin."""
+def test_dashboard_origin_is_normalised_as_bokeh_does(written: str, compared: str) -> None:
+    """An origin given to the dashboard equals what Bokeh makes of a browser's Origin header."""
     from bokeh.server.util import check_allowlist
 
     from rtmon.cli.dashboard import _compared
@@ -135,7 +137,7 @@ def test_dashboard_origin_is_what_bokeh_compares(written: str, compared: str) ->
 
 
 @pytest.mark.parametrize("origin", ["", "http://", "ftp://chat.example", "a b", "chat.example/x"])
-def test_dashboard_refuses_origin_that_is_none(
+def test_dashboard_refuses_a_malformed_origin(
     origin: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The dashboard ends with one sentence when an origin is no address of a page."""

@@ -1,4 +1,4 @@
-"""Options that would do nothing are refused, not taken in silence."""
+"""Options without effect, which commands refuse."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ LOAD = ["load", "ws://127.0.0.1:9"]
         ([*LOAD, "--storm=5", "--duration=5"], "--storm", "--duration"),
     ],
 )
-def test_an_option_without_effect(
+def test_option_without_effect_is_refused(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An option that would do nothing beside the others is an error that names it and says why."""
+    """An option that would do nothing beside the others is an error with its name and the
+    reason.
+    """
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"rtmon: Invalid value for '{option}")
@@ -38,11 +40,11 @@ def test_an_option_without_effect(
     assert len(said.splitlines()) == 1
 
 
-def test_the_command_line_wins_over_the_environment(
+def test_command_line_overrides_the_environment(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the environment says of hubs gives way to --echo; where it asks for the echo itself,
-    it contradicts itself, and so does a command line that names a folder for files.
+    """--echo overrides hub options from the environment; an environment or a command line that
+    contradicts itself is refused.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]
@@ -55,8 +57,10 @@ def test_the_command_line_wins_over_the_environment(
 
 
 @pytest.mark.parametrize("extra", [[], ["--asgi"]])
-def test_what_is_no_origin(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that is no origin is said before anything is served."""
+def test_malformed_origin_is_refused_before_serving(
+    extra: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A malformed origin is an error before the server listens."""
     assert main(["serve", "--port=0", "--origin=chat.example", *extra]) == 2
     said = capsys.readouterr()
     assert "'chat.example'" in said.err

@@ -1,3 +1,5 @@
+"""`rtmon load`: its table, report, files and errors."""
+
 from __future__ import annotations
 
 import csv
@@ -20,7 +22,7 @@ Start = Callable[..., Command]
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[str, str]]:
-    """A hub in a process of its own: its address, and that of its admin listener."""
+    """A hub in its own process: its address, and that of its admin listener."""
     server = Command("serve", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")
     addresses = [line.split()[-1] for line in server.output.splitlines()]
@@ -30,8 +32,12 @@ def place() -> Iterator[tuple[str, str]]:
     server.process.stdout.close()
 
 
-def test_a_run_with_everything(place: tuple[str, str], tmp_path: Path) -> None:
-    """A run ends with a table; its page and CSV files hold both ends' numbers, which agree."""
+def test_load_report_and_csv_files_agree_with_the_server(
+    place: tuple[str, str], tmp_path: Path
+) -> None:
+    """A run ends with a table; its page and CSV files have the numbers of clients and server,
+    which agree.
+    """
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"
     done = run(
@@ -40,7 +46,7 @@ def test_a_run_with_everything(place: tuple[str, str], tmp_path: Path) -> None:
         *(f"--report={page}", f"--csv={folder}"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "no progress bar where nobody sees it"
+    assert done.stderr == "", "no progress bar outside a terminal"
     rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if "  " in line)
     assert rows["users"].startswith("5 asked for, 5 at once; 5 connections, 0 failed, 0 lost")
     assert "p99.9" in rows["latency"]
@@ -64,8 +70,8 @@ def test_a_run_with_everything(place: tuple[str, str], tmp_path: Path) -> None:
     assert samples["messages_in"].sum() == int(ends["sent      "][0].replace(",", ""))
 
 
-def test_page_and_tables_of_a_run_are_redacted(place: tuple[str, str], tmp_path: Path) -> None:
-    """Neither has a name or an address of a connection that the rule drops."""
+def test_load_redacts_its_page_and_tables(place: tuple[str, str], tmp_path: Path) -> None:
+    """Page and tables have no name or address that the rule drops."""
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"
     done = run(
@@ -84,10 +90,10 @@ def test_page_and_tables_of_a_run_are_redacted(place: tuple[str, str], tmp_path:
     assert "127.0.0.1:" not in text.replace(url, "")
 
 
-def test_ctrl_c_reports_what_was_done(
+def test_load_reports_its_numbers_on_ctrl_c(
     place: tuple[str, str], command: Start, tmp_path: Path
 ) -> None:
-    """Ctrl-C ends a load without end; its table is printed and its page is written."""
+    """Ctrl-C ends an endless load, which prints its table and writes its page."""
     page = tmp_path / "run.html"
     load = command("load", place[0], "--users=3", "--rate=20", "--closed", f"--report={page}")
     load.read_until("Ctrl-C")
@@ -99,8 +105,8 @@ def test_ctrl_c_reports_what_was_done(
     assert "closed" in page.read_text("utf-8")
 
 
-def test_ctrl_c_before_anybody_is_there(command: Start) -> None:
-    """Ctrl-C while a server lets everybody wait ends a load at once, and without complaint."""
+def test_load_ends_quietly_when_ctrl_c_comes_before_any_user_has_connected(command: Start) -> None:
+    """Ctrl-C ends a load at once while the server lets all its users wait."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         load = command("load", "ws://{}:{}".format(*silent.getsockname()), "--users=1")
         silent.settimeout(PATIENCE)
@@ -111,24 +117,26 @@ def test_ctrl_c_before_anybody_is_there(command: Start) -> None:
     assert load.rest() == ""
 
 
-def test_nobody_there(reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody can connect, that and why is said, and the exit code is 1."""
+def test_load_says_why_when_no_user_can_connect(
+    reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command gives the reason and exit code 1."""
     assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
     said = capsys.readouterr().err
     assert "no user can connect to ws://127.0.0.1:" in said
     assert "Errno" in said
 
 
-def test_what_was_planned() -> None:
-    """What a page says was planned grows with the users who arrive and the rate, up to the end."""
+def test_planned_load_grows_with_users_and_rate() -> None:
+    """The planned numbers on the page grow with the arriving users and the rate, up to the end."""
     options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
     planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]
     assert planned == [0, pytest.approx(5 * 1.4), pytest.approx(20), pytest.approx(30), None]
     assert _planned(LoadOptions(users=3, rate=2, ramp=0), 0) == 6
 
 
-def test_json(place: tuple[str, str]) -> None:
-    """With --json nothing but the report is printed."""
+def test_load_prints_only_the_report_with_json(place: tuple[str, str]) -> None:
+    """With --json standard output is the report alone."""
     done = run("load", place[0], "--users=2", "--duration=0.5", "--storm=0.2", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -151,8 +159,10 @@ def test_json(place: tuple[str, str]) -> None:
         (["--admin=ftp://x", "--duration=1"], "ftp://x"),
     ],
 )
-def test_bad_options(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad option is one sentence that names it, exit code 2, and nothing is begun."""
+def test_load_names_a_bad_option(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bad option is one sentence and exit code 2, and no user connects."""
     assert main(["load", "ws://127.0.0.1:9", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -160,17 +170,17 @@ def test_bad_options(arguments: list[str], said: str, capsys: pytest.CaptureFixt
     assert len(printed.err.splitlines()) == 1
 
 
-def test_an_admin_listener_that_is_not_there(
+def test_load_does_not_begin_when_the_admin_listener_is_missing(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the server's own numbers were asked for and cannot be had, no load is begun."""
+    """Where the server's own numbers were requested and cannot be read, no user connects."""
     monkeypatch.setattr("rtmon.cli.server_watch._ANSWERS", 0.2)
     assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
     assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
 
 
-def test_more_users_than_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Users for whom the system allows too few open files are refused before anything is begun."""
+def test_load_refuses_more_users_than_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command checks the system's limit of open files before any user connects."""
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 200))
     assert main(["load", "ws://127.0.0.1:9", "--users=1000"]) == 2

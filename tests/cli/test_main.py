@@ -1,3 +1,5 @@
+"""The command `rtmon`: version, help, extras, and its small subcommands."""
+
 from __future__ import annotations
 
 import json
@@ -26,7 +28,7 @@ COMMANDS = (
 )
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     """`rtmon --version` and `python -m rtmon --version` print the version."""
     expected = f"rtmon {rtmon.__version__}\n"
     script = Path(sys.executable).with_name("rtmon")
@@ -36,7 +38,7 @@ def test_version() -> None:
 
 
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a command the help is printed; each command has a line that is not cut off."""
+    """Without a command the help is printed, with a full line for each command."""
     assert main([]) == 0
     listed = capsys.readouterr().out.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line] == list(COMMANDS)
@@ -44,7 +46,9 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_each_command_has_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each command's help has examples, one a line, that call it."""
     assert main([command, "--help"]) == 0
     _, _, examples = capsys.readouterr().out.partition("Examples:\n")
@@ -69,8 +73,10 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "ws://127.0.0.1:1"], "'--to'"),
     ],
 )
-def test_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad option is one sentence on standard error that names it, and exit code 2."""
+def test_command_names_a_bad_option(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bad option is one sentence on standard error and exit code 2."""
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -89,14 +95,14 @@ def test_a_bad_option(arguments: list[str], said: str, capsys: pytest.CaptureFix
         (["serve", "--redis=redis://localhost"], "redis", "redis"),
     ],
 )
-def test_a_missing_extra(
+def test_command_names_a_missing_extra(
     arguments: list[str],
     package: str,
     extra: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A missing extra is one sentence that says how to install it, and exit code 2."""
+    """A missing extra is one sentence with the line that installs it, and exit code 2."""
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
@@ -107,8 +113,8 @@ def test_a_missing_extra(
     assert len(printed.err.splitlines()) == 1
 
 
-def test_export_without_a_server() -> None:
-    """An export from nowhere fails with one sentence and exit code 1."""
+def test_export_fails_when_there_is_no_server() -> None:
+    """The command prints one sentence and exits with code 1."""
     done = run("export", "ws://127.0.0.1:1", "--to=never-made", "--timeout=0.5")
     assert done.returncode == 1
     assert "ws://127.0.0.1:1" in done.stderr
@@ -116,8 +122,8 @@ def test_export_without_a_server() -> None:
     assert not Path("never-made").exists()
 
 
-def test_protocol(capsys: pytest.CaptureFixture[str]) -> None:
-    """The protocol can be read as a list of messages, and as a JSON Schema that defines each."""
+def test_protocol_is_printed_as_list_and_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """The protocol is printed as a list of messages, or as a JSON Schema of each."""
     assert main(["protocol"]) == 0
     listed = capsys.readouterr().out
     assert main(["protocol", "--schema"]) == 0
@@ -127,8 +133,10 @@ def test_protocol(capsys: pytest.CaptureFixture[str]) -> None:
             assert f"{side}.{kind}" in defined
 
 
-def test_notebooks_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The course is copied; what is there already keeps its changes, and that is said."""
+def test_course_notebooks_are_copied_without_overwriting_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Existing notebooks keep the user's changes, and the command says so."""
     folder = tmp_path / "course"
     assert main(["notebooks", str(folder), "--no-start"]) == 0
     copied = sorted(folder.iterdir())

@@ -28,10 +28,10 @@ def _samples(path: Path) -> int:
         return len(recording.samples())
 
 
-def test_served_recording_is_one_file_after_ctrl_c(
+def test_served_recording_is_one_redacted_file_after_ctrl_c(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """It has what was measured, without the names that were to be left out."""
+    """The file has the measured numbers, without the names to be left out."""
     path, port = tmp_path / "run.rtmon", reserve_port()
     redact = "addresses=network,names=hash"
     server = command(
@@ -55,10 +55,10 @@ def test_served_recording_is_one_file_after_ctrl_c(
     assert b"ada" not in path.read_bytes()
 
 
-def test_recorder_goes_on_when_the_server_was_restarted(
+def test_recorder_continues_when_the_server_has_restarted(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Both lives are in the file; Ctrl-C leaves one file, whole."""
+    """Both epochs are in the file, and Ctrl-C leaves one intact file."""
     path, admin = tmp_path / "run.rtmon", reserve_port()
     serve = ("serve", "--port=0", f"--admin-port={admin}")
     first = command(*serve)
@@ -84,10 +84,10 @@ def test_recorder_goes_on_when_the_server_was_restarted(
     assert epochs() == 2
 
 
-def test_recorder_says_that_there_is_no_server(
+def test_recorder_says_when_there_is_no_server(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """It ends with a sentence, and leaves no file."""
+    """The command ends with one sentence and leaves no file."""
     path = tmp_path / "run.rtmon"
     done = run("record", f"ws://127.0.0.1:{reserve_port()}", str(path), "--timeout=0.5")
     assert done.returncode == 1
@@ -138,10 +138,10 @@ assert [each.name for each in folder.iterdir()] == ["run.rtmon"]
 """
 
 
-def test_recorder_goes_on_after_a_full_disk(
+def test_recorder_continues_after_a_full_disk(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """It says so, and what came meanwhile is written when there is room."""
+    """The command reports the full disk, and writes waiting ticks when there is space."""
     port = reserve_port()
     server = command("serve", "--port=0", f"--admin-port={port}")
     server.read_until("Ctrl-C")
@@ -153,7 +153,7 @@ def test_recorder_goes_on_after_a_full_disk(
 
 
 def _recording(path: Path, errors: int) -> Path:
-    """Half a minute with so many errors a second."""
+    """A recording of half a minute with that many errors a second."""
     writer = Writer(path, clock=FakeClock(time=1_700_000_000.0))
     writer.begin("n", path.stem)
     for seq in range(1, 31):
@@ -172,8 +172,10 @@ def _recording(path: Path, errors: int) -> Path:
     return path
 
 
-def test_diff_ends_with_3_when_something_is_worse(tmp_path: Path) -> None:
-    """It is 0 when all is the same or better; ranges of one recording can be compared."""
+def test_diff_exits_with_3_when_a_number_is_worse(tmp_path: Path) -> None:
+    """The exit code is 0 when all numbers are equal or better; ranges of one recording can be
+    compared.
+    """
     good, bad = _recording(tmp_path / "good.rtmon", 1), _recording(tmp_path / "bad.rtmon", 9)
     worse = run("diff", str(good), str(bad))
     assert worse.returncode == 3, worse.stderr
@@ -189,8 +191,8 @@ def test_diff_ends_with_3_when_something_is_worse(tmp_path: Path) -> None:
     assert run("diff", *halves).stdout.count("Nothing differs beyond noise.") == 1
 
 
-def test_export_writes_what_was_asked_for(tmp_path: Path) -> None:
-    """It prints the files; a range and a table can be chosen; a copy is a recording."""
+def test_export_writes_the_chosen_range_and_table(tmp_path: Path) -> None:
+    """The command prints the written files; a copy is a recording."""
     path, out = _recording(tmp_path / "run.rtmon", 1), tmp_path / "out"
     chosen = ("--table=samples", "--since=2023-11-14T22:13:30", "--until=2023-11-14T22:13:39")
     done = run("export", str(path), "--to", str(out), "--format=json", *chosen)
@@ -221,14 +223,14 @@ def test_export_writes_what_was_asked_for(tmp_path: Path) -> None:
         (["diff", "run.rtmon", "away.rtmon"], 1, "there is no such recording"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(
+def test_recording_commands_print_errors_in_one_sentence(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     code: int,
     words: str,
 ) -> None:
-    """The exit code is 2 if it cannot be done like this, and 1 if it failed."""
+    """The exit code is 2 for a wrong call and 1 for a failure."""
     _recording(tmp_path / "run.rtmon", 1)
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)

@@ -1,3 +1,5 @@
+"""`rtmon serve`: signals, options, and load against it."""
+
 from __future__ import annotations
 
 import contextlib
@@ -35,7 +37,7 @@ def serving(command: Start, *arguments: str, **environment: str) -> tuple[Comman
 
 
 def reachable(url: str) -> ClientConnection:
-    """A client's connection to a server."""
+    """A client's connection to a server, retried until the server listens."""
     return connect(url, proxy=None)
 
 
@@ -46,15 +48,15 @@ def drain(client: ClientConnection) -> None:
 
 
 def flood(protocol: ClientProtocol, client: socket.socket) -> None:
-    """Send until no more can be sent."""
+    """Send until the buffers are full."""
     while True:
         protocol.send_binary(b"x" * 500_000)
         client.sendall(b"".join(protocol.data_to_send()))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end a server successfully; its clients are told with 1001."""
+def test_server_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
+    """After Ctrl-C or SIGTERM a server exits with code 0, and its clients get 1001."""
     server, url, _ = serving(command, *FREE)
     with reachable(url) as client:
         code, seconds = server.end(how)
@@ -67,8 +69,8 @@ def test_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
     assert "Traceback" not in server.rest()
 
 
-def test_told_to_end_again_and_again(command: Start) -> None:
-    """A server that is told to end while it ends does so in good order all the same."""
+def test_server_ends_cleanly_when_signals_repeat(command: Start) -> None:
+    """Further signals during the shutdown change nothing."""
     server, url, _ = serving(command, *FREE)
     with reachable(url) as client:
         for _ in range(3):
@@ -79,9 +81,9 @@ def test_told_to_end_again_and_again(command: Start) -> None:
     assert "Traceback" not in server.rest()
 
 
-def test_ends_with_a_stalled_client(command: Start) -> None:
-    """A client that no longer reads does not keep the server from ending soon, nor do those that
-    have connected to it or to its admin listener, and said nothing.
+def test_server_ends_soon_with_a_stalled_client(command: Start) -> None:
+    """Neither a client that has stopped reading nor silent connections to the server or its
+    admin listener delay the shutdown.
     """
     server, url, admin = serving(command, *FREE, "--echo", "--max-size=1000000")
     uri = parse_uri(url)
@@ -103,8 +105,8 @@ def test_ends_with_a_stalled_client(command: Start) -> None:
     assert seconds < SOON
 
 
-def test_options_and_environment(command: Start) -> None:
-    """An option beats the environment, which beats the default."""
+def test_option_overrides_environment_and_default(command: Start) -> None:
+    """An option overrides the environment, which overrides the default."""
     _, url, _ = serving(
         command, *FREE, "--echo", RTMON_PORT="1", RTMON_MAX_SIZE="2000", RTMON_ECHO="0"
     )
@@ -119,7 +121,7 @@ def test_options_and_environment(command: Start) -> None:
 
 
 def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) -> None:
-    """--max-connections and --idle-timeout bound --echo, too: HTTP 503, and close code 4502."""
+    """--max-connections and --idle-timeout apply to --echo, too: HTTP 503, and close code 4502."""
     _, url, _ = serving(command, *FREE, "--echo", "--max-connections=1", "--idle-timeout=1")
     with reachable(url) as client:
         with pytest.raises(InvalidStatus, match="503"), reachable(url):
@@ -134,7 +136,7 @@ def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) ->
 def test_server_logs_no_traceback_when_clients_vanish(
     command: Start, *, kind: tuple[str, ...]
 ) -> None:
-    """A client that is gone without a close frame leaves no traceback in the log."""
+    """A client that leaves without a close frame puts no traceback into the log."""
     server, url, _ = serving(command, *FREE, *kind)
     for _ in range(3):
         with reachable(url) as client:
@@ -146,10 +148,10 @@ def test_server_logs_no_traceback_when_clients_vanish(
 
 
 @pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["native", "asgi"])
-def test_frozen_client_leaves_when_the_ping_timeout_is_over(
+def test_frozen_client_leaves_presence_after_the_ping_timeout(
     command: Start, kind: tuple[str, ...]
 ) -> None:
-    """--ping-timeout bounds how long a client that answers nothing is among those present."""
+    """--ping-timeout bounds how long a client that answers nothing stays in presence."""
     times = ("--ping-interval=0.5", "--ping-timeout=0.5")
     _, url, _ = serving(command, *FREE, *times, *kind)
     uri = parse_uri(f"{url}/ws" if kind else url)
@@ -169,17 +171,17 @@ def hello(url: str) -> dict[str, Any]:
         return welcome
 
 
-def test_the_hub_is_as_the_protocol_has_it(command: Start) -> None:
-    """Without options the largest message is that of docs/protocol.md, so that what one client
-    sends stays small enough for all others, however it is encoded anew.
+def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None:
+    """The default limit is that of docs/protocol.md, so that a client's message stays small
+    enough for every receiver in any encoding.
     """
     _, url, _ = serving(command, *FREE)
     assert hello(url)["limits"]["message_size"] == limits.MESSAGE_SIZE
 
 
-def test_options_of_the_hub(command: Start, tmp_path: Path) -> None:
-    """Messages may be larger than what may wait for a receiver by default; files are taken if
-    there is a folder for them.
+def test_server_options_set_the_limits_of_the_hub(command: Start, tmp_path: Path) -> None:
+    """Messages may be larger than the default send queue, and files are taken if there is a
+    folder for them.
     """
     size = 2 * limits.WAITING_BYTES
     _, url, _ = serving(
@@ -203,16 +205,16 @@ def answer(client: ClientConnection, to: str) -> dict[str, Any]:
             return payload
 
 
-def test_without_admin_listener(command: Start) -> None:
-    """With --admin-port off there is nothing to watch, and nothing is said about it."""
+def test_server_has_no_admin_listener_when_it_is_off(command: Start) -> None:
+    """With --admin-port off there is no listener, and the output does not mention one."""
     server = command("serve", "--port=0", "--admin-port=off")
     server.read_until("Ctrl-C")
     assert server.output.count("ws://") == 1
     assert "rtmon dashboard" not in server.output
 
 
-def test_a_chat_page(command: Start) -> None:
-    """A hub's server says where its chat page is, and with --no-page it has none."""
+def test_server_prints_the_address_of_its_chat_page(command: Start) -> None:
+    """A hub's server prints the address of its chat page, and with --no-page it has none."""
     server, *_ = serving(command, *FREE)
     address = next(line.split()[-1] for line in server.output.splitlines() if "Chat" in line)
     with urllib.request.urlopen(address) as page:  # noqa: S310 - http, ours
@@ -222,8 +224,8 @@ def test_a_chat_page(command: Start) -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port"])
-def test_port_in_use(taken: int, option: str) -> None:
-    """A port in use is one sentence that names it, and exit code 2."""
+def test_server_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
+    """A port in use is one sentence and exit code 2."""
     done = run("serve", *FREE, f"{option}={taken}")
     assert done.returncode == 2
     assert f"127.0.0.1:{taken}" in done.stderr
@@ -232,7 +234,9 @@ def test_port_in_use(taken: int, option: str) -> None:
 
 
 def test_load_and_export_agree(command: Start, tmp_path: Path) -> None:
-    """What the simulated users counted is what the server exports, to the message and byte."""
+    """The counts of the simulated users equal those that the server exports, to the message and
+    byte.
+    """
     _, url, admin = serving(command, *FREE)
     loaded = run("load", url, "--users=4", "--rate=10", "--duration=3", "--json")
     assert loaded.returncode == 0, loaded.stderr
@@ -253,8 +257,8 @@ def test_load_and_export_agree(command: Start, tmp_path: Path) -> None:
         assert connections[f"bytes_{out}"].sum() == report["totals"][f"bytes_{back}"]
 
 
-def test_load_reports_when_stopped(command: Start) -> None:
-    """Ctrl-C stops the users, who still say what they have counted."""
+def test_load_reports_its_counts_on_ctrl_c(command: Start) -> None:
+    """Ctrl-C stops the users, and the command prints their counts."""
     _, url, _ = serving(command, *FREE)
     load = command("load", url, "--users=3", "--rate=5")
     load.read_until("Ctrl-C")
@@ -264,8 +268,8 @@ def test_load_reports_when_stopped(command: Start) -> None:
     assert re.search(r"^sent +[1-9][\d,]* messages", load.rest(), re.MULTILINE)
 
 
-def test_load_without_a_server(reserve_port: Callable[[], int]) -> None:
-    """Users who find no WebSocket server say so instead of trying for ever."""
+def test_load_fails_when_there_is_no_websocket_server(reserve_port: Callable[[], int]) -> None:
+    """The command says so instead of retrying for ever."""
     done = run("load", f"ws://localhost:{reserve_port()}")
     assert done.returncode == 1
     assert done.stderr.startswith("rtmon: no user can connect to ws://localhost:")

@@ -1,3 +1,5 @@
+"""`rtmon serve --asgi`."""
+
 from __future__ import annotations
 
 import signal
@@ -8,9 +10,9 @@ import httpx
 from tests.cli.running import PATIENCE, Command
 
 
-def test_all_transports_on_one_port(command: Callable[..., Command]) -> None:
-    """`rtmon serve --asgi` serves all transports on one port, and ends on Ctrl-C, whoever is
-    still connected.
+def test_server_has_all_transports_on_one_port_with_asgi(command: Callable[..., Command]) -> None:
+    """`rtmon serve --asgi` serves all transports on one port, and ends on Ctrl-C with clients
+    connected.
     """
     server = command("serve", "--asgi", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")

@@ -1,3 +1,5 @@
+"""`rtmon serve --redis`."""
+
 from __future__ import annotations
 
 import contextlib
@@ -17,7 +19,7 @@ PASSWORD = "s3cret-word"  # noqa: S105 - of this test
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis with a password."""
+    """A Redis server with a password."""
     server = RedisServer(tmp_path)
     server.stop()
     server.start("--requirepass", PASSWORD)
@@ -34,9 +36,11 @@ def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
             return payload
 
 
-def test_two_servers_are_one_hub(command: Callable[..., Command], redis: RedisServer) -> None:
-    """Servers with the same --redis, or RTMON_REDIS, are one chat; the password is printed
-    nowhere.
+def test_two_servers_with_one_redis_are_one_hub(
+    command: Callable[..., Command], redis: RedisServer
+) -> None:
+    """Servers with the same --redis, or RTMON_REDIS, are one chat; the password is not in their
+    output.
     """
     url = f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0"
     free = ("--port=0", "--admin-port=off")
@@ -58,8 +62,8 @@ def test_two_servers_are_one_hub(command: Callable[..., Command], redis: RedisSe
     assert not any(PASSWORD in server.output for server in servers)
 
 
-def test_an_address_that_is_none() -> None:
-    """What is no address of Redis is refused in one sentence that does not repeat it."""
+def test_malformed_redis_address_is_refused() -> None:
+    """The error is one sentence and does not repeat the address."""
     done = run("serve", "--port=0", "--redis", f"htp://:{PASSWORD}@localhost")
     assert done.returncode == 2
     assert "redis://host:6379/0" in done.stderr

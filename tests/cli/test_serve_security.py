@@ -1,4 +1,6 @@
-"""Who may come to `rtmon serve`: keys from files and the environment, never from a command line."""
+"""Authentication of `rtmon serve`: keys from files and the environment, never from a command
+line.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ FREE = ("--port=0", "--admin-port=off")
 
 
 def welcomed(url: str, **claims: Any) -> str:
-    """Whom a server takes somebody for."""
+    """The user that a server takes the client for."""
     headers = {"Authorization": f"Bearer {token(**claims)}"}
     with connect(url, proxy=None, additional_headers=headers) as client:
         user: str = json.loads(client.recv())["payload"]["user"]
@@ -27,11 +29,11 @@ def welcomed(url: str, **claims: Any) -> str:
 
 
 @pytest.mark.parametrize("asgi", [(), ("--asgi",)], ids=["native", "asgi"])
-def test_a_secret_from_the_environment(
+def test_server_requires_tokens_when_a_key_is_given(
     command: Callable[..., Command], asgi: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """With a secret in the environment, or a key in a file, only who shows a token is let in, and
-    the other options bound them; nothing of what was shown is printed.
+    """With a secret in the environment, or a key in a file, only clients with a token are let
+    in, within the other options' limits; the output shows no secret.
     """
     environment = {"RTMON_JWT_SECRET": KEY}
     arguments = ["--jwt-audience=chat", "--connections-per-user=1"]
@@ -71,17 +73,17 @@ def test_a_secret_from_the_environment(
         (["--jwt-secret=x"], "No such option"),
     ],
 )
-def test_what_makes_no_sense(
+def test_senseless_security_options_are_refused(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Options that would bound nothing, or ask nobody, are an error of one line."""
+    """Options that would limit nothing, or check no client, are an error of one line."""
     assert main(["serve", *FREE, *arguments]) != 0
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == 1
 
 
-def test_keys_that_are_none(
+def test_malformed_keys_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two keys, one that is too short and one that is no text are errors, which quote none."""
@@ -104,11 +106,11 @@ def test_keys_that_are_none(
     ("variable", "empty"),
     [("RTMON_JWT_SECRET", ""), ("RTMON_JWT_SECRET", " \n"), ("RTMON_JWT_KEY_FILE", "")],
 )
-def test_a_key_that_got_lost(
+def test_empty_key_is_refused(
     variable: str, empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty key, as of a variable that was not set where the server is started, is an error
-    of one line, and no server that lets everybody in.
+    """An empty key, as of an unset variable, is an error of one line, and the server does not
+    start without authentication.
     """
     monkeypatch.setenv(variable, empty)
     assert main(["serve", *FREE]) != 0

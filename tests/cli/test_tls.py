@@ -18,11 +18,11 @@ from tests.cli.running import Command, run
 @pytest.mark.parametrize(
     "kind", ["--page", pytest.param("--asgi", marks=pytest.mark.matrix)], ids=["native", "asgi"]
 )
-def test_server_and_dashboard_speak_tls(
+def test_server_and_dashboard_use_tls(
     command: Callable[..., Command], tmp_path: Path, kind: str
 ) -> None:
-    """With --tls-cert clients connect to wss://, and the dashboard is an https:// page that reads
-    the admin listener over wss://.
+    """With --tls-cert clients connect to wss://, and the dashboard is an https:// page that
+    reads the admin listener over wss://.
     """
     authority = Authority(tmp_path)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -55,10 +55,10 @@ def test_server_and_dashboard_speak_tls(
         (("dashboard", "--tls-key=key.pem"), "--tls-cert"),
     ],
 )
-def test_tls_options_that_would_do_nothing_are_refused(
-    arguments: tuple[str, ...], words: str
-) -> None:
-    """A key without a certificate, or files that are none, are an error before anything starts."""
+def test_tls_options_without_effect_are_refused(arguments: tuple[str, ...], words: str) -> None:
+    """A key without a certificate, or a file that is neither, is an error before the server
+    listens.
+    """
     ended = run(*arguments)
     assert ended.returncode != 0
     assert words in ended.stderr + ended.stdout

@@ -1,3 +1,5 @@
+"""`rtmon top`, in a terminal and in a pipe."""
+
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +28,7 @@ def admin(command: Start) -> Iterator[str]:
 
 @pytest.fixture
 def terminal(admin: str) -> Iterator[Terminal]:
-    """`rtmon top` in a terminal, watching that server."""
+    """`rtmon top` in a terminal, reading that server."""
     started = Terminal("top", admin)
     yield started
     with contextlib.suppress(ProcessLookupError):
@@ -35,8 +37,8 @@ def terminal(admin: str) -> Iterator[Terminal]:
     os.close(started.screen)
 
 
-def test_it_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
-    """Connections appear by themselves, keys choose which, and q leaves the terminal as it was."""
+def test_top_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
+    """New connections appear, keys choose the rows, and q restores the terminal."""
     terminal.read_until("of 1 open")
     terminal.type("o")
     terminal.read_until("of 0 closed")
@@ -48,16 +50,16 @@ def test_it_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
     assert terminal.output.endswith("\x1b[?25h\x1b[?1049l")
 
 
-def test_a_timeout_is_for_one_screen() -> None:
-    """An option that would do nothing at a terminal is refused there."""
+def test_top_refuses_a_timeout_in_a_terminal() -> None:
+    """--timeout is for a single screen, and would do nothing in a terminal."""
     terminal = Terminal("top", "--timeout", "1")
     assert terminal.end() == 2
     os.close(terminal.screen)
     assert "'--timeout': it has no effect without --once" in " ".join(terminal.output.split())
 
 
-def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
-    """Ctrl-C ends it successfully, and out of the alternate screen."""
+def test_top_restores_the_terminal_on_ctrl_c(terminal: Terminal) -> None:
+    """Ctrl-C leaves the alternate screen and exits with code 0."""
     terminal.read_until("of 1 open")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 0
@@ -65,8 +67,8 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     assert terminal.output.rindex("\x1b[?1049l") > terminal.output.rindex("\x1b[?1049h")
 
 
-def test_without_a_terminal_it_prints_one_screen(admin: str) -> None:
-    """In a pipe, one screen of numbers is printed, without colours or cursor movements."""
+def test_top_prints_one_screen_in_a_pipe(admin: str) -> None:
+    """In a pipe the command prints one screen, without colours or cursor movements."""
     result = run("top", admin, COLUMNS="90", LINES="24")
     assert (result.returncode, result.stderr) == (0, "")
     assert " Live " in result.stdout
@@ -75,8 +77,8 @@ def test_without_a_terminal_it_prints_one_screen(admin: str) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 90
 
 
-def test_nobody_answers() -> None:
-    """A server that is not there is one sentence; a column that is none, another."""
+def test_top_says_when_the_server_is_missing() -> None:
+    """A missing server is one sentence, and so is an unknown column."""
     result = run("top", "ws://127.0.0.1:9", "--once", "--timeout", "0.3")
     assert result.returncode == 1
     assert "no feed from ws://127.0.0.1:9 within 0.3 s" in result.stderr

@@ -21,7 +21,7 @@ QUICK = Backoff(base=0.01, max=0.05)
 
 
 class Place:
-    """A hub, its server, a proxy, and the clients that came to it."""
+    """A hub, its server, a proxy, and the clients that connect through it."""
 
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
@@ -30,32 +30,32 @@ class Place:
         self.proxy: FaultProxy
 
     async def serve(self, port: int = 0, *, asgi: bool = False, **options: Any) -> None:
-        """Begin to serve a hub, or another one after :meth:`stop`."""
+        """Serve a hub, or a new one after :meth:`stop`."""
         options.setdefault("announce", 0.02)
         self.hub = rtmon.Hub(**options)
         make: Any = serve_asgi if asgi else rtmon.serve
         self.server = await make(self.hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
-        """The server goes."""
+        """Stop the server."""
         self.server.close()
         await self.server.wait_closed()
         await self.hub.aclose()
 
     def client(self, **options: Any) -> Client:
-        """A client that comes through the proxy."""
+        """A client that connects through the proxy."""
         options.setdefault("backoff", QUICK)
         return rtmon.connect(self.proxy.url, proxy=None, **options)
 
     async def connect(self, **options: Any) -> Client:
-        """The same, connected."""
+        """The same client, connected."""
         client: Client = await self._stack.enter_async_context(self.client(**options))
         return client
 
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]]:
-    """Make a place with a hub of these options."""
+    """Return a function that starts a place with hub options."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def begin(**options: Any) -> Place:
@@ -70,5 +70,5 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]
 
 @pytest.fixture
 async def place(start: Callable[..., Awaitable[Place]]) -> Place:
-    """A hub as it is by default."""
+    """A place whose hub has the default options."""
     return await start()

@@ -1,4 +1,4 @@
-"""Loads too long for the suite, to be run by hand.
+"""Long load tests of the client, run by hand.
 
 ``python -m tests.client.soak --cuts 200`` cuts one client's link again and again;
 ``python -m tests.client.soak --clients 500`` takes a crowd's server away for five seconds,
@@ -21,7 +21,7 @@ from rtmon.testing import FaultProxy, until
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it.
+    """Result of :func:`soak`.
 
     Attributes:
         published: messages.
@@ -93,7 +93,7 @@ async def soak(
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """How a crowd came back.
+    """Result of :func:`crowd`.
 
     Attributes:
         reconnects: of each client.
@@ -109,7 +109,7 @@ class Return:
 async def crowd(
     proxy: FaultProxy, *, clients: int, away: float, backoff: Backoff | None = None
 ) -> Return:
-    """Take the server away from many clients, and wait until all are back.
+    """Stop the server of many clients, and wait until all have reconnected.
 
     Args:
         proxy: stands between them and the hub.
@@ -121,11 +121,11 @@ async def crowd(
     loop = asyncio.get_running_loop()
     backs: list[float] = []
     async with contextlib.AsyncExitStack() as stack:
-        everybody = []
+        connected = []
         for _ in range(clients):
             client = rtmon.connect(proxy.url, proxy=None, compression=None, **changes)
             client.on_reconnect(lambda _: backs.append(loop.time()))
-            everybody.append(await stack.enter_async_context(client))
+            connected.append(await stack.enter_async_context(client))
         proxy.refusing = True
         proxy.cut()
         await asyncio.sleep(away)
@@ -134,14 +134,14 @@ async def crowd(
         await until(lambda: len(backs) == clients, timeout=60)
         seconds = Counter(int(back - began) for back in backs)
         return Return(
-            reconnects=[client.stats.reconnects for client in everybody],
+            reconnects=[client.stats.reconnects for client in connected],
             slowest=max(backs) - began,
             busiest=max(seconds.values()) / clients,
         )
 
 
 async def main() -> None:
-    """Run it from the command line, and say what came of it."""
+    """Run from the command line, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int)
     parser.add_argument("--cuts", type=int, default=200)

@@ -1,4 +1,4 @@
-"""The end of a client: nothing hangs, and nothing is lost without a word."""
+"""The end of a client: nothing hangs, and every lost message is reported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_a_cancelled_close_is_a_close(place: Place) -> None:
-    """Who gives up waiting for close() has a closed client all the same; closing again is quick."""
+async def test_client_is_closed_when_its_close_is_cancelled(place: Place) -> None:
+    """A caller that is cancelled in close() has a closed client all the same, and a second
+    close() is quick.
+    """
     client = await place.connect(close_timeout=60.0)
 
     async def iterate() -> None:
@@ -33,8 +35,8 @@ async def test_a_cancelled_close_is_a_close(place: Place) -> None:
         await client.close()
 
 
-async def test_a_handler_may_be_cancelled(place: Place) -> None:
-    """A cancellation that surfaces in a handler is that handler's failure: others are called."""
+async def test_cancelled_handler_does_not_stop_other_handlers(place: Place) -> None:
+    """A CancelledError in a handler is that handler's failure; the other handlers are called."""
     client = await place.connect()
     heard: list[str] = []
 
@@ -50,8 +52,10 @@ async def test_a_handler_may_be_cancelled(place: Place) -> None:
     await until(lambda: heard == ["one", "two"])
 
 
-async def test_closing_offline_says_what_is_dropped(place: Place) -> None:
-    """What waits when a client is closed without a connection goes to on_error, in one sentence."""
+async def test_client_reports_dropped_messages_when_closed_offline(place: Place) -> None:
+    """Messages that wait when a client is closed without a connection go to on_error, in one
+    sentence.
+    """
     client = await place.connect()
     told: list[str] = []
     client.on_error(lambda change: told.append(change.reason))
@@ -65,8 +69,8 @@ async def test_closing_offline_says_what_is_dropped(place: Place) -> None:
     assert client.stats.dropped == 3
 
 
-async def test_a_closed_client_stays_closed(place: Place) -> None:
-    """A client that was closed before it began never connects, and says so at once."""
+async def test_client_never_connects_when_closed_before_it_began(place: Place) -> None:
+    """A client closed before its start raises at once when used."""
     client = place.client()
     await client.close()
     with pytest.raises(ClientClosed, match="connect a new one"):
@@ -77,8 +81,8 @@ async def test_a_closed_client_stays_closed(place: Place) -> None:
     assert (client.state, client.stats.attempts) == ("closed", 0)
 
 
-async def test_closing_sends_what_waits(place: Place) -> None:
-    """close() gives what was sent before it the time to arrive."""
+async def test_close_sends_waiting_messages(place: Place) -> None:
+    """close() waits until messages sent before it have arrived."""
     heard: list[int] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     async with place.client(batch=Batch(size=100, delay=0.2)) as client:
@@ -87,8 +91,8 @@ async def test_closing_sends_what_waits(place: Place) -> None:
     assert heard == list(range(50))
 
 
-async def test_closing_ends_iterating(place: Place) -> None:
-    """For who iterates over a subscription, an explicit close is an end, no error."""
+async def test_close_ends_iteration_over_a_subscription(place: Place) -> None:
+    """An explicit close ends the iteration without an error."""
     client = await place.connect()
     async with client.subscribe("news") as news:
         await client.publish("news", 1, ack=True)
@@ -96,8 +100,8 @@ async def test_closing_ends_iterating(place: Place) -> None:
         assert [message.payload async for message in news] == [1]
 
 
-async def test_close_in_a_callback(place: Place) -> None:
-    """A handler may close the client, or ask the server something and wait for the answer."""
+async def test_handler_may_close_the_client(place: Place) -> None:
+    """A handler may close the client, or send a request and wait for the answer."""
     client = await place.connect()
 
     @client.on("chat_message")
@@ -109,8 +113,8 @@ async def test_close_in_a_callback(place: Place) -> None:
     await until(lambda: client.state == "closed")
 
 
-async def test_when_it_gives_up_everybody_is_told(place: Place) -> None:
-    """A close code that says to stay away ends iterating, requests and subscriptions with it."""
+async def test_iterators_requests_and_subscriptions_end_when_client_gives_up(place: Place) -> None:
+    """A fatal close code ends iteration, requests and subscriptions with that code."""
     client = await place.connect()
     session = next(iter(place.hub.connections.values()))
     async with client.subscribe("news") as news:

@@ -1,4 +1,4 @@
-"""How a client comes to a server, and what it says when it does not."""
+"""Connection attempts of a client, and its errors when they fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Place = Any
 
 @contextlib.asynccontextmanager
 async def refusing(status: int, *retry_after: str) -> AsyncIterator[tuple[str, list[float]]]:
-    """A server that lets nobody in: its address, and when it was asked."""
+    """A server that rejects every handshake: its address, and the times of the requests."""
     asked: list[float] = []
 
     def refuse(connection: Any, _: Any) -> Any:
@@ -42,8 +42,8 @@ async def refusing(status: int, *retry_after: str) -> AsyncIterator[tuple[str, l
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_server_that_is_busy_says_when_to_come_back(status: int) -> None:
-    """A server that is busy is asked again, not before its Retry-After, in seconds or as a date."""
+async def test_client_waits_for_retry_after_when_server_is_busy(status: int) -> None:
+    """A busy server gets no further attempt before its Retry-After, in seconds or as a date."""
     now = time.time()
     dates = [email.utils.formatdate(now + away, usegmt=True) for away in (1_800, -1_800)]
     waits: list[float | None] = []
@@ -68,8 +68,8 @@ async def test_a_server_that_is_busy_says_when_to_come_back(status: int) -> None
     assert len(asked) == 4
 
 
-async def test_a_server_that_forbids_is_not_asked_again() -> None:
-    """What the server will not change its mind about ends the client, which says so."""
+async def test_client_gives_up_when_server_forbids() -> None:
+    """A fatal HTTP status ends the client, with the status in the error."""
     changes: list[str] = []
     async with refusing(403) as (url, asked):
         client = rtmon.connect(url, proxy=None, backoff=QUICK)
@@ -80,8 +80,8 @@ async def test_a_server_that_forbids_is_not_asked_again() -> None:
     assert (len(asked), changes, client.state) == (1, ["error", "gave_up"], "closed")
 
 
-async def test_nobody_there(reserve_port: Callable[[], int]) -> None:
-    """Entering says after start_timeout that there is no server, and why."""
+async def test_entering_raises_when_no_server_answers(reserve_port: Callable[[], int]) -> None:
+    """`async with` raises after start_timeout, with the reason of the last attempt."""
     url = f"ws://127.0.0.1:{reserve_port()}"
     client = rtmon.connect(url, proxy=None, start_timeout=1.0, backoff=QUICK)
     with pytest.raises(ClientClosed, match=rf"{url}.*Connect call failed"):
@@ -90,8 +90,10 @@ async def test_nobody_there(reserve_port: Callable[[], int]) -> None:
     assert client.state == "closed"
 
 
-async def test_a_server_that_is_no_hub() -> None:
-    """A server that does not welcome is left again; one without MessagePack is told at once."""
+async def test_client_leaves_a_server_that_is_no_hub() -> None:
+    """A server that sends no welcome is disconnected; one without MessagePack is an error at
+    once.
+    """
     clock = FakeClock()
 
     async def silent(connection: Any) -> None:
@@ -113,8 +115,8 @@ async def test_a_server_that_is_no_hub() -> None:
             await rtmon.connect(url, codec="msgpack", **options)
 
 
-async def test_a_connection_class_of_ones_own(place: Place) -> None:
-    """Every connection, also after a reconnect, is of the class that create_connection names."""
+async def test_every_connection_is_of_the_given_class(place: Place) -> None:
+    """Connections are of the class given as create_connection, after a reconnect too."""
     made: list[Any] = []
 
     class Mine(ClientConnection):
@@ -128,8 +130,8 @@ async def test_a_connection_class_of_ones_own(place: Place) -> None:
     assert len(made) == client.stats.attempts == 2
 
 
-async def test_arguments_go_to_websockets(start: Any) -> None:
-    """What connect() does not know itself is an argument of the library's connect, or an error."""
+async def test_other_arguments_go_to_websockets(start: Any) -> None:
+    """Arguments unknown to connect() go to the library's connect; those unknown to both raise."""
     place = await start()
     client = await place.connect(additional_headers={"X-Mine": "1"}, name="ada", user="u")
     connection = next(iter(place.hub.connections.values())).peer.connection
@@ -144,8 +146,10 @@ async def test_arguments_go_to_websockets(start: Any) -> None:
     assert "secret" not in repr(rtmon.connect("ws://me:secret@127.0.0.1:1/?token=secret"))
 
 
-async def test_over_tls_and_through_a_proxy(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """What `websockets` can do the client can too: TLS, an HTTP proxy, headers of one's own."""
+async def test_client_connects_over_tls_and_through_a_proxy(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """TLS, an HTTP proxy and extra headers work as in `websockets`."""
     asked: list[bytes] = []
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,3 +1,5 @@
+"""The page docs/client.md agrees with the client."""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,8 +16,8 @@ Place = Any
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 
 
-def test_options_are_as_the_page_says() -> None:
-    """docs/client.md names every option, with its default."""
+def test_page_lists_every_option_with_its_default() -> None:
+    """docs/client.md names every option and its default."""
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", PAGE, re.MULTILINE)
     options = ClientOptions()
     fields = [(f.name, getattr(options, f.name)) for f in dataclasses.fields(options)]
@@ -24,7 +26,7 @@ def test_options_are_as_the_page_says() -> None:
     assert [eval(text, namespace) for _, text in rows] == [value for _, value in fields]  # noqa: S307
 
 
-def test_names_are_as_the_page_says() -> None:
+def test_names_on_the_page_exist() -> None:
     """The methods, numbers and fields that docs/client.md names exist."""
     for name in re.findall(r"`@?(?:client\.)?(\w+)\(", PAGE):
         if name not in {"Backoff", "Batch", "connect"}:
@@ -37,8 +39,8 @@ def test_names_are_as_the_page_says() -> None:
         assert missing == []
 
 
-async def test_the_first_example(place: Place, tmp_path: Path) -> None:
-    """The example of docs/client.md runs, and hears itself."""
+async def test_first_example_runs(place: Place, tmp_path: Path) -> None:
+    """The first example of docs/client.md runs, and receives its own message."""
     example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     program = tmp_path / "example.py"
     program.write_text(example.replace("8765", str(place.server.port)))

@@ -1,3 +1,5 @@
+"""Files from client to client."""
+
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +17,7 @@ Place = Any
 
 
 async def offered(client: Any) -> Any:
-    """The next file that is offered to a client."""
+    """The next file offered to a client."""
     async for message in client:
         if message.type == "file_offer":
             return message
@@ -23,13 +25,13 @@ async def offered(client: Any) -> Any:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder, hidden files too."""
+    """Names in a folder, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_a_file_reaches_another_client(start: Any, tmp_path: Path, codec: Any) -> None:
-    """A file goes to another client byte for byte, and both see how far it is."""
+async def test_file_reaches_another_client(start: Any, tmp_path: Path, codec: Any) -> None:
+    """A file arrives at another client byte for byte, and both clients see its progress."""
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(codec=codec), await place.connect()
     data = os.urandom(3_000_000)
@@ -51,8 +53,8 @@ async def test_a_file_reaches_another_client(start: Any, tmp_path: Path, codec: 
         assert len(seen) > 2
 
 
-async def test_files_survive_cuts(start: Any, tmp_path: Path) -> None:
-    """Cut again and again, a file goes on where it was, both ways."""
+async def test_file_arrives_when_the_link_is_cut(start: Any, tmp_path: Path) -> None:
+    """After each cut a transfer continues where it was, in both directions."""
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await asyncio.gather(ada.join("r"), bo.join("r"))
@@ -80,8 +82,8 @@ async def test_files_survive_cuts(start: Any, tmp_path: Path) -> None:
     assert names(tmp_path) == ["b.bin", "hub"]
 
 
-async def test_a_file_begins_anew_at_another_server(start: Any, tmp_path: Path) -> None:
-    """A server that was restarted knows nothing of a transfer: it gets the file all the same."""
+async def test_upload_begins_anew_when_the_server_has_restarted(start: Any, tmp_path: Path) -> None:
+    """A restarted server does not know the transfer and still receives the whole file."""
     place = await start(files=tmp_path / "one")
     client = await place.connect()
     data = os.urandom(4_000_000)
@@ -97,8 +99,10 @@ async def test_a_file_begins_anew_at_another_server(start: Any, tmp_path: Path) 
     assert (tmp_path / "two" / "a.bin").read_bytes() == data
 
 
-async def test_refused_files(start: Any, place: Place, tmp_path: Path) -> None:
-    """What the server does not take is raised, and leaves nothing behind."""
+async def test_refused_file_raises_and_leaves_nothing(
+    start: Any, place: Place, tmp_path: Path
+) -> None:
+    """A refusal of the server raises, and no partial file remains."""
     client = await place.connect()
     with pytest.raises(ProtocolError) as refused:
         await client.send_file(b"x", name="a")
@@ -121,8 +125,8 @@ async def test_refused_files(start: Any, place: Place, tmp_path: Path) -> None:
     assert names(tmp_path) == ["empty", "hub"]
 
 
-async def test_what_comes_is_what_was_offered(start: Any, tmp_path: Path) -> None:
-    """A file that is not as its offer said does not appear."""
+async def test_file_that_differs_from_its_offer_does_not_appear(start: Any, tmp_path: Path) -> None:
+    """A download whose size or digest differs from the offer is discarded."""
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await ada.send_file(b"abc", name="a", to=bo.client_id)
@@ -134,8 +138,8 @@ async def test_what_comes_is_what_was_offered(start: Any, tmp_path: Path) -> Non
     assert not (tmp_path / "a").exists()
 
 
-async def test_a_receiver_that_fails_hurts_only_itself(start: Any, tmp_path: Path) -> None:
-    """What a progress callback raises ends that transfer, not the client; so does cancelling."""
+async def test_failed_transfer_does_not_end_the_client(start: Any, tmp_path: Path) -> None:
+    """An exception of a progress callback, or a cancellation, ends that transfer only."""
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await ada.send_file(bytes(3_000_000), name="a", to=bo.client_id)
@@ -156,12 +160,14 @@ async def test_a_receiver_that_fails_hurts_only_itself(start: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_transfers_that_ended_early_leave_no_trace(
+async def test_cancelled_transfers_leave_no_trace(
     start: Any,
     tmp_path: Path,
     begun: bool,  # noqa: FBT001
 ) -> None:
-    """However many sendings are cancelled, before or after the server's answer, one more goes."""
+    """After any number of cancelled transfers, before or after the server's answer, another one
+    succeeds.
+    """
     place = await start(files=tmp_path / "hub")
     client = await place.connect()
     for _ in range(10):

@@ -1,4 +1,6 @@
-"""Whether a client is connected, and when it comes back; no sockets, and no time passes."""
+"""The state machine of a client's connection: states, attempts, delays; without sockets, on a
+simulated clock.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from rtmon.core.backoff import Backoff
 from tests.client.wire import Wire, kinds
 
 
-def test_ten_minutes_of_outage() -> None:
-    """Ten minutes without a server take a moment to simulate; what is kept goes out in order."""
+def test_client_reconnects_after_ten_minutes_of_outage() -> None:
+    """Queued messages are sent in order after the outage, which takes a moment to simulate."""
     wire = Wire(queue_age=900.0, queue_size=700)
     wire.open()
     place = wire.session.places.enter("channel", "news", wire.now)
@@ -40,8 +42,10 @@ def test_ten_minutes_of_outage() -> None:
     assert (stats.attempts, stats.reconnects) == (sent + 2, 1)
 
 
-def test_five_thousand_come_back() -> None:
-    """5,000 clients whose server is gone for 5 s are back within 30 s, never 35 % in a second."""
+def test_five_thousand_clients_reconnect_spread_over_time() -> None:
+    """5,000 clients whose server is away for 5 s are back within 30 s, and at most 35 % of them
+    in any second.
+    """
     backs = []
     for seed in range(5_000):
         wire = Wire(seed=seed)
@@ -59,8 +63,8 @@ def test_five_thousand_come_back() -> None:
     assert max(Counter(int(back) for back in backs).values()) < 0.35 * 5_000
 
 
-def test_a_dead_link() -> None:
-    """A link is dead heartbeat_timeout after a ping, unless anything at all came since."""
+def test_link_is_dead_when_nothing_follows_a_ping() -> None:
+    """A link is dead heartbeat_timeout after a ping, unless any data came since."""
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
     wire.open()
     wire.pass_time(20)
@@ -73,8 +77,8 @@ def test_a_dead_link() -> None:
     assert wire.session.dead is not None
 
 
-def test_a_link_that_takes_nothing() -> None:
-    """A ping that cannot even be written, because the link takes nothing, counts from its time."""
+def test_link_is_dead_when_a_ping_cannot_be_written() -> None:
+    """The timeout counts from a ping that the blocked link does not take."""
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
     wire.open()
     wire.pass_time(29.9)
@@ -97,8 +101,8 @@ def test_a_link_that_takes_nothing() -> None:
         (4500, False),
     ],
 )
-def test_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
-    """The close code says whether to come back; if not, that is told, and nothing more is sent."""
+def test_close_code_decides_whether_client_reconnects(code: int, back: bool) -> None:  # noqa: FBT001
+    """After a fatal close code the client reports it and sends nothing more."""
     wire = Wire()
     wire.open()
     answers: list[Any] = []
@@ -113,7 +117,7 @@ def test_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
 
 @pytest.mark.parametrize("code", [1000, 1008, 4001, 4002, 4500, 4501, 4502])
 def test_close_says_closed_when_client_will_not_come_back(code: int) -> None:
-    """on_close gets the state `closed` where its delay is None, and on_gave_up the same code."""
+    """on_close gets the state `closed` when its delay is None, and on_gave_up the same code."""
     wire = Wire()  # without a token, nothing fresh can be shown
     wire.open()
     assert wire.lose(code) is None
@@ -125,7 +129,9 @@ def test_close_says_closed_when_client_will_not_come_back(code: int) -> None:
 
 @pytest.mark.parametrize("fatal", [True, False])
 def test_error_says_closed_when_no_attempt_follows(fatal: bool) -> None:  # noqa: FBT001
-    """The last failed attempt has the state `closed`, whether it is fatal or one too many."""
+    """The last failed attempt has the state `closed`, whether it was fatal or the attempts are
+    used up.
+    """
     wire = Wire(backoff=Backoff(attempts=0))
     wire.session.connecting()
     wire.session.failed(wire.now, OSError("refused"), fatal=fatal)
@@ -148,7 +154,9 @@ def test_error_says_closed_when_no_attempt_follows(fatal: bool) -> None:  # noqa
 def test_connection_is_failed_attempt_when_never_welcomed(
     code: int, state: str, reason: str
 ) -> None:
-    """A connection without a welcome goes to on_error, with its code, and not to on_close."""
+    """A connection that ends before the welcome goes to on_error, with its code, and not to
+    on_close.
+    """
     wire = Wire()
     wire.session.connecting()
     delay = wire.lose(code)
@@ -160,7 +168,7 @@ def test_connection_is_failed_attempt_when_never_welcomed(
 
 
 def test_reconnect_is_failed_attempt_when_never_welcomed() -> None:
-    """The same holds for a later attempt: only the connection that was open is one that closed."""
+    """A later attempt without a welcome does not go to on_close either."""
     wire = Wire()
     wire.open()
     wire.lose()
@@ -172,8 +180,10 @@ def test_reconnect_is_failed_attempt_when_never_welcomed() -> None:
     ]
 
 
-def test_the_servers_word_counts_more() -> None:
-    """`disconnect` says whether and when to come back, whatever the code; others wait, too."""
+def test_disconnect_message_overrides_the_close_code() -> None:
+    """The server's `disconnect` message decides whether and when the client reconnects,
+    whatever the code.
+    """
     wire = Wire(backoff=Backoff(base=1, max=1))
     wire.open()
     wire.say("disconnect", {"code": 1001, "retry": False})
@@ -188,8 +198,10 @@ def test_the_servers_word_counts_more() -> None:
     assert (wire.lose(1001) or 9) <= 1
 
 
-def test_giving_up() -> None:
-    """After so many failures in a row it gives up; connections that end at once count as such."""
+def test_client_gives_up_after_its_attempts() -> None:
+    """The client gives up after that many failures in a row; connections that end at once count
+    as failures.
+    """
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):
         wire.open()
@@ -200,8 +212,8 @@ def test_giving_up() -> None:
     assert wire.session.lifecycle.ended is not None
 
 
-def test_a_connection_that_lasted_forgives() -> None:
-    """After a connection that was stable, failures in a row are counted anew."""
+def test_failures_are_counted_anew_after_a_stable_connection() -> None:
+    """A stable connection resets the number of failures in a row."""
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):
         wire.open()

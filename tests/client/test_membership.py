@@ -1,4 +1,4 @@
-"""Entering and leaving rooms and channels in quick succession: the last call is what holds."""
+"""Joining and leaving rooms and channels in quick succession: the last call decides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_client_is_in_the_room_when_it_leaves_and_joins_at_once(place: Pla
 
 
 async def test_client_is_outside_when_it_leaves_before_its_join_is_answered(place: Place) -> None:
-    """A client that joins and leaves at once is not in the room; its join raises."""
+    """A client that joins and leaves at once is not in the room, and its join raises."""
     client = await place.connect()
     joining = asyncio.create_task(client.join("tea"))
     await asyncio.sleep(0)
@@ -42,7 +42,7 @@ async def test_client_is_outside_when_it_leaves_before_its_join_is_answered(plac
 async def test_client_is_subscribed_when_it_unsubscribes_and_subscribes_at_once(
     place: Place,
 ) -> None:
-    """A subscription that begins when another one to its channel ends gets what is published."""
+    """A subscription that begins when another one to its channel ends gets the publications."""
     client = await place.connect()
     for number in range(3):
         async with client.subscribe("news") as news:
@@ -53,10 +53,9 @@ async def test_client_is_subscribed_when_it_unsubscribes_and_subscribes_at_once(
 
 
 def test_subscribe_waits_when_unsubscribe_may_be_refused_for_now() -> None:
-    """The server is asked to subscribe only when it has done what was asked before.
-
-    An ``unsubscribe`` that the rate limit refuses is sent again; a ``subscribe`` that had overtaken
-    it would be undone.
+    """A client sends ``subscribe`` only after the answer to its ``unsubscribe``. An
+    ``unsubscribe`` refused by the rate limit is sent again, and would undo a ``subscribe`` that
+    had overtaken it.
     """
     wire = Wire()
     wire.open()
@@ -95,7 +94,7 @@ def test_room_is_left_when_its_join_is_refused_for_now_and_then_taken() -> None:
 
 
 def test_leave_is_not_sent_when_it_waited_for_the_connection_before() -> None:
-    """A ``leave_room`` that was still to be sent does not undo a join on the next connection."""
+    """A queued ``leave_room`` of the connection before does not undo a join on the next one."""
     wire = Wire()
     wire.open()
     place = wire.session.places.enter("room", "tea", wire.now)
@@ -108,7 +107,9 @@ def test_leave_is_not_sent_when_it_waited_for_the_connection_before() -> None:
 
 
 def test_room_is_left_when_the_leave_waited_too_long() -> None:
-    """A ``leave_room`` that expires before the server takes anything is sent when it does."""
+    """A ``leave_room`` that expires while the server takes nothing is sent once it takes
+    messages.
+    """
     wire = Wire(queue_age=1.0)
     wire.open()
     place = wire.session.places.enter("room", "tea", wire.now)

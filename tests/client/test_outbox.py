@@ -1,4 +1,4 @@
-"""What waits to be sent, and what becomes of it; no sockets, and no time passes."""
+"""The outbox: queue, order, resending, batches and rate; without sockets, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tests.client.wire import Wire, kinds
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_what_may_not_have_arrived(repeatable: bool) -> None:  # noqa: FBT001
-    """A message cut off before its answer is sent again under its id only if that does no harm."""
+def test_unconfirmed_message_is_sent_again_only_if_harmless(repeatable: bool) -> None:  # noqa: FBT001
+    """A message without an answer when the connection is lost is sent again under its id if the
+    server deduplicates it.
+    """
     wire = Wire()
     wire.open()
     answers: list[Any] = []
@@ -34,8 +36,8 @@ def test_what_may_not_have_arrived(repeatable: bool) -> None:  # noqa: FBT001
         assert isinstance(answers[0], ConnectionLost)
 
 
-def test_what_is_sent_again_keeps_its_order() -> None:
-    """What was cut off goes out again as it did at first, and before what was handed over later."""
+def test_resent_messages_keep_their_order() -> None:
+    """Resent messages go out in their first order, before newer ones."""
     wire = Wire()
     wire.open()
     for number in (1, 2, 3):
@@ -48,8 +50,10 @@ def test_what_is_sent_again_keeps_its_order() -> None:
     assert [m["id"] for m in again[:3]] == [m["id"] for m in first]
 
 
-def test_a_pong_confirms() -> None:
-    """The server takes messages in order: its pong says that it has all that was sent before."""
+def test_pong_confirms_all_earlier_messages() -> None:
+    """The server handles messages in order, so its pong confirms all messages sent before the
+    ping.
+    """
     wire = Wire(heartbeat_interval=20.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 1})
@@ -65,8 +69,8 @@ def test_a_pong_confirms() -> None:
     assert [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"] == [2]
 
 
-def test_too_old() -> None:
-    """What waited longer than queue_age is dropped and told; the rest is sent."""
+def test_message_is_dropped_when_older_than_queue_age() -> None:
+    """The expired message is reported, and the others are sent."""
     wire = Wire(queue_age=60.0)
     answers: list[Any] = []
     wire.send("publish", {"channel": "c", "data": 1})
@@ -80,8 +84,8 @@ def test_too_old() -> None:
     assert wire.session.stats(wire.now).expired == 2
 
 
-def test_not_sent_again_when_forgotten() -> None:
-    """What was sent once is not sent again when the server no longer remembers its id."""
+def test_message_is_not_sent_again_when_its_id_may_be_forgotten() -> None:
+    """A message is not resent when the server's memory of ids no longer reaches back to it."""
     wire = Wire(queue_age=3_600.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 1})
@@ -93,8 +97,8 @@ def test_not_sent_again_when_forgotten() -> None:
 
 
 @pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
-def test_a_full_queue(policy: Any) -> None:
-    """One message too many is refused, or the oldest goes for it."""
+def test_full_outbox_refuses_or_drops_the_oldest(policy: Any) -> None:
+    """A message beyond the bound is refused, or displaces the oldest, by policy."""
     wire = Wire(queue_size=2, queue_policy=policy)
     for number in (1, 2):
         wire.send("publish", {"channel": "c", "data": number})
@@ -107,7 +111,7 @@ def test_a_full_queue(policy: Any) -> None:
     assert left == ([2, 3] if policy == "drop_oldest" else [1, 2])
 
 
-def test_batches() -> None:
+def test_batch_is_sent_when_full_or_old_enough() -> None:
     """Messages are collected by number and by time, and sent as one, in order."""
     wire = Wire(batch=Batch(size=3, delay=0.5))
     wire.open()
@@ -123,8 +127,8 @@ def test_batches() -> None:
     assert wire.said()[0]["payload"] == {"channel": "c", "data": "AA==", "encoding": "base64"}
 
 
-def test_a_batch_is_no_larger_than_the_server_takes() -> None:
-    """Messages that do not fit into one message of the server's size go in several batches."""
+def test_batch_is_no_larger_than_the_server_takes() -> None:
+    """Messages beyond the server's maximum size go in several batches."""
     wire = Wire(batch=Batch(size=9, delay=0.5))
     wire.open()
     for number in range(3):
@@ -135,8 +139,10 @@ def test_a_batch_is_no_larger_than_the_server_takes() -> None:
     assert alone["payload"]["data"][0] == "2"
 
 
-def test_no_faster_than_the_server() -> None:
-    """The rate of the welcome is kept; what is refused all the same is sent again, in order."""
+def test_outbox_sends_no_faster_than_the_servers_rate() -> None:
+    """The client keeps the rate of the welcome; messages refused all the same are sent again,
+    in order.
+    """
     wire = Wire()
     wire.open(limits={"rate": 10.0})
     for number in range(30):
@@ -162,7 +168,7 @@ def _data(said: list[dict[str, Any]]) -> list[int]:
 
 
 def test_refused_messages_are_sent_again_in_their_order_when_one_is_refused_twice() -> None:
-    """A message that is refused again still comes before those that were sent after it."""
+    """A message refused a second time still goes before messages that were sent after it."""
     wire = Wire()
     wire.open()
     for number in range(4):
@@ -180,7 +186,7 @@ def test_refused_messages_are_sent_again_in_their_order_when_one_is_refused_twic
 
 
 def test_refused_messages_keep_their_order_when_the_connection_is_lost() -> None:
-    """What waits to be sent again comes before what was sent after it and is not confirmed."""
+    """Refused messages go before unconfirmed ones that were sent after them."""
     wire = Wire()
     wire.open()
     for number in range(3):
@@ -192,7 +198,7 @@ def test_refused_messages_keep_their_order_when_the_connection_is_lost() -> None
 
 
 def test_client_waits_as_long_as_the_server_says() -> None:
-    """Until then only heartbeats are sent; then the refused message comes first."""
+    """Until then the client sends heartbeats only; the refused message comes first."""
     wire = Wire(heartbeat_interval=2.0, heartbeat_timeout=30.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 0})
@@ -210,7 +216,7 @@ def test_client_waits_as_long_as_the_server_says() -> None:
 
 @pytest.mark.parametrize("wait", [None, "5", True, -1, 1e300])
 def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
-    """A wait that makes no sense is none, and one that is too long is cut short."""
+    """An invalid wait counts as none, and a longer one is cut to half a minute."""
     wire = Wire()
     wire.open()
     wire.send("publish", {"channel": "c", "data": 0})
@@ -220,8 +226,8 @@ def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
-def test_a_pace_keeps_its_word(rate: float) -> None:
-    """When the next message is said to be due, it may be sent, however times are rounded."""
+def test_message_may_be_sent_when_its_pace_is_due(rate: float) -> None:
+    """At the time that the rate limit names, the message may be sent, however times are rounded."""
     for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
         pacing, now = SendRate(), began
         pacing.start(now, rate=rate, burst=3)
@@ -232,8 +238,8 @@ def test_a_pace_keeps_its_word(rate: float) -> None:
             pacing.spend(1)
 
 
-def test_too_large() -> None:
-    """What the server would end the connection for is not sent."""
+def test_too_large_message_is_refused() -> None:
+    """A message for which the server would close the connection is not sent."""
     wire = Wire()
     wire.open(limits={"message_size": 2_000, "rate": 10.0})
     with pytest.raises(OptionError, match="2000"):
@@ -242,16 +248,16 @@ def test_too_large() -> None:
         wire.send("publish", {"channel": "c", "data": float("nan")})
 
 
-def test_typing_is_not_kept() -> None:
-    """That somebody was typing before an outage is of no use after it."""
+def test_typing_is_not_kept_during_an_outage() -> None:
+    """A typing message is dropped when there is no connection."""
     wire = Wire()
     wire.send("typing_start", {})
     assert kinds(wire.open()) == ["connect"]
 
 
 @pytest.mark.parametrize("gives_up", [True, False])
-def test_what_is_left_at_the_end_is_told(gives_up: bool) -> None:  # noqa: FBT001
-    """What can no longer be sent when a client ends is counted, and told to somebody."""
+def test_unsent_messages_are_counted_when_client_ends(gives_up: bool) -> None:  # noqa: FBT001
+    """Messages that can no longer be sent are counted and reported to on_error."""
     wire = Wire(backoff=Backoff(attempts=0) if gives_up else Backoff())
     wire.open()
     answers: list[Any] = []

@@ -1,4 +1,4 @@
-"""Places by themselves: with a sender, and without a session."""
+"""Places of a client: with a sender, and without a session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sender() -> Sender:
 
 
 def sent(sender: Sender) -> list[tuple[str, str]]:
-    """What the sender writes now: type and payload of each message."""
+    """Type and payload of each message that the sender writes now."""
     found = []
     while (data := sender.next(0.0)) is not None:
         envelope = JSON.decode(data)
@@ -33,7 +33,7 @@ def sent(sender: Sender) -> list[tuple[str, str]]:
 
 
 def answer(sender: Sender, payload: dict[str, Any]) -> None:
-    """Have the server acknowledge what was sent."""
+    """Have the server acknowledge the sent messages."""
     for key in list(sender.outbox._sent_control):
         entry = sender.outbox.answered(key)
         assert entry is not None
@@ -47,12 +47,12 @@ def at(offset: int) -> dict[str, Any]:
 
 
 def take(places: Memberships, offset: int) -> tuple[bool, bool] | None:
-    """Take a publication with this offset."""
+    """Receive a publication with this offset."""
     return places.take("channel", at(offset), Position(epoch="e", offset=offset))
 
 
 def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
-    """A place is asked for once, and entered when the server acknowledges."""
+    """The client requests a place once, and is in it when the server acknowledges."""
     places = Memberships(sender)
     place = places.enter("channel", "news", 0.0)
     assert places.enter("channel", "news", 0.0) is place
@@ -64,7 +64,7 @@ def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
 
 
 def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
-    """A publication that comes twice is passed on once, and counted as a duplicate."""
+    """A publication received twice is passed on once, and counted as a duplicate."""
     places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
@@ -80,7 +80,7 @@ def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
 
 
 def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Sender) -> None:
-    """On a new connection a place is asked for with the position of the last publication."""
+    """On a new connection the client requests a place with the position of the last publication."""
     places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
@@ -94,7 +94,7 @@ def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Se
 
 
 def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender) -> None:
-    """A place that is entered and left while the client is offline is never asked for."""
+    """A place entered and left while the client is offline is never requested."""
     sender.stop()
     places = Memberships(sender)
     places.leave(places.enter("room", "tea", 0.0), 0.0)
@@ -103,8 +103,8 @@ def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender
     assert sent(sender) == []
 
 
-def test_end_refuses_every_place(sender: Sender) -> None:
-    """When the client ends, each place is refused with the error, and only the chat is left."""
+def test_end_refuses_every_place_but_the_chat(sender: Sender) -> None:
+    """When the client ends, each place but the chat fails with the error."""
     places = Memberships(sender)
     refused: list[Exception] = []
     places.enter("room", "tea", 0.0).on_refused.append(refused.append)

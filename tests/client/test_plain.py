@@ -1,4 +1,4 @@
-"""A client of servers that are no hub: ``{type, payload}``, or raw messages, and no welcome."""
+"""A client of servers that are no hub: ``{type, payload}`` or raw messages, and no welcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Place = Any
 
 
 class Rooms:
-    """A chat server as people write it first: it answers ``ping``, and tells all what one says.
+    """A simple chat server: it answers ``ping``, and broadcasts each message.
 
     Attributes:
         heard: all that clients said, in order.
@@ -68,8 +68,10 @@ def plain(url: str, **options: Any) -> rtmon.Client:
     return rtmon.connect(url, protocol="plain", proxy=None, **{"backoff": QUICK, **options})
 
 
-async def test_plain_client_speaks_to_a_server_without_welcome() -> None:
-    """Messages with a type go to its handlers, all others are raw; nothing else is on the wire."""
+async def test_plain_client_works_with_a_server_without_welcome() -> None:
+    """Messages with a type go to its handlers, all others are raw, and nothing else is on the
+    wire.
+    """
     rooms = Rooms()
     rooms.said = [
         '{"type":"welcome","payload":{"client_id":7}}',
@@ -109,10 +111,10 @@ async def test_plain_client_speaks_to_a_server_without_welcome() -> None:
     assert [m.payload for m in got] == [{"text": "hi"}]
 
 
-async def test_plain_client_queues_while_offline_and_comes_back_in_order(
+async def test_plain_client_queues_while_offline_and_reconnects_in_order(
     reserve_port: Callable[[], int],
 ) -> None:
-    """What is sent while the server is away arrives once it is back; what was lost is told."""
+    """Messages sent while the server is away arrive once it is back; lost ones are reported."""
     rooms, port = Rooms(), reserve_port()
     changes: list[Change] = []
     async with contextlib.AsyncExitStack() as stack:
@@ -134,7 +136,7 @@ async def test_plain_client_queues_while_offline_and_comes_back_in_order(
 
 
 async def test_plain_client_gives_up_after_its_attempts(reserve_port: Callable[[], int]) -> None:
-    """After ``attempts`` failures in a row it ends, and says so to callers that wait."""
+    """After ``attempts`` failures in a row the client ends, and waiting callers get the error."""
     url = f"ws://127.0.0.1:{reserve_port()}"
     client = plain(url, backoff=Backoff(base=0.01, max=0.02, jitter=0.5, attempts=2))
     with pytest.raises(ClientClosed, match="failures in a row: 3"):
@@ -142,7 +144,7 @@ async def test_plain_client_gives_up_after_its_attempts(reserve_port: Callable[[
 
 
 async def test_plain_client_notices_a_frozen_link() -> None:
-    """A link that is frozen has no pongs, and is cut within interval and timeout."""
+    """A frozen link has no pongs, and is cut within interval and timeout."""
     rooms = Rooms()
     async with (
         serving(rooms) as server,
@@ -157,8 +159,8 @@ async def test_plain_client_notices_a_frozen_link() -> None:
         assert client.stats.reconnects >= 1
 
 
-async def test_plain_client_comes_back_after_a_normal_close() -> None:
-    """A server that ends with 1000, as libraries do by default, is connected to again."""
+async def test_plain_client_reconnects_after_a_normal_close() -> None:
+    """A plain client reconnects after 1000, with which libraries end by default."""
     rooms = Rooms()
     async with serving(rooms) as server, plain(url_of(server)) as client:
         closed: list[int | None] = []
@@ -171,8 +173,8 @@ async def test_plain_client_comes_back_after_a_normal_close() -> None:
 @pytest.mark.parametrize(
     ("code", "back"), [(1000, True), (1008, False), (1009, False), (4001, True), (4500, True)]
 )
-def test_close_codes_of_other_servers(code: int, back: bool) -> None:  # noqa: FBT001
-    """A client comes back after private codes, which mean nothing here, not after a refusal."""
+def test_plain_client_reconnects_after_private_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
+    """Private codes of other servers have no meaning for the client; a refusal is final."""
     wire = Wire(protocol="plain")
     wire.session.connecting()
     wire.session.opened(wire.now)
@@ -181,8 +183,8 @@ def test_close_codes_of_other_servers(code: int, back: bool) -> None:  # noqa: F
     assert (lost.code, "token" in lost.reason) == (code, False)
 
 
-async def test_plain_client_sees_a_hub_as_any_server(place: Place) -> None:
-    """A hub's welcome and answers are messages like others, under their own names."""
+async def test_plain_client_treats_a_hub_as_any_server(place: Place) -> None:
+    """A hub's welcome and answers are messages like others, under their own types."""
     async with plain(place.proxy.url) as client:
         await client.send("chat_message", {"text": "hi"})
         kinds: list[str] = []
@@ -191,8 +193,8 @@ async def test_plain_client_sees_a_hub_as_any_server(place: Place) -> None:
     assert kinds[0] == "welcome"
 
 
-async def test_plain_client_refuses_what_only_a_hub_can_do() -> None:
-    """Rooms, channels, requests and files need a hub, and so do some options; that is said."""
+async def test_plain_client_refuses_features_of_a_hub() -> None:
+    """Rooms, channels, requests, files and some options need a hub, and raise."""
     client = plain("ws://127.0.0.1:1")
     for call in (client.request("x"), client.join("a"), client.leave("a"), client.send_file(b"x")):
         with pytest.raises(OptionError, match="needs a hub"):
@@ -212,7 +214,7 @@ async def test_plain_client_refuses_what_only_a_hub_can_do() -> None:
 
 
 async def test_round_trips_of_a_plain_client_are_counted_once() -> None:
-    """A Monitor has each pong of a plain client once, though the library measures it, too."""
+    """A Monitor counts each pong of a plain client once, though the library measures it, too."""
     rooms, monitor = Rooms(), rtmon.Monitor(interval=0.05)
     async with serving(rooms) as server, plain(url_of(server), monitor=monitor) as client:
         for number in range(3):
@@ -226,7 +228,7 @@ async def test_round_trips_of_a_plain_client_are_counted_once() -> None:
 
 
 async def test_several_messages_go_as_one_batch() -> None:
-    """With ``batch`` messages are collected, and a single one goes as it is."""
+    """With ``batch`` messages are collected, and a single one goes unbatched."""
     rooms = Rooms()
     batch = rtmon.Batch(size=2, delay=0.01)
     async with serving(rooms) as server, plain(url_of(server), batch=batch) as client:
@@ -241,13 +243,15 @@ async def test_several_messages_go_as_one_batch() -> None:
 
 
 def sent(wire: Wire) -> list[str | bytes | Ping]:
-    """What a client writes now, but for pings."""
+    """Messages that the client writes now, except pings."""
     written = iter(lambda: wire.session.next(wire.now), None)
     return [data for data in written if not isinstance(data, Ping)]
 
 
-def test_what_was_sent_and_not_confirmed_is_told_and_not_sent_again() -> None:
-    """A message that was under way when the connection was lost is no second one for the server."""
+def test_unconfirmed_messages_are_reported_and_not_sent_again() -> None:
+    """A message under way when the connection was lost is reported, since a plain server would
+    take it twice.
+    """
     wire = Wire(protocol="plain")
     for _ in range(2):
         wire.session.connecting()

@@ -1,4 +1,4 @@
-"""What a client makes of what the server says, and of its options; no sockets."""
+"""A session: the server's messages, positions, gaps and options; without sockets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
 
 
-def test_nonsense_from_the_server() -> None:
-    """What cannot be read is told, and does not end anything."""
+def test_session_survives_malformed_messages() -> None:
+    """An unreadable message goes to on_error, and the connection stays."""
     wire = Wire()
     wire.open()
     for data in ("", "[]", '{"type": 1}', '{"type": "x", "payload": 3}', b"\x01\xff", b"\x00"):
@@ -29,8 +29,8 @@ def test_nonsense_from_the_server() -> None:
     assert [e.type for e in wire.events if isinstance(e, Message)][-1] == "unheard_of"
 
 
-def test_a_welcome_that_makes_no_sense() -> None:
-    """A server that takes no messages at all is no hub: it is not spoken to, and that is told."""
+def test_session_leaves_a_server_with_a_malformed_welcome() -> None:
+    """A server whose welcome allows no messages is no hub: the client leaves and reports it."""
     wire = Wire()
     wire.session.connecting()
     wire.say("welcome", {"client_id": "c", "session": "s", "limits": {"rate": 0}})
@@ -38,8 +38,8 @@ def test_a_welcome_that_makes_no_sense() -> None:
     assert "rate" in wire.changes()[0].reason
 
 
-def test_positions() -> None:
-    """A cursor tells what is new, what came before, and before what something is missing."""
+def test_cursor_tells_new_old_and_missing_publications() -> None:
+    """A cursor tells new publications, duplicates, and gaps before a publication."""
 
     def at(offset: int, epoch: str = "e") -> Position:
         return Position(epoch=epoch, offset=offset)
@@ -54,8 +54,8 @@ def test_positions() -> None:
     assert sparse.take(at(5)) is False
 
 
-def test_an_answer_that_is_too_old() -> None:
-    """A reader who returned further back is let in by the answer to that, not by an earlier one."""
+def test_answer_to_an_earlier_recovery_is_ignored() -> None:
+    """A reader that returned to an older position waits for the answer to that request."""
     wire = Wire()
     wire.open()
     session, channel = wire.session, {"channel": "news", "epoch": "e"}
@@ -76,9 +76,9 @@ def test_an_answer_that_is_too_old() -> None:
     assert gaps == [(3, False), (4, False), (5, False), (6, False)]
 
 
-def test_a_gap_that_the_server_tells() -> None:
-    """Of what a server says is lost while one is connected, the next message of the place says so,
-    once; what is left of the history is taken.
+def test_gap_of_the_server_is_reported_once_while_connected() -> None:
+    """After a gap message the place's next message reports it, once, and what remains of the
+    history is received.
     """
     wire = Wire()
     wire.open()
@@ -104,7 +104,7 @@ async def _publish(*_: Any) -> None:
     [("news", True), ("*", True), ("**", True), ("news.*", False), ("n*", False), ("**.s", False)],
 )
 def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, gets: bool) -> None:  # noqa: FBT001
-    """A malformed pattern, which the server will refuse, matches nothing and raises nothing."""
+    """A malformed pattern, which the server will refuse, matches no channel and raises nothing."""
     membership = Joining(Wire().session, now=lambda: 0.0, wake=lambda: None)
     subscription = Subscription(membership, channel, None, publish=_publish, buffer=10)
     assert subscription.wants("news") is gets
@@ -128,7 +128,7 @@ def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, g
         {"queue_size": None},
     ],
 )
-def test_wrong_options(wrong: dict[str, Any]) -> None:
-    """An option that makes no sense is refused at once."""
+def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
+    """A wrong option raises at once."""
     with pytest.raises(OptionError):
         ClientOptions(**wrong)

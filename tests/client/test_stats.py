@@ -1,4 +1,4 @@
-"""A client's own numbers."""
+"""A client's own statistics."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_stats_are_a_record(place: Place) -> None:
-    """A client's numbers are a frozen record that can be written down."""
+async def test_stats_are_a_frozen_record(place: Place) -> None:
+    """A client's statistics are a frozen record that can be serialized."""
     client = await place.connect()
     await client.publish("c", 1)
     await client.flush()
@@ -27,9 +27,9 @@ async def test_stats_are_a_record(place: Place) -> None:
         stats.sent = 0
 
 
-async def test_a_monitor_shows_clients_beside_the_server(place: Any) -> None:
-    """A client's numbers are in its Monitor under the role client, its loss and return are in the
-    events, and the totals stay those of servers.
+async def test_monitor_lists_clients_apart_from_server_totals(place: Any) -> None:
+    """A client has its row with the role client, its loss and return are Events, and the totals
+    are those of servers.
     """
     monitor = Monitor(interval=1000)
     client = await place.connect(name="ada", monitor=monitor, heartbeat_interval=0.05)

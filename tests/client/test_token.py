@@ -1,4 +1,4 @@
-"""Who a client says it is: by a text or a function, and with a fresh one before it expires."""
+"""Tokens of a client: from a text or a function, renewed before they expire."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., Awaitable[Place]]
 
 
 def expire(place: Place, seconds: float) -> None:
-    """All tokens expire so soon."""
+    """Make all tokens expire soon."""
     for session in place.hub._parts.connection_limits.connections:
         assert session.identity is not None
         expires = place.hub.context.wall() + seconds
@@ -34,9 +34,11 @@ def expire(place: Place, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_a_function_is_asked_each_time(start: Start, codec: Any) -> None:
-    """A function gives a token for each connection, and another one before it expires, which keeps
-    the connection; what was sent and subscribed to goes on over all of them.
+async def test_token_function_is_called_for_each_connection_and_renewal(
+    start: Start, codec: Any
+) -> None:
+    """The function gives a token for each connection, and a new one before expiry, which keeps
+    the connection, its messages and its subscriptions.
     """
     place = await start(auth=login())
     shown: list[str] = []
@@ -65,8 +67,8 @@ async def test_a_function_is_asked_each_time(start: Start, codec: Any) -> None:
 @pytest.mark.parametrize(
     ("shown", "code"), [("nonsense", 4500), (token(exp=1), 4001), (None, 4002)]
 )
-async def test_what_is_refused_is_not_shown_again(start: Start, shown: Any, code: int) -> None:
-    """Who has nothing else to show than what was refused gives up at once, with the code."""
+async def test_refused_token_is_not_sent_again(start: Start, shown: Any, code: int) -> None:
+    """A client without another token gives up at once, with the close code."""
     place = await start(auth=login(), auth_timeout=0.05)
     with pytest.raises(ClientClosed) as caught:
         await place.connect(token=shown)
@@ -75,8 +77,8 @@ async def test_what_is_refused_is_not_shown_again(start: Start, shown: Any, code
     assert not shown or shown not in str(caught.value)
 
 
-async def test_a_text_that_expires(start: Start) -> None:
-    """A text holds as long as it holds; then the client gives up, and says why."""
+async def test_client_gives_up_when_its_fixed_token_expires(start: Start) -> None:
+    """A token given as text works until it expires; then the client gives up with the reason."""
     place = await start(auth=login())
     client = await place.connect(token=token())
     gone = asyncio.get_running_loop().create_future()
@@ -86,9 +88,9 @@ async def test_a_text_that_expires(start: Start) -> None:
     assert place.proxy.accepted == 1
 
 
-async def test_where_tokens_come_from_may_fail(start: Start) -> None:
-    """A function that raises, or gives no token, is asked again after the usual wait; while a
-    connection is open, that is only told.
+async def test_failing_token_function_is_called_again(start: Start) -> None:
+    """A function that raises, or gives no token, is called again after the backoff; during a
+    connection its failure is only reported.
     """
     place = await start(auth=login())
     answers: list[Any] = [ValueError("offline"), "no token", None]
@@ -119,17 +121,15 @@ async def test_where_tokens_come_from_may_fail(start: Start) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "a b", "a\n", "ü", 5, b"x", "x" * 8_193])
-def test_what_can_be_no_token(wrong: Any) -> None:
-    """What cannot stand in a header is an error at once, which does not quote it."""
+def test_malformed_token_raises_and_is_not_quoted(wrong: Any) -> None:
+    """A token that no header can carry raises at once, and the error does not contain it."""
     with pytest.raises(OptionError) as caught:
         ClientOptions(token=wrong)
     assert not wrong or str(wrong) not in str(caught.value)
 
 
-async def test_a_token_is_not_handed_on() -> None:
-    """Where a server points at another one, the token does not go there; where it points at itself,
-    it does.
-    """
+async def test_token_is_not_sent_to_another_server_on_redirect() -> None:
+    """A redirect to another server does not get the token; one to the same server does."""
     shown: list[tuple[str, str | None]] = []
 
     async def elsewhere(connection: ServerConnection) -> None:
@@ -156,9 +156,11 @@ async def test_a_token_is_not_handed_on() -> None:
     assert shown == [("/", "Bearer secret!"), ("/here", "Bearer secret!"), ("elsewhere", None)]
 
 
-async def test_a_token_is_kept_to_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """A token stands in nothing that the client prints or logs, nor in the address; it takes the
-    place of a header that was given, too.
+async def test_token_appears_in_no_output_log_or_address(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The token is in no repr, log or address, and replaces an Authorization header from the
+    options.
     """
     caplog.set_level(logging.DEBUG, logger="rtmon")
     shown = token()

@@ -1,4 +1,4 @@
-"""What a client may send and receive, and the largest that it receives, with each server."""
+"""Values that a client may send and receive, and their largest size, with each server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def place(request: pytest.FixtureRequest, start: Any) -> Place:
 
 
 async def _read(client: rtmon.Client, got: list[Any]) -> None:
-    """Append what comes in the channel news, and whether it came after a gap."""
+    """Append each message of the channel news, and whether it came after a gap."""
     async with client.subscribe("news") as news:
         async for message in news:
             got += [(message.payload, message.gap)]
@@ -39,8 +39,8 @@ async def _read(client: rtmon.Client, got: list[Any]) -> None:
 async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
     place: Place, codec: str, batch: Batch | None
 ) -> None:
-    """What cannot be sent is an OptionError at once, in every field; all else arrives, in order and
-    as its base value, and flush returns.
+    """A value that cannot be sent is an OptionError at once, in every field; all others arrive
+    in order, as base values, and flush returns.
     """
     client = await place.connect(codec=codec, batch=batch)
     heard: list[Any] = []
@@ -70,8 +70,8 @@ async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
 async def test_bad_value_of_the_program_harms_no_client(place: Place, codec: str) -> None:
-    """What the program cannot publish, answer or tell is an error there; a client gets all else
-    live, after a reconnect and in a history, as its base value.
+    """A bad value in a publication, answer or message of the program raises there; clients get
+    all others live, after a reconnect and from a history.
     """
     values: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -113,8 +113,8 @@ async def test_bad_value_of_the_program_harms_no_client(place: Place, codec: str
 
 
 async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place: Place) -> None:
-    """A channel, a room, a name or info that cannot be sent is an OptionError, and no connection
-    fails at it later.
+    """A channel, room, name or info that cannot be sent is an OptionError, and fails no later
+    connection.
     """
     client = await place.connect(name=np.str_("ada"), info={"age": np.float64(36.0)})
     (member,) = (await client.request("presence")).payload["members"]
@@ -132,7 +132,7 @@ async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place:
 
 
 async def test_info_is_what_it_was_when_the_client_was_made(place: Place) -> None:
-    """Info that the program changes later is sent to later connections as it was at first."""
+    """Info that the program changes later is sent as it was, on later connections too."""
     info = {"age": 36}
     client = await place.connect(info=info)
     info["age"] = object()  # type: ignore[assignment]
@@ -147,8 +147,8 @@ async def test_info_is_what_it_was_when_the_client_was_made(place: Place) -> Non
 async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
     place: Place, codec: str
 ) -> None:
-    """Data of just the documented size reaches a client live, after a reconnect and in a history,
-    on one connection and the one that follows a cut; what is larger is refused to the program.
+    """Data of exactly the documented size reaches a client live, after a reconnect and from a
+    history; larger data is refused to the program.
     """
     numbers = [1.0] * ((limits.DATA_SIZE - 5) // 9)
     largest: list[Any] = ["x" * (limits.DATA_SIZE - 5), numbers]
@@ -184,7 +184,7 @@ async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
 
 
 async def test_batch_obeys_the_size_that_the_server_takes(start: Any) -> None:
-    """Batches of a client stay within the size that the server named in its welcome."""
+    """Batches stay within the size in the server's welcome."""
     place = await start(max_size=8_192)
     client = await place.connect(batch=Batch(size=100, delay=0.05))
     heard: list[Any] = []

@@ -1,4 +1,4 @@
-"""A session without a socket, and a server that says what a test wants."""
+"""A session without a socket, and a scripted server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtmon.testing import FakeClock
 
 
 class Wire:
-    """A session, and a server that says what a test wants."""
+    """A session, and a server that sends what the test tells it."""
 
     def __init__(self, *, seed: int = 1, **options: Any) -> None:
         self.clock = FakeClock()
@@ -26,38 +26,38 @@ class Wire:
         return self.clock.monotonic()
 
     def say(self, kind: str, payload: dict[str, Any] | None = None, **envelope: Any) -> None:
-        """The server sends a message."""
+        """Deliver a message of the server to the session."""
         message = {"type": kind, "payload": payload or {}, "id": "s", "timestamp": 1, **envelope}
         self.session.receive(json.dumps(message), self.now)
         self.events += self.session.take_events()
 
     def open(self, epoch: str = "e", offset: int = 0, **payload: Any) -> list[dict[str, Any]]:
-        """A connection is welcomed. Returns what the client says then."""
+        """Open a connection with a welcome; return the messages that the client sends then."""
         self.session.connecting()
         welcome = {"client_id": "c", "session": "first", "epoch": epoch, "offset": offset}
         self.say("welcome", {**welcome, "limits": {"rate": 1e6}, **payload})
         return self.said()
 
     def said(self) -> list[dict[str, Any]]:
-        """What the client wants to write now."""
+        """Messages that the client wants to write now."""
         said = []
         while (data := self.session.next(self.now)) is not None:
             said.append(json.loads(data))
         return said
 
     def lose(self, code: int = 1006) -> float | None:
-        """The connection ends."""
+        """End the connection."""
         delay = self.session.lost(self.now, code, "")
         self.events += self.session.take_events()
         return delay
 
     def send(self, kind: str, payload: Any, answers: list[Any] | None = None) -> None:
-        """The user sends something."""
+        """Send a message as the user of the client."""
         settle = None if answers is None else answers.append
         self.session.send(kind, payload, self.now, settle=settle)
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes, and the session looks at the clock."""
+        """Advance the clock, and let the session act on it."""
         self.clock.advance(seconds)
         self.session.tick(self.now)
         self.events += self.session.take_events()
@@ -67,5 +67,5 @@ class Wire:
 
 
 def kinds(said: list[dict[str, Any]]) -> list[str]:
-    """The types of messages."""
+    """Types of the messages."""
     return [message["type"] for message in said]

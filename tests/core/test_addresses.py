@@ -1,3 +1,5 @@
+"""Loopback addresses."""
+
 from __future__ import annotations
 
 import pytest
@@ -31,5 +33,5 @@ def test_loopback_check_accepts_only_names_and_addresses_of_this_machine(
     host: str | None,
     loopback: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """A host is loopback if it is localhost, a name below it, or a loopback address."""
+    """A host is loopback if it is localhost, a subdomain of it, or a loopback address."""
     assert is_loopback(host) is loopback

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Backoff: delays before the next attempt."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rtmon.errors import OptionError
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))
-def test_backoff(failures: int, seed: int) -> None:
-    """Waits are spread from nothing to a bound that doubles until it reaches its most."""
+def test_backoff_delays_are_random_below_a_doubling_bound(failures: int, seed: int) -> None:
+    """Each delay is random between zero and a bound that doubles up to its maximum."""
     backoff = Backoff(base=0.5, max=30)
     delay = backoff.delay(failures, random.Random(seed))
     assert delay is not None
@@ -28,8 +28,8 @@ def test_backoff(failures: int, seed: int) -> None:
     assert 0.9 * backoff.bound(failures) <= tenth <= backoff.bound(failures)
 
 
-def test_backoff_gives_up() -> None:
-    """After its attempts there is no further wait."""
+def test_backoff_gives_up_after_its_attempts() -> None:
+    """After the last attempt there is no further delay."""
     backoff = Backoff(attempts=2)
     rng = random.Random(1)
     assert backoff.delay(2, rng) is not None
@@ -43,7 +43,7 @@ def test_backoff_gives_up() -> None:
         *({"jitter": "some"}, {"jitter": []}, {"jitter": 1.1}, {"attempts": -1}, {"attempts": "3"}),
     ],
 )
-def test_backoff_refuses_nonsense(wrong: dict[str, object]) -> None:
-    """Each wrong option is named in the error."""
+def test_backoff_refuses_wrong_options(wrong: dict[str, object]) -> None:
+    """The error names each wrong option."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Backoff(**wrong)  # type: ignore[arg-type]

@@ -1,3 +1,5 @@
+"""Backpressure: bounded queues, their policies, and stalled readers."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -19,7 +21,7 @@ WIDE = Bounds(bytes=10_000, messages=1_000, age=1e9)
 def filled(
     count: int, *, policy: Policy, bounds: Bounds, size: int = 1
 ) -> tuple[SendQueue[Any], Counter[str]]:
-    """A queue that 0, 1, 2 … were offered to, and what became of them."""
+    """A queue that 0, 1, 2 … were offered to, and the results."""
     queue: SendQueue[Any] = SendQueue()
     became = [
         queue.offer(number, size, bounds=bounds, now=0.0, policy=policy, key=number % 3)
@@ -29,7 +31,7 @@ def filled(
 
 
 def drained(queue: SendQueue[Any]) -> list[Any]:
-    """Everything that waits, in order."""
+    """All waiting messages in order."""
     return [queue.take() for _ in range(len(queue))]
 
 
@@ -43,8 +45,8 @@ def drained(queue: SendQueue[Any]) -> list[Any]:
         ("block", [0, 1, 2, 3], {"taken": 4, "overflow": 4}),
     ],
 )
-def test_what_a_full_queue_gives_up(policy: Policy, left: list[int], became: Any) -> None:
-    """Each policy gives up what its name says: of eight messages where four have room."""
+def test_full_queue_drops_by_its_policy(policy: Policy, left: list[int], became: Any) -> None:
+    """Of eight messages for four places, each policy keeps those that it names."""
     queue, verdicts = filled(8, policy=policy, bounds=Bounds(messages=4))
     assert verdicts == became
     assert queue.dropped == 8 - len(left) - verdicts["overflow"]
@@ -52,8 +54,8 @@ def test_what_a_full_queue_gives_up(policy: Policy, left: list[int], became: Any
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_bytes_are_bounded_with_those_in_the_transport(policy: Policy) -> None:
-    """What the transport holds counts, too: with 60 of 100 bytes there, 40 have room here."""
+def test_bytes_in_the_transport_count_for_the_bound(policy: Policy) -> None:
+    """With 60 of 100 bytes in the transport, the queue has room for 40."""
     bounds, queue = Bounds(bytes=100), SendQueue[int]()
     for number in range(20):
         queue.offer(number, 10, bounds=bounds, now=0.0, policy=policy, key=number, buffered=60)
@@ -61,15 +63,17 @@ def test_bytes_are_bounded_with_those_in_the_transport(policy: Policy) -> None:
     assert queue.bytes == (50 if policy == "block" else 40)
 
 
-def test_the_first_message_always_has_room() -> None:
-    """A message larger than all that may wait is not a reason to lose a reader who is not slow."""
+def test_first_message_always_has_room() -> None:
+    """A message larger than the bound does not end a reader that is not slow."""
     queue: SendQueue[str] = SendQueue()
     assert queue.offer("huge", 500, bounds=Bounds(bytes=100), now=0.0) == "taken"
     assert queue.offer("next", 1, bounds=Bounds(bytes=100), now=0.0) == "overflow"
 
 
-def test_what_must_arrive_displaces_what_may_be_dropped() -> None:
-    """An answer finds room in a queue full of droppable messages, and ends a full one without."""
+def test_required_message_displaces_droppable_ones() -> None:
+    """An answer finds room in a queue of droppable messages; in a full queue without any, it
+    ends the connection.
+    """
     queue, _ = filled(4, policy="drop_newest", bounds=Bounds(messages=4))
     bounds = Bounds(messages=4)
     for answer in "abcd":
@@ -80,9 +84,9 @@ def test_what_must_arrive_displaces_what_may_be_dropped() -> None:
     assert drained(queue) == list("abcd")
 
 
-def test_every_key_has_its_turn() -> None:
-    """A reader far slower than the fastest key still gets all keys, each in its newest state when
-    its round began, and positions that only grow.
+def test_latest_policy_serves_keys_in_turn() -> None:
+    """A reader far slower than the busiest key still gets all keys, each with its newest value
+    at the start of the round, and growing positions.
     """
     queue: SendQueue[tuple[str, int]] = SendQueue()
     serial, got = 0, []
@@ -97,9 +101,9 @@ def test_every_key_has_its_turn() -> None:
     assert len(queue) <= 2 * 6
 
 
-def test_too_old() -> None:
-    """What may be dropped is, once it is stale; what may not ends the connection; and who refuses
-    new messages refuses them while the oldest is stale.
+def test_stale_message_is_dropped_or_ends_the_connection() -> None:
+    """Past the age limit a droppable message is dropped, another ends the connection; a queue
+    that refuses new messages refuses them while the oldest is stale.
     """
     clock, queue = FakeClock(), SendQueue[str]()
     bounds = Bounds(age=10.0)
@@ -122,15 +126,17 @@ def test_too_old() -> None:
     assert drained(queue) == ["kept", "answer"]
 
 
-def test_several_in_one() -> None:
-    """A batch may be dropped only if all that is in it may."""
+def test_batch_is_droppable_only_if_all_its_messages_are() -> None:
+    """One required message makes its batch required."""
     assert together(["drop_newest", "drop_newest"]) == "drop_newest"
     assert together(["keep_latest", "keep_latest"]) == "drop_oldest"
     assert together(["drop_oldest", "drop_newest"]) == "disconnect"
 
 
-def test_progress() -> None:
-    """Whoever takes a byte now and then has not stalled; whoever takes none has, from the last."""
+def test_reader_has_stalled_only_if_it_takes_no_byte() -> None:
+    """A reader that takes a byte now and then has not stalled; the stall counts from its last
+    byte.
+    """
     clock = FakeClock()
     progress = Progress(5, clock.monotonic())
     for taken in (5, 6, 7):
@@ -150,28 +156,28 @@ def test_progress() -> None:
         {"age": 0.0},
     ],
 )
-def test_bounds_that_make_no_sense(wrong: dict[str, Any]) -> None:
-    """A bound that nothing fits is refused."""
+def test_queue_refuses_bounds_without_room(wrong: dict[str, Any]) -> None:
+    """A bound in which no message fits raises."""
     with pytest.raises(OptionError):
         Bounds(**wrong)
 
 
-def test_policies_that_do_not_exist() -> None:
-    """A policy that does not exist is refused where it is written down, and the others named."""
+def test_unknown_policy_is_refused() -> None:
+    """The error lists the existing policies."""
     with pytest.raises(OptionError, match="drop_oldest"):
         HubOptions(slow="forget")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="'forget'"):
         ChannelOptions(slow="forget")  # type: ignore[arg-type]
 
 
-def test_nothing_to_take() -> None:
-    """An empty queue says so."""
+def test_empty_queue_raises() -> None:
+    """Taking from an empty queue raises IndexError."""
     with pytest.raises(IndexError):
         SendQueue[int]().take()
 
 
 class Queue(RuleBasedStateMachine):
-    """Any mix of policies, sizes, times and reads, against plain lists."""
+    """Random policies, sizes, times and reads, compared with plain lists."""
 
     @initialize(
         size=st.integers(1, 60),
@@ -179,7 +185,7 @@ class Queue(RuleBasedStateMachine):
         age=st.sampled_from([2.0, 1e9]),
     )
     def begin(self, size: int, messages: int, age: float) -> None:
-        """An empty queue with any bounds."""
+        """Make an empty queue with random bounds."""
         self.bounds = Bounds(bytes=size, messages=messages, age=age)
         self.given_up: list[int] = []
         self.queue: SendQueue[int] = SendQueue(self.given_up.append)
@@ -197,7 +203,7 @@ class Queue(RuleBasedStateMachine):
         buffered=st.integers(0, 30),
     )
     def offer(self, policy: Policy, size: int, key: int, buffered: int) -> None:
-        """A message comes."""
+        """Offer a message."""
         serial, self.serial = self.serial, self.serial + 1
         verdict = self.queue.offer(
             serial,
@@ -226,7 +232,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.0, 3.0))
     def wait(self, seconds: float) -> None:
-        """Time passes."""
+        """Advance the clock."""
         self.now += seconds
         late = self.queue.expire(self.bounds, self.now)
         oldest = self.queue.oldest
@@ -237,7 +243,7 @@ class Queue(RuleBasedStateMachine):
     @precondition(lambda self: len(self.queue) > 0)
     @rule()
     def read(self) -> None:
-        """The reader takes one; they come in order, and what was promised is not left out."""
+        """Take a message as the reader: messages are in order, and no required one is missing."""
         serial = self.queue.take()
         assert serial > self.last
         self.last = serial
@@ -249,7 +255,7 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_uncounted(self) -> None:
-        """Each message was taken by the reader, waits, was told and counted as dropped, or
+        """Check that each message was read, waits, was reported and counted as dropped, or was
         refused.
         """
         known = self.taken + len(self.queue) + self.queue.dropped + self.overflows
@@ -258,14 +264,14 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        """No more waits than may, but for a first message and what a publisher waited for."""
+        """Check the bound, except for a first message and one for which the publisher waited."""
         assert len(self.queue) <= self.bounds.messages
         if len(self.queue) > 1:
             first = max(self.sizes.values(), default=0)
             assert self.queue.bytes <= self.bounds.bytes + max(self.blocked, first)
 
     def teardown(self) -> None:
-        """At the end all that was promised comes out."""
+        """Check at the end that every required message comes out."""
         if hasattr(self, "queue"):
             left = drained(self.queue)
             assert left == sorted(left)
@@ -278,9 +284,9 @@ TestQueue.settings = settings(max_examples=60, stateful_step_count=30)
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=40))
 @settings(max_examples=60)
-def test_only_the_latest_of_each_key(messages: list[tuple[int, int]]) -> None:
-    """However they come, a reader that read nothing meanwhile gets one message of each key, the
-    newest, in the order of their coming.
+def test_queue_of_latest_keeps_one_message_of_each_key(messages: list[tuple[int, int]]) -> None:
+    """A reader that read nothing meanwhile gets the newest message of each key, in order of
+    arrival.
     """
     queue: SendQueue[tuple[int, int]] = SendQueue()
     for serial, (key, size) in enumerate(messages):

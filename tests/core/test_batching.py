@@ -1,4 +1,4 @@
-"""Messages collected by number and time."""
+"""Batches: messages collected by number and time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rtmon.testing import until
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))
-def test_batches(items: list[int], size: int) -> None:
-    """Batches hold everything in order, none more than the size, and are due from the first."""
+def test_batches_hold_every_item_in_order(items: list[int], size: int) -> None:
+    """No batch is larger than its size, and each is due a delay after its first item."""
     batcher: BatchBuffer[int] = BatchBuffer(size=size, delay=0.5)
     got: list[list[int]] = []
     for now, item in enumerate(items):
@@ -34,8 +34,8 @@ def test_batches(items: list[int], size: int) -> None:
     assert batcher.due is None
 
 
-async def test_batcher_hands_on_full_batches_at_once_and_others_in_time() -> None:
-    """A full batch is handed on by ``add``; what is left when its time is up, or by ``flush``."""
+async def test_batcher_sends_full_batches_at_once_and_others_in_time() -> None:
+    """``add`` sends a full batch; the delay or ``flush`` sends the rest."""
     sent: list[list[int]] = []
     batcher: rtmon.Batcher[int] = rtmon.Batcher(sent.append, size=2, delay=0.02)
     for number in range(5):
@@ -50,8 +50,8 @@ async def test_batcher_hands_on_full_batches_at_once_and_others_in_time() -> Non
     assert len(sent) == 4
 
 
-async def test_batcher_tells_what_send_returned_and_gives_back_what_it_holds() -> None:
-    """``add`` and ``flush`` return what ``send`` does; ``take`` returns the items unsent."""
+async def test_batcher_returns_results_of_send_and_its_unsent_items() -> None:
+    """``add`` and ``flush`` return the result of ``send``; ``take`` returns the unsent items."""
     batcher: rtmon.Batcher[str] = rtmon.Batcher("".join, size=2, delay=60)
     assert batcher.add("a") is None
     assert batcher.add("b") == "ab"
@@ -61,8 +61,8 @@ async def test_batcher_tells_what_send_returned_and_gives_back_what_it_holds() -
     assert len(batcher) == 0
 
 
-def test_batcher_refuses_what_it_could_not_call() -> None:
-    """A coroutine function would never run; sizes and delays are checked."""
+def test_batcher_refuses_a_coroutine_function_and_wrong_bounds() -> None:
+    """A coroutine function would never be awaited; sizes and delays are checked."""
 
     async def later(items: list[Any]) -> None:
         """Never called."""

@@ -1,3 +1,5 @@
+"""Circuit breaker: probing a failed service with growing waits."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -9,7 +11,7 @@ from rtmon.core.circuit_breaker import CircuitBreaker
 
 
 def test_breaker_lets_one_request_through_after_each_growing_wait() -> None:
-    """While the service refuses, its waits double up to the bound, however many ask."""
+    """While the service fails, waits double up to the bound, for any number of requests."""
     breaker, now = CircuitBreaker(Backoff(base=0.1, max=1.0)), 100.0
     assert breaker.take(now) == 0
     breaker.failed(now)
@@ -41,7 +43,7 @@ def test_breaker_closes_when_a_request_succeeds() -> None:
 
 
 def test_breaker_counts_requests_under_way_as_one_failure() -> None:
-    """Requests that were on their way when the first was refused do not make the wait grow."""
+    """Requests under way when the first one failed do not make the wait grow."""
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     for _ in range(500):
         breaker.failed(0.0)
@@ -49,7 +51,7 @@ def test_breaker_counts_requests_under_way_as_one_failure() -> None:
 
 
 def test_breaker_lets_another_request_through_when_the_last_got_no_answer() -> None:
-    """A request that is never answered holds the others off no longer than one wait."""
+    """A request without an answer holds the others back no longer than one wait."""
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     breaker.failed(0.0)
     assert breaker.take(0.2) == 0

@@ -1,4 +1,4 @@
-"""Peers that take nothing while a keepalive ping waits, on a clock that skips the waiting."""
+"""Detection of frozen peers whose keepalive ping cannot be written, on a clock that skips waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LATE = TIMEOUT / 20 + INTERVAL / 100
 
 
 class _Buffer(MemoryTransport):
-    """Has a buffer of which the peer takes some, and knows when it was aborted."""
+    """A transport with a buffer of which the peer reads some; records when it is aborted."""
 
     size = FULL
     aborted: float | None = None
@@ -35,7 +35,7 @@ class _Buffer(MemoryTransport):
 
 
 async def _paused(kind: str, **options: Any) -> tuple[Any, _Buffer]:
-    """An open connection whose keepalive runs, and whose writing is paused after a while."""
+    """An open connection with keepalive, whose writing is paused after a while."""
     base = type("Ending", (GuardedServerConnection,), {"ends_frozen": True})
     cls = base if kind == "library" else probed(Monitor(interval=3600), base, way="fast")
     options = {"ping_interval": INTERVAL, "ping_timeout": TIMEOUT, **options}
@@ -50,7 +50,7 @@ async def _paused(kind: str, **options: Any) -> tuple[Any, _Buffer]:
 
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_is_cut_when_its_peer_takes_nothing_for_the_ping_timeout(kind: str) -> None:
+def test_connection_is_cut_when_its_peer_reads_nothing_for_the_ping_timeout(kind: str) -> None:
     """The timeout begins when the ping is due, though it cannot be written yet."""
 
     async def main() -> None:
@@ -66,8 +66,8 @@ def test_connection_is_cut_when_its_peer_takes_nothing_for_the_ping_timeout(kind
 
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_stays_while_its_peer_takes_a_little_now_and_then(kind: str) -> None:
-    """A peer that reads slowly is no frozen one, until it takes nothing any more."""
+def test_connection_stays_while_its_peer_reads_slowly(kind: str) -> None:
+    """A slow reader is not frozen until it reads nothing any more."""
 
     async def main() -> None:
         connection, transport = await _paused(kind)
@@ -86,10 +86,10 @@ def test_connection_stays_while_its_peer_takes_a_little_now_and_then(kind: str) 
 
 @pytest.mark.parametrize("without", [{"ping_interval": None}, {"ping_timeout": None}])
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_without_keepalive_stays_when_its_peer_takes_nothing(
+def test_connection_without_keepalive_stays_when_its_peer_reads_nothing(
     kind: str, without: dict[str, Any]
 ) -> None:
-    """Without a keepalive, or without its timeout, a ping of the application's may wait."""
+    """Without keepalive, or without its timeout, an application's ping may wait."""
 
     async def main() -> None:
         connection, transport = await _paused(kind, **without)
@@ -104,7 +104,7 @@ def test_connection_without_keepalive_stays_when_its_peer_takes_nothing(
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
 def test_connection_stays_when_its_peer_reads_on_in_time(kind: str) -> None:
-    """A pause that ends before the ping timeout leaves nothing that cuts the connection later."""
+    """After a pause shorter than the ping timeout no later cut happens."""
 
     async def main() -> None:
         connection, transport = await _paused(kind)

@@ -1,4 +1,4 @@
-"""Pings that come faster than their answers are read: any server's, with a probe or without."""
+"""Floods of pings, at any server of ``websockets``, with and without a probe."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from tests.servers.fanout.members import open_pair
 
 
 def pings(count: int) -> bytes:
-    """Frames of pings, numbered, as a client sends them."""
+    """Numbered ping frames of a client."""
     return b"".join(
         Frame(Opcode.PING, str(number).encode()).serialize(mask=True) for number in range(count)
     )
 
 
 @pytest.mark.parametrize("how", ["serve", "probe"])
-async def test_pongs_that_nobody_reads_do_not_pile_up(how: str) -> None:
-    """While much waits for a client, only its last ping is answered, once it reads again."""
+async def test_unread_pongs_do_not_pile_up(how: str) -> None:
+    """While a client reads nothing, only its last ping is answered, once it reads again."""
     connections = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -69,9 +69,9 @@ async def test_pongs_that_nobody_reads_do_not_pile_up(how: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fast", "guarded"])
-async def test_nothing_is_left_of_a_pause(kind: str) -> None:
-    """After a pause, whether it ended before the connection or with it, nothing holds back what a
-    protocol sends any more.
+async def test_pause_leaves_no_state_behind(kind: str) -> None:
+    """After a pause, ended before the connection or with it, no output of the protocol is held
+    back.
     """
     monitor = Monitor(interval=3600)
     for resumes in (True, False):
@@ -88,8 +88,8 @@ async def test_nothing_is_left_of_a_pause(kind: str) -> None:
     monitor.close()
 
 
-async def test_a_flood_of_pings_ends_its_connection() -> None:
-    """A client that sends thousands of pings at once breaks off with itself alone."""
+async def test_flood_of_pings_ends_only_its_own_connection() -> None:
+    """A client that sends thousands of pings at once is disconnected; other clients are not."""
 
     async def handler(connection: ServerConnection) -> None:
         connection.meter.name = connection.request.path  # type: ignore[attr-defined,union-attr]
@@ -109,8 +109,8 @@ async def test_a_flood_of_pings_ends_its_connection() -> None:
         await other.close()
 
 
-async def test_a_flood_of_pings_behind_much_that_waits() -> None:
-    """A flood ends its connection even when nobody would read that it is a flood."""
+async def test_flood_of_pings_behind_unread_data_ends_its_connection() -> None:
+    """The flood ends its connection even when the client would not read the close frame."""
     came = asyncio.Event()
 
     async def handler(connection: ServerConnection) -> None:

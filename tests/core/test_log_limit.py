@@ -1,10 +1,12 @@
+"""Log limit: one line a minute."""
+
 from __future__ import annotations
 
 from rtmon.core.log_limit import LogLimit
 
 
 def test_log_limit_allows_one_line_each_minute() -> None:
-    """Each line after the first says how many were left out, and all are counted."""
+    """Each later line has the number of lines left out, and all are counted."""
     limit = LogLimit(60.0)
     lines = [limit.take(now) for now in (0.0, 1.0, 59.0, 60.0, 61.0, 200.0, 300.0)]
     more = " ({} more since the last such line)"

@@ -1,3 +1,5 @@
+"""The bounded LRU."""
+
 from __future__ import annotations
 
 from hypothesis import settings
@@ -11,7 +13,7 @@ CAPACITY = 4
 
 
 class AsALogOfUses(RuleBasedStateMachine):
-    """Compares an LRU with a list of all uses, of which the latest distinct keys are kept."""
+    """An LRU, compared with a list of all uses, of which the latest distinct keys remain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ TestLRU.settings = settings(max_examples=30)
 
 
 def test_lru_replaces_a_value_without_eviction_when_full() -> None:
-    """A key that is there already takes no room of another."""
+    """A key that is present takes no other key's place."""
     lru: LRU[str, int] = LRU(2)
     for key, value in (("a", 1), ("b", 2), ("a", 3)):
         lru.put(key, value)

@@ -1,4 +1,4 @@
-"""Old import paths: they lead to the same modules, and say where these are now."""
+"""Old import paths: they give the same modules, and warn with the new path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtmon.core.moved import MOVED
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
 def test_old_path_gives_the_new_module_and_warns(old: str, new: str) -> None:
-    """An old import path gives the very module of the new path, and warns with the new name."""
+    """An old import path gives the same module object, and warns with the new name."""
     sys.modules.pop(old, None)
     with pytest.warns(DeprecationWarning, match=f"{old} is now {new};"):
         found = importlib.import_module(old)
@@ -29,8 +29,8 @@ def test_module_inside_a_moved_package_is_loaded_once() -> None:
     assert old.Group is importlib.import_module("rtmon.servers.fanout").Group
 
 
-def test_no_old_path_is_a_module_again() -> None:
-    """An old import path is used up: no new module takes its name."""
+def test_old_path_is_never_a_module_again() -> None:
+    """No new module takes the name of an old import path."""
     finders = [finder for finder in sys.meta_path if type(finder).__module__ != "rtmon.core.moved"]
     for old in MOVED:
         package = importlib.import_module(old.rpartition(".")[0])
@@ -46,15 +46,15 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_old_path_is_an_error_where_warnings_are() -> None:
-    """With ``-W error`` an import of an old path fails, and names the new path and the line."""
+    """With ``-W error`` an import of an old path raises, and names the new path and the line."""
     done = run("from rtmon.fanout import Group")
     assert done.returncode == 1
     assert "DeprecationWarning: rtmon.fanout is now rtmon.servers.fanout" in done.stderr
     assert 'File "<string>", line 1' in done.stderr
 
 
-def test_public_names_warn_of_nothing() -> None:
-    """With ``-W error`` every public name of rtmon can be had."""
+def test_public_names_give_no_warning() -> None:
+    """With ``-W error`` every public name of rtmon can be imported."""
     done = run("import rtmon\nfor name in rtmon.__all__: getattr(rtmon, name)")
     assert done.returncode == 0, done.stderr
 

@@ -1,4 +1,4 @@
-"""The rate limit for each key."""
+"""Rate limiter: a token bucket for each key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rtmon.testing import FakeClock
 
 
 def test_rate_limiter_allows_a_burst_and_then_the_rate() -> None:
-    """Each key has ``burst`` at once and ``rate`` lastingly, and is told what is left."""
+    """Each key has ``burst`` at once and ``rate`` a second after that, and gets the remaining
+    number.
+    """
     clock = FakeClock()
     limiter = rtmon.RateLimiter(rate=2, burst=3, clock=clock.monotonic)
     assert [limiter.allow("ada") for _ in range(4)] == [True, True, True, False]
@@ -25,8 +27,8 @@ def test_rate_limiter_allows_a_burst_and_then_the_rate() -> None:
     assert (limiter.wait("ada"), limiter.reset("ada")) == (0.0, 0.0)
 
 
-def test_rate_limiter_remembers_a_bounded_number_of_keys() -> None:
-    """Past its capacity it forgets the key longest unused, not the busiest."""
+def test_rate_limiter_forgets_the_key_longest_unused() -> None:
+    """Past its capacity the limiter keeps the busiest keys."""
     limiter = rtmon.RateLimiter(rate=0.001, burst=1, capacity=3)
     for number in range(100):
         limiter.allow("busy")
@@ -37,7 +39,7 @@ def test_rate_limiter_remembers_a_bounded_number_of_keys() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"burst": 0}, {"capacity": 0}, {"rate": "fast"}])
-def test_rate_limiter_refuses_numbers_that_make_no_sense(wrong: dict[str, object]) -> None:
+def test_rate_limiter_refuses_numbers_that_are_not_positive(wrong: dict[str, object]) -> None:
     """Rates, bursts and capacities are positive numbers."""
     with pytest.raises(OptionError):
         rtmon.RateLimiter(**{"rate": 1, "burst": 1, **wrong})  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""How much is let through, by the arithmetic alone."""
+"""Token buckets, compared with exact arithmetic; channel patterns and address keys of rate
+limits.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from rtmon.protocol.channels import covers, is_pattern, matches, overlaps
 
 
 def test_bucket_gives_several_tokens_and_can_be_drained() -> None:
-    """A bucket counts whole tokens, gives several at once, and is empty when it is drained."""
+    """A bucket counts whole tokens, gives several at once, and is empty after a drain."""
     bucket = Bucket(rate=2.0, burst=5, now=0.0)
     assert bucket.available(0.0) == 5
     bucket.take(3)
@@ -34,9 +36,9 @@ PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
 
 
 @given(PAUSES, st.integers(1, 50), st.integers(1, 20))
-def test_a_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -> None:
-    """It lets through just what exact arithmetic does: so in any time no more than the burst and
-    what the rate makes of it, and nothing is refused that there was room for.
+def test_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -> None:
+    """A bucket allows exactly what exact arithmetic does: in any time no more than the burst
+    and the rate times that time, and it refuses no message that there are tokens for.
     """
     bucket = Bucket(rate=rate, burst=burst, now=0.0)
     exact, now = Fraction(burst), 0
@@ -53,8 +55,10 @@ def test_a_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -
 
 
 @given(PAUSES, st.integers(1, 50), st.integers(1, 20))
-def test_who_waits_as_told_is_let_through(pauses: list[int], rate: int, burst: int) -> None:
-    """After as many seconds as were said, and not before, the next one is let through."""
+def test_bucket_allows_a_message_after_the_wait_it_names(
+    pauses: list[int], rate: int, burst: int
+) -> None:
+    """After that many seconds, and not before, the next message is allowed."""
     bucket, now = Bucket(rate=rate, burst=burst, now=0.0), 0.0
     for pause in pauses:
         now += pause / 1000
@@ -67,8 +71,8 @@ def test_who_waits_as_told_is_let_through(pauses: list[int], rate: int, burst: i
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500)), max_size=100))
-def test_keys_do_not_disturb_each_other(tries: list[tuple[int, int]]) -> None:
-    """As long as there are no more keys than are kept, each has a bucket as if it were alone."""
+def test_keys_are_independent(tries: list[tuple[int, int]]) -> None:
+    """Below the limit of keys, each key has a bucket as if it were alone."""
     shared, now = Buckets(rate=5, burst=3, capacity=6), 0
     alone = {key: Bucket(rate=5, burst=3, now=0.0) for key in range(6)}
     for key, pause in tries:
@@ -80,8 +84,8 @@ def test_keys_do_not_disturb_each_other(tries: list[tuple[int, int]]) -> None:
             found.take()
 
 
-def test_memory_is_bounded() -> None:
-    """However many keys come, so many are kept: those used last."""
+def test_memory_is_bounded_for_any_number_of_keys() -> None:
+    """The most recently used keys are kept."""
     buckets = Buckets(rate=0.001, burst=1, capacity=3)
     buckets.get("kept", 0.0).take()
     for number in range(1_000):
@@ -90,8 +94,8 @@ def test_memory_is_bounded() -> None:
         assert len(buckets) <= 3
 
 
-def test_a_message_needs_a_token_of_each() -> None:
-    """What one bucket refuses is taken from none of the others; the longest wait is told."""
+def test_message_takes_a_token_of_each_bucket_or_of_none() -> None:
+    """When one bucket refuses, no other gives a token, and the longest wait is returned."""
     mine, shared = ConnectionRate(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
     assert mine.take(0.0, [shared]) == 0.0
     assert mine.take(0.0, [shared]) == pytest.approx(2.0)
@@ -118,9 +122,9 @@ CHANNELS = [
 
 
 @given(patterns, patterns)
-def test_patterns_that_meet(one: str, other: str) -> None:
-    """No channel that both match is overlooked, and a pattern that covers another matches all of
-    its channels: or a rule could be got around by asking for more.
+def test_patterns_meet_exactly_when_a_channel_matches_both(one: str, other: str) -> None:
+    """No common channel is missed, and a pattern that covers another matches all its channels:
+    otherwise a wider pattern could evade a rule.
     """
     for pattern in (one, other):
         try:
@@ -149,8 +153,8 @@ def test_patterns_that_meet(one: str, other: str) -> None:
         ("news.sport", "mail.*", False, False),
     ],
 )
-def test_patterns_by_example(one: str, other: str, meet: bool, inside: bool) -> None:  # noqa: FBT001 - a case's
-    """Patterns that have nothing to do with each other are told apart from those that do."""
+def test_patterns_meet_by_example(one: str, other: str, meet: bool, inside: bool) -> None:  # noqa: FBT001 - a case's
+    """Patterns without a common channel are told from those with one."""
     assert (overlaps(one, other), covers(one, other)) == (meet, inside)
 
 
@@ -168,8 +172,8 @@ def test_patterns_by_example(one: str, other: str, meet: bool, inside: bool) -> 
         (None, None),
     ],
 )
-def test_networks(remote: str | None, key: str | None) -> None:
-    """Who has an IPv6 network has all its addresses, so they count as one; what is no address
-    counts as nobody's.
+def test_networks_group_addresses_by_ipv6_prefix(remote: str | None, key: str | None) -> None:
+    """All addresses of an IPv6 network share one key, since one client may own them all;
+    text that is no address has no key.
     """
     assert network(remote) == key

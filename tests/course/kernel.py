@@ -1,4 +1,4 @@
-"""Running a notebook of the course in a kernel of its own."""
+"""Run a notebook of the course in its own kernel."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Run:
 
 
 class Kernel:
-    """A notebook in a kernel of its own, cell by cell.
+    """A notebook in its own kernel, cell by cell.
 
     Attributes:
         picture: place of the first cell that showed a picture.
@@ -119,7 +119,7 @@ class Kernel:
 
     @property
     def has_user(self) -> bool:
-        """Whether a user could answer questions and press buttons, as in JupyterLab."""
+        """True if a user could answer questions and press buttons, as in JupyterLab."""
         return bool(self._client.kc.allow_stdin)
 
     @has_user.setter
@@ -167,7 +167,8 @@ class Kernel:
         return said
 
     async def left(self) -> str:
-        """Wait until all that was there before has ended; return what has not, or "".
+        """Wait until all earlier tasks and sockets have ended; return those that have not, or
+        "".
 
         Run :data:`COUNT_LEFT` first.
         """
@@ -176,7 +177,7 @@ class Kernel:
 
 
 def text(outputs: list[Any]) -> str:
-    """Return what a cell has said."""
+    """Return the text of a cell's outputs."""
     return "".join(
         output.text if output.output_type == "stream" else output.data["text/plain"]
         for output in outputs

@@ -57,7 +57,7 @@ class Notebook:
         return at > 0 and self.cells[at - 1].cell_type == "markdown"
 
     def exercises(self) -> Iterator[tuple[int, str]]:
-        """Iterate over the place of each exercise's cell, and its official solution."""
+        """Iterate over the index of each exercise's cell, and its official solution."""
         for at, cell in enumerate(self.cells):
             if "exercise" in cell.metadata.get("tags", ()):
                 found = SOLUTION.search(self.cells[at - 1].source)

@@ -1,4 +1,4 @@
-"""Runs the notebooks of the course at a person's speed; `make test-course-slow`.
+"""Run the notebooks of the course at a reader's speed; `make test-course-slow`.
 
 Each notebook gets a kernel of its own, all side by side, with the official solutions as answers.
 A reader takes a minute for the text before a cell. Prints how many minutes each notebook takes.
@@ -24,7 +24,7 @@ STAGGER = 7.0
 
 
 async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
-    """Run a notebook at a person's speed.
+    """Run a notebook at a reader's speed.
 
     Args:
         name: of the notebook.
@@ -66,7 +66,7 @@ async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
 
 
 async def main(arguments: list[str]) -> int:
-    """Run the notebooks that are named, all by default; return how many failed."""
+    """Run the given notebooks, all by default; return how many failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.course.slow", description=__doc__)
     parser.add_argument("names", nargs="*", help="beginnings of names, such as 00; all by default")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What the progress wall shows of the reports that it hears."""
+"""The board of the progress wall: its rows, from learners' reports."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def result(*, right: bool = False, tries: int = 1, **more: Any) -> dict[str, Any
     return {"right": right, "tries": tries, **more}
 
 
-def test_wall_has_a_row_a_learner_and_columns_of_notebooks_that_are_begun() -> None:
-    """All exercises of a notebook that somebody has begun are columns; points are the course's."""
+def test_wall_has_a_row_for_each_learner_and_columns_of_started_notebooks() -> None:
+    """All exercises of a notebook that any learner has started are columns, with the course's
+    points.
+    """
     board = ProgressBoard(COURSE)
     assert board.state()["learners"] == []
     assert board.report("Zoe", {"a-1": result(note="open is 8")}, 5.0)
@@ -55,16 +57,16 @@ def test_wall_has_a_row_a_learner_and_columns_of_notebooks_that_are_begun() -> N
         {f"a-{number}": result() for number in range(201)},
     ],
 )
-def test_wall_refuses_what_is_no_report(report: object) -> None:
-    """A bad report is counted and changes nothing."""
+def test_wall_refuses_malformed_reports(report: object) -> None:
+    """A malformed report is counted and changes nothing."""
     board = ProgressBoard(COURSE)
     assert not board.report("eve", report, 1.0)
     assert (board.refused, board.state()["learners"]) == (1, [])
     assert not board.report(None, {"a-1": result()}, 1.0)
 
 
-def test_wall_is_bounded() -> None:
-    """Learners and exercises past the bounds are left out, and learners are counted."""
+def test_wall_bounds_learners_and_exercises() -> None:
+    """Learners and exercises past the bounds are left out, and such learners are counted."""
     board = ProgressBoard(COURSE)
     for number in range(ROWS_MOST + 7):
         board.report(f"forged {number}", {"a-1": result()}, 1.0)
@@ -79,7 +81,7 @@ def test_wall_is_bounded() -> None:
     assert board.refused == 9
 
 
-def test_wall_shows_names_without_control_marks() -> None:
+def test_wall_shows_names_without_control_characters() -> None:
     """A name is one line, whatever it contains."""
     board = ProgressBoard(COURSE)
     board.report("a\nb\u202ec\x00", {"a-1": result()}, 1.0)

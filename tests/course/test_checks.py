@@ -1,4 +1,4 @@
-"""Checks of exercises: what they find, what they say, when they raise."""
+"""Checks of exercises: findings, messages, and errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Said = pytest.CaptureFixture[str]
 
 
 async def said(capsys: Said, *args: Any, **options: Any) -> list[str]:
-    """Run a check and return the lines that it shows."""
+    """Run a check and return its output lines."""
     await check(*args, **{"within": 0.01, **options})
     return capsys.readouterr().out.splitlines()
 
 
-async def test_check_says_what_is_found_and_asked_when_answer_is_wrong(capsys: Said) -> None:
-    """A wrong answer is answered with the fact, what is asked for, and the hint."""
+async def test_check_shows_fact_expectation_and_hint_when_answer_is_wrong(capsys: Said) -> None:
+    """The output has the found value, the expected one, and the hint."""
     facts = {"open": 8}
     options: dict[str, Any] = {
         "found": lambda: facts,
@@ -36,8 +36,8 @@ async def test_check_says_what_is_found_and_asked_when_answer_is_wrong(capsys: S
     assert await said(capsys, "forty are here", **options) == ["✓ Right: forty are here"]
 
 
-async def test_check_names_only_facts_that_are_wrong(capsys: Said) -> None:
-    """Of several facts those are named that are not as expected; others found are ignored."""
+async def test_check_names_only_wrong_facts(capsys: Said) -> None:
+    """Of several facts the output has those that differ; other values are ignored."""
     lines = await said(
         capsys,
         "several",
@@ -70,13 +70,13 @@ async def test_check_names_only_facts_that_are_wrong(capsys: Said) -> None:
 async def test_check_shows_values_rounded_and_on_one_line(
     capsys: Said, found: Any, expected: Any, sentence: str
 ) -> None:
-    """A value is rounded, cut, and free of control characters when it is shown."""
+    """A value in the output is rounded, cut, and free of control characters."""
     _, line = await said(capsys, "it holds", found=lambda: found, expected=expected)
     assert sentence in line
 
 
-async def test_check_passes_when_fact_comes_within_time(capsys: Said) -> None:
-    """Functions and coroutine functions are called until they return what is expected."""
+async def test_check_passes_when_fact_becomes_true_in_time(capsys: Said) -> None:
+    """The check calls functions and coroutine functions until they return the expected value."""
     looks: list[int] = []
 
     async def count() -> int:
@@ -89,8 +89,8 @@ async def test_check_passes_when_fact_comes_within_time(capsys: Said) -> None:
     ]
 
 
-async def test_check_is_wrong_when_looking_or_hint_raises(capsys: Said) -> None:
-    """An exercise half done, or a hint that cannot be made, is "not yet" and no traceback."""
+async def test_check_is_wrong_when_reading_or_hint_raises(capsys: Said) -> None:
+    """A half-done exercise, or a hint that raises, is "not yet" and no traceback."""
     assert await said(capsys, "broken", lambda: 1 / 0, hint=str) == [
         "○ Not yet: broken",
         "  The check met ZeroDivisionError: division by zero",
@@ -104,8 +104,8 @@ async def test_check_is_wrong_when_looking_or_hint_raises(capsys: Said) -> None:
     assert lines == ["○ Not yet: odd", "  found 1, this asks for 2"]
 
 
-async def test_since_counts_from_when_it_is_made(capsys: Said) -> None:
-    """What was done before an exercise's cell does not count."""
+async def test_since_counts_from_its_creation(capsys: Said) -> None:
+    """Actions before an exercise's cell do not count."""
     counts = {"published": 7}
     grown = since(lambda: counts)
     counts["published"] += 1
@@ -117,7 +117,7 @@ async def test_since_counts_from_when_it_is_made(capsys: Said) -> None:
 async def test_check_raises_when_strict_and_wrong(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong answer raises with strict=True, or RTMON_COURSE_STRICT=1, and shows itself too."""
+    """A wrong answer raises with strict=True, or RTMON_COURSE_STRICT=1, and is shown, too."""
     with pytest.raises(WrongAnswer, match="found 1, this asks for 2"):
         await said(capsys, "two", found=lambda: 1, expected=2, strict=True)
     assert "Not yet: two" in capsys.readouterr().out
@@ -131,10 +131,10 @@ async def test_check_raises_when_strict_and_wrong(
     assert await said(capsys, "undone", lambda: None) == ["○ Not yet: undone"]
 
 
-async def test_check_looks_longer_when_patience_is_set(
+async def test_check_waits_longer_when_patience_is_set(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RTMON_COURSE_PATIENCE is the least time for which a check looks, and for one look, too."""
+    """RTMON_COURSE_PATIENCE is the minimum time of a check, and of a single call, too."""
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")
     assert await said(capsys, "20th", lambda: looks.append(1) or len(looks) > 19, within=0) == [
@@ -159,9 +159,7 @@ async def test_check_looks_longer_when_patience_is_set(
         ({"holds": lambda: 1, "exercise": "01-1", "points": 0}, "is not 1 or more"),
     ],
 )
-async def test_check_refuses_arguments_that_do_not_fit(
-    options: dict[str, Any], complaint: str
-) -> None:
-    """A mistake of the author is an error that says what to write."""
+async def test_check_refuses_wrong_arguments(options: dict[str, Any], complaint: str) -> None:
+    """A wrong call by the author of a notebook raises with the right form."""
     with pytest.raises(OptionError, match=complaint):
         await check("it holds", **options)

@@ -1,4 +1,4 @@
-"""Reports of learners to the class server, and the wall that hears them: real sockets."""
+"""Learners' reports to the class server, and the wall that reads them, over real sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRONG = Result(right=False, tries=1, note="open is 8, this asks for at least 40"
 
 @contextlib.contextmanager
 def reporting(url: str, learner: str) -> Iterator[Reporter]:
-    """A reporter, ended at the end."""
+    """A reporter that ends with the test."""
     reporter = Reporter(url, learner)
     try:
         yield reporter
@@ -40,7 +40,7 @@ def reporting(url: str, learner: str) -> Iterator[Reporter]:
 
 
 class Heard:
-    """A board that hears a class server's reports."""
+    """A board that reads a class server's reports."""
 
     def __init__(self) -> None:
         self.board = ProgressBoard([])
@@ -51,7 +51,7 @@ class Heard:
 
     @contextlib.asynccontextmanager
     async def at(self, url: str) -> AsyncIterator[None]:
-        """Follow a class server."""
+        """Connect the board to a class server."""
         async with rtmon.connect(url, name="wall") as client:
             task = asyncio.create_task(follow(client, self.board.report))
             try:
@@ -61,8 +61,8 @@ class Heard:
                 await asyncio.wait([task])
 
 
-async def test_wall_hears_learners_before_and_after_it_starts() -> None:
-    """The newest report of each learner is there, from the history or live."""
+async def test_wall_shows_learners_from_before_and_after_its_start() -> None:
+    """The newest report of each learner is on the wall, from the history or live."""
     heard = Heard()
     async with rtmon.serve(hub := Hub(), "127.0.0.1", 0) as server:
         with reporting(server.url, "ada") as ada, reporting(server.url, "ben") as ben:
@@ -83,7 +83,7 @@ async def test_wall_hears_learners_before_and_after_it_starts() -> None:
 async def test_report_waits_while_the_class_server_is_away(
     reserve_port: Callable[[], int],
 ) -> None:
-    """What a learner does meanwhile is reported when the server is there, in one report."""
+    """A learner's results of that time are in one report, sent once the server is there."""
     port = reserve_port()
     heard = Heard()
     with reporting(f"ws://127.0.0.1:{port}", "ada") as ada:
@@ -97,10 +97,10 @@ async def test_report_waits_while_the_class_server_is_away(
             assert hub.channel_stats()[f"channel:{CHANNEL}"].published == 1
 
 
-async def test_report_comes_again_when_the_class_server_was_restarted(
+async def test_report_is_sent_again_when_the_class_server_has_restarted(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A server that has forgotten everything hears the report once more, without a new check."""
+    """A restarted server gets the report again, without a new check."""
     port = reserve_port()
     reporter = Reporter(f"ws://127.0.0.1:{port}", "ada", again=0.2)
     for _ in range(2):
@@ -116,12 +116,12 @@ async def test_report_comes_again_when_the_class_server_was_restarted(
 
 
 async def test_learner_is_told_when_the_class_server_refuses() -> None:
-    """A hub that asks for a token, and gets none, is the problem that the next check names."""
+    """When a hub requires a token and gets none, the next check shows the problem."""
 
-    async def nobody(_: object) -> None:
+    async def refuse(_: object) -> None:
         return None
 
-    async with rtmon.serve(Hub(auth=nobody, auth_timeout=0.2), "127.0.0.1", 0) as server:
+    async with rtmon.serve(Hub(auth=refuse, auth_timeout=0.2), "127.0.0.1", 0) as server:
         with reporting(server.url, "ada") as ada:
             ada.send({"01-1": RIGHT})
             await until(lambda: ada.problem)
@@ -130,8 +130,8 @@ async def test_learner_is_told_when_the_class_server_refuses() -> None:
     assert "showed no token" in ada.problem
 
 
-async def test_name_on_the_wall_is_the_tokens_when_the_class_server_asks_for_one() -> None:
-    """With authentication a learner cannot report under the name of another."""
+async def test_wall_uses_the_tokens_name_when_the_class_server_authenticates() -> None:
+    """With authentication a learner cannot report under another learner's name."""
 
     async def known(shown: Credentials) -> User | None:
         return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105
@@ -151,7 +151,7 @@ async def test_name_on_the_wall_is_the_tokens_when_the_class_server_asks_for_one
 async def test_notebook_goes_on_when_the_class_server_is_away(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """In a kernel a check waits for no server and leaves no task; the next one says what is wrong,
+    """A check does not wait for the server and leaves no task; the next one shows the problem,
     and reports all once the server is there.
     """
     port = reserve_port()
@@ -183,8 +183,8 @@ async def test_notebook_goes_on_when_the_class_server_is_away(
         assert "✓ Right: one\n  (The class server does not know of this yet: " in said
 
 
-async def test_wall_page_is_sent_the_state_at_each_change() -> None:
-    """Each page gets the whole wall when it comes, and again when something has changed."""
+async def test_wall_page_gets_the_state_at_each_change() -> None:
+    """Each page gets the whole wall when it connects, and again when it has changed."""
     state = {"learners": 1}
     async with (
         WallServer(lambda: state) as server,
@@ -198,7 +198,7 @@ async def test_wall_page_is_sent_the_state_at_each_change() -> None:
 
 
 async def test_wall_refuses_pages_of_other_origins() -> None:
-    """A web page of somebody else cannot read the wall, under its own name or another one."""
+    """A page of another origin cannot read the wall, under its own host name or another."""
     async with WallServer(dict) as server:
         feed = server.url.replace("http", "ws") + "feed"
         with pytest.raises(InvalidStatus) as caught:

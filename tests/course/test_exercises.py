@@ -1,4 +1,4 @@
-"""Exercises as they are read from notebooks, marked for nbgrader, and stripped of solutions."""
+"""Exercises read from notebooks, marked for nbgrader, and stripped of solutions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def calls_of_check(source: str) -> list[ast.Call]:
 
 
 def notebook(*checks: str) -> dict[str, Any]:
-    """A notebook with one exercise after the other."""
+    """A notebook with exercises in sequence."""
     cells = []
     for source in checks:
         cells.append({"cell_type": "markdown", "metadata": {}, "source": [TEXT]})
@@ -54,7 +54,7 @@ TWO = 'facts = {}\nawait check(\n    "two",\n    found=len,\n    exercise="01-2"
 
 
 def test_exercises_are_read_from_the_checks() -> None:
-    """Name, claim and points stand in the call of check; one point is the default."""
+    """Name, statement and points come from the call of check; one point is the default."""
     found = list(exercises(notebook(ONE, TWO, 'await check("unnamed", print)')))
     assert [(each.name, each.claim, each.points, each.cell) for each in found] == [
         ("01-1", "one", 1, 2),
@@ -70,14 +70,16 @@ def test_exercises_are_read_from_the_checks() -> None:
         'await check("one", print, exercise="01-1", points=1 + 1)',
     ],
 )
-def test_exercises_are_refused_when_not_literal(source: str) -> None:
-    """What a table of marks needs has to be readable without running the notebook."""
+def test_exercise_is_refused_when_its_arguments_are_not_literal(source: str) -> None:
+    """Values for the table of marks must be readable without running the notebook."""
     with pytest.raises(FileFormatError, match=r"a literal (str|int) is needed"):
         list(exercises(notebook(source)))
 
 
-def test_check_is_a_locked_test_of_nbgrader_with_its_points() -> None:
-    """Each check of an exercise carries nbgrader's metadata; no other cell does. Idempotent."""
+def test_check_cell_is_a_locked_nbgrader_test_with_its_points() -> None:
+    """Each check of an exercise has nbgrader's metadata, and no other cell does; marking twice
+    changes nothing.
+    """
     marked = notebook(ONE, TWO)
     mark_for_nbgrader(marked)
     once = copy.deepcopy(marked)
@@ -108,12 +110,12 @@ def test_check_is_a_locked_test_of_nbgrader_with_its_points() -> None:
 
 @pytest.mark.parametrize("checks", [(ONE, ONE), (f"{ONE}\n{TWO}",)])
 def test_exercises_that_share_a_name_or_cell_are_refused(checks: tuple[str, ...]) -> None:
-    """Points of two exercises cannot be told apart in one cell, or under one name."""
+    """Points of two exercises in one cell, or under one name, cannot be told apart."""
     with pytest.raises(FileFormatError, match="an exercise has one check"):
         mark_for_nbgrader(notebook(*checks))
 
 
-def test_solutions_are_taken_out_and_nothing_else() -> None:
+def test_only_solutions_are_removed() -> None:
     """The text above and below a solution stays."""
     handout = notebook(ONE)
     handout["cells"][0]["source"] = [TEXT + "\n\nAfterwards.\n\n<details><summary>More</summary>"]
@@ -122,7 +124,7 @@ def test_solutions_are_taken_out_and_nothing_else() -> None:
     assert text == "### Exercise 1\n\nDo it.\n\nAfterwards.\n\n<details><summary>More</summary>"
 
 
-def test_copies_have_solutions_or_not(tmp_path: Path) -> None:
+def test_copies_are_made_with_or_without_solutions(tmp_path: Path) -> None:
     """`rtmon notebooks` copies with solutions, --no-solutions without; both are valid notebooks."""
     assert main(["notebooks", str(tmp_path / "with"), "--no-start"]) == 0
     assert main(["notebooks", str(tmp_path / "without"), "--no-solutions", "--no-start"]) == 0
@@ -144,8 +146,8 @@ def test_copies_have_solutions_or_not(tmp_path: Path) -> None:
         assert copied == original
 
 
-def test_copies_are_made_of_notebooks_of_ones_own(tmp_path: Path) -> None:
-    """`rtmon notebooks --course` marks a teacher's notebooks, and takes out their solutions."""
+def test_copies_are_made_of_a_teachers_own_notebooks(tmp_path: Path) -> None:
+    """`rtmon notebooks --course` marks a teacher's notebooks, and removes their solutions."""
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "week_1.ipynb").write_text(json.dumps(notebook(ONE)))
@@ -157,7 +159,7 @@ def test_copies_are_made_of_notebooks_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_metadata_of_the_course_is_current() -> None:
-    """What `make docs` writes into the notebooks is what their checks say."""
+    """The notebooks' metadata is what `make docs` derives from their checks."""
     check = [sys.executable, str(ROOT / "scripts" / "exercises.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -165,7 +167,7 @@ def test_metadata_of_the_course_is_current() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_check_of_the_course_is_graded(path: Path) -> None:
-    """Each check of a notebook names its exercise and its points, and nbgrader grades its cell."""
+    """Each check of a notebook names its exercise and points, and nbgrader grades its cell."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
     graded = {each.cell for each in exercises({"cells": cells})}
     for at, cell in enumerate(cells):
@@ -176,7 +178,7 @@ def test_every_check_of_the_course_is_graded(path: Path) -> None:
             assert cell["metadata"]["nbgrader"]["grade"], at
 
 
-def test_exercises_of_the_course_have_names_of_their_own() -> None:
+def test_exercises_of_the_course_have_unique_names() -> None:
     """No two notebooks share an exercise's name, and each begins with its notebook's number."""
     names = []
     for path in NOTEBOOKS:

@@ -1,4 +1,4 @@
-"""The judges of what learners build: right solutions pass, wrong ones fail for their own reason."""
+"""Judges of learners' solutions: right ones pass, wrong ones fail for their own reason."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ WRONG = [
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that runs other tests, too, may need longer than a learner would wait."""
+    """Set a longer patience, since the machine runs other tests, too."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 100)
 
 
 def open_sockets() -> int:
-    """Return how many TCP sockets this process listens on or is connected by."""
+    """Return how many TCP sockets this process listens on or has connected."""
     states = {"LISTEN", "ESTABLISHED"}
     return sum(one.status in states for one in psutil.Process().net_connections("tcp"))
 
 
 @pytest.mark.parametrize("name", BUILDS)
-async def test_right_solution_keeps_every_promise(name: str) -> None:
+async def test_right_solution_passes_every_test(name: str) -> None:
     """A right solution passes, and the trial leaves neither task nor socket behind."""
     module = BUILDS[name]
     before, sockets = asyncio.all_tasks(), open_sockets()
@@ -69,10 +69,10 @@ async def test_right_solution_keeps_every_promise(name: str) -> None:
 
 @pytest.mark.course
 @pytest.mark.parametrize(("module", "make", "story"), WRONG)
-async def test_wrong_solution_breaks_its_own_promise(
+async def test_wrong_solution_fails_for_its_own_reason(
     module: Any, make: Callable[[], Any], story: str
 ) -> None:
-    """A wrong solution fails for its own reason, which the verdict tells, with a hint."""
+    """The verdict of a wrong solution has the right reason, and a hint."""
     verdict = await module.judge(make())
     assert story in verdict.story, verdict
     assert verdict.hint
@@ -80,13 +80,13 @@ async def test_wrong_solution_breaks_its_own_promise(
 
 
 async def blocks(websocket: ServerConnection) -> None:
-    """Sleep as programs without an event loop do."""
+    """Block the event loop by time.sleep()."""
     async for _ in websocket:
         time.sleep(1000)  # noqa: ASYNC251
 
 
 async def spins(websocket: ServerConnection) -> None:
-    """Compute for ever."""
+    """Loop for ever."""
     async for _ in websocket:
         while True:
             pass
@@ -99,12 +99,12 @@ async def raises(websocket: ServerConnection) -> None:
 
 
 async def hangs(websocket: ServerConnection) -> None:
-    """Take nothing, and answer nothing."""
+    """Receive nothing and answer nothing."""
     await asyncio.Event().wait()
 
 
 async def leaves_a_task(websocket: ServerConnection) -> None:
-    """Start a task that nobody ends."""
+    """Start a task and never end it."""
     sleeping = asyncio.create_task(asyncio.sleep(0, asyncio.create_task(hangs(websocket))))
     await sleeping
 
@@ -126,8 +126,10 @@ def is_no_coroutine_function(websocket: ServerConnection) -> int:
         (None, "None was given"),
     ],
 )
-async def test_verdict_tells_what_broken_code_did(handler: Any, story: str) -> None:
-    """Code that blocks, raises, hangs or is no code breaks a promise, and leaves no task behind."""
+async def test_verdict_names_the_fault_of_broken_code(handler: Any, story: str) -> None:
+    """Code that blocks, raises, hangs or is no coroutine function fails, and leaves no task
+    behind.
+    """
     before = asyncio.all_tasks()
     began = time.monotonic()
     verdict = await judges.chat_server(handler)
@@ -139,14 +141,14 @@ async def test_verdict_tells_what_broken_code_did(handler: Any, story: str) -> N
 
 
 async def test_judge_ends_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial that takes too long ends with the promise that was being tried."""
+    """A trial that takes too long ends with the name of the running test."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
 
 
 async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RTMON_COURSE_PATIENCE is the least time of each wait, and the trial has as much more."""
+    """RTMON_COURSE_PATIENCE is the minimum of each wait, and the trial has as much more time."""
     monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
     verdict = await judges.worker_pool(pool.right())
     assert "had not returned after 0.001 s" in verdict.story
@@ -156,10 +158,12 @@ async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.Monke
     assert verdict.holds, verdict
 
 
-async def test_judge_keeps_to_times_that_an_exercise_promises(
+async def test_judge_keeps_the_time_limits_of_an_exercise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """RTMON_COURSE_PATIENCE makes no answer right that is later than the exercise allows."""
+    """RTMON_COURSE_PATIENCE does not extend the time within which an exercise requires an
+    answer.
+    """
 
     async def late(urls: Sequence[str]) -> dict[str, str]:
         await asyncio.sleep(0.2)
@@ -171,8 +175,8 @@ async def test_judge_keeps_to_times_that_an_exercise_promises(
     assert "`late` had not returned after 0.1 s" in verdict.story
 
 
-async def test_judge_gives_an_alarm_back() -> None:
-    """A timer that ran before a trial, such as a test's time limit, runs on after it."""
+async def test_judge_restores_an_earlier_alarm() -> None:
+    """A timer that was set before a trial, such as a test's time limit, still fires after it."""
     heard: list[int] = []
     handler = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
     rest, _ = signal.setitimer(signal.ITIMER_REAL, 1000)

@@ -1,4 +1,4 @@
-"""`rtmon course grade`: the table that progress files make."""
+"""`rtmon course grade`: the table of marks made from progress files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def progress(folder: Path, learner: str, *checks: tuple[str, bool], points: int 
 def test_marks_are_a_table_of_learners_and_exercises(
     tmp_path: Path, course: Path, capsys: Said
 ) -> None:
-    """Notebooks that were begun are columns, exercises once right count what the course says."""
+    """Started notebooks are columns, and an exercise that was right once has the course's
+    points.
+    """
     files = [
         progress(tmp_path, "Ben", ("01-1", False), ("00-2", True)),
         progress(tmp_path, "ada", ("00-1", False), ("00-1", True), ("00-1", False), points=999),
@@ -61,8 +63,8 @@ def test_marks_are_a_table_of_learners_and_exercises(
     ]
 
 
-def test_marks_as_csv_hold_no_formula(tmp_path: Path, course: Path, capsys: Said) -> None:
-    """CSV has a row for each learner, and no name that a spreadsheet would run."""
+def test_marks_as_csv_have_no_formula(tmp_path: Path, course: Path, capsys: Said) -> None:
+    """The CSV has a row for each learner, and no name that a spreadsheet would run."""
     files = [
         progress(tmp_path, "=1+1", ("00-1", True)),
         progress(tmp_path, 'a,"b"\n\x1b[31m', ("00-2", False)),
@@ -76,8 +78,8 @@ def test_marks_as_csv_hold_no_formula(tmp_path: Path, course: Path, capsys: Said
     ]
 
 
-def test_marks_name_lines_that_cannot_be_read(tmp_path: Path, course: Path, capsys: Said) -> None:
-    """Bad lines are named on standard error, and the rest is graded."""
+def test_marks_report_unreadable_lines(tmp_path: Path, course: Path, capsys: Said) -> None:
+    """Malformed lines are named on standard error, and the rest is graded."""
     good = progress(tmp_path, "ada", ("00-1", True))
     bad = tmp_path / "bad.jsonl"
     bad.write_text("\x1b[2Jnot json\n")

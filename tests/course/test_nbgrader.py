@@ -1,4 +1,4 @@
-"""The course in the real nbgrader, as a teacher uses it: hand out, collect, grade."""
+"""The course in the real nbgrader, as a teacher uses it: release, collect, grade."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ c.Execute.timeout = 300
 
 
 class Teacher:
-    """A folder with nbgrader's course in it."""
+    """A folder with an nbgrader course."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Teacher:
         (kernel / "kernel.json").write_text(json.dumps(KERNEL))
 
     def nbgrader(self, *arguments: str, **environment: str) -> None:
-        """Run one of nbgrader's commands."""
+        """Run an nbgrader command."""
         done = subprocess.run(
             [NBGRADER, *arguments],
             cwd=self.folder,
@@ -69,7 +69,7 @@ class Teacher:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def submit(self, student: str, name: str, cells: Mapping[int, str]) -> None:
-        """Hand in what was handed out, with the texts of some cells changed."""
+        """Submit the released notebook, with the texts of some cells changed."""
         handout = nbformat.read(self.folder / "release" / "ps1" / f"{name}.ipynb", 4)
         for at, source in cells.items():
             handout.cells[at].source = source
@@ -95,8 +95,8 @@ class Teacher:
     ],
 )
 def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name: str) -> None:
-    """Of a handout without solutions a right submission scores all points, an empty one none, and
-    neither does a wrong one whose checks were emptied.
+    """Of a release without solutions a right submission has all points, an empty one none, and
+    so does a wrong one whose checks were emptied.
     """
     notebook = Notebook.read(name)
     full = sum(each.points for each in exercises({"cells": notebook.cells}))

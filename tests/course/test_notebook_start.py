@@ -1,4 +1,4 @@
-"""What `rtmon.notebook.start` enters, and that it ends."""
+"""`rtmon.notebook.start`: the context that it enters, and its end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rtmon import Monitor, notebook
 
 @pytest.fixture(autouse=True)
 def _in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is started is remembered on a shell, of which this is one."""
+    """An IPython shell, on which started contexts are remembered."""
     shell: Any = SimpleNamespace()
     monkeypatch.setattr(notebook, "_shell", lambda: shell)
 
 
-async def test_monitor_closes_when_it_is_stopped_or_started_anew() -> None:
-    """A Monitor that was started is closed by ``stop``, and by another one of its name."""
+async def test_monitor_closes_when_it_is_stopped_or_replaced() -> None:
+    """A started Monitor is closed by ``stop``, and by the next start under its name."""
     first = await notebook.start(Monitor(), name="monitor")
     second = await notebook.start(Monitor(), name="monitor")
     assert (first.closed, second.closed) == (True, False)

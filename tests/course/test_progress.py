@@ -16,7 +16,7 @@ Environment = pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path: Path, monkeypatch: Environment) -> Path:
-    """A folder in which a learner called ada works."""
+    """A folder in which a learner named ada works."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RTMON_LEARNER", "ada")
     for name in ("RTMON_PROGRESS", "RTMON_CLASS"):
@@ -25,14 +25,14 @@ def somewhere(tmp_path: Path, monkeypatch: Environment) -> Path:
 
 
 async def checked(*, found: int, exercise: str | None = "01-2", points: int | None = 3) -> None:
-    """Check an exercise that asks for 2."""
+    """Check an exercise whose right answer is 2."""
     await check(
         "two", found=lambda: found, expected=2, exercise=exercise, points=points, within=0.0
     )
 
 
 async def test_check_appends_a_line_when_it_names_its_exercise(somewhere: Path) -> None:
-    """Each check is a line of JSON in rtmon-progress.jsonl, beside the notebook."""
+    """Each check writes a line of JSON to rtmon-progress.jsonl, beside the notebook."""
     await checked(found=1)
     await checked(found=2)
     await checked(found=2, exercise=None, points=None)
@@ -50,7 +50,7 @@ async def test_check_appends_a_line_when_it_names_its_exercise(somewhere: Path) 
     assert (second["right"], second["note"]) == (True, "")
 
 
-async def test_progress_goes_where_the_environment_says(
+async def test_progress_file_is_set_by_the_environment(
     somewhere: Path, monkeypatch: Environment
 ) -> None:
     """RTMON_PROGRESS is the file's path, or off."""
@@ -63,7 +63,7 @@ async def test_progress_goes_where_the_environment_says(
     assert len((somewhere / "other.jsonl").read_text("utf-8").splitlines()) == 1
 
 
-async def test_check_says_so_when_progress_cannot_be_written(
+async def test_check_reports_when_progress_cannot_be_written(
     somewhere: Path, monkeypatch: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The check itself goes on, whatever is wrong with the file."""
@@ -80,7 +80,9 @@ async def test_check_says_so_when_progress_cannot_be_written(
 
 
 def test_learner_is_named_by_environment_or_login(monkeypatch: Environment) -> None:
-    """RTMON_LEARNER wins over JupyterHub's name, and that over the login; control marks go."""
+    """RTMON_LEARNER overrides JupyterHub's name, which overrides the login; control characters
+    are removed.
+    """
     assert progress.learner() == "ada"
     monkeypatch.setenv("RTMON_LEARNER", "a\x1b[2Jda" + "x" * 200)
     assert progress.learner() == "a [2Jda" + "x" * 121
@@ -111,8 +113,8 @@ def line(**changes: object) -> str:
         '{"time": 1}\n',
     ],
 )
-def test_reading_tells_which_line_is_bad(somewhere: Path, bad: str) -> None:
-    """A line that no check wrote is an error in its place; the others count."""
+def test_reading_progress_marks_malformed_lines(somewhere: Path, bad: str) -> None:
+    """A malformed line is an error in its place; the others count."""
     path = somewhere / "progress.jsonl"
     path.write_text(line() + bad + "\n" + line(learner="ben"))
     first, error, last = read(path)
@@ -123,8 +125,10 @@ def test_reading_tells_which_line_is_bad(somewhere: Path, bad: str) -> None:
     assert last.learner == "ben"
 
 
-def test_exercise_stays_right_in_reports() -> None:
-    """Once right is right; the tries of all checks are counted, and the last note is kept."""
+def test_right_exercise_stays_right_in_reports() -> None:
+    """An exercise that was right once stays right; tries of all checks are counted, and the
+    last note is kept.
+    """
     entries = [
         ProgressEntry(
             time=at, learner="ada", exercise="01-2", claim="", right=right, points=2, note=note
@@ -136,7 +140,7 @@ def test_exercise_stays_right_in_reports() -> None:
 
 
 def test_reports_merge_in_any_order() -> None:
-    """A late report changes nothing that a newer one has said."""
+    """A late report changes nothing of a newer one."""
     old = {"01-1": Result(right=False, tries=1, note="old")}
     new = {"01-1": Result(right=False, tries=2, note="new"), "01-2": Result(right=True, tries=1)}
     assert merge(merge({}, old), new) == merge(merge({}, new), old) == new

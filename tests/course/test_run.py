@@ -1,4 +1,6 @@
-"""The notebooks of the course in real kernels: answered wrongly, solved, doubled, and paused."""
+"""The notebooks of the course in real kernels: wrong answers, solutions, cells run twice, and
+pauses.
+"""
 
 from __future__ import annotations
 
@@ -42,18 +44,16 @@ def notebook(request: pytest.FixtureRequest) -> Notebook:
 
 @pytest_asyncio.fixture
 async def kernel(notebook: Notebook) -> AsyncIterator[Kernel]:
-    """A kernel that knows what it had running before the notebook."""
+    """A kernel that has recorded its tasks and sockets before the notebook."""
     async with Kernel.start(notebook) as kernel:
         await kernel.run(COUNT_LEFT + PATIENT)
         yield kernel
 
 
 @pytest.mark.course
-async def test_right_answers_pass_after_wrong_ones_did_not(
-    notebook: Notebook, kernel: Kernel
-) -> None:
-    """Each wrong answer is "not yet" and the solution after them is right; a picture is shown
-    early, all runs again in the same kernel, and nothing is left running.
+async def test_right_answers_pass_after_wrong_ones_fail(notebook: Notebook, kernel: Kernel) -> None:
+    """Each wrong answer is "not yet" and the solution after it is right; a picture is shown
+    early, all runs again in the same kernel, and no task or socket remains.
     """
     exercises = list(notebook.exercises())
     await kernel.run(IMPATIENT)
@@ -72,7 +72,7 @@ async def test_right_answers_pass_after_wrong_ones_did_not(
 
 
 @pytest.mark.course
-async def test_cells_may_be_run_twice_in_a_row(notebook: Notebook, kernel: Kernel) -> None:
+async def test_cells_work_when_run_twice_in_a_row(notebook: Notebook, kernel: Kernel) -> None:
     """Each cell works when it is run twice in a row, answers and checks too."""
     exercises = dict(notebook.exercises())
     said = await kernel.run_all(notebook, Run(answers=exercises, times=2))
@@ -81,8 +81,8 @@ async def test_cells_may_be_run_twice_in_a_row(notebook: Notebook, kernel: Kerne
 
 
 @pytest.mark.course
-async def test_a_reader_may_stop_for_an_hour(notebook: Notebook, kernel: Kernel) -> None:
-    """Everything works with an hour's pause before each cell that follows prose."""
+async def test_notebook_works_with_pauses_of_an_hour(notebook: Notebook, kernel: Kernel) -> None:
+    """Every cell works with an hour's pause before each cell that follows prose."""
     exercises = dict(notebook.exercises())
     await kernel.run(SHORT_HOUR)
     said = await kernel.run_all(notebook, Run(answers=exercises, pause=HOUR))
@@ -90,8 +90,10 @@ async def test_a_reader_may_stop_for_an_hour(notebook: Notebook, kernel: Kernel)
     assert await kernel.left() == ""
 
 
-async def test_stop_button_ends_only_what_nobody_can_press(tmp_path: Path) -> None:
-    """With a user, the last cell shows a button and all goes on; without one, all ends at once."""
+async def test_stop_button_waits_for_a_user(tmp_path: Path) -> None:
+    """With a user, the last cell shows a button and the servers go on; without one, they stop
+    at once.
+    """
     notebook = Notebook(tmp_path / "button.ipynb", [])
     async with Kernel.start(notebook) as kernel:
         await kernel.run(COUNT_LEFT + STARTED)

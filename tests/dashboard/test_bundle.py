@@ -1,3 +1,5 @@
+"""The dashboard's script and style sheets."""
+
 from __future__ import annotations
 
 import json
@@ -8,7 +10,7 @@ from rtmon.views.charts import CHARTS
 
 
 def test_script_has_every_chart_of_the_table() -> None:
-    """The page draws each chart with all its series, event-loop lag and CPU among them."""
+    """The page draws each chart with all its series, event-loop lag and CPU included."""
     text, _ = script()
     found = re.search(r"^const CHARTS = (.*)$", text, re.MULTILINE)
     assert found is not None
@@ -20,7 +22,7 @@ def test_script_has_every_chart_of_the_table() -> None:
     assert {"Event-loop lag", "CPU of the server"} < set(drawn)
 
 
-def test_page_asks_for_nothing_outside() -> None:
+def test_page_loads_nothing_from_other_hosts() -> None:
     """Neither script nor style sheet names an address of another host."""
     text, _ = script()
     assert re.findall(r"https?://(?!www\.w3\.org)[\w.]+", text + style()) == []

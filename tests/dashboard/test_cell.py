@@ -1,4 +1,4 @@
-"""A page of the dashboard as the output of a notebook's cell, and the desk behind it."""
+"""A page of the dashboard as the output of a notebook's cell, and the desk that feeds it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LARGEST = 300_000
 
 
 class KeptComm:
-    """A comm that keeps what it is sent."""
+    """A comm that keeps the messages sent to it."""
 
     def __init__(self) -> None:
         self.comm_id = uuid.uuid4().hex
@@ -35,16 +35,16 @@ class KeptComm:
         self.messages.append(json.loads(data["text"]))
 
     def close(self, data: dict[str, Any]) -> None:
-        """Nothing is closed here."""
+        """Do nothing."""
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """What a page says is given to ``hear``."""
+        """Never called: a page's messages are given to ``hear``."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
         """Never called either."""
 
     def all_of(self, part: str) -> list[Any]:
-        """Return that part of every message that has it."""
+        """That part of every message that has it."""
         return [message[part] for message in self.messages if part in message]
 
 
@@ -52,7 +52,7 @@ class KeptComm:
 async def shown(
     source: Any, page: str | None = None, *, beside: list[Content] | None = None, **given: Any
 ) -> AsyncIterator[NotebookPage]:
-    """A view that is shown, beside others."""
+    """A shown view, among others."""
     cell = NotebookPage(source, parameters=address(page, given), height=400)
     cell.meet(beside or [])
     cell.begin()
@@ -77,7 +77,7 @@ def attributes(html: str) -> dict[str, str]:
 
 
 async def test_views_of_one_source_share_a_desk() -> None:
-    """Two views of a Monitor are fed by one desk, which ends with the later of them."""
+    """Two views of a Monitor have one desk, which ends with the later of them."""
     with rtmon.Monitor() as monitor:
         async with shown(monitor, "latency") as first:
             async with shown(monitor, "events", beside=[first]) as second:
@@ -90,8 +90,8 @@ async def test_views_of_one_source_share_a_desk() -> None:
             await until(lambda: len(comm.all_of("frame")) > frames)
 
 
-async def test_view_answers_what_its_page_asks() -> None:
-    """A page gets everything when it joins, the rows of the page that it shows, and files."""
+async def test_view_answers_the_requests_of_its_page() -> None:
+    """A page gets the full state when it joins, the rows of its table, and files."""
     clock = FakeClock()
     with rtmon.Monitor(interval=3600, clock=clock) as monitor:
         meter = monitor.collector.meter()
@@ -116,8 +116,8 @@ async def test_view_answers_what_its_page_asks() -> None:
             assert (file["name"][-4:], file["text"]) == (".csv", "name\r\nada\r\n")
 
 
-async def test_silent_page_gets_nothing_and_then_everything() -> None:
-    """A page that is not heard of is sent nothing; when it is heard of again, it gets it all."""
+async def test_silent_page_gets_no_frames_until_it_answers() -> None:
+    """A page that stops answering gets no frames; when it answers again, it gets the full state."""
     now = 0.0
     with rtmon.Monitor() as monitor:
         async with shown(monitor) as cell, shown(monitor, beside=[cell]) as other:
@@ -134,8 +134,8 @@ async def test_silent_page_gets_nothing_and_then_everything() -> None:
             assert silent.all_of("frame")[1]["anew"]
 
 
-async def test_feed_of_the_maker_stays_open() -> None:
-    """A view closes the feed that it has opened, and leaves a given one open."""
+async def test_given_feed_stays_open_when_the_view_closes() -> None:
+    """A view closes a feed that it has opened itself, and leaves a given one open."""
     feed = SyntheticFeed(ago=1)
     async with shown(feed):
         pass
@@ -146,8 +146,10 @@ async def test_feed_of_the_maker_stays_open() -> None:
         assert opened.status.state == "closed"
 
 
-async def test_recordings_have_a_time_of_their_own(tmp_path: Path) -> None:
-    """Two views of a recording have a desk each; its rows are those of the recording."""
+async def test_views_of_a_recording_have_a_desk_each(tmp_path: Path) -> None:
+    """Two views of a recording can show different moments; their rows are those of the
+    recording.
+    """
     await record(tmp_path / "run.rtmon", ticks=30)
     run = tmp_path / "run.rtmon"
     async with (
@@ -162,8 +164,8 @@ async def test_recordings_have_a_time_of_their_own(tmp_path: Path) -> None:
         assert "ada" in str(saved["pane"]["rows"])
 
 
-async def test_saved_view_is_small_and_asks_for_nothing() -> None:
-    """A saved view holds its last numbers in less than 300 kB, and names no address outside."""
+async def test_saved_view_is_small_and_loads_nothing() -> None:
+    """A saved view has its last numbers in less than 300 kB, and names no other host."""
     async with shown(SyntheticFeed(ago=310), "connections", query="rtt>1ms") as cell:
         await cell.prepare()
         html = cell.output(view="v1", kernel="k1")["text/html"]
@@ -177,8 +179,8 @@ async def test_saved_view_is_small_and_asks_for_nothing() -> None:
     assert saved["pane"]["rows"]
 
 
-async def test_saved_view_reads_without_scripts() -> None:
-    """Where no script runs, the output says since when it is not live, and shows its charts."""
+async def test_saved_view_is_readable_without_scripts() -> None:
+    """Without scripts, the output has the time since which it is not live, and its charts."""
     async with shown(SyntheticFeed(ago=30), chart="rtt") as cell:
         html = cell.output(view="v1", kernel="k1")["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
@@ -186,7 +188,7 @@ async def test_saved_view_reads_without_scripts() -> None:
 
 
 async def test_texts_are_never_markup() -> None:
-    """A hostile name of a server is text in everything that is saved."""
+    """A server's hostile name is text everywhere in the saved view."""
     evil = "</script><img src=x onerror=alert(1)>"
     feed = SyntheticFeed(ago=5)
     feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')

@@ -1,3 +1,5 @@
+"""The desk: it queries a feed once and sends frames to all viewers."""
+
 from __future__ import annotations
 
 import asyncio
@@ -20,7 +22,7 @@ from .viewer import KeptViewer
 
 
 class CountedFeed(LocalFeed):
-    """Counts the queries that it answers."""
+    """A feed that counts its queries."""
 
     asked = 0
 
@@ -31,7 +33,7 @@ class CountedFeed(LocalFeed):
 
 @pytest_asyncio.fixture
 async def desk() -> AsyncIterator[PageUpdater]:
-    """A running desk of a Monitor with one connection, which ticks when it is told to."""
+    """A running desk of a Monitor with one connection, which ticks when the test calls it."""
     monitor = Monitor(interval=3600, node="n", clock=FakeClock())
     monitor.connection_opened(monitor.collector.meter())
     monitor.tick()
@@ -43,8 +45,8 @@ async def desk() -> AsyncIterator[PageUpdater]:
         await task
 
 
-async def test_viewers_get_the_same_frame_with_everything_first(desk: PageUpdater) -> None:
-    """A viewer gets all points when it joins, then frames with what is new, as all others do."""
+async def test_viewer_gets_all_points_first_and_then_the_common_frames(desk: PageUpdater) -> None:
+    """A viewer gets all points when it joins, then the same frames as every other."""
     one, other = KeptViewer(), KeptViewer()
     desk.join(one)
     await until(lambda: len(one.all_of("frame")) >= 2)
@@ -57,8 +59,8 @@ async def test_viewers_get_the_same_frame_with_everything_first(desk: PageUpdate
     assert other.all_of("frame")[0]["counts"]["connections"] == 1
 
 
-async def test_slow_viewer_gets_everything_when_it_is_ready_again(desk: PageUpdater) -> None:
-    """A viewer that is not ready is sent no frame; the first one after that has all points."""
+async def test_slow_viewer_gets_all_points_when_it_is_ready_again(desk: PageUpdater) -> None:
+    """A viewer that is not ready gets no frame; the first one after that has all points."""
     viewer = KeptViewer()
     desk.join(viewer)
     await until(lambda: len(viewer.all_of("frame")) >= 2)
@@ -73,8 +75,8 @@ async def test_slow_viewer_gets_everything_when_it_is_ready_again(desk: PageUpda
     assert viewer.all_of("frame")[held]["anew"]
 
 
-async def test_same_question_is_answered_once_a_tick(desk: PageUpdater) -> None:
-    """Rows that several viewers show are asked for once, and come with the frame."""
+async def test_same_query_of_several_viewers_runs_once_a_tick(desk: PageUpdater) -> None:
+    """Rows that several viewers show are queried once, and come with the frame."""
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:
         desk.join(viewer)
@@ -89,8 +91,8 @@ async def test_same_question_is_answered_once_a_tick(desk: PageUpdater) -> None:
     await until(lambda: any("pane" in m and "frame" in m for m in viewers[0].messages))
 
 
-async def test_wrong_query_is_told_with_its_place(desk: PageUpdater) -> None:
-    """A mistake in the query language comes back as words and the place of the character."""
+async def test_wrong_query_is_answered_with_the_position_of_its_error(desk: PageUpdater) -> None:
+    """A mistake in the query language is answered with a message and a character position."""
     viewer = KeptViewer()
     desk.join(viewer)
     desk.ask(viewer, 7, "connections", {"where": "rtt>fast"})
@@ -101,7 +103,7 @@ async def test_wrong_query_is_told_with_its_place(desk: PageUpdater) -> None:
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x"])
-async def test_range_of_no_number_is_read_as_no_bound(desk: PageUpdater, number: str) -> None:
+async def test_bound_that_is_no_number_is_ignored(desk: PageUpdater, number: str) -> None:
     """A bound or a count that is no finite number counts as not given."""
     viewer = KeptViewer()
     desk.join(viewer)
@@ -110,8 +112,8 @@ async def test_range_of_no_number_is_read_as_no_bound(desk: PageUpdater, number:
     assert "error" not in viewer.all_of("value")[0]
 
 
-async def test_page_beyond_the_crowd_is_told_to_close_some() -> None:
-    """There is an end to the pages that one process feeds, and the next one is told so."""
+async def test_page_beyond_the_limit_is_refused() -> None:
+    """One process feeds a bounded number of pages; the next one is told to close some."""
     monitor = Monitor(interval=3600, clock=FakeClock())
     desks = PageUpdaters(lambda: LocalFeed(monitor))
     for _ in range(CROWD):

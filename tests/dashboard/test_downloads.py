@@ -17,8 +17,8 @@ from rtmon.testing import FakeClock
 from .viewer import BEGIN, record
 
 
-async def test_file_has_the_rows_columns_and_order_that_were_asked_for() -> None:
-    """All rows of the query are there, and no text is a formula for a spreadsheet."""
+async def test_file_has_the_requested_rows_columns_and_order() -> None:
+    """A file has all rows of the query, and no text is a formula for a spreadsheet."""
     monitor = Monitor(interval=3600, node='../"n\r\n', clock=FakeClock(time=BEGIN))
     for number in range(300):
         meter = monitor.collector.meter()
@@ -59,7 +59,7 @@ async def test_file_has_the_rows_columns_and_order_that_were_asked_for() -> None
 
 
 async def test_file_of_groups_has_their_sums(tmp_path: Path) -> None:
-    """Groups are saved as they are shown, also those of a moment of a recording."""
+    """Groups are saved as the page shows them, also at a moment of a recording."""
     await record(tmp_path / "run.rtmon", ticks=30)
     feed = RecordingFeed(tmp_path / "run.rtmon")
     await feed.seek(BEGIN + 15)

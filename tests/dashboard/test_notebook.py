@@ -1,3 +1,5 @@
+"""`rtmon.notebook`: servers of a notebook that replace each other by name."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -23,13 +25,13 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
 
 
 async def echo(connection: ServerConnection) -> None:
-    """Send back what comes."""
+    """Send each message back."""
     async for message in connection:
         await connection.send(message)
 
 
 class Crowd:
-    """Something else that begins and ends."""
+    """Another context manager."""
 
     def __init__(self) -> None:
         self.story: list[str] = []
@@ -43,7 +45,7 @@ class Crowd:
 
 
 async def test_start_closes_the_server_of_the_same_name(shell: InteractiveShell) -> None:
-    """When a cell runs twice, the server that it started first is closed."""
+    """When a cell runs twice, the first server is closed."""
     first = await start(echo, name="chat")
     async with connect(first.url) as connection:
         second = await start(echo, name="chat")
@@ -75,7 +77,9 @@ async def test_stop_keeps_a_given_monitor_open(shell: InteractiveShell) -> None:
 
 
 async def test_start_accepts_any_async_context_manager(shell: InteractiveShell) -> None:
-    """Any asynchronous context manager is entered, and left when its name is taken or stopped."""
+    """Any asynchronous context manager is entered, and exited when it is stopped or its name
+    started again.
+    """
     crowd = Crowd()
     assert await start(crowd, name="crowd") is crowd.story
     await start(Crowd(), name="crowd")
@@ -86,7 +90,7 @@ async def test_start_accepts_any_async_context_manager(shell: InteractiveShell) 
 
 
 async def test_stop_ends_the_latest_first(shell: InteractiveShell) -> None:
-    """Users are stopped before their server."""
+    """Simulated users are stopped before their server."""
     order: list[str] = []
 
     class Named(Crowd):
@@ -106,6 +110,6 @@ async def test_stop_ends_the_latest_first(shell: InteractiveShell) -> None:
 
 
 async def test_start_fails_outside_of_a_notebook() -> None:
-    """Outside of a notebook the error says what to write instead."""
+    """The error gives the statement to use instead."""
     with pytest.raises(MonitorError, match=r"async with rtmon\.serve"):
         await start(echo)

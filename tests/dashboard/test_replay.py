@@ -1,4 +1,4 @@
-"""The time of a recording, as each viewer moves it."""
+"""Replay of a recording: each viewer has its own moment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
-    """Yield the desk of a viewer, who has been sent the end of the recording."""
+    """Yield the desk of a viewer that has the end of the recording."""
     viewer = KeptViewer()
     desk = PageUpdaters(lambda: RecordingFeed(path))()
     desk.join(viewer)
@@ -40,12 +40,12 @@ async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
 
 
 async def turned(viewer: KeptViewer, turn: int) -> None:
-    """Wait until a request for a moment was met."""
+    """Wait until the requested moment is shown."""
     await until(lambda: any(f["replay"]["turn"] == turn for f in viewer.all_of("frame")))
 
 
-async def test_viewer_of_a_recording_sees_the_moment_that_was_asked_for(tmp_path: Path) -> None:
-    """Frame and rows are of that moment, also of one before that is shown already."""
+async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -> None:
+    """Frame and rows are of that moment, also of one earlier than the last."""
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (desk, viewer):
         last = viewer.all_of("frame")[-1]
@@ -68,8 +68,8 @@ async def test_viewer_of_a_recording_sees_the_moment_that_was_asked_for(tmp_path
         assert viewer.all_of("frame")[-1]["replay"]["at"] is None
 
 
-async def test_recording_is_played_until_its_end(tmp_path: Path) -> None:
-    """Time passes at the speed that was asked for, but not while the page is out of sight."""
+async def test_recording_plays_to_its_end(tmp_path: Path) -> None:
+    """Time passes at the requested speed, and stops while the page is hidden."""
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (desk, viewer):
         desk.seek(BEGIN + 20, 1)
@@ -89,8 +89,10 @@ async def test_recording_is_played_until_its_end(tmp_path: Path) -> None:
         assert len(set(seqs)) > 2
 
 
-async def test_each_viewer_of_a_recording_has_a_time_of_its_own(tmp_path: Path) -> None:
-    """One viewer's moment is not another's, and the file is closed when its viewer leaves."""
+async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> None:
+    """One viewer's moment does not change another's, and the file is closed when its viewer
+    leaves.
+    """
     path = tmp_path / "run.rtmon"
     await record(path, ticks=30)
     async with looking(path) as (first, _), looking(path) as (second, viewer):
@@ -101,8 +103,8 @@ async def test_each_viewer_of_a_recording_has_a_time_of_its_own(tmp_path: Path) 
     assert {desk.feed.status.state for desk in (first, second)} == {"closed"}
 
 
-async def test_recording_has_marks_of_what_happened(tmp_path: Path) -> None:
-    """Events stand for parts of the recording, errors before others; openings are left out."""
+async def test_recording_has_marks_at_its_events(tmp_path: Path) -> None:
+    """Marks bundle Events of parts of the recording, errors first; openings are left out."""
     await record(tmp_path / "run.rtmon")
     await record(tmp_path / "run.rtmon", ticks=3, begin=BEGIN + 300)
     async with looking(tmp_path / "run.rtmon") as (desk, viewer):

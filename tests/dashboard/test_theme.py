@@ -1,3 +1,5 @@
+"""Colours of all views: contrast, palette, style sheets."""
+
 from __future__ import annotations
 
 import itertools
@@ -43,27 +45,27 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("text", ["text", "soft", "good", "bad", "warn", "accent"])
-def test_text_is_readable_on_every_surface(theme: Mapping[str, str], text: str) -> None:
-    """Every colour of text stands out by 4.5:1 (WCAG AA) from cards, ground and hovered rows."""
+def test_text_has_contrast_on_every_surface(theme: Mapping[str, str], text: str) -> None:
+    """Every text colour has a contrast of 4.5:1 (WCAG AA) to cards, background and hovered rows."""
     for ground in ("card", "ground", "hover"):
         assert contrast(theme[text], theme[ground]) >= 4.5, ground
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_series_are_visible_on_cards(theme: Mapping[str, str]) -> None:
-    """The hues of the charts stand out from their cards by 3:1 (WCAG AA, 1.4.11)."""
+def test_series_have_contrast_on_cards(theme: Mapping[str, str]) -> None:
+    """The hues of the charts have a contrast of 3:1 to their cards (WCAG AA, 1.4.11)."""
     for hue in HUES:
         assert contrast(hue, theme["card"]) >= 3.0, hue
 
 
-def test_either_is_readable_on_both_grounds() -> None:
-    """The text of saved images stands out from light and dark cards by 4:1."""
+def test_saved_images_have_contrast_on_both_backgrounds() -> None:
+    """The text of saved images has a contrast of 4:1 to light and dark cards."""
     for theme in (LIGHT, DARK):
         assert contrast(EITHER, theme["card"]) >= 4.0
 
 
 def test_charts_use_hues_of_the_palette() -> None:
-    """Each series has one of the hues that were checked for contrast."""
+    """Each series has a hue of the palette, whose contrast is tested."""
     assert {series.color for chart in CHARTS for series in chart.series} <= set(HUES)
 
 
@@ -100,8 +102,8 @@ def lab(rgb: list[float]) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("kind", BLINDNESS)
-def test_percentiles_are_told_apart_by_the_color_blind(kind: str) -> None:
-    """Each two percentiles differ by 35 or more in CIE76 (2.3 is just noticeable)."""
+def test_percentiles_are_distinct_for_the_color_blind(kind: str) -> None:
+    """Every two percentiles differ by 35 or more in CIE76 (2.3 is just noticeable)."""
 
     def seen(color: str) -> tuple[float, float, float]:
         rgb = linear(color)
@@ -115,8 +117,8 @@ def test_percentiles_are_told_apart_by_the_color_blind(kind: str) -> None:
 COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b|%23[0-9a-fA-F]{6}\b|\brgba?\(|\bhsla?\(")
 
 
-def test_colors_are_written_in_the_palette_only() -> None:
-    """No style sheet, script or module of a view has a colour of its own."""
+def test_colors_are_in_the_palette_only() -> None:
+    """No style sheet, script or module of a view has its own colour."""
     rooms = ("views", "dashboard", "display", "reporting", "terminal", "lab", "cli")
     files = [path for room in rooms for path in (PACKAGE / room).rglob("*.*")]
     texts = {
@@ -128,7 +130,7 @@ def test_colors_are_written_in_the_palette_only() -> None:
 
 
 def test_every_custom_property_has_a_value() -> None:
-    """Each colour that a style sheet names is defined, on the page and in a notebook."""
+    """Each colour that a style sheet uses is defined, on the page and in a notebook."""
     sheets = {
         room: "".join(path.read_text("utf-8") for path in (PACKAGE / room).rglob("*.css"))
         for room in ("views", "dashboard", "display")

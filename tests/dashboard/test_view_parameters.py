@@ -1,4 +1,4 @@
-"""Views for a notebook: what they take, and what they say of the rest."""
+"""Parameters of views in a notebook, and errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from .viewer import record
         ("connection", {"id": "c1"}, "?page=connection&id=c1"),
     ],
 )
-def test_parameters_have_the_names_of_the_address(
+def test_parameters_become_the_query_of_the_address(
     page: str | None, given: dict[str, Any], expected: str
 ) -> None:
-    """What a program names in a friendly way stands in the address as the app reads it."""
+    """Python names of parameters become the app's names in the address."""
     assert search(address(page, given)) == expected
 
 
@@ -54,25 +54,27 @@ def test_parameters_have_the_names_of_the_address(
         ("overview", {"seconds": 7}, "60, 300, 3600, 86400"),
     ],
 )
-def test_what_there_is_not_is_refused(page: str | None, given: dict[str, Any], told: str) -> None:
-    """An unknown page, parameter or value is an error at once, which lists what there is."""
+def test_unknown_page_parameter_or_value_is_refused(
+    page: str | None, given: dict[str, Any], told: str
+) -> None:
+    """The error is immediate and lists the existing ones."""
     with pytest.raises(OptionError) as refused:
         address(page, given)
     assert told in str(refused.value)
 
 
 def test_every_page_can_be_a_view() -> None:
-    """Each page of the dashboard, and one chart, can be shown in a notebook."""
+    """A notebook can show each page of the dashboard, or one chart."""
     assert set(PARAMETERS) == {*PAGES, "overview", "chart"}
 
 
-def test_mistake_in_a_query_is_pointed_at() -> None:
-    """A query with an error is refused when the view is made, before it is shown."""
+def test_wrong_query_is_refused_when_the_view_is_made() -> None:
+    """The error points at the mistake before the view is shown."""
     with rtmon.Monitor() as monitor, pytest.raises(QueryError, match="rtt"):
         monitor.view("connections", query="rtt>fast")
 
 
-async def test_recording_has_views_too(tmp_path: Path) -> None:
+async def test_recording_makes_views(tmp_path: Path) -> None:
     """A recording that is read makes views of itself, with the same checks."""
     await record(tmp_path / "run.rtmon", ticks=3)
     with rtmon.read(tmp_path / "run.rtmon") as run:
@@ -84,6 +86,6 @@ async def test_recording_has_views_too(tmp_path: Path) -> None:
 
 
 def test_height_has_bounds() -> None:
-    """A height in which nothing could be seen is refused."""
+    """A height too small to show anything is refused."""
     with rtmon.Monitor() as monitor, pytest.raises(OptionError, match="height"):
         monitor.view(height=10)

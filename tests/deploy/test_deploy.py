@@ -29,35 +29,35 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def mounted(service: str) -> dict[str, Path]:
-    """Path in the container → file here, of what a service mounts from the repository."""
+    """Path in the container → file in the repository, of a service's mounts."""
     volumes = [volume.split(":") for volume in SERVICES[service].get("volumes", [])]
     return {parts[1]: DEPLOY / parts[0] for parts in volumes if parts[0].startswith(".")}
 
 
-def test_compose_mounts_only_files_that_exist() -> None:
-    """Docker makes a folder of what it is to mount and does not find."""
+def test_compose_mounts_only_existing_files() -> None:
+    """Docker makes a folder for a missing file of a mount."""
     files = [path for service in SERVICES for path in mounted(service).values()]
     assert len(files) == 6
     assert [path for path in files if not path.is_file()] == []
 
 
 def test_compose_publishes_ports_on_this_machine_only() -> None:
-    """Nothing is open to a network before the operator says so."""
+    """No port is open to a network until the operator changes that."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == 3
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
-def test_compose_names_a_version_of_each_image_and_no_unknown_service() -> None:
-    """An image changes when somebody changes it here; what a service waits for is there."""
+def test_compose_names_image_versions_and_known_services() -> None:
+    """Images change only with a commit, and every service that another one waits for exists."""
     images = {service["image"] for service in SERVICES.values()} - {"rtmon"}
     assert all(re.search(r":v?\d+\.\d+", image) for image in images), images
     awaited = {name for service in SERVICES.values() for name in service.get("depends_on", [])}
     assert awaited <= SERVICES.keys()
 
 
-def test_dockerfile_copies_what_is_there_and_installs_known_extras() -> None:
-    """Each path that is copied exists and reaches the build; each extra is one of rtmon's."""
+def test_dockerfile_copies_existing_paths_and_installs_known_extras() -> None:
+    """Each copied path exists and is not ignored; each extra is one of rtmon's."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     copied = [
         path
@@ -73,7 +73,7 @@ def test_dockerfile_copies_what_is_there_and_installs_known_extras() -> None:
 
 
 def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
-    """`promtool check config` finds the rules; they and the scrape speak of one job."""
+    """`promtool check config` finds the rules; rules and scrape have the same job name."""
     if shutil.which("promtool") is None:
         pytest.skip("there is no promtool")
     for path in mounted("prometheus").values():
@@ -92,7 +92,7 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
 
 
 def test_grafana_finds_its_board_and_data_source() -> None:
-    """The board lies where the provider looks; Prometheus is at its container's address."""
+    """The board is in the provider's folder; Prometheus is at its container's address."""
     files = mounted("grafana")
     folder = "/etc/grafana/provisioning"
     provider = yaml.safe_load(files[f"{folder}/dashboards/rtmon.yml"].read_text())["providers"][0]
@@ -118,7 +118,7 @@ async def process(*command: str, **environment: str) -> AsyncIterator[asyncio.su
 
 
 async def answers(port: int, path: str = "/") -> str:
-    """Ask until a server answers with 200. Returns the beginning of its answer."""
+    """Request until a server answers with 200; return the beginning of its answer."""
     async with asyncio.timeout(60):
         while True:
             with suppress(OSError, asyncio.IncompleteReadError):
@@ -136,7 +136,7 @@ async def answers(port: int, path: str = "/") -> str:
 async def test_server_works_behind_nginx_as_composed(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Page, WebSocket and event stream pass, and the server sees each client's own address."""
+    """Page, WebSocket and event stream work, and the server gets each client's own address."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx")

@@ -1,3 +1,5 @@
+"""A dashboard as a notebook's output: its charts, updates and tables."""
+
 from __future__ import annotations
 
 import re
@@ -14,22 +16,22 @@ from tests.synthetic import SyntheticFeed
 
 
 @pytest.mark.parametrize("shown", [["messages", "colour"], "messages", []])
-def test_dashboard_names_the_charts_there_are_when_show_is_wrong(shown: list[str]) -> None:
-    """The error for a wrong ``show`` names every chart that there is."""
+def test_dashboard_lists_the_charts_when_show_is_wrong(shown: list[str]) -> None:
+    """The error for a wrong ``show`` lists every chart."""
     with pytest.raises(OptionError, match=r"show=.* open, messages, .*, errors"):
         rtmon.Dashboard(SyntheticFeed(ago=1), show=shown)
 
 
-def test_dashboard_shows_the_chosen_charts_in_their_order() -> None:
-    """The charts of ``show`` are in sight; all others are among those that can be opened."""
+def test_dashboard_shows_the_chosen_charts_in_order() -> None:
+    """The charts of ``show`` are visible; the others can be opened."""
     chosen = [chart for chart in CHARTS if chart.key in {"lag", "bandwidth"}][::-1]
     layout = FeedPicture(SyntheticFeed(ago=1), shown=chosen).layout
     assert [chart.key for chart in layout.charts] == ["lag", "bandwidth"]
     assert {chart.key for chart in (*layout.charts, *layout.more)} == {c.key for c in CHARTS}
 
 
-def test_updates_hold_only_new_points() -> None:
-    """An update brings each point once; the whole picture has all of its window."""
+def test_update_has_only_new_points() -> None:
+    """Updates have each point once; the full state has all points of its window."""
     feed = SyntheticFeed(ago=100)
     picture = FeedPicture(feed)
     assert len(picture.update().columns["time"]) == 100
@@ -40,7 +42,7 @@ def test_updates_hold_only_new_points() -> None:
 
 
 def test_update_starts_anew_when_the_server_restarts() -> None:
-    """After a restart of the server the page forgets the points of before."""
+    """After a restart of the server the page drops earlier points."""
     feed = SyntheticFeed(ago=10)
     picture = FeedPicture(feed)
     picture.update()
@@ -52,15 +54,15 @@ def test_update_starts_anew_when_the_server_restarts() -> None:
 
 
 def test_unknown_values_are_null() -> None:
-    """What is not known travels as null, not as 0 or NaN."""
+    """Unknown values are sent as null, not as 0 or NaN."""
     feed = SyntheticFeed(ago=1, users=0)
     frame = msgspec.json.decode(msgspec.json.encode(FeedPicture(feed).update()))
     assert frame["columns"]["rtt_p50"] == [None]
 
 
 @pytest.mark.parametrize("key", ["connections", "channels", "socketio", "events", "closes", ""])
-def test_tables_and_files_come_when_asked_for(key: str) -> None:
-    """Each table of the layout can be asked for, and be downloaded; so can the samples."""
+def test_tables_and_files_are_sent_on_request(key: str) -> None:
+    """Each table of the layout can be requested and downloaded; so can the Samples."""
     picture = FeedPicture(SyntheticFeed(ago=30))
     picture.update()
     name, text = picture.csv(key, {})
@@ -71,8 +73,8 @@ def test_tables_and_files_come_when_asked_for(key: str) -> None:
         assert picture.table(key, {})
 
 
-def test_ended_feed_says_since_when_it_is_not_live() -> None:
-    """A feed that is closed is told as ended, with the time of its last numbers."""
+def test_ended_feed_has_the_time_of_its_last_numbers() -> None:
+    """A closed feed is shown as ended, with the time of its last numbers."""
     feed = SyntheticFeed(ago=10)
     picture = FeedPicture(feed)
     feed.state = replace(feed.state, state="closed")

@@ -1,3 +1,5 @@
+"""The saved output of a notebook's cell."""
+
 from __future__ import annotations
 
 import base64
@@ -29,20 +31,20 @@ class Parts(HTMLParser):
 
 @pytest.fixture(scope="module")
 def feed() -> SyntheticFeed:
-    """A feed with more numbers than a picture shows."""
+    """A feed with more numbers than an output shows."""
     return SyntheticFeed(ago=310)
 
 
 def output(feed: SyntheticFeed) -> dict[str, str]:
-    """The output of a picture that has seen everything."""
+    """The output of a view that has the whole feed."""
     picture = FeedPicture(feed)
     picture.update()
     data: dict[str, str] = of_picture(picture, view="v1", kernel="k1")
     return data
 
 
-def test_saved_picture_is_small_and_asks_for_nothing(feed: SyntheticFeed) -> None:
-    """A saved output stays under 300 kB, and names no address outside."""
+def test_saved_output_is_small_and_loads_nothing(feed: SyntheticFeed) -> None:
+    """A saved output is below 300 kB, and names no other host."""
     html = output(feed)["text/html"]
     assert len(html.encode()) < LARGEST
     outside = set(re.findall(r"(?:https?|wss?)://[^\s\"'&<]+", html))
@@ -51,8 +53,8 @@ def test_saved_picture_is_small_and_asks_for_nothing(feed: SyntheticFeed) -> Non
     assert all(source.startswith("data:image/svg+xml") for source in sources if source)
 
 
-def test_saved_picture_reads_without_scripts(feed: SyntheticFeed) -> None:
-    """Where no script runs, the output says since when it is not live, and shows its charts."""
+def test_saved_output_is_readable_without_scripts(feed: SyntheticFeed) -> None:
+    """Without scripts, the output has the time since which it is not live, and its charts."""
     html = output(feed)["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
     images = [attrs for tag, attrs in Parts(html).found if tag == "img"]
@@ -64,7 +66,7 @@ def test_saved_picture_reads_without_scripts(feed: SyntheticFeed) -> None:
 
 
 def test_texts_are_never_markup() -> None:
-    """A hostile name of a server is text in everything that is saved."""
+    """A server's hostile name is text everywhere in the saved output."""
     feed = SyntheticFeed(ago=5)
     evil = "</script><img src=x onerror=alert(1)>"
     feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')
@@ -74,8 +76,8 @@ def test_texts_are_never_markup() -> None:
     assert html.count("</script>") == 1
 
 
-def test_output_carries_a_text_and_a_mark(feed: SyntheticFeed) -> None:
-    """Beside the HTML there is a line of text, and a type that programs can look for."""
+def test_output_has_a_text_and_a_mime_type_of_its_own(feed: SyntheticFeed) -> None:
+    """Beside the HTML there is a line of text, and a MIME type for programs."""
     data = output(feed)
     assert data["text/plain"].startswith("rtmon: ")
     assert data[MARK] == {"view": "v1"}

@@ -43,7 +43,7 @@ const connect = (...given) => {{
 
 
 def blocks(language: str) -> list[Any]:
-    """The examples in a language, each named by its section and number."""
+    """The examples in a language, named by section and number."""
     examples = []
     for section in re.split(r"^##+ ", PAGE, flags=re.MULTILINE)[1:]:
         title = section.partition("\n")[0]
@@ -54,7 +54,7 @@ def blocks(language: str) -> list[Any]:
 
 
 def rows(section: str) -> set[str]:
-    """What stands in backticks in the first column of a section's tables; all of it if None."""
+    """The texts in backticks in the first column of a section's tables; of all sections if None."""
     text = PAGE.partition(f"\n{section}\n")[2] if section else PAGE
     text = re.split(r"^## ", text, flags=re.MULTILINE)[0] if section else text
     cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
@@ -64,7 +64,7 @@ def rows(section: str) -> set[str]:
 
 
 def test_each_class_method_and_function_has_a_row() -> None:
-    """No class, method or function of the sheet is left out."""
+    """Every class, method and function of the sheet is on the page."""
     wanted = {*NAMES["classes"], *NAMES["functions"]}
     for name, methods in NAMES["classes"].items():
         wanted |= {f"{name}.{method}" for method in methods}
@@ -76,13 +76,13 @@ def test_each_class_method_and_function_has_a_row() -> None:
     [("types", "## Message types and events"), ("options", "## Options"), ("tips", "## Tips")],
 )
 def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
-    """No message type, event, option or tip of the sheet is left out."""
+    """Every message type, event, option and tip of the sheet is on the page."""
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 
 
 @contextlib.asynccontextmanager
 async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
-    """What the examples find there: a hub, its addresses, and two clients."""
+    """The environment of the examples: a hub, its addresses, and two clients."""
     hub = rtmon.Hub(files=files)
     async with (
         serve(hub, "127.0.0.1", 0) as server,
@@ -96,7 +96,7 @@ async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("code", blocks("python"))
 async def test_example_in_python_runs(code: str, tmp_path: Path) -> None:
-    """The example does what it shows, and raises nothing."""
+    """The example works as shown and raises nothing."""
     program = compile(code, "docs/cheat-sheet.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with served(tmp_path) as names, asyncio.timeout(30):
         awaited = eval(program, names)  # noqa: S307 - of the docs
@@ -105,7 +105,7 @@ async def test_example_in_python_runs(code: str, tmp_path: Path) -> None:
 
 
 async def test_examples_in_javascript_run(tmp_path: Path) -> None:
-    """All examples for browsers run in Node, one after the other."""
+    """All examples for browsers run in Node in sequence."""
     peers = install()
     parts = [PRELUDE.format(peers=peers, web=CLONE / "rtmon" / "web")]
     parts += [f"{{\n{param.values[0]}}}\n" for param in blocks("js")]

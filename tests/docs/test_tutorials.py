@@ -1,4 +1,4 @@
-"""The tutorials' programs and commands do what the pages say of them."""
+"""Programs and commands of the tutorials work as the pages say."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ NAMES = ("before", "after")
 
 
 def programs(page: str) -> list[str]:
-    """The examples in Python of a tutorial, in their order."""
+    """The Python examples of a tutorial, in order."""
     return re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
 
 
 class Program:
-    """A running program; what it prints is collected in ``lines``."""
+    """A running program; ``lines`` has its output."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -55,12 +55,12 @@ class Program:
             self.lines.append(line.decode().strip())
 
     async def ended(self) -> None:
-        """Wait for its end."""
+        """Wait until it has ended."""
         await self._reading
         await self._process.wait()
 
     async def stop(self) -> None:
-        """End it, if it has not ended."""
+        """End it if it is running."""
         if self._process.returncode is None:
             self._process.terminate()
         await self.ended()
@@ -68,7 +68,7 @@ class Program:
 
 @asynccontextmanager
 async def running(*arguments: str) -> AsyncIterator[Program]:
-    """Run Python with arguments, in a process of its own."""
+    """Run Python with arguments in its own process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-u", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -100,8 +100,8 @@ async def listens(port: int) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_of_a_tutorial_has_the_options_it_is_given(command: str) -> None:
-    """The command exists, and so do its options; asking for help runs nothing."""
+def test_command_of_a_tutorial_has_its_options(command: str) -> None:
+    """The command and its options exist; --help alone runs."""
     done = CliRunner().invoke(app, [*command.split(), "--help"])
     assert done.exit_code == 0, done.output
 
@@ -109,7 +109,9 @@ def test_command_of_a_tutorial_has_the_options_it_is_given(command: str) -> None
 async def test_server_of_tutorial_shows_its_bug_when_a_command_is_unknown(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """I have a server: it echoes, tells the time, fails of /dance, and rtmon says of what."""
+    """The server of "I have a server" echoes, tells the time, fails on /dance, and rtmon shows
+    the error.
+    """
     port, admin = reserve_port(), reserve_port()
     code = changed(programs("my-server")[0], {"8765": port, "8766": admin})
     async with running("-c", code):
@@ -135,7 +137,9 @@ async def test_server_of_tutorial_shows_its_bug_when_a_command_is_unknown(
 async def test_client_of_tutorial_loses_nothing_when_its_connection_is_cut(
     reserve_port: Callable[[], int],
 ) -> None:
-    """I build an app: each price comes once, in order, through a proxy that cuts the client off."""
+    """In "I build an app" each price comes once, in order, through a proxy that cuts the
+    connection.
+    """
     server_port, proxy_port = reserve_port(), reserve_port()
     ports: dict[str, object] = {"8765": server_port, "8766": reserve_port(), "8760": proxy_port}
     server, client, proxy = programs("building")
@@ -162,12 +166,12 @@ async def test_client_of_tutorial_loses_nothing_when_its_connection_is_cut(
 async def test_recordings_of_tutorial_differ_when_users_drop(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """I run a server: `rtmon diff` tells many users who come and go from few who stay."""
+    """In "I run a server" `rtmon diff` tells many users who come and go from few who stay."""
     port, admin = reserve_port(), reserve_port()
     changes = {"8765": port, "8766": admin, **{f"{name}.rtmon": tmp_path / name for name in NAMES}}
 
     def command(start: str) -> list[str]:
-        """The arguments of the tutorial's command that begins so."""
+        """The arguments of the tutorial's command with that beginning."""
         found = next(each for each in COMMANDS if each.startswith(start))
         return ["-m", "rtmon", *changed(found, changes).split()]
 
@@ -190,7 +194,7 @@ async def test_recordings_of_tutorial_differ_when_users_drop(
 async def test_cell_of_tutorial_joins_the_class_server_when_it_is_run(
     reserve_port: Callable[[], int],
 ) -> None:
-    """I teach: the learner's cell connects to the server of the class, and says hello."""
+    """In "I teach" the learner's cell connects to the class server, and sends hello."""
     port = reserve_port()
     hub = rtmon.Hub()
     cell = nbformat.v4.new_code_cell(programs("classroom")[0].replace("8765", str(port)))

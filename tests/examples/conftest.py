@@ -1,4 +1,4 @@
-"""Examples run as a reader runs them: one command, in a process of its own."""
+"""Examples run as a reader runs them: one command, in its own process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(path: Path) -> list[str]:
-    """What runs an example."""
+    """The command that runs an example."""
     node = shutil.which("node")
     assert node is not None
     return [node if path.suffix == ".mjs" else sys.executable, str(path)]
@@ -41,7 +41,7 @@ def command(path: Path) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[tuple[int, int]]:
-    """A server of the examples, from its first line to its end: its port, and its admin's."""
+    """A server of the examples while it runs: its port, and its admin port."""
     with reserved_port() as port, reserved_port() as admin:
         async with _running(path, port, admin):
             yield port, admin
@@ -76,7 +76,7 @@ async def _running(path: Path, port: int, admin: int) -> AsyncIterator[None]:
 
 
 async def run(path: Path, *arguments: str) -> str:
-    """What a client of the examples prints."""
+    """The output of a client of the examples."""
     process = await asyncio.create_subprocess_exec(
         *command(path), *arguments, stdout=asyncio.subprocess.PIPE
     )

@@ -1,3 +1,5 @@
+"""The examples for servers and clients."""
+
 from __future__ import annotations
 
 import asyncio
@@ -33,7 +35,7 @@ CLIENTS = sorted(path.name for path in (EXAMPLES / "clients").glob("with_*"))
 
 @contextlib.asynccontextmanager
 async def watching(admin: int) -> AsyncIterator[Feed]:
-    """What a dashboard of the example sees."""
+    """A feed of the example, as a dashboard reads it."""
     feed = open_feed(f"ws://127.0.0.1:{admin}")
     await feed.start()
     try:
@@ -43,7 +45,7 @@ async def watching(admin: int) -> AsyncIterator[Feed]:
 
 
 async def seen(feed: Feed, **wanted: Any) -> None:
-    """Wait until the totals are these."""
+    """Wait until the totals have these values."""
 
     def equal() -> bool:
         snapshot = feed.snapshot()
@@ -53,7 +55,7 @@ async def seen(feed: Feed, **wanted: Any) -> None:
 
 
 async def say(connection: ClientConnection, kind: str, **payload: Any) -> None:
-    """Send a message as the chats take it."""
+    """Send a message in the format of the chats."""
     await connection.send(json.dumps({"type": kind, "payload": payload}))
 
 
@@ -71,8 +73,8 @@ async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
     ("server", "path"),
     [("plain.py", ""), ("aiohttp_app.py", "/echo"), ("tornado_app.py", "/echo")],
 )
-async def test_a_plain_server_is_visible(server: str, path: str) -> None:
-    """One argument or call, and the dashboard sees a server that echoes."""
+async def test_plain_server_is_visible_with_one_argument_or_call(server: str, path: str) -> None:
+    """The dashboard shows the example's echo server."""
     async with (
         serving(EXAMPLES / "servers" / server) as (port, admin),
         watching(admin) as feed,
@@ -84,8 +86,8 @@ async def test_a_plain_server_is_visible(server: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("server", ["chat_class.py", "fastapi_manager.py", "node_ws.mjs"])
-async def test_the_classic_chat(server: str, examples: Path) -> None:
-    """A welcome, joins and leaves, chat to all, errors that are answered: in each of the three."""
+async def test_classic_chat_works_in_all_three_frameworks(server: str, examples: Path) -> None:
+    """Each chat has a welcome, joins and leaves, messages to all, and error answers."""
     place = "/ws/{}" if server == "fastapi_manager.py" else ""
     async with serving(examples / "servers" / server) as (port, admin):
         url = f"ws://127.0.0.1:{port}{place}"
@@ -93,7 +95,7 @@ async def test_the_classic_chat(server: str, examples: Path) -> None:
             await hear(ada, "welcome")
             async with connect(url.format("bo")) as bo:
                 joined = await hear(ada, "user_joined")
-                if server == "fastapi_manager.py":  # who joins is told, too
+                if server == "fastapi_manager.py":  # it announces a join to the joining client, too
                     joined = await hear(ada, "user_joined")
                 assert {joined.get("user_count"), joined.get("userCount")} == {None, 2}
                 await say(bo, "chat_message", text="hi 🙂")
@@ -118,8 +120,8 @@ async def test_the_classic_chat(server: str, examples: Path) -> None:
         pytest.param("fastapi_manager.py", marks=pytest.mark.matrix),
     ],
 )
-async def test_plain_client_talks_to_the_classic_chat(server: str, examples: Path) -> None:
-    """With ``protocol="plain"`` rtmon's client is one of a server that does not know rtmon."""
+async def test_plain_client_works_with_the_classic_chat(server: str, examples: Path) -> None:
+    """With ``protocol="plain"`` rtmon's client works with a server written without rtmon."""
     place = "/ws/ada" if server == "fastapi_manager.py" else ""
     async with (
         serving(examples / "servers" / server) as (port, _),
@@ -135,8 +137,8 @@ async def test_plain_client_talks_to_the_classic_chat(server: str, examples: Pat
         assert client.stats.rtt is not None
 
 
-async def test_private_messages_reach_one() -> None:
-    """With the connection manager, a name is taken once, and a private message goes to one."""
+async def test_connection_manager_delivers_private_messages_to_one_client() -> None:
+    """A name is taken once, and a private message reaches one client."""
     async with serving(EXAMPLES / "servers" / "fastapi_manager.py") as (port, _):
         url = f"ws://127.0.0.1:{port}/ws"
         async with connect(f"{url}/ada") as ada, connect(f"{url}/bo") as bo:
@@ -147,8 +149,8 @@ async def test_private_messages_reach_one() -> None:
                 await connect(f"{url}/ada")
 
 
-async def test_a_hub_in_fastapi() -> None:
-    """The hub is mounted, an ordinary route publishes, and the Monitor sees both."""
+async def test_hub_mounted_in_fastapi_works() -> None:
+    """An ordinary route publishes through the hub, and the Monitor counts both."""
     async with (
         serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, admin),
         watching(admin) as feed,
@@ -163,9 +165,11 @@ async def test_a_hub_in_fastapi() -> None:
         await seen(feed, open=1)
 
 
-async def test_a_hub_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who shows a token is let in and may do what it says; who shows none, or has too many
-    connections, is not.
+async def test_hub_with_authentication_checks_tokens_and_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client with a token has the token's permissions; one without a token, or with too many
+    connections, is refused.
     """
     monkeypatch.setenv("JWT_SECRET", KEY)
     shown = {"token": token("u1", aud="chat", scope="prices:write"), "proxy": None}
@@ -186,9 +190,9 @@ async def test_a_hub_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
         assert output.splitlines()[-1] == "chat_message hello"
 
 
-async def test_starlette_is_visible() -> None:
-    """A WebSocket and an event stream stand in the same table, each under its transport; the
-    server ends when it is told to, although the stream does not.
+async def test_starlette_websocket_and_event_stream_are_visible() -> None:
+    """Both are in one table, each with its transport; the server ends on a signal, although the
+    stream does not.
     """
     async with (
         httpx.AsyncClient() as web,
@@ -208,8 +212,8 @@ async def test_starlette_is_visible() -> None:
 
 
 @pytest.mark.parametrize("server", ["socketio_app.py", "node_socketio.mjs"])
-async def test_rooms_over_socketio(server: str, examples: Path) -> None:
-    """Who is in a room hears what is said there; who is not neither hears nor speaks."""
+async def test_rooms_over_socketio_reach_members_only(server: str, examples: Path) -> None:
+    """Members of a room get its messages; other clients neither receive nor send there."""
     async with serving(examples / "servers" / server) as (port, admin):
         heard: dict[str, list[str]] = {"ada": [], "bo": [], "cy": []}
         clients = {}
@@ -235,7 +239,7 @@ async def test_rooms_over_socketio(server: str, examples: Path) -> None:
 
 
 async def test_every_client_joins_the_same_chat(examples: Path) -> None:
-    """Six clients in two languages, over three transports: each says hello, and hears it."""
+    """Six clients in two languages, over three transports, each send hello and receive it."""
     async with serve_asgi(rtmon.Hub(), "127.0.0.1", 0) as server:
         for name in CLIENTS:
             scheme = "http" if "socketio" in name or "eventsource" in name else "ws"
@@ -246,8 +250,8 @@ async def test_every_client_joins_the_same_chat(examples: Path) -> None:
     assert len(CLIENTS) == 6
 
 
-async def test_two_nodes() -> None:
-    """Two servers that share a Redis are one chat; the program ends its Redis with itself."""
+async def test_two_nodes_are_one_chat() -> None:
+    """Two servers that share a Redis are one chat; the program ends its Redis when it ends."""
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on the PATH")
     path = EXAMPLES / "servers" / "two_nodes.py"
@@ -279,8 +283,8 @@ async def test_two_nodes() -> None:
                 assert await process.wait() == 0
 
 
-def test_the_list_is_complete(examples: Path) -> None:
-    """The README of the examples names each of them, and Node's versions are those tested."""
+def test_readme_lists_every_example(examples: Path) -> None:
+    """The README of the examples names each of them, and the tested versions of Node packages."""
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     for folder in ("servers", "clients"):
         for path in (EXAMPLES / folder).iterdir():

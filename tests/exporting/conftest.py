@@ -1,4 +1,4 @@
-"""A recording with what makes exports hard: two epochs, hostile texts, nulls."""
+"""A recording that is hard to export: two epochs, hostile texts, nulls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TICKS = 70
 
 
 def busy_monitor(clock: FakeClock) -> Monitor:
-    """A Monitor with hostile connections and a hub, which has not ticked yet."""
+    """A Monitor with hostile connections and a hub, before its first tick."""
     monitor, hub = Monitor(interval=3600, node="n", clock=clock), Hub()
     monitor.measure(hub)
     hub._parts.broadcast.stats["room:=1+1"].published = 3
@@ -48,7 +48,7 @@ def busy_monitor(clock: FakeClock) -> Monitor:
 
 
 async def run(monitor: Monitor, clock: FakeClock, ticks: int = TICKS) -> None:
-    """Tick once a second; what is attached keeps up."""
+    """Tick once a second, and wait for the sinks each time."""
     for _ in range(ticks):
         clock.advance(1.0)
         monitor.tick()
@@ -64,7 +64,7 @@ async def _record(path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file, which tests only read."""
+    """A recording that tests only read."""
     path = tmp_path_factory.mktemp("recording") / "run.rtmon"
     asyncio.run(_record(path))
     return path

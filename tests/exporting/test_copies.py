@@ -1,4 +1,4 @@
-"""Whole copies of recordings, which may be written meanwhile."""
+"""Copies of recordings, even of one that is being written."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rtmon.testing import FakeClock
 from .conftest import BEGIN, busy_monitor, run
 
 
-async def test_recording_is_copied_whole_while_it_is_written(tmp_path: Path) -> None:
-    """Each copy is one file that is sound, and has all that was written when it was begun."""
+async def test_copy_is_complete_while_the_recording_is_written(tmp_path: Path) -> None:
+    """Each copy is one intact file with all that was written before the copy began."""
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     with busy_monitor(clock) as monitor, monitor.attach(Recording(path, clock=clock)):
         await run(monitor, clock, 20)
@@ -41,8 +41,8 @@ async def test_recording_is_copied_whole_while_it_is_written(tmp_path: Path) -> 
     ]
 
 
-async def test_copy_of_a_finished_recording_is_equal(recording: Path, tmp_path: Path) -> None:
-    """Every row of every table is there; a file of before is replaced."""
+async def test_copy_of_a_closed_recording_is_equal(recording: Path, tmp_path: Path) -> None:
+    """The copy has every row of every table, and replaces an earlier file."""
     copy = tmp_path / "copy.rtmon"
     copy.write_bytes(b"before")
     await rtmon.export(recording, copy, format="rtmon")
@@ -57,7 +57,7 @@ async def test_copy_of_a_finished_recording_is_equal(recording: Path, tmp_path: 
     assert dump(copy) == dump(recording)
 
 
-async def test_copy_into_a_folder_that_is_not_there_leaves_nothing(
+async def test_copy_into_a_missing_folder_raises_and_leaves_nothing(
     recording: Path, tmp_path: Path
 ) -> None:
     """The error names the file."""
@@ -67,8 +67,8 @@ async def test_copy_into_a_folder_that_is_not_there_leaves_nothing(
     assert not copy.parent.exists()
 
 
-async def test_running_server_is_not_copied(tmp_path: Path) -> None:
-    """The message says how to get a recording of it."""
+async def test_copy_of_a_running_server_is_refused(tmp_path: Path) -> None:
+    """The message says how to record the server."""
     with Monitor(interval=3600) as monitor, pytest.raises(OptionError, match="rtmon record"):
         await rtmon.export(monitor, tmp_path / "copy.rtmon", format="rtmon")
     assert not (tmp_path / "copy.rtmon").exists()

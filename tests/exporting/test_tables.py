@@ -57,7 +57,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _sorted(table: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows in an order that all sources have: connections are exported by epoch and id."""
+    """Rows in an order that all sources have: exports list connections by epoch and id."""
     keys = {"connections": ["opened", "id"], "events": ["time", "seq"], "channels": ["channel"]}
     return rows.sort_values(keys.get(table, ["time", "seq"]), ignore_index=True)
 
@@ -70,7 +70,7 @@ def _same(table: str, one: pd.DataFrame, other: pd.DataFrame) -> None:
 async def test_exported_recording_reads_back_equal(
     recording: Path, tmp_path: Path, form: Any
 ) -> None:
-    """Every table with its dtypes, nulls, times and hostile texts, of both epochs."""
+    """Every table of both epochs keeps its dtypes, nulls, times and hostile texts."""
     written = await rtmon.export(recording, tmp_path / "out", format=form)
     assert [path.stem for path in written] == list(TABLES_EXPORTED)
     assert _names(tmp_path / "out") == sorted(path.name for path in written)
@@ -90,7 +90,7 @@ async def test_exported_recording_reads_back_equal(
 
 @pytest.mark.parametrize("form", READ)
 async def test_exported_monitor_reads_back_equal(tmp_path: Path, form: Any) -> None:
-    """What is in memory of a running server is written in the same form."""
+    """A running Monitor's memory is exported in the same form."""
     clock = FakeClock(time=BEGIN)
     with busy_monitor(clock) as monitor:
         await run(monitor, clock, 5)
@@ -100,7 +100,7 @@ async def test_exported_monitor_reads_back_equal(tmp_path: Path, form: Any) -> N
 
 
 async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Path) -> None:
-    """The open connections come first, then the closed ones, as they have ended."""
+    """Open connections come first, then closed ones in the order of their ends."""
     monitor = rtmon.Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(4)]
     for meter in meters:
@@ -115,7 +115,7 @@ async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Pa
 
 
 async def test_exported_server_reads_back_equal(tmp_path: Path) -> None:
-    """The same over its admin listener."""
+    """A server exports the same over its admin listener."""
     clock = FakeClock(time=BEGIN)
     with busy_monitor(clock) as monitor:
         await run(monitor, clock, 5)
@@ -126,7 +126,7 @@ async def test_exported_server_reads_back_equal(tmp_path: Path) -> None:
 
 
 async def test_parquet_is_read_equal_by_duckdb(recording: Path, tmp_path: Path) -> None:
-    """Values and types; times are timestamps with a time zone."""
+    """DuckDB reads the same values and types; times are timestamps with a time zone."""
     await rtmon.export(recording, tmp_path, format="parquet")
     types = {
         "Int64": "BIGINT",
@@ -159,8 +159,8 @@ async def test_parquet_is_read_equal_by_duckdb(recording: Path, tmp_path: Path) 
         assert len(rows) > 0
 
 
-async def test_range_is_that_of_each_table(recording: Path, tmp_path: Path) -> None:
-    """Ticks and Events within, connections that were open within; ends are included."""
+async def test_export_of_a_range_has_the_rows_within_it(recording: Path, tmp_path: Path) -> None:
+    """A range includes both its ends: ticks, Events, and connections that were open in it."""
     since, until = BEGIN + 60, BEGIN + 64
     await rtmon.export(recording, tmp_path, since=since, until=until)
     samples = _csv(tmp_path, "samples")
@@ -171,10 +171,10 @@ async def test_range_is_that_of_each_table(recording: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("every", "ticks"), [(1, 2 * 71), (10, 2 * 8), (60, 2 * 2), (None, 142)])
-async def test_every_chooses_how_many_ticks_are_merged(
+async def test_every_sets_how_many_ticks_are_merged(
     recording: Path, tmp_path: Path, every: Any, ticks: int
 ) -> None:
-    """Counters add up to the same at each resolution."""
+    """Counters have the same sum at each resolution."""
     await rtmon.export(recording, tmp_path, tables=("samples",), every=every)
     samples = _csv(tmp_path, "samples")
     assert len(samples) == ticks
@@ -184,14 +184,14 @@ async def test_every_chooses_how_many_ticks_are_merged(
 
 
 async def test_progress_has_the_rows_of_each_table(recording: Path, tmp_path: Path) -> None:
-    """They grow to what is written."""
+    """The reported numbers grow up to the rows written."""
     told: dict[str, int] = {}
     await rtmon.export(recording, tmp_path, progress=lambda table, rows: told.update({table: rows}))
     assert told == {table: len(_csv(tmp_path, table)) for table in TABLES_EXPORTED}
 
 
 async def test_export_is_redacted_by_the_rule(recording: Path, tmp_path: Path) -> None:
-    """Names are gone from connections and Events."""
+    """Names are removed from connections and Events."""
     redaction = rtmon.Redaction(names="drop", reasons="drop")
     await rtmon.export(recording, tmp_path, redaction=redaction)
     assert _csv(tmp_path, "connections").name.isna().all()
@@ -212,21 +212,21 @@ async def test_export_is_redacted_by_the_rule(recording: Path, tmp_path: Path) -
 async def test_wrong_options_are_refused(
     recording: Path, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
-    """Nothing is written."""
+    """A wrong option raises, and no file is written."""
     with pytest.raises(OptionError, match=words):
         await rtmon.export(recording, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
-async def test_running_server_has_no_merged_samples(tmp_path: Path) -> None:
-    """The message says what to do."""
+async def test_export_of_merged_samples_is_refused_for_a_running_server(tmp_path: Path) -> None:
+    """The message names the remedy."""
     with rtmon.Monitor(interval=3600) as monitor, pytest.raises(OptionError, match="record it"):
         await rtmon.export(monitor, tmp_path, every=10)
     assert _names(tmp_path) == []
 
 
 def _write(path: Path, events: int) -> None:
-    """A recording of so many Events."""
+    """A recording with that many Events."""
     writer, clock = Writer(path, clock=FakeClock(time=BEGIN)), iter(range(1, 10**9))
     writer.begin("n", "e")
     for seq in range(1, events // 500 + 1):
@@ -239,8 +239,8 @@ def _write(path: Path, events: int) -> None:
     writer.close()
 
 
-async def test_damaged_recording_leaves_the_files_of_before(tmp_path: Path) -> None:
-    """A file is replaced only by a whole one; what is wrong is said."""
+async def test_damaged_recording_leaves_earlier_files(tmp_path: Path) -> None:
+    """Only a complete file replaces an earlier one, and the error names the damage."""
     path, out = tmp_path / "run.rtmon", tmp_path / "out"
     _write(path, 20_000)
     out.mkdir()
@@ -257,8 +257,8 @@ async def test_damaged_recording_leaves_the_files_of_before(tmp_path: Path) -> N
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("form", READ)
-async def test_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
-    """Four times the rows take the same memory."""
+async def test_export_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
+    """An export of four times the rows takes the same memory."""
     peaks = []
     for number, events in enumerate(
         (25_000, 25_000, 100_000)

@@ -11,6 +11,6 @@ from tests.feeds.rigs import RIGS, Rig
 
 @pytest.fixture(params=RIGS.values(), ids=RIGS)
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """A rig of each kind."""
+    """A rig of each kind of feed."""
     async with request.param() as rig:
         yield rig

@@ -1,4 +1,4 @@
-"""A Monitor and a feed of it, of each kind that there is."""
+"""A Monitor with a feed of it, for each kind of feed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rtmon.testing import FakeClock, until
 
 @dataclass
 class Rig:
-    """A Monitor, a Feed of it, and a way to have the Feed hear of the last tick."""
+    """A Monitor, a Feed of it, and a way to bring the last tick to the Feed."""
 
     monitor: Monitor
     feed: Feed
@@ -40,7 +40,7 @@ class Rig:
 
 
 async def ready(rig: Rig) -> None:
-    """Start the rig's feed, twice, and wait until it has what there was before."""
+    """Start the rig's feed, twice, and wait until it has the history."""
     await rig.feed.start()
     await rig.feed.start()
     if isinstance(rig.feed, RemoteFeed):

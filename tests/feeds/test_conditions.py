@@ -1,4 +1,4 @@
-"""The query language: what it means, and where its errors point."""
+"""The query language: its meaning and the positions of its errors."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ ADA = ConnectionInfo(
         ("subprotocol:*", False),
     ],
 )
-def test_condition_holds_for_the_rows_that_its_terms_mean(text: str, *, holds: bool) -> None:
-    """Terms are joined by "and"; a number that is not known meets no comparison."""
+def test_condition_selects_rows_that_meet_all_its_terms(text: str, *, holds: bool) -> None:
+    """Terms are joined by "and"; a null column meets no comparison."""
     assert parse(text)(ADA) is holds
 
 
@@ -87,15 +87,15 @@ def test_condition_holds_for_the_rows_that_its_terms_mean(text: str, *, holds: b
     ],
 )
 def test_error_points_at_the_character(text: str, problem: str, position: int) -> None:
-    """The message shows the text and, below, where in it the error begins."""
+    """The message shows the text, and below it where the error begins."""
     with pytest.raises(QueryError, match="(?s)" + problem) as caught:
         parse(text)
     assert caught.value.position == position
     assert str(caught.value).splitlines()[-1] == f"  {' ' * position}^"
 
 
-def test_each_table_has_columns_of_its_own() -> None:
-    """A condition is about one table."""
+def test_condition_on_a_column_of_another_table_is_refused() -> None:
+    """Each table has its own columns, and a condition may name only those."""
     event = Event(seq=1, time=5.0, kind="closed", code=1006, detail="ping timeout, by this side")
     assert parse("kind:closed code:1006 reason:ping*", "events")(event)
     assert parse("subscribers>=3 room", "channels")(ChannelInfo(channel="room:x", subscribers=3))
@@ -104,15 +104,15 @@ def test_each_table_has_columns_of_its_own() -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_condition_or_a_query_error(text: str) -> None:
-    """Whatever people paste, nothing else is raised."""
+def test_any_text_is_a_condition_or_raises_query_error(text: str) -> None:
+    """Parsing an arbitrary text raises no other exception."""
     with contextlib.suppress(QueryError):
         parse(text)(ADA)
 
 
 @given(st.text(max_size=20))
-def test_any_quoted_text_equals_itself(text: str) -> None:
-    """Quotes, backslashes and all else can be asked for; only the star is special."""
+def test_any_quoted_text_matches_itself(text: str) -> None:
+    """Quotes, backslashes and any other character can be searched for; only the star is special."""
     if "*" in text:
         return
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')

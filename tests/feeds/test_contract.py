@@ -1,4 +1,4 @@
-"""What every Feed promises, tried on each kind of Feed."""
+"""The contract of a Feed, tested on each kind."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rtmon.metrics.meter import Ending
 from tests.feeds.rigs import Rig, ready
 
 
-async def test_before_anything_has_come_it_answers_empty(rig: Rig) -> None:
-    """A feed that has heard nothing has nothing, and raises nothing."""
+async def test_feed_is_empty_before_the_first_tick(rig: Rig) -> None:
+    """A feed that has received nothing answers with empty values and raises nothing."""
     await ready(rig)
     assert rig.feed.latest() is None
     assert rig.feed.snapshot() is None
@@ -22,8 +22,8 @@ async def test_before_anything_has_come_it_answers_empty(rig: Rig) -> None:
     assert rig.feed.status.state == "connecting"
 
 
-async def test_it_has_what_was_before_it_was_started(rig: Rig) -> None:
-    """History, events and connections of the time before are there."""
+async def test_feed_has_history_from_before_its_start(rig: Rig) -> None:
+    """History, events and connections from before the feed's start are in it."""
     rig.connection("ada", messages_in=3)
     rig.monitor.tick()
     rig.monitor.tick()
@@ -34,8 +34,8 @@ async def test_it_has_what_was_before_it_was_started(rig: Rig) -> None:
     assert (row.name, row.messages_in) == ("ada", 3)
 
 
-async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
-    """Samples, events, rows and totals are the Monitor's: hostile names, nulls, large numbers."""
+async def test_feed_equals_the_monitor_exactly(rig: Rig) -> None:
+    """Samples, events, rows and totals equal the Monitor's: hostile names, nulls, large numbers."""
     await ready(rig)
     name = "<img src=x onerror=alert(1)>\u2028\x00"
     meter = rig.connection(name, messages_in=1, bytes_in=2**52 + 1)
@@ -55,8 +55,10 @@ async def test_it_equals_the_monitor_to_the_last_digit(rig: Rig) -> None:
     assert rig.feed.snapshot() == rig.monitor.collector.published()
 
 
-async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
-    """What no probe of the server knows, histograms too, is null in Samples and totals."""
+async def test_unknown_columns_are_null_in_the_feed(rig: Rig) -> None:
+    """Columns that no probe of the server knows, histograms included, are null in Samples and
+    totals.
+    """
     await ready(rig)
     rig.monitor.connection_opened(rig.monitor.collector.meter(probe="asgi"))
     await rig.tick()
@@ -74,8 +76,8 @@ async def test_what_is_not_known_is_null_here_too(rig: Rig) -> None:
     )
 
 
-async def test_since_gives_only_what_is_new(rig: Rig) -> None:
-    """A view can ask for what it does not have yet."""
+async def test_since_gives_only_newer_samples(rig: Rig) -> None:
+    """A view can ask for the Samples that it does not have yet."""
     await ready(rig)
     for _ in range(3):
         rig.connection()
@@ -84,8 +86,8 @@ async def test_since_gives_only_what_is_new(rig: Rig) -> None:
     assert [event.seq for event in rig.feed.events(since=2)] == [3]
 
 
-async def test_its_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> None:
-    """The status follows: live with a tick, closed when closed, and what was read stays."""
+async def test_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> None:
+    """The status is live with a tick and closed after the close, and earlier values stay."""
     await ready(rig)
     await rig.tick()
     assert rig.feed.status.state == "live"
@@ -96,8 +98,8 @@ async def test_its_status_is_live_while_ticks_come_and_closed_after(rig: Rig) ->
     assert rig.feed.latest() is not None
 
 
-async def test_now_is_the_servers_clock(rig: Rig) -> None:
-    """A view's clock agrees with the newest Sample's label."""
+async def test_now_follows_the_servers_clock(rig: Rig) -> None:
+    """The feed's clock agrees with the label of the newest Sample."""
     await ready(rig)
     await rig.tick()
     latest = rig.feed.latest()
@@ -118,10 +120,10 @@ async def test_now_is_the_servers_clock(rig: Rig) -> None:
         (ConnectionQuery(state=None, sort="name", descending=False, limit=9, offset=3), ["dora"]),
     ],
 )
-async def test_the_table_is_filtered_sorted_and_cut(
+async def test_table_is_filtered_sorted_and_cut(
     rig: Rig, query: ConnectionQuery, names: list[str]
 ) -> None:
-    """A query's rows are the right ones in the right order; nulls come last either way."""
+    """A query returns the matching rows in order, with nulls last in both directions."""
     rig.connection("ada", messages_in=1)
     bob = rig.connection("bob", messages_in=2)
     rig.monitor.collector.rtt(bob, 0.5)
@@ -135,8 +137,8 @@ async def test_the_table_is_filtered_sorted_and_cut(
     assert page.total == (1 if query.contains else by_state[query.state])
 
 
-async def test_a_row_that_changed_replaces_the_old_one(rig: Rig) -> None:
-    """The table has one row a connection, the newest."""
+async def test_changed_row_replaces_the_old_one(rig: Rig) -> None:
+    """The table has one row for each connection, the newest."""
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()
@@ -147,8 +149,8 @@ async def test_a_row_that_changed_replaces_the_old_one(rig: Rig) -> None:
     assert row.messages_in == 7
 
 
-async def test_the_channels_are_those_of_the_hub(rig: Rig) -> None:
-    """What the hub says of its channels is there with the next tick, as it is."""
+async def test_channels_equal_the_hubs_after_a_tick(rig: Rig) -> None:
+    """The hub's channels are in the feed, unchanged, with the next tick."""
     hub = Hub()
     rig.monitor.measure(hub)
     stats = hub._parts.broadcast.stats["room:<b>"]

@@ -1,4 +1,4 @@
-"""What a feed tells of one connection while somebody looks at it."""
+"""Details of one connection, which a feed collects while a view shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtmon.testing import FakeClock, until
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub with an admin listener, which ticks only when it is told to."""
+    """A hub with an admin listener, which ticks only when the test calls it."""
     monitor = rtmon.Monitor(interval=1000)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor, admin=0) as serving:
         yield serving
@@ -42,7 +42,7 @@ async def _tick(server: rtmon.Server, feed: Feed) -> None:
 
 
 async def _ada(server: rtmon.Server, feed: Feed) -> DetailAnswer:
-    """The details of the one connection, whose id is asked for each time."""
+    """The details of the only connection, requested by its id each time."""
     row = (await feed.query(RowsQuery(where="name:ada"))).rows[0]
     return await feed.query(DetailQuery(connection=row.record.id))
 
@@ -50,7 +50,7 @@ async def _ada(server: rtmon.Server, feed: Feed) -> DetailAnswer:
 async def test_detail_has_headers_rooms_frames_and_series_of_an_open_connection(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Headers are redacted; the series holds each tick since it was looked at."""
+    """Headers are redacted, and the series holds each tick since the first request."""
     headers = {"Authorization": "Bearer secret", "X-Team": "<b>blue</b>"}
     async with rtmon.connect(server.url, name="ada", additional_headers=headers) as ada:
         await ada.join("garden")
@@ -81,8 +81,8 @@ async def test_detail_has_headers_rooms_frames_and_series_of_an_open_connection(
     assert closed.headers == first.headers
 
 
-async def test_headers_are_left_out_as_the_rule_says() -> None:
-    """Further headers can be named; the values of secret ones are never told."""
+async def test_secret_headers_are_redacted_in_details() -> None:
+    """The values of secret headers are never in the details; options add further headers."""
     monitor = rtmon.Monitor(interval=1000)
     headers = {"X-Team": "blue", "Cookie": "a=b"}
     async with (
@@ -95,8 +95,10 @@ async def test_headers_are_left_out_as_the_rule_says() -> None:
         assert (shown["X-Team"], shown["Cookie"]) == ("…", "…")
 
 
-def test_connections_are_followed_within_bounds() -> None:
-    """The busiest are followed unasked, the others for a minute; points are bounded."""
+def test_details_follow_a_bounded_number_of_connections() -> None:
+    """The busiest connections are followed always, others for a minute after a request, with
+    bounded points.
+    """
     clock = FakeClock()
     monitor = rtmon.Monitor(interval=1000, clock=clock)
     meters = [monitor.collector.meter() for _ in range(NOTABLE + 2)]

@@ -1,4 +1,4 @@
-"""Percentiles by path, room and type, and connections by address, as every feed tells them."""
+"""Percentiles by path, room and type, and connections by address, in every feed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ async def _rows(rig: Rig, table: str, where: str = "") -> list[object]:
     return [row.record for row in (await rig.feed.query(query)).rows]
 
 
-async def test_latencies_are_told_by_path_room_and_type(rig: Rig) -> None:
-    """Each label has percentiles of its own, and the Sample those of all."""
+async def test_latencies_are_grouped_by_path_room_and_type(rig: Rig) -> None:
+    """Each label has its own percentiles, and the Sample those of all messages."""
     hub = Hub()
     rig.monitor.measure(hub)
     ada, bob = rig.connection("ada"), rig.connection("bob")
@@ -58,8 +58,8 @@ async def test_latencies_are_told_by_path_room_and_type(rig: Rig) -> None:
     assert await _rows(rig, "latencies") == []
 
 
-async def test_labels_past_the_bound_are_told_together(rig: Rig) -> None:
-    """A client that chooses paths at random fills no memory."""
+async def test_labels_past_the_limit_are_grouped_together(rig: Rig) -> None:
+    """A client that chooses random paths fills no memory."""
     for number in range(LABELS + 20):
         meter = rig.monitor.collector.meter()
         meter.path = f"/{number}"
@@ -73,7 +73,7 @@ async def test_labels_past_the_bound_are_told_together(rig: Rig) -> None:
 
 
 async def test_reconnects_are_counted_by_address(rig: Rig) -> None:
-    """One that comes within a minute after another has gone is a reconnect."""
+    """A connection within a minute after another from the same address ended is a reconnect."""
     for wait in (1.0, 1.0, 100.0):
         meter = rig.monitor.collector.meter()
         meter.remote = "192.0.2.7:5000"
@@ -94,7 +94,7 @@ async def test_reconnects_are_counted_by_address(rig: Rig) -> None:
 
 
 async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
-    """A Sample's causes add up to what has closed in it."""
+    """The causes in a Sample add up to the connections closed in it."""
     await ready(rig)
     for cause in ("ping timeout", "ping timeout", "reset", None):
         rig.monitor.connection_closed(rig.connection("x"), Ending(close_code=1006, cause=cause))  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
 
 
 async def test_remote_feed_says_why_latencies_are_missing() -> None:
-    """Without a connection there is nothing to show, and never a wrong number."""
+    """Without a connection to the server a remote feed gives the reason instead of numbers."""
     from rtmon.feeds.remote_feed import RemoteFeed
 
     feed = RemoteFeed("ws://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""A feed that stands still: what a view reads while it is paused."""
+"""A paused feed: what a view reads while its user has paused it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
 from tests.feeds.rigs import Rig, ready
 
 
-async def test_paused_feed_stays_as_it_was_when_the_other_goes_on(rig: Rig) -> None:
+async def test_paused_feed_keeps_its_values_while_its_source_goes_on(rig: Rig) -> None:
     """Live half and queries answer as of the moment of the pause."""
     await ready(rig)
     rig.connection("ada", messages_in=1)
@@ -50,8 +50,8 @@ async def test_paused_feed_stays_as_it_was_when_the_other_goes_on(rig: Rig) -> N
     assert rig.feed.status.state == "live"
 
 
-async def test_paused_feed_has_the_status_and_details_of_the_other(rig: Rig) -> None:
-    """It says that it is not live; what only the server knows is asked for there."""
+async def test_paused_feed_has_the_status_and_details_of_its_source(rig: Rig) -> None:
+    """The status says that the feed is not live; details are requested from the server."""
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()

@@ -1,4 +1,4 @@
-"""What every feed answers to a query, tried on each kind of feed."""
+"""Queries, tested on each kind of feed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.feeds.rigs import Rig, ready
 
 
 async def _run(rig: Rig, ticks: int) -> None:
-    """Tick once a second, with traffic that is different each time."""
+    """Tick once a second, with different traffic each time."""
     meter = rig.connection("ada")
     for number in range(ticks):
         for _ in range(number % 7):
@@ -37,8 +37,8 @@ async def _run(rig: Rig, ticks: int) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_series_are_the_samples_merged_at_each_resolution(rig: Rig, level: int) -> None:
-    """Every column and quantile of a point is that of its ticks merged; none is averaged."""
+async def test_series_points_equal_merged_samples_at_each_resolution(rig: Rig, level: int) -> None:
+    """Every column and quantile of a point is that of its merged ticks; none is averaged."""
     await ready(rig)
     await _run(rig, 125)
     answer = await rig.feed.query(SeriesQuery(level=level))
@@ -59,7 +59,9 @@ async def test_series_are_the_samples_merged_at_each_resolution(rig: Rig, level:
 async def test_series_has_the_extremes_of_single_ticks_within_its_points(
     rig: Rig, level: int
 ) -> None:
-    """Of counters per second, of gauges as they are; a burst of one second is not averaged away."""
+    """A point has the extremes of counters per second and of gauges, so that a burst of one
+    second shows.
+    """
     await ready(rig)
     await _run(rig, 125)
     answer = await rig.feed.query(SeriesQuery(level=level, extremes=True))
@@ -78,7 +80,7 @@ async def test_series_has_the_extremes_of_single_ticks_within_its_points(
     assert list((await rig.feed.query(asked)).extremes) == ["peak"]
 
 
-async def test_series_has_the_columns_and_the_range_that_were_asked_for(rig: Rig) -> None:
+async def test_series_has_the_requested_columns_and_range(rig: Rig) -> None:
     """A range includes both its ends."""
     await ready(rig)
     await _run(rig, 30)
@@ -91,10 +93,10 @@ async def test_series_has_the_columns_and_the_range_that_were_asked_for(rig: Rig
 
 
 @pytest.mark.parametrize(("points", "level"), [(1000, 1), (125, 1), (124, 10), (12, 10), (5, 60)])
-async def test_series_has_the_finest_resolution_with_so_few_points(
+async def test_series_has_the_finest_resolution_that_fits_the_requested_points(
     rig: Rig, points: int, level: int
 ) -> None:
-    """Fewer points than the coarsest resolution gives are not made."""
+    """The coarsest resolution is the limit, however few points are requested."""
     await ready(rig)
     await _run(rig, 125)
     answer = await rig.feed.query(SeriesQuery(points=points))
@@ -102,7 +104,7 @@ async def test_series_has_the_finest_resolution_with_so_few_points(
 
 
 async def test_merged_series_is_one_point_with_exact_quantiles(rig: Rig) -> None:
-    """A range as one point has the quantiles of all that was measured in it."""
+    """A range as one point has the quantiles of all values measured in it."""
     await ready(rig)
     await _run(rig, 47)
     since = rig.monitor.collector.history.samples()[6].time
@@ -148,7 +150,7 @@ async def _people(rig: Rig) -> None:
 async def test_rows_are_filtered_sorted_and_cut(
     rig: Rig, query: RowsQuery, names: list[str]
 ) -> None:
-    """Any column can be sorted by and filtered on; unknown values come last."""
+    """Every column can be sorted by and filtered on; nulls come last."""
     await _people(rig)
     answer = await rig.feed.query(query)
     assert [row.record.name for row in answer.rows] == names
@@ -157,7 +159,7 @@ async def test_rows_are_filtered_sorted_and_cut(
         assert answer.total == 4
 
 
-async def test_rows_of_a_range_of_time_were_open_in_it(rig: Rig) -> None:
+async def test_rows_of_a_time_range_were_open_in_it(rig: Rig) -> None:
     """A connection that ended before the range, or was opened after it, is left out."""
     await _people(rig)
     closed = rig.clock.time()
@@ -170,8 +172,8 @@ async def test_rows_of_a_range_of_time_were_open_in_it(rig: Rig) -> None:
         assert {row.record.name for row in answer.rows} == names
 
 
-async def test_closed_connections_and_events_say_how_many_were_forgotten(rig: Rig) -> None:
-    """What a bounded table no longer holds is counted."""
+async def test_closed_connections_and_events_have_the_number_forgotten(rig: Rig) -> None:
+    """The answer counts rows that a bounded table no longer holds."""
     rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
     for number in range(5):
         meter = rig.connection(f"n{number}")
@@ -187,8 +189,10 @@ async def test_closed_connections_and_events_say_how_many_were_forgotten(rig: Ri
     assert [row.record.name for row in events.rows] == ["n4", "n3"]
 
 
-async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
-    """Sums are exact, null where nothing is known, and groups past the limit are one."""
+async def test_groups_add_up_the_counts_of_their_connections(rig: Rig) -> None:
+    """Sums are exact, null where all values are unknown, and groups past the limit are one
+    group.
+    """
     await _people(rig)
     users = await rig.feed.query(GroupQuery(by="user"))
     assert [(g.key, g.open, g.closed) for g in users.groups] == [("u1", 2, 0), (None, 1, 1)]
@@ -211,7 +215,7 @@ async def test_groups_add_up_what_their_connections_counted(rig: Rig) -> None:
 
 
 async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> None:
-    """One connection's story; an unknown id has none."""
+    """The detail of a connection has its row and Events; an unknown id has none."""
     await _people(rig)
     found = await rig.feed.query(RowsQuery(where="name:dora"))
     identity = found.rows[0].record.id
@@ -239,8 +243,8 @@ async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> No
         (GroupQuery(by="path", where="("), None),
     ],
 )
-async def test_wrong_query_is_a_query_error(rig: Rig, query: Any, problem: str | None) -> None:
-    """The error says what there is; a strange word is only a word."""
+async def test_wrong_query_raises_query_error(rig: Rig, query: Any, problem: str | None) -> None:
+    """The error lists the existing names; a search text is never an error."""
     await _people(rig)
     if problem is None:
         assert (await rig.feed.query(query)).total == 0
@@ -249,8 +253,8 @@ async def test_wrong_query_is_a_query_error(rig: Rig, query: Any, problem: str |
         await rig.feed.query(query)
 
 
-async def test_before_the_first_tick_answers_are_empty(rig: Rig) -> None:
-    """No query raises for want of data."""
+async def test_queries_answer_empty_before_the_first_tick(rig: Rig) -> None:
+    """No query raises when there is no data."""
     await ready(rig)
     series: SeriesAnswer = await rig.feed.query(SeriesQuery())
     assert (len(series), series.source.seq) == (0, 0)
@@ -262,7 +266,7 @@ async def test_before_the_first_tick_answers_are_empty(rig: Rig) -> None:
 
 
 async def test_listener_gets_each_new_sample_until_it_ends(rig: Rig) -> None:
-    """The live half tells of ticks as they come."""
+    """A listener of the live half is called for each tick."""
     await ready(rig)
     seqs: list[int] = []
     end = rig.feed.listen(lambda sample: seqs.append(sample.seq))

@@ -1,3 +1,5 @@
+"""The remote feed and the admin listener that it reads."""
+
 from __future__ import annotations
 
 import asyncio
@@ -24,17 +26,17 @@ QUICK = Backoff(base=0.01, max=0.02)
 
 
 @pytest.mark.parametrize("source", [None, 8766, object()])
-def test_what_cannot_be_watched_is_refused(source: Any) -> None:
-    """Only a Monitor, a Feed or an address is a source."""
+def test_open_feed_refuses_an_unknown_source(source: Any) -> None:
+    """A source is a Monitor, a Feed or an address; anything else raises."""
     with pytest.raises(OptionError, match="cannot be watched"):
         open_feed(source)
 
 
-async def test_it_goes_on_after_the_listener_was_away_without_a_gap(
+async def test_remote_feed_has_no_gap_after_the_listener_was_away(
     reserve_port: Callable[[], int],
 ) -> None:
-    """While the listener is away the last values stay and the status says so; when it is back
-    the feed has every Sample of the time between, each once.
+    """While the listener is away the last values stay and the status says so; afterwards the
+    feed has every Sample of that time, once.
     """
     monitor, port = Monitor(interval=1000), reserve_port()
     async with serve_admin(monitor, port=port) as admin:
@@ -58,10 +60,10 @@ async def test_it_goes_on_after_the_listener_was_away_without_a_gap(
         await feed.aclose()
 
 
-async def test_a_new_life_of_the_server_resets_what_was_known(
+async def test_remote_feed_forgets_old_rows_when_the_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A server that was started anew has another epoch: old Samples and rows are forgotten."""
+    """A restarted server has another epoch; Samples and rows of the old one are dropped."""
     first, second = Monitor(interval=1000), Monitor(interval=1000)
     first.connection_opened(first.collector.meter())
     port = reserve_port()
@@ -78,8 +80,8 @@ async def test_a_new_life_of_the_server_resets_what_was_known(
         await feed.aclose()
 
 
-async def test_a_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
-    """History comes in bounded pieces, and what is ticked meanwhile follows it."""
+async def test_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
+    """The history comes in bounded pieces, and ticks of the meantime follow it."""
     monitor = Monitor(interval=1000)
     for _ in range(3000):
         monitor.tick()
@@ -102,8 +104,8 @@ async def test_a_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
     assert max(pieces) <= wire_format.PIECE_BYTES
 
 
-async def test_a_watcher_that_does_not_read_is_cut() -> None:
-    """A watcher that takes nothing in is dropped once its bound is reached; others go on."""
+async def test_reader_is_cut_when_it_does_not_read() -> None:
+    """A reader that stops reading is disconnected at its bound; other readers go on."""
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         feed = RemoteFeed(admin.url)
@@ -126,8 +128,8 @@ async def test_a_watcher_that_does_not_read_is_cut() -> None:
         await feed.aclose()
 
 
-async def test_nobody_watching_costs_nothing_per_tick() -> None:
-    """Frames for watchers are made only while there is one."""
+async def test_tick_builds_no_frame_without_readers() -> None:
+    """Frames for readers are built only while at least one is connected."""
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         assert not monitor._measurement.outputs.listening
@@ -136,15 +138,15 @@ async def test_nobody_watching_costs_nothing_per_tick() -> None:
         await until(lambda: not monitor._measurement.outputs.listening)
 
 
-async def test_a_page_in_a_browser_is_refused() -> None:
-    """Requests that carry an Origin are refused, so no web page can read the feed."""
+async def test_listener_refuses_requests_with_an_origin() -> None:
+    """A request with an Origin header is refused, so no web page can read the feed."""
     async with serve_admin(Monitor(), port=0) as admin:
         with pytest.raises(InvalidStatus, match="403"):
             await connect(f"{admin.url}/feed", origin="http://127.0.0.1")  # type: ignore[arg-type]
 
 
-async def test_another_address_needs_a_token_and_the_token_is_asked_for() -> None:
-    """Beyond loopback there is no listening without a token; readers have to show it."""
+async def test_listener_beyond_loopback_requires_a_token() -> None:
+    """Listening beyond loopback needs a token, and readers have to send it."""
     monitor = Monitor(interval=1000)
     with pytest.raises(OptionError, match="token"):
         serve_admin(monitor, host="0.0.0.0", port=0)  # noqa: S104 - it is refused
@@ -162,8 +164,8 @@ async def test_another_address_needs_a_token_and_the_token_is_asked_for() -> Non
         await feed.aclose()
 
 
-async def test_a_port_in_use_is_one_sentence() -> None:
-    """Binding to a port that is taken names the listener, the address and what to do."""
+async def test_listener_names_the_address_when_the_port_is_in_use() -> None:
+    """The error names the listener, the address and the remedy."""
     async with serve_admin(Monitor(), port=0) as admin:
         port = admin.port
         with pytest.raises(PortInUse) as caught:
@@ -175,7 +177,7 @@ async def test_a_port_in_use_is_one_sentence() -> None:
 
 
 async def test_healthz_answers_plain_http() -> None:
-    """A load balancer can ask; the answer is JSON with what it may want to know."""
+    """A load balancer gets JSON with the server's health."""
     monitor = Monitor(interval=1000)
     monitor.connection_opened(monitor.collector.meter())
     async with serve_admin(monitor, port=0) as admin:
@@ -191,7 +193,7 @@ async def test_healthz_answers_plain_http() -> None:
 async def test_feed_says_what_to_check_when_nothing_listens(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A refused connection names the address, the usual port and how to start a listener."""
+    """The status names the address, the usual port and how to start a listener."""
     port = reserve_port()
     feed = RemoteFeed(f"ws://127.0.0.1:{port}", backoff=QUICK)
     await feed.start()
@@ -217,10 +219,10 @@ async def test_feed_says_what_to_check_when_nothing_listens(
         ),
     ],
 )
-async def test_something_else_than_a_feed_is_said_and_survived(
+async def test_feed_gives_reason_and_retries_when_the_server_is_no_feed(
     message: bytes, complaint: str
 ) -> None:
-    """What another server sends is refused with a reason, and tried again."""
+    """A foreign server's messages give the status a reason, and the feed connects again."""
     greeted: list[int] = []
 
     async def other(connection: ServerConnection) -> None:
@@ -238,7 +240,7 @@ async def test_something_else_than_a_feed_is_said_and_survived(
         await feed.aclose()
 
 
-def test_columns_that_the_other_end_does_not_know_are_null() -> None:
+def test_columns_unknown_to_the_other_release_are_null() -> None:
     """Releases may differ: unknown columns are ignored, missing ones are null."""
     monitor = Monitor()
     sample = monitor.tick().sample
@@ -257,7 +259,7 @@ def test_columns_that_the_other_end_does_not_know_are_null() -> None:
 
 
 async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[int]]:
-    """The numbers of the Samples and Events that a reader gets who was away."""
+    """The seqs of the Samples and Events that a returning reader gets."""
     samples: list[int] = []
     events: list[int] = []
     decoder = wire_format.Decoder()
@@ -272,8 +274,10 @@ async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[
 
 
 @pytest.mark.parametrize("jump", [0.0, 3600.0, -3600.0])
-async def test_who_was_away_gets_what_was_missed_whatever_the_wall_clock_did(jump: float) -> None:
-    """Exactly the Samples and Events since, also when the wall clock was set meanwhile."""
+async def test_returning_reader_gets_what_it_missed_when_the_wall_clock_jumped(jump: float) -> None:
+    """A reader that returns gets exactly the later Samples and Events, even if the wall clock
+    was set meanwhile.
+    """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
 
@@ -296,8 +300,8 @@ async def test_who_was_away_gets_what_was_missed_whatever_the_wall_clock_did(jum
     monitor.close()
 
 
-async def test_silence_is_told_from_life() -> None:
-    """A feed whose ticks stopped coming says so, and since when, though the connection stands."""
+async def test_feed_status_is_silent_when_ticks_stop() -> None:
+    """A feed whose ticks have stopped says so, and since when, though its connection is open."""
     clock = FakeClock()
     monitor = Monitor(interval=0.2)
     async with serve_admin(monitor, port=0) as admin:
@@ -313,10 +317,8 @@ async def test_silence_is_told_from_life() -> None:
         await feed.aclose()
 
 
-async def test_a_crowd_that_moves_is_told_in_turns() -> None:
-    """However many connections move in a tick, a frame has a bounded number of rows, and all
-    of them have arrived a few ticks later.
-    """
+async def test_many_changed_rows_arrive_over_several_ticks() -> None:
+    """A frame has a bounded number of rows, and after a few ticks all changed rows have arrived."""
     monitor = Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(3 * ROWS)]
     for meter in meters:
@@ -342,7 +344,7 @@ def _messages(feed: RemoteFeed) -> int:
 
 
 async def test_feed_asks_below_the_path_of_a_proxy_when_the_address_has_one() -> None:
-    """The token of the address travels in a header, not in the request's target."""
+    """The token of the address travels in a header, not in the request target."""
     asked: list[tuple[str, str | None]] = []
 
     def process(connection: ServerConnection, request: Request) -> Response:
@@ -376,7 +378,7 @@ async def test_feed_says_what_to_check_when_the_address_is_a_hubs_public_port() 
 async def test_feed_says_what_to_check_when_another_server_answers(
     monkeypatch: pytest.MonkeyPatch, sends: str
 ) -> None:
-    """A WebSocket server whose first message is no ``hello``, or which sends none."""
+    """A WebSocket server sends another first message than ``hello``, or none."""
     monkeypatch.setattr(remote_feed, "HELLO_TIMEOUT", 0.2)
 
     async def handle(connection: ServerConnection) -> None:

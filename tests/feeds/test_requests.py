@@ -1,4 +1,4 @@
-"""What a reader asks a server for, and what it keeps of a server that restarts."""
+"""Requests of a reader to a server, and the reader's memory after a restart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK = Backoff(base=0.01, max=0.02)
 
 
 def _ticked(ticks: int, *, clock: FakeClock | None = None) -> Monitor:
-    """A Monitor that has ticked so often, once a second, with a message each time."""
+    """A Monitor that has ticked that often, once a second, with a message each time."""
     clock = clock or FakeClock()
     monitor = Monitor(interval=1000, node="n", clock=clock)
     meter = monitor.collector.meter()
@@ -47,8 +47,10 @@ async def _reading(url: str) -> AsyncIterator[RemoteFeed]:
         await feed.aclose()
 
 
-async def test_reader_has_the_hours_before_it_began_when_they_are_asked_for() -> None:
-    """The server keeps a day in tens of ticks; a reader asks for them once, when it needs them."""
+async def test_reader_has_the_hours_before_its_start_when_a_query_needs_them() -> None:
+    """The server keeps a day at a resolution of ten ticks; a reader requests it once, when
+    needed.
+    """
     monitor = _ticked(3700)
     local = open_feed(monitor)
     async with serve_admin(monitor, port=0) as admin, _reading(admin.url) as feed:
@@ -65,10 +67,12 @@ async def test_reader_has_the_hours_before_it_began_when_they_are_asked_for() ->
     monitor.close()
 
 
-async def test_reader_keeps_what_it_has_seen_when_the_server_restarts(
+async def test_reader_keeps_its_history_when_the_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A restart ends an epoch: series go on after a gap, what was open is closed with a mark."""
+    """A restart ends an epoch: series continue after a gap, and open connections are closed
+    with a mark.
+    """
     clock, port = FakeClock(), reserve_port()
     first = _ticked(25, clock=clock)
     async with serve_admin(first, port=port):
@@ -102,7 +106,7 @@ async def test_reader_keeps_what_it_has_seen_when_the_server_restarts(
 
 
 async def test_details_say_why_they_are_missing_when_the_server_is_away() -> None:
-    """The row is from memory; the rest only the server knows."""
+    """The row comes from the reader's memory; the rest is known to the server only."""
     monitor = _ticked(2)
     async with serve_admin(monitor, port=0) as admin:
         feed = RemoteFeed(admin.url, backoff=Backoff(base=30))
@@ -116,8 +120,8 @@ async def test_details_say_why_they_are_missing_when_the_server_is_away() -> Non
     monitor.close()
 
 
-async def test_older_server_is_read_and_its_limits_are_said() -> None:
-    """A server without requests is never sent one."""
+async def test_older_server_is_read_without_requests() -> None:
+    """A reader sends no request to a server of an older release, and reports the limits."""
     monitor = _ticked(3)
     collector = monitor.collector
     heard: list[object] = []
@@ -163,7 +167,7 @@ async def test_older_server_is_read_and_its_limits_are_said() -> None:
         b"\xff",
     ],
 )
-async def test_server_closes_with_1003_when_a_reader_sends_something_else(
+async def test_server_closes_with_1003_when_a_reader_sends_an_unknown_message(
     request_text: str | bytes,
 ) -> None:
     """Other readers and the server go on."""
@@ -179,7 +183,7 @@ async def test_server_closes_with_1003_when_a_reader_sends_something_else(
 
 
 async def test_request_fails_when_the_connection_is_lost_before_the_answer() -> None:
-    """A view is told at once, rather than after a timeout."""
+    """The view gets the failure at once, not after a timeout."""
     monitor = _ticked(3)
     asked = asyncio.Event()
 

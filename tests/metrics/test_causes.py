@@ -1,3 +1,5 @@
+"""Causes of ends, the black box, and when a connection is slow."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -54,13 +56,13 @@ PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
         ({"shutdown": True}, "server shutdown"),
     ],
 )
-def test_the_cause_is_told_from_what_is_known(facts: dict[str, Any], expected: str) -> None:
-    """Each way to die has its name, and one 1006 is told from another."""
+def test_cause_follows_from_close_codes_and_facts(facts: dict[str, Any], expected: str) -> None:
+    """Each kind of end has its own cause, and several causes share the code 1006."""
     assert cause(**{**NOTHING, **facts}) == expected
 
 
-def test_the_black_box_keeps_the_last_frames_in_order() -> None:
-    """Of more frames than it holds, the newest remain, timed before the end."""
+def test_black_box_keeps_the_last_frames_in_order() -> None:
+    """The black box holds the newest frames in order, with seconds before the end."""
     box = BlackBox()
     for number in range(FRAMES + 3):
         box.record(10.0 + number, number, 1, sent=bool(number % 2))
@@ -70,13 +72,13 @@ def test_the_black_box_keeps_the_last_frames_in_order() -> None:
     assert frames[-1] == "-20.500 in text 34"
 
 
-def test_an_empty_black_box_says_nothing() -> None:
-    """Without frames there is no text."""
+def test_empty_black_box_gives_no_text() -> None:
+    """A black box without frames gives an empty text."""
     assert BlackBox().told(1.0) == ""
 
 
-def test_payloads_are_cut_and_redacted() -> None:
-    """A payload is kept only as the hook leaves it, and only its beginning."""
+def test_black_box_cuts_and_redacts_payloads() -> None:
+    """The black box keeps the beginning of each payload as the hook returned it."""
     box = BlackBox()
     box.record(1.0, 3, 2, sent=False)
     box.record(2.0, 1000, 1, sent=True)
@@ -101,8 +103,8 @@ def _meter(queue: list[int]) -> Meter:
     return meter
 
 
-def test_a_connection_is_slow_when_its_oldest_byte_waits_for_over_a_second() -> None:
-    """Bytes that keep leaving are not slow, however many wait; one that stays is."""
+def test_connection_is_slow_when_its_oldest_byte_waits_over_a_second() -> None:
+    """A connection is slow when one byte stays in its queue, not when many pass through it."""
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)
     meter.wire_out = 1000
@@ -121,8 +123,8 @@ def test_a_connection_is_slow_when_its_oldest_byte_waits_for_over_a_second() -> 
     assert (backlogs.slow, backlogs.waiting(), meter.queue_age) == (0, 0, None)
 
 
-def test_a_connection_that_ends_is_not_slow_any_more() -> None:
-    """What has ended is forgotten."""
+def test_connection_is_no_longer_slow_when_it_has_ended() -> None:
+    """The detector forgets a connection that has ended."""
     backlogs, queue = Backlogs(), [10]
     meter = _meter(queue)
     meter.wire_out = 10

@@ -1,3 +1,5 @@
+"""Collector: Samples, Snapshots, rows, histories and windows."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -60,9 +62,9 @@ def _count(meter: Meter, **amounts: int) -> None:
         max_size=60,
     )
 )
-def test_the_sum_of_all_samples_is_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
-    """Whatever happens, in whatever order: Samples sum to the Snapshot's totals, opened minus
-    closed is open, and no gauge is negative.
+def test_samples_sum_to_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
+    """After any sequence of reports, Samples sum to the Snapshot's totals, opened minus closed
+    is open, and no gauge is negative.
     """
     c = _collector()
     alive: list[Meter] = []
@@ -117,8 +119,8 @@ def _agree(samples: list[Sample], published: Snapshot, live: Snapshot) -> None:
     assert [sample.seq for sample in samples] == list(range(1, len(samples) + 1))
 
 
-def test_which_connections_are_listed_is_as_of_the_last_tick() -> None:
-    """A connection comes into the table, and moves to the closed ones, with a tick."""
+def test_tables_change_with_each_tick() -> None:
+    """A tick adds new connections to the table, and moves closed ones to the closed table."""
     c = _collector()
     meter = _connection(c)
     assert c.connections() == []
@@ -131,8 +133,8 @@ def test_which_connections_are_listed_is_as_of_the_last_tick() -> None:
     assert (row.state, row.messages_in, row.name, row.close_code) == ("closed", 3, "ada", 1000)
 
 
-def test_a_tick_looks_only_at_connections_that_moved() -> None:
-    """An idle connection costs a tick nothing: it is not among what changed."""
+def test_tick_reads_only_connections_that_changed() -> None:
+    """An idle connection costs a tick nothing: the tick does not list it as changed."""
     c = _collector()
     idle, busy = _connection(c), _connection(c)
     c.tick(1, 1)
@@ -142,8 +144,8 @@ def test_a_tick_looks_only_at_connections_that_moved() -> None:
     assert idle not in tick.meters
 
 
-def test_a_connection_that_lives_shorter_than_a_tick_is_counted() -> None:
-    """Opened and closed between two ticks: both are counted, and the row is there."""
+def test_connection_is_counted_when_it_lives_shorter_than_a_tick() -> None:
+    """A connection opened and closed between two ticks counts as both, and has a row."""
     c = _collector()
     meter = _connection(c)
     c.closed(meter, 0.5, 0.5, Ending(close_code=1006))
@@ -154,8 +156,8 @@ def test_a_connection_that_lives_shorter_than_a_tick_is_counted() -> None:
     assert [row.state for row in c.connections()] == ["closed"]
 
 
-def test_closing_twice_counts_once() -> None:
-    """A connection ends once, however often that is reported."""
+def test_connection_ends_once_when_its_end_is_reported_twice() -> None:
+    """A second report of an end counts nothing."""
     c = _collector()
     meter = _connection(c)
     for _ in range(2):
@@ -163,8 +165,8 @@ def test_closing_twice_counts_once() -> None:
     assert c.tick(1, 1).sample.closed == 1
 
 
-def test_a_clients_own_traffic_is_not_in_the_servers_totals() -> None:
-    """A connection with the role client has its row, and no part in the headline numbers."""
+def test_client_connection_is_not_in_the_server_totals() -> None:
+    """A connection with the role client has its row, and no part in the totals."""
     c = _collector()
     meter = c.meter(role="client")
     c.opened(meter, 0, 0)
@@ -175,16 +177,16 @@ def test_a_clients_own_traffic_is_not_in_the_servers_totals() -> None:
     assert (row.role, row.messages_out) == ("client", 5)
 
 
-def test_a_late_tick_still_gives_the_true_rate() -> None:
-    """A rate divides by the time that has really passed."""
+def test_late_tick_gives_the_true_rate() -> None:
+    """A rate divides by the time that has really passed between two ticks."""
     c = _collector()
     meter = _connection(c)
     _count(meter, messages_in=40)
     assert c.tick(4.0, 4.0).sample.rate("messages_in") == 10.0
 
 
-def test_a_jump_of_the_wall_clock_changes_no_rate_and_no_duration() -> None:
-    """Durations and rates come from the monotonic clock; the wall clock only labels."""
+def test_rates_and_durations_stay_when_the_wall_clock_jumps() -> None:
+    """Durations and rates use the monotonic clock; the wall clock only labels."""
     c = _collector()
     meter = _connection(c)
     c.tick(1.0, 1_000.0)
@@ -201,15 +203,15 @@ def test_a_jump_of_the_wall_clock_changes_no_rate_and_no_duration() -> None:
     assert row.last_activity - row.opened == 1.5
 
 
-def test_two_ticks_at_one_time_divide_by_nothing() -> None:
-    """A Sample of no duration has no rate, rather than an infinite one."""
+def test_sample_of_no_duration_has_no_rate() -> None:
+    """Two ticks at the same time give null as rate, not infinity."""
     c = _collector()
     _count(_connection(c), messages_in=1)
     assert c.tick(0.0, 0.0).sample.rate("messages_in") is None
 
 
-def test_a_storm_of_events_is_bounded_and_said() -> None:
-    """Of more events than a tick keeps, the rest is counted, and that is an event too."""
+def test_tick_bounds_its_events_and_counts_the_rest() -> None:
+    """A tick keeps a bounded number of Events, and one more Event has the number of the others."""
     c = _collector()
     for _ in range(EVENTS_PER_TICK + 5):
         _connection(c)
@@ -219,8 +221,8 @@ def test_a_storm_of_events_is_bounded_and_said() -> None:
     assert events[-1].detail == "5 more in one tick"
 
 
-def test_closed_connections_are_kept_up_to_a_bound() -> None:
-    """The oldest closed connections make way for newer ones."""
+def test_closed_table_drops_its_oldest_rows_when_full() -> None:
+    """The closed table is bounded; newer connections displace the oldest."""
     c = _collector(closed_kept=3)
     for _ in range(5):
         c.closed(_connection(c), 1, 1, Ending(close_code=1000))
@@ -228,8 +230,8 @@ def test_closed_connections_are_kept_up_to_a_bound() -> None:
     assert [row.id for row in c.connections()] == ["c3", "c4", "c5"]
 
 
-def test_text_from_outside_is_bounded_and_valid() -> None:
-    """A name of any length and content becomes one that every file and feed can hold."""
+def test_names_from_clients_are_cut_and_made_valid() -> None:
+    """A name of any length and content becomes text that every file and feed can hold."""
     c = _collector()
     meter = _connection(c)
     meter.name = "\ud800" + "x" * 10_000
@@ -243,8 +245,8 @@ def test_text_from_outside_is_bounded_and_valid() -> None:
 
 
 @pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"ada", "b'ada'"), (("a", 1), "('a', 1)")])
-def test_a_connection_may_be_named_after_anything(name: Any, shown: str) -> None:
-    """A name that is no text, such as a user's number, is shown as one, in rows and Events."""
+def test_name_of_another_type_becomes_text(name: Any, shown: str) -> None:
+    """A name that is no text, such as a user's number, is text in rows and Events."""
     c = _collector()
     meter = _connection(c)
     meter.name = name
@@ -257,8 +259,8 @@ def _sample(seq: int) -> Sample:
     return Sample(node="n", epoch="e", seq=seq, time=seq, elapsed=1.0, messages_in=seq)
 
 
-def test_history_is_bounded_and_knows_what_is_new() -> None:
-    """Rings keep the newest; ``since`` gives what came after, oldest first."""
+def test_history_is_bounded_and_gives_newer_samples() -> None:
+    """The rings keep the newest Samples; ``since`` returns later ones, oldest first."""
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
         history.add(_sample(seq), [Event(seq=seq, time=seq, kind="x")])
@@ -268,8 +270,8 @@ def test_history_is_bounded_and_knows_what_is_new() -> None:
     assert [(s.seq, s.messages_in, s.elapsed) for s in history.coarse()] == [(6, 11, 2), (8, 15, 2)]
 
 
-def test_a_window_tells_what_came_and_went() -> None:
-    """Connects, disconnects and the net change over any window, an hour ago or a minute."""
+def test_window_has_connects_disconnects_and_net_change() -> None:
+    """A window of any length, now or an hour ago, has connects, disconnects and the net change."""
     history = History(seconds=10, every=2)
     assert history.window(60) is None
     for seq in range(1, 21):
@@ -280,8 +282,10 @@ def test_a_window_tells_what_came_and_went() -> None:
         assert (window.opened, window.closed, window.net) == (2 * ticks, ticks, ticks), seconds
 
 
-def test_a_long_window_holds_every_tick_once() -> None:
-    """Where single ticks and merged ones overlap, wherever that is, none is lost or told twice."""
+def test_long_window_holds_every_tick_once() -> None:
+    """A window over single and merged ticks loses none and counts none twice, wherever they
+    overlap.
+    """
     history = History(seconds=10, every=4)
     for seq in range(1, 41):
         history.add(replace(_sample(seq), opened=1))
@@ -290,8 +294,8 @@ def test_a_long_window_holds_every_tick_once() -> None:
         assert (window.opened, window.elapsed) == (seq, seq)
 
 
-def test_a_row_has_the_columns_of_its_table() -> None:
-    """A connection's row is in the order of the table; unknown to its probe is null, not 0."""
+def test_row_has_the_columns_of_its_table() -> None:
+    """A connection's row follows the order of the table, and unknown columns are null, not 0."""
     c = _collector()
     for probe in EVERY:
         meter = c.meter(probe=probe)
@@ -309,9 +313,9 @@ def test_a_row_has_the_columns_of_its_table() -> None:
 @pytest.mark.parametrize(
     "probes", [("websockets",), ("asgi",), ("socketio",), ("asgi", "socketio"), EVERY]
 )
-def test_what_no_probe_knows_is_null_everywhere(probes: tuple[str, ...]) -> None:
-    """In Samples, windows, totals and DataFrames a column is null exactly where no probe here
-    knows it: histograms and gauges too, and 0 or empty where one does and there was nothing.
+def test_column_is_null_where_no_probe_knows_it(probes: tuple[str, ...]) -> None:
+    """In Samples, windows, totals and DataFrames a column is null exactly where no probe knows
+    it, histograms and gauges included; else it is 0 or empty when nothing was measured.
     """
     c = _collector()
     for probe in probes:
@@ -325,7 +329,7 @@ def test_what_no_probe_knows_is_null_everywhere(probes: tuple[str, ...]) -> None
         records = [*c.history.samples(), window, published, c.snapshot(3, 3)]
         for record in records:
             if not column.derived and hasattr(record, column.name):
-                absent = column.name in {"cpu", "memory", "own"}  # nobody has said
+                absent = column.name in {"cpu", "memory", "own"}  # not reported yet
                 value = getattr(record, column.name)
                 assert (value is not None) == (known and not absent), (column.name, record)
     row = frame("samples", c.history.samples()).iloc[-1]
@@ -335,15 +339,15 @@ def test_what_no_probe_knows_is_null_everywhere(probes: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
-def test_what_cannot_be_known_is_null_before_anybody_came(ready: str) -> None:
-    """A probe that stands ready has said by that what it will never know."""
+def test_unknown_columns_are_null_before_the_first_connection(ready: str) -> None:
+    """A probe that has been made determines which columns are null, before any client connects."""
     c = _collector()
     c.expect(ready)
     assert (c.tick(1, 1).sample.wire_in is None) == (ready != "websockets")
 
 
-def test_round_trips_that_a_hub_measures_are_known() -> None:
-    """Where the probe sees no pings but a hub asks by itself, its answers are told."""
+def test_round_trips_are_known_when_a_hub_measures_them() -> None:
+    """Where the probe sees no pings but a hub sends its own, the round trips are recorded."""
     c = _collector()
     meter = c.meter(probe="asgi")
     c.opened(meter, 0, 0)
@@ -356,8 +360,8 @@ def test_round_trips_that_a_hub_measures_are_known() -> None:
     assert sample.receive is None
 
 
-def test_a_window_knows_what_part_of_it_knows() -> None:
-    """Of Samples merged, what some did not know is what the others knew; null if all did not."""
+def test_window_has_the_columns_that_part_of_it_knows() -> None:
+    """A merged column has the values of the Samples that know it, and is null if none does."""
     recorder = HistogramRecorder()
     recorder.record(0.5)
     merged = merge([replace(_sample(1), rtt=None), replace(_sample(2), rtt=recorder.take())])

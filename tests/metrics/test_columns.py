@@ -43,13 +43,13 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """A record's fields are its table's columns, in their order."""
+    """A record's fields are its table's columns in their order."""
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 
 
 def test_record_computes_its_derived_columns() -> None:
-    """A Sample without messages has null for each derived column."""
+    """A Sample without messages has null in each derived column."""
     sample = Sample(node="n", epoch="e", seq=1, time=0.0, elapsed=1.0)
     assert [getattr(sample, column.name) for column in SAMPLE if column.derived] == [None] * sum(
         column.derived for column in SAMPLE
@@ -63,7 +63,7 @@ def test_snapshot_totals_every_counter_of_a_sample() -> None:
 
 
 def test_every_column_is_defined() -> None:
-    """Each column has a sentence that says what it is, and a unit if it is a number."""
+    """Each column has a sentence that defines it, and a unit if it is a number."""
     for column in (column for table in TABLES.values() for column in table):
         assert column.definition.endswith("."), column.name
         if column.kind in {"counter", "gauge", "histogram"} and "code" not in column.name:
@@ -78,7 +78,7 @@ def test_connection_has_the_counters_of_its_meter() -> None:
 
 @pytest.mark.parametrize("counter", LEDGER_COUNTERS)
 def test_row_sample_and_snapshot_show_a_counter_when_a_probe_bumps_it(counter: str) -> None:
-    """A counter that a probe adds to stands in the row, the Sample and the totals."""
+    """A counter that a probe adds to is in the row, the Sample and the totals."""
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     collector.opened(meter, 0.0, 0.0)
@@ -92,7 +92,7 @@ def test_row_sample_and_snapshot_show_a_counter_when_a_probe_bumps_it(counter: s
 
 @pytest.mark.parametrize("column", METER_FIELDS, ids=lambda column: column.name)
 def test_row_shows_a_column_when_a_probe_sets_it(column: Column) -> None:
-    """A meter's attribute stands in the column of its name, and nowhere else."""
+    """A meter's attribute is in the column of the same name and in no other."""
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     before = meter.info()
@@ -103,7 +103,7 @@ def test_row_shows_a_column_when_a_probe_sets_it(column: Column) -> None:
     assert (changed, getattr(after, column.name)) == ([column.name], value)
 
 
-def test_row_holds_times_and_ending_when_a_connection_has_ended() -> None:
+def test_row_has_times_and_close_code_when_a_connection_has_ended() -> None:
     """A closed connection's row has its wall-clock times, its state, and how it ended."""
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter(role="client", transport="sse")
@@ -128,7 +128,7 @@ def test_row_holds_times_and_ending_when_a_connection_has_ended() -> None:
 
 
 def test_row_bounds_every_text_from_outside() -> None:
-    """A text that the peer or the application chose is cut, made valid Unicode, and made text."""
+    """A text chosen by the client or the application is cut and made valid Unicode text."""
     meter = Collector(node="n", epoch="e", now=0.0).meter()
     external = [column.name for column in CONNECTION if column.external]
     assert external == ["name", "user", "client_id", "remote", "path", "subprotocol", "user_agent"]

@@ -1,3 +1,5 @@
+"""Histograms and their recorders: buckets, quantiles, merging."""
+
 from __future__ import annotations
 
 import math
@@ -26,8 +28,8 @@ def _record(values: list[float]) -> Histogram:
 
 
 @given(st.integers(min_value=0, max_value=10**15))
-def test_every_value_lies_within_its_bucket(steps: int) -> None:
-    """A value lies within the bounds of its bucket, which is at most 1/16 of it wide."""
+def test_bucket_bounds_contain_their_values(steps: int) -> None:
+    """A value is within the bounds of its bucket, whose width is at most 1/16 of the value."""
     first, end = bucket_bounds(bucket(steps))
     assert first <= steps < end
     assert end - first <= max(1, first / 16)
@@ -40,9 +42,7 @@ def test_buckets_are_in_the_order_of_their_values(steps: int) -> None:
 
 
 @given(seconds.filter(bool), st.floats(min_value=0.01, max_value=1))
-def test_a_quantile_is_within_a_thirty_second_of_the_exact_one(
-    values: list[float], q: float
-) -> None:
+def test_quantile_is_within_a_thirty_second_of_the_exact_one(values: list[float], q: float) -> None:
     """A quantile differs from the exact one by at most half a bucket and half a microsecond."""
     exact = sorted(values)[max(1, math.ceil(q * len(values) - 1e-9)) - 1]
     found = _record(values).quantile(q)
@@ -51,27 +51,27 @@ def test_a_quantile_is_within_a_thirty_second_of_the_exact_one(
 
 
 @given(st.lists(seconds, max_size=5))
-def test_merging_is_the_same_as_having_recorded_it_all(parts: list[list[float]]) -> None:
-    """The histogram of several seconds is that of all their values."""
+def test_merged_histogram_equals_one_of_all_values(parts: list[list[float]]) -> None:
+    """Merging the histograms of several seconds gives the histogram of all their values."""
     together = _record([value for part in parts for value in part])
     assert Histogram.merged(_record(part) for part in parts) == together
 
 
 @given(seconds)
-def test_the_sparse_form_loses_nothing(values: list[float]) -> None:
-    """A histogram read back from its text is the same."""
+def test_histogram_equals_itself_when_read_back_from_text(values: list[float]) -> None:
+    """A histogram parsed from its sparse text is equal to the original."""
     histogram = _record(values)
     assert Histogram.parse(str(histogram)) == histogram
     assert histogram.count == len(values)
 
 
-def test_no_values_have_no_quantile() -> None:
-    """The quantile of nothing is unknown, not 0."""
+def test_quantile_is_null_when_there_are_no_values() -> None:
+    """The quantile of an empty histogram is unknown, not 0."""
     assert EMPTY.quantile(0.95) is None
 
 
-def test_a_recorder_starts_anew_after_it_was_emptied() -> None:
-    """What one Sample has counted is not in the next."""
+def test_recorder_is_empty_after_take() -> None:
+    """Values counted in one Sample are not in the next."""
     recorder = HistogramRecorder()
     recorder.record(0.5)
     assert recorder.peek().count == 1
@@ -84,9 +84,9 @@ def test_a_recorder_starts_anew_after_it_was_emptied() -> None:
     st.lists(st.integers(0, 3 * UNSORTED), max_size=50),
     st.sampled_from([0, UNSORTED - 1, UNSORTED, 2 * UNSORTED + 1]),
 )
-def test_a_recorder_that_nobody_takes_from_is_bounded(some: list[int], more: int) -> None:
-    """However many different values there are, it remembers a bounded number of numbers, and its
-    histogram is that of all of them.
+def test_recorder_is_bounded_when_it_is_never_emptied(some: list[int], more: int) -> None:
+    """A recorder holds a bounded number of integers however many distinct values it gets, and
+    its histogram has all of them.
     """
     recorder, plain = HistogramRecorder(BYTE), HistogramRecorder(BYTE)
     for value in [*some, *range(more)]:
@@ -98,8 +98,8 @@ def test_a_recorder_that_nobody_takes_from_is_bounded(some: list[int], more: int
     assert recorder.take().count == 0
 
 
-def test_a_recorder_that_was_stopped_keeps_nothing() -> None:
-    """What is added after that, directly or not, is gone."""
+def test_stopped_recorder_keeps_nothing() -> None:
+    """Values added to a stopped recorder, by any method, are dropped."""
     recorder = HistogramRecorder()
     recorder.record(1.0)
     recorder.stop()

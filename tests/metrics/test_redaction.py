@@ -1,4 +1,4 @@
-"""Rules that replace or leave out what identifies people."""
+"""Rules that replace or leave out personal data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _changed(before: Any, after: Any) -> dict[str, Any]:
 def test_rule_changes_its_columns_and_no_others(
     subject: str, rule: str, changes: dict[str, str | None]
 ) -> None:
-    """Connections and Events alike; numbers, paths and ids are never touched."""
+    """A rule changes its columns in connections and Events alike; numbers, paths and ids stay."""
     redaction = Redaction.parse(f"{subject}={rule}")
     for record, redacted in (
         (INFO, redaction.connection(INFO)),
@@ -62,14 +62,14 @@ def test_rule_changes_its_columns_and_no_others(
         assert _changed(record, redacted) == wanted
 
 
-def test_nothing_is_changed_by_default() -> None:
-    """A redaction without rules returns what it was given."""
+def test_redaction_without_rules_changes_nothing() -> None:
+    """A redaction without rules returns its input."""
     assert Redaction().connection(INFO) is INFO
     assert Redaction().event(EVENT) is EVENT
 
 
 def test_hash_is_stable_and_depends_on_the_key() -> None:
-    """The same text is the same everywhere, with the same key only."""
+    """Equal texts have equal hashes under one key, and other hashes under another key."""
     one, two = Redaction(names="hash", key=b"one"), Redaction(names="hash", key=b"two")
     name = one.connection(INFO).name
     assert name is not None
@@ -81,8 +81,8 @@ def test_hash_is_stable_and_depends_on_the_key() -> None:
     assert Redaction(names="hash").event(EVENT).name != name
 
 
-def test_hash_of_an_address_is_that_of_all_its_connections() -> None:
-    """The port does not count: connections from one address stay together."""
+def test_hash_of_an_address_ignores_the_port() -> None:
+    """All connections from one address have the same hash."""
     redaction = Redaction(addresses="hash", key=b"k")
 
     def remote(address: str) -> str | None:
@@ -110,26 +110,28 @@ def test_hash_of_an_address_is_that_of_all_its_connections() -> None:
 def test_network_of_an_address_has_neither_host_nor_port(
     remote: str | None, network: str | None
 ) -> None:
-    """IPv4, IPv6, and IPv4 mapped into it; what is no address is dropped."""
+    """The rule keeps the network of IPv4, IPv6, and IPv4 mapped into IPv6; other texts are
+    dropped.
+    """
     event = Event(seq=1, time=1.0, kind="opened", remote=remote)
     assert Redaction(addresses="network").event(event).remote == network
 
 
-def test_half_of_a_surrogate_pair_is_hashed() -> None:
+def test_text_with_a_lone_surrogate_is_hashed() -> None:
     """Text that is not valid Unicode does not end a recording."""
     event = Event(seq=1, time=1.0, kind="opened", name="\ud83d")
     assert Redaction(names="hash").event(event).name is not None
 
 
-def test_secret_headers_are_redacted_always() -> None:
-    """Whatever their case; further ones can be named."""
+def test_secret_headers_are_always_redacted() -> None:
+    """Secret headers are redacted in any case of letters; options add further ones."""
     headers = [("Authorization", "Bearer x"), ("X-Team", "red"), ("Host", "example.org")]
     assert Redaction().request_headers(headers) == [("Authorization", "…"), *headers[1:]]
     assert Redaction(headers=["x-team"]).request_headers(headers)[1] == ("X-Team", "…")
 
 
-def test_rules_are_parsed_with_spaces() -> None:
-    """The text of the command line is the same as the options of the class."""
+def test_rules_are_parsed_from_text_with_spaces() -> None:
+    """The text of the command line gives the same redaction as the options of the class."""
     parsed = Redaction.parse(" addresses=network , names = hash", key=b"k")
     assert parsed == Redaction(addresses="network", names="hash", key=b"k")
 
@@ -145,14 +147,14 @@ def test_rules_are_parsed_with_spaces() -> None:
         ("names=hash,names=drop", "'names' is said twice"),
     ],
 )
-def test_wrong_rules_are_refused(text: str, words: str) -> None:
-    """The message says which and what there is."""
+def test_unknown_rule_raises_an_error_that_lists_the_rules(text: str, words: str) -> None:
+    """The error names the wrong rule and lists the existing ones."""
     with pytest.raises(OptionError, match=words):
         Redaction.parse(text)
 
 
 def test_key_that_is_too_long_is_refused() -> None:
-    """It is not cut, which would make two keys one."""
+    """A key past the limit raises an error; cutting it would make two keys equal."""
     with pytest.raises(OptionError, match="the key of hashes has 65 bytes, of at most 64"):
         Redaction(key=b"x" * 65)
 
@@ -166,16 +168,14 @@ def test_key_that_is_too_long_is_refused() -> None:
         ("203.0.113.77", "drop", None),
     ],
 )
-def test_rows_of_addresses_follow_the_rule_of_addresses(
-    address: str, rule: Any, shown: str | None
-) -> None:
-    """A row without an address is left out."""
+def test_address_rows_follow_the_address_rule(address: str, rule: Any, shown: str | None) -> None:
+    """The rule changes rows of the addresses table, and leaves out rows without an address."""
     row = Redaction(addresses=rule).address(AddressInfo(address=address, open=2))
     assert row == (None if shown is None else AddressInfo(address=shown, open=2))
 
 
-def test_hash_of_an_address_is_that_of_its_connections() -> None:
-    """So a row of the addresses table can be compared with rows of connections."""
+def test_hash_of_an_address_row_equals_that_of_its_connections() -> None:
+    """Rows of the addresses table and rows of connections have equal hashes for equal addresses."""
     redaction = Redaction(addresses="hash", key=b"k")
     row = redaction.address(AddressInfo(address="203.0.113.77"))
     assert row is not None

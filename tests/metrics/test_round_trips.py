@@ -1,3 +1,5 @@
+"""Round-trip times of one connection: quantiles and memory."""
+
 from __future__ import annotations
 
 import sys
@@ -14,10 +16,8 @@ from rtmon.metrics.histogram import HistogramRecorder
     st.lists(st.floats(min_value=0, max_value=3600), max_size=250),
     st.floats(min_value=0.01, max_value=1),
 )
-def test_quantile_is_that_of_a_histogram_of_the_latest_round_trips(
-    seconds: list[float], q: float
-) -> None:
-    """Only the latest hundred count, however many there were, and they count alike."""
+def test_quantile_is_that_of_the_latest_hundred_round_trips(seconds: list[float], q: float) -> None:
+    """Only the latest hundred round trips count, with equal weight."""
     kept = b""
     recorder = HistogramRecorder()
     for each in seconds:
@@ -28,7 +28,9 @@ def test_quantile_is_that_of_a_histogram_of_the_latest_round_trips(
 
 
 def test_round_trips_take_less_than_three_hundred_bytes_of_a_connection() -> None:
-    """However many pings it answers, and none of it before the first."""
+    """A connection's round trips take bounded memory after any number of pings, and none before
+    the first.
+    """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     assert (meter.round_trips, meter.rtt_p99) == (b"", None)
@@ -38,8 +40,8 @@ def test_round_trips_take_less_than_three_hundred_bytes_of_a_connection() -> Non
     assert sys.getsizeof(meter.round_trips) + sys.getsizeof(meter.rtt_p99) + slots < 300
 
 
-def test_connection_is_told_by_its_worst_round_trips_when_the_last_one_was_short() -> None:
-    """The longest of a few round trips is their p99; the last one says nothing of it."""
+def test_p99_is_the_longest_of_a_few_round_trips() -> None:
+    """The p99 of a few round trips is the longest, even when the last one was short."""
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     for seconds in (0.002, 0.8, 0.001):

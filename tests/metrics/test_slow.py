@@ -1,3 +1,5 @@
+"""Slow connections: waiting bytes, dropped messages, and their Events."""
+
 from __future__ import annotations
 
 import gc
@@ -10,7 +12,7 @@ from rtmon.testing import FakeClock
 
 
 class Reader:
-    """A connection whose transport holds bytes, in front of a queue that holds messages."""
+    """A connection whose transport holds bytes behind a queue that holds messages."""
 
     def __init__(self, *, role: str = "server") -> None:
         self.clock = FakeClock()
@@ -23,7 +25,7 @@ class Reader:
         self.collector.opened(self.meter, self.clock.monotonic(), self.clock.time())
 
     def offer(self, size: int) -> None:
-        """A message comes for it; five may wait."""
+        """Queue a message for the client; five fit."""
         before = self.queue.dropped
         bounds = Bounds(messages=5)
         now = self.clock.monotonic()
@@ -32,16 +34,16 @@ class Reader:
             self.meter.bump("dropped", self.queue.dropped - before)
 
     def tick(self, seconds: float = 1.0) -> list[tuple[str, str | None]]:
-        """What is said after so many seconds."""
+        """Tick at that second; return the Events."""
         self.clock.advance(seconds)
         tick = self.collector.tick(self.clock.monotonic(), self.clock.time())
         self.sample = tick.sample
         return [(event.kind, event.detail) for event in tick.events if event.kind != "opened"]
 
 
-def test_the_row_counts_what_waits_before_the_transport() -> None:
-    """A connection's row shows all bytes that wait, in the transport and before it, the age of
-    the oldest, and what was dropped; slow, dropped and recovered are said with these numbers.
+def test_row_counts_bytes_that_wait_before_the_transport() -> None:
+    """A row has all waiting bytes, in the transport and before it, the age of the oldest, and
+    the drops; Events "slow", "dropped" and "recovered" have the same numbers.
     """
     reader = Reader()
     reader.buffered = 100
@@ -62,8 +64,8 @@ def test_the_row_counts_what_waits_before_the_transport() -> None:
     assert reader.tick() == [("recovered", "0 bytes wait, 3 messages were dropped in all")]
 
 
-def test_drops_are_said_now_and_then() -> None:
-    """Who drops all the time is not an event a second, but each loss is in one of the events."""
+def test_drop_events_are_rate_limited_and_count_every_drop() -> None:
+    """A connection that drops messages all the time has few Events, which count every drop."""
     reader = Reader()
     said = []
     for _ in range(3 * int(DROPPED_SECONDS)):
@@ -77,9 +79,9 @@ def test_drops_are_said_now_and_then() -> None:
     ]
 
 
-def test_drops_are_said_though_nothing_more_happens() -> None:
-    """What was dropped soon after it was said is said when it may be again, even if the
-    connection is quiet by then; once.
+def test_drops_during_the_cool_down_are_reported_once_when_it_ends() -> None:
+    """Drops during the cool-down are reported once, when it ends, even if the connection is
+    quiet by then.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)
@@ -90,9 +92,9 @@ def test_drops_are_said_though_nothing_more_happens() -> None:
     assert reader.tick(DROPPED_SECONDS) == []
 
 
-def test_each_drop_is_said_once_of_a_connection_that_ends() -> None:
-    """What was said before is not said again at its end, what was not is said then, and that
-    holds for what is given up after its end, too.
+def test_drops_are_reported_once_when_the_connection_ends() -> None:
+    """At the end of a connection the drops not yet reported are, those after its end included,
+    and no drop is reported twice.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)
@@ -109,8 +111,8 @@ def test_each_drop_is_said_once_of_a_connection_that_ends() -> None:
     assert reader.tick(DROPPED_SECONDS) == []
 
 
-def test_nothing_is_kept_of_connections_that_ended() -> None:
-    """However many connections drop messages and end, what is remembered does not grow."""
+def test_detector_keeps_nothing_of_connections_that_have_ended() -> None:
+    """The detector's memory does not grow with connections that dropped messages and ended."""
     reader = Reader()
     reader.meter.bump("dropped", 1)
     reader.tick()
@@ -120,9 +122,9 @@ def test_nothing_is_kept_of_connections_that_ended() -> None:
     assert reader.meter not in gc.get_referents(*vars(reader.collector.backlogs).values())
 
 
-def test_what_waits_before_an_empty_transport_is_counted_until_it_is_gone() -> None:
-    """Messages held for a moment while the transport has nothing left are in the row and in the
-    total, and no longer once they have left.
+def test_bytes_before_an_empty_transport_are_counted_until_they_leave() -> None:
+    """Messages held back while the transport is empty are in the row and in the total until
+    they have left.
     """
     reader = Reader()
     reader.buffered = 100
@@ -138,9 +140,9 @@ def test_what_waits_before_an_empty_transport_is_counted_until_it_is_gone() -> N
     assert reader.meter.info().queue_age is None
 
 
-def test_a_clients_waiting_bytes_are_not_the_servers() -> None:
-    """A client that is measured beside a server, and slow, is so in its row and its Event; the
-    server's gauges do not count it.
+def test_waiting_bytes_of_a_client_are_not_in_the_server_gauges() -> None:
+    """A slow client measured beside a server is slow in its row and its Event; the server's
+    gauges leave it out.
     """
     reader = Reader(role="client")
     reader.buffered = reader.meter.wire_out = 100

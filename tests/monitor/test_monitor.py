@@ -1,3 +1,5 @@
+"""Monitor: its loop, threads, forks, clock and sinks."""
+
 from __future__ import annotations
 
 import asyncio
@@ -29,7 +31,7 @@ def _ticks(monitor: Monitor) -> int:
 
 
 class KeepingSink:
-    """A sink that keeps what it gets."""
+    """A sink that keeps each tick."""
 
     def __init__(self) -> None:
         self.opened = False
@@ -46,8 +48,10 @@ class KeepingSink:
         self.connections = connections
 
 
-def test_a_monitor_needs_no_event_loop() -> None:
-    """It can be made, asked and closed where no loop runs, and ticks a last time then."""
+def test_monitor_needs_no_event_loop() -> None:
+    """A Monitor can be made, read and closed without a running loop, and ticks a last time when
+    closed.
+    """
     monitor = Monitor(node="n")
     assert monitor.snapshot().open == 0
     assert "idle" in repr(monitor)
@@ -58,8 +62,8 @@ def test_a_monitor_needs_no_event_loop() -> None:
 
 
 @pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), "1", None])
-def test_an_interval_must_be_positive(interval: Any) -> None:
-    """A wrong interval is refused, with the reason."""
+def test_monitor_raises_when_the_interval_is_not_positive(interval: Any) -> None:
+    """An interval that is not positive is refused with the reason."""
     with pytest.raises(OptionError, match="more than 0"):
         Monitor(interval=interval)
 
@@ -67,14 +71,14 @@ def test_an_interval_must_be_positive(interval: Any) -> None:
 @pytest.mark.parametrize(
     "options", [{"closed_kept": -1}, {"closed_kept": None}, {"redact": b"secret"}]
 )
-def test_options_that_make_no_sense_are_refused_by_name(options: dict[str, Any]) -> None:
-    """What is wrong is said when the Monitor is made, not when the first connection dies."""
+def test_monitor_names_the_option_when_its_value_is_wrong(options: dict[str, Any]) -> None:
+    """A wrong option raises when the Monitor is made, not when the first connection ends."""
     with pytest.raises(OptionError, match=f"^{next(iter(options))}="):
         Monitor(**options)
 
 
-async def test_it_ticks_by_itself_once_armed() -> None:
-    """Once something has armed it, ticks follow each other."""
+async def test_monitor_ticks_by_itself_once_armed() -> None:
+    """Ticks follow each other once the Monitor is armed on a loop."""
     monitor = Monitor(interval=FAST)
     assert monitor.arm("display")
     assert monitor.arm("probe"), "arming again on the same loop changes nothing"
@@ -85,8 +89,8 @@ async def test_it_ticks_by_itself_once_armed() -> None:
     assert _ticks(monitor) == seen, "a closed Monitor does not tick"
 
 
-async def test_arming_often_does_not_make_it_tick_more_often() -> None:
-    """However many displays and connections arm a Monitor, there is one chain of ticks."""
+async def test_monitor_ticks_once_an_interval_when_armed_often() -> None:
+    """Many displays and connections arm one ticker."""
     monitor = Monitor(interval=0.05)
     for _ in range(100):
         monitor.arm("display")
@@ -96,8 +100,8 @@ async def test_arming_often_does_not_make_it_tick_more_often() -> None:
     assert sum(sample.elapsed for sample in samples) > 0.01 * len(samples)
 
 
-def test_the_next_loop_goes_on_where_the_last_one_ended() -> None:
-    """A second asyncio.run re-arms a Monitor: same epoch, numbers go on."""
+def test_monitor_continues_when_the_next_loop_runs() -> None:
+    """A second asyncio.run re-arms the Monitor: the epoch stays and numbers go on."""
     monitor = Monitor(interval=FAST)
 
     async def run() -> None:
@@ -150,9 +154,9 @@ asyncio.run(parent())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_forked_process_counts_for_itself() -> None:
-    """Workers forked from a process that has a Monitor are nodes with an epoch and numbers of
-    their own, even where its loop was running, and the process itself goes on.
+def test_forked_process_counts_for_itself() -> None:
+    """Workers forked from a process with a Monitor are nodes with their own epoch and numbers,
+    even where its loop was running, and the parent goes on.
     """
     ran = subprocess.run(
         [sys.executable, "-u", "-c", FORKING],
@@ -171,9 +175,9 @@ def test_a_forked_process_counts_for_itself() -> None:
     assert (name, same, wire) == ("web", "web", None)
 
 
-def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:
-    """Serving on another live loop is refused; a probe there is told that it is not counted,
-    once by an Event, and each time by a number.
+def test_serving_on_a_second_live_loop_raises() -> None:
+    """Serving on another live loop is refused; a probe there reports one Event, and counts what
+    it left out.
     """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []
@@ -203,18 +207,18 @@ def test_a_second_live_loop_is_a_clear_error_when_serving() -> None:
     assert [each.detail for each in told] == [SECOND_LOOP]
 
 
-def test_monitor_says_that_it_counts_nothing_outside_asyncio(
+def test_monitor_reports_that_it_counts_nothing_outside_asyncio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A probe whose server runs on trio, where no asyncio loop is, counts nothing and says why."""
+    """A probe of a server on trio counts nothing and says why."""
     monitor = Monitor()
     assert [monitor.arm("probe"), monitor.arm("probe")] == [False, False]
     assert (monitor.uncounted, monitor.probe_failures) == (2, 0)
     assert [record.message for record in caplog.records] == [NO_ASYNCIO]
 
 
-def test_serving_takes_the_ticks_over_from_a_display() -> None:
-    """A display only borrows a loop: the loop that serves decides, and ticks come from it."""
+def test_serving_loop_takes_over_the_ticks_from_a_display() -> None:
+    """A display only borrows a loop; once a server arms the Monitor, its loop ticks."""
     monitor = Monitor(interval=FAST)
     threads: set[int] = set()
     monitor.listen(lambda _: threads.add(threading.get_ident()))
@@ -233,8 +237,8 @@ def test_serving_takes_the_ticks_over_from_a_display() -> None:
     asyncio.run(main())
 
 
-def test_another_thread_reads_what_was_published() -> None:
-    """From another thread a snapshot is that of the last tick; ticking there is refused."""
+def test_other_thread_reads_the_last_tick() -> None:
+    """On another thread a snapshot is that of the last tick, and tick() raises."""
     monitor = Monitor(interval=1000)
     seen: list[Any] = []
 
@@ -256,8 +260,8 @@ def test_another_thread_reads_what_was_published() -> None:
     assert seen == [0, "tick() belongs to the thread whose event loop is measured"]
 
 
-def test_it_can_be_closed_from_another_thread() -> None:
-    """Closing from elsewhere ticks a last time on the loop, and returns when that is done."""
+def test_monitor_closes_when_called_from_another_thread() -> None:
+    """close() on another thread ticks a last time on the loop, and returns after that."""
     monitor = Monitor(interval=1000)
 
     async def main() -> None:
@@ -269,8 +273,10 @@ def test_it_can_be_closed_from_another_thread() -> None:
     assert _ticks(monitor) == 1
 
 
-async def test_a_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
-    """The ticker keeps no Monitor alive; what was attached finishes when it goes."""
+async def test_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
+    """The ticker keeps no reference to the Monitor, and attached sinks finish when it is
+    collected.
+    """
     monitor = Monitor(interval=FAST)
     sink = KeepingSink()
     monitor.attach(sink)
@@ -283,8 +289,8 @@ async def test_a_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
     await until(lambda: sink.connections is not None)
 
 
-async def test_a_late_beat_is_made_once() -> None:
-    """After the loop was blocked there is one tick for all that time, not one for each missed."""
+async def test_monitor_ticks_once_after_the_loop_was_blocked() -> None:
+    """After a blocked loop one tick covers all that time."""
     monitor = Monitor(interval=0.02)
     monitor.arm("serve")
     await until(lambda: _ticks(monitor) >= 1)
@@ -296,8 +302,8 @@ async def test_a_late_beat_is_made_once() -> None:
     assert sum(sample.elapsed for sample in others) >= 0.005 * len(others)
 
 
-def test_time_is_the_clocks() -> None:
-    """All times come from the clock that was given."""
+def test_all_times_come_from_the_given_clock() -> None:
+    """Samples, rows and Events have the times of the clock that the Monitor was given."""
     clock = FakeClock(time=5000.0)
     monitor = Monitor(clock=clock)
     clock.advance(2.5)
@@ -309,8 +315,8 @@ def test_time_is_the_clocks() -> None:
     assert (sample.time, sample.elapsed) == (1.0, 1.0)
 
 
-def test_a_sink_that_fails_is_detached_and_said() -> None:
-    """A failing sink is taken off with an Event, and the ticks go on."""
+def test_failing_sink_is_detached_with_an_event() -> None:
+    """A failing sink is detached, an Event reports it, and ticks go on."""
 
     class Broken(KeepingSink):
         def write(self, tick: Tick) -> None:
@@ -327,8 +333,8 @@ def test_a_sink_that_fails_is_detached_and_said() -> None:
     monitor.close()
 
 
-def test_a_slow_sink_loses_ticks_and_slows_nobody() -> None:
-    """What a sink cannot take is dropped and counted; ticking does not wait for it."""
+def test_slow_sink_loses_ticks_and_delays_nothing() -> None:
+    """Ticks that a slow sink has no room for are dropped and counted; the Monitor does not wait."""
     release = threading.Event()
 
     class Slow(KeepingSink):
@@ -348,8 +354,8 @@ def test_a_slow_sink_loses_ticks_and_slows_nobody() -> None:
     assert "sink slow" in [event.kind for event in monitor.collector.history.events()]
 
 
-def test_a_sink_is_attached_once_and_not_to_a_closed_monitor() -> None:
-    """Attaching a sink twice, or to a closed Monitor, is refused."""
+def test_sink_is_refused_when_attached_twice_or_to_a_closed_monitor() -> None:
+    """Attaching a sink twice, or to a closed Monitor, raises."""
     monitor, sink = Monitor(), KeepingSink()
     monitor.attach(sink)
     with pytest.raises(MonitorError, match="attached"):
@@ -360,8 +366,8 @@ def test_a_sink_is_attached_once_and_not_to_a_closed_monitor() -> None:
         monitor.attach(KeepingSink())
 
 
-def test_a_failing_listener_stops_neither_ticks_nor_others() -> None:
-    """What a listener raises goes no further."""
+def test_failing_listener_stops_neither_ticks_nor_other_listeners() -> None:
+    """A listener's exception goes no further."""
     monitor = Monitor()
     heard: list[Tick] = []
 
@@ -377,8 +383,10 @@ def test_a_failing_listener_stops_neither_ticks_nor_others() -> None:
     assert len(heard) == 1
 
 
-async def test_a_tick_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong in one tick, the next one comes; the loop's handler hears of it."""
+async def test_next_tick_comes_when_one_tick_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an exception in a tick the next one comes, and the loop's exception handler is
+    called.
+    """
     heard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
     monitor = Monitor(interval=FAST)

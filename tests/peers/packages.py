@@ -1,4 +1,4 @@
-"""Node's packages that tests need, as package-lock.json beside this file names them."""
+"""Node packages for tests, in the versions of package-lock.json beside this file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ QUIETLY = ("--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier"
 
 
 def install() -> Path:
-    """Have them installed; returns their folder. Without npm, or if it fails, a test is skipped."""
+    """Install the packages; returns their folder. Without npm, or if it fails, the test is
+    skipped.
+    """
     if problem := _problem():
         pytest.skip(problem)
     return HERE / "node_modules"

@@ -1,4 +1,4 @@
-"""What tests of all probes share: a contract that fails says with which values."""
+"""Shared by the tests of all probes: an assertion in the contract shows the values that differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The contract of a probe as conversations over real sockets, with a count of the client's own."""
+"""The contract of a probe: conversations over real sockets, compared with the client's own
+count.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ class Client:
 
     @classmethod
     async def joined(cls, address: str, path: str | None = None) -> Client:
-        """Connect, and wait until the handler can be talked to."""
+        """Connect, and wait until the handler answers."""
         client = cls(await connect(f"ws://{address}{path or cls.path}", compression=None))
         await client.join()
         return client
@@ -59,7 +61,7 @@ class Client:
         return "{}:{}".format(*self.connection.local_address)
 
     async def join(self) -> None:
-        """Do what has to be done before the first message."""
+        """Send what the protocol needs before the first message."""
 
     async def send(self, message: str | bytes) -> None:
         self.sent.append(len(message.encode() if isinstance(message, str) else message))
@@ -77,7 +79,7 @@ class Client:
 
 
 class SocketIOClient(Client):
-    """The same for a Socket.IO server, in its protocol: an event ``echo`` in both directions."""
+    """The same for a Socket.IO server: event ``echo`` in both directions."""
 
     path = "/socket.io/?EIO=4&transport=websocket"
     refused_path = "/socket.io/?EIO=3&transport=websocket"
@@ -129,7 +131,7 @@ class Library:
     patience: float = 60.0
 
     async def closed(self, monitor: Monitor, count: int) -> list[ConnectionInfo]:
-        """Wait until so many connections have ended; return their rows."""
+        """Wait until that many connections have ended; return their rows."""
         await until(lambda: monitor.snapshot().closed >= count, timeout=self.patience)
         monitor.tick()
         rows = monitor.collector.connections()
@@ -162,7 +164,7 @@ def _connections(monitor: Monitor, kind: str) -> list[str]:
 
 
 def _check_row(row: ConnectionInfo, client: Client) -> None:
-    """Compare a row with the client's own count."""
+    """Compare a connection's row with the client's own count."""
     assert (row.messages_in, row.bytes_in) == (len(client.sent), sum(client.sent))
     assert (row.messages_out, row.bytes_out) == (len(client.received), sum(client.received))
     assert row.binary_in == client.binary
@@ -180,7 +182,9 @@ async def _monitoring() -> AsyncIterator[Monitor]:
 
 
 async def counts_every_message_once(library: Library) -> None:
-    """Messages and payload agree with the clients' counts, of each connection and in all."""
+    """Messages and payload agree with the clients' counts, for each connection and in the
+    totals.
+    """
     async with _monitoring() as monitor, library.serve(monitor) as address:
         clients = [await library.client.joined(address) for _ in range(3)]
         await until(lambda: monitor.snapshot().open == 3, timeout=library.patience)
@@ -202,7 +206,7 @@ async def counts_every_message_once(library: Library) -> None:
 
 
 async def ends_connection_when_client_vanishes(library: Library) -> None:
-    """A lost transport ends the connection, for a cause that is not a close."""
+    """A lost transport ends the connection, with a cause that is no close."""
     async with _monitoring() as monitor, library.serve(monitor) as address:
         client = await library.client.joined(address)
         await client.echo("here I am")
@@ -215,7 +219,7 @@ async def ends_connection_when_client_vanishes(library: Library) -> None:
 
 
 async def reports_failed_handler_once(library: Library) -> None:
-    """An exception that leaves a handler is one error, with one Event, of its connection."""
+    """An exception that leaves a handler is one error of its connection, with one Event."""
     async with _monitoring() as monitor, library.serve(monitor) as address:
         client, other = [await library.client.joined(address) for _ in range(2)]
         await client.send(FAIL)
@@ -232,7 +236,7 @@ async def reports_failed_handler_once(library: Library) -> None:
 
 
 async def ends_connection_when_server_stops(library: Library) -> None:
-    """What is open when the server stops has ended once it has stopped."""
+    """Connections that are open when the server stops have ended once it has stopped."""
     async with _monitoring() as monitor:
         async with library.serve(monitor) as address:
             client = await library.client.joined(address)
@@ -243,7 +247,9 @@ async def ends_connection_when_server_stops(library: Library) -> None:
 
 
 async def keeps_refused_handshake_out_of_table(library: Library) -> None:
-    """A refused handshake was never open: it is rejected, or null where the probe cannot know."""
+    """A rejected handshake opened no connection: it is counted as rejected, or null where the probe
+    cannot know.
+    """
     async with _monitoring() as monitor, library.serve(monitor) as address:
         with suppress(InvalidStatus, ConnectionClosed):
             await library.client.joined(address, library.client.refused_path)
@@ -255,7 +261,7 @@ async def keeps_refused_handshake_out_of_table(library: Library) -> None:
 
 
 class _Failing(Monitor):
-    """A Monitor that takes no report."""
+    """A Monitor whose reports raise."""
 
     def connection_opened(self, *_: Any) -> None:
         raise ZeroDivisionError

@@ -1,4 +1,6 @@
-"""All probes keep the contract of rtmon/probes/base.py, and the suite catches those that do not."""
+"""All probes keep the contract of rtmon/probes/base.py, and the suite catches probes that break
+it.
+"""
 
 from __future__ import annotations
 
@@ -157,7 +159,7 @@ async def _tornado(monitor: Monitor) -> AsyncIterator[str]:
 
 
 class HandlerProbe(ConnectionProbe):
-    """The smallest probe there can be: it stands in a handler of ``websockets``."""
+    """The smallest possible probe: it counts in a handler of ``websockets``."""
 
     __slots__ = ()
 
@@ -225,12 +227,12 @@ LIBRARIES = {
 async def test_probe_keeps_contract(
     library: Library, conversation: Callable[[Library], Awaitable[None]]
 ) -> None:
-    """A probe reports what the contract asks for, in each conversation."""
+    """A probe reports what the contract requires in each conversation."""
     await conversation(library)
 
 
 class CountsTwice(HandlerProbe):
-    """Counts each message received twice, as two probes on one connection would."""
+    """A probe that counts each received message twice, as two probes on one connection would."""
 
     __slots__ = ()
 
@@ -240,17 +242,17 @@ class CountsTwice(HandlerProbe):
 
 
 class NeverEnds(HandlerProbe):
-    """Does not report the end of a connection."""
+    """A probe that never reports the end of a connection."""
 
     __slots__ = ()
 
     def ended(self, ending: Ending) -> None:
-        """Forget it."""
+        """Report nothing."""
 
 
 @pytest.mark.parametrize("wrong", [CountsTwice, NeverEnds])
-async def test_contract_catches_probe_that_breaks_it(wrong: type[ConnectionProbe]) -> None:
-    """A probe that counts twice, and one that never ends a connection, fail the suite."""
+async def test_contract_fails_when_probe_breaks_it(wrong: type[ConnectionProbe]) -> None:
+    """The suite fails for a probe that counts twice, and for one that never ends a connection."""
     library = replace(_IN_HANDLER, serve=partial(_handler, probe_class=wrong), patience=1.0)
     with pytest.raises((AssertionError, TimeoutError)):
         await counts_every_message_once(library)

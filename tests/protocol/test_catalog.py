@@ -1,4 +1,4 @@
-"""The catalog of message types, and all that follows from its rows."""
+"""The catalog of message types, and the files generated from its rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ SPELLED = [
 
 
 def test_generated_files_are_current() -> None:
-    """The table in docs/protocol.md and the browser client's sets and types follow the catalog."""
+    """The table in docs/protocol.md and the browser client's sets and types are generated from
+    the catalog.
+    """
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False
     )
@@ -35,7 +37,7 @@ def test_generated_files_are_current() -> None:
 
 
 def test_message_types_are_constants_of_the_package() -> None:
-    """``import rtmon`` alone gives ``rtmon.protocol`` with a constant for each message type."""
+    """``import rtmon`` alone gives ``rtmon.protocol`` a constant for each message type."""
     program = "import rtmon; p = rtmon.protocol; print(*(getattr(p, name) for name in p.__all__))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -44,7 +46,7 @@ def test_message_types_are_constants_of_the_package() -> None:
 
 
 def test_message_type_has_one_row() -> None:
-    """No message type has two rows, be it in the catalog or among the other spellings."""
+    """No message type has two rows, in the catalog or among the other spellings."""
     every = [each.name for each in (*catalog.MESSAGE_TYPES, *compat.MESSAGE_TYPES)]
     assert len(every) == len(set(every))
 
@@ -57,7 +59,7 @@ def test_hub_has_a_handler_for_each_message_type_of_clients() -> None:
 
 @pytest.mark.parametrize("each", catalog.MESSAGE_TYPES, ids=lambda each: each.name)
 def test_row_agrees_with_its_payloads(each: MessageType) -> None:
-    """The properties in a row are those that the fields of its payloads allow."""
+    """The properties in a row match the fields of its payloads."""
     incoming = field_names(each.incoming)
     outgoing = field_names(each.outgoing)
     assert each.incoming is not None or each.outgoing is not None
@@ -89,7 +91,7 @@ def field_names(payload: type[msgspec.Struct] | None) -> set[str]:
 def test_other_spelling_is_the_same_field(
     kind: str, sent: dict[str, str], same: dict[str, str]
 ) -> None:
-    """A client that spells a field in another way names the same room or client."""
+    """A payload that spells a field in another way names the same room or client."""
     named = where(kind, sent)
     assert named is not None
     assert named == where(kind, same)
@@ -103,7 +105,7 @@ def where(kind: str, sent: dict[str, str]) -> str | None:
 
 
 @pytest.mark.parametrize("kind", SPELLED)
-def test_payload_is_refused_without_a_field_of_several_spellings(kind: str) -> None:
-    """A payload that names the field in none of its spellings is refused."""
+def test_payload_is_refused_without_any_spelling_of_a_field(kind: str) -> None:
+    """A payload that has the field in none of its spellings is refused."""
     with pytest.raises(msgspec.ValidationError, match="is missing"):
         msgspec.json.decode(b'{"data": ""}', type=catalog.INCOMING[kind])

@@ -20,7 +20,9 @@ def test_pattern_matches_the_channels_of_the_table(
     channel: str,
     expected: bool,  # noqa: FBT001 - from the table
 ) -> None:
-    """A star stands for one segment, two at the end for one or more; the rest for itself."""
+    """One star stands for one segment, two at the end for one or more; other segments match
+    themselves.
+    """
     assert matches(pattern, channel) is expected
 
 

@@ -1,4 +1,4 @@
-"""Values: what may be sent, the form in which it is stored, and the sizes that follow."""
+"""Values: the accepted ones, their stored form, and the sizes that follow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Text(str):
 
 
 class Number(int):
-    """A subclass of int, which claims to be another number when it is converted."""
+    """A subclass of int that converts to another number."""
 
     def __int__(self) -> int:
         return -1
@@ -115,7 +115,7 @@ def test_error_says_how_to_convert_a_value(value: Any, advice: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "base"), BASES, ids=lambda value: type(value).__name__)
-def test_instance_of_a_subclass_travels_as_its_base_value(value: Any, base: Any) -> None:
+def test_instance_of_a_subclass_is_sent_as_its_base_value(value: Any, base: Any) -> None:
     """An instance of a subclass of a plain type is stored as the plain value, in both codecs."""
     for given_, wanted in ((value, base), ([value], [base]), ({"k": value}, {"k": base})):
         encoded = encode_value(given_)
@@ -125,7 +125,7 @@ def test_instance_of_a_subclass_travels_as_its_base_value(value: Any, base: Any)
 
 @pytest.mark.parametrize("what", BAD)
 def test_value_is_refused_when_a_codec_cannot_carry_it(what: str) -> None:
-    """A value that one codec cannot carry is refused, however deep it stands."""
+    """A value that one codec cannot carry is refused at any depth."""
     for value in (BAD[what], [BAD[what]], {"a": [1, BAD[what]]}):
         with pytest.raises((TypeError, ValueError)):
             encode_data(value)
@@ -133,13 +133,13 @@ def test_value_is_refused_when_a_codec_cannot_carry_it(what: str) -> None:
 
 @pytest.mark.parametrize("value", [np.bool_(True), np.int64(1)])
 def test_refusal_names_the_type_in_full(value: Any) -> None:
-    """A type that is called as a plain one is, such as numpy's bool, is told from it."""
+    """The error tells numpy's bool, for example, from the plain type."""
     with pytest.raises(TypeError, match=f"numpy.{type(value).__name__} .* give None, bool, int"):
         encode_data({"n": value})
 
 
-def test_value_that_holds_itself_is_refused() -> None:
-    """A list that holds itself is refused as nested too deep."""
+def test_value_that_contains_itself_is_refused() -> None:
+    """A list that contains itself is refused as nested too deep."""
     value: list[Any] = []
     value.append(value)
     with pytest.raises(ValueError, match="deep"):
@@ -159,8 +159,8 @@ _plain = st.recursive(
 
 
 @given(value=_plain)
-def test_the_quick_check_refuses_what_the_walk_refuses(value: Any) -> None:
-    """Whether a value is refused, and its form, do not depend on which check it takes."""
+def test_quick_check_and_full_check_agree(value: Any) -> None:
+    """Both checks accept the same values and give the same stored form."""
     try:
         wanted: Any = msgspec.json.encode(plain(value))
     except (TypeError, ValueError) as error:
@@ -173,7 +173,7 @@ def test_the_quick_check_refuses_what_the_walk_refuses(value: Any) -> None:
 
 
 def test_stored_value_does_not_change_with_its_source() -> None:
-    """A value changed later, by its publisher or a reader, stays in its stored form as it was."""
+    """A value that its publisher or a reader changes later stays unchanged in its stored form."""
     value: dict[str, Any] = {"n": 1, "book": [1]}
     stored = encode_data(value)
     assert isinstance(stored, EncodedData)
@@ -187,8 +187,8 @@ def test_stored_value_does_not_change_with_its_source() -> None:
     assert held == b"abc"
 
 
-def test_words_of_an_error_can_always_be_sent() -> None:
-    """A ProtocolError with words that no codec carries has question marks in their place."""
+def test_error_text_can_always_be_sent() -> None:
+    """A ProtocolError whose text no codec carries has question marks in its place."""
     error = ProtocolError("a\ud83d", Text("half \ud83d"), retry_after=float("nan"))
     assert (error.code, error.message, error.retry_after) == ("a?", "half ?", None)
     assert type(error.message) is str
@@ -205,7 +205,7 @@ LARGEST: dict[str, Any] = {
 
 
 def largest(value: Any) -> Published:
-    """Return a room message with the longest names and text there are, and this data."""
+    """Return a room message with the longest names and text, and this data."""
     name = '"' * limits.NAME_LENGTH
     draft = Draft(
         type="room_message",
@@ -222,9 +222,9 @@ def largest(value: Any) -> Published:
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
 @pytest.mark.parametrize("what", LARGEST)
-def test_largest_message_obeys_the_bound_within_a_history_reply(what: str, codec: Codec) -> None:
-    """The largest data, with the longest text and names, stays within the bound of what is sent,
-    alone and inside a history reply; one byte more is refused.
+def test_largest_message_fits_the_limit_within_a_history_reply(what: str, codec: Codec) -> None:
+    """The largest data, with the longest text and names, stays within the limit of sent
+    messages, alone and in a history reply; one byte more is refused.
     """
     value = LARGEST[what]
     message = to_message(largest(value))
@@ -246,8 +246,10 @@ def test_largest_message_obeys_the_bound_within_a_history_reply(what: str, codec
 
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
-def test_batch_obeys_the_bound_in_the_codec_that_takes_more(codec: Codec) -> None:
-    """Batches of numbers, which take more in MessagePack than in JSON, obey the bound in both."""
+def test_batch_fits_the_limit_in_the_larger_codec(codec: Codec) -> None:
+    """Batches of numbers, which are larger in MessagePack than in JSON, stay within the limit
+    in both.
+    """
     numbers = encode_data([1.0] * 20_000)
     drafts = [
         Draft(type="publication", id=str(n), timestamp=1, channel="c", data=numbers)

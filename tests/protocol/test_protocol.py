@@ -1,3 +1,5 @@
+"""Codecs, limits, close codes, and the page docs/protocol.md."""
+
 from __future__ import annotations
 
 import json
@@ -38,7 +40,7 @@ data = st.recursive(
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
 @given(value=data)
 def test_data_survives_every_codec(codec: Codec, value: Any) -> None:
-    """Whatever passes the check comes out of either codec as it went in."""
+    """Accepted data is decoded equal from either codec."""
     encode_value(value)
     message = Message(id="1", type="publish", timestamp=1, payload={"channel": "c", "data": value})
     envelope = codec.decode(codec.encode(message))
@@ -46,7 +48,7 @@ def test_data_survives_every_codec(codec: Codec, value: Any) -> None:
 
 
 def code_of(work: Callable[[], object]) -> str | None:
-    """The code of the ProtocolError that something raises; None if it raises nothing."""
+    """The code of the raised ProtocolError; None without one."""
     try:
         work()
     except ProtocolError as error:
@@ -55,8 +57,8 @@ def code_of(work: Callable[[], object]) -> str | None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_message_or_an_error(noise: bytes) -> None:
-    """No bytes at all make the codecs raise anything but ProtocolError."""
+def test_any_bytes_are_a_message_or_a_protocol_error(noise: bytes) -> None:
+    """Decoding arbitrary bytes raises no other exception."""
     for codec in (JSON, MSGPACK):
 
         def decode(codec: Codec = codec) -> None:
@@ -71,15 +73,15 @@ def test_any_bytes_are_a_message_or_an_error(noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 2**64, b"x", {1: 2}, {"a": {3}}])
-def test_what_cannot_be_sent_to_all(wrong: Any) -> None:
-    """What one of the codecs or a browser cannot carry does not pass, however deep."""
+def test_value_is_refused_when_a_codec_or_browser_cannot_carry_it(wrong: Any) -> None:
+    """Such a value is refused at any depth."""
     for value in (wrong, [wrong], {"a": [wrong]}):
         with pytest.raises((TypeError, ValueError)):
             encode_value(value)
 
 
-def test_depth() -> None:
-    """Nesting is bounded at just the documented depth."""
+def test_nesting_is_bounded_at_the_documented_depth() -> None:
+    """The documented depth is accepted, and one level more refused."""
     value: Any = 1
     for _ in range(limits.DATA_DEPTH):
         value = [value]
@@ -89,8 +91,8 @@ def test_depth() -> None:
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=64), st.integers(0, 2**64 - 1), st.binary())
-def test_chunks(file: str, offset: int, content: bytes) -> None:
-    """A chunk comes apart as it was put together, and is not mistaken for an envelope."""
+def test_chunk_is_decoded_equal(file: str, offset: int, content: bytes) -> None:
+    """A decoded chunk equals the encoded one, and is no envelope."""
     chunk = binary.encode_chunk(file, offset, content)
     assert chunk[0] == binary.CHUNK
     got, where, inside = binary.decode_chunk(chunk)
@@ -98,15 +100,15 @@ def test_chunks(file: str, offset: int, content: bytes) -> None:
 
 
 @given(st.binary(), st.binary())
-def test_attachments(envelope: bytes, content: bytes) -> None:
-    """An envelope and its data come apart as they were put together."""
+def test_attachment_is_decoded_equal(envelope: bytes, content: bytes) -> None:
+    """A decoded envelope and its data equal the encoded ones."""
     attached = binary.encode_attached(envelope, content)
     assert attached[0] == binary.ATTACHED
     assert binary.decode_attached(attached) == (envelope, content)
 
 
-def test_subprotocols() -> None:
-    """The first that is spoken here is taken; without one it is JSON."""
+def test_first_known_subprotocol_is_chosen() -> None:
+    """The server chooses the client's first known subprotocol; without one it uses JSON."""
     assert list(CODECS) == ["rtmon.v1.json", "rtmon.v1.msgpack"]
     assert select_subprotocol(["soap", "rtmon.v1.msgpack", "rtmon.v1.json"]) == "rtmon.v1.msgpack"
     assert select_subprotocol(["soap"]) is None
@@ -114,16 +116,16 @@ def test_subprotocols() -> None:
     assert for_subprotocol("rtmon.v1.msgpack") is MSGPACK
 
 
-def test_errors_are_short() -> None:
-    """An error does not give back all of a wrong value."""
+def test_error_quotes_only_part_of_a_long_value() -> None:
+    """An error does not repeat all of a wrong value."""
     raw = msgspec.json.encode({"channel": "c", "encoding": "x" * 10_000})
     with pytest.raises(ProtocolError) as caught:
         JSON.payload(msgspec.Raw(raw), INCOMING["publish"], of="publish")
     assert len(caught.value.message) < 500
 
 
-def test_the_id_of_a_bad_message_is_found() -> None:
-    """An error can name the message it answers, if only the id can be read."""
+def test_error_names_a_malformed_message_by_its_id() -> None:
+    """An error has the message's id if the id can be read."""
     assert JSON.salvage_id('{"id": "x", "type": 7}') == "x"
     assert JSON.salvage_id("nonsense") is None
 
@@ -146,13 +148,15 @@ EFFECTIVE = [
 
 
 @pytest.mark.parametrize(("sent", "received", "code"), EFFECTIVE)
-def test_effective_codes(sent: int | None, received: int | None, code: int) -> None:
-    """A close frame received decides; without one, a code for failing the connection; or 1006."""
+def test_effective_close_code_comes_from_the_received_frame(
+    sent: int | None, received: int | None, code: int
+) -> None:
+    """Without a received close frame it is a code for failing the connection, or 1006."""
     assert close.effective_code(sent, received) == code
 
 
 def test_close_codes_are_described() -> None:
-    """Every code has a few words, and says whether to come back."""
+    """Every code has a description, and says whether to reconnect."""
     assert close.describe(1000) == "normal"
     assert close.describe(1001) == "going away"
     assert close.describe(1006) == "abnormal"
@@ -179,26 +183,8 @@ def test_close_codes_are_described() -> None:
     assert all(not 4500 <= c < 5000 for c, e in close.CODES.items() if e.reconnect)
 
 
-def test_private_code_says_what_standard_one_says() -> None:
-    """A server that sends no standard codes says each by a private one, with the same outcome."""
-    for code in close.CODES:
-        private = close.private_code(code)
-        assert private == 1000 or 3000 <= private < 5000
-        assert close.may_reconnect(private) == close.may_reconnect(code)
-        if code not in {1005, 1006, 1015}:  # which no endpoint sends
-            assert close.standard_code(private) == code
-            assert close.describe(private) == close.describe(code)
-    assert [close.standard_code(code) for code in (4100, 4105, 4400, 4600, 4699)] == [
-        4100,
-        4105,
-        4400,
-        4600,
-        4699,
-    ]
-
-
-def test_the_schema_covers_the_catalog() -> None:
-    """The schema describes every message type of both sides, and refers to nothing missing."""
+def test_schema_covers_the_catalog() -> None:
+    """The schema describes every message type of both sides, and has no missing reference."""
     schema = catalog_schema()
     text = json.dumps(schema)
     for kind in INCOMING:
@@ -212,8 +198,8 @@ def test_the_schema_covers_the_catalog() -> None:
     assert chat["properties"]["text"]["maxLength"] == limits.TEXT_LENGTH
 
 
-def test_the_catalog_is_complete() -> None:
-    """Every message type that the protocol promises is there."""
+def test_catalog_is_complete() -> None:
+    """Every message type of the protocol has a row."""
     promised = {
         *("connect", "welcome", "disconnect", "ping", "pong", "chat_message", "private_message"),
         *("typing_start", "typing_end", "user_joined", "user_left", "user_online"),
@@ -225,7 +211,7 @@ def test_the_catalog_is_complete() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(INCOMING) | set(OUTGOING)))
-def test_the_docs_name_every_field(kind: str) -> None:
+def test_docs_name_every_field(kind: str) -> None:
     """docs/protocol.md names each message type and each field of its payloads."""
     assert f"`{kind}`" in DOCS or f"**`{kind}`**" in DOCS
     for catalog in (INCOMING, OUTGOING):
@@ -284,15 +270,15 @@ LIMITS_IN_DOCS = {
 
 
 @pytest.mark.parametrize("what", LIMITS_IN_DOCS)
-def test_the_docs_state_the_limits(what: str) -> None:
-    """Each limit in docs/protocol.md is the one that holds."""
+def test_docs_state_the_limits(what: str) -> None:
+    """Each limit in docs/protocol.md is the one in the code."""
     found = re.search(rf"^\| {re.escape(what)} +\| ([\d,]+)", DOCS, re.MULTILINE)
     assert found is not None
     assert int(found.group(1).replace(",", "")) == LIMITS_IN_DOCS[what]
 
 
-def test_the_docs_explain_every_error_code() -> None:
-    """Each error code that the code can answer stands in docs/protocol.md, and no other."""
+def test_docs_explain_every_error_code() -> None:
+    """docs/protocol.md has exactly the error codes that the code uses."""
     package = Path(close.__file__).parents[1]
     sources = [*(package / "hub").rglob("*.py"), *(package / "protocol").rglob("*.py")]
     raised: set[str] = set()
@@ -304,8 +290,8 @@ def test_the_docs_explain_every_error_code() -> None:
     assert explained == raised
 
 
-def test_the_docs_explain_the_hubs_close_codes() -> None:
-    """Close codes in docs/protocol.md say about coming back what the code says."""
+def test_docs_explain_the_hubs_close_codes() -> None:
+    """docs/protocol.md and the code agree which close codes allow a reconnect."""
     table = DOCS.split("## Close codes")[1].split("## Limits")[0]
     rows = re.findall(r"^\| (\d{4}) \|.*\| (yes|no) +\|$", table, re.MULTILINE)
     assert len(rows) >= 9

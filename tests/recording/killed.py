@@ -1,4 +1,4 @@
-"""A program that records until it is killed, and says which ticks it has made.
+"""A program that records until it is killed, and prints the ticks that it has made.
 
 Run it as ``python -m tests.recording.killed FILE WAIT``: after each tick it writes a line with the
 tick's number, and how many ticks wait for the recording or were dropped.
@@ -20,7 +20,7 @@ QUEUED = 4
 
 
 def main(path: Path, pause: float) -> None:
-    """Record for as long as the process lives; an hour of time passes in a few hundred ticks."""
+    """Record until the process is killed; an hour passes in a few hundred ticks."""
     writer.CHECKPOINT_TICKS = 3
     clock = FakeClock(time=1_700_000_000.0)
     monitor = Monitor(interval=3600, node="n", clock=clock)

@@ -1,4 +1,4 @@
-"""What is asked of a server, its remote feed and its recordings, to compare the answers."""
+"""Queries to a server, its remote feed and its recordings, whose answers are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server with an admin listener and a recording, which says on request what it knows itself.
+"""A server with an admin listener and a recording, which writes its own answers on request.
 
 Run it as ``python -m tests.recording.served FILE PORT ADMIN``. It writes an empty line when it
 serves. Each line that it reads is the name of a file, into which it writes the answers of its

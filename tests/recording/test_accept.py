@@ -1,4 +1,4 @@
-"""A live server, its remote feed and its recordings tell the same of the same seconds."""
+"""A live server, its remote feed and its recordings have the same values for the same seconds."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ TICKS = 125
 
 @dataclass
 class Served:
-    """A server in a process of its own; see :mod:`tests.recording.served`."""
+    """A server in its own process; see :mod:`tests.recording.served`."""
 
     process: subprocess.Popen[str]
 
     def ask(self, what: object) -> None:
-        """Write a line to it, and wait until it has done what that asks for."""
+        """Write a line to the server, and wait for its confirmation."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         self.done()
 
     def done(self) -> None:
-        """Wait for the line that it writes when something is done."""
+        """Wait for the line that the server writes as confirmation."""
         assert self.process.stdout is not None
         assert self.process.stdout.readline(), "the server ended by itself"
 
     def answers(self, path: Path) -> Mapping[str, Any]:
-        """What its local feed answers now."""
+        """The answers of its local feed."""
         self.ask(path)
         answers: Mapping[str, Any] = pickle.loads(path.read_bytes())  # noqa: S301 - our own
         return answers
@@ -66,7 +66,7 @@ class Served:
 
 @contextlib.contextmanager
 def _served(path: Path, port: int, admin: int) -> Iterator[Served]:
-    """Serve until the block ends; then the process is killed with -9."""
+    """Run a server until the block ends, then kill it with SIGKILL."""
     command = [sys.executable, "-m", "tests.recording.served", str(path), str(port), str(admin)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
@@ -82,7 +82,7 @@ def _served(path: Path, port: int, admin: int) -> Iterator[Served]:
 
 @contextlib.asynccontextmanager
 async def _recorder(url: str, path: Path) -> AsyncIterator[RemoteFeed]:
-    """Record from outside; yield the feed that the recorder reads."""
+    """Record from another process; yield the feed that the recorder reads."""
     feed = RemoteFeed(url)
     await feed.start()
     recorder = Recorder(feed, path)
@@ -103,7 +103,8 @@ async def _ask(feed: Feed) -> dict[str, Any]:
 async def _live(
     served: Served, feed: Feed, port: int, folder: Path, *, after: str = ""
 ) -> Mapping[str, Any]:
-    """Load a server, then have it answer once all is quiet and the feed has heard of it.
+    """Put load on a server, then ask for its answers once it is idle and the feed has its last
+    tick.
 
     Args:
         served: the server.
@@ -134,7 +135,7 @@ async def _live(
 
 
 def _points(answer: SeriesAnswer, epoch: str, last: int) -> list[tuple[Any, ...]]:
-    """The whole points of an epoch up to a tick, with every column."""
+    """The complete points of an epoch up to a tick, with every column."""
     columns = [answer.columns[name] for name in SERIES_COLUMNS]
     table = zip(
         answer.epochs,
@@ -149,7 +150,9 @@ def _points(answer: SeriesAnswer, epoch: str, last: int) -> list[tuple[Any, ...]
 
 
 def _rows(answer: RowsAnswer, epoch: str) -> list[Row]:
-    """The rows of an epoch but those that the restart ended, which the server was open for."""
+    """The rows of an epoch without those that the restart ended, which the server still had
+    open.
+    """
     return [
         row
         for row in answer.rows
@@ -167,7 +170,7 @@ def _last(path: Path) -> Source:
 
 
 async def _merged(feed: Feed, *lives: Mapping[str, Any]) -> list[Any]:
-    """A range in each life, and one across the restart, each as one point with exact quantiles."""
+    """A range of each epoch, and one across the restart, each as one point with exact quantiles."""
     spans = [(live["series of 1"].times[20], live["series of 1"].times[100]) for live in lives]
     found = []
     for since, until_ in (*spans, (spans[0][0], spans[1][1])):
@@ -179,7 +182,7 @@ async def _merged(feed: Feed, *lives: Mapping[str, Any]) -> list[Any]:
 async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Each column and quantile of all resolutions, rows, groups and events are the same."""
+    """Each column and quantile at all resolutions, rows, groups and events are equal."""
     port, admin = reserve_port(), reserve_port()
     inside, outside = tmp_path / "inside.rtmon", tmp_path / "outside.rtmon"
     url = f"ws://127.0.0.1:{port}"

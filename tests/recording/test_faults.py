@@ -1,4 +1,4 @@
-"""What may be wrong with a recording's file: the server goes on, and nothing is overwritten."""
+"""Faults of a recording's file: the server goes on, and no file is overwritten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.full_disk import ROUNDS, on_full_disk
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again soon."""
+    """Retry after a short delay."""
     monkeypatch.setattr(sink_thread, "BACKOFF", Backoff(base=0.01, max=0.05))
 
 
@@ -34,7 +34,7 @@ def _kinds(monitor: Monitor) -> list[str]:
 
 
 def _recorded(path: Path, ticks: int = 3) -> Monitor:
-    """Record some ticks into a file, and finish it."""
+    """Record some ticks into a file, and close it."""
     monitor = Monitor(interval=3600, node="n")
     meter = monitor.collector.meter()
     with monitor.attach(Recording(path)):
@@ -46,14 +46,14 @@ def _recorded(path: Path, ticks: int = 3) -> Monitor:
     return monitor
 
 
-def test_one_file_remains_when_a_recording_is_closed(tmp_path: Path) -> None:
-    """Neither a log nor a lock is left beside it."""
+def test_closed_recording_leaves_one_file(tmp_path: Path) -> None:
+    """No log and no lock remains beside the recording."""
     _recorded(tmp_path / "run.rtmon")
     assert [path.name for path in tmp_path.iterdir()] == ["run.rtmon"]
 
 
 def test_second_recording_of_a_file_is_refused(tmp_path: Path) -> None:
-    """Whoever writes it goes on; when that one is closed, another may."""
+    """The first writer goes on; after its close another may write the file."""
     path, first, second = tmp_path / "run.rtmon", Monitor(interval=3600), Monitor(interval=3600)
     with first.attach(Recording(path)):
         with pytest.raises(OptionError, match="is being written by another recording"):
@@ -68,7 +68,7 @@ def test_second_recording_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_forked_process_never_touches_its_parents_recording(tmp_path: Path) -> None:
-    """A worker's end does not end the recording, and its ticks are not in it."""
+    """The end of a worker does not end the recording, which holds none of the worker's ticks."""
     path = tmp_path / "run.rtmon"
     program = (
         "import os, sys, rtmon\n"
@@ -100,8 +100,8 @@ def test_forked_process_never_touches_its_parents_recording(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "content", [b"this is no database" * 100, b"SQLite format 3\x00" + b"x" * 4096]
 )
-def test_broken_file_is_put_aside(tmp_path: Path, content: bytes) -> None:
-    """A new file is begun; the broken one keeps its content under another name."""
+def test_broken_file_is_renamed_and_a_new_one_begun(tmp_path: Path, content: bytes) -> None:
+    """The broken file keeps its content under another name."""
     path = tmp_path / "run.rtmon"
     for number in (1, 2):
         path.write_bytes(content)
@@ -118,8 +118,8 @@ def _fill(monitor: Monitor, ticks: int) -> None:
         monitor.tick()
 
 
-async def test_file_that_breaks_meanwhile_is_put_aside(tmp_path: Path) -> None:
-    """The server does not notice; the broken file is kept under another name."""
+async def test_file_that_breaks_while_recording_is_renamed(tmp_path: Path) -> None:
+    """The server goes on; the broken file is kept under another name."""
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
     for _ in range(10):  # more than SQLite keeps in memory
@@ -133,7 +133,7 @@ async def test_file_that_breaks_meanwhile_is_put_aside(tmp_path: Path) -> None:
 
 
 def _zero(path: Path) -> None:
-    """Overwrite all of a file but its first page."""
+    """Overwrite all of a file but its first page with zeros."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
@@ -141,7 +141,7 @@ def _zero(path: Path) -> None:
 
 
 def test_newer_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    """Each with a sentence; neither is changed."""
+    """Each is refused with a message of its own and left unchanged."""
     newer, foreign = tmp_path / "newer.rtmon", tmp_path / "foreign.rtmon"
     _recorded(newer)
     with sqlite3.connect(newer) as db:
@@ -164,8 +164,8 @@ def test_newer_and_foreign_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database"])
-def test_reading_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    """The message names the file and what is wrong with it."""
+def test_reading_a_file_that_is_no_recording_raises(tmp_path: Path, content: bytes | None) -> None:
+    """The message names the file and its fault."""
     path = tmp_path / "run.rtmon"
     if content is not None:
         path.write_bytes(content)
@@ -174,7 +174,7 @@ def test_reading_what_is_no_recording_is_refused(tmp_path: Path, content: bytes 
 
 
 async def test_locked_file_degrades_the_recording_until_it_is_free(tmp_path: Path) -> None:
-    """Ticks wait meanwhile, and none is lost; Events say when it began and ended."""
+    """Ticks wait meanwhile and none is lost; Events report begin and end."""
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
     monitor.tick()
@@ -201,7 +201,7 @@ async def test_locked_file_degrades_the_recording_until_it_is_free(tmp_path: Pat
 async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
     tmp_path: Path,
 ) -> None:
-    """A reader with an open transaction keeps the log; its size stays bounded."""
+    """A reader with an open transaction keeps SQLite's log, whose size stays bounded."""
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     limits = RecordingLimits(log=1024 * 1024)
     attached = monitor.attach(Recording(path, limits=limits))
@@ -227,8 +227,8 @@ async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
     assert not log.exists()
 
 
-def test_recording_goes_on_after_a_full_disk(tmp_path: Path) -> None:
-    """Three times full, three times reported; each tick is there, once."""
+def test_recording_continues_after_a_full_disk(tmp_path: Path) -> None:
+    """A disk that is full three times gives three reports, and each tick is in the file once."""
     told = on_full_disk("recording", tmp_path, "2m")
     kinds = [kind for kind in told["kinds"] if kind.startswith("recording")]
     assert kinds == ["recording degraded", "recording recovered"] * ROUNDS
@@ -236,8 +236,8 @@ def test_recording_goes_on_after_a_full_disk(tmp_path: Path) -> None:
     assert (told["dropped"], told["failed"], list(told["files"])) == (0, "None", ["run"])
 
 
-def test_network_file_systems_are_told_by_the_mounts() -> None:
-    """The longest mount point that the path is below counts."""
+def test_network_file_systems_are_recognised_by_their_mount() -> None:
+    """The longest mount point above the path decides."""
     mounts = (
         "/dev/vda / ext4 rw 0 0\n"
         "server:/home /home nfs4 rw 0 0\n"
@@ -255,14 +255,14 @@ def test_network_file_systems_are_told_by_the_mounts() -> None:
     assert {p: network_file_system(Path(p), mounts) for p in cases} == cases
 
 
-def test_folder_that_is_not_there_is_an_error_at_attach(tmp_path: Path) -> None:
-    """The server's program hears it at once."""
+def test_attach_raises_when_the_folder_is_missing(tmp_path: Path) -> None:
+    """The error reaches the server's program where it attaches the recording."""
     with pytest.raises(OSError, match="No such file"):
         Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))
 
 
 def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
-    """What it does not have is refused with a sentence until a writer has added the tables."""
+    """Queries of missing tables are refused with a message until a writer has added the tables."""
     path = tmp_path / "run.rtmon"
     before = _recorded(path)
     db = sqlite3.connect(path)

@@ -36,15 +36,15 @@ async def _talk(monitor: rtmon.Monitor, *, vanish: bool) -> None:
         await until(lambda: monitor.snapshot().open == 0)
 
 
-async def test_recorded_passes_when_nothing_exceeds_the_limits(recorded: Recorded) -> None:
-    """The limits that are not asked for are not looked at."""
+async def test_recorded_passes_when_all_values_are_within_the_limits(recorded: Recorded) -> None:
+    """The fixture checks the given limits only."""
     await _talk(recorded.monitor, vanish=False)
     recorded.expect(handler_p99=10.0, dropped=0, slow=0, errors=0, unexplained=0)
     recorded.expect()
 
 
 async def test_recorded_fails_the_test_when_a_limit_is_passed(recorded: Recorded) -> None:
-    """The message has each limit, what was measured, and the recording."""
+    """The message has each passed limit, the measured value, and the recording."""
     await _talk(recorded.monitor, vanish=True)
     with pytest.raises(AssertionError) as failed:
         recorded.expect(handler_p99=0.001, unexplained=0, dropped=0)
@@ -69,7 +69,7 @@ async def test_it(recorded):
 
 
 def test_recording_remains_when_the_test_is_over(tmp_path: Path) -> None:
-    """A test that was recorded leaves one file, which can be read."""
+    """A recorded test leaves one file, which can be read."""
     test = tmp_path / "test_it.py"
     test.write_text(INNER, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", str(test)]

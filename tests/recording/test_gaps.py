@@ -1,4 +1,4 @@
-"""What a recording says of the time that it has no numbers of."""
+"""Gaps of a recording: times without numbers, and their reasons."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Any:
-    """A recording that went on with an epoch after 20 lost ticks, and had a restart after it."""
+    """A recording that continued an epoch after 20 lost ticks, with a restart after it."""
     path = tmp_path / "run.rtmon"
     _record(path, "e1", range(1, 21), begin=BEGIN)
     _record(path, "e1", range(41, 101), begin=BEGIN)
@@ -46,22 +46,22 @@ def reader(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("level", [1, 10, 60])
-def test_series_says_its_gaps_at_each_resolution(reader: QueryReader, level: int) -> None:
-    """A gap that was recorded is said with its reason, once; a restart besides."""
+def test_series_has_its_gaps_at_each_resolution(reader: QueryReader, level: int) -> None:
+    """A recorded gap is listed once with its reason, and so is a restart."""
     answer: Any = reader.answer(SeriesQuery(level=level))
     assert list(answer.gaps) == [DROPPED, RESTART]
 
 
-def test_merged_range_says_its_gaps(reader: QueryReader) -> None:
-    """A range that was merged into one point says what is missing in it."""
+def test_merged_range_has_its_gaps(reader: QueryReader) -> None:
+    """A range merged into one point lists the gaps within it."""
     answer: Any = reader.answer(SeriesQuery(merge=True, since=BEGIN + 10, until=BEGIN + 90))
     assert list(answer.gaps) == [DROPPED]
     assert answer.ticks == [11 + 50]
 
 
 @pytest.mark.parametrize("table", ["events", "connections"])
-def test_rows_say_the_gaps_of_their_range(reader: QueryReader, table: Any) -> None:
-    """Rows may be missing where nothing was recorded."""
+def test_rows_have_the_gaps_of_their_range(reader: QueryReader, table: Any) -> None:
+    """An answer with rows lists the gaps in which rows may be missing."""
     whole: Any = reader.answer(RowsQuery(table=table))
     assert list(whole.gaps) == [DROPPED, RESTART]
     part: Any = reader.answer(RowsQuery(table=table, since=BEGIN + 50))
@@ -70,8 +70,8 @@ def test_rows_say_the_gaps_of_their_range(reader: QueryReader, table: Any) -> No
     assert list(other.gaps) == []
 
 
-def test_server_is_as_it_was_last_until_the_first_tick_after_a_restart(reader: QueryReader) -> None:
-    """A moment between a restart and the first tick after it has the last tick before."""
+def test_server_state_is_that_before_a_restart_until_the_next_tick(reader: QueryReader) -> None:
+    """A moment between a restart and the first tick after it shows the last tick before."""
     restart = reader.epochs()[-1].wall
     assert [reader.source(at).epoch for at in (restart + 0.5, restart + 1)] == ["e1", "e2"]
     assert reader.source(restart + 0.5).seq == 100

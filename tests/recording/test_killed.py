@@ -1,4 +1,4 @@
-"""kill -9 at any moment costs no tick that was committed, and never the file."""
+"""SIGKILL at any moment loses no committed tick, and never the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def _killed_after(path: Path, log: Path, seconds: float, pause: float) -> tuple[int, int]:
-    """Record for a time, then kill; return the last tick and how many waited then.
+    """Record for a time, then kill; return the last tick and the number of ticks waiting. This
+    process reads, writes and syncs the program's output.
 
     What the program says is read, written and synced by this process.
     """
@@ -60,7 +61,7 @@ def _kill_and_check(folder: Path, number: int, seconds: float, pause: float) -> 
 
 
 def _check_whole(path: Path) -> None:
-    """All that is kept is there once: the file is continued, and its epochs are finished."""
+    """Check that each kept row is there once: the file is continued and its epochs are closed."""
     Writer(path, clock=FakeClock()).close()
     db = sqlite3.connect(path)
     for (epoch,) in db.execute("SELECT id FROM epochs ORDER BY id").fetchall():
@@ -78,16 +79,16 @@ def _check_whole(path: Path) -> None:
         assert len(run.samples(every=10)) > 0
 
 
-def test_killed_recording_loses_at_most_the_tick_that_was_being_written(tmp_path: Path) -> None:
-    """Twice killed and continued in one file; every row that is there is whole."""
+def test_killed_recording_loses_at_most_the_tick_being_written(tmp_path: Path) -> None:
+    """A file killed and continued twice has only whole rows."""
     for number in range(2):
         _kill_and_check(tmp_path, number, 0.4 + 0.3 * number, 0.002)
     _check_whole(tmp_path / "run.rtmon")
 
 
 @pytest.mark.matrix
-def test_recording_is_whole_after_fifty_kills_at_random_moments(tmp_path: Path) -> None:
-    """Checkpoints, merging, deleting and vacuuming go on all the time: every third tick."""
+def test_recording_is_intact_after_fifty_kills_at_random_moments(tmp_path: Path) -> None:
+    """Checkpoints, merging, deleting and vacuuming run at every third tick meanwhile."""
     moments = random.Random(7)
     for number in range(50):
         _kill_and_check(tmp_path, number, moments.uniform(0.01, 0.6), 0.001)

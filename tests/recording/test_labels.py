@@ -26,7 +26,7 @@ def _labels(count: int) -> Labels:
 
 
 def _record(path: Path, ticks: range) -> None:
-    """Record ticks of an epoch; in each, as many round trips as its number modulo 7."""
+    """Record ticks of an epoch, each with as many round trips as its seq modulo 7."""
     limits = RecordingLimits(ticks=60)
     writer = Writer(path, clock=FakeClock(time=BEGIN), limits=limits)
     writer.begin("n", "e")
@@ -42,8 +42,8 @@ def _count(reader: QueryReader, at: float | None) -> int:
     return sum(row.record.count for row in answer.rows)
 
 
-def test_percentiles_of_long_ago_are_those_of_a_whole_minute(tmp_path: Path) -> None:
-    """Also where a recorder has stopped within it and gone on: each tick is in it once."""
+def test_old_percentiles_are_those_of_a_whole_minute(tmp_path: Path) -> None:
+    """Each tick of the minute counts once, even when a recorder stopped within it and continued."""
     path = tmp_path / "run.rtmon"
     _record(path, range(1, 91))
     _record(path, range(91, 601))

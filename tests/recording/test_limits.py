@@ -1,4 +1,4 @@
-"""What a recording keeps, and for how long: it does not grow with uptime."""
+"""Limits of a recording: it does not grow with uptime."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 
 
 def _frame(seq: int) -> TickData:
-    """A tick with three Events, two ended connections, one that is open, and two new channels."""
+    """A tick with three Events, two ended connections, an open one, and two new channels."""
     time = BEGIN + seq
     closed = [
         ConnectionInfo(
@@ -55,7 +55,7 @@ def _count(writer: Writer, table: str) -> int:
 
 
 def test_every_table_stays_within_its_limit(writer: Writer) -> None:
-    """Once it is full, as many rows go as come, the oldest first."""
+    """A full table loses its oldest rows as new ones come."""
     for seq in range(1, 1501):
         writer.write(_frame(seq))
     tables = (
@@ -81,8 +81,8 @@ def test_every_table_stays_within_its_limit(writer: Writer) -> None:
     assert oldest > BEGIN + 1400
 
 
-def test_writing_counts_no_rows(writer: Writer) -> None:
-    """However many there are, a tick looks at a bounded number of them."""
+def test_tick_reads_a_bounded_number_of_rows(writer: Writer) -> None:
+    """Writing a tick does not count the rows of a table."""
     statements: list[str] = []
     writer._db.set_trace_callback(statements.append)
     for seq in range(1, 2 * TRIM_TICKS + 1):
@@ -91,8 +91,8 @@ def test_writing_counts_no_rows(writer: Writer) -> None:
     assert [each for each in statements if "count(" in each] == []
 
 
-def test_counts_are_right_after_rows_were_written_again(writer: Writer) -> None:
-    """A connection that is written twice is one row, and a failed tick counts for nothing."""
+def test_row_counts_are_right_after_rows_were_written_again(writer: Writer) -> None:
+    """A connection that is written twice is one row, and a failed tick adds none."""
     writer.write(_frame(1))
     again = TickData(sample=_frame(2).sample, closed=_frame(1).closed, channels=_frame(1).channels)
     writer.write(again)
@@ -107,7 +107,7 @@ def test_counts_are_right_after_rows_were_written_again(writer: Writer) -> None:
 
 
 def test_connections_left_open_by_ended_epochs_are_limited(tmp_path: Path) -> None:
-    """A server that is killed again and again does not fill the file with them."""
+    """A server that is killed repeatedly does not fill the file with their rows."""
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     for number in range(5):
         writer = Writer(path, clock=clock, limits=LIMITS)
@@ -119,8 +119,10 @@ def test_connections_left_open_by_ended_epochs_are_limited(tmp_path: Path) -> No
         writer.abandon()  # as a kill would
 
 
-async def test_totals_of_long_ago_are_those_of_then(tmp_path: Path) -> None:
-    """Where single ticks are no longer kept, they are up to a minute older; never of the end."""
+async def test_old_totals_are_those_of_that_time(tmp_path: Path) -> None:
+    """Totals from a time without single ticks are up to a minute older, and never those of the
+    end.
+    """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     monitor = Monitor(interval=3600, clock=clock)
     monitor.attach(Recording(path, clock=clock, limits=RecordingLimits(ticks=60)))

@@ -1,3 +1,5 @@
+"""Reports as self-contained HTML pages."""
+
 from __future__ import annotations
 
 import re
@@ -40,7 +42,7 @@ class Outline(HTMLParser):
 
 
 def harmless(text: str) -> Outline:
-    """Check that a page runs nothing and loads nothing; its outline."""
+    """Check that a page runs and loads nothing; return its outline."""
     outline = Outline(text)
     assert not {"script", "img", "iframe", "link", "object", "base"} & set(outline.tags)
     assert not [name for name, _ in outline.attributes if name.startswith("on")]
@@ -51,14 +53,14 @@ def harmless(text: str) -> Outline:
 
 
 def number(text: str, name: str) -> str:
-    """What a tile says."""
+    """The value of a tile."""
     found = re.search(rf"<b>([^<]*)</b>{re.escape(name)}</div>", text)
     assert found, name
     return found[1]
 
 
 async def talk(url: str, messages: int) -> None:
-    """A client with a hostile name that chats."""
+    """Chat as a client with a hostile name."""
     async with connect(f"{url}/?name=%3Cimg%20src%3Dx%3E", proxy=None) as client:
         for _ in range(messages):
             await client.send('{"type": "ping"}')
@@ -68,7 +70,7 @@ async def talk(url: str, messages: int) -> None:
 
 
 async def test_report_counts_the_block_only(tmp_path: Path) -> None:
-    """A report holds what was counted within the block, and nothing from before."""
+    """A report has the counts of the block, and nothing from before."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         await talk(server.url, 5)
@@ -87,7 +89,7 @@ async def test_report_counts_the_block_only(tmp_path: Path) -> None:
 
 
 async def test_report_reads_a_remote_server(tmp_path: Path) -> None:
-    """A remote server's report is written by `async with`, from its admin address."""
+    """`async with` and an admin address write the report of a remote server."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
@@ -107,7 +109,7 @@ async def test_report_reads_a_remote_server(tmp_path: Path) -> None:
 
 
 def test_report_is_written_when_the_block_raises(tmp_path: Path) -> None:
-    """An exception in the block is passed on, and stands in the report."""
+    """The block's exception is in the report and passed on."""
     monitor = rtmon.Monitor()
     with pytest.raises(ValueError, match="broken"), rtmon.report(tmp_path / "a.html", monitor):
         raise ValueError("broken <b>")
@@ -122,7 +124,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
 def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawing:
-    """Draw values with a text wherever a chart has one."""
+    """Draw values, with the same text everywhere that a chart shows one."""
     series = Series[float | None](key="key", label=text, color=text, value=lambda value: value)
     chart = Chart(key="chart", title=text, unit=text, series=(series,), form=form)
     return Drawing.of(chart, list(enumerate(values)))
@@ -136,7 +138,7 @@ def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawi
 def test_page_draws_any_text_and_any_number(
     text: str, values: list[float | None], form: Form
 ) -> None:
-    """Whatever is put into a page is text in it, and any numbers make a chart of any form."""
+    """Any text is text in the page, and any numbers make a chart of each form."""
     parts = [
         drawing(text, values, form),
         Tiles([(text, text)]),
@@ -169,7 +171,7 @@ def test_chart_is_drawn_in_its_form() -> None:
 
 
 async def test_report_draws_every_chart_of_the_table(tmp_path: Path) -> None:
-    """A report has each chart that the page has, event-loop lag and CPU among them."""
+    """A report has every chart of the dashboard, event-loop lag and CPU included."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         with rtmon.report(path, server.monitor):

@@ -1,4 +1,4 @@
-"""More clients than a server may have files open, each server in a process of its own."""
+"""More clients than a server may have open files, each server in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rtmon.testing import until
-from tests.transports.doors import LONG, Wire, upgrade
+from tests.transports.raw_sockets import LONG, Wire, upgrade
 
 from .few_files import FILES, KINDS
 
@@ -27,7 +27,7 @@ OFTEN = ("native", "asgi", "uvicorn")
 
 @dataclass
 class Server:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     process: asyncio.subprocess.Process
     port: int
@@ -35,19 +35,19 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What it logged."""
+        """Its log."""
         return self.errors.read_text()
 
     @property
     def seconds(self) -> float:
-        """CPU time that it used."""
+        """CPU time that it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
 async def running(kind: str, loop: str, errors: Path) -> AsyncIterator[Server]:
-    """Run a server; afterwards it must have ended as it should."""
+    """Run a server; afterwards check that it ended cleanly."""
     with errors.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.servers.few_files", kind, loop),
@@ -74,7 +74,7 @@ def handshake(kind: str) -> bytes:
 
 
 async def served(kind: str, port: int) -> None:
-    """Wait until a client's handshake is accepted; one that was cut off comes again."""
+    """Wait until a client's handshake is accepted; retry when it is cut off."""
     async with asyncio.timeout(LONG):
         while True:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -85,7 +85,7 @@ async def served(kind: str, port: int) -> None:
 
 
 async def check_more_clients_than_files(kind: str, loop: str, errors: Path) -> None:
-    """Have more clients come than a server has room for, and go."""
+    """Have more clients connect than the server has room for, and leave."""
     async with running(kind, loop, errors) as server:
         if kind == "uvicorn":  # its guard begins with its first connection
             await served(kind, server.port)
@@ -106,8 +106,8 @@ async def check_more_clients_than_files(kind: str, loop: str, errors: Path) -> N
 async def test_server_waits_for_room_when_it_has_no_file_descriptor_left(
     kind: str, tmp_path: Path
 ) -> None:
-    """A server without a free file descriptor takes hardly any time, logs a line or two, and
-    serves new clients once others have gone.
+    """A server without a free file descriptor uses hardly any CPU, logs a line or two, and
+    serves new clients once others have left.
     """
     await check_more_clients_than_files(kind, "asyncio", tmp_path / "log")
 
@@ -115,13 +115,13 @@ async def test_server_waits_for_room_when_it_has_no_file_descriptor_left(
 @pytest.mark.matrix
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_any_server_waits_for_room(kind: str, loop: str, tmp_path: Path) -> None:
-    """The same holds for each server, on each event loop."""
+async def test_each_server_and_loop_waits_for_room(kind: str, loop: str, tmp_path: Path) -> None:
+    """Every server on every event loop waits for room in the same way."""
     await check_more_clients_than_files(kind, loop, tmp_path / "log")
 
 
-async def test_server_ends_in_good_order_while_it_cannot_accept(tmp_path: Path) -> None:
-    """A server that is closed while connections wait to be accepted ends, and logs no traceback."""
+async def test_server_ends_cleanly_while_it_cannot_accept(tmp_path: Path) -> None:
+    """A server closed while connections wait to be accepted ends, and logs no traceback."""
     async with (
         running("native", "asyncio", tmp_path / "log") as server,
         AsyncExitStack() as clients,

@@ -1,4 +1,4 @@
-"""Access to the admin listener: its token, and requests that are malformed."""
+"""Access to the admin listener: its token, and malformed requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEARER = f"Authorization: Bearer {TOKEN}"
 
 
 async def status(port: int, target: str, *headers: str, host: str = "localhost") -> int:
-    """What the listener answers to a request, as it stands."""
+    """HTTP status of the listener's answer to a raw request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = [f"GET {target} HTTP/1.1", f"Host: {host}", *headers, "", ""]
     writer.write("\r\n".join(lines).encode("latin-1"))
@@ -30,9 +30,9 @@ async def status(port: int, target: str, *headers: str, host: str = "localhost")
 @pytest.mark.parametrize(
     "token", ["", " ", "two words", "tökén", "ключ", "a\r\nb", "a\x00", b"a", 5]
 )
-def test_listener_refuses_token_that_no_reader_can_show(token: Any) -> None:
-    """A token that is empty or not visible ASCII is an error when the listener is made, on each
-    address, and the error does not repeat it.
+def test_listener_refuses_token_that_no_reader_can_send(token: Any) -> None:
+    """A token that is empty or not visible ASCII raises when the listener is made, on each
+    address, and the error does not contain it.
     """
     for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - it is refused
         with pytest.raises(OptionError, match="token") as caught:
@@ -42,7 +42,7 @@ def test_listener_refuses_token_that_no_reader_can_show(token: Any) -> None:
 
 @pytest.mark.parametrize("token", ["tökén", "two words", "a\r\nb"])
 def test_feed_refuses_token_that_no_header_carries(token: str) -> None:
-    """A feed is not made with a token that would never match, or would add a header."""
+    """A feed with a token that would never match, or would add a header, raises when made."""
     with pytest.raises(OptionError, match="token"):
         RemoteFeed("ws://127.0.0.1:8766", token=token)
 
@@ -72,8 +72,8 @@ async def test_listener_takes_bearer_token_in_any_case(
     headers: list[str],
     fine: bool,  # noqa: FBT001 - a case's
 ) -> None:
-    """The listener answers a request when its Authorization is the scheme Bearer, in any case,
-    and the token as it is; with anything else it answers 401.
+    """The listener answers a request whose Authorization is the scheme Bearer, in any case,
+    with the exact token; any other gets 401.
     """
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, "/healthz", *headers) == (200 if fine else 401)
@@ -91,7 +91,7 @@ async def test_listener_takes_bearer_token_in_any_case(
     ],
 )
 async def test_listener_takes_token_in_query(query: str, fine: bool) -> None:  # noqa: FBT001 - a case's
-    """The listener answers a request when its query has the token, and 401 otherwise."""
+    """A request with the token in its query is answered, and any other gets 401."""
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, f"/healthz{query}") == (200 if fine else 401)
 
@@ -100,8 +100,8 @@ async def test_listener_takes_token_in_query(query: str, fine: bool) -> None:  #
 async def test_listener_answers_malformed_target_after_the_token(
     target: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The listener answers 400 to a target that is no URL, to a reader with the token alone, and
-    logs no traceback.
+    """A malformed target gets 400 from a reader with the token, 401 without it, and logs no
+    traceback.
     """
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, target) == 401
@@ -119,8 +119,8 @@ async def test_listener_answers_malformed_target_after_the_token(
     "host", ["localhost@127.0.0.1", "x@localhost", "localhost/", "localhost:x"]
 )
 async def test_listener_refuses_host_that_only_resembles_its_own(host: str) -> None:
-    """Without a token the listener answers 403 when Host has a user part, a path or a port that is
-    no number; any spelling of its own names is taken.
+    """Without a token the listener answers 403 to a Host with a user part, a path or a
+    malformed port; any spelling of its own names is taken.
     """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         assert await status(admin.port, "/healthz", host=host) == 403
@@ -129,8 +129,8 @@ async def test_listener_refuses_host_that_only_resembles_its_own(host: str) -> N
 
 
 async def test_feed_begins_anew_when_since_is_no_number(caplog: pytest.LogCaptureFixture) -> None:
-    """The listener sends the whole history when the position in the request has more digits than
-    a number can have, and logs no traceback.
+    """The listener sends the whole history when the position in the request has too many
+    digits, and logs no traceback.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:

@@ -1,4 +1,4 @@
-"""What connections leave behind when they end: nothing that waits for the garbage collector."""
+"""Memory of ended connections: freed without the garbage collector."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from websockets.asyncio.connection import Connection
 import rtmon
 from rtmon.asgi import GuardedHTTP, GuardedWebSocket
 from rtmon.testing import until
-from tests.transports.doors import LONG, Wire, frame, opened, upgrade
+from tests.transports.raw_sockets import LONG, Wire, frame, opened, upgrade
 from tests.transports.test_hostile_memory import memory, server
 
 ROUND = 10_000
-"""Connections of one round of :func:`test_server_stops_growing_when_connections_come_and_go`."""
+"""Connections of one round of :func:`test_memory_stops_growing_when_connections_come_and_go`."""
 
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """Have nothing collected that refers to itself."""
+    """Turn the garbage collector off."""
     gc.disable()
     yield
     gc.enable()
@@ -37,8 +37,8 @@ async def _greet(connection: Any) -> None:
 
 
 @asynccontextmanager
-async def door(kind: str) -> AsyncIterator[int]:
-    """Serve, and give the port."""
+async def hub_server(kind: str) -> AsyncIterator[int]:
+    """Serve; yield the port."""
     if kind == "handler":
         async with rtmon.serve(_greet, "127.0.0.1", 0) as handler:
             yield handler.port
@@ -48,7 +48,7 @@ async def door(kind: str) -> AsyncIterator[int]:
 
 
 def connections() -> dict[int, object]:
-    """Connections that there are in this process, closed ones among them, by their id."""
+    """Connection objects in this process, closed ones included, by their id."""
     kinds = (Connection, GuardedHTTP, GuardedWebSocket)
     return {id(one): one for one in gc.get_objects() if isinstance(one, kinds)}
 
@@ -59,11 +59,11 @@ def connections() -> dict[int, object]:
 async def test_closed_connection_is_freed_without_the_garbage_collector(
     kind: str, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that has ended is freed at once, so that memory does not grow while many come
+    """An ended connection is freed at once, so that memory does not grow when connections come
     and go faster than the garbage collector runs.
     """
     caplog.set_level("CRITICAL")  # a record of a handler's failure holds its traceback
-    async with door(kind) as port:
+    async with hub_server(kind) as port:
         gc.collect()  # what self-tests have left
         of_others = connections()  # fixtures of a whole session may have some open
         for _ in range(3):
@@ -78,7 +78,7 @@ async def test_closed_connection_is_freed_without_the_garbage_collector(
 
 
 async def test_idle_connection_keeps_nothing_of_a_large_message() -> None:
-    """Under ASGI, input that was parsed is freed although its connection stays open."""
+    """Under ASGI, parsed input is freed while its connection stays open."""
     said = b'{"type": "ping", "id": "1"}'.ljust(60_000)
     async with opened("asgi") as hub, Wire.to(hub.port, upgrade()) as wire:
         await wire.upgraded()
@@ -91,7 +91,7 @@ async def test_idle_connection_keeps_nothing_of_a_large_message() -> None:
 
 CHURN = """
 import asyncio, sys
-from tests.transports.doors import Wire, upgrade
+from tests.transports.raw_sockets import Wire, upgrade
 async def come_and_go(port, times):
     for _ in range(times):
         async with Wire.to(port, upgrade()) as wire:
@@ -107,7 +107,7 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_stops_growing_when_connections_come_and_go(kind: str) -> None:
+async def test_memory_stops_growing_when_connections_come_and_go(kind: str) -> None:
     """After the second round of connects and disconnects a server has hardly more memory than
     after the first, and after the third no more.
     """

@@ -1,4 +1,4 @@
-"""``rtmon.serve`` offers all that the library's ``serve`` and its Server do."""
+"""``rtmon.serve`` is a drop-in replacement for the library's ``serve`` and its Server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _names(thing: object) -> set[str]:
 
 
 async def test_server_has_every_public_attribute_of_the_library_when_it_runs() -> None:
-    """What the library's running Server has, methods and attributes, rtmon's has, too."""
+    """Rtmon's running Server has the methods and attributes of the library's."""
     async with serve(_echo, "127.0.0.1", 0) as original, rtmon.serve(_echo, "127.0.0.1", 0) as ours:
         missing = {name for name in _names(original) if not hasattr(ours, name)}
         assert len(_names(original)) > 8
@@ -64,8 +64,8 @@ def test_serve_takes_each_argument_of_the_library_when_named() -> None:
             mine.bind(**{name: None})
 
 
-async def test_serve_runs_handler_when_named_as_in_the_library() -> None:
-    """serve(handler=…, host=…, port=…) is serve() with three positional arguments."""
+async def test_serve_takes_handler_host_and_port_by_name() -> None:
+    """serve(handler=…, host=…, port=…) equals serve() with three positional arguments."""
     async with (
         rtmon.serve(handler=_echo, host="127.0.0.1", port=0) as server,
         connect(server.url) as client,
@@ -76,8 +76,8 @@ async def test_serve_runs_handler_when_named_as_in_the_library() -> None:
         rtmon.serve(_echo, "127.0.0.1", 0, handler=_echo)
 
 
-async def test_server_accepts_nobody_when_told_to_start_serving_later() -> None:
-    """With start_serving=False connections are taken from start_serving() on."""
+async def test_server_accepts_no_connection_before_start_serving() -> None:
+    """With start_serving=False connections are accepted from start_serving() on."""
     server = await rtmon.serve(_echo, "127.0.0.1", 0, start_serving=False)
     assert not server.is_serving()
     with pytest.raises(ConnectionRefusedError):
@@ -90,7 +90,7 @@ async def test_server_accepts_nobody_when_told_to_start_serving_later() -> None:
 
 
 async def test_serve_forever_serves_and_raises_when_cancelled() -> None:
-    """serve_forever() starts to serve, and a cancelled one has closed the server."""
+    """serve_forever() starts to serve, and has closed the server when it is cancelled."""
     server = await rtmon.serve(_echo, "127.0.0.1", 0, start_serving=False)
     task = asyncio.create_task(server.serve_forever())
     await until(server.is_serving)
@@ -104,7 +104,7 @@ async def test_serve_forever_serves_and_raises_when_cancelled() -> None:
 
 
 async def test_serve_forever_returns_when_the_server_is_closed() -> None:
-    """close() from elsewhere ends serve_forever() without an exception."""
+    """close() from another task ends serve_forever() without an exception."""
     server = await rtmon.serve(_echo, "127.0.0.1", 0)
     task = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
@@ -133,7 +133,7 @@ async def test_server_listens_on_each_host_when_given_several() -> None:
 
 
 async def test_server_has_no_attribute_of_the_library_before_it_runs() -> None:
-    """Nothing is there to ask yet: an AttributeError, or a sentence that says how to start it."""
+    """The error is an AttributeError, or says how to start the server."""
     server: Any = rtmon.serve(_echo, "127.0.0.1", 0)
     assert not hasattr(server, "handler_tasks")
     with pytest.raises(RuntimeError, match="not running"):

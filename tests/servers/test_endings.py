@@ -1,6 +1,6 @@
-"""For whom a server waits when it ends, and for whom not.
+"""The shutdown of servers: connections that it waits for, and those that it drops.
 
-Where a test says that nobody is waited for, the library has been told to wait for ever: that the
+Where a connection must not delay the shutdown, the library is told to wait for ever: that the
 server ends at all is the proof, however slow the machine is.
 """
 
@@ -34,14 +34,16 @@ LONG = 60.0
 
 
 async def echo(connection: Any) -> None:
-    """Send back what comes."""
+    """Send each message back."""
     async for message in connection:
         await connection.send(message)
 
 
 @asynccontextmanager
 async def silent(url: str, said: bytes = b"") -> AsyncIterator[asyncio.StreamReader]:
-    """Somebody who has connected, as browsers do in advance, and asks for nothing or half of it."""
+    """A client that has connected, as browsers do in advance, and sends no request or half of
+    one.
+    """
     host, port = url.removeprefix("ws://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(said)
@@ -52,14 +54,14 @@ async def silent(url: str, said: bytes = b"") -> AsyncIterator[asyncio.StreamRea
 
 
 async def refused(url: str) -> str:
-    """What a client is told that is not let in."""
+    """The answer to a client that is refused."""
     with pytest.raises(InvalidHandshake) as error:
         await connect(url)
     return str(error.value)
 
 
-async def test_who_has_asked_for_nothing_is_not_waited_for() -> None:
-    """A server that closes drops connections on which nothing was asked for, or half of it."""
+async def test_shutdown_does_not_wait_for_connections_without_a_request() -> None:
+    """A closing server drops connections with no request, or half of one."""
     async with (
         rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
         silent(server.url) as nothing,
@@ -76,8 +78,12 @@ async def test_who_has_asked_for_nothing_is_not_waited_for() -> None:
         assert client.close_code == 1001
 
 
-async def test_the_admin_listener_waits_for_nobody_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It drops who has asked for nothing, and watchers that do not read their close frame."""
+async def test_admin_listener_shutdown_does_not_wait_for_silent_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The admin listener drops connections without a request, and readers that do not read
+    their close frame.
+    """
     forever = functools.partial(websockets_serve, open_timeout=None)
     monkeypatch.setattr("rtmon.servers.admin.serve", forever)
     monitor = Monitor()
@@ -93,9 +99,9 @@ async def test_the_admin_listener_waits_for_nobody_either(monkeypatch: pytest.Mo
     monitor.close()
 
 
-async def test_all_can_be_dropped() -> None:
-    """After abort() nobody is left to wait for: neither who does not read, nor who has been closed
-    and does not answer, nor who has asked for nothing.
+async def test_abort_drops_every_connection() -> None:
+    """After abort() no connection delays the end: neither one that does not read, nor one that
+    does not answer a close frame, nor one without a request.
     """
     async with (
         rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
@@ -117,8 +123,8 @@ async def test_all_can_be_dropped() -> None:
             client.transport.abort()
 
 
-async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One whose request comes while the server closes hears that, and is not cut."""
+async def test_request_during_shutdown_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that comes while the server closes gets the answer that it is closing."""
     monkeypatch.setattr(
         "rtmon.servers.websockets.UNASKED_TIMEOUT", LONG
     )  # however slow the machine is
@@ -139,8 +145,8 @@ async def test_who_is_about_to_ask_is_told_that_it_stops(monkeypatch: pytest.Mon
         await server.wait_closed()
 
 
-async def test_those_who_are_gone_are_forgotten() -> None:
-    """What is remembered of connections does not grow with those that have been."""
+async def test_server_forgets_connections_that_have_ended() -> None:
+    """The server's records of connections do not grow with ended ones."""
     server: Any = None
     clients = server_base.ConnectionFactory(lambda: ServerConnection(ServerProtocol(), server))
     kept = [clients() for _ in range(100)]
@@ -152,8 +158,8 @@ async def test_those_who_are_gone_are_forgotten() -> None:
     assert clients._alive()[: len(kept)] == kept
 
 
-def test_the_promise() -> None:
-    """The times that docs/transports.md gives to clients and watchers are those that they have."""
+def test_documented_timeouts_are_those_of_the_server() -> None:
+    """Clients and readers have the timeouts that docs/transports.md gives."""
     page = (Path(__file__).parents[2] / "docs" / "transports.md").read_text(encoding="utf-8")
     stopping = page.partition("## Stopping")[2].partition("## ")[0]
     assert UNASKED_TIMEOUT == CLOSE_TIMEOUT == GRACE

@@ -21,14 +21,14 @@ from rtmon.errors import OptionError
 from rtmon.servers.uvicorn_websocket import LEFTOVER
 from rtmon.testing import until
 from tests.probes.serving import serving
-from tests.transports.doors import LONG, Wire, frame, upgrade
+from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 LARGE = 30_000_000
 """Bytes that no socket's buffers hold."""
 
 
 class Application:
-    """An ASGI application that does what the path says."""
+    """An ASGI application that acts by the path of the request."""
 
     def __init__(self) -> None:
         self.transports: list[Any] = []
@@ -67,7 +67,7 @@ class Application:
 
     @property
     def unsent(self) -> int:
-        """Bytes that uvicorn keeps for clients that do not read."""
+        """Bytes that uvicorn holds for clients that do not read."""
         return sum(transport.get_write_buffer_size() for transport in self.transports)
 
 
@@ -79,9 +79,9 @@ async def served(**options: Any) -> AsyncIterator[tuple[Application, int]]:
         yield application, int(where.partition(":")[2])
 
 
-async def test_echo_passes_as_without_guard() -> None:
-    """Messages of any size and in fragments, text and binary, come back as they were sent, over
-    a connection that is kept, and so do bodies of requests.
+async def test_guarded_server_echoes_as_without_guard() -> None:
+    """Messages of any size, fragmented, text and binary, and request bodies come back as sent,
+    over a kept connection.
     """
     async with served() as (_, port), connect(f"ws://127.0.0.1:{port}/", proxy=None) as client:
         for message in (
@@ -135,7 +135,7 @@ async def test_latest_ping_is_answered_when_client_reads_again() -> None:
 
 
 async def test_flood_of_pings_behind_unread_data_ends_connection() -> None:
-    """A client that reads nothing and floods with pings is dropped, since it would not read why."""
+    """A client that reads nothing and floods with pings is dropped without a close frame."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -146,7 +146,7 @@ async def test_flood_of_pings_behind_unread_data_ends_connection() -> None:
 
 @pytest.mark.parametrize("path", ["/large", "/large over HTTP"])
 async def test_stalled_reader_is_dropped(path: str) -> None:
-    """A client that takes nothing of what was sent to it is dropped, with all that waits."""
+    """A client that reads nothing is dropped with all its waiting data."""
     async with served(**guarded(stall_timeout=0.4)) as (application, port):
         said = upgrade(path="/large")
         if "HTTP" in path:
@@ -158,7 +158,7 @@ async def test_stalled_reader_is_dropped(path: str) -> None:
 
 
 class Patient(guarded()["ws"]):  # type: ignore[misc]  # made while running
-    """One that waits an hour for a close frame."""
+    """A client that waits an hour for a close frame."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -167,8 +167,8 @@ class Patient(guarded()["ws"]):  # type: ignore[misc]  # made while running
 
 @pytest.mark.parametrize("path", ["/flooded", "/closed"])
 async def test_client_that_floods_after_close_frame_is_dropped(path: str) -> None:
-    """A client that was sent a close frame and goes on sending is dropped: soon if it was closed
-    for flooding, and otherwise once more has come than could have been under way.
+    """A client that sends on after a close frame is dropped: soon if it was closed for
+    flooding, otherwise once more has come than could have been under way.
     """
     async with served(ws=Patient) as (_, port), Wire.to(port, upgrade(path=path)) as wire:
         await wire.upgraded()
@@ -184,8 +184,8 @@ async def test_client_that_floods_after_close_frame_is_dropped(path: str) -> Non
             assert sent * 106 > LEFTOVER
 
 
-async def test_peer_that_reads_nothing_does_not_outlive_its_close_frame() -> None:
-    """A WebSocket that its peer closes without reading what waits for it is dropped."""
+async def test_connection_ends_when_its_client_closes_without_reading() -> None:
+    """A WebSocket whose client closes without reading the waiting data is dropped."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -195,7 +195,7 @@ async def test_peer_that_reads_nothing_does_not_outlive_its_close_frame() -> Non
 
 
 async def test_server_stops_although_client_that_closed_reads_nothing() -> None:
-    """A WebSocket that its peer has closed without reading does not keep a server from stopping."""
+    """A WebSocket that its client closed without reading does not delay the server's stop."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -205,8 +205,8 @@ async def test_server_stops_although_client_that_closed_reads_nothing() -> None:
 
 
 @pytest.mark.parametrize("rest", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-async def test_body_that_does_not_come_is_answered_with_408(rest: str) -> None:
-    """A request whose body does not come is answered, and its application learns of it."""
+async def test_missing_body_is_answered_with_408(rest: str) -> None:
+    """A request whose body does not come is answered, and its application is told."""
     said = f"POST / HTTP/1.1\r\nHost: x\r\n{rest}\r\n\r\n".encode()
     async with served(**guarded(header_timeout=0.3)) as (application, port):
         async with Wire.to(port, said) as wire:
@@ -216,16 +216,16 @@ async def test_body_that_does_not_come_is_answered_with_408(rest: str) -> None:
 
 
 async def test_rest_of_answered_body_is_not_waited_for() -> None:
-    """A connection whose request was answered before its body came ends when that does not come."""
+    """A connection whose request was answered before its body came ends when the body does not
+    come.
+    """
     said = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     async with served() as (_, port), Wire.to(port, said) as wire:
         assert await wire.status() == 200
 
 
 async def test_kept_connection_takes_another_request_and_ends_half_of_one() -> None:
-    """A connection serves one request after another; one that begins a request and does not go
-    on is answered with 408.
-    """
+    """A connection serves one request after another; half a request is answered with 408."""
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
     async with served(**guarded(header_timeout=0.3)) as (_, port), Wire.to(port) as wire:
         for _ in range(2):
@@ -237,7 +237,7 @@ async def test_kept_connection_takes_another_request_and_ends_half_of_one() -> N
 
 
 async def test_head_of_http_request_is_bounded() -> None:
-    """A head of 64 KiB that comes in pieces is answered with 431, or 414 if it is one line."""
+    """A head of 64 KiB in pieces is answered with 431, or 414 if it is one line."""
     async with served() as (_, port):
         for said, status in ((b"\r\nX: ".join([b"x" * 5_000] * 15), 431), (b"x" * 70_000, 414)):
             async with Wire.to(port, b"GET /") as wire:
@@ -249,8 +249,8 @@ async def test_head_of_http_request_is_bounded() -> None:
                 assert await wire.status() == status
 
 
-async def test_classes_are_used_by_name(caplog: pytest.LogCaptureFixture) -> None:
-    """Uvicorn takes the HTTP protocol by its name, and the WebSocket protocol comes with it."""
+async def test_protocol_classes_are_loaded_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    """Uvicorn loads the HTTP protocol by its name, which brings the WebSocket protocol."""
     config = uvicorn.Config(Application(), http="rtmon.asgi:GuardedHTTP", log_config=None)
     config.load()
     assert config.http_protocol_class is GuardedHTTP
@@ -264,7 +264,7 @@ async def test_classes_are_used_by_name(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_wrong_options_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timeout that is none, and a uvicorn that is another one inside, are refused with words."""
+    """A malformed timeout, and a uvicorn with unknown internals, raise with the reason."""
     for options in ({"header_timeout": 0}, {"header_timeout": None}, {"stall_timeout": -1}):
         with pytest.raises(OptionError, match="seconds above 0"):
             guarded(**options)  # type: ignore[arg-type]

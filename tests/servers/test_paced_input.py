@@ -1,4 +1,4 @@
-"""Compressed messages that inflate a thousandfold: many in one read of the socket."""
+"""Compressed messages that inflate a thousandfold, many in one read of the socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rtmon import Hub, Monitor, probe
 from rtmon.core.guarded_connection import PINGS_AT_ONCE, GuardedServerConnection
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.testing import until
-from tests.transports.doors import DOORS, LONG, Wire, frame, opened, upgrade
+from tests.transports.raw_sockets import LONG, SERVERS, Wire, frame, opened, upgrade
 
 DEFLATE = upgrade("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover")
 
@@ -43,12 +43,12 @@ def compressed(message: bytes) -> bytes:
 
 
 def padded(number: int, size: int = SIZE) -> bytes:
-    """A ``ping`` message of the hub with a number, and spaces up to a size."""
+    """A ``ping`` message of the hub with a number, padded with spaces to a size."""
     return compressed(f'{{"type":"ping","id":"{number}"}}'.encode().ljust(size))
 
 
 async def pongs(wire: Wire, count: int) -> list[str]:
-    """The numbers of the first pings that the server answers, in its order."""
+    """The numbers of the first pings that the server answers, in order."""
     found: list[str] = []
     while len(found) < count:
         head, size = await wire.reader.readexactly(2)
@@ -64,17 +64,15 @@ async def pongs(wire: Wire, count: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", DOORS)
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_server_answers_all_messages_when_they_inflate_much(kind: str) -> None:
-    """Messages that come in one read are answered once and in order, and what comes after
-    them is read.
-    """
+    """Messages that come in one read are answered once and in order, and later ones are read."""
     sizes = [SIZE, 40, 5_000, SIZE, SIZE]
     said = b"".join(padded(number, sizes[number % 5]) for number in range(150))
     async with (
-        opened(kind, byte_rate=1e9) as door,
+        opened(kind, byte_rate=1e9) as hub_server,
         asyncio.timeout(LONG),
-        Wire.to(door.port, DEFLATE) as wire,
+        Wire.to(hub_server.port, DEFLATE) as wire,
     ):
         await wire.upgraded()
         wire.writer.write(said[:-7])
@@ -85,7 +83,7 @@ async def test_server_answers_all_messages_when_they_inflate_much(kind: str) -> 
         assert (await wire.rest()).endswith(b"\x88\x02\x03\xe8")
 
 
-@pytest.mark.parametrize("kind", DOORS)
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read(kind: str) -> None:
     """A message is received whole when the parser stops between its fragments, and nothing comes
     after them.
@@ -101,9 +99,9 @@ async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read
         for head, part in zip(heads, data, strict=True)
     ]
     async with (
-        opened(kind) as door,
+        opened(kind) as hub_server,
         asyncio.timeout(LONG),
-        Wire.to(door.port, DEFLATE) as wire,
+        Wire.to(hub_server.port, DEFLATE) as wire,
     ):
         await wire.upgraded()
         wire.writer.write(b"".join(frames))
@@ -112,8 +110,8 @@ async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read
 
 @pytest.mark.parametrize("way", ["serve", "guarded", "probe", "own class"])
 async def test_server_inflates_little_while_the_handler_does_not_read(way: str) -> None:
-    """Of 3,000 messages in half a megabyte, few are inflated until the handler asks for them; then
-    it has all, and the connection is read on.
+    """Of 3,000 messages in half a megabyte, few are inflated until the handler receives them;
+    then it gets all, and the connection is read on.
     """
     connections: list[ServerConnection] = []
     go_on = asyncio.Event()
@@ -178,9 +176,7 @@ async def handled(
 
 
 async def test_server_inflates_64_kib_at_a_time() -> None:
-    """Of a thousand small messages that come in one read, as many are inflated before others have
-    their turn as have 64 KiB.
-    """
+    """Of a thousand small messages in one read, 64 KiB are inflated before other tasks run."""
     size, connections = 2_000, []
 
     async def handle(connection: ServerConnection) -> None:
@@ -195,7 +191,7 @@ async def test_server_inflates_64_kib_at_a_time() -> None:
 
 
 def lost(connection: ServerConnection) -> bool:
-    """True if the client has ended the connection, and what it sent is not all inflated."""
+    """True if the client has ended the connection, and some of its input is not inflated."""
     return type(connection.transport).__name__ == "_LostTransport"
 
 
@@ -203,8 +199,8 @@ def lost(connection: ServerConnection) -> bool:
 async def test_server_receives_all_messages_when_a_client_ends_without_a_close_frame(
     end: str, tls: tuple[ssl.SSLContext, ssl.SSLContext], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a client has sent is received although it was not inflated yet when the client ended
-    its connection, and answers to it are dropped without a line in the log.
+    """A client's messages are received even if not inflated when the client ended its
+    connection, and answers to them are dropped without a log line.
     """
     received = 0
     begin, ended = asyncio.Event(), asyncio.Event()
@@ -247,7 +243,7 @@ async def test_server_receives_all_messages_when_a_client_ends_without_a_close_f
 async def test_server_can_cut_a_connection_that_its_client_ended_while_input_waits(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Where a handler reads nothing and returns, what is not inflated is dropped after the close
+    """When a handler reads nothing and returns, the waiting input is dropped after the close
     timeout.
     """
     connections: list[ServerConnection] = []
@@ -270,7 +266,7 @@ async def test_server_can_cut_a_connection_that_its_client_ended_while_input_wai
 
 
 async def test_connection_drops_what_is_not_inflated_when_its_server_aborts_it() -> None:
-    """A connection that the server cuts leaves nothing behind that is inflated later."""
+    """Nothing of an aborted connection is inflated later."""
     connections: list[Any] = []
 
     async def handle(connection: ServerConnection) -> None:
@@ -293,8 +289,8 @@ async def test_connection_drops_what_is_not_inflated_when_its_server_aborts_it()
 async def test_handler_reads_on_when_it_waited_to_send_to_a_client_that_ended(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """A handler whose send waits for a client that ends its connection goes on, and receives
-    all that the client has sent.
+    """A handler whose send waits for a client that ends its connection continues, and receives
+    all of the client's messages.
     """
     received = 0
     connections: list[Any] = []
@@ -320,12 +316,12 @@ async def test_handler_reads_on_when_it_waited_to_send_to_a_client_that_ended(
         assert received == 60
 
 
-@pytest.mark.parametrize("kind", DOORS)
+@pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("how", ["compressed", "plain"])
 async def test_hub_takes_all_messages_of_a_client_that_resets_its_connection(
     kind: str, how: str
 ) -> None:
-    """What a client has published before it resets its connection reaches the hub."""
+    """Messages that a client published before a reset reach the hub."""
     size = 60_000 if how == "compressed" else 100
     messages = [
         msgspec.json.encode({"type": "publish", "payload": {"channel": "c", "data": f"{number}"}})
@@ -334,9 +330,9 @@ async def test_hub_takes_all_messages_of_a_client_that_resets_its_connection(
     padded_ = [message.ljust(size) for message in messages]
     said = b"".join(compressed(each) if how == "compressed" else frame(1, each) for each in padded_)
     taken: list[str] = []
-    async with opened(kind, byte_rate=1e9) as door:
-        door.hub.subscribe("c", lambda publication: taken.append(publication.data))
-        async with asyncio.timeout(LONG), Wire.to(door.port, DEFLATE) as wire:
+    async with opened(kind, byte_rate=1e9) as hub_server:
+        hub_server.hub.subscribe("c", lambda publication: taken.append(publication.data))
+        async with asyncio.timeout(LONG), Wire.to(hub_server.port, DEFLATE) as wire:
             await wire.upgraded()
             await wire.reader.readexactly(2)
             wire.writer.write(said)
@@ -373,7 +369,7 @@ async def test_hub_behind_the_library_takes_the_fast_path_of_its_probe() -> None
     monitor.close()
 
 
-async def test_hub_behind_the_library_takes_its_turns() -> None:
+async def test_hub_behind_the_library_inflates_in_turns() -> None:
     """A hub that ``websockets`` itself serves inflates in turns, too."""
     hub = Hub()
     async with (

@@ -1,4 +1,4 @@
-"""A server of a handler with a limit of connections, and with an idle timeout."""
+"""A server with a limit of connections and an idle timeout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _serve(**options: Any) -> Any:
 
 
 async def _status(url: str) -> int:
-    """Return the status that refuses a client; 101, and closed again, if it is let in."""
+    """Return the HTTP status of a refused client; 101, and disconnect, if it is accepted."""
     try:
         async with connect(url):
             return 101
@@ -55,7 +55,7 @@ async def test_server_refuses_connection_when_limit_is_reached() -> None:
 
 
 async def test_server_never_exceeds_limit_when_clients_connect_at_once() -> None:
-    """Of forty handshakes at once, five are accepted, also while process_request still waits."""
+    """Of forty handshakes at once, five are accepted, even while process_request waits."""
 
     async def slowly(*_: Any) -> None:
         await asyncio.sleep(0.05)
@@ -75,7 +75,7 @@ async def test_server_never_exceeds_limit_when_clients_connect_at_once() -> None
     "more", ["", "Connection: Upgrade\r\nSec-WebSocket-Key: short\r\n"], ids=["no key", "bad key"]
 )
 async def test_server_frees_place_when_handshake_fails(more: str) -> None:
-    """What is no handshake in the end keeps nobody out."""
+    """A failed handshake leaves its place to another client."""
     attempt = f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n{more}\r\n".encode()
     async with _serve(max_connections=1) as server:
         for _ in range(3):
@@ -89,7 +89,7 @@ async def test_server_frees_place_when_handshake_fails(more: str) -> None:
 
 
 async def test_server_frees_place_when_process_request_refuses() -> None:
-    """The application's own refusal is its own, and takes no place for longer."""
+    """The application's refusal is sent as it is, and its place is free again."""
     statuses = iter([401, 401, None])
 
     def ask(connection: ServerConnection, _: Any) -> Any:
@@ -119,7 +119,7 @@ async def test_server_answers_http_request_when_it_is_full() -> None:
 
 
 async def test_server_frees_place_when_client_vanishes() -> None:
-    """A connection that ends without a close frame has no place any more."""
+    """A connection that ends without a close frame leaves its place free."""
     async with _serve(max_connections=1) as server:
         client = await connect(server.url)
         client.transport.abort()
@@ -128,7 +128,7 @@ async def test_server_frees_place_when_client_vanishes() -> None:
 
 
 async def test_server_closes_client_when_it_is_idle() -> None:
-    """A client that sends nothing is closed with 4502, one that goes on sending is not."""
+    """A client that sends nothing is closed with 4502; one that sends is not."""
     async with (
         _serve(idle_timeout=0.5) as server,
         connect(server.url) as idle,
@@ -158,7 +158,7 @@ async def test_server_closes_client_when_it_is_idle() -> None:
 
 
 async def test_server_closes_client_when_only_pings_come() -> None:
-    """Pings of a client, which the library answers, keep no idle connection open."""
+    """A client's pings, which the library answers, keep no idle connection open."""
     async with (
         _serve(idle_timeout=0.3) as server,
         connect(server.url, ping_interval=0.05) as client,
@@ -172,14 +172,14 @@ async def test_server_closes_client_when_only_pings_come() -> None:
     ("option", "value"),
     [("max_connections", 0), ("max_connections", "5"), ("idle_timeout", 0), ("idle_timeout", "x")],
 )
-def test_server_refuses_bound_that_makes_no_sense(option: str, value: Any) -> None:
-    """A bound that is no number, or none above zero, is an OptionError that names it."""
+def test_server_refuses_malformed_bound(option: str, value: Any) -> None:
+    """A bound that is no positive number is an OptionError that names it."""
     with pytest.raises(OptionError, match=option):
         _serve(**{option: value})
 
 
 @pytest.mark.parametrize("option", ["max_connections", "idle_timeout"])
 def test_server_of_hub_refuses_bound_that_is_the_hubs(option: str) -> None:
-    """A hub has both bounds itself; the message says where to give them."""
+    """The hub has both bounds itself; the message says where to set them."""
     with pytest.raises(OptionError, match=rf"Hub\({option}=…\)"):
         rtmon.serve(Hub(), "127.0.0.1", 0, **{option: 5})

@@ -1,4 +1,4 @@
-"""TLS end to end, with a certificate authority that is thrown away."""
+"""TLS end to end, with a temporary certificate authority."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def shown(port: int, authority: Authority) -> str:
 
 @contextlib.asynccontextmanager
 async def secured(kind: str, context: ssl.SSLContext) -> AsyncIterator[Any]:
-    """Serve a hub over TLS, its admin listener, too."""
+    """Serve a hub and its admin listener over TLS."""
     serving: Any = rtmon.serve if kind == "native" else serve_asgi
     hub = rtmon.Hub(announce=0.02)
     options = {"ssl": context, "admin": 0, "admin_ssl": context, "page": True}
@@ -131,7 +131,9 @@ async def test_changed_certificate_is_shown_to_the_next_client(
 def test_unusable_certificate_files_are_refused(
     authority: Authority, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """A missing file, a foreign key, one with a password or none at all are told before serving."""
+    """A missing file, another certificate's key, an encrypted key or no key at all raises
+    before serving.
+    """
     other = tmp_path / "other.pem", tmp_path / "other.key"
     authority.issue(*other)
     nonsense = tmp_path / "nonsense"

@@ -1,3 +1,5 @@
+"""``rtmon.serve``: Monitor, hub, compression, errors, shutdown."""
+
 from __future__ import annotations
 
 import asyncio
@@ -28,8 +30,8 @@ async def _echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def test_a_handler_is_served_and_counted() -> None:
-    """serve() is the library's serve() with a Monitor: one line, and numbers are there."""
+async def test_serve_counts_the_connections_of_a_handler() -> None:
+    """serve() is the library's serve() with a Monitor."""
     async with rtmon.serve(_echo, "127.0.0.1", 0) as server:
         async with connect(server.url) as client:
             await client.send("hello")
@@ -39,9 +41,9 @@ async def test_a_handler_is_served_and_counted() -> None:
     assert server.monitor.closed, "a Monitor that the server made ends with it"
 
 
-async def test_compression_keeps_nothing_between_messages_unless_chosen() -> None:
-    """Each message is compressed by itself by default, both ways; compression=None and extensions
-    of one's own hold as they do with the library.
+async def test_compression_has_no_context_takeover_by_default() -> None:
+    """Each message is compressed by itself by default, in both directions; compression=None and
+    the user's extensions work as in the library.
     """
     own = ServerPerMessageDeflateFactory()
     cases: list[tuple[dict[str, Any], bool | None]] = [
@@ -61,9 +63,9 @@ async def test_compression_keeps_nothing_between_messages_unless_chosen() -> Non
             assert (deflate and deflate.remote_no_context_takeover) is by_itself
 
 
-async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
-    """When a handler blocks the loop for three seconds, rates divide by the time that really went
-    by, nothing is lost or counted twice, and the event loop's lag says what happened.
+async def test_numbers_are_right_when_a_handler_blocks_the_loop() -> None:
+    """When a handler blocks the loop for three seconds, rates divide by the real time, no
+    message is lost or counted twice, and the event-loop lag shows the block.
     """
 
     async def stalls(connection: ServerConnection) -> None:
@@ -92,8 +94,8 @@ async def test_a_loop_that_stalls_leaves_the_numbers_right() -> None:
     monitor.close()
 
 
-async def test_a_monitor_of_ones_own_outlives_the_server() -> None:
-    """serve() closes only a Monitor that it made; the next server goes on with yours."""
+async def test_given_monitor_outlives_the_server() -> None:
+    """serve() closes only a Monitor that it made itself; the next server uses the given one."""
     monitor = Monitor()
     for _ in range(2):
         server = await rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor)
@@ -105,8 +107,8 @@ async def test_a_monitor_of_ones_own_outlives_the_server() -> None:
     assert monitor.snapshot().opened == 2
 
 
-async def test_the_arguments_of_the_original_work() -> None:
-    """Everything that the library's serve() takes is passed on."""
+async def test_serve_passes_on_the_arguments_of_the_library() -> None:
+    """Every argument of the library's serve() has its effect."""
 
     class Mine(ServerConnection):
         pass
@@ -131,8 +133,8 @@ async def test_the_arguments_of_the_original_work() -> None:
         await rtmon.serve(handler, "127.0.0.1", 0, nonsense=1)
 
 
-async def test_a_hub_is_served_with_its_protocol_and_health() -> None:
-    """A Hub needs no handler; a bare /healthz is answered, and is no rejected connection."""
+async def test_hub_is_served_with_its_subprotocols_and_health_check() -> None:
+    """A Hub needs no handler; /healthz is answered, and is no rejected connection."""
     async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
         async with connect(server.url, subprotocols=["rtmon.v1.json"]) as client:
             assert client.subprotocol == "rtmon.v1.json"
@@ -148,8 +150,8 @@ async def test_a_hub_is_served_with_its_protocol_and_health() -> None:
         assert server.monitor.snapshot().rejected == 0
 
 
-async def test_watchers_see_the_end() -> None:
-    """The last tick, with the closing of every connection, reaches who watches."""
+async def test_readers_get_the_last_tick() -> None:
+    """Readers of the feed get the last tick, which closes every connection."""
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
         feed = rtmon.open_feed(server.admin_url)
@@ -161,10 +163,8 @@ async def test_watchers_see_the_end() -> None:
     await feed.aclose()
 
 
-async def test_wrong_arguments_are_said_before_anything_starts() -> None:
-    """Neither a handler nor a Hub, an admin that is none, no time to wait, a second probe: a clear
-    error.
-    """
+async def test_serve_names_wrong_arguments_before_it_listens() -> None:
+    """A missing handler, a malformed admin address, a negative timeout or a second probe raises."""
     with pytest.raises(OptionError, match="cannot be served"):
         rtmon.serve("handler")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="admin='x'"):
@@ -182,8 +182,8 @@ async def test_wrong_arguments_are_said_before_anything_starts() -> None:
 
 
 @pytest.mark.parametrize("which", ["server", "admin"])
-async def test_a_port_in_use_leaves_nothing_running(which: str) -> None:
-    """Whichever of its ports is taken, serve() says so, and nothing listens afterwards."""
+async def test_serve_leaves_nothing_running_when_a_port_is_in_use(which: str) -> None:
+    """When one of its ports is taken, serve() raises, and nothing listens afterwards."""
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as first:
         assert first.admin is not None
         ports = {"port": 0, "admin": first.admin.port}
@@ -195,8 +195,8 @@ async def test_a_port_in_use_leaves_nothing_running(which: str) -> None:
         await until(lambda: {t for t in asyncio.all_tasks() if not t.done()} <= before)
 
 
-def test_a_second_live_loop_is_refused_with_the_remedy() -> None:
-    """One Monitor on two live loops is an error from serve(), not wrong numbers."""
+def test_serve_refuses_a_monitor_of_another_live_loop() -> None:
+    """One Monitor on two live loops is an error from serve() with the remedy."""
     monitor = Monitor()
     raised: list[str] = []
 
@@ -228,7 +228,7 @@ async def test_serve_forever_ends_cleanly_when_cancelled() -> None:
     assert server.monitor.closed
 
 
-async def test_an_export_equals_what_the_monitor_had(tmp_path: Path) -> None:
+async def test_export_equals_the_monitors_tables(tmp_path: Path) -> None:
     """The files of an export, of a Monitor or over the network, read back equal to it."""
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         async with connect(f"{server.url}/room?secret=1") as client:
@@ -254,8 +254,8 @@ async def test_an_export_equals_what_the_monitor_had(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-async def test_a_hubs_channels_and_fan_out_are_measured() -> None:
-    """What is published shows per channel, and how long it took to reach everybody in Samples."""
+async def test_channels_and_fan_out_of_a_hub_are_measured() -> None:
+    """Publications are counted per channel, and Samples have the fan-out times."""
     hub = Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
         await client.recv()
@@ -272,7 +272,7 @@ async def test_a_hubs_channels_and_fan_out_are_measured() -> None:
 
 @pytest.mark.parametrize("names", [[IPV6, IPV4], [IPV4, IPV6]])
 def test_port_is_that_of_ipv4_when_each_family_has_its_own(names: list[Any]) -> None:
-    """Asyncio binds port 0 anew for each address, in an order of chance; the URL says 127.0.0.1."""
+    """Asyncio binds port 0 separately for each address, in random order; the URL says 127.0.0.1."""
     sockets = [SimpleNamespace(getsockname=lambda name=name: name) for name in names]
     server: Any = SimpleNamespace(sockets=sockets)
     assert server_base.port_of(server) == IPV4[1]

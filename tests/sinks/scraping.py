@@ -1,4 +1,4 @@
-"""What scrapes and queries say, for tests of the metrics."""
+"""Scrapes and queries, parsed for tests of the metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def label(**labels: str) -> Labels:
 
 @contextlib.asynccontextmanager
 async def echoing(monitor: Monitor) -> AsyncIterator[str]:
-    """A server that gives each message back, measured; its address."""
+    """Serve an echo server with a probe; gives its address."""
 
     async def echo(connection: ServerConnection) -> None:
         async for message in connection:
@@ -47,7 +47,7 @@ async def echoing(monitor: Monitor) -> AsyncIterator[str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an HTTP server said."""
+    """An HTTP response."""
 
     status: int
     content_type: str
@@ -55,7 +55,7 @@ class Answer:
 
 
 async def get(port: int, path: str, **headers: str) -> Answer:
-    """One plain HTTP request to this machine."""
+    """Send one plain HTTP request to this machine."""
     return await asyncio.to_thread(_get, port, path, headers)
 
 
@@ -71,7 +71,7 @@ def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
 
 
 async def scrape(port: int) -> dict[str, dict[Labels, float]]:
-    """Everything that /metrics says, by a strict parser: name → labels → value."""
+    """All series of a scrape of /metrics, by a strict parser: name → labels → value."""
     answer = await get(port, "/metrics", Accept=OPENMETRICS)
     assert answer.status == 200, answer.text
     return values(answer.text)
@@ -108,7 +108,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def panels() -> Iterator[tuple[str, str]]:
-    """Title and expression of everything that the dashboard draws, its variables filled in."""
+    """Title and expression of each panel of the dashboard, with its variables filled in."""
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             expression = target["expr"].replace("$__rate_interval", "1m")

@@ -1,3 +1,5 @@
+"""CSV files: values, dtypes, formulas, and files that are not rtmon's."""
+
 from __future__ import annotations
 
 import csv
@@ -88,7 +90,7 @@ samples = st.builds(
     [("connections", connections), ("events", events), ("samples", samples)],
 )
 @given(data=st.data())
-def test_what_is_read_equals_what_the_monitor_had(
+def test_csv_read_back_equals_the_monitors_tables(
     table: str, records: Any, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A file read back gives the same values and dtypes: nulls, empty texts, formulas, times."""
@@ -103,14 +105,14 @@ def test_what_is_read_equals_what_the_monitor_had(
 
 
 @given(text.filter(bool))
-def test_no_cell_begins_like_a_formula(content: str) -> None:
-    """Text that a spreadsheet would run has an apostrophe in front of it."""
+def test_csv_puts_an_apostrophe_before_formulas(content: str) -> None:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
     row = next(csv.reader([csv_text.line("events", Event(seq=1, time=0, kind=content))]))
     assert row[2][0] not in "=+-@\t\r\n" + FULL_WIDTH
 
 
-def test_file_saved_by_spreadsheet_is_read(tmp_path: Path) -> None:
-    """A byte order mark, semicolons, decimal commas, and a last line of nothing change no value."""
+def test_csv_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """A byte order mark, semicolons, decimal commas and an empty last line change no value."""
     rows = [Sample(node="n", epoch="e", seq=1, time=1.5, elapsed=0.25, bytes_in=3, lag=None)]
     text = "".join(csv_text.lines("samples", rows))
     assert "," not in text.replace(",", ";").replace(".", ",").split("\r\n")[0]
@@ -122,8 +124,8 @@ def test_file_saved_by_spreadsheet_is_read(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(read_csv(path), frame("samples", rows))
 
 
-def test_types_of_file_keep_columns_of_nulls_what_they_are(tmp_path: Path) -> None:
-    """DuckDB, given csv_types(), takes columns without any value for what they are."""
+def test_csv_types_keep_the_type_of_columns_of_nulls(tmp_path: Path) -> None:
+    """DuckDB, given csv_types(), keeps the documented type of columns without any value."""
     path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="x")])
     types = csv_types("events")
     read = duckdb.read_csv(str(path), dtype=types)
@@ -135,8 +137,8 @@ def test_types_of_file_keep_columns_of_nulls_what_they_are(tmp_path: Path) -> No
         csv_types("rooms")
 
 
-def test_dtypes_are_those_of_the_table_of_columns() -> None:
-    """An empty DataFrame has the documented columns and dtypes too."""
+def test_empty_dataframe_has_the_dtypes_of_the_table() -> None:
+    """An empty DataFrame has the documented columns and dtypes."""
     for table, columns in TABLES.items():
         dtypes = {name: str(dtype) for name, dtype in frame(table, []).dtypes.items()}
         assert dtypes == {column.name: column.dtype for column in columns}
@@ -159,10 +161,10 @@ def test_dtypes_are_those_of_the_table_of_columns() -> None:
         ('seq,time,kind,connection,client_id,name,remote,code,detail\r\n1,,x,,,,,,"a', "line 2"),
     ],
 )
-def test_a_file_that_is_not_ours_is_said_to_be(
+def test_reading_a_foreign_or_damaged_csv_raises(
     tmp_path: Path, content: str, complaint: str
 ) -> None:
-    """A damaged or foreign file gets an error that names the file and what is wrong with it."""
+    """The error names the file and its fault."""
     path = tmp_path / "some.csv"
     path.write_text(content, newline="")
     with pytest.raises(FileFormatError, match=complaint) as caught:
@@ -170,8 +172,8 @@ def test_a_file_that_is_not_ours_is_said_to_be(
     assert "some.csv" in str(caught.value)
 
 
-def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
-    """What fails half-way leaves the old file as it was and nothing else behind."""
+def test_csv_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    """A write that fails half-way leaves the old file as it was and no other file behind."""
     path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="old")])
     before = path.read_bytes()
 
@@ -185,7 +187,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_attached_sink_writes_what_the_monitor_knows(tmp_path: Path) -> None:
+def test_attached_sink_writes_the_monitors_tables(tmp_path: Path) -> None:
     """After the sink has finished, its files equal the Monitor's DataFrames."""
     monitor = Monitor()
     with monitor.attach(CSVSink(tmp_path / "run")):

@@ -1,4 +1,4 @@
-"""The alert rules, the dashboard and the page on metrics speak of metrics that there are."""
+"""Alert rules, Grafana dashboard and the page on metrics name existing metrics."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EXPRESSIONS = {
 }
 
 
-async def test_alerts_and_dashboard_read_metrics_that_exist() -> None:
-    """Every metric that docs/alerts.yml and docs/grafana-dashboard.json name is in a scrape."""
+async def test_alerts_and_dashboard_read_existing_metrics() -> None:
+    """A scrape has every metric that docs/alerts.yml and docs/grafana-dashboard.json name."""
     monitor = Monitor(interval=1000)
     monitor.measure(Hub())
     sio = chat()
@@ -46,14 +46,14 @@ async def test_alerts_and_dashboard_read_metrics_that_exist() -> None:
         ("a and on () max(b) unless 1e3 * c:d", {"a", "b", "c:d"}),
     ],
 )
-def test_names_are_found_in_expressions(expression: str, names: set[str]) -> None:
-    """The names of metrics are told from functions, labels, strings and numbers."""
+def test_metric_names_are_found_in_expressions(expression: str, names: set[str]) -> None:
+    """The test helper tells names of metrics from functions, labels, strings and numbers."""
     assert scraping.metrics_in(expression) == names
 
 
-def test_the_dashboard_is_well_formed() -> None:
-    """Panels have ids of their own, do not overlap, say what they show, and take their data
-    from the source that is chosen at the top.
+def test_grafana_dashboard_is_well_formed() -> None:
+    """Panels have unique ids, do not overlap, have titles, and read from the data source chosen
+    at the top.
     """
     content = scraping.dashboard()
     assert {variable["name"] for variable in content["templating"]["list"]} == {
@@ -79,8 +79,8 @@ def test_the_dashboard_is_well_formed() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_lists_the_metrics_there_are() -> None:
-    """The table in docs/prometheus.md says what the collector tells."""
+def test_page_lists_the_metrics_of_the_collector() -> None:
+    """The table in docs/prometheus.md equals the metrics that the collector exports."""
     script = Path(__file__).parents[2] / "scripts" / "metrics.py"
     check = [sys.executable, str(script), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""How the metrics are asked for: at /metrics, or by means of one's own."""
+"""Access to the metrics: at /metrics, or through the user's own registry."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
         ("text/html, application/openmetrics-text; version=1.0.0; q=0.5", "application/openm"),
     ],
 )
-async def test_the_format_is_the_one_that_is_accepted(accept: str, content_type: str) -> None:
-    """OpenMetrics for those who ask for it, Prometheus' text for all others."""
+async def test_endpoint_answers_in_the_accepted_format(accept: str, content_type: str) -> None:
+    """/metrics answers in OpenMetrics when the client accepts it, else in Prometheus' text
+    format.
+    """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         answer = await get(admin.port, "/metrics", Accept=accept)
     assert answer.status == 200
@@ -39,8 +41,8 @@ async def test_the_format_is_the_one_that_is_accepted(accept: str, content_type:
 
 
 @pytest.mark.parametrize("version", ["a.b", "1.x\xe9", "", "9" * 1000])
-async def test_a_strange_version_is_no_error(version: str) -> None:
-    """Whatever a client says of versions, it gets the metrics, in one of the two formats."""
+async def test_endpoint_answers_when_the_accepted_version_is_unknown(version: str) -> None:
+    """Any version in the Accept header gets the metrics in one of the two formats."""
     accept = f"application/openmetrics-text; version={version}"
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         answer = await get(admin.port, "/metrics", Accept=accept)
@@ -48,8 +50,8 @@ async def test_a_strange_version_is_no_error(version: str) -> None:
     assert "rtmon_info{" in answer.text
 
 
-async def test_a_scrape_reads_only_what_was_published() -> None:
-    """Connections are not walked: with their tables gone, a scrape says what it said before."""
+async def test_scrape_reads_only_the_last_tick() -> None:
+    """A scrape does not read connections: it is the same with their tables removed."""
     monitor = Monitor(interval=1000)
     for _ in range(3):
         monitor.connection_opened(monitor.collector.meter())
@@ -65,8 +67,8 @@ async def test_a_scrape_reads_only_what_was_published() -> None:
             setattr(monitor.collector, name, table)
 
 
-async def test_a_scrape_leaves_the_loop_its_turns() -> None:
-    """While a scrape is written the event loop serves others, after each metric."""
+async def test_scrape_yields_to_the_event_loop() -> None:
+    """Other tasks run while a scrape is written, after each metric."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     turns = 0
@@ -77,8 +79,10 @@ async def test_a_scrape_leaves_the_loop_its_turns() -> None:
     assert turns > len(list(prometheus.registry(monitor).collect()))
 
 
-async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without prometheus_client, /metrics answers 501 with the sentence that names the extra."""
+async def test_endpoint_answers_501_without_prometheus_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without prometheus_client, /metrics answers 501 and names the extra to install."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "rtmon.sinks.prometheus")
     monkeypatch.delattr("rtmon.sinks.prometheus")
@@ -93,7 +97,7 @@ async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.Mon
 
 
 class _Imports(importlib.abc.MetaPathFinder):
-    """Sees which thread imports a module."""
+    """An import hook that records which thread imports a module."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -104,8 +108,8 @@ class _Imports(importlib.abc.MetaPathFinder):
             self.threads.add(threading.get_ident())
 
 
-async def test_the_first_scrape_does_not_stop_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a scrape needs is imported on another thread than the one that serves."""
+async def test_first_scrape_imports_on_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules of a scrape are imported on a thread that does not serve."""
     imports = _Imports("rtmon.sinks.prometheus")
     monkeypatch.setattr(sys, "meta_path", [imports, *sys.meta_path])
     monkeypatch.delitem(sys.modules, imports.module)
@@ -116,8 +120,10 @@ async def test_the_first_scrape_does_not_stop_the_loop(monkeypatch: pytest.Monke
     assert threading.get_ident() not in imports.threads
 
 
-async def test_it_is_as_closed_to_the_world_as_the_feed() -> None:
-    """Pages in browsers are refused, and where a token is needed it is needed here too."""
+async def test_endpoint_is_as_restricted_as_the_feed() -> None:
+    """Requests of web pages are refused, and a token that the feed requires is required here
+    too.
+    """
     async with serve_admin(Monitor(interval=1000), port=0, token="s3cret") as admin:  # noqa: S106 - a test's
         assert (await get(admin.port, "/metrics", Origin="http://127.0.0.1")).status == 403
         assert (await get(admin.port, "/metrics")).status == 401
@@ -125,8 +131,8 @@ async def test_it_is_as_closed_to_the_world_as_the_feed() -> None:
         assert "rtmon_info" in answer.text
 
 
-async def test_a_name_that_leads_here_does_not_open_it() -> None:
-    """A page of another name, which its DNS has point to this machine, cannot read /metrics; this
+async def test_endpoint_refuses_foreign_host_names_without_a_token() -> None:
+    """A page cannot read /metrics through a name that its DNS points to this machine; this
     machine's own names can, and with a token any name.
     """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
@@ -147,9 +153,9 @@ async def test_a_name_that_leads_here_does_not_open_it() -> None:
         assert answer.status == 200
 
 
-async def test_a_registry_of_ones_own() -> None:
-    """registry(monitor) serves what /metrics does by other means, on any thread; each Monitor
-    has its own, and nothing is registered globally.
+async def test_registry_serves_the_metrics_of_its_monitor_on_any_thread() -> None:
+    """registry(monitor) exports the same as /metrics on any thread; each Monitor has its own,
+    and none is global.
     """
     one, two = Monitor(interval=1000, node="one"), Monitor(interval=1000, node="two")
     two.connection_opened(two.collector.meter())
@@ -170,8 +176,8 @@ async def test_a_registry_of_ones_own() -> None:
     assert not [family.name for family in REGISTRY.collect() if family.name.startswith("rtmon")]
 
 
-def test_two_monitors_in_one_registry_are_refused() -> None:
-    """Series of two Monitors cannot be told apart, so a registry takes only one."""
+def test_registry_refuses_a_second_monitor() -> None:
+    """Series of two Monitors would collide, so a registry takes only one."""
     both = CollectorRegistry()
     one, two = (MonitorCollector(Monitor()) for _ in range(2))
     both.register(one)

@@ -21,8 +21,10 @@ from tests.full_disk import ROUNDS, on_full_disk
 
 
 @pytest.mark.parametrize("max_bytes", [0, 4_000], ids=["one file", "rolling"])
-def test_recording_goes_on_after_a_full_disk(tmp_path: Path, max_bytes: int) -> None:
-    """Three times full, three times reported: each line is there, once, whole and in order."""
+def test_csv_recording_continues_after_a_full_disk(tmp_path: Path, max_bytes: int) -> None:
+    """A disk that is full three times gives three reports, and every line is in the file once,
+    complete and in order.
+    """
     folder = tmp_path / "disk"
     folder.mkdir()
     told = on_full_disk("csv", folder, "64k", max_bytes)
@@ -43,7 +45,7 @@ def test_recording_goes_on_after_a_full_disk(tmp_path: Path, max_bytes: int) -> 
 
 
 class Failing:
-    """A sink that raises what a test wants, and keeps what it takes."""
+    """A sink that raises as the test tells it, and keeps the ticks that it takes."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error
@@ -52,17 +54,17 @@ class Failing:
         self.closed = threading.Event()
 
     def open(self, node: str, epoch: str) -> None:
-        """Open nothing."""
+        """Do nothing."""
 
     def write(self, tick: Tick) -> None:
-        """Keep a tick, or fail."""
+        """Keep a tick, or raise."""
         self.attempts += 1
         if self.error is not None:
             raise self.error
         self.ticks.append(tick)
 
     def close(self, _connections: Sequence[ConnectionInfo]) -> None:
-        """Note that it is over."""
+        """Record the close."""
         self.closed.set()
 
 
@@ -91,8 +93,8 @@ def _gauge(monitor: Monitor) -> float:
     ],
     ids=lambda error: type(error).__name__ + str(error.errno),
 )
-async def test_sink_is_tried_again_when_its_failure_may_pass(error: Exception) -> None:
-    """The tick that failed is written once it can be, and gauge and Events tell of it."""
+async def test_sink_is_retried_when_its_failure_may_pass(error: Exception) -> None:
+    """The failed tick is written on a later try, and a gauge and Events report it."""
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)
     monitor.tick()
@@ -123,8 +125,8 @@ async def test_sink_is_tried_again_when_its_failure_may_pass(error: Exception) -
     ],
     ids=lambda error: type(error).__name__ + str(getattr(error, "errno", "")),
 )
-async def test_sink_is_detached_when_its_failure_cannot_pass(error: Exception) -> None:
-    """What no waiting mends is said once, and takes nothing of the Monitor any more."""
+async def test_sink_is_detached_when_its_failure_is_permanent(error: Exception) -> None:
+    """A permanent failure is reported once, and the sink gets no more ticks."""
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)
     monitor.tick()
@@ -136,8 +138,8 @@ async def test_sink_is_detached_when_its_failure_cannot_pass(error: Exception) -
     monitor.close()
 
 
-async def test_monitor_closes_soon_when_a_sink_fails_to_the_end(monkeypatch: Any) -> None:
-    """What waits for a sink that takes nothing is tried once more, then lost; nobody waits long."""
+async def test_monitor_closes_soon_when_a_sink_keeps_failing(monkeypatch: Any) -> None:
+    """Waiting ticks are tried once more at the close, then lost; close() does not wait long."""
     monkeypatch.setattr(sink_thread, "FINISH_SECONDS", 60.0)
     monitor, sink = Monitor(interval=3600), Failing(OSError(errno.ENOSPC, "No space left"))
     attached = monitor.attach(sink)
@@ -152,7 +154,7 @@ async def test_monitor_closes_soon_when_a_sink_fails_to_the_end(monkeypatch: Any
     assert attached.failed is sink.error
 
 
-def test_waits_of_a_failing_sink_grow_to_half_a_minute() -> None:
-    """A disk that is full for a day is asked every thirty seconds, not in a loop."""
+def test_retries_of_a_failing_sink_back_off_to_half_a_minute() -> None:
+    """A sink whose disk is full for a day is tried every thirty seconds."""
     waits = [sink_thread.BACKOFF.bound(failures) for failures in (1, 2, 3, 10, 1_000)]
     assert waits == [0.5, 1.0, 2.0, 30.0, 30.0]

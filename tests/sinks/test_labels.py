@@ -1,4 +1,4 @@
-"""Labels: which there are, and how many at most."""
+"""Labels of the metrics: their values, and bounds on their number."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.sinks.scraping import Labels, echoing, get, label, scrape
 
 
 async def test_channels_have_a_bounded_number_of_series() -> None:
-    """Clients that make up channels fill `other`: the first 32 have their series, and whatever
-    comes, hostile names too, no series falls and nothing that was published is missing.
+    """The first 32 channels have series and later ones count as `other`; whatever names clients
+    invent, no counter falls and no publication is missing.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -44,9 +44,9 @@ def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
     monitor.connection_closed(meter, Ending(close_code=code, cause=cause))
 
 
-async def test_labels_are_bounded_and_series_never_fall() -> None:
-    """Clients that make up close codes fill `other`; codes of the protocol have their series
-    before they occur, and whatever comes later, no series ever falls.
+async def test_close_codes_have_a_bounded_number_of_series() -> None:
+    """Codes of the protocol have series from the start, invented ones count as `other`, and no
+    counter falls.
     """
     monitor = Monitor(interval=1000)
     before: dict[Labels, float] = {}
@@ -66,8 +66,10 @@ async def test_labels_are_bounded_and_series_never_fall() -> None:
     assert len(codes) == 14 + LABELS + 1
 
 
-async def test_causes_have_their_series_from_the_start() -> None:
-    """The first ping timeout is an increase; what no cause is known of is counted as unknown."""
+async def test_causes_have_series_from_the_start() -> None:
+    """Each cause has a series at 0, so that the first ping timeout is an increase; an unknown
+    cause has its own series.
+    """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         before = (await scrape(admin.port))["rtmon_close_causes_total"]
@@ -83,8 +85,8 @@ async def test_causes_have_their_series_from_the_start() -> None:
     assert after.keys() == before.keys()
 
 
-async def test_nothing_of_a_connection_is_a_label() -> None:
-    """Ids, names, addresses and paths of connections are nowhere in a scrape."""
+async def test_connections_are_no_labels() -> None:
+    """Ids, names, addresses and paths of connections are not in a scrape."""
     monitor = Monitor(interval=1000, node='a "node"\nwith\\lines\ud800')
     async with (
         echoing(monitor) as url,

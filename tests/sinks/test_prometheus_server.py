@@ -1,4 +1,4 @@
-"""What a real Prometheus makes of rtmon's metrics, alert rules and dashboard."""
+"""A real Prometheus reads rtmon's metrics, alert rules and dashboard."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Prometheus:
 
     @property
     def log(self) -> str:
-        """What it has logged."""
+        """Its log."""
         return self._log.read_text("utf-8")
 
     async def ready(self) -> bool:
-        """Wait until it answers; whether it does, rather than have ended."""
+        """Wait until it answers; False if it has ended."""
         async with asyncio.timeout(PATIENCE):
             while self.process.poll() is None:
                 with contextlib.suppress(OSError):
@@ -76,13 +76,13 @@ class Prometheus:
         return False
 
     async def ask(self, path: str, **parameters: str) -> Any:
-        """The data of an answer of its HTTP API."""
+        """Data of a response of its HTTP API."""
         answer = await get(self._port, f"/api/v1/{path}?{urlencode(parameters)}")
         assert answer.status == 200, f"{parameters}: {answer.text}"
         return json.loads(answer.text)["data"]
 
     async def query(self, expression: str) -> dict[scraping.Labels, float]:
-        """The value of an expression now: labels, without those of the target → value."""
+        """Value of an expression now: labels, without those of the target → value."""
         data = await self.ask("query", query=expression)
         return {
             frozenset(
@@ -109,7 +109,9 @@ async def _scraping(folder: Path, target: int) -> AsyncIterator[Prometheus]:
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration), "utf-8")
-    for _ in range(5):  # between finding a free port and listening there, somebody may take it
+    for _ in range(
+        5
+    ):  # between finding a free port and listening there, another program may take it
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         prometheus = Prometheus(folder, port)
@@ -131,8 +133,8 @@ def _promtool(*arguments: str, text: str = "") -> str:
     return done.stdout + done.stderr
 
 
-async def test_names_and_texts_are_as_prometheus_wants_them() -> None:
-    """`promtool check metrics` has nothing to say about a scrape."""
+async def test_promtool_accepts_a_scrape() -> None:
+    """`promtool check metrics` finds no fault in a scrape."""
     monitor = Monitor(interval=1000)
     monitor.measure(rtmon.Hub())
     sio = chat()
@@ -143,9 +145,9 @@ async def test_names_and_texts_are_as_prometheus_wants_them() -> None:
     assert await asyncio.to_thread(_promtool, "check", "metrics", text=text) == ""
 
 
-def test_alerts_fire_in_trouble_and_only_then(tmp_path: Path) -> None:
-    """Each rule in docs/alerts.yml is correct, fires for a server in trouble, and is quiet for
-    one that does its work.
+def test_alerts_fire_only_when_the_server_is_in_trouble(tmp_path: Path) -> None:
+    """Each rule in docs/alerts.yml is valid, fires for a server in trouble, and is quiet for a
+    healthy one.
     """
     rules = scraping.DOCS / "alerts.yml"
     assert f"SUCCESS: {len(scraping.alerts())} rules found" in _promtool(
@@ -167,8 +169,8 @@ async def _echo(connection: ServerConnection) -> None:
 
 
 async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
-    """A Prometheus that scrapes a server answers queries with what the server counted; every
-    alert rule and every panel of the dashboard works on that, and no alert fires.
+    """Queries of a Prometheus that scrapes a server give the server's counts; every alert rule
+    and panel works on them, and no alert fires.
     """
     monitor = Monitor(interval=0.1)
     hub = rtmon.Hub()
@@ -237,9 +239,7 @@ async def _eventually(
     expression: str,
     condition: Callable[[dict[scraping.Labels, float]], bool],
 ) -> None:
-    """Wait until an expression is as it should be: on a busy machine a scrape may come too late,
-    and until the next one there is nothing.
-    """
+    """Wait until an expression has the expected value: on a busy machine a scrape may come late."""
     seen: dict[scraping.Labels, float] = {}
     try:
         async with asyncio.timeout(PATIENCE):

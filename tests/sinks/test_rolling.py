@@ -1,4 +1,4 @@
-"""CSV files that are put aside when they are full."""
+"""CSV files that roll when they are full."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def _details(path: Path) -> list[str]:
     details=st.lists(st.lists(text, max_size=6), max_size=6),
     max_bytes=st.integers(len(HEADER), 3 * len(HEADER)),
 )
-def test_no_line_is_lost_or_cut(details: list[list[str]], max_bytes: int) -> None:
-    """However much is written at once, the files in order of their names hold all lines in order;
-    each is whole in itself, and none is too large that has more than one line.
+def test_rolled_files_hold_every_line_in_order(details: list[list[str]], max_bytes: int) -> None:
+    """The files, sorted by name, hold all lines in order; each is complete, and only a file
+    with a single line is larger than the limit.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -72,8 +72,8 @@ def test_no_line_is_lost_or_cut(details: list[list[str]], max_bytes: int) -> Non
             assert lines or len(parts) == 1
 
 
-def test_so_many_are_kept(tmp_path: Path) -> None:
-    """The oldest goes when there are more than wanted; nothing else in the folder is touched."""
+def test_oldest_file_is_deleted_beyond_the_kept_number(tmp_path: Path) -> None:
+    """The sink keeps the given number of files, and touches no other file in the folder."""
     others = [
         tmp_path / name for name in ("events.000000.csv.gz", "events.mine.csv", "events.1.csv")
     ]
@@ -91,9 +91,9 @@ def test_so_many_are_kept(tmp_path: Path) -> None:
     assert {other.read_text() for other in others} == {"mine"}
 
 
-def test_the_next_run_goes_on(tmp_path: Path) -> None:
-    """What an earlier run has left is put aside, not replaced, and counts on from there; an empty
-    file is not worth it.
+def test_next_run_keeps_files_of_the_run_before(tmp_path: Path) -> None:
+    """A new run renames the file of an earlier run and continues its numbering; it replaces
+    empty files.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")
@@ -110,9 +110,9 @@ def test_the_next_run_goes_on(tmp_path: Path) -> None:
 DETAILS = ['a"\r\n"', "\r\n\r\n", 'é "quoted"\r\n', "b"]
 
 
-def test_wherever_a_crash_cuts_a_file_its_whole_lines_stay(tmp_path: Path) -> None:
-    """Of a file that ends anywhere, in a cell that looks like the end of a line too, the next run
-    keeps the whole lines.
+def test_next_run_keeps_the_whole_lines_of_a_cut_file(tmp_path: Path) -> None:
+    """The next run keeps all whole lines of a file that a crash cut anywhere, even inside a
+    cell with a line break.
     """
     lines = [_line(1, detail) for detail in DETAILS]
     content = (HEADER + "".join(lines)).encode()
@@ -126,8 +126,8 @@ def test_wherever_a_crash_cuts_a_file_its_whole_lines_stay(tmp_path: Path) -> No
         assert details == DETAILS[: max(0, sum(end <= cut for end in ends) - 1)], cut
 
 
-def test_a_crash_at_the_turn_is_no_harm(tmp_path: Path) -> None:
-    """Between the rename and the new file there is none: the next run begins one."""
+def test_next_run_starts_a_file_when_a_crash_left_none(tmp_path: Path) -> None:
+    """After a crash between the rename and the new file, the next run begins a new file."""
     write_csv(tmp_path / "events.000041.csv", "events", [])
     (tmp_path / ".events.csv.1.partial").write_text("seq,")
     file = _file(tmp_path / "events.csv", max_bytes=1)
@@ -136,8 +136,8 @@ def test_a_crash_at_the_turn_is_no_harm(tmp_path: Path) -> None:
     assert [path.name for path in _parts(tmp_path)[1:]] == ["events.000042.csv", "events.csv"]
 
 
-def test_a_file_of_somebody_elses_is_put_aside_as_it_is(tmp_path: Path) -> None:
-    """A file that rtmon does not write, or did with other columns, is neither lost nor changed."""
+def test_foreign_file_is_renamed_unchanged(tmp_path: Path) -> None:
+    """A file that rtmon did not write, or wrote with other columns, is neither lost nor changed."""
     (tmp_path / "events.csv").write_bytes(b'a,b\n1,"x')
     _file(tmp_path / "events.csv").close()
     assert (tmp_path / "events.000001.csv").read_bytes() == b'a,b\n1,"x'
@@ -159,9 +159,9 @@ while True:
 """
 
 
-async def test_a_process_that_is_killed_leaves_whole_lines(tmp_path: Path) -> None:
-    """After SIGKILL in the midst of writing, and the next run's beginning, all files can be read,
-    and no line is missing between the first and the last.
+async def test_killed_process_leaves_whole_lines(tmp_path: Path) -> None:
+    """After SIGKILL during writing and the start of the next run, all files can be read, and no
+    line between the first and the last is missing.
     """
     path = tmp_path / "events.csv"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, str(path))
@@ -177,9 +177,9 @@ async def test_a_process_that_is_killed_leaves_whole_lines(tmp_path: Path) -> No
     assert len(numbers) > 20
 
 
-def test_an_attached_sink_rolls_each_table(tmp_path: Path) -> None:
-    """What a sink wrote to many files, put together, equals the Monitor's DataFrames; read by the
-    line that the documentation gives.
+def test_attached_sink_rolls_each_table(tmp_path: Path) -> None:
+    """The files of a rolling sink, read as the documentation says, equal the Monitor's
+    DataFrames together.
     """
     monitor = Monitor(interval=1000)
     with monitor.attach(CSVSink(tmp_path, max_bytes=2000, keep=None)):
@@ -200,7 +200,7 @@ def test_an_attached_sink_rolls_each_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"max_bytes": 0}, {"max_bytes": "1 GB"}, {"keep": 0}, {"keep": -1}]
 )
-def test_limits_that_make_no_sense_are_refused(options: dict[str, Any], tmp_path: Path) -> None:
-    """A number that cannot be meant is an error at once, and says which it is."""
+def test_sink_names_the_limit_when_it_is_wrong(options: dict[str, Any], tmp_path: Path) -> None:
+    """A senseless limit raises at once, and the error names it."""
     with pytest.raises(OptionError, match=next(iter(options))):
         CSVSink(tmp_path, **options)

@@ -1,4 +1,4 @@
-"""What is particular to Socket.IO in a scrape."""
+"""Socket.IO's metrics in a scrape."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ def _event(said: Said, name: str, event: str, namespace: str = "/") -> float:
     return said[f"rtmon_socketio_{name}_total"][label(namespace=namespace, event=event)]
 
 
-async def test_a_scrape_has_what_real_clients_did() -> None:
-    """Events, namespaces, rooms, reasons and acknowledgements are those of a real conversation."""
+async def test_scrape_has_the_counts_of_real_clients() -> None:
+    """Events, namespaces, rooms, reasons and acknowledgements equal those of a real
+    conversation.
+    """
     sio = chat(namespaces=["/", "/closed"])
     sio.on("connect", lambda *_: False, namespace="/closed")
     async with watched(sio) as (_, monitor, _, where), serve_admin(monitor, port=0) as admin:
@@ -70,9 +72,9 @@ async def test_a_scrape_has_what_real_clients_did() -> None:
     assert sum(after["rtmon_socketio_leave_reasons_total"].values()) == 2
 
 
-async def test_there_is_nothing_without_a_probe() -> None:
-    """Where no Socket.IO server is measured, not even a name of its metrics is told, nor any more
-    when the server is gone.
+async def test_scrape_has_no_socketio_metrics_without_a_probe() -> None:
+    """Without a measured Socket.IO server, or after it has stopped, not even the names of its
+    metrics are in a scrape.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -85,9 +87,9 @@ async def test_there_is_nothing_without_a_probe() -> None:
         assert "socketio" not in (await get(admin.port, "/metrics")).text
 
 
-async def test_every_metric_is_on_the_list() -> None:
-    """What a scrape of a server that has done everything tells is what is documented, with a unit
-    where the name has one.
+async def test_documented_metrics_equal_those_of_a_busy_server() -> None:
+    """A scrape of a server that has used every feature has exactly the documented metrics, with
+    their units.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -102,9 +104,9 @@ async def test_every_metric_is_on_the_list() -> None:
     assert told["rtmon_socketio_ack_seconds"].unit == "seconds"
 
 
-async def test_two_servers_are_one() -> None:
-    """What two Socket.IO servers of one Monitor did stands in one series each: Prometheus refuses
-    a scrape that says the same twice.
+async def test_two_servers_share_their_series() -> None:
+    """The counts of two Socket.IO servers of one Monitor add up in one series each, since
+    Prometheus refuses duplicates.
     """
     monitor = Monitor(interval=1000)
     servers = [chat(), chat()]
@@ -121,9 +123,9 @@ async def test_two_servers_are_one() -> None:
     assert _event(said, "emitted_events", "news", "/n") == 2
 
 
-async def test_labels_are_bounded_and_series_never_fall() -> None:
-    """Clients that make up names of events and namespaces fill `other`; whatever comes, hostile
-    names too, no series ever falls and nothing is missing.
+async def test_events_and_namespaces_have_a_bounded_number_of_series() -> None:
+    """Invented names of events and namespaces count as `other`; whatever comes, no counter
+    falls and nothing is missing.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -146,13 +148,17 @@ async def test_labels_are_bounded_and_series_never_fall() -> None:
     )
     assert sum(received.values()) == 3 * (NAMES // 2 + 1)
     assert sum(refused.values()) == 3 * (NAMES // 2)
-    assert len(received) == NAMES + 1 + 3, "those that nobody handles, other, chat's own handlers"
+    assert len(received) == NAMES + 1 + 3, "unhandled names, other, chat's own handlers"
     assert len(refused) == NAMES + 1
     assert _event(said, "received_events", hostile.replace("\ud800", "?")) == 3
 
 
-async def test_a_probe_that_fails_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a Socket.IO server cannot be read, a scrape has everything else, and says so."""
+async def test_scrape_has_all_else_when_a_server_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When reading a Socket.IO server raises, a scrape has all other metrics and reports the
+    failure.
+    """
     monitor = Monitor(interval=1000)
     sio = chat()
     instrument(sio, monitor)
@@ -164,10 +170,8 @@ async def test_a_probe_that_fails_leaves_the_rest(monkeypatch: pytest.MonkeyPatc
     assert said["rtmon_probe_failures_total"][NO_LABELS] >= 1
 
 
-async def test_another_thread_may_scrape_while_much_happens() -> None:
-    """A registry of one's own is read on a thread: it meets events and acknowledgements that are
-    being counted, and no counter falls for it.
-    """
+async def test_registry_is_scraped_on_a_thread_while_events_are_counted() -> None:
+    """A registry read on another thread during traffic shows no counter that falls."""
     monitor = Monitor(interval=1000)
     sio = chat()
     statistics = instrument(sio, monitor)._statistics

@@ -1,4 +1,4 @@
-"""What a scrape says is what was measured."""
+"""Values of a scrape equal the measured numbers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from rtmon.testing import until
 from tests.sinks.scraping import NO_LABELS, OPENMETRICS, echoing, get, label, scrape
 
 
-async def test_a_scrape_has_the_numbers_of_the_traffic() -> None:
-    """What a client sent, received and measured is what /metrics says, to the byte."""
+async def test_scrape_equals_the_counts_of_a_client() -> None:
+    """Numbers in /metrics equal the client's own counts, to the byte."""
     monitor = Monitor(interval=1000, node="somewhere")
     async with echoing(monitor) as url, serve_admin(monitor, port=0) as admin:
         async with connect(url, compression=None) as client, connect(url):
@@ -64,9 +64,9 @@ async def test_a_scrape_has_the_numbers_of_the_traffic() -> None:
     }
 
 
-async def test_all_that_is_measured_is_told() -> None:
-    """Each counter, gauge, histogram and tally of a Sample is a metric, with unit and meaning;
-    each total is the Snapshot's, each gauge the latest Sample's.
+async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
+    """Each counter, gauge, histogram and tally of a Sample is a metric; totals equal the
+    Snapshot's and gauges the latest Sample's.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -122,8 +122,8 @@ async def test_all_that_is_measured_is_told() -> None:
     assert families.keys() == {"rtmon", "rtmon_uptime_seconds", "rtmon_close_causes"}
 
 
-def test_what_is_said_of_a_metric_speaks_of_metrics() -> None:
-    """Who reads what a metric means needs to know neither Samples nor names of columns."""
+def test_help_texts_use_no_internal_terms() -> None:
+    """The help text of a metric names neither Samples nor columns."""
     about = {f"{family.name}_total": family.documentation for family in prometheus.families()}
     for name, text in about.items():
         assert text[0].isupper(), name
@@ -135,7 +135,7 @@ def test_what_is_said_of_a_metric_speaks_of_metrics() -> None:
 
 
 async def test_both_formats_have_the_same_values() -> None:
-    """Which format is asked for changes the text, not the numbers."""
+    """OpenMetrics and Prometheus' text format have the same numbers."""
     monitor = Monitor(interval=1000)
     for seconds in (0.001, 0.5):
         monitor.collector.rtt(monitor.collector.meter(), seconds)
@@ -155,8 +155,8 @@ def _plain(family: Any) -> Iterator[tuple[str, float]]:
         yield sample.name, float(sample.value)
 
 
-async def test_what_is_not_known_is_left_out() -> None:
-    """A metric that no probe knows is not there: it is not 0."""
+async def test_unknown_metric_is_left_out() -> None:
+    """A metric that no probe knows is not in a scrape, rather than 0."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     async with serve_admin(monitor, port=0) as admin:
@@ -169,8 +169,8 @@ async def test_what_is_not_known_is_left_out() -> None:
     assert "rtmon_wire_out_bytes_total" in said
 
 
-async def test_what_no_probe_here_can_know_is_left_out() -> None:
-    """Where only ASGI is probed, there are no waits or round trips to tell of, not even zero."""
+async def test_metrics_that_asgi_cannot_give_are_left_out() -> None:
+    """With only ASGI probed, a scrape has no waits and no round trips."""
     monitor = Monitor(interval=1000)
     meter = monitor.collector.meter(probe="asgi")
     monitor.connection_opened(meter)
@@ -184,8 +184,8 @@ async def test_what_no_probe_here_can_know_is_left_out() -> None:
         assert not [name for name in said if name.startswith(f"rtmon_{unknown}")]
 
 
-def test_a_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever adds a line to the table of columns has added a metric."""
+def test_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line added to the table of columns adds a metric."""
 
     @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
     class More(Snapshot):
@@ -213,8 +213,8 @@ def test_a_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     steps=st.lists(st.integers(0, 1 << 28) | st.sampled_from([15, 16, 1023, 1024, 1 << 26])),
     resolution=st.sampled_from([MICROSECOND, BYTE]),
 )
-def test_histograms_are_exact(steps: list[int], resolution: float) -> None:
-    """Below each bound are counted exactly the values that do not exceed it."""
+def test_histograms_count_exactly_below_each_bound(steps: list[int], resolution: float) -> None:
+    """Each bucket counts exactly the values that do not exceed its bound."""
     recorder = HistogramRecorder(resolution)
     for value in steps:
         recorder.record(value * resolution)

@@ -1,3 +1,5 @@
+"""Keys of `rtmon top` and the choices that they change."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,7 +10,7 @@ from rtmon.terminal.key_choices import SORTS, KeyChoices, keys
 
 
 def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
-    """The choices after all that was typed."""
+    """The choices after those keys."""
     choices = choices or KeyChoices()
     for key in keys(text):
         choices.press(key)
@@ -35,7 +37,7 @@ def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
     ],
 )
 def test_key_changes_one_choice(typed: str, field: str, value: object) -> None:
-    """Each key changes one thing; the arrows scroll, and never above the first row."""
+    """Each key changes one choice; the arrows scroll, never above the first row."""
     assert getattr(pressed(typed), field) == value
 
 
@@ -49,14 +51,14 @@ def test_slash_filters_while_typing() -> None:
 
 
 def test_escape_clears_the_filter() -> None:
-    """Esc shows all connections again."""
+    """After Esc all connections are listed again."""
     choices = pressed("/ada\x1b")
     assert (choices.contains, choices.finding) == ("", False)
 
 
 @given(st.text())
-def test_any_typing_makes_a_valid_query(typed: str) -> None:
-    """No key, and nothing that a terminal sends by itself, makes an invalid query."""
+def test_any_keys_give_a_valid_query(typed: str) -> None:
+    """No key, and no sequence that a terminal sends by itself, makes an invalid query."""
     query = pressed(typed).query(3)
     assert query.sort in SORTS
     assert query.state in {"open", "closed", None}

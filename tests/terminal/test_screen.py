@@ -1,3 +1,5 @@
+"""The screen of `rtmon top`."""
+
 from __future__ import annotations
 
 import io
@@ -22,7 +24,7 @@ from tests.synthetic import SyntheticFeed
 def screen(
     feed: Any, choices: KeyChoices | None = None, *, width: int = 80, height: int = 24
 ) -> str:
-    """What a terminal of that size is given, without colours."""
+    """The lines for a terminal of that size, without colours."""
     timeline = Timeline()
     timeline.extend(feed.samples())
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
@@ -36,7 +38,7 @@ def screen(
     ("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12), (80, 20)]
 )
 def test_screen_fits_the_terminal(width: int, height: int) -> None:
-    """Nothing is wider or longer than the terminal, and the last line lists the keys."""
+    """No line is too wide, there are not too many, and the last one lists the keys."""
     lines = screen(SyntheticFeed(ago=120), width=width, height=height).splitlines()
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
@@ -45,7 +47,7 @@ def test_screen_fits_the_terminal(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 40), (220, 60)])
 def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> None:
-    """Each series has a sparkline, event-loop lag and CPU among them, with its highest value."""
+    """Each series has a sparkline with its highest value, event-loop lag and CPU included."""
     shown = screen(SyntheticFeed(ago=300), width=width, height=height)
     for chart in BRIEF:
         for series in chart.series:
@@ -56,7 +58,7 @@ def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> No
 
 
 def test_screen_shows_rows_in_the_chosen_order() -> None:
-    """Rows, their number and their source are the feed's, in the chosen order."""
+    """Rows and their number are the feed's."""
     feed = SyntheticFeed(ago=5, users=0)
     for number in range(30):
         name = f"user-{number:02}"
@@ -69,7 +71,7 @@ def test_screen_shows_rows_in_the_chosen_order() -> None:
     assert feed.status.source in shown
 
 
-def test_scrolling_past_the_end_shows_the_last_rows() -> None:
+def test_screen_shows_the_last_rows_when_scrolled_past_the_end() -> None:
     """Scrolling past the end shows the last rows."""
     feed = SyntheticFeed(ago=5, users=30)
     choices = KeyChoices(offset=1000)
@@ -78,16 +80,16 @@ def test_scrolling_past_the_end_shows_the_last_rows() -> None:
     assert f"–{total} of {total} open" in shown
 
 
-def test_screen_is_drawn_before_the_first_sample() -> None:
-    """Before the first Sample the screen says that it connects, and shows no invented number."""
+def test_screen_says_connecting_before_the_first_sample() -> None:
+    """Before the first Sample the screen shows no number."""
     shown = screen(SyntheticFeed(ago=0, users=0))
     assert "Connecting" in shown
     assert "–" in shown
 
 
 @given(name=st.text(max_size=40), path=st.text(max_size=40))
-def test_client_text_is_no_terminal_command(name: str, path: str) -> None:
-    """Names and paths cannot move the cursor, change colours or turn the direction of writing."""
+def test_names_from_clients_are_no_terminal_commands(name: str, path: str) -> None:
+    """Names and paths cannot move the cursor, change colours or reverse the writing direction."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", name=name, path=path, opened=feed.now()))
     shown = screen(feed, KeyChoices(contains=name), width=200)
@@ -95,7 +97,7 @@ def test_client_text_is_no_terminal_command(name: str, path: str) -> None:
 
 
 def test_unprintable_characters_are_marked() -> None:
-    """An escape sequence is shown as text with a mark where it began."""
+    """An escape sequence is shown as text, with a mark where it began."""
     assert printable("a\x1b[2Jb\u202ec") == "a�[2Jb�c"
 
 

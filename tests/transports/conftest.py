@@ -1,4 +1,4 @@
-"""A hub on all transports, and a Monitor that counts them."""
+"""A hub on all transports, and a Monitor that counts its connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.transports.links import SocketIOLink, Stream
 
 @dataclass
 class House:
-    """A hub that is being served.
+    """A served hub.
 
     Attributes:
         where: host and port.
@@ -35,7 +35,7 @@ class House:
 
     @property
     def unsent(self) -> int:
-        """Bytes that uvicorn keeps for readers who do not take them."""
+        """Bytes that uvicorn holds for readers that do not read."""
         return sum(transport.get_write_buffer_size() for transport in self.transports)
 
     async def stream(self, query: str = "", **headers: str) -> Stream:
@@ -45,13 +45,13 @@ class House:
         return stream
 
     async def socket(self, transport: str = "websocket", **options: Any) -> SocketIOLink:
-        """A connection of Socket.IO."""
+        """A Socket.IO connection."""
         link = await SocketIOLink.open(f"http://{self.where}", transport, **options)
         self.stack.push_async_callback(link.aclose)
         return link
 
     def row(self, name: str) -> ConnectionInfo:
-        """A connection, as the table has it."""
+        """A connection's row in the table."""
         self.monitor.tick()
         (info,) = [info for info in self.monitor.collector.connections() if info.name == name]
         return info
@@ -62,7 +62,7 @@ Begin = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def begin() -> AsyncIterator[Begin]:
-    """Make houses, with options of the application's and of the hub's."""
+    """Return a function that serves hubs with options of the application and of the hub."""
     async with AsyncExitStack() as stack:
 
         async def make(*, application: dict[str, Any] | None = None, **options: Any) -> House:
@@ -88,5 +88,5 @@ async def begin() -> AsyncIterator[Begin]:
 
 @pytest.fixture
 async def house(begin: Begin) -> House:
-    """A hub as it is by default, but for quicker announcements."""
+    """A hub with default options, but quicker announcements."""
     return await begin()

@@ -1,6 +1,4 @@
-"""Clients of transports that are no WebSockets, as somebody who reads docs/transports.md writes
-them: an event stream with HTTP's own means, and python-socketio's client.
-"""
+"""Clients of event streams and Socket.IO, written as docs/transports.md describes them."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ class Event:
 
 
 class Stream:
-    """An event stream, read line by line as the standard says.
+    """An event stream, read line by line as the HTML Standard defines.
 
     Attributes:
         last_id: the id to return with.
@@ -49,7 +47,7 @@ class Stream:
 
     @classmethod
     async def open(cls, url: str, **headers: str) -> Self:
-        """Ask for a stream."""
+        """Request a stream."""
         http = httpx.AsyncClient(timeout=60, trust_env=False)
         request = http.build_request("GET", url, headers=headers)
         return cls(http, await http.send(request, stream=True), url.partition("?")[0])
@@ -97,12 +95,12 @@ class Stream:
         return event
 
     async def post(self, data: str | bytes, token: str | None = None) -> httpx.Response:
-        """Say something on the stream."""
+        """Post a message to the stream."""
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         return await self._http.post(self._url, content=data, headers=headers)
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         await self.response.aclose()
         await self._http.aclose()
 
@@ -164,7 +162,7 @@ class SocketIOLink:
 
     @staticmethod
     def _add(counts: list[int], data: str | bytes) -> None:
-        """An event or acknowledgement, or something binary that belongs to one before."""
+        """Add an event, an acknowledgement, or an attachment of one."""
         if isinstance(data, bytes) or data[0] in "2356":
             counts[0] += isinstance(data, str)
             counts[1] += len(data.encode() if isinstance(data, str) else data)
@@ -199,13 +197,13 @@ class SocketIOLink:
         return await self.client.call(event, arguments, namespace=self.namespace, timeout=60)
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         await hang_up(self.client)
         await self._http.close()
 
 
 async def hang_up(client: socketio.AsyncClient) -> None:
-    """Disconnect, and wait until nothing of a client is left."""
+    """Disconnect, and wait until the client's tasks have ended."""
     tasks = set(filter(None, [client.eio.read_loop_task, client.eio.write_loop_task]))
     if client.eio.state == "connected":
         # One that is still sending forgets to say goodbye; one that failed will not send it all.

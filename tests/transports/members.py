@@ -1,4 +1,4 @@
-"""Six ways to be a member of one room; each counts for itself what it says and hears."""
+"""Six kinds of members of one room; each counts its own messages in both directions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOM = "lobby"
 
 
 class Member(abc.ABC):
-    """Somebody in the room, over several connections one after another.
+    """A member of the room, over several connections in sequence.
 
     Attributes:
         kind: which way.
@@ -48,11 +48,11 @@ class Member(abc.ABC):
 
     @property
     def name(self) -> str:
-        """What it is called on this connection."""
+        """Its name on this connection."""
         return f"{self.kind}-{self.connections}"
 
     async def come(self) -> None:
-        """Connect, or return, and enter the room."""
+        """Connect, or reconnect, and join the room."""
         self.connections += 1
         self.proxy.refusing = False
         self.got, self.said = [0, 0], [0, 0]
@@ -71,7 +71,7 @@ class Member(abc.ABC):
         self.over.set()
 
     def take(self, message: dict[str, Any]) -> None:
-        """The server has said something."""
+        """Record a message of the server."""
         payload = message["payload"]
         if message["type"] == "room_message":
             self.heard.append((message["id"], payload["offset"], payload["text"]))
@@ -85,7 +85,7 @@ class Member(abc.ABC):
             self._joined.set()
 
     async def kill(self) -> None:
-        """Lose the network, and notice."""
+        """Lose the network, and detect it."""
         self.proxy.refusing = True
         self.proxy.cut()
         async with asyncio.timeout(60):
@@ -93,11 +93,11 @@ class Member(abc.ABC):
             await self.close()
 
     async def speak(self, text: str) -> None:
-        """Say something in the room."""
+        """Send a message to the room."""
         await self.say({"type": "room_message", "payload": {"room": ROOM, "text": text}})
 
     async def leave(self) -> None:
-        """Ask the server for the end, and hear it out."""
+        """Ask the server to close, and receive until the end."""
         await self.say({"type": "disconnect"})
         async with asyncio.timeout(60):
             await self.over.wait()
@@ -109,19 +109,19 @@ class Member(abc.ABC):
 
     @abc.abstractmethod
     async def next(self) -> dict[str, Any]:
-        """What the server says next."""
+        """The server's next message."""
 
     @abc.abstractmethod
     async def say(self, message: dict[str, Any]) -> None:
-        """Say something."""
+        """Send a message."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Close what is left."""
+        """Close what is open."""
 
 
 class OverWebSocket(Member):
-    """Native or ASGI, in JSON or MessagePack; it keeps its own position."""
+    """Native or ASGI WebSocket, in JSON or MessagePack; the member keeps its own position."""
 
     connection: ClientConnection
 
@@ -156,7 +156,7 @@ class OverWebSocket(Member):
 
 
 class OverStream(Member):
-    """Server-sent events; the browser's part, the last id, brings it back."""
+    """Server-sent events; the last event id recovers its place, as in a browser."""
 
     transport = "sse"
     stream: Stream
@@ -185,7 +185,7 @@ class OverStream(Member):
 
 
 class OverSocketIO(Member):
-    """socket.io-client in Node: its connection state recovery brings it back."""
+    """socket.io-client in Node; connection state recovery recovers its place."""
 
     def __init__(self, kind: str, proxy: FaultProxy, node: Node) -> None:
         super().__init__(kind, proxy)

@@ -1,4 +1,4 @@
-"""The real socket.io-client, in Node, driven from a test."""
+"""The real socket.io-client in Node, driven by a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODE = shutil.which("node")
 
 
 class Node:
-    """A process of Node with Socket.IO clients, each with a name."""
+    """A Node process with named Socket.IO clients."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -32,14 +32,14 @@ class Node:
             self._inboxes[told["socket"]].put_nowait(told)
 
     def do(self, what: str, socket: str, **more: Any) -> None:
-        """Give a command."""
+        """Send a command."""
         assert self._process.stdin is not None
         self._inboxes.setdefault(socket, asyncio.Queue())
         command = {"do": what, "socket": socket, **more}
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def next(self, socket: str, *events: str) -> dict[str, Any]:
-        """What happens next to a client, of some events or of all."""
+        """The next of some events, or of all, of a client."""
         async with asyncio.timeout(60):
             while True:
                 told = await self._inboxes[socket].get()
@@ -47,7 +47,7 @@ class Node:
                     return told
 
     async def aclose(self) -> None:
-        """End it, and all its clients."""
+        """End the process with all its clients."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
@@ -56,7 +56,7 @@ class Node:
 
 @asynccontextmanager
 async def node() -> AsyncIterator[Node]:
-    """A process of Node."""
+    """A Node process."""
     await asyncio.to_thread(install)
     script = Path(__file__).with_name("sockets.mjs")
     pipe = asyncio.subprocess.PIPE

@@ -1,3 +1,5 @@
+"""The hub as an ASGI application: WebSockets, limits, mounting, shutdown."""
+
 from __future__ import annotations
 
 import asyncio
@@ -35,9 +37,9 @@ async def next_of(connection: ClientConnection, kind: str) -> dict[str, Any]:
                 return message  # type: ignore[no-any-return]
 
 
-async def test_the_name_in_the_path_is_a_hint(house: House) -> None:
-    """What stands after /ws/ is what others are shown, unless the client says otherwise; who
-    somebody is, the hub decides. The table groups these paths.
+async def test_name_in_the_path_is_only_a_proposal(house: House) -> None:
+    """The text after /ws/ is the client's name unless its join gives another; the hub decides.
+    The table groups these paths.
     """
     ids = set()
     for path, name in [
@@ -58,8 +60,8 @@ async def test_the_name_in_the_path_is_a_hint(house: House) -> None:
 
 
 async def test_server_sends_small_messages_without_delay() -> None:
-    """Nagle's algorithm is off: it would hold the second of two small messages back until the
-    client acknowledges the first, which takes 40 ms.
+    """Nagle's algorithm is off: it would hold back the second of two small messages until the
+    client acknowledges the first, 40 ms later.
     """
     async with serve(rtmon.Hub(), "127.0.0.1", 0) as server, connect(server.url):
         (protocol,) = server._uvicorn.server_state.connections
@@ -67,8 +69,10 @@ async def test_server_sends_small_messages_without_delay() -> None:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-async def test_what_is_not_there(house: House) -> None:
-    """Other paths are no WebSocket and no page; /healthz is for load balancers, / for people."""
+async def test_unknown_paths_are_refused(house: House) -> None:
+    """Unknown paths are neither WebSocket nor page; /healthz is for load balancers, / for
+    browsers.
+    """
     for path in ("elsewhere", "ws/a/b", "events"):
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{house.where}/{path}", proxy=None)
@@ -88,8 +92,10 @@ async def test_what_is_not_there(house: House) -> None:
         assert cached.status_code == 304
 
 
-async def test_too_large_a_message_ends_a_connection(house: House) -> None:
-    """As natively: 1009 for who sends more bytes than the limit that the welcome told."""
+async def test_too_large_message_closes_the_connection_with_1009(house: House) -> None:
+    """A client that sends more bytes than the limit in its welcome gets 1009, as over the
+    native transport.
+    """
     for text in ("x" * 131_073, "€" * 50_000):
         async with connect(f"ws://{house.where}/ws", proxy=None) as client:
             await next_of(client, "welcome")
@@ -99,9 +105,9 @@ async def test_too_large_a_message_ends_a_connection(house: House) -> None:
             assert client.close_code == 1009
 
 
-async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
-    """What comes after the server has closed a connection reaches nobody, over any transport,
-    also while the client has not taken its farewell.
+async def test_messages_after_the_close_are_ignored(house: House) -> None:
+    """Over each transport, messages that come after the server has closed a connection reach no
+    client, even if the close is not delivered yet.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -133,8 +139,8 @@ async def test_who_is_shown_out_does_not_go_on_speaking(house: House) -> None:
     assert len(heard) == 3
 
 
-async def test_a_full_hub_says_so(begin: Begin) -> None:
-    """Over each transport, who finds the hub full is told to come back later."""
+async def test_full_hub_refuses_with_a_retry(begin: Begin) -> None:
+    """Over each transport, a client of a full hub is told to come back later."""
     house = await begin(max_connections=1)
     async with connect(f"ws://{house.where}/ws", proxy=None) as first:
         await next_of(first, "welcome")
@@ -148,8 +154,10 @@ async def test_a_full_hub_says_so(begin: Begin) -> None:
         assert json.loads(event.data)["payload"]["code"] == 1013
 
 
-async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
-    """A WebSocket that nobody reads is ended under the hub's policy, and nothing is kept for it."""
+async def test_slow_reader_is_cut(begin: Begin) -> None:
+    """A WebSocket that its client does not read is ended by the hub's policy, and its queue is
+    freed.
+    """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/ws/eve"
     async with connect(url, proxy=None, max_queue=1, compression=None) as eve:
@@ -168,8 +176,8 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
 
 @asynccontextmanager
 async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
-    """A hub in somebody's FastAPI application, with the probe around all of it; closed twice, as
-    who mounts it may do.
+    """A hub mounted in a user's FastAPI application with a probe around it; closed twice, as
+    users may do.
     """
     hub, monitor = rtmon.Hub(announce=0.02), rtmon.Monitor(interval=1000)
     live = app(hub)
@@ -183,9 +191,9 @@ async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
     monitor.close()
 
 
-async def test_mounted_in_a_fastapi_application() -> None:
-    """Below a path of somebody's application every transport works, and each connection is
-    counted once, although a probe stands around the whole application, too.
+async def test_hub_mounted_in_fastapi_serves_every_transport() -> None:
+    """Below a path of a FastAPI application every transport works, and each connection is
+    counted once, although a probe wraps the application.
     """
     async with mounted() as (hub, monitor, where):
         async with connect(f"ws://{where}/live/ws/ada", proxy=None) as ada:
@@ -217,7 +225,7 @@ async def test_mounted_in_a_fastapi_application() -> None:
 
 
 async def otherwise(_self: Any, _eio_sid: str, _packet: Any, _more: Any) -> None:
-    """A method as another version may have it."""
+    """A method as another version might have it."""
 
 
 def test_server_refuses_an_application_in_place_of_a_hub() -> None:
@@ -234,10 +242,12 @@ def test_server_refuses_an_application_in_place_of_a_hub() -> None:
         (socketio.AsyncManager, "eio_sid_from_sid", None),
     ],
 )
-def test_another_socketio_is_refused_with_words(
+def test_unknown_socketio_version_is_refused_at_start(
     monkeypatch: pytest.MonkeyPatch, owner: type, name: str, other: Any
 ) -> None:
-    """A python-socketio that is another one inside is found out at the start, not by a client."""
+    """A python-socketio with other internals raises when the hub is served, not when a client
+    connects.
+    """
     app(rtmon.Hub())
     for cls in owner.__mro__:
         if name in vars(cls):
@@ -248,18 +258,19 @@ def test_another_socketio_is_refused_with_words(
         app(rtmon.Hub())
 
 
-async def test_a_port_in_use_is_said() -> None:
-    """A server that cannot listen says so, as all of rtmon's do."""
+async def test_serve_names_the_port_when_it_is_in_use() -> None:
+    """A server that cannot listen raises with the address and the remedy."""
     async with serve(rtmon.Hub(), port=0) as server:
         with pytest.raises(PortInUse, match="in use"):
             await serve(rtmon.Hub(), port=server.port)
 
 
-async def test_what_becomes_of_other_servers_is_their_own_affair(
+async def test_streams_last_when_another_server_was_stopped_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When uvicorn was stopped by a signal in this process before, as in a notebook, the streams
-    of a server started later last; connections that proxies keep are kept longer than they do.
+    """After a signal has stopped another uvicorn of this process, as in a notebook, streams of
+    a later server stay open; idle connections of proxies are kept longer than the proxies keep
+    them.
     """
     monkeypatch.setattr(AppStatus, "should_exit", True)
     hub = rtmon.Hub(announce=0.02)
@@ -274,8 +285,8 @@ async def test_what_becomes_of_other_servers_is_their_own_affair(
         await stream.aclose()
 
 
-async def test_the_server_ends_politely() -> None:
-    """When it stops, every transport is told with 1001, and the server is gone soon."""
+async def test_stopping_server_closes_every_transport_with_1001() -> None:
+    """Clients of every transport get 1001, and the server ends soon after."""
     hub = rtmon.Hub(announce=0.02)
     async with serve(hub, port=0, admin=0) as server:
         assert server.admin_url is not None

@@ -1,4 +1,4 @@
-"""What clients that flood with compressed messages cost another client's round trips."""
+"""Latency of one client while others flood the server with compressed messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 3.0
 FLOOD = """
 import asyncio, sys
 from tests.servers.test_paced_input import DEFLATE, padded
-from tests.transports.doors import Wire
+from tests.transports.raw_sockets import Wire
 async def flood(port):
     async with Wire.to(port, DEFLATE) as wire:
         await wire.upgraded()
@@ -49,8 +49,8 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 
 @pytest.fixture
 def undisturbed() -> Iterator[None]:
-    """Have this test, and the processes that it starts, run before all others of the machine, whose
-    turns would be measured as well. They need a sixth of a core.
+    """Give this test and its processes priority over all others of the machine, whose
+    scheduling would be measured as well; they need a sixth of a core.
     """
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
@@ -63,8 +63,8 @@ def undisturbed() -> Iterator[None]:
 
 @asynccontextmanager
 async def flooded(port: int, clients: int) -> AsyncIterator[None]:
-    """Clients in a process of their own that send compressed messages, each in a loop, as fast as
-    the server takes them.
+    """Clients in their own process that send compressed messages in a loop, as fast as the
+    server takes them.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FLOOD, str(port), str(clients)), stdout=asyncio.subprocess.PIPE
@@ -81,7 +81,7 @@ async def flooded(port: int, clients: int) -> AsyncIterator[None]:
 
 
 def round_trips(port: int) -> list[float]:
-    """Milliseconds of each round trip of a client that sends a ping 200 times a second."""
+    """Milliseconds of each round trip of a client that sends 200 pings a second."""
     taken = []
     with connect(f"ws://127.0.0.1:{port}/ws", proxy=None, compression=None) as client:
         said = json.dumps({"type": "ping", "id": "1"})
@@ -97,13 +97,13 @@ def round_trips(port: int) -> list[float]:
 
 
 async def p99(port: int) -> float:
-    """Milliseconds in which 99 of 100 round trips are done."""
+    """The 99th percentile in milliseconds."""
     taken = await asyncio.to_thread(round_trips, port)
     return statistics.quantiles(taken, n=100)[98]
 
 
 async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
-    """The p99 of round trips without and with clients that flood, of each comparison."""
+    """The p99 of round trips without and with flooding clients, for each comparison."""
     found = []
     async with server(kind) as (_, port):
         await p99(port)
@@ -119,10 +119,8 @@ async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
 @pytest.mark.usefixtures("undisturbed")
 @pytest.mark.parametrize("clients", [1, 8])
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_round_trips_take_three_times_as_long_at_most_when_clients_flood(
-    kind: str, clients: int
-) -> None:
-    """Of a client's round trips, the p99 grows at most threefold when others flood with messages
+async def test_round_trips_at_most_triple_when_clients_flood(kind: str, clients: int) -> None:
+    """The p99 of a client's round trips grows at most threefold when others flood with messages
     that inflate a thousandfold.
     """
     found = await ratios(kind, clients)

@@ -1,4 +1,4 @@
-"""Clients that are frozen: gone from the hub when their keepalive fails, not when TCP gives up."""
+"""Frozen clients leave the hub when their keepalive fails, not when TCP gives up."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def _heard(client: ClientConnection, kind: str) -> dict[str, Any]:
 async def test_frozen_client_leaves_presence_when_its_keepalive_fails(
     door: Any, codec: Any
 ) -> None:
-    """Others hear that it left, and presence has it no more, once the ping timeout is over."""
+    """Other clients get its leave, and presence lists it no more, once the ping timeout is over."""
     hub = Hub(announce=0.02)
     async with door(hub) as url, connect(f"{url}?name=bo", proxy=None) as bo:
         options: Any = {"proxy": None, "subprotocols": [codec], "ping_interval": None}
@@ -115,7 +115,9 @@ async def test_frozen_client_leaves_presence_when_its_keepalive_fails(
 
 
 async def test_frozen_client_that_thaws_is_ignored_and_closed() -> None:
-    """What it had sent, and sends then, reaches nobody: it has left; it is told why."""
+    """Messages that it sent before or after thawing reach no client, since it has left; it gets
+    the close code.
+    """
     hub = Hub(announce=0.02)
     async with _native(hub) as url, connect(f"{url}?name=bo", proxy=None) as bo:
         frozen = await connect(f"{url}?name=eve", proxy=None, ping_interval=None)
@@ -135,8 +137,8 @@ async def test_frozen_client_that_thaws_is_ignored_and_closed() -> None:
         await until(lambda: len(hub.connections) == 1)
 
 
-async def test_other_node_hears_that_a_frozen_client_left(tmp_path: Path) -> None:
-    """With Redis between them, a client of another node is told as soon."""
+async def test_other_node_is_told_when_a_frozen_client_left(tmp_path: Path) -> None:
+    """A client of another node, through Redis, is told as soon."""
     redis = RedisServer(tmp_path)
     try:
         hubs = [Hub(announce=0.02, broker=RedisBroker(redis.url)) for _ in range(2)]
@@ -158,7 +160,7 @@ async def test_other_node_hears_that_a_frozen_client_left(tmp_path: Path) -> Non
 
 @asynccontextmanager
 async def _child(url: str, *codec: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A client in a process of its own."""
+    """A client in its own process."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CHILD, url, *codec, stdout=pipe
@@ -189,9 +191,9 @@ async def _check_stopped(door: Any, codec: str) -> None:
         await until(lambda: peer._over, timeout=STOPPED)  # its connection has ended, too
 
 
-async def test_stopped_client_is_gone_when_its_keepalive_fails_while_much_waits() -> None:
-    """A client that is stopped and then sent more than the buffers take is gone when the ping
-    timeout is over, though its ping waits behind all that.
+async def test_stopped_client_leaves_when_its_keepalive_fails_behind_a_full_queue() -> None:
+    """A client that is stopped and then sent more than its buffers take leaves after the ping
+    timeout, though its ping waits behind all that.
     """
     await _check_stopped(_native, "rtmon.v1.json")
 
@@ -199,14 +201,14 @@ async def test_stopped_client_is_gone_when_its_keepalive_fails_while_much_waits(
 @pytest.mark.matrix
 @pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
 @pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
-async def test_stopped_client_is_gone_everywhere(door: Any, codec: str) -> None:
-    """The same, behind each server and with each codec."""
+async def test_stopped_client_leaves_behind_each_server_and_codec(door: Any, codec: str) -> None:
+    """The same holds behind each server and with each codec."""
     await _check_stopped(door, codec)
 
 
-async def test_handler_is_told_when_it_sends_to_a_stopped_client() -> None:
-    """A handler whose send waits for a stopped client gets ConnectionClosed after the ping timeout,
-    without a stall timeout, too.
+async def test_handler_raises_when_it_sends_to_a_stopped_client() -> None:
+    """A handler whose send waits for a stopped client gets ConnectionClosed after the ping
+    timeout, even without a stall timeout.
     """
     stopped = asyncio.Event()
     told: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()

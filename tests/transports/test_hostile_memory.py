@@ -1,4 +1,4 @@
-"""What hostile clients cost a server in a process of its own: memory, and its other clients."""
+"""Cost of hostile clients for a server in its own process: memory, and its other clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.servers.test_paced_input import DEFLATE, padded
-from tests.transports.doors import LONG, Wire, frame, upgrade
+from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -52,7 +52,7 @@ def memory(process: asyncio.subprocess.Process, what: str) -> int:
 
 @asynccontextmanager
 async def server(kind: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """A hub's server in a process of its own."""
+    """A hub's server in its own process."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, kind, stdin=pipe, stdout=pipe
@@ -67,13 +67,13 @@ async def server(kind: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, i
 
 
 async def welcomed(port: int) -> None:
-    """A client that means well is served."""
+    """Check that a well-behaved client is served."""
     async with asyncio.timeout(LONG), connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as client:
         assert json.loads(await client.recv())["type"] == "welcome"
 
 
 async def attack(port: int, first: bytes, again: bytes) -> None:
-    """Send without reading, until the server ends the connection or five seconds are over."""
+    """Send without reading, until the server ends the connection or five seconds have passed."""
     with contextlib.suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(5), Wire.to(port, upgrade()) as wire:
             await wire.upgraded()
@@ -86,7 +86,7 @@ async def attack(port: int, first: bytes, again: bytes) -> None:
 
 
 async def check_attack(kind: str, what: str) -> None:
-    """Have a fresh server attacked, three times, and see what it grew by."""
+    """Attack a fresh server three times, and check the growth of its memory."""
     clients, first, again = HOSTILE[what]
     async with server(kind) as (process, port):
         await welcomed(port)
@@ -98,21 +98,23 @@ async def check_attack(kind: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_does_not_grow_by_pings_that_are_not_read(kind: str) -> None:
-    """A client that sends pings and reads no pong does not make a server grow."""
+async def test_memory_does_not_grow_by_unread_pongs(kind: str) -> None:
+    """A client that sends pings and reads no pong does not grow the server's memory."""
     await check_attack(kind, "pings without reading")
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
 @pytest.mark.parametrize("what", HOSTILE)
-async def test_server_does_not_grow_by_hostile_clients(kind: str, what: str) -> None:
-    """Whatever clients send without end, a server does not grow, and serves others afterwards."""
+async def test_memory_does_not_grow_by_endless_input(kind: str, what: str) -> None:
+    """Endless input of any kind does not grow the server's memory, and other clients are served
+    afterwards.
+    """
     await check_attack(kind, what)
 
 
 async def check_compressed(kind: str, clients: int) -> None:
-    """Have a fresh server sent 3,000 messages by each of some clients, which inflate to 375 MiB."""
+    """Send a fresh server 3,000 messages from each of some clients, which inflate to 375 MiB."""
     said = padded(1) * 3_000
 
     async def flood(port: int) -> None:
@@ -137,22 +139,22 @@ async def check_compressed(kind: str, clients: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_does_not_grow_by_messages_that_inflate_much(kind: str) -> None:
-    """A client's messages that inflate a thousandfold do not make a server grow."""
+async def test_memory_does_not_grow_by_messages_that_inflate_much(kind: str) -> None:
+    """Messages that inflate a thousandfold do not grow the server's memory."""
     await check_compressed(kind, 1)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_does_not_grow_when_eight_clients_inflate_much(kind: str) -> None:
-    """Eight such clients neither, and newcomers are served while they flood."""
+async def test_memory_does_not_grow_when_eight_clients_inflate_much(kind: str) -> None:
+    """Eight such clients do not grow it either, and new clients are served meanwhile."""
     await check_compressed(kind, 8)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> None:
-    """Hundreds of silent sockets, half requests and large heads are ended, and cost no memory."""
+async def test_server_ends_hundreds_of_sockets_without_a_request(kind: str) -> None:
+    """Hundreds of silent sockets, half requests and large heads are ended, and take no memory."""
     said = [b"", b"GET / HTTP/1.1\r\nX: 1\r\n", upgrade("Cookie: s=" + "x" * 8_200)]
     if kind == "asgi":
         said.append(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
@@ -171,8 +173,8 @@ async def test_server_ends_hundreds_of_sockets_that_do_not_ask(kind: str) -> Non
 
 
 @pytest.mark.matrix
-async def test_server_does_not_grow_by_thousands_that_connect_and_reset() -> None:
-    """Clients that reset their connection once it is open leave nothing that piles up."""
+async def test_memory_does_not_grow_by_thousands_of_resets() -> None:
+    """Clients that reset their connection once it is open leave no memory behind."""
     async with server("native") as (process, port):
         await welcomed(port)
         before = memory(process, "VmRSS")

@@ -1,3 +1,5 @@
+"""Positions of all places as one text, for clients that recover by it."""
+
 from __future__ import annotations
 
 import contextlib
@@ -20,9 +22,9 @@ PLACES = st.builds(
 
 
 @given(st.dictionaries(KEYS, st.none() | PLACES, max_size=5))
-def test_what_is_given_out_is_understood(places: dict[str, Position | None]) -> None:
-    """All places and positions come back from the text as they were, whatever they are called,
-    and the text is one line that any header and any JSON may hold as it is.
+def test_positions_text_reads_back_equal(places: dict[str, Position | None]) -> None:
+    """All places and positions, with any names, are read back equal from the text, which is one
+    line that fits any header and any JSON.
     """
     positions = Positions()
     for key, at in places.items():
@@ -37,16 +39,16 @@ def test_what_is_given_out_is_understood(places: dict[str, Position | None]) -> 
 
 
 @given(st.text(max_size=200))
-def test_any_other_text_is_refused_or_harmless(text: str) -> None:
-    """Whatever a client sends back, it is read or refused with an error of the protocol's."""
+def test_any_text_is_positions_or_a_protocol_error(text: str) -> None:
+    """A text from a client is read, or refused with an error of the protocol."""
     with contextlib.suppress(ProtocolError):
         found = Positions.parse(text)
         assert all(at is None or at.offset >= 0 for at in found.values())
 
 
-def test_only_places_that_one_is_in_move() -> None:
-    """A message takes its reader further where the reader is; in a pattern's channels, and in
-    places that were left, it has no position.
+def test_only_places_of_the_reader_have_a_position() -> None:
+    """A message advances the position of a place that its reader is in; channels of a pattern,
+    and places that it has left, have none.
     """
     positions = Positions()
     positions.entered("room:r", Position(epoch="e", offset=1))
@@ -70,8 +72,8 @@ def test_only_places_that_one_is_in_move() -> None:
     assert str(positions) == "channel:news.*="
 
 
-def test_the_text_is_bounded() -> None:
-    """With more places than fit, those that moved last are in the text."""
+def test_positions_text_is_bounded() -> None:
+    """With more places than fit, the text has those that advanced last."""
     positions = Positions()
     for number in range(500):
         positions.entered(f"room:{number}", Position(epoch="epoch", offset=1))
@@ -84,7 +86,7 @@ def test_the_text_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("text", ["chat", "chat=x.e", "chat=1.", "chat=-1.e", "chat=1.e&", "=1"])
-def test_broken_texts_are_refused(text: str) -> None:
-    """A position without an epoch, or with an offset that is no number, is none."""
+def test_malformed_positions_are_refused(text: str) -> None:
+    """A position without an epoch, or with an offset that is no number, is an error."""
     with pytest.raises(ProtocolError):
         Positions.parse(text)

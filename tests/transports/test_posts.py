@@ -1,4 +1,4 @@
-"""Requests that clients of Socket.IO and event streams post, as proxies and programs send them."""
+"""POST requests of Socket.IO and event streams, as proxies and programs send them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 
 from rtmon.testing import until
 from tests.transports.conftest import House
-from tests.transports.doors import Wire
 from tests.transports.links import Stream
+from tests.transports.raw_sockets import Wire
 
 EVENT = b'42["publish",{"channel":"news","data":"hello"}]'
 TOO_LARGE = b'42["chat_message",{"text":"' + b"x" * 400_000 + b'"}]'
@@ -36,24 +36,24 @@ NONE = {
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
-    """Nothing is logged with a traceback, nor as an error."""
+    """Check that no error and no traceback is logged."""
     with caplog.at_level(logging.INFO):
         yield
     assert not [r.getMessage() for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR]
 
 
 class Poll:
-    """A client of Socket.IO that polls, of which nothing is outstanding unless it asks."""
+    """A polling Socket.IO client, which has a request outstanding only when the test polls."""
 
     def __init__(self, http: httpx.AsyncClient, address: str) -> None:
         self._http, self.address = http, address
 
     async def post(self, body: Any, **headers: str) -> int:
-        """Post packets; the status of the answer."""
+        """Post packets; return the status of the answer."""
         return (await self._http.post(self.address, content=body, headers=headers)).status_code
 
     async def get(self) -> httpx.Response:
-        """Ask for packets."""
+        """Poll for packets."""
         return await self._http.get(self.address)
 
 
@@ -67,7 +67,7 @@ async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def polling(http: httpx.AsyncClient) -> Poll:
-    """Connect to the namespace."""
+    """Connect to the namespace by polling."""
     address = "/socket.io/?EIO=4&transport=polling"
     sid = json.loads((await http.get(address)).text[1:])["sid"]
     poll = Poll(http, f"{address}&sid={sid}")
@@ -77,17 +77,15 @@ async def polling(http: httpx.AsyncClient) -> Poll:
 
 
 async def pieces(body: bytes, size: int = 10) -> AsyncIterator[bytes]:
-    """A body that is sent with chunked encoding."""
+    """A body that is sent in chunks."""
     for start in range(0, len(body), size):
         yield body[start : start + size]
         await asyncio.sleep(0)
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_post_is_read_to_its_end(house: House, http: httpx.AsyncClient) -> None:
-    """Packets arrive however their request is framed: with a length, chunked, several at once, as
-    a form.
-    """
+async def test_post_is_read_in_every_framing(house: House, http: httpx.AsyncClient) -> None:
+    """Packets arrive with a length, chunked, several at once, or as a form."""
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
     poll = await polling(http)
@@ -99,11 +97,11 @@ async def test_post_is_read_to_its_end(house: House, http: httpx.AsyncClient) ->
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("what", NONE)
-async def test_post_of_what_is_no_packet_is_answered_and_ends_connection(
+async def test_post_without_packets_is_answered_and_ends_connection(
     house: House, http: httpx.AsyncClient, what: str
 ) -> None:
-    """A body that is no packet is answered with 400 although no poll is outstanding, none of it
-    is heard, and its connection ends.
+    """A body that is no packet is answered with 400 even if no poll is outstanding, none of it
+    is handled, and its connection ends.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -119,7 +117,7 @@ async def test_post_of_what_is_no_packet_is_answered_and_ends_connection(
 async def test_post_that_is_too_large_is_answered_and_ends_connection(
     house: House, http: httpx.AsyncClient, *, chunked: bool
 ) -> None:
-    """A body over the limit is answered with 413, with a poll outstanding or without."""
+    """A body over the limit is answered with 413, with or without an outstanding poll."""
     for waiting in (False, True):
         poll = await polling(http)
         await poll.get()
@@ -132,9 +130,11 @@ async def test_post_that_is_too_large_is_answered_and_ends_connection(
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_post_from_client_that_leaves_halfway(house: House, http: httpx.AsyncClient) -> None:
-    """A client that leaves in the middle of a request leaves no trace in the log, and none of
-    what it sent is heard.
+async def test_half_a_post_is_ignored_when_its_client_leaves(
+    house: House, http: httpx.AsyncClient
+) -> None:
+    """A client that leaves in the middle of a request causes no log line, and none of the
+    request is handled.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -154,8 +154,8 @@ async def test_post_from_client_that_leaves_halfway(house: House, http: httpx.As
 
 @pytest.mark.usefixtures("quiet")
 async def test_event_stream_takes_chunked_post(house: House) -> None:
-    """A message that is posted to an event stream in chunks is heard; one too large is answered
-    with 413.
+    """A message posted in chunks to an event stream is handled; one too large is answered with
+    413.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -172,9 +172,9 @@ async def test_event_stream_takes_chunked_post(house: House) -> None:
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("packet", ["9xyz", "xyz", "", "bA", "4" + "[" * 100_000, "0" * 100])
-async def test_websocket_that_sends_no_packet_is_ended(house: House, packet: str) -> None:
-    """What is no packet ends its connection over a WebSocket, too, before it is in a namespace and
-    after.
+async def test_websocket_ends_when_it_sends_no_packet(house: House, packet: str) -> None:
+    """A message that is no packet ends a Socket.IO connection over a WebSocket, before and
+    after it has joined a namespace.
     """
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket"
     for joined in (False, True):
@@ -195,7 +195,7 @@ async def test_websocket_that_sends_no_packet_is_ended(house: House, packet: str
 async def test_client_goes_on_polling_when_its_upgrade_fails(
     house: House, http: httpx.AsyncClient
 ) -> None:
-    """A WebSocket that breaks off in the middle of an upgrade leaves the connection to polling."""
+    """A WebSocket that breaks off during an upgrade leaves the connection on polling."""
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
     for probe in (None, "2probe", "9xyz", "5"):

@@ -1,4 +1,4 @@
-"""What a Monitor says of readers that the hub has cut for slowness, over each ASGI transport."""
+"""Causes of slow readers that the hub has cut, over each ASGI transport."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def _socketio_polling(house: House) -> AsyncIterator[None]:
 
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
-    """A Monitor that ticks when it is told to."""
+    """A Monitor that ticks when the test calls it."""
     monitor = Monitor(interval=1_000)
     yield monitor
     monitor.close()
@@ -94,7 +94,7 @@ ASGI = {
 async def test_cause_is_slow_consumer_when_the_hub_cuts_a_reader(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, transport: str, bound: str
 ) -> None:
-    """A reader that takes nothing has the cause `slow consumer`, however it was cut."""
+    """A reader that stops reading has the cause `slow consumer`, however it was cut."""
     monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 0.5)
     house = await begin(history=0, **BOUNDS[bound])
     come: Callable[[House], Any] = ASGI[transport]
@@ -108,7 +108,7 @@ async def test_cause_is_slow_consumer_when_the_hub_cuts_a_reader(
 
 
 async def test_cause_is_slow_consumer_when_the_close_frame_arrives(begin: Begin) -> None:
-    """A reader that goes on reading in time gets 1013, and has the same cause."""
+    """A reader that reads again in time gets 1013, and has the same cause."""
     house = await begin(history=0, **BOUNDS["closed with 1013"])
     async with _websocket(house) as eve, asyncio.timeout(60):
         (session,) = house.hub.connections.values()
@@ -129,7 +129,7 @@ async def test_cause_is_slow_consumer_when_the_close_frame_arrives(begin: Begin)
 async def test_cause_is_peer_vanished_when_a_reader_that_kept_up_is_gone(
     begin: Begin, transport: str
 ) -> None:
-    """What ends without the hub's doing is not blamed on slowness."""
+    """A connection that the hub did not end has another cause than slowness."""
     house = await begin(history=0)
     come: Callable[[House], Any] = ASGI[transport]
     async with come(house):
@@ -139,7 +139,7 @@ async def test_cause_is_peer_vanished_when_a_reader_that_kept_up_is_gone(
 
 
 async def test_cause_is_slow_consumer_when_a_guarded_server_cuts_a_reader(monitor: Monitor) -> None:
-    """An application without a hub: the guarded uvicorn's stall timeout has the same cause."""
+    """Without a hub, the stall timeout of a guarded uvicorn gives the same cause."""
 
     async def floods(scope: Any, receive: Any, send: Any) -> None:
         await receive()

@@ -1,4 +1,4 @@
-"""What is particular to Socket.IO, with socket.io-client 4 under Node."""
+"""Socket.IO transport, with the real socket.io-client 4 in Node."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 @pytest.fixture
 async def clients() -> AsyncIterator[Node]:
-    """A process of Node."""
+    """A Node process."""
     async with node() as started:
         yield started
 
@@ -31,20 +31,22 @@ async def clients() -> AsyncIterator[Node]:
 def come(
     clients: Node, house: House, name: str, *, path: str = "", where: str = "", **options: Any
 ) -> None:
-    """A client connects."""
+    """Connect a client."""
     auth = options.pop("auth", {})
     clients.do("open", name, url=f"http://{where or house.where}{path}", auth=auth, options=options)
 
 
 async def heard(clients: Node, name: str, event: str) -> Any:
-    """The message that the next event of this name brings."""
+    """The message of the next event with this name."""
     return (await clients.next(name, event))["args"][0]
 
 
-async def test_the_real_client(house: House, clients: Node) -> None:
-    """A client that begins by polling goes on over a WebSocket; events are message types, a
-    callback gets the answer, bytes are bytes both ways, errors say which message they answer,
-    and every message is counted once.
+async def test_socketio_client_exchanges_events_callbacks_and_bytes(
+    house: House, clients: Node
+) -> None:
+    """A client that begins by polling upgrades to a WebSocket; events are message types, a
+    callback gets the answer, bytes travel both ways, errors name their message, and every
+    message is counted once.
     """
     come(clients, house, "ada", auth={"rooms": ["lobby"], "channels": ["raw"]})
     await clients.next("ada", "#connect")
@@ -91,9 +93,11 @@ async def test_the_real_client(house: House, clients: Node) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_it_returns_by_itself(house: House, clients: Node, transport: str) -> None:
-    """After the server ends a connection in a way that may be returned from, the client is back
-    with what it missed and ``recovered``; when history is lost, it is back and not ``recovered``.
+async def test_socketio_client_recovers_after_a_disconnect(
+    house: House, clients: Node, transport: str
+) -> None:
+    """After a disconnect that allows a return, the client is back with the missed messages and
+    ``recovered``; when the history is lost, it is back and not ``recovered``.
     """
     async with FaultProxy(f"http://{house.where}") as proxy:
         come(
@@ -132,9 +136,9 @@ async def test_it_returns_by_itself(house: House, clients: Node, transport: str)
         await until(lambda: not house.hub.connections)
 
 
-async def test_namespaces_are_hubs(begin: Begin, clients: Node) -> None:
-    """Each namespace has a hub of its own; one that there is not refuses, and so does one that
-    is full, with words; and who asks for more rooms than one may be in.
+async def test_each_namespace_has_its_own_hub(begin: Begin, clients: Node) -> None:
+    """An unknown namespace and a full one refuse with an error, and so does a join beyond the
+    limit of rooms.
     """
     staff = Hub(announce=0.02, max_connections=1)
     house = await begin(application={"namespaces": {"/staff": staff}})
@@ -193,9 +197,9 @@ async def ended(connection: ClientConnection) -> None:
             await connection.recv()
 
 
-async def test_hostile_packets_hurt_nobody(house: House) -> None:
-    """Whatever packets come, an answer or the end of this one connection is all that follows:
-    they reach no handler that is not meant for them, and others go on.
+async def test_hostile_packets_end_only_their_own_connection(house: House) -> None:
+    """Any packet gets an answer or ends its connection: it reaches no other handler, and other
+    clients go on.
     """
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket&name=eve"
     other = await house.socket()
@@ -222,9 +226,9 @@ async def test_hostile_packets_hurt_nobody(house: House) -> None:
     assert json.dumps(answer)
 
 
-async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
-    """A client that takes nothing more is ended under the hub's policy, and no more waits for it
-    in the server than the hub's bound and one round; nothing, once it is ended.
+async def test_slow_socketio_reader_is_cut(begin: Begin) -> None:
+    """A client that stops reading is ended by the hub's policy; at most the hub's bound and one
+    round wait for it, and nothing once it has ended.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket&name=eve&channel=big"

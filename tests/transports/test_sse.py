@@ -1,3 +1,5 @@
+"""Server-sent events: framing, recovery, posts and the end of streams."""
+
 from __future__ import annotations
 
 import asyncio
@@ -25,14 +27,14 @@ async def message(stream: Stream, kind: str) -> dict[str, Any]:
 
 
 async def said(stream: Stream, kind: str, **payload: Any) -> None:
-    """Say something on a stream."""
+    """Post a message to a stream."""
     response = await stream.post(json.dumps({"type": kind, "payload": payload}))
     assert (response.status_code, response.content) == (202, b"")
 
 
-async def test_a_stream_is_what_proxies_and_browsers_expect(begin: Begin) -> None:
-    """It is an event stream that nothing buffers, stores or compresses; it says when to return,
-    and comments keep it open that nobody hears.
+async def test_stream_has_the_headers_that_proxies_and_browsers_need(begin: Begin) -> None:
+    """No proxy buffers, stores or compresses the stream; it has a retry time, and comments as
+    keepalive.
     """
     house = await begin(application={"heartbeat": 0.05})
     stream = await house.stream("name=ada")
@@ -49,9 +51,9 @@ async def test_a_stream_is_what_proxies_and_browsers_expect(begin: Begin) -> Non
     reading.cancel()
 
 
-async def test_several_places_return_with_one_id(house: House) -> None:
-    """The last id alone brings a client back into its rooms, channels and patterns, those it
-    entered later too and none that it left, with everything it missed there.
+async def test_last_event_id_recovers_every_place(house: House) -> None:
+    """The last event id brings a client back into its rooms, channels and patterns, later ones
+    included and left ones not, with every missed message.
     """
     first = await house.stream("name=ada&room=lobby&channel=news&channel=dull")
     await message(first, "welcome")
@@ -80,7 +82,7 @@ async def test_several_places_return_with_one_id(house: House) -> None:
             acks.append((payload.get("room") or payload["channel"], payload.get("recovered")))
         elif event.name == "publication":
             got.append(payload["data"])
-    # What stands in the address is entered, too, but nobody returns there.
+    # Rooms in the address are joined, too, but the stream does not recover them.
     assert sorted(acks) == [
         ("dull", None),
         ("late", True),
@@ -92,8 +94,10 @@ async def test_several_places_return_with_one_id(house: House) -> None:
     assert got.index(2) < got.index(5)
 
 
-async def test_what_was_lost_is_said(begin: Begin) -> None:
-    """Who was away for too long, or gives an id of another server, is told so and goes on."""
+async def test_stream_reports_a_gap_when_history_is_lost(begin: Begin) -> None:
+    """A client that was away too long, or sends an id of another server, is told of the gap and
+    goes on.
+    """
     house = await begin(history=2)
     first = await house.stream("channel=news")
     await message(first, "ack")
@@ -119,8 +123,8 @@ EVIL = [
 
 
 @pytest.mark.parametrize("evil", EVIL)
-async def test_nothing_forges_events(house: House, evil: str) -> None:
-    """Line ends in texts, data, names of rooms and message ids stay inside the data line."""
+async def test_texts_of_clients_forge_no_events(house: House, evil: str) -> None:
+    """Line ends in texts, data, room names and message ids stay inside the data line."""
     stream = await house.stream("channel=c")
     await message(stream, "ack")
     await house.hub.publish("c", {evil: evil}, message_id=evil)
@@ -138,9 +142,9 @@ async def test_nothing_forges_events(house: House, evil: str) -> None:
     }
 
 
-async def test_only_the_token_posts(house: House) -> None:
-    """Without the stream's token nothing can be said on it, nor when it has ended; what is too
-    large, or no POST, is refused with the fitting status.
+async def test_posts_need_the_token_of_the_stream(house: House) -> None:
+    """Without the stream's token, or after its end, a post is refused; a post too large, or
+    another method, gets the fitting status.
     """
     stream = await house.stream()
     welcome = (await message(stream, "welcome"))["payload"]
@@ -161,8 +165,10 @@ async def test_only_the_token_posts(house: House) -> None:
     assert gone.status_code == 401
 
 
-async def test_messages_named_like_the_browsers_own_events(house: House) -> None:
-    """An error of the hub does not look like a connection that broke: it comes as ``message``."""
+async def test_hub_errors_come_as_message_events(house: House) -> None:
+    """An error of the hub is an event ``message``, since ``error`` is the browser's own event
+    for a broken connection.
+    """
     stream = await house.stream()
     await message(stream, "welcome")
     await said(stream, "no_such_type")
@@ -173,7 +179,7 @@ async def test_messages_named_like_the_browsers_own_events(house: House) -> None
 
 
 async def end(stream: Stream) -> dict[str, Any]:
-    """The last words, after which there are no more."""
+    """The last event, after which no more come."""
     event = await stream.next()
     while event.name != "disconnect":
         event = await stream.next()
@@ -182,27 +188,29 @@ async def end(stream: Stream) -> dict[str, Any]:
     return json.loads(event.data)["payload"]  # type: ignore[no-any-return]
 
 
-async def test_the_end_is_announced(house: House) -> None:
-    """The last event says why the stream ends and whether to come back."""
+async def test_last_event_has_the_close_code(house: House) -> None:
+    """The last event of a stream says why it ends and whether to reconnect."""
     stream = await house.stream()
     await message(stream, "welcome")
     await house.hub.aclose()
     assert await end(stream) == {"code": 1001, "reason": "the server stops", "retry": True}
 
 
-async def test_a_signal_ends_streams_with_words(
+async def test_signal_ends_streams_with_a_last_event(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So it is when a signal stops uvicorn, which tells the application when all has ended."""
+    """Streams get their last event when a signal stops uvicorn, which tells the application
+    only after all have ended.
+    """
     stream = await house.stream()
     await message(stream, "welcome")
     monkeypatch.setattr(AppStatus, "should_exit", True)
     assert (await end(stream))["reason"] == "the server stops"
 
 
-async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
-    """A stream that nobody reads is ended under the hub's policy, and what had waited for it is
-    counted as dropped, while others get everything. The server keeps nothing for it, either.
+async def test_slow_stream_reader_is_cut(begin: Begin) -> None:
+    """A stream that its client does not read is ended by the hub's policy, its queue is counted
+    as dropped and freed, and other clients get everything.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     reader = await house.stream("channel=big&name=reader")
@@ -229,8 +237,8 @@ async def test_who_stops_reading_is_let_go(begin: Begin) -> None:
     assert (house.row("reader").dropped or 0) == 0
 
 
-async def test_a_stream_is_counted_once(house: House) -> None:
-    """Its row has its name, what it was sent and what was posted to it; comments are neither."""
+async def test_stream_is_counted_once(house: House) -> None:
+    """Its row has its name, its events and its posts; comments are neither."""
     stream = await house.stream("name=ada", **{"User-Agent": "tester/1"})
     await message(stream, "welcome")
     texts = ['{"type": "ping"}', '{"type": "no", "payload": {"text": "ü"}}']

@@ -1,4 +1,4 @@
-"""What clients hear when a signal stops a uvicorn that is not rtmon's own."""
+"""Clients of a plain uvicorn that a signal stops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.transports.links import SocketIOLink
 
 
 async def farewell(link: SocketIOLink) -> dict[str, object]:
-    """The last words to a client of Socket.IO."""
+    """The last message to a Socket.IO client."""
     async with asyncio.timeout(60):
         while (message := await link.next())["type"] != "disconnect":
             pass
@@ -21,11 +21,9 @@ async def farewell(link: SocketIOLink) -> dict[str, object]:
     return payload
 
 
-async def test_a_signal_answers_polls_with_words(
-    begin: Begin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A poll that waits is answered at once with why the server stops, in every namespace: uvicorn
-    would wait for it, and tell the application only then.
+async def test_signal_answers_waiting_polls(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting poll gets the reason of the stop at once, in every namespace: uvicorn would
+    wait for it, and tell the application only then.
     """
     house = await begin(application={"namespaces": {"/staff": Hub(announce=0.02)}})
     links = [await house.socket("polling", namespace=each) for each in ("/", "/staff")]
@@ -36,10 +34,10 @@ async def test_a_signal_answers_polls_with_words(
         assert await farewell(link) == {"code": 1001, "reason": "the server stops", "retry": True}
 
 
-async def test_a_signal_is_not_heard_where_servers_share_a_process(
+async def test_signal_of_another_server_ends_nothing_without_drain(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With drain=False another server's signal ends nothing here."""
+    """With drain=False the signal of another server in the process does not end the hub."""
     house = await begin(application={"drain": False})
     link = await house.socket("polling")
     await link.next()

@@ -1,4 +1,4 @@
-"""What can be cut below an application."""
+"""Access to the network connection below an ASGI application."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rtmon.hub.transports.abort import find_abort
 from tests.probes.serving import serving
 
 
-async def test_a_connection_is_reached_through_middleware() -> None:
-    """Mounted in somebody's application, behind its middleware and a probe, a request's own
-    network connection is found and dropped; one that requests share, over HTTP/2, is left alone.
+async def test_connection_is_found_through_middleware() -> None:
+    """Behind middleware and a probe of a user's application, a request's own network connection
+    is found and dropped; one shared over HTTP/2 is left alone.
     """
     asked: list[dict[str, Any]] = []
 
@@ -40,8 +40,8 @@ async def test_a_connection_is_reached_through_middleware() -> None:
     monitor.close()
 
 
-def test_what_is_not_there_is_not_found() -> None:
-    """Under a server that hides its connection there is nothing to drop, and no error."""
+def test_hidden_connection_is_not_found() -> None:
+    """Under a server that hides its connection nothing is dropped, and no error raised."""
 
     async def receive() -> dict[str, Any]:
         return {}

@@ -1,4 +1,4 @@
-"""Hubs for clients that do not know rtmon: an open one, and one that asks and limits."""
+"""Hubs for clients written without rtmon: an open one, and one with tokens and limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODULE = Path(__file__).parent / "usages.mjs"
 
 
 async def known(shown: Credentials) -> User | None:
-    """Let in who shows nothing, as a guest, or the token."""
+    """Accept a client with the token, or without any as a guest."""
     if shown.token is None:
         return User(id="guest")
     return User(id="u1") if shown.token == TOKEN else None
@@ -23,7 +23,7 @@ async def known(shown: Credentials) -> User | None:
 
 @contextlib.asynccontextmanager
 async def places(files: Path, *, origins: list[str] | None = None) -> AsyncIterator[dict[str, str]]:
-    """Serve both hubs; what the usages are told.
+    """Serve both hubs; yields the settings for the clients.
 
     Args:
         files: folder for the files that are sent.

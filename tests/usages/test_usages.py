@@ -1,4 +1,4 @@
-"""Clients as people write them first work with a hub, in Node and in Python.
+"""Common clients, written without rtmon, work with a hub, in Node and in Python.
 
 tests/browser has the same in Chromium, with React and without.
 """
@@ -27,7 +27,7 @@ process.exit(0);
 
 
 async def test_hub_serves_common_clients_in_node(tmp_path: Path) -> None:
-    """Clients of `ws` and `eventsource` that do not know rtmon do all that they are used for."""
+    """Every usual feature of `ws` and `eventsource` clients works."""
     peers = install()
     async with places(tmp_path) as place:
         script = tmp_path / "run.mjs"
@@ -45,7 +45,9 @@ async def test_hub_serves_common_clients_in_node(tmp_path: Path) -> None:
 
 
 async def test_hub_serves_a_common_client_in_python(tmp_path: Path) -> None:
-    """A client of `websockets` that sends a type and a payload is welcomed, heard and answered."""
+    """A `websockets` client that sends a type and a payload gets a welcome and answers, and
+    others get its messages.
+    """
 
     async def heard(client: Any, kind: str) -> dict[str, Any]:
         while True:

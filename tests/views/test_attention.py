@@ -1,4 +1,4 @@
-"""What needs attention: each rule begins, lasts and ends as its row says."""
+"""Attention rules: each alert begins, lasts and ends as its table row defines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _histogram(*values: float) -> Any:
 
 
 class _Server:
-    """A server whose Samples are as told."""
+    """A server whose Samples the test sets."""
 
     def __init__(self) -> None:
         self.attention = Attention()
@@ -29,7 +29,7 @@ class _Server:
         self.epoch = "e"
 
     def tick(self, **values: Any) -> list[str]:
-        """Tick once; return the keys of what needs attention then."""
+        """Tick once; return the keys of the current alerts."""
         self.seq += 1
         sample = Sample(
             node="n", epoch=self.epoch, seq=self.seq, time=1000.0 + self.seq, elapsed=1.0, **values
@@ -37,7 +37,7 @@ class _Server:
         return [matter.rule.key for matter in self.attention.update(sample)]
 
     def run(self, seconds: int, **values: Any) -> list[str]:
-        """Tick for a time; return the keys at its end."""
+        """Tick for a time; return the keys of the alerts at its end."""
         keys: list[str] = []
         for _ in range(seconds):
             keys = self.tick(**values)
@@ -63,8 +63,8 @@ HURT: dict[str, tuple[dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("key", HURT)
-def test_rule_is_a_matter_once_its_condition_has_lasted(key: str) -> None:
-    """One tick earlier it is none; ``since`` is when the condition began to hold."""
+def test_alert_begins_when_its_condition_has_lasted_long_enough(key: str) -> None:
+    """There is no alert one tick earlier; ``since`` is when the condition began to hold."""
     values, ticks, words = HURT[key]
     server = _Server()
     for _ in range(ticks - 1):
@@ -77,8 +77,8 @@ def test_rule_is_a_matter_once_its_condition_has_lasted(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", HURT)
-def test_matter_ends_when_its_condition_has_not_held_for_the_clearing_time(key: str) -> None:
-    """A pause shorter than that is part of the same matter."""
+def test_alert_ends_when_its_condition_was_false_for_the_clearing_time(key: str) -> None:
+    """A shorter pause belongs to the same alert."""
     values, ticks, _ = HURT[key]
     server = _Server()
     server.run(ticks, **values)
@@ -98,10 +98,10 @@ def test_matter_ends_when_its_condition_has_not_held_for_the_clearing_time(key: 
         ("memory-growth", "memory", 100_000_000, 1_000_000, 240),
     ],
 )
-def test_growth_is_a_matter_and_a_plateau_is_none(
+def test_growing_queue_is_an_alert_and_a_plateau_is_none(
     key: str, gauge: str, first: int, step: int, seconds: int
 ) -> None:
-    """What is large but does not grow needs no attention; one peak is no growth."""
+    """A large value that does not grow is no alert, and neither is a single peak."""
     server = _Server()
     growing = _growing(gauge, first, step)
     for _ in range(int(0.9 * seconds) - 1):
@@ -115,9 +115,9 @@ def test_growth_is_a_matter_and_a_plateau_is_none(
     assert server.run(3, **{gauge: first + 200 * step}) == []
 
 
-def test_most_clients_gone_at_once_is_a_matter() -> None:
-    """Half of the clients closed within ten seconds is a matter; a slow ebb or few clients are
-    none.
+def test_alert_begins_when_most_clients_leave_at_once() -> None:
+    """Half of the clients closed within ten seconds is an alert; a slow decline or few clients
+    are none.
     """
     server = _Server()
     server.run(20, open=40)
@@ -133,16 +133,16 @@ def test_most_clients_gone_at_once_is_a_matter() -> None:
     assert small.tick(open=0, closed=4) == []
 
 
-def test_errors_that_are_usual_are_no_burst() -> None:
-    """A server that always has some errors is judged by its own rate."""
+def test_usual_errors_are_no_burst() -> None:
+    """A server that always has some errors is compared with its own rate."""
     server = _Server()
     server.run(300, errors=1)
     assert server.run(60, errors=2) == []
     assert "errors" in server.run(10, errors=40)
 
 
-def test_all_is_well_since_the_last_matter_ended() -> None:
-    """Before anything happened it is well since the first tick."""
+def test_well_since_is_the_end_of_the_last_alert() -> None:
+    """Without any alert yet it is the first tick."""
     server = _Server()
     server.run(5)
     assert server.attention.well_since == 1001.0
@@ -153,16 +153,16 @@ def test_all_is_well_since_the_last_matter_ended() -> None:
     assert server.attention.well_since == 1045.0
 
 
-def test_unknown_columns_need_no_attention() -> None:
-    """What a probe cannot know is no matter."""
+def test_unknown_columns_give_no_alert() -> None:
+    """A null column never meets a rule's condition."""
     unknown = dict.fromkeys(
         ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
     )
     assert _Server().run(300, **unknown) == []
 
 
-def test_another_epoch_begins_anew() -> None:
-    """What hurt before a restart is over."""
+def test_alerts_end_when_the_epoch_changes() -> None:
+    """Alerts from before a restart are dropped."""
     server = _Server()
     server.run(10, slow=3)
     server.epoch, server.seq = "f", 0
@@ -170,8 +170,8 @@ def test_another_epoch_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
-def test_query_of_each_rule_can_be_asked(rule: Any) -> None:
-    """The link leads to rows: the condition and the column to sort by exist."""
+def test_query_of_each_rule_is_valid(rule: Any) -> None:
+    """The link of an alert leads to rows: its condition and its sort column exist."""
     if rule.table is None:
         assert (rule.query, rule.sort) == ("", "")
     else:

@@ -1,4 +1,4 @@
-"""What differs between two stretches of time: noise does not, and what was made worse does."""
+"""Comparison of two time ranges: it reports real changes and no noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Change = Callable[[dict[str, Any], random.Random], None]
 
 
 def _nothing(values: dict[str, Any], rng: random.Random) -> None:
-    """Leave a second as it is."""
+    """Leave a second unchanged."""
 
 
 def _stretch(
@@ -29,7 +29,7 @@ def _stretch(
     slower: float = 1.0,
     ended: Mapping[str, int] | None = None,
 ) -> Stretch:
-    """Two minutes of a server with noise as real ones have."""
+    """Two minutes of a server with realistic noise."""
     rng, history = random.Random(seed), History()
     for seq in range(1, seconds + 1):
         rtt = HistogramRecorder()
@@ -63,20 +63,22 @@ def _verdicts(found: Sequence[Difference], *without: str) -> dict[str, str]:
     }
 
 
-def test_every_measure_is_a_series() -> None:
-    """Each row of the comparison names a column."""
+def test_each_measure_names_a_series() -> None:
+    """Each row of the comparison names an existing column."""
     assert {measure.key for measure in MEASURES} <= set(SERIES_COLUMNS)
 
 
 def test_noise_is_no_difference() -> None:
-    """Of twenty pairs of runs of one server none is told apart."""
+    """Twenty pairs of runs of one server show no difference."""
     runs = [_stretch(seed) for seed in range(21)]
     for before, after in pairwise(runs):
         assert _verdicts(compare(before, after), "unknown") == {}
 
 
-def test_what_became_worse_is_found_and_nothing_else() -> None:
-    """Rates, gauges and quantiles; less of the same is better."""
+def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
+    """The comparison finds changed rates, gauges and quantiles; a lower rate of messages is
+    worse, a lower delay better.
+    """
 
     def worse(values: dict[str, Any], rng: random.Random) -> None:
         values["errors"] += rng.randrange(3)
@@ -91,8 +93,8 @@ def test_what_became_worse_is_found_and_nothing_else() -> None:
     assert _verdicts(compare(after, before), "unknown") == {**back, "messages_in": "changed"}
 
 
-def test_what_is_certain_but_small_is_no_difference() -> None:
-    """The smallest change that counts can be chosen."""
+def test_small_certain_change_is_no_difference() -> None:
+    """The caller chooses the smallest change that counts."""
 
     def more(values: dict[str, Any], rng: random.Random) -> None:
         values["memory"] = round(values["memory"] * 1.05)
@@ -103,14 +105,14 @@ def test_what_is_certain_but_small_is_no_difference() -> None:
 
 
 def test_rates_divide_by_measured_time() -> None:
-    """A second that took longer has more messages, and no higher rate."""
+    """A second that took longer has more messages and the same rate."""
     (rate,) = [d for d in compare(_stretch(1), _stretch(2)) if d.measure.key == "messages_in"]
     assert rate.before is not None
     assert 990 < rate.before < 1010
 
 
 def test_quantiles_are_those_of_the_merged_histogram() -> None:
-    """They are not averages of the quantiles of seconds."""
+    """The comparison does not average the quantiles of single seconds."""
     before = _stretch(1)
     (p99,) = [d for d in compare(before, _stretch(2)) if d.measure.key == "rtt_p99"]
     (merged,) = before.merged.columns["rtt_p99"]
@@ -119,7 +121,7 @@ def test_quantiles_are_those_of_the_merged_histogram() -> None:
     assert merged != sum(seconds) / len(seconds)
 
 
-def test_what_is_not_known_of_one_is_unknown() -> None:
+def test_measure_is_unknown_when_one_side_is_null() -> None:
     """A null is neither better nor worse than a number."""
 
     def unknown(values: dict[str, Any], rng: random.Random) -> None:
@@ -130,8 +132,8 @@ def test_what_is_not_known_of_one_is_unknown() -> None:
     assert [text.split()[0] for text in cpu.texts()[1:]] == ["–", "–"]
 
 
-def test_two_seconds_are_too_few_to_tell() -> None:
-    """One point of each is no evidence, however different they are."""
+def test_two_seconds_are_too_few_to_compare() -> None:
+    """One point on each side is no evidence for any difference."""
 
     def many(values: dict[str, Any], rng: random.Random) -> None:
         values["errors"] = 1000
@@ -141,7 +143,7 @@ def test_two_seconds_are_too_few_to_tell() -> None:
 
 
 def test_causes_are_listed_side_by_side() -> None:
-    """A cause that only one has is 0 in the other."""
+    """A cause that only one range has is 0 in the other."""
     before = _stretch(1, ended={"reset": 3, "normal": 2})
     after = _stretch(2, ended={"normal": 5, "ping timeout": 1})
     assert list(causes(before, after)) == [

@@ -1,3 +1,5 @@
+"""Freshness: how a view reports the state of its feed."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,12 +10,14 @@ from tests.synthetic import SyntheticFeed
 
 
 def feed(**options: Any) -> SyntheticFeed:
-    """A feed whose clock stands at 22:13:20 UTC."""
+    """A feed whose clock is at 22:13:20 UTC."""
     return SyntheticFeed(start=1_700_000_000.0, **{"ago": 3, **options})
 
 
 def test_freshness_is_connecting_before_the_first_sample() -> None:
-    """A view without numbers says that it is connecting, to what, and why not yet."""
+    """A view without numbers says that it is connecting, its target, and the reason for the
+    delay.
+    """
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
     found = FreshnessTracker().assess(source)
@@ -23,17 +27,17 @@ def test_freshness_is_connecting_before_the_first_sample() -> None:
 
 
 def test_freshness_is_live_without_a_banner() -> None:
-    """While all is well there is no banner, and nothing is grey."""
+    """With a live feed there is no banner, and no number is grey."""
     assert FreshnessTracker().assess(feed()) == Freshness(kind="live", pill="Live")
 
 
 def test_freshness_is_empty_before_the_first_connection() -> None:
-    """A server without any connection yet is told apart."""
+    """A server without any connection yet has a state of its own."""
     assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 
 def test_freshness_reports_disconnection_and_recovery() -> None:
-    """A lost server greys the numbers, with time and reason; its return is reported, too."""
+    """A lost server turns the numbers grey, with time and reason; its return is reported."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -53,7 +57,7 @@ def test_freshness_reports_disconnection_and_recovery() -> None:
 
 
 def test_freshness_reports_a_restart() -> None:
-    """When the server has restarted, and counts from 0, the view says so."""
+    """After a restart of the server, which counts from 0, the view says so."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -66,7 +70,7 @@ def test_freshness_reports_a_restart() -> None:
 
 
 def test_freshness_is_stalled_when_samples_stop() -> None:
-    """A connection that is open but brings no numbers is told apart from a lost one."""
+    """An open connection without new Samples is told from a lost one."""
     source = feed()
     source._time += 6
     found = FreshnessTracker().assess(source)
@@ -74,7 +78,7 @@ def test_freshness_is_stalled_when_samples_stop() -> None:
 
 
 def test_freshness_is_ended_when_the_feed_is_closed() -> None:
-    """A closed source shows its last numbers, grey, and says so."""
+    """The view of a closed feed shows its last numbers in grey and says that it has ended."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
     found = FreshnessTracker().assess(source)

@@ -1,3 +1,5 @@
+"""Numbers as text: scaled, exact, durations, times of day and changes."""
+
 from __future__ import annotations
 
 import math
@@ -35,22 +37,24 @@ from rtmon.views.number_format import (
         (10**19, ("10000", "PB/s")),
     ],
 )
-def test_scaled(value: float | None, expected: tuple[str, str]) -> None:
-    """A scaled number has three digits and a decimal prefix, and unknown is not 0."""
+def test_scaled_has_three_digits_and_a_prefix(
+    value: float | None, expected: tuple[str, str]
+) -> None:
+    """A scaled number has three digits and a decimal prefix, and null is not shown as 0."""
     assert scaled(value, "B/s") == expected
 
 
 @given(st.floats(min_value=1e-2, max_value=1e17))
-def test_scaled_is_near(value: float) -> None:
-    """A scaled number, multiplied back, is within half a unit of its third digit."""
+def test_scaled_is_within_half_a_unit_of_its_third_digit(value: float) -> None:
+    """A scaled number, multiplied back, is that near to the original."""
     text, unit = scaled(value, "")
     back = float(text) * 1000 ** ("", "k", "M", "G", "T", "P").index(unit)
     assert math.isclose(back, value, rel_tol=0.006, abs_tol=0.005)
     assert len(text.replace(".", "").lstrip("0")) <= 3
 
 
-def test_seconds() -> None:
-    """Short durations are in milliseconds up to a second, then in seconds."""
+def test_seconds_are_shown_in_milliseconds_below_one_second() -> None:
+    """Durations are in milliseconds up to a second, then in seconds."""
     assert seconds(None) == ("–", "ms")
     assert seconds(0.000_42) == ("0.42", "ms")
     assert seconds(0.0259) == ("25.9", "ms")
@@ -62,13 +66,13 @@ def test_seconds() -> None:
     ("value", "text"),
     [(0, "0"), (999, "999"), (999.7, "1k"), (1250, "1.25k"), (3.2e6, "3.2M"), (0.05, "0.05")],
 )
-def test_short_numbers(value: float, text: str) -> None:
+def test_short_numbers_have_a_prefix_and_no_trailing_zeros(value: float, text: str) -> None:
     """Numbers of an axis have a decimal prefix and no superfluous zeros."""
     assert short(value) == text
 
 
 def test_exact_keeps_every_digit() -> None:
-    """Exact numbers show every digit, also beyond what a float could hold."""
+    """Exact numbers show every digit, even past the precision of a float."""
     assert exact(12_345_678_901_234_567_891) == "12,345,678,901,234,567,891"
     assert bytes_text(1_234) == "1,234 B"
     assert exact(None) == bytes_text(None) == "–"
@@ -84,13 +88,13 @@ def test_exact_keeps_every_digit() -> None:
         (86_400 * 2 + 3_600, "2 d 1 h"),
     ],
 )
-def test_duration(value: float, text: str) -> None:
-    """A duration is told in its two largest units, and never negative."""
+def test_duration_has_its_two_largest_units(value: float, text: str) -> None:
+    """A duration is in its two largest units, and never negative."""
     assert duration(value) == text
 
 
 def test_clock_is_utc() -> None:
-    """Times of day are UTC wherever the server stands."""
+    """Times of day are UTC in every time zone."""
     assert clock(1_700_000_000) == "22:13:20"
 
 
@@ -108,6 +112,8 @@ def test_clock_is_utc() -> None:
         (4_200, 100, ("× 42", 1)),
     ],
 )
-def test_change(now: float | None, before: float | None, expected: tuple[str, int]) -> None:
-    """A change is a percentage with a direction, and unknown where one side is."""
+def test_change_is_a_percentage_with_a_direction(
+    now: float | None, before: float | None, expected: tuple[str, int]
+) -> None:
+    """A change is unknown where one of its values is."""
     assert change(now, before) == expected

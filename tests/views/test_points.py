@@ -1,3 +1,5 @@
+"""Points of charts: series, rates, percentiles and timelines."""
+
 from __future__ import annotations
 
 import math
@@ -22,7 +24,7 @@ def rtts(*values: float) -> Histogram:
     return recorder.take()
 
 
-def test_every_series_has_a_column_of_its_own() -> None:
+def test_every_series_has_its_own_column() -> None:
     """Keys of series are unique, and points hold a value for each."""
     keys = [series.key for chart in CHARTS for series in chart.series]
     assert list(COLUMNS) == ["seq", "time", *keys]
@@ -33,7 +35,7 @@ def test_every_series_has_a_column_of_its_own() -> None:
 
 
 def test_points_have_event_loop_lag_and_cpu_when_they_are_known() -> None:
-    """Lag is drawn in milliseconds, CPU in percent of a core, and unknown values are gaps."""
+    """Lag is in milliseconds, CPU in percent of a core, and unknown values are gaps."""
     known, unknown = Timeline().extend([sample(1, lag=rtts(0.002), cpu=0.25), sample(2, lag=None)])
     assert math.isclose(known["lag_p99"], 2.0, rel_tol=0.04)
     assert known["cpu"] == 25.0
@@ -42,7 +44,7 @@ def test_points_have_event_loop_lag_and_cpu_when_they_are_known() -> None:
 
 
 def test_rate_is_divided_by_elapsed_time() -> None:
-    """A rate is the gain divided by the seconds that really passed."""
+    """A rate is the increase divided by the seconds that have really passed."""
     (point,) = Timeline().extend([sample(1, elapsed=2.0, messages_in=10, bytes_out=None)])
     assert point["messages_in"] == 5.0
     assert math.isnan(point["bytes_out"])
@@ -58,7 +60,9 @@ def test_rtt_percentiles_come_from_merged_histograms() -> None:
 
 
 def test_round_trip_leaves_the_window_after_its_time() -> None:
-    """A round trip older than the window is in no percentile, and no round trip is no number."""
+    """A round trip older than the window is in no percentile, and without round trips there is
+    no value.
+    """
     timeline = Timeline()
     timeline.extend([sample(1, rtt=rtts(0.25))])
     points = timeline.extend([sample(seq) for seq in range(2, int(RTT_WINDOW) + 3)])
@@ -67,15 +71,15 @@ def test_round_trip_leaves_the_window_after_its_time() -> None:
 
 
 def test_timeline_ignores_known_samples() -> None:
-    """Samples that are known already add no points."""
+    """Samples that the timeline has already add no points."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
     assert [point.seq for point in timeline.points] == [1, 2, 3]
 
 
-def test_timeline_begins_anew_when_the_epoch_changes() -> None:
-    """When counting began anew, nothing of the time before is left."""
+def test_timeline_is_emptied_when_the_epoch_changes() -> None:
+    """After a restart no point of the time before remains."""
     timeline = Timeline()
     assert timeline.follow("a")
     timeline.extend([sample(7, rtt=rtts(0.1))])
@@ -87,7 +91,7 @@ def test_timeline_begins_anew_when_the_epoch_changes() -> None:
 
 
 def test_span_leaves_out_unknown_values() -> None:
-    """A total is over the samples that know the number; None if none does."""
+    """A total adds up the Samples that know the column, and is None if none does."""
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
     assert MergedSamples(rows).total("wire_in") == (7, 2.0)
     assert MergedSamples(rows).rate("wire_in") == 3.5
@@ -95,7 +99,7 @@ def test_span_leaves_out_unknown_values() -> None:
 
 
 def test_span_merges_samples_of_one_point() -> None:
-    """A point of several samples has their highest gauge and the quantile of all their values."""
+    """A point of several Samples has their highest gauge and the quantile of all their values."""
     span = MergedSamples(
         [sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))]
     )
@@ -106,7 +110,7 @@ def test_span_merges_samples_of_one_point() -> None:
 
 
 def test_latest_samples_are_chosen_by_monotonic_time() -> None:
-    """The latest seconds, or those before them, are counted by elapsed time."""
+    """Elapsed time decides which Samples are in the latest seconds, or in those before them."""
     rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]
     assert [row.seq for row in latest(rows, 1.0)] == [9, 10]
     assert [row.seq for row in latest(rows, 1.0, skip=2.0)] == [5, 6]

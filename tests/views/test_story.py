@@ -1,4 +1,4 @@
-"""The story of a connection, and the incident report that is made of it."""
+"""The timeline of a connection, and the incident report made of it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ EVENTS = [
 FOUND = DetailAnswer(source=SOURCE, info=INFO, events=EVENTS, series=SERIES, headers=[("A", "b")])
 
 
-def test_story_tells_everything_newest_first() -> None:
-    """Frames have their time before the end; a ping is told once, a wait as one stretch."""
+def test_story_lists_frames_events_and_waits_newest_first() -> None:
+    """Frames have their time before the end; a ping is listed once, a wait as one entry."""
     told = [(entry.time, entry.kind) for entry in story(INFO, FOUND, now=200.0, end="the end")]
     assert told == [
         (103.5, "end"),
@@ -66,12 +66,12 @@ def test_story_tells_everything_newest_first() -> None:
 
 
 def test_frame_with_a_semicolon_in_its_payload_is_one_frame() -> None:
-    """Lines are kept as one text: a payload must not tear them."""
+    """The stored text joins frames by semicolons, and a payload cannot split it."""
     assert frame_lines(FOUND) == ["-0.250 in text 3 b'a; b'", "-0.001 out close 2"]
 
 
 def test_charts_divide_by_the_seconds_of_each_tick() -> None:
-    """Rates are per second; a handler that ends in a tick without messages is told, too."""
+    """Rates are per second; handler time in a tick without messages is drawn, too."""
     drawn = moments_of(SERIES)
     assert drawn["time"] == [101_000, 102_000, 103_000]
     assert drawn["own_in"] == [2, 0, 6]
@@ -79,8 +79,8 @@ def test_charts_divide_by_the_seconds_of_each_tick() -> None:
     assert drawn["own_took"] == [5, 4000, None]
 
 
-def test_report_escapes_what_comes_from_outside() -> None:
-    """No markup, HTML, link, mention or end of a code block comes from a text of a peer."""
+def test_report_escapes_texts_of_clients() -> None:
+    """A client's text creates no markup, HTML, link, mention or end of a code block."""
     hostile = "<img src=x> *a* [b](http://evil) @ada | `c`\n# d"
     prose = escape(hostile)
     assert "<" not in prose
@@ -93,7 +93,7 @@ def test_report_escapes_what_comes_from_outside() -> None:
 
 
 def test_report_has_verdict_numbers_story_and_traceback() -> None:
-    """The report can be read alone."""
+    """The report can be read without the page."""
     judged = verdict(INFO, now=200.0, hub=False)
     entries = story(INFO, FOUND, now=200.0, end=judged.title)
     report = incident_report(INFO, FOUND, judged, entries, now=200.0)

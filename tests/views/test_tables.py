@@ -1,3 +1,5 @@
+"""Tables of pages: connections, channels, Socket.IO, events, close codes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +17,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def texts(page: dict[str, Any]) -> list[list[str]]:
-    """The rows of a page without their looks."""
+    """The rows of a page as texts without their styles."""
     return [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in page["rows"]]
 
 
@@ -28,7 +30,7 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
     ],
 )
 def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
-    """Whatever a browser asks for becomes a valid query."""
+    """Any query of a browser becomes a valid one."""
     query = table_pages.connection_query(asked)
     assert query.sort == "opened"
     assert (query.contains, query.offset, query.limit) == ("", 0, table_pages.PAGE_SIZE)
@@ -37,7 +39,7 @@ def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
 
 
 def test_rows_are_exact() -> None:
-    """The table shows exact integers with thousands separators, and unknown as unknown."""
+    """The table shows exact integers with thousands separators, and unknown values as unknown."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(
         ConnectionInfo(
@@ -73,15 +75,15 @@ def test_rows_are_exact() -> None:
 def test_ends_without_close_codes_are_shown_by_their_cause(
     ended: dict[str, Any], shown: str
 ) -> None:
-    """Transports that have no close codes show why they ended instead of a code made up."""
+    """Connections of transports without close codes show their cause, not an invented code."""
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
     (row,) = texts(table_pages.connections_page(feed, ConnectionQuery(state="closed")))
     assert row[-1] == shown
 
 
-def test_channels_are_listed_the_busiest_first() -> None:
-    """What each channel has done stands in exact numbers, with the mean time of its fan-out."""
+def test_channels_are_listed_busiest_first() -> None:
+    """Each channel has its exact counts and the mean time of its fan-out."""
     quiet = ChannelInfo(channel="room:a", subscribers=2)
     busy = ChannelInfo(
         channel=HOSTILE,
@@ -97,8 +99,10 @@ def test_channels_are_listed_the_busiest_first() -> None:
     assert second == ["room:a", "2", "0", "0", "0", "–"]
 
 
-def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
-    """Its rows are exact, times are for people, and a cell that cannot be is neither 0 nor –."""
+def test_socketio_cells_without_meaning_are_blank() -> None:
+    """A cell that has no meaning for its kind of row is neither 0 nor –; other numbers are
+    exact, and times readable.
+    """
     room = SocketIOInfo(kind="room", namespace="/", name=HOSTILE, clients=1_000)
     event = SocketIOInfo(
         kind="event", namespace="/", name="say", received=12_345, emitted=0, errors=2
@@ -113,7 +117,7 @@ def test_what_makes_no_sense_for_a_row_of_socketio_is_left_blank() -> None:
 
 
 def test_page_past_the_end_becomes_the_last() -> None:
-    """When connections have gone, a page past the end becomes the last page."""
+    """When connections have closed, a page past the end becomes the last one."""
     feed = SyntheticFeed(ago=1, users=25)
     page = table_pages.connections_page(
         feed, ConnectionQuery(offset=500, limit=table_pages.PAGE_SIZE)
@@ -123,11 +127,11 @@ def test_page_past_the_end_becomes_the_last() -> None:
 
 
 def test_empty_table_says_why() -> None:
-    """An empty table says why: nothing received, no connection yet, or no match."""
+    """The reason is that nothing was received, no connection came yet, or no row matches."""
     everything = ConnectionQuery()
     assert "Waiting" in table_pages.connections_page(SyntheticFeed(ago=0), everything)["empty"]
-    nobody = table_pages.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
-    assert "python -m websockets ws://HOST:PORT" in nobody
+    empty = table_pages.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
+    assert "python -m websockets ws://HOST:PORT" in empty
     query = ConnectionQuery(contains="zzz")
     assert "zzz" in table_pages.connections_page(SyntheticFeed(ago=1), query)["empty"]
 
@@ -145,7 +149,7 @@ def test_events_are_newest_first() -> None:
     ]
 
 
-def test_close_codes_are_named() -> None:
+def test_close_codes_have_name_count_and_share() -> None:
     """Each close code has its name, its exact count and a bar of its share."""
     html = close_code_bars.html({1000: 1500, 1006: 750, 4321: 1})
     assert "normal" in html
@@ -163,8 +167,8 @@ def test_rare_codes_are_added_up() -> None:
     assert "<dd>30</dd>" in html
 
 
-def test_still_keeps_everything() -> None:
-    """A still feed answers as of the moment it was taken, whatever the feed does after."""
+def test_paused_feed_keeps_every_value() -> None:
+    """A paused feed answers as of the moment of the pause, whatever its source does after."""
     feed = SyntheticFeed(ago=5, users=30)
     still = PausedFeed(feed)
     before = (

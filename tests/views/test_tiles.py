@@ -1,3 +1,5 @@
+"""Tiles: values, totals, changes and alerts."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,7 +10,7 @@ from rtmon.views.tiles import Tile, tiles
 
 
 def sample(seq: int, **values: object) -> Sample:
-    """A second of it."""
+    """A Sample of one second."""
     return Sample(node="n", epoch="e", seq=seq, time=1000.0 + seq, elapsed=1.0, **values)
 
 
@@ -23,7 +25,7 @@ def snapshot(**values: object) -> Snapshot:
 
 
 def slow(seconds: float) -> dict[str, object]:
-    """One round trip of so many seconds."""
+    """One round trip of that many seconds."""
     recorder = HistogramRecorder()
     recorder.record(seconds)
     return {"rtt": recorder.take()}
@@ -34,8 +36,8 @@ def test_tiles_are_unknown_before_the_first_sample() -> None:
     assert {tile.value for tile in tiles([], None)} == {"–"}
 
 
-def test_totals_are_exact() -> None:
-    """Below each number stands the exact total, every digit."""
+def test_tiles_have_exact_totals() -> None:
+    """Below each value the exact total has every digit."""
     row = by_key(
         [sample(1)],
         snapshot(messages_in=1_234_567, bytes_out=98_765_432_109, opened=12, errors=3),
@@ -46,8 +48,8 @@ def test_totals_are_exact() -> None:
     assert row["errors"].total == "3 in all"
 
 
-def test_unknown_is_not_zero() -> None:
-    """What no probe knows is shown as unknown in value and total."""
+def test_unknown_column_is_not_shown_as_zero() -> None:
+    """A column that no probe knows is unknown in value and total."""
     tile = by_key([sample(1, bytes_in=None)], snapshot(bytes_in=None))["bytes_in"]
     assert tile.value == "–"
     assert tile.total == "– in all"
@@ -56,7 +58,7 @@ def test_unknown_is_not_zero() -> None:
     assert tile.total == "– pings"
 
 
-def test_change_is_against_a_minute_ago() -> None:
+def test_change_compares_with_a_minute_ago() -> None:
     """A change compares the last five seconds with the five seconds a minute before."""
     rows = [sample(seq, messages_in=100 if seq <= 10 else 150) for seq in range(1, 71)]
     tile = by_key(rows)["messages_in"]
@@ -91,10 +93,10 @@ def test_tiles_judge_only_errors_and_delay() -> None:
         ("open", {"rejected": 2}, "warning"),
     ],
 )
-def test_tile_alerts_on_slowness_errors_and_refusals(
+def test_tile_alerts_on_slowness_errors_and_rejected_handshakes(
     key: str, values: dict[str, object], alert: str
 ) -> None:
-    """A tile alerts on slowness, errors and refused handshakes, with the reason."""
+    """The alert of a tile has the reason."""
     tile = by_key([sample(1, **values)])[key]
     assert tile.alert == alert
     assert bool(tile.reason) == bool(alert)

@@ -1,4 +1,4 @@
-"""The verdict on a connection: who ended it, why, and what is wrong with one that is open."""
+"""The verdict on a connection: which side ended it and why, or the problems of an open one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CLOSED = replace(OPEN, state="closed", closed=160.0, close_code=1006, cause="pee
 
 
 def test_every_cause_has_a_sentence() -> None:
-    """A cause that is added without words would be a riddle on the page."""
+    """The page has a sentence for each cause of the table."""
     assert set(CAUSE_WORDS) == set(CAUSES)
 
 
-def test_open_connection_is_well_until_something_is_wrong() -> None:
-    """What waits, was dropped or is silent is told, with its numbers."""
+def test_open_connection_is_well_until_it_waits_drops_or_is_silent() -> None:
+    """Waiting bytes, drops and silence are in the verdict with their numbers."""
     well = verdict(OPEN, now=165.0, hub=False)
     assert (well.mood, well.title) == ("good", "Open for 1 min 05 s")
     slow = replace(OPEN, send_queue=1_900_000, queue_age=14.2, dropped=3, last_activity=100.0)
@@ -33,14 +33,14 @@ def test_open_connection_is_well_until_something_is_wrong() -> None:
     assert far.sentences == ["Its pings took up to 900 ms (p99), the last one 1.00 ms."]
 
 
-def test_unknown_queue_is_no_trouble() -> None:
-    """A probe that does not know the queue makes no claim about it."""
+def test_unknown_queue_is_no_problem() -> None:
+    """When the probe does not know the queue, the verdict says nothing about it."""
     unknown = replace(OPEN, send_queue=None, queue_age=None, rtt=None)
     assert verdict(unknown, now=101.0, hub=False).mood == "good"
 
 
-def test_closed_connection_tells_who_closed_first_and_how_it_was_answered() -> None:
-    """The first close frame, its reason, and the answer to it."""
+def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
+    """The verdict of a closed connection has the first close frame, its reason, and the answer."""
     cut = replace(
         CLOSED,
         initiator="local",
@@ -60,15 +60,15 @@ def test_closed_connection_tells_who_closed_first_and_how_it_was_answered() -> N
     assert verdict(replace(left, role="client"), now=200.0, hub=False).title.endswith("the server")
 
 
-def test_connection_without_close_frames_ended_without_them() -> None:
-    """1006 is never on the wire: it is what a missing close frame counts as."""
+def test_verdict_says_that_close_frames_are_missing_at_1006() -> None:
+    """1006 is never on the wire: it stands for a missing close frame."""
     told = verdict(CLOSED, now=200.0, hub=False)
     assert told.title == "Ended without a close frame: peer vanished"
     assert "counts as 1006 abnormal" in told.sentences[0]
 
 
-def test_code_of_the_hub_is_named_for_the_hub_only() -> None:
-    """4001 of a plain server is the application's own, not "token expired"."""
+def test_hub_close_codes_are_named_for_hub_connections_only() -> None:
+    """4001 of a plain server is the application's own code, not "token expired"."""
     assert code_text(4001, hub=True) == "4001 token expired"
     assert code_text(4001, hub=False) == "4001 of the application"
     assert "application" in code_words(4001, hub=False)

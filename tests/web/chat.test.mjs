@@ -30,7 +30,7 @@ function pending(text) {
 
 const texts = (conversation) => conversation.entries.map(({ text }) => text);
 
-test("whatever comes late or twice, each message stands once and in its order", () => {
+test("conversation has each message once and in order when some come late or twice", () => {
   for (let seed = 1; seed <= 50; seed++) {
     const conversation = new Conversation("room", "r", "r");
     const offsets = Array.from({ length: 40 }, (_, at) => (at % 20) + 1);
@@ -46,7 +46,7 @@ test("whatever comes late or twice, each message stands once and in its order", 
   }
 });
 
-test("one's own message stands once, whether its echo or its answer comes first", () => {
+test("conversation has the user's own message once when its echo or its answer comes first", () => {
   for (const order of [["echo", "answer"], ["answer", "echo"], ["echo"], ["answer"]]) {
     const conversation = new Conversation("room", "r", "r");
     const mine = pending("hi");
@@ -62,7 +62,7 @@ test("one's own message stands once, whether its echo or its answer comes first"
   }
 });
 
-test("what waits to be sent stays at the end, and the same text may be said twice", () => {
+test("conversation keeps unsent messages at its end, equal texts included", () => {
   const conversation = new Conversation("room", "r", "r");
   const [one, two] = [pending("again"), pending("again")];
   conversation.add(one);
@@ -77,7 +77,7 @@ test("what waits to be sent stays at the end, and the same text may be said twic
   );
 });
 
-test("history that was lost is said once for each end of a connection", () => {
+test("conversation shows lost history once for each end of a connection", () => {
   const conversation = new Conversation("room", "r", "r");
   conversation.lost(NOON);
   assert.deepEqual(conversation.entries, [], "nothing was known, so nothing is missing");
@@ -94,14 +94,14 @@ test("history that was lost is said once for each end of a connection", () => {
   assert.equal(conversation.entries.length, 4);
 });
 
-test("a conversation holds no more than its bound, and lets go of the oldest", () => {
+test("conversation drops its oldest messages when it is full", () => {
   const conversation = new Conversation("room", "r", "r");
   for (let offset = 1; offset <= 700; offset++) conversation.add(said(offset));
   assert.equal(conversation.entries.length, 500);
   assert.equal(conversation.entries[0].text, "m201");
 });
 
-test("days and new messages are marked, and what one says at once stands together", () => {
+test("conversation marks days and new messages, and groups messages of one sender", () => {
   const conversation = new Conversation("room", "r", "r");
   const at = (offset, time) => ({ ...said(offset), time });
   conversation.add(at(1, NOON - 24 * 60 * MINUTE));
@@ -115,7 +115,7 @@ test("days and new messages are marked, and what one says at once stands togethe
   assert.deepEqual(shown, [...expected, "New", "text true"]);
 });
 
-test("somebody is one person over one connection after the other", () => {
+test("user stays one person when a connection follows another", () => {
   const people = new People();
   const member = (client_id, user) => ({ client_id, name: "ada", user });
   people.present("", { members: [member("1", "u"), member("2")], count: 3 });
@@ -137,7 +137,7 @@ test("somebody is one person over one connection after the other", () => {
   assert.equal(people.came({ users: [member("4")], count: 2, user_count: 5 }), true);
 });
 
-test("whoever claims to be somebody who is here is somebody else", () => {
+test("client that uses the name of a present user is shown as another person", () => {
   const people = new People();
   const member = (client_id, user) => ({ client_id, name: client_id, user });
   people.present("", { members: [member("ada", "u")], count: 1 });
@@ -151,7 +151,7 @@ test("whoever claims to be somebody who is here is somebody else", () => {
   assert.equal(people.reach(key), "ada");
 });
 
-test("only those who are here can be reached, whatever they are called", () => {
+test("private messages go to present users only, whatever their names", () => {
   const people = new People();
   people.heard("1", "long ago", { now: false });
   assert.equal(people.reach(people.key("1")), undefined);
@@ -161,7 +161,7 @@ test("only those who are here can be reached, whatever they are called", () => {
   assert.equal(people.list("").people[0].name, "bob");
 });
 
-test("people are listed as one looks for them", () => {
+test("people are listed in the order of their names", () => {
   const people = new People();
   const named = ["guest 10", "bo", "guest 2", "Ada"];
   const members = named.map((name, at) => ({ client_id: `${at}`, name }));
@@ -170,7 +170,7 @@ test("people are listed as one looks for them", () => {
   assert.deepEqual(names, ["Ada", "bo", "guest 2", "guest 10"]);
 });
 
-test("a stranger's file gets a name that is only a name", () => {
+test("received file gets a name without path or control characters", () => {
   for (const name of [
     "../../etc/passwd",
     "..\\..\\x.txt",
@@ -196,7 +196,7 @@ test("a stranger's file gets a name that is only a name", () => {
   assert.equal(fileName("Übersicht – März.pdf"), "Übersicht – März.pdf");
 });
 
-test("only http and https become links, and no letter of a text is lost", () => {
+test("text keeps every letter, and only its http and https addresses become links", () => {
   for (const text of [
     "see https://example.org/a?b=c#d, and (http://x.example/)!",
     "javascript:alert(1)",
@@ -215,7 +215,7 @@ test("only http and https become links, and no letter of a text is lost", () => 
   assert.deepEqual([link.href, rest.text], ["https://example.org/a?b=c#d", ", and"]);
 });
 
-test("texts for people", () => {
+test("sizes, initials and lists of names are formatted for users", () => {
   assert.deepEqual([0, 999, 1000, 2_400_000, 104_857_600].map(bytes), [
     "0 B",
     "999 B",

@@ -23,7 +23,7 @@ function told(client) {
 
 const names = (changes) => changes.map((change) => change.what);
 
-test("it connects at once, says who it is, and knows the round trip", async () => {
+test("client connects at once, sends its name, and measures the round trip", async () => {
   const client = hub.connect(clock, { name: "ada", user: "u1", info: { age: 36 } });
   const changes = told(client);
   assert.equal(client.state, "connecting");
@@ -37,7 +37,7 @@ test("it connects at once, says who it is, and knows the round trip", async () =
   assert.deepEqual(hub.of("connect")[0].payload, { info: { age: 36 }, heartbeat: 20 });
 });
 
-test("ten minutes of outage: waits grow to their bound, and what was said arrives in order", async () => {
+test("client backs off up to the bound during ten minutes of outage, and sends queued messages in order", async () => {
   const client = hub.connect(clock, { queueAge: 3_600_000 });
   await client.waitOpen();
   const changes = told(client);
@@ -64,14 +64,14 @@ test("ten minutes of outage: waits grow to their bound, and what was said arrive
   assert.equal(client.stats.downtime, downtime);
 });
 
-test("with full jitter a wait lies anywhere from zero to its bound", () => {
+test("delay is anywhere from zero to its bound with full jitter", () => {
   const backoff = { base: 500, factor: 2, max: 15_000, jitter: "full", attempts: null };
   assert.equal(backoffDelay(backoff, 1, () => 0), 0);
   assert.equal(backoffDelay(backoff, 3, () => 0.5), 1_000);
   assert.equal(backoffDelay(backoff, 100_000, () => 1), 15_000);
 });
 
-test("a connection that was stable begins anew with short waits, one that was not does not", async () => {
+test("client starts with short delays again only when the last connection was stable", async () => {
   const client = hub.connect(clock, { stableAfter: 5_000 });
   const changes = told(client);
   await client.waitOpen();
@@ -88,7 +88,7 @@ test("a connection that was stable begins anew with short waits, one that was no
   assert.deepEqual(closes.map(({ delay }) => delay), [1_000, 2_000, 1_000]);
 });
 
-test("after so many failures in a row it gives up, and says so to whoever waits", async () => {
+test("client gives up after its attempts, and waiting callers get the error", async () => {
   hub.up = false;
   const client = hub.connect(clock, { backoff: { attempts: 2 } });
   const changes = told(client);
@@ -115,7 +115,7 @@ for (const [code, back] of [
   [4500, false],
   [4999, false],
 ]) {
-  test(`after close code ${code} it ${back ? "comes back" : "stays away"}`, async () => {
+  test(`client ${back ? "reconnects" : "gives up"} after close code ${code}`, async () => {
     const client = hub.connect(clock);
     await client.waitOpen();
     const changes = told(client);
@@ -132,7 +132,7 @@ for (const [code, back] of [
   });
 }
 
-test("the server's word counts more than the close code", async () => {
+test("disconnect message of the server overrides the close code", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   hub.say("disconnect", { code: 1000, reason: "moving", retry: true, retry_after: 30 });
@@ -147,7 +147,7 @@ test("the server's word counts more than the close code", async () => {
   assert.deepEqual([client.state, hub.sockets.length], ["closed", 2]);
 });
 
-test("once closed it never comes back", async () => {
+test("closed client never reconnects", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   const changes = told(client);
@@ -160,7 +160,7 @@ test("once closed it never comes back", async () => {
   assert.equal(hub.sockets.length, 1);
 });
 
-test("it can be closed while it waits to come back, and while it connects", async () => {
+test("client can be closed during a backoff delay and during an attempt", async () => {
   hub.up = false;
   const waiting = hub.connect(clock);
   await clock.advance(10);
@@ -175,7 +175,7 @@ test("it can be closed while it waits to come back, and while it connects", asyn
   assert.equal(connecting.state, "closed");
 });
 
-test("a close waits for what was sent, but not for ever", async () => {
+test("close waits for unconfirmed messages, up to a timeout", async () => {
   const client = hub.connect(clock, { closeTimeout: 3_000 });
   await client.waitOpen();
   hub.answers = false;
@@ -188,7 +188,7 @@ test("a close waits for what was sent, but not for ever", async () => {
   assert.equal(client.state, "closed");
 });
 
-test("a link that says nothing is dead after interval and timeout, whatever TCP says", async () => {
+test("silent link is dead after interval and timeout, though TCP reports nothing", async () => {
   const options = { heartbeatInterval: 20_000, heartbeatTimeout: 10_000 };
   const client = hub.connect(clock, options);
   await client.waitOpen();
@@ -205,7 +205,7 @@ test("a link that says nothing is dead after interval and timeout, whatever TCP 
   assert.equal(client.state, "open");
 });
 
-test("a page whose timers were held back does not take a good link for dead", async () => {
+test("client keeps a good link when the browser has delayed the page's timers", async () => {
   const client = hub.connect(clock, { heartbeatInterval: 20_000, heartbeatTimeout: 10_000 });
   await client.waitOpen();
   await settle();
@@ -216,7 +216,7 @@ test("a page whose timers were held back does not take a good link for dead", as
   assert.equal(hub.sockets.length, 1);
 });
 
-test("it answers the server's ping", async () => {
+test("client answers the server's ping", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   const ping = hub.say("ping", { timestamp: 5 });
@@ -225,7 +225,7 @@ test("it answers the server's ping", async () => {
   await client.close();
 });
 
-test("a server that says no welcome is left, and tried again", async () => {
+test("client reconnects when the server sends no welcome", async () => {
   hub.answers = false;
   const client = hub.connect(clock, { openTimeout: 4_000 });
   const changes = told(client);
@@ -236,7 +236,7 @@ test("a server that says no welcome is left, and tried again", async () => {
   assert.equal(client.state, "open");
 });
 
-test("a connection that ends before the welcome is a failed attempt, not one that closed", async () => {
+test("connection that ends before the welcome is a failed attempt, not a close", async () => {
   for (const [code, state] of [
     [1000, "closed"],
     [1006, "connecting"],
@@ -258,7 +258,7 @@ test("a connection that ends before the welcome is a failed attempt, not one tha
   }
 });
 
-test("an attempt that opens nothing asks whether it is a hub, and so does who waited for it", async () => {
+test("error of a failed attempt asks whether the server is a hub, for waiting callers too", async () => {
   hub.up = false;
   const client = hub.connect(clock);
   const changes = told(client);
@@ -270,7 +270,7 @@ test("an attempt that opens nothing asks whether it is a hub, and so does who wa
   await client.close();
 });
 
-test("reconnect() makes the next attempt now", async () => {
+test("reconnect() starts the next attempt at once", async () => {
   hub.up = false;
   const client = hub.connect(clock);
   await clock.advance(3_500);
@@ -283,7 +283,7 @@ test("reconnect() makes the next attempt now", async () => {
   assert.equal(hub.sockets.length, before + 1);
 });
 
-test("who waits for a connection may wait for so long only", async () => {
+test("waiting for a connection ends after its timeout", async () => {
   hub.up = false;
   const client = hub.connect(clock);
   const waiting = assert.rejects(client.waitOpen({ timeout: 2_000 }), RequestTimeout);
@@ -292,7 +292,7 @@ test("who waits for a connection may wait for so long only", async () => {
   assert.equal(client.state, "connecting");
 });
 
-test("it comes back as the same sender, to the place in the chat where it was", async () => {
+test("client returns as the same sender, to its position in the chat", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   hub.offsets.chat = 7;
@@ -304,7 +304,7 @@ test("it comes back as the same sender, to the place in the chat where it was", 
   await client.close();
 });
 
-test("options that make no sense are refused, with what to do", () => {
+test("wrong options are refused with the remedy", () => {
   const refused = (options, problem) =>
     assert.throws(() => hub.connect(clock, options), { name: "OptionError", message: problem });
   refused({ queueSize: 0 }, /queueSize is 0: give a number from 1/);

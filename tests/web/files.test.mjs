@@ -29,7 +29,7 @@ async function offered(client, given) {
 
 const aborts = () => hub.of("file_abort").map(({ payload }) => payload);
 
-test("a file is given up at once, whatever it waits for, and the server is told", async () => {
+test("transfer ends at once when it is cancelled in any state, and the server is told", async () => {
   const client = await open();
   const signals = [new AbortController(), new AbortController(), new AbortController()];
   const [stalled, offline, arriving] = signals.map(({ signal }) => signal);
@@ -57,7 +57,7 @@ test("a file is given up at once, whatever it waits for, and the server is told"
   await client.close();
 });
 
-test("an offer may wait for its answer; one that was given up meanwhile is taken back", async () => {
+test("offer waits for its answer, and is withdrawn when it was cancelled meanwhile", async () => {
   const client = await open();
   let late;
   hub.instead.file_offer = (envelope, answer) => {
@@ -77,7 +77,7 @@ test("an offer may wait for its answer; one that was given up meanwhile is taken
   await client.close();
 });
 
-test("pieces of files and base64 come back as they went", () => {
+test("chunks and base64 are decoded equal", () => {
   for (const size of [0, 1, 2, 3, 8_192, 8_193, 70_000]) {
     const data = new Uint8Array(randomBytes(size));
     const text = toBase64(data);
@@ -88,7 +88,7 @@ test("pieces of files and base64 come back as they went", () => {
   }
 });
 
-test("the digest is SHA-256, however the pieces are cut", () => {
+test("digest is SHA-256 for pieces of any size", () => {
   for (let size = 0; size < 200; size += 1) {
     const data = new Uint8Array(randomBytes(size));
     const cut = Math.floor(size / 3);

@@ -1,4 +1,4 @@
-"""A hub, its server and a bad network in a process of their own, told what to do by a test in Node.
+"""A hub, its server and a fault proxy in their own process, driven by a test in Node.
 
 Each line on standard input is ``[command, …arguments]`` in JSON, and is answered by a line of JSON.
 """
@@ -24,11 +24,11 @@ from tests.hub.tokens import login, token
 
 
 class Place:
-    """What a test may ask for: each public method is a command.
+    """The commands of a test: each public method is one.
 
     Args:
-        options: of the hub; with ``asgi``, all transports are served, with ``login`` only those
-            are let in who show a token of :meth:`token`.
+        options: of the hub; with ``asgi``, all transports are served, with ``login`` only clients
+            are let in that send a token of :meth:`token`.
         files: a folder for files that are sent.
     """
 
@@ -41,26 +41,26 @@ class Place:
         self._published = 0
 
     async def start(self, port: int = 0) -> None:
-        """Serve a hub that knows nothing of an earlier one."""
+        """Serve a new hub."""
         self._hub = rtmon.Hub(**self._options)
         serve: Any = rtmon.asgi.serve if self._asgi else rtmon.serve
         self._server = await serve(self._hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
-        """The server goes."""
+        """Stop the server."""
         self._server.close()
         await self._server.wait_closed()
         await self._hub.aclose()
 
     async def enter(self) -> dict[str, str]:
-        """Begin, and say where."""
+        """Start serving; return the address."""
         await self.start()
         self._proxy = FaultProxy(self._server)
         await self._proxy.start()
         return {"url": self._proxy.url, "direct": self._server.url}
 
     async def restart(self) -> None:
-        """Another server, at the same address."""
+        """Start another server at the same address."""
         port = self._server.port
         await self.stop()
         await self.start(port)
@@ -70,19 +70,19 @@ class Place:
         self._proxy.cut()
 
     async def cut_oldest(self) -> None:
-        """Reset the connection that was made first."""
+        """Reset the oldest connection."""
         self._proxy.links[0].cut()
 
     async def freeze(self) -> None:
-        """Nothing passes, and nobody is told."""
+        """Freeze the network: no byte passes, and TCP reports nothing."""
         self._proxy.freeze("both")
 
     async def calm(self) -> None:
-        """A good network again."""
+        """Restore the network."""
         self._proxy.calm()
 
     async def refuse(self) -> None:
-        """No connection can be had."""
+        """Refuse new connections."""
         self._proxy.refusing = True
         self._proxy.cut()
 
@@ -91,22 +91,22 @@ class Place:
         return self._proxy.accepted
 
     async def token(self, user: str) -> str:
-        """What somebody shows to be let in."""
+        """Return a token that the server accepts."""
         return token(user)
 
     async def change(self, options: dict[str, Any]) -> None:
-        """The hub behaves otherwise from now on."""
+        """Change options of the running hub."""
         self._hub.change(**options)
 
     async def expire(self, seconds: float) -> None:
-        """All tokens expire so soon."""
+        """Make all tokens expire soon."""
         for session in self._hub._parts.connection_limits.connections:
             expires = self._hub.context.wall() + seconds
             session.identity = dataclasses.replace(session.identity, expires=expires)
             self._hub._parts.expiry.check(session)
 
     async def here(self) -> list[tuple[str | None, float | None]]:
-        """Who is here, and for how many seconds yet."""
+        """Users in presence, and the seconds until each expires."""
         sessions = self._hub.connections.values()
         return [
             (each.user, seconds_left(each.identity, self._hub.context.wall())) for each in sessions
@@ -117,17 +117,17 @@ class Place:
         await self._hub.publish(channel, data)
 
     async def publish_largest(self, channel: str) -> int:
-        """Publish a text as long as a text may be; returns its length."""
+        """Publish a text of the largest size; return its length."""
         text = "x" * (limits.DATA_SIZE - 5)
         await self._hub.publish(channel, text)
         return len(text)
 
     async def flow(self, channel: str, rate: float) -> None:
-        """Publish so many numbers a second, until `ebb`."""
+        """Publish that many numbers a second until `ebb`."""
         self._publishing = asyncio.create_task(self._flow(channel, rate))
 
     async def ebb(self) -> int:
-        """Publish no more, and say how many numbers there were."""
+        """Stop publishing; return how many numbers were published."""
         assert self._publishing is not None
         self._publishing.cancel()
         await asyncio.wait([self._publishing])
@@ -144,7 +144,7 @@ class Place:
 
 
 async def main() -> None:
-    """Do as told until standard input ends."""
+    """Execute commands until standard input ends."""
     loop = asyncio.get_running_loop()
     commands = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)

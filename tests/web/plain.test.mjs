@@ -46,7 +46,7 @@ function plain(t, url, given = {}) {
   return client;
 }
 
-test("it speaks to a server without welcome, and knows the latency from its pongs", async (t) => {
+test("plain client works with a server without welcome, and measures latency by its pongs", async (t) => {
   const greeting = [
     '{"type":"welcome","payload":{"clientId":7}}',
     '{"type":"ticker","symbol":"X"}',
@@ -88,7 +88,7 @@ test("it speaks to a server without welcome, and knows the latency from its pong
   await client.flush();
 });
 
-test("it queues while offline, comes back, and says all in order", async (t) => {
+test("plain client queues while offline, reconnects, and sends in order", async (t) => {
   const first = await startServer(t);
   const client = plain(t, first.url);
   await client.send("n", 0);
@@ -102,7 +102,7 @@ test("it queues while offline, comes back, and says all in order", async (t) => 
   assert.equal(client.stats.reconnects, 1);
 });
 
-test("after so many failures in a row it gives up", async (t) => {
+test("plain client gives up after its attempts", async (t) => {
   const { url, stop } = await startServer(t);
   await stop();
   const client = plain(t, url, { backoff: { base: 5, max: 10, attempts: 2 } });
@@ -110,7 +110,7 @@ test("after so many failures in a row it gives up", async (t) => {
   assert.equal(client.stats.attempts, 3);
 });
 
-test("a server that answers pings is cut when it is silent, one that never did is not", async () => {
+test("plain client cuts a silent server only if it has answered pings before", async () => {
   for (const answers of [true, false]) {
     const clock = new FakeClock();
     const hub = new FakeHub();
@@ -130,7 +130,7 @@ test("a server that answers pings is cut when it is silent, one that never did i
   }
 });
 
-test("the ping can be another text, or switched off", async () => {
+test("ping can be another text, or switched off", async () => {
   const clock = new FakeClock();
   const hub = new FakeHub();
   const written = [];
@@ -163,7 +163,7 @@ for (const [code, back] of [
   [4001, true],
   [4500, true],
 ]) {
-  test(`after close code ${code} it ${back ? "comes back" : "stays away"}`, async () => {
+  test(`plain client ${back ? "reconnects" : "gives up"} after close code ${code}`, async () => {
     const clock = new FakeClock();
     const hub = new FakeHub();
     const client = hub.connect(clock, { protocol: "plain", fallback: undefined, ping: null });
@@ -174,7 +174,7 @@ for (const [code, back] of [
   });
 }
 
-test("what only a hub can do is refused", async (t) => {
+test("plain client refuses features of a hub", async (t) => {
   const { url } = await startServer(t);
   const client = plain(t, url);
   for (const call of [
@@ -198,7 +198,7 @@ test("what only a hub can do is refused", async (t) => {
   await assert.rejects(client.sendRaw({}), OptionError);
 });
 
-test("with `batch` messages are collected, and a single one goes as it is", async (t) => {
+test("plain client collects messages with `batch`, and sends a single one unbatched", async (t) => {
   const { heard, url } = await startServer(t);
   const client = plain(t, url, { batch: { size: 2, delay: 10 } });
   await client.send("a", 1);

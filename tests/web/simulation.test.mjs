@@ -193,7 +193,7 @@ async function run(seed) {
   return { reconnects: sender.stats.reconnects + reader.stats.reconnects, resent: sender.stats.resent };
 }
 
-test("whatever the moment of a cut, all arrives once and in order, both ways", async () => {
+test("every message arrives once and in order, both ways, when the link is cut at any moment", async () => {
   let [reconnects, resent] = [0, 0];
   for (const seed of SEEDS) {
     const stats = await run(seed);

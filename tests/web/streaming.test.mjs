@@ -29,7 +29,7 @@ class BlockedWebSocket {
   close() {}
 }
 
-test("where no WebSocket gets through it goes on over a stream, cuts or not", { timeout }, async (t) => {
+test("client uses an event stream when no WebSocket is possible, over cuts too", { timeout }, async (t) => {
   const [ada, bob] = ["ada", "bob"].map((name) => place.connect(t, { name, WebSocket: BlockedWebSocket }));
   await Promise.all([ada.waitOpen(), bob.waitOpen()]);
   assert.deepEqual([ada.transport, BlockedWebSocket.tried], ["sse", 4]);
@@ -50,7 +50,7 @@ test("where no WebSocket gets through it goes on over a stream, cuts or not", { 
   assert.equal(ada.state, "closed");
 });
 
-test("the largest publication comes over a stream", { timeout }, async (t) => {
+test("stream carries the largest publication", { timeout }, async (t) => {
   const client = place.connect(t, { WebSocket: BlockedWebSocket });
   const got = [];
   await client.subscribe("large", ({ payload }) => got.push(payload.length)).entered();
@@ -59,7 +59,7 @@ test("the largest publication comes over a stream", { timeout }, async (t) => {
   assert.deepEqual([client.transport, got], ["sse", [size]]);
 });
 
-test("files go over a stream, too", { timeout }, async (t) => {
+test("stream carries files", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t, { WebSocket: BlockedWebSocket }), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);
   assert.deepEqual([ada.transport, bob.transport], ["sse", "websocket"]);
@@ -72,7 +72,7 @@ test("files go over a stream, too", { timeout }, async (t) => {
   }
 });
 
-test("a stream that freezes is noticed", { timeout }, async (t) => {
+test("client notices a frozen stream", { timeout }, async (t) => {
   const client = place.connect(t, {
     WebSocket: BlockedWebSocket,
     heartbeatInterval: 200,
@@ -105,7 +105,7 @@ function trying() {
   return { tried, open, status, attempt };
 }
 
-test("the stream is tried in turn, and no more once a WebSocket has worked", () => {
+test("client alternates WebSocket and stream until a WebSocket has worked", () => {
   const { tried, open, attempt } = trying();
   for (let i = 0; i < 6; i += 1) attempt();
   assert.deepEqual(tried.splice(0), ["ws", "ws", "sse", "ws", "sse", "ws"]);
@@ -116,14 +116,14 @@ test("the stream is tried in turn, and no more once a WebSocket has worked", () 
   assert.deepEqual(tried, ["sse", "ws", "ws", "ws", "ws", "ws", "ws"]);
 });
 
-test("a server without streams is not asked for them again", () => {
+test("client does not ask a server without streams again", () => {
   const { tried, status, attempt } = trying();
   status.sse = 404;
   for (let i = 0; i < 6; i += 1) attempt();
   assert.deepEqual(tried, ["ws", "ws", "sse", "ws", "ws", "ws"]);
 });
 
-test("the stream is beside the WebSocket", async () => {
+test("address of the stream is beside that of the WebSocket", async () => {
   for (const [given, asked] of [
     ["ws://hub.test:8765", "http://hub.test:8765/events"],
     ["ws://hub.test/ws", "http://hub.test/events"],
@@ -142,7 +142,7 @@ test("the stream is beside the WebSocket", async () => {
   }
 });
 
-test("what a server says of coming back is passed on", async () => {
+test("stream passes on when the server says to reconnect", async () => {
   const answer = { status: 503, headers: { "Retry-After": "7" } };
   const more = await new Promise((resolve) => {
     const fetch = async () => new Response("full", answer);
@@ -152,7 +152,7 @@ test("what a server says of coming back is passed on", async () => {
   assert.deepEqual(more, { code: 1006, reason: "HTTP 503", status: 503, retryAfter: 7_000 });
 });
 
-test("events are read however the bytes are cut", async () => {
+test("events are parsed in pieces of any size", async () => {
   const text = ': hi\n\nid: 1\nevent: x\ndata: {"a":\ndata:1}\n\r\ndata: é\r\n\r\ndata: y\r\rdata: cut off';
   const bytes = new TextEncoder().encode(text);
   for (let size = 1; size < 12; size += 1) {

@@ -1,3 +1,5 @@
+"""The browser client in Node, its types, and its npm package."""
+
 from __future__ import annotations
 
 import json
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 
 @pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
-def test_the_browser_client(script: Path) -> None:
-    """The client for browsers does what it promises."""
+def test_browser_client_passes_its_tests_in_node(script: Path) -> None:
+    """Each file of tests for the browser client passes in Node."""
     install()
     done = subprocess.run(
         [NODE or "node", "--test", "--test-reporter=spec", str(script)],
@@ -35,8 +37,8 @@ def test_the_browser_client(script: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_types_fit() -> None:
-    """TypeScript takes what people write with the types that ship, and not what makes no sense."""
+def test_types_accept_right_calls_and_refuse_wrong_ones() -> None:
+    """TypeScript accepts common programs with the shipped types, and refuses wrong ones."""
     compiler = install() / "typescript" / "bin" / "tsc"
     options = ["--noEmit", "--strict", "--skipDefaultLibCheck", "--target", "es2022"]
     library = ["--module", "nodenext", "--lib", "es2022,dom,dom.iterable,dom.asynciterable"]
@@ -50,8 +52,8 @@ def test_the_types_fit() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_package_for_npm_is_complete() -> None:
-    """The package names its files, and has the version of the one for Python."""
+def test_npm_package_names_its_files() -> None:
+    """The npm package lists its files, and has the version of the Python package."""
     package = json.loads((WEB / "package.json").read_text())
     assert package["version"] == rtmon.__version__
     for name in package["files"]:
@@ -61,9 +63,9 @@ def test_the_package_for_npm_is_complete() -> None:
             assert (WEB / path).is_file(), path
 
 
-def test_the_package_for_npm_has_the_license(tmp_path: Path) -> None:
-    """What `npm pack` makes holds the project's license beside the client, and not the chat page;
-    the copy that it needs for that is gone afterwards.
+def test_npm_package_has_the_license(tmp_path: Path) -> None:
+    """`npm pack` includes the project's license beside the client, and not the chat page, and
+    removes its temporary copy of the license.
     """
     if shutil.which("npm") is None:
         pytest.skip("no npm on the PATH")

@@ -1,4 +1,4 @@
-"""The chat page over HTTP: what is served, with which headers, and that nothing else is."""
+"""The chat page over HTTP: its files and headers, and the refusal of all other paths."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ KINDS = {
 
 
 def shipped() -> Iterator[Path]:
-    """The files that browsers may have."""
+    """Names of the files for browsers."""
     return (path for path in WEB.rglob("*.*") if path.suffix[1:] in KINDS)
 
 
 def header(reply: pages.Reply | None, name: str) -> str | None:
-    """A header of an answer."""
+    """A header of a response."""
     assert reply is not None
     return dict(reply.headers).get(name)
 
 
 def test_every_part_of_the_page_is_served() -> None:
-    """Each file for browsers comes whole, with its type, its version and its rules."""
+    """Each file comes whole, with its content type, its version and its security headers."""
     for path in shipped():
         reply = pages.respond("GET", f"/{path.relative_to(WEB).as_posix()}?some=query")
         assert reply is not None
@@ -61,14 +61,16 @@ def test_every_part_of_the_page_is_served() -> None:
     assert pages.respond("GET", "/") == pages.respond("GET", "/chat.html")
 
 
-def test_the_page_brings_no_script_or_style_of_its_own() -> None:
-    """Nothing in the page stands inline, which its policy would refuse."""
+def test_page_has_no_inline_script_or_style() -> None:
+    """Inline scripts and styles, which the page's policy forbids, are not in it."""
     html = (WEB / "chat.html").read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", html)
 
 
-def test_what_is_known_is_not_sent_again() -> None:
-    """Who has this version is told so without it, whichever way it names it."""
+def test_page_answers_304_when_the_browser_has_this_version() -> None:
+    """A browser with the current version gets 304 without a body, for each kind of conditional
+    request.
+    """
     etag = header(pages.respond("GET", "/"), "ETag")
     assert etag is not None
     for known in (etag, f"W/{etag}", f'"old", {etag}', "*"):
@@ -81,8 +83,8 @@ def test_what_is_known_is_not_sent_again() -> None:
     assert fresh.status == 200
 
 
-def test_methods() -> None:
-    """HEAD is GET without the body; anything that would change something is refused."""
+def test_page_answers_head_and_refuses_other_methods() -> None:
+    """HEAD is GET without the body; methods that change a resource are refused."""
     get, head = pages.respond("GET", "/"), pages.respond("HEAD", "/")
     assert get is not None
     assert head == get._replace(body=b"")
@@ -116,28 +118,28 @@ def test_methods() -> None:
         "http://x/chat.html",
     ],
 )
-def test_nothing_else_is_served(path: str) -> None:
-    """No spelling of a path leads out of the folder, or to what is not for browsers."""
+def test_page_serves_no_other_file(path: str) -> None:
+    """No spelling of a path leads out of the folder, or to a file that is not for browsers."""
     assert pages.respond("GET", path) is None
 
 
 @given(st.text())
-def test_any_path(path: str) -> None:
-    """Whatever is asked for is a file of the page, or nothing."""
+def test_any_path_gives_a_file_of_the_page_or_404(path: str) -> None:
+    """An arbitrary path never gives another file or an exception."""
     reply = pages.respond("GET", path)
     assert reply is None or reply.body in {file.read_bytes() for file in shipped()}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:80", "chat.example.org"])
-def test_the_socket_is_allowed_by_name(host: str) -> None:
-    """Browsers for which 'self' is no WebSocket are told the page's own host."""
+def test_policy_names_the_websocket_host(host: str) -> None:
+    """The policy names the page's own host for browsers in which 'self' excludes WebSockets."""
     policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy")
     assert f"connect-src 'self' ws://{host} wss://{host};" in (policy or "")
 
 
 @given(st.text() | st.sampled_from(["x; script-src *", "x *", "a,b", "x\r\nSet-Cookie: y", "*"]))
-def test_a_hostile_host_changes_no_policy(host: str) -> None:
-    """What a Host header says can add no directive, wildcard or header."""
+def test_policy_is_unchanged_by_a_hostile_host_header(host: str) -> None:
+    """A Host header adds no directive, wildcard or header."""
     plain = header(pages.respond("GET", "/"), "Content-Security-Policy") or ""
     policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy") or ""
     assert policy.count(";") == plain.count(";")
@@ -145,15 +147,17 @@ def test_a_hostile_host_changes_no_policy(host: str) -> None:
 
 
 def ask(port: int, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """The answer to a request over a real connection."""
+    """The response to a request over a real connection."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()
 
 
-async def test_a_server_with_a_page() -> None:
-    """On one port browsers get the page and clients the hub; the page is no rejected connection."""
+async def test_server_has_page_and_hub_on_one_port() -> None:
+    """Browsers get the page and clients the hub on one port; a request of the page is no
+    rejected connection.
+    """
     async with rtmon.serve(Hub(), "127.0.0.1", 0, page=True) as server:
         assert server.page_url == f"http://127.0.0.1:{server.port}/"
 
@@ -181,8 +185,8 @@ async def test_a_server_with_a_page() -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_the_users_own_answers_come_first(waits: bool) -> None:  # noqa: FBT001 - a parameter
-    """A process_request of the user's, one that waits too, can refuse the page."""
+async def test_process_request_of_the_user_runs_before_the_page(waits: bool) -> None:  # noqa: FBT001 - a parameter
+    """The user's process_request, async or not, can refuse the page."""
 
     def refuse(connection: ServerConnection, request: Request) -> Response | None:
         return connection.respond(401, "no\n") if "open" not in request.path else None
@@ -197,8 +201,8 @@ async def test_the_users_own_answers_come_first(waits: bool) -> None:  # noqa: F
         assert (await asyncio.to_thread(ask, server.port, "GET", "/?open"))[0] == 200
 
 
-async def test_without_a_page() -> None:
-    """No page is served unless asked for, and only with a hub behind it."""
+async def test_page_is_served_only_when_requested_and_with_a_hub() -> None:
+    """A server without the option, or without a hub, has no page."""
     async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
         assert server.page_url is None
         assert (await asyncio.to_thread(ask, server.port, "GET", "/"))[0] == 426

@@ -1,4 +1,4 @@
-"""Batchers: the right one, and four that break a promise."""
+"""Batchers: a right one, and four wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat servers: the right one, and three that break a promise."""
+"""Chat servers: a right one, and three wrong ones."""
 
 from __future__ import annotations
 

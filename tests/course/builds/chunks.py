@@ -1,4 +1,4 @@
-"""Receivers of files: the right one, and four that break a promise."""
+"""Receivers of files: a right one, and four wrong ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rtmon.course import judges
 def receiver(
     *, hides: bool = True, resumes: bool = True, compares: bool = True, cleans: bool = True
 ) -> Any:
-    """Make a receiver that lacks one thing."""
+    """Make a receiver that lacks one feature."""
 
     async def fetch(url: str, path: Path) -> None:
         part = path.with_suffix(".part") if hides else path

@@ -1,4 +1,4 @@
-"""Readers of frames: the right one, and four that break a promise."""
+"""Readers of frames: a right one, and four wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health checks: the right one, and six that break a promise."""
+"""Health checks: a right one, and six wrong ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(
     at_once: bool = True,
     closes: bool = True,
 ) -> Any:
-    """Make a health check that lacks one thing."""
+    """Make a health check that lacks one feature."""
 
     async def ask(url: str) -> str:
         seconds = 0.0

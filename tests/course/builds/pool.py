@@ -1,4 +1,4 @@
-"""Worker pools: the right one, and five that break a promise."""
+"""Worker pools: a right one, and five wrong ones."""
 
 from __future__ import annotations
 

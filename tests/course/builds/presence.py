@@ -1,4 +1,4 @@
-"""Presence: the right one, and three that break a promise."""
+"""Presence: a right one, and three wrong ones."""
 
 from __future__ import annotations
 

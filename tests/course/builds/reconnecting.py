@@ -1,4 +1,4 @@
-"""Reconnecting clients: the right one, and four that break a promise."""
+"""Reconnecting clients: a right one, and four wrong ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def client(
     lost: tuple[type[BaseException], ...] = (Exception,),
     ends_with_stream: bool = False,
 ) -> Any:
-    """Make a client that differs in one thing."""
+    """Make a client with one fault."""
 
     async def follow(url: str, receive: Callable[[int], None]) -> None:
         last, failures = 0, 0

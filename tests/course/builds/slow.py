@@ -1,4 +1,4 @@
-"""Publishers with slow readers: the right one, and five that break a promise."""
+"""Publishers with slow readers: a right one, and five wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event streams: the right one, and four that break a promise."""
+"""Event streams: a right one, and four wrong ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def stream(
     resumes: bool = True,
     drains: bool = True,
 ) -> Any:
-    """Make a handler that lacks one thing."""
+    """Make a handler that lacks one feature."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Log) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()

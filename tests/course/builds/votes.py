@@ -1,4 +1,4 @@
-"""Vote servers: the right one, and four that break a promise."""
+"""Vote servers: a right one, and four wrong ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtmon.course import judges
 def server(
     *, greets: bool = True, tells: str = "all", forgets: bool = True, checks: bool = True
 ) -> Any:
-    """Make a handler that lacks one thing."""
+    """Make a handler that lacks one feature."""
     voters: set[ServerConnection] = set()
     counts: Counter[str] = Counter()
 

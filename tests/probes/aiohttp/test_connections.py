@@ -38,7 +38,7 @@ async def running(app: web.Application) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def watched(talk: Talk, **options: Any) -> AsyncIterator[tuple[Monitor, Instrument, str]]:
-    """Serve a handler of one WebSocket at ``/rooms/{room}``, measured."""
+    """Serve a handler of one WebSocket at ``/rooms/{room}`` with a probe on the application."""
     app, monitor = web.Application(), Monitor(interval=1000)
     probe = instrument(app, monitor)
 
@@ -58,13 +58,15 @@ async def watched(talk: Talk, **options: Any) -> AsyncIterator[tuple[Monitor, In
 
 
 async def read(socket: web.WebSocketResponse) -> None:
-    """Receive until the end, as most handlers do."""
+    """Receive until the connection ends, as most handlers do."""
     async for _ in socket:
         pass
 
 
-async def test_row_describes_client_and_route() -> None:
-    """A row has the client's address and user agent, the route's template and the name given."""
+async def test_row_has_address_user_agent_route_and_name() -> None:
+    """A connection's row has the client's address and user agent, the route's template and the
+    given name.
+    """
     probe: Instrument
 
     async def talk(socket: web.WebSocketResponse) -> None:
@@ -87,8 +89,8 @@ async def test_row_describes_client_and_route() -> None:
     assert probe.meter() is None
 
 
-async def test_close_of_server_has_code_and_reason_of_both_sides() -> None:
-    """A close by the handler is this side's; the client's answer is known."""
+async def test_row_has_both_close_codes_when_handler_closes() -> None:
+    """When the handler closes, the row's initiator is local and the client's answer is in it."""
 
     async def talk(socket: web.WebSocketResponse) -> None:
         await socket.close(code=4000, message=b"enough")
@@ -103,8 +105,8 @@ async def test_close_of_server_has_code_and_reason_of_both_sides() -> None:
 
 
 @pytest.mark.parametrize("receives", ["receive", "receive_str"])
-async def test_close_of_client_has_code_and_reason(receives: str) -> None:
-    """A close by the client is the peer's, and no error, even if receive_str() raises for it."""
+async def test_row_has_clients_close_code_when_client_closes(receives: str) -> None:
+    """A close by the client is remote and no error, even if receive_str() raises for it."""
 
     async def talk(socket: web.WebSocketResponse) -> None:
         await getattr(socket, receives)()
@@ -118,8 +120,8 @@ async def test_close_of_client_has_code_and_reason(receives: str) -> None:
     assert info.errors == 0
 
 
-async def test_handler_that_only_sends_does_not_fail_when_client_vanishes() -> None:
-    """What a send raises because the client is gone is no error of the handler."""
+async def test_handler_has_not_failed_when_its_send_finds_client_gone() -> None:
+    """An exception that send raises because the client has gone is no error of the handler."""
 
     async def talk(socket: web.WebSocketResponse) -> None:
         while True:
@@ -135,17 +137,17 @@ async def test_handler_that_only_sends_does_not_fail_when_client_vanishes() -> N
 
 
 async def vanish(client: ClientConnection) -> None:
-    """Cut TCP."""
+    """Cut the TCP connection."""
     client.transport.abort()
 
 
 async def violate(client: ClientConnection) -> None:
-    """Send a frame with an opcode that there is not."""
+    """Send a frame with an undefined opcode."""
     client.transport.write(b"\x83\x80\x00\x00\x00\x00")
 
 
 async def be_silent(client: ClientConnection) -> None:
-    """Answer no ping."""
+    """Do not answer pings."""
     client.transport.pause_reading()
 
 
@@ -157,14 +159,14 @@ async def be_silent(client: ClientConnection) -> None:
         (be_silent, 1006, None, "ping timeout", 0),
     ],
 )
-async def test_row_says_why_connection_ended(
+async def test_row_has_cause_when_connection_dies(
     act: Callable[[ClientConnection], Awaitable[None]],
     code: int,
     initiator: str | None,
     cause: str,
     errors: int,
 ) -> None:
-    """A client that vanishes, breaks the protocol or answers no ping is told from another."""
+    """The cause tells a vanished client from a protocol violation and from a ping timeout."""
     async with watched(read, heartbeat=0.2 if act is be_silent else None, timeout=0.2) as (
         monitor,
         _,
@@ -178,8 +180,10 @@ async def test_row_says_why_connection_ended(
     assert info.errors == errors
 
 
-async def test_stop_of_server_is_cause() -> None:
-    """A connection that is open when the application stops has ended for that."""
+async def test_row_names_server_shutdown_when_application_stops() -> None:
+    """A connection that is open when the application stops has the server's shutdown as its
+    cause.
+    """
     async with watched(read) as (monitor, _, where):
         await connect(f"ws://{where}/rooms/7")
         await until(lambda: monitor.snapshot().open == 1)
@@ -187,8 +191,10 @@ async def test_stop_of_server_is_cause() -> None:
     assert info.cause == "server shutdown"
 
 
-async def test_refused_handshakes_and_plain_requests_are_told_apart() -> None:
-    """A handshake that fails is rejected with its status; all else are HTTP requests."""
+async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> None:
+    """A failed handshake is counted as rejected with its status; all other requests are HTTP
+    requests.
+    """
 
     async def talk(_: web.WebSocketResponse) -> None:
         raise AssertionError
@@ -209,8 +215,8 @@ async def test_refused_handshakes_and_plain_requests_are_told_apart() -> None:
 
 
 @pytest.mark.matrix  # aiohttp waits ten seconds for the answer to its close frame
-async def test_connection_ends_if_handler_forgets_to_return_it() -> None:
-    """A handler that returns nothing has its connection dropped by aiohttp, which ends its row."""
+async def test_row_ends_when_handler_does_not_return_its_response() -> None:
+    """When a handler returns nothing, aiohttp drops the connection, and its row ends."""
     app, monitor = web.Application(), Monitor(interval=1000)
     instrument(app, monitor)
 
@@ -227,8 +233,8 @@ async def test_connection_ends_if_handler_forgets_to_return_it() -> None:
     assert monitor.probe_failures == 0
 
 
-async def test_socketio_on_aiohttp_is_counted_once() -> None:
-    """Of the probes of one Monitor, that of Socket.IO counts what Socket.IO carries."""
+async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
+    """Of two probes of one Monitor, the one for Socket.IO counts the Socket.IO connections."""
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()
@@ -249,8 +255,10 @@ async def test_socketio_on_aiohttp_is_counted_once() -> None:
     assert monitor.probe_failures == 0
 
 
-async def test_instrument_refuses_what_it_cannot_measure() -> None:
-    """It is one probe however often it is asked for, before the application is started."""
+async def test_instrument_raises_when_application_cannot_be_measured() -> None:
+    """instrument() returns the same probe each time, and refuses an application that has
+    started.
+    """
     monitor, app = Monitor(interval=1000), web.Application()
     assert instrument(app, monitor) is instrument(app, monitor)
     with pytest.raises(OptionError, match=r"aiohttp\.web\.Application"):

@@ -1,4 +1,4 @@
-"""The ASGI probe and the application that it stands around."""
+"""The ASGI probe and the application that it wraps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.probes.asgi.watching import echo, numbers, row
 from tests.probes.serving import serving
 
 
-async def test_the_lifespan_passes_through() -> None:
+async def test_probe_passes_lifespan_to_application() -> None:
     """Startup and shutdown reach the application."""
     steps = []
 
@@ -50,8 +50,10 @@ async def test_the_lifespan_passes_through() -> None:
 @pytest.mark.parametrize(
     "wrong", [FastAPI, "app:app", None, {}, lambda environ, start_response: None]
 )
-def test_probe_refuses_what_is_no_application(wrong: Any) -> None:
-    """A class, a name, or a WSGI application is refused at once, and not with each request."""
+def test_probe_raises_when_given_no_asgi_application(wrong: Any) -> None:
+    """The probe refuses a class, a name or a WSGI application when it is made, not at each
+    request.
+    """
     with pytest.raises(OptionError, match=r"no ASGI application: give it a callable app\(scope"):
         ASGIProbe(wrong, monitor=Monitor())
     with pytest.raises(OptionError, match="give it a Monitor"):
@@ -60,7 +62,7 @@ def test_probe_refuses_what_is_no_application(wrong: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["lifespan", "http", "websocket"])
 async def test_probe_returns_what_application_returns(kind: str) -> None:
-    """A server or middleware that looks at an application's return value gets it."""
+    """The server or middleware around the probe gets the application's return value."""
 
     async def app(scope: Any, receive: Any, send: Any) -> str:
         return "done"
@@ -72,18 +74,20 @@ async def test_probe_returns_what_application_returns(kind: str) -> None:
     assert await ASGIProbe(app, monitor=Monitor())(scope, receive, receive) == "done"
 
 
-class _OfHypercorn:
-    """A send method as Hypercorn gives it: told by where its class comes from."""
+class _HypercornSend:
+    """A ``send`` that looks like Hypercorn's: the probe recognises it by the module of its
+    class.
+    """
 
     async def app_send(self, message: Any) -> None:
-        """Take it."""
+        """Ignore the message."""
 
 
-_OfHypercorn.__module__ = "hypercorn.protocol.ws_stream"
+_HypercornSend.__module__ = "hypercorn.protocol.ws_stream"
 
 
-async def test_end_that_server_does_not_tell_is_null() -> None:
-    """Hypercorn says 1006 of every end, so that nothing is known of one."""
+async def test_close_code_is_null_when_server_reports_1006_for_every_end() -> None:
+    """Hypercorn reports 1006 for every end, so the probe knows no close code."""
     told = iter(["websocket.connect", "websocket.disconnect"])
 
     async def receive() -> Any:
@@ -96,21 +100,21 @@ async def test_end_that_server_does_not_tell_is_null() -> None:
 
     monitor = Monitor(interval=1000)
     scope: Any = {"type": "websocket", "headers": [], "path": "/"}
-    await ASGIProbe(app, monitor=monitor)(scope, receive, _OfHypercorn().app_send)
+    await ASGIProbe(app, monitor=monitor)(scope, receive, _HypercornSend().app_send)
     info = await row(monitor)
     assert (info.close_code, info.cause, info.initiator, info.errors) == (None, None, None, 0)
     monitor.close()
 
 
-async def test_close_with_1011_is_a_failure_of_the_handler() -> None:
-    """A framework that catches what a handler raises closes with 1011, and that is the cause."""
+async def test_cause_is_handler_failure_when_framework_closes_with_1011() -> None:
+    """A framework that catches a handler's exception closes with 1011, which gives the cause."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": 1011})
 
     async def send(message: Any) -> None:
-        """Take it."""
+        """Ignore the message."""
 
     monitor = Monitor(interval=1000)
     scope: Any = {"type": "websocket", "headers": [], "path": "/"}
@@ -120,8 +124,8 @@ async def test_close_with_1011_is_a_failure_of_the_handler() -> None:
     monitor.close()
 
 
-async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
-    """Three numbers of eight bytes are 24 bytes."""
+async def test_probe_counts_bytes_of_buffers_with_larger_items() -> None:
+    """An array of three 8-byte numbers counts as 24 bytes."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
@@ -129,7 +133,7 @@ async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
         await send({"type": "websocket.close"})
 
     async def send(message: Any) -> None:
-        """Take it."""
+        """Ignore the message."""
 
     monitor = Monitor(interval=1000)
     await ASGIProbe(app, monitor=monitor)({"type": "websocket", "headers": []}, send, send)
@@ -153,9 +157,9 @@ async def test_buffers_of_anything_but_bytes_are_counted_in_bytes() -> None:
         ("/raw/raw/x", "/raw/{id}"),
     ],
 )
-async def test_paths_are_templates(path: str, expected: str) -> None:
-    """Included routers, their prefixes and mounted applications give one template for a route,
-    for WebSockets and event streams alike.
+async def test_row_has_path_template_of_nested_routes(path: str, expected: str) -> None:
+    """A route has one template, with the prefixes of routers and mounted applications, for
+    WebSockets and event streams alike.
     """
     monitor = Monitor(interval=1000)
     app = FastAPI()
@@ -192,12 +196,12 @@ async def test_paths_are_templates(path: str, expected: str) -> None:
         assert (await row(monitor)).path == expected
 
 
-def test_without_a_route_the_path_stays_what_it_is() -> None:
-    """Where no framework tells a route, the raw path is all there is."""
+def test_row_has_raw_path_when_framework_gives_no_route() -> None:
+    """The row has the raw path where the framework gives no route."""
     assert template({"path": "/a/b"}) == "/a/b"
 
 
-async def test_of_two_probes_on_one_connection_the_inner_one_counts() -> None:
+async def test_inner_probe_counts_when_two_probes_see_one_connection() -> None:
     """Two probes of one Monitor count a connection, a stream and a request once; probes of two
     Monitors count for each.
     """
@@ -231,10 +235,12 @@ async def test_of_two_probes_on_one_connection_the_inner_one_counts() -> None:
 @pytest.mark.parametrize(
     "hook", ["meter", "opened", "closed", "rejected", "http_request", "mark", "add"]
 )
-async def test_a_failing_probe_breaks_nothing(
+async def test_application_works_when_probe_fails(
     hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever goes wrong inside the probe, messages flow and answers come; it is counted."""
+    """When code of the probe raises, messages and responses still flow, and the failure is
+    counted.
+    """
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
@@ -279,12 +285,12 @@ async def test_a_failing_probe_breaks_nothing(
 @pytest.mark.parametrize(
     ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
 )
-async def test_a_cancelled_application_leaves_no_open_connection(
+async def test_row_ends_when_application_is_cancelled(
     itself: bool,  # noqa: FBT001 - a parameter of the test
     cause: str,
 ) -> None:
-    """A handler that is cancelled, even while it ends, closes its row; cancelling goes on. A
-    CancelledError of what it waited for is a failure.
+    """Cancelling a handler, even while it ends, closes its row and goes on; a CancelledError of
+    something that it awaited is a failure.
     """
     monitor = Monitor(interval=1000)
     cancelled = []
@@ -313,8 +319,8 @@ async def test_a_cancelled_application_leaves_no_open_connection(
     assert (info.state, info.errors, info.cause) == ("closed", int(itself), cause)
 
 
-def test_the_probe_needs_no_framework() -> None:
-    """The probe imports neither Starlette nor FastAPI, which an application may not have."""
+def test_probe_imports_no_framework() -> None:
+    """The probe imports neither Starlette nor FastAPI."""
     code = "import sys, rtmon; rtmon.ASGIProbe; print({'starlette', 'fastapi'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""The ASGI probe on WebSockets: how they end, who ended them, and whose fault that was."""
+"""The ASGI probe on WebSockets: close codes, initiators and causes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.probes.asgi.watching import echo, events, row, watched
 from tests.probes.serving import serving
 
 
-async def test_the_server_closing_says_with_what() -> None:
-    """A close by the application has its code and reason, and is this side's."""
+async def test_row_has_code_and_reason_when_application_closes() -> None:
+    """A close by the application is local, with its code and reason."""
 
     async def handler(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -41,13 +41,15 @@ async def test_the_server_closing_says_with_what() -> None:
 
 
 class Code(int, enum.Enum):
-    """Close codes of an application, named."""
+    """Close codes of an application, as an Enum."""
 
     ENOUGH = 4000
 
 
-async def test_codes_that_have_names_are_numbers_everywhere(tmp_path: Path) -> None:
-    """A close code or a status that is a member of an Enum is its number in every file."""
+async def test_close_codes_of_an_enum_are_stored_as_numbers(tmp_path: Path) -> None:
+    """A close code or status that is a member of an Enum is stored as its number in rows and
+    files.
+    """
 
     async def close(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -69,9 +71,9 @@ async def test_codes_that_have_names_are_numbers_everywhere(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
-async def test_a_vanished_peer_is_told_from_a_close_frame_without_a_code(ws: str) -> None:
-    """TCP ending without a close frame is 1006; a close frame without a code is 1005, which
-    came from the peer.
+async def test_close_code_tells_lost_tcp_from_close_frame_without_code(ws: str) -> None:
+    """The end of TCP without a close frame is 1006; a close frame without a code is 1005, from the
+    client.
     """
     async with watched(WebSocketRoute("/", echo), ws=ws) as (monitor, where):
         client = await connect(f"ws://{where}/")
@@ -92,8 +94,10 @@ async def test_a_vanished_peer_is_told_from_a_close_frame_without_a_code(ws: str
     assert (without.close_code, without.initiator, without.cause) == (1005, "remote", "closed")
 
 
-async def test_a_handler_that_only_sends_still_has_its_peers_close_code() -> None:
-    """Where the application never asks why its peer left, the probe does; that is no error."""
+async def test_row_has_clients_close_code_when_handler_never_receives() -> None:
+    """Where the application never receives, the probe reads the client's close code; that is no
+    error.
+    """
 
     async def push(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -111,9 +115,9 @@ async def test_a_handler_that_only_sends_still_has_its_peers_close_code() -> Non
     assert info.messages_out >= 1  # type: ignore[operator]
 
 
-async def test_an_exception_of_a_handler_reaches_the_server_unchanged() -> None:
-    """What a handler raises is an error and an Event, has its traceback kept, and goes on as the
-    very same object; without a close frame the connection ends with 1006, as the peer sees too.
+async def test_handler_exception_reaches_server_unchanged() -> None:
+    """A handler's exception is counted, recorded as an Event with its traceback, and raised as the
+    same object; without a close frame the connection ends with 1006, as the client sees too.
     """
     raised = LookupError("no such room")
     seen: list[BaseException] = []
@@ -143,11 +147,13 @@ async def test_an_exception_of_a_handler_reaches_the_server_unchanged() -> None:
     assert "LookupError: no such room" in str(info.traceback)
     (event,) = events(monitor, "error")
     assert event.detail == "the handler raised LookupError: no such room"
-    assert event.code is None, "nobody closed with 1011"
+    assert event.code is None, "no close frame with 1011 was sent"
 
 
-async def test_a_peer_leaving_is_no_error_of_the_handler() -> None:
-    """What frameworks raise because the peer has left is no failure, alone or in a group."""
+async def test_handler_has_not_failed_when_client_leaves() -> None:
+    """Exceptions that frameworks raise because the client has left are no errors, alone or in a
+    group.
+    """
 
     async def alone(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -166,9 +172,9 @@ async def test_a_peer_leaving_is_no_error_of_the_handler() -> None:
             assert (info.errors, info.close_code) == (0, 1000)
 
 
-async def test_what_the_server_raises_for_a_lost_peer_is_no_error_of_the_application() -> None:
-    """An application that lets the server's own exception pass has not failed; one that raises
-    such an exception by itself has.
+async def test_servers_exception_for_lost_client_is_no_application_error() -> None:
+    """An application has not failed when it lets the server's own exception pass; it has failed
+    when it raises such an exception itself.
     """
     gone: list[OSError] = []
 
@@ -192,9 +198,9 @@ async def test_what_the_server_raises_for_a_lost_peer_is_no_error_of_the_applica
     assert len(gone) == 2
 
 
-async def test_refused_handshakes_say_with_what() -> None:
-    """A close before accept is a 403, a denial response has its status, a failure is a 500, and
-    none of them was ever open.
+async def test_rejected_handshake_has_its_status() -> None:
+    """A close before accept is a 403, a denial response has its own status, a failure is a 500;
+    none of them opened a connection.
     """
 
     async def close(websocket: WebSocket) -> None:
@@ -232,8 +238,8 @@ async def test_refused_handshakes_say_with_what() -> None:
     assert monitor.collector.connections() == []
 
 
-async def test_a_peer_that_leaves_during_the_handshake_is_rejected_without_a_status() -> None:
-    """A connection lost before it was accepted was never open, and nobody refused it."""
+async def test_handshake_is_rejected_without_status_when_client_leaves() -> None:
+    """A connection lost before accept was never open and has no HTTP status."""
     asked = asyncio.Event()
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
@@ -255,8 +261,8 @@ async def test_a_peer_that_leaves_during_the_handshake_is_rejected_without_a_sta
     assert (event.code, event.detail) == (None, "the connection was lost during the handshake at /")
 
 
-async def test_shutting_the_server_down_is_a_1012_of_this_side() -> None:
-    """When uvicorn stops, its 1012 is told from one that a peer would send."""
+async def test_initiator_is_local_when_server_shutdown_closes_with_1012() -> None:
+    """The 1012 that uvicorn sends when it stops is told from one that a client sends."""
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
     info = await row(monitor)
@@ -266,8 +272,8 @@ async def test_shutting_the_server_down_is_a_1012_of_this_side() -> None:
     assert info.cause == "server shutdown"
 
 
-async def test_a_message_that_is_too_big_ends_with_1009_of_nobody() -> None:
-    """ASGI does not tell who said that the protocol was broken, so the probe does not either."""
+async def test_initiator_is_null_when_message_is_too_big() -> None:
+    """ASGI does not say which side detected the protocol error, so a 1009 has no initiator."""
     async with watched(WebSocketRoute("/", echo), ws_max_size=100) as (monitor, where):
         async with connect(f"ws://{where}/") as client:
             await client.send("x" * 101)

@@ -23,9 +23,9 @@ from tests.probes.asgi.watching import numbers, row, watched
 from tests.probes.serving import serving
 
 
-async def test_an_event_stream_is_a_connection_whose_messages_are_its_events() -> None:
-    """Events and their data are counted as an event stream's client counts them, comments are
-    not, and a finished stream ends in an orderly way.
+async def test_event_stream_is_a_connection_with_events_as_messages() -> None:
+    """Events and their data are counted as a client of the stream counts them, comments are not,
+    and a finished stream ends cleanly.
     """
 
     async def stream(request: Any) -> StreamingResponse:
@@ -50,8 +50,8 @@ async def test_an_event_stream_is_a_connection_whose_messages_are_its_events() -
     assert snapshot.http_requests == 0
 
 
-async def test_a_client_leaving_an_event_stream_closes_it() -> None:
-    """A stream without an end is open until its client leaves, which is no error."""
+async def test_event_stream_is_closed_when_client_leaves() -> None:
+    """An endless stream is open until its client leaves, which is no error."""
     monitor = Monitor(interval=1000)
     app = FastAPI()
     app.add_middleware(ASGIProbe, monitor=monitor)
@@ -83,8 +83,8 @@ async def test_a_client_leaving_an_event_stream_closes_it() -> None:
     assert info.bytes_out == info.messages_out
 
 
-async def test_an_event_stream_that_fails_is_an_error() -> None:
-    """An exception in a stream is counted, and ends the connection by this side."""
+async def test_event_stream_failure_is_counted_as_error() -> None:
+    """An exception in a stream is an error, and the connection ends by the server."""
 
     async def broken() -> AsyncIterator[str]:
         yield "data: 1\n\n"
@@ -102,8 +102,8 @@ async def test_an_event_stream_that_fails_is_an_error() -> None:
     assert "LookupError: dry" in str(info.traceback)
 
 
-async def test_fastapis_own_event_streams_are_counted() -> None:
-    """A route that yields under FastAPI's EventSourceResponse is an event stream as well."""
+async def test_fastapi_event_stream_is_counted() -> None:
+    """A route that yields under FastAPI's EventSourceResponse is counted as an event stream."""
     monitor = Monitor(interval=1000)
     app = FastAPI()
     app.add_middleware(ASGIProbe, monitor=monitor)
@@ -124,7 +124,7 @@ async def test_fastapis_own_event_streams_are_counted() -> None:
 
 
 def reference(stream: bytes) -> list[int]:
-    """Sizes of the events of a whole stream, as the HTML Standard reads it."""
+    """Sizes of the events of a whole stream, parsed by the rules of the HTML Standard."""
     sizes = []
     data: list[bytes] | None = None
     lines = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -152,10 +152,10 @@ ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
     st.lists(st.tuples(LINES, ENDS), max_size=20),
     st.lists(st.integers(1, 9), min_size=1, max_size=30),
 )
-def test_events_are_found_wherever_the_stream_is_cut(
+def test_event_parser_finds_same_events_wherever_stream_is_cut(
     lines: list[tuple[bytes, bytes]], cuts: list[int]
 ) -> None:
-    """Any stream of any line ends gives the same events, in whatever pieces it comes."""
+    """A stream with any line endings gives the same events, in whatever pieces it comes."""
     stream = b"".join(line + end for line, end in lines)
     events = EventStream()
     found = []
@@ -169,9 +169,9 @@ def test_events_are_found_wherever_the_stream_is_cut(
     assert found == reference(stream)
 
 
-async def test_plain_http_is_counted_as_such() -> None:
-    """Answers that are no event streams are requests; the one that a server gives in place of
-    an application that failed is too; none is a connection.
+async def test_plain_http_response_opens_no_connection() -> None:
+    """Responses that are no event streams count as requests, and so does the server's own answer
+    for an application that failed; none is a connection.
     """
 
     async def fine(request: Any) -> PlainTextResponse:
@@ -194,8 +194,8 @@ async def test_plain_http_is_counted_as_such() -> None:
     assert (snapshot.http_requests, snapshot.opened, snapshot.errors) == (4, 0, 0)
 
 
-async def test_what_only_looks_like_an_event_stream_is_plain_http() -> None:
-    """An error, a HEAD request and a compressed stream open no connection."""
+async def test_error_head_and_compressed_stream_open_no_connection() -> None:
+    """An error response, a HEAD request and a compressed stream are plain HTTP requests."""
 
     async def stream(request: Any) -> PlainTextResponse:
         return PlainTextResponse(

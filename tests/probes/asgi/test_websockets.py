@@ -31,9 +31,9 @@ UNKNOWN = (
 @pytest.mark.filterwarnings(
     "ignore::uvicorn.config.UvicornDeprecationWarning", "ignore::DeprecationWarning"
 )
-async def test_every_known_counter_equals_what_a_client_counted(ws: str) -> None:
-    """Messages and payload agree with the client's count to the byte, whatever implementation
-    uvicorn uses, and what an ASGI server does not tell is null.
+async def test_counters_equal_the_clients_own_count(ws: str) -> None:
+    """Messages and payload agree with the client's count to the byte under each WebSocket
+    implementation of uvicorn, and columns that ASGI cannot give are null.
     """
     sent = ["hello", "grüße 🎉", b"\x00" * 70_000, "", b""]
     received = []
@@ -65,8 +65,8 @@ async def test_every_known_counter_equals_what_a_client_counted(ws: str) -> None
     assert [getattr(info, name) for name in UNKNOWN] == [None] * len(UNKNOWN)
 
 
-async def test_what_asgi_does_not_tell_is_null_before_the_first_connection() -> None:
-    """Bytes on the wire that nobody can count are not 0 because nobody has connected yet."""
+async def test_unknown_columns_are_null_before_first_connection() -> None:
+    """Wire bytes, which ASGI cannot give, are null and not 0 before the first connection."""
     async with watched(WebSocketRoute("/", echo)) as (monitor, _):
         assert {name: getattr(monitor.snapshot(), name) for name in ("wire_in", "pings_out")} == {
             "wire_in": None,
@@ -74,8 +74,10 @@ async def test_what_asgi_does_not_tell_is_null_before_the_first_connection() -> 
         }
 
 
-async def test_messages_that_a_handler_leaves_unread_were_received_all_the_same() -> None:
-    """What the peer sent before it closed counts, though the handler ended without reading it."""
+async def test_messages_are_counted_when_handler_leaves_them_unread() -> None:
+    """Messages that the client sent before it closed are counted, though the handler ended without
+    reading them.
+    """
     go_on = asyncio.Event()
 
     async def deaf(websocket: WebSocket) -> None:
@@ -91,8 +93,8 @@ async def test_messages_that_a_handler_leaves_unread_were_received_all_the_same(
     assert (info.messages_in, info.bytes_in) == (1, 6)
 
 
-async def test_an_abnormal_death_keeps_the_last_messages() -> None:
-    """The black box of a connection that vanished has its last messages, sizes and directions."""
+async def test_black_box_keeps_last_messages_of_vanished_client() -> None:
+    """The black box of a vanished connection has its last messages with sizes and directions."""
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
         await client.send("four")
@@ -104,7 +106,7 @@ async def test_an_abnormal_death_keeps_the_last_messages() -> None:
     assert [line.split(" ", 1)[1] for line in lines] == ["in text 4", "out text 4"]
 
 
-async def test_a_handler_can_name_its_connection() -> None:
+async def test_handler_sets_name_of_its_connection() -> None:
     """The meter in the scope has a name that an application may set."""
 
     async def handler(websocket: WebSocket) -> None:
@@ -118,9 +120,9 @@ async def test_a_handler_can_name_its_connection() -> None:
         assert (await row(monitor)).name == "ada"
 
 
-async def test_handlers_are_timed_from_message_to_next_receive() -> None:
-    """Handler time is what passes between a message being handed over and the next being asked
-    for, and not the time until that comes.
+async def test_handler_time_runs_from_message_to_next_receive() -> None:
+    """Handler time is the time from a message's delivery to the next call of receive, without the
+    wait that follows.
     """
     clock = FakeClock()
 

@@ -22,7 +22,7 @@ __all__ = ["echo", "events", "numbers", "row", "watched"]
 async def watched(
     *routes: Any, wrap: bool = False, clock: Clock = SYSTEM_CLOCK, **options: Any
 ) -> AsyncIterator[tuple[Monitor, str]]:
-    """Serve routes with a probe on them; wrap one ASGI application, or add a middleware."""
+    """Serve routes with a probe on them, wrap one ASGI application, or add a middleware."""
     monitor = Monitor(interval=1000, clock=clock)
     app: Any
     if wrap:
@@ -40,7 +40,7 @@ async def watched(
 
 
 async def row(monitor: Monitor, closed: int = 1) -> ConnectionInfo:
-    """The one connection's row, once it has closed."""
+    """Row of the only connection, once it has closed."""
     await until(lambda: monitor.snapshot().closed == closed)
     monitor.tick()
     (info,) = monitor.collector.connections()
@@ -48,7 +48,7 @@ async def row(monitor: Monitor, closed: int = 1) -> ConnectionInfo:
 
 
 def events(monitor: Monitor, kind: str) -> list[Event]:
-    """The Events of a kind."""
+    """Events of one kind."""
     monitor.tick()
     return [event for event in monitor.collector.history.events() if event.kind == kind]
 

@@ -64,7 +64,7 @@ async def watched(
 async def joined(
     where: str, ways: list[str], namespaces: list[str] | None = None, **options: Any
 ) -> AsyncIterator[Any]:
-    """A real client, with what it received as ``client.got``."""
+    """A real client; its attribute ``got`` lists what it received."""
     # python-socketio leaves sessions of its own making unclosed when a connection is refused.
     async with ClientSession() as session:
         client: Any = socketio.AsyncClient(reconnection=False, http_session=session, **options)
@@ -85,6 +85,6 @@ async def joined(
 
 
 def of(stats: SocketIOStats, event: str) -> tuple[int, int, int]:
-    """What happened to an event: received, emitted, errors."""
+    """Counts of one event: received, emitted, errors."""
     (found,) = [record for record in stats.events if record.event == event]
     return found.received, found.emitted, found.errors

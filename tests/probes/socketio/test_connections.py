@@ -1,4 +1,4 @@
-"""What is counted of a python-socketio server's connections."""
+"""Connections of a python-socketio server: what the probe counts of each."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.probes.socketio.chat import WAYS, chat, joined, of, watched
 
 
 @pytest.mark.parametrize("ways", WAYS, ids=" then ".join)
-async def test_messages_are_what_a_real_client_sent_and_received(ways: list[str]) -> None:
-    """Over each transport, and across an upgrade, events and acknowledgements agree with those
-    of python-socketio's own client, and the row says how they travelled.
+async def test_counters_equal_the_real_clients_count_over_each_transport(ways: list[str]) -> None:
+    """Over each transport, and across an upgrade, events and acknowledgements agree with those of
+    python-socketio's client, and the row names the transport.
     """
     async with watched() as (sio, monitor, probe, where):
         async with joined(where, ways) as client:
@@ -57,7 +57,7 @@ async def test_messages_are_what_a_real_client_sent_and_received(ways: list[str]
     assert stats.handler.count == 3
     assert sample is not None
     snapshot = monitor.snapshot()
-    assert (snapshot.rejected, snapshot.http_requests) == (None, None)  # nobody here sees them
+    assert (snapshot.rejected, snapshot.http_requests) == (None, None)  # unknown to this probe
 
 
 SENT = [
@@ -71,19 +71,19 @@ ATTACHMENTS = [b"\x00" * 70_000, b"yy"]
 
 
 def payload(packets: list[str | bytes]) -> int:
-    """Bytes of what is left of Socket.IO packets without Engine.IO's packet type."""
+    """Bytes of Socket.IO packets without Engine.IO's packet type."""
     return sum(len(p.encode()) if isinstance(p, str) else len(p) for p in packets)
 
 
 def tell(received: list[str | bytes]) -> tuple[int, int]:
-    """Messages and bytes of Socket.IO packets, as a client of its own making counts them."""
+    """Messages and bytes of Socket.IO packets, counted without the library."""
     whole = [p for p in received if isinstance(p, bytes) or p[0] in "2356"]
     return sum(isinstance(p, str) for p in whole), payload(whole)
 
 
-async def test_bytes_agree_with_a_raw_websocket_client() -> None:
-    """Payload agrees, to the byte, with a client that speaks Socket.IO by hand: texts that are
-    not ASCII, acknowledgements, attachments; Engine.IO's own packets are left out.
+async def test_bytes_equal_the_count_of_a_raw_websocket_client() -> None:
+    """Payload agrees to the byte with a client that writes the packets itself: texts outside ASCII,
+    acknowledgements, attachments; Engine.IO's own packets are left out.
     """
     received: list[str | bytes] = []
 
@@ -121,9 +121,9 @@ async def test_bytes_agree_with_a_raw_websocket_client() -> None:
     assert monitor.snapshot().rtt.count >= 1
 
 
-async def test_bytes_agree_with_a_raw_polling_client() -> None:
-    """The same over HTTP long-polling, where several packets share a body and binary ones travel
-    as base64: neither is payload.
+async def test_bytes_equal_the_count_of_a_raw_polling_client() -> None:
+    """Over HTTP long-polling, the separators between packets and the base64 of binary ones are not
+    counted as payload.
     """
     import base64
 
@@ -152,9 +152,9 @@ async def test_bytes_agree_with_a_raw_polling_client() -> None:
     assert info.transport == "socketio-polling"
 
 
-async def test_why_connections_ended() -> None:
-    """A transport that breaks, a ping without an answer, a page that is left, which closes only
-    the WebSocket, and Engine.IO's own goodbye are told apart.
+async def test_row_has_cause_when_connection_ends() -> None:
+    """The cause tells a broken transport, a ping timeout, a closed page, which closes only the
+    WebSocket, and Engine.IO's close packet apart.
     """
     path = "/socket.io/?EIO=4&transport=websocket"
     async with watched(chat(ping_interval=0.05, ping_timeout=0.05)) as (_, monitor, _, where):
@@ -183,8 +183,8 @@ async def test_why_connections_ended() -> None:
     assert fourth.reason_received == "client disconnect"
 
 
-async def test_a_connection_can_be_named() -> None:
-    """An application finds the meter of a client by its id, until the client is gone."""
+async def test_application_names_connection_by_client_id() -> None:
+    """An application finds the meter of a client by its id until the client has gone."""
     async with watched() as (_, monitor, probe, where):
         async with joined(where, ["websocket"]) as client:
             sid = client.get_sid()
@@ -195,8 +195,10 @@ async def test_a_connection_can_be_named() -> None:
         assert probe.meter(sid) is None
 
 
-async def test_another_serializer_is_counted_too() -> None:
-    """With MessagePack, where everything is binary, messages and bytes are those of the packets."""
+async def test_messages_are_counted_with_another_serializer() -> None:
+    """With MessagePack, where every packet is binary, messages and bytes are those of the
+    packets.
+    """
     async with watched(chat(serializer="msgpack")) as (_, monitor, probe, where):
         async with joined(where, ["websocket"], serializer="msgpack") as client:
             assert await client.call("say", "x") == ("ok", 1)
@@ -205,9 +207,9 @@ async def test_another_serializer_is_counted_too() -> None:
     assert of(probe.stats(), "say") == (1, 0, 0)
 
 
-async def test_under_an_asgi_probe_socketio_counts() -> None:
-    """On one connection under both probes, the inner one counts; a request that leads to no
-    session is the outer one's.
+async def test_socketio_probe_counts_when_nested_in_asgi_probe() -> None:
+    """On one connection under both probes, the inner one counts; a request that opens no session is
+    counted by the outer one.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -231,8 +233,8 @@ async def test_under_an_asgi_probe_socketio_counts() -> None:
     assert monitor.probe_failures == 0
 
 
-async def test_on_aiohttp_it_counts_as_well() -> None:
-    """The probe does not depend on ASGI; what the peer's address is, aiohttp tells."""
+async def test_probe_counts_connections_on_aiohttp() -> None:
+    """The probe works without ASGI and gets the client's address from aiohttp."""
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()

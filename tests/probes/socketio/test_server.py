@@ -1,4 +1,4 @@
-"""The probe and the python-socketio server that it stands in front of."""
+"""The Socket.IO probe on a server: namespaces, rooms, handlers, names."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from tests.probes.serving import serving
 from tests.probes.socketio.chat import chat, joined, of, watched
 
 
-async def test_namespaces_rooms_and_reasons() -> None:
-    """Who is in which namespace and room, who was refused and why clients left."""
+async def test_stats_count_namespaces_rooms_and_disconnect_reasons() -> None:
+    """Statistics hold the members of namespaces and rooms, the refused connections and the reasons
+    of disconnects.
+    """
     sio = chat(namespaces=["/", "/news"])
     sio.on("connect", lambda *_: False, namespace="/closed")
 
@@ -62,9 +64,9 @@ async def test_namespaces_rooms_and_reasons() -> None:
     assert monitor.snapshot().errors == 0
 
 
-async def test_an_exception_in_a_handler_is_counted_and_goes_on() -> None:
-    """What a handler raises is an error of its event and connection, and python-socketio is told
-    of it as ever.
+async def test_handler_exception_is_counted_and_passed_on() -> None:
+    """A handler's exception is an error of its event and connection, and python-socketio gets it
+    unchanged.
     """
     seen = []
     sio = chat(async_handlers=False)
@@ -94,9 +96,9 @@ async def test_an_exception_in_a_handler_is_counted_and_goes_on() -> None:
     assert len(events(monitor, "error")) == 2
 
 
-async def test_old_connect_handlers_are_no_errors() -> None:
-    """A connect handler without the auth argument, which python-socketio calls twice, is fine;
-    so is a disconnect handler without a reason.
+async def test_old_connect_handlers_count_no_error() -> None:
+    """A connect handler without ``auth``, which python-socketio calls twice, and a disconnect
+    handler without a reason count no error.
     """
     sio = chat()
     left = []
@@ -113,11 +115,11 @@ async def test_old_connect_handlers_are_no_errors() -> None:
 @pytest.mark.parametrize(
     "tried", [((), (None,)), ((None,), ())], ids=["up to 5.16", "from 5.17 on"]
 )
-async def test_connect_handlers_with_auth_are_no_errors(
+async def test_connect_handlers_with_auth_count_no_error(
     tried: tuple[tuple[None, ...], ...],
 ) -> None:
-    """A handler that takes ``auth`` is no error for a client without it, in whichever order
-    python-socketio tries its arguments; one that takes neither is one error.
+    """A handler that takes ``auth`` counts no error for a client without it, in whichever order
+    python-socketio tries the signatures; one with neither signature counts one error.
     """
     sio = chat()
     sio.on("connect", lambda sid, environ, auth: None)
@@ -137,8 +139,8 @@ async def test_connect_handlers_with_auth_are_no_errors(
     assert (info.errors, errors) == (0, {"/wrong": 1})
 
 
-async def test_class_namespaces_and_callbacks_work_as_before() -> None:
-    """Namespaces as classes, callbacks that are coroutines, and emits to a room are counted."""
+async def test_class_namespaces_and_callbacks_are_counted() -> None:
+    """Class-based namespaces, coroutine callbacks and emits to a room work and are counted."""
     acknowledged: asyncio.Queue[str] = asyncio.Queue()
 
     class News(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -168,9 +170,9 @@ async def test_class_namespaces_and_callbacks_work_as_before() -> None:
     }
 
 
-async def test_clients_that_come_or_go_are_not_counted_yet_or_any_more() -> None:
-    """A client counts from the moment that its connect handler has let it in until it is told to
-    go, and one that has gone already takes nobody's place.
+async def test_client_is_counted_from_accepted_connect_to_disconnect() -> None:
+    """A client counts from the moment that its connect handler has accepted it until the server
+    disconnects it, and one that has left occupies no place.
     """
     asked, let_in = asyncio.Event(), asyncio.Event()
     sio = chat()
@@ -198,13 +200,15 @@ async def test_clients_that_come_or_go_are_not_counted_yet_or_any_more() -> None
 
 @pytest.mark.parametrize("hook", ["meter", "opened", "closed", "mark", "add", "rtt", "stats"])
 @pytest.mark.parametrize("ways", [["websocket"], ["polling", "websocket"]], ids=" then ".join)
-async def test_a_failing_probe_breaks_nothing(
+async def test_server_works_when_probe_fails(
     hook: str,
     ways: list[str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whatever goes wrong inside the probe, events and acknowledgements flow; it is counted."""
+    """When code of the probe raises, events and acknowledgements still flow, and the failure is
+    counted.
+    """
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
@@ -230,9 +234,9 @@ async def test_a_failing_probe_breaks_nothing(
     assert sum("a probe failed" in record.message for record in caplog.records) == 1
 
 
-def test_what_has_a_handler_is_there_from_the_start() -> None:
-    """Events and namespaces that the application has handlers for are counted from 0: the first
-    failure is an increase.
+def test_handled_events_start_at_zero() -> None:
+    """Events and namespaces that have handlers are counted from 0, so that the first failure is an
+    increase.
     """
 
     class News(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -252,9 +256,9 @@ def test_what_has_a_handler_is_there_from_the_start() -> None:
     assert [record.namespace for record in stats.namespaces] == ["/", "/news"]
 
 
-async def test_names_from_clients_are_bounded() -> None:
-    """Past a limit, names of events, namespaces and reasons are counted together, and long ones
-    are cut: a hostile client can neither make the tables grow, nor crowd out a handler's name.
+async def test_names_from_clients_are_bounded_in_number_and_length() -> None:
+    """Past a limit, names of events, namespaces and reasons are counted together, and long ones are
+    cut: a hostile client can neither grow the tables nor displace a handler's name.
     """
     statistics = Statistics()
     for number in range(NAMES + 50):
@@ -280,9 +284,9 @@ async def test_names_from_clients_are_bounded() -> None:
     assert statistics.stats([], {}, upgrades=0).ack.count == 5000
 
 
-def test_what_cannot_be_measured_is_said() -> None:
-    """A server of another kind, one that lacks what is needed, and one that another Monitor
-    measures are refused in a sentence; asking twice gives the same probe.
+def test_instrument_raises_when_server_cannot_be_measured() -> None:
+    """A server of another kind, one that lacks a needed part, and one that another Monitor measures
+    are refused with a message; asking twice gives the same probe.
     """
     monitor = Monitor()
     with pytest.raises(OptionError, match="rtmon measures a"):
@@ -308,8 +312,8 @@ def test_what_cannot_be_measured_is_said() -> None:
         instrument(sio, Monitor())
 
 
-async def test_a_subclass_of_ones_own_stays_what_it_is() -> None:
-    """A server class with methods of its own is measured on the one object, not in the class."""
+async def test_server_subclass_keeps_its_methods() -> None:
+    """A user's subclass is measured on the one object, and its class stays unchanged."""
 
     class Mine(socketio.AsyncServer):  # type: ignore[misc]
         async def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:

@@ -1,3 +1,5 @@
+"""Socket.IO rows in feeds, exports and views."""
+
 from __future__ import annotations
 
 import gc
@@ -20,7 +22,7 @@ HOSTILE = "=<img src=x onerror=alert(1)>,\r\n\u2028"
 
 
 async def _busy(monitor: Monitor) -> Any:
-    """A Socket.IO server that has emitted, to nobody."""
+    """A Socket.IO server that has emitted events without any client."""
     sio: Any = socketio.AsyncServer(async_mode="asgi")
     instrument(sio, monitor)
     await sio.emit(HOSTILE, {"text": "hello"})
@@ -30,10 +32,12 @@ async def _busy(monitor: Monitor) -> Any:
 
 
 @pytest.mark.parametrize("remote", [False, True])
-async def test_what_is_particular_to_socketio_reaches_who_watches(
+async def test_local_and_remote_feeds_have_socketio_rows(
     remote: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Its rows are in the feed, here and elsewhere, follow each tick, and outlive no server."""
+    """Rows of Socket.IO are in the local and remote feeds, follow each tick, and go when their
+    server stops.
+    """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         sio = await _busy(monitor)
@@ -55,9 +59,9 @@ async def test_what_is_particular_to_socketio_reaches_who_watches(
     monitor.close()
 
 
-async def test_it_is_exported_as_a_table(tmp_path: Path) -> None:
-    """The file read back equals the DataFrame, hostile names and all; without a Socket.IO server
-    there is none.
+async def test_export_writes_socketio_table(tmp_path: Path) -> None:
+    """The exported file equals the DataFrame, hostile names included; without a Socket.IO server
+    there is no such file.
     """
     monitor = Monitor(interval=1000)
     monitor.tick()
@@ -73,9 +77,9 @@ async def test_it_is_exported_as_a_table(tmp_path: Path) -> None:
     monitor.close()
 
 
-def test_rows_are_bounded_and_say_what_they_know() -> None:
-    """Whatever names clients make up, there is a bounded number of rows of each kind; what makes
-    no sense for a kind is null.
+def test_rows_are_bounded_when_clients_invent_names() -> None:
+    """Whatever names clients invent, each kind has a bounded number of rows; a column that has no
+    meaning for a kind is null.
     """
     statistics = Statistics()
     for number in range(3 * ROWS):

@@ -38,17 +38,17 @@ async def running(app: Application) -> AsyncIterator[str]:
 
 
 class Quiet(WebSocketHandler):
-    """Takes messages and answers none."""
+    """A handler that receives messages and sends nothing."""
 
     def on_message(self, message: str | bytes) -> None:
-        """Take it."""
+        """Ignore the message."""
 
 
 @asynccontextmanager
 async def watched(
     handler: type[RequestHandler] = Quiet, **settings: Any
 ) -> AsyncIterator[tuple[Monitor, Instrument, str]]:
-    """Serve a handler at ``/rooms/{room}``, measured."""
+    """Serve a handler at ``/rooms/{room}`` with a probe."""
     app = Application([(r"/rooms/(?P<room>\w+)", handler)], **settings)
     monitor = Monitor(interval=1000)
     probe = instrument(app, monitor)
@@ -60,9 +60,9 @@ async def watched(
     monitor.close()
 
 
-async def test_row_describes_client_and_route() -> None:
-    """A row has the client's address and user agent, the path with its parameters named, and the
-    name that the handler gives.
+async def test_row_has_address_user_agent_path_and_name() -> None:
+    """A connection's row has the client's address and user agent, the path with its parameters
+    named, and the handler's name for it.
     """
 
     class Named(WebSocketHandler):
@@ -88,8 +88,8 @@ async def test_row_describes_client_and_route() -> None:
     assert probe.meter() is None
 
 
-async def test_close_of_server_has_code_and_reason_of_both_sides() -> None:
-    """A close by the handler is this side's; the client's answer is known."""
+async def test_row_has_both_close_codes_when_handler_closes() -> None:
+    """When the handler closes, the row's initiator is local and the client's answer is in it."""
 
     class Closes(WebSocketHandler):
         def open(self, room: str) -> None:
@@ -107,10 +107,10 @@ async def test_close_of_server_has_code_and_reason_of_both_sides() -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "received"), [(4001, "bye", 4001), (None, "", 1005)], ids=["code", "none"]
 )
-async def test_close_of_client_has_code_and_reason(
+async def test_row_has_clients_close_code_when_client_closes(
     code: int | None, reason: str, received: int
 ) -> None:
-    """A close by the client is the peer's; one without a code is 1005."""
+    """A close by the client is remote; one without a code is 1005."""
     async with watched() as (monitor, _, where):
         client = await connect(f"ws://{where}/rooms/7")
         if code is None:
@@ -126,17 +126,17 @@ async def test_close_of_client_has_code_and_reason(
 
 
 async def vanish(client: ClientConnection) -> None:
-    """Cut TCP."""
+    """Cut the TCP connection."""
     client.transport.abort()
 
 
-async def say_too_much(client: ClientConnection) -> None:
+async def send_too_much(client: ClientConnection) -> None:
     """Send a message that is too long."""
     await client.send("x" * 2000)
 
 
 async def be_silent(client: ClientConnection) -> None:
-    """Answer no ping; the connection is cut once the server has given up."""
+    """Do not answer pings until the server has cut the connection."""
     client.transport.pause_reading()
 
 
@@ -144,18 +144,18 @@ async def be_silent(client: ClientConnection) -> None:
     ("act", "code", "initiator", "cause", "errors"),
     [
         (vanish, 1006, None, "peer vanished", 0),
-        (say_too_much, 1009, "local", "protocol error", 1),
+        (send_too_much, 1009, "local", "protocol error", 1),
         pytest.param(be_silent, 1006, "local", "ping timeout", 0, marks=pytest.mark.matrix),
     ],
 )
-async def test_row_says_why_connection_ended(
+async def test_row_has_cause_when_connection_dies(
     act: Callable[[ClientConnection], Awaitable[None]],
     code: int,
     initiator: str | None,
     cause: str,
     errors: int,
 ) -> None:
-    """A client that vanishes, breaks the protocol or answers no ping is told from another."""
+    """The cause tells a vanished client from a protocol violation and from a ping timeout."""
     ping = 0.2 if act is be_silent else None
     async with watched(websocket_max_message_size=1000, websocket_ping_interval=ping) as (
         monitor,
@@ -171,8 +171,8 @@ async def test_row_says_why_connection_ended(
     assert info.errors == errors
 
 
-async def test_pings_of_tornado_are_timed() -> None:
-    """The answer to a keepalive ping is a round trip."""
+async def test_keepalive_ping_gives_round_trip_time() -> None:
+    """The answer to Tornado's keepalive ping is recorded as a round-trip time."""
     async with watched(websocket_ping_interval=0.05) as (monitor, _, where):
         async with connect(f"ws://{where}/rooms/7"):
             await until(lambda: monitor.snapshot().rtt.count >= 1)
@@ -180,8 +180,10 @@ async def test_pings_of_tornado_are_timed() -> None:
 
 
 @pytest.mark.parametrize("method", ["open", "on_message"])
-async def test_handler_that_raises_is_error(method: str) -> None:
-    """An exception of a method, coroutine or not, is an error, and the connection's cause."""
+async def test_handler_exception_is_error_and_cause(method: str) -> None:
+    """An exception of a handler's method, coroutine or not, is an error and the connection's
+    cause.
+    """
 
     class Fails(Quiet):
         def open(self, room: str) -> None:
@@ -202,8 +204,10 @@ async def test_handler_that_raises_is_error(method: str) -> None:
     assert "LookupError" in str(info.traceback)
 
 
-async def test_refused_handshakes_and_plain_requests_are_told_apart() -> None:
-    """A handshake that fails is rejected with its status; all else are HTTP requests."""
+async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> None:
+    """A failed handshake is counted as rejected with its status; all other requests are HTTP
+    requests.
+    """
     async with watched() as (monitor, _, where):
         with pytest.raises(InvalidStatus):
             await connect(f"ws://{where}/nowhere")
@@ -218,8 +222,8 @@ async def test_refused_handshakes_and_plain_requests_are_told_apart() -> None:
     assert [event.code for event in events if event.kind == "rejected"] == [404, 403]
 
 
-async def test_socketio_on_tornado_is_counted_once() -> None:
-    """Of the probes of one Monitor, that of Socket.IO counts what Socket.IO carries."""
+async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
+    """Of two probes of one Monitor, the one for Socket.IO counts the Socket.IO connections."""
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="tornado")
     socketio_probe.instrument(sio, monitor)
@@ -239,8 +243,10 @@ async def test_socketio_on_tornado_is_counted_once() -> None:
     assert monitor.probe_failures == 0
 
 
-def test_instrument_refuses_what_it_cannot_measure() -> None:
-    """It is one probe however often it is asked for, of one Monitor."""
+def test_instrument_raises_when_application_cannot_be_measured() -> None:
+    """instrument() returns the same probe each time for one Monitor, and refuses another
+    Monitor.
+    """
     monitor, app = Monitor(interval=1000), Application()
     assert instrument(app, monitor) is instrument(app, monitor)
     with pytest.raises(OptionError, match="another Monitor"):

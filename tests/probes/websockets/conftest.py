@@ -1,4 +1,4 @@
-"""What tests of the probe for ``websockets`` share."""
+"""Shared by the tests of the probe for ``websockets``."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(params=[False, True], ids=["probe", "fast path"])
 def fast(request: pytest.FixtureRequest) -> bool:
-    """Run a test with the probe alone, and with the fast path in front of it."""
+    """Run a test with the probe alone, and with the fast path before it."""
     return bool(request.param)

@@ -67,7 +67,7 @@ def url_of(server: Server, *, scheme: str = "ws") -> str:
 async def upgraded(
     url: str, **options: Any
 ) -> tuple[ClientProtocol, asyncio.StreamReader, asyncio.StreamWriter]:
-    """A client that reads and writes only when it is told to, after its handshake.
+    """A raw client after its handshake, which reads and writes only when the test calls for it.
 
     Args:
         url: of the server.
@@ -84,7 +84,7 @@ async def upgraded(
 
 
 async def ended(monitor: Monitor, *, closed: int = 1) -> None:
-    """Wait until so many connections have ended."""
+    """Wait until that many connections have ended."""
     await until(lambda: monitor.snapshot().closed == closed)
     monitor.tick()
 
@@ -103,13 +103,13 @@ async def dead(monitor: Monitor) -> ConnectionInfo:
 
 
 def events(monitor: Monitor, kind: str) -> list[Event]:
-    """Return the Events of a kind."""
+    """Return the Events of one kind."""
     monitor.tick()
     return [event for event in monitor.collector.history.events() if event.kind == kind]
 
 
 class RawClient:
-    """A client that counts every byte and frame of its socket by itself."""
+    """A client that counts every byte and frame on its own socket."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

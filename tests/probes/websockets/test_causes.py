@@ -1,4 +1,4 @@
-"""How connections die, on real sockets, and what is said of each death."""
+"""How connections of ``websockets`` die, on real sockets, and the cause that each row has."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from tests.probes.websockets.serving import dead, serving, upgraded
 
 
 def _freeze(client: ClientConnection) -> None:
-    """Have a client read nothing any more, while its socket stays."""
+    """Stop a client from reading, and keep its socket open."""
     client.transport.pause_reading()
 
 
-async def test_a_reset_is_a_reset() -> None:
-    """A TCP reset is told from a peer that went away, and leaves its last frames."""
+async def test_cause_is_reset_when_client_resets_tcp() -> None:
+    """The cause tells a TCP reset from a client that went away, and the black box keeps the last
+    frames.
+    """
     async with serving() as (monitor, _, url):
         client = await connect(url)
         await client.send("x" * 5)
@@ -41,8 +43,8 @@ async def test_a_reset_is_a_reset() -> None:
     assert float(first.split(" ")[0]) <= float(second.split(" ")[0]) <= 0
 
 
-async def test_a_reset_in_the_middle_of_much_is_a_reset() -> None:
-    """A peer that is killed while it is being sent to was not cut off for reading slowly."""
+async def test_cause_is_reset_when_client_is_killed_while_server_sends() -> None:
+    """A client that is killed while the server sends to it was not cut off as a slow consumer."""
 
     async def flood(connection: ServerConnection) -> None:
         while True:
@@ -61,8 +63,8 @@ async def test_a_reset_in_the_middle_of_much_is_a_reset() -> None:
     assert (row.close_code, row.cause, row.initiator) == (1006, "reset", None)
 
 
-async def test_a_peer_that_goes_without_a_word_has_vanished() -> None:
-    """The end of TCP without a close frame is a vanished peer."""
+async def test_cause_is_vanished_when_tcp_ends_without_close_frame() -> None:
+    """The end of TCP without a close frame gives the cause "vanished"."""
     async with serving() as (monitor, _, url):
         client = await connect(url)
         client.transport.write_eof()
@@ -71,8 +73,8 @@ async def test_a_peer_that_goes_without_a_word_has_vanished() -> None:
     assert (row.close_code, row.cause) == (1006, "peer vanished")
 
 
-async def test_a_ping_that_is_not_answered_is_a_ping_timeout() -> None:
-    """A frozen peer is found by the keepalive, and that is said."""
+async def test_cause_is_ping_timeout_when_ping_gets_no_answer() -> None:
+    """The keepalive ends the connection of a frozen client, and the cause says so."""
     async with serving(ping_interval=0.1, ping_timeout=0.2, close_timeout=0.05) as (
         monitor,
         _,
@@ -88,8 +90,10 @@ async def test_a_ping_that_is_not_answered_is_a_ping_timeout() -> None:
     assert "out ping" in row.last_frames
 
 
-async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
-    """What waits is seen with its age, the connection is slow, and its end says why."""
+async def test_cause_is_slow_consumer_when_client_does_not_read() -> None:
+    """Waiting bytes and their age are in the row, the connection is slow, and the cause of its end
+    says why.
+    """
 
     async def flood(connection: ServerConnection) -> None:
         while True:
@@ -128,19 +132,19 @@ async def test_a_peer_that_does_not_read_is_a_slow_consumer() -> None:
     assert events.count("slow") == 1
 
 
-async def test_a_server_that_stops_says_so() -> None:
-    """Connections that end because the server closes are not the peers' fault."""
+async def test_cause_is_server_shutdown_when_server_stops() -> None:
+    """Connections that end because the server stops are not blamed on the clients."""
     async with serving() as (monitor, server, url):
         client = await connect(url)
         server.close()
         row = await dead(monitor)
         await client.wait_closed()
     assert (row.close_code, row.cause) == (1001, "server shutdown")
-    assert row.last_frames is None, "nobody asks for the last frames of a clean end"
+    assert row.last_frames is None, "the last frames of a clean end are not kept"
 
 
-async def test_payloads_are_kept_only_when_asked_for() -> None:
-    """With capture_payload the black box has the payload too, as the hook leaves it."""
+async def test_black_box_has_payload_when_capture_is_on() -> None:
+    """With capture_payload the black box has each payload as the hook returned it."""
     monitor = Monitor(
         interval=1000, capture_payload=True, redact=lambda data: data.replace(b"pass", b"****")
     )
@@ -155,8 +159,8 @@ async def test_payloads_are_kept_only_when_asked_for() -> None:
     assert "in text 9 b'**** word'" in row.last_frames
 
 
-async def test_a_hook_that_fails_costs_nothing_but_the_payload() -> None:
-    """A hook that raises has its frame counted as any other, and shown without its payload."""
+async def test_frame_is_kept_without_payload_when_hook_fails() -> None:
+    """When the hook raises, its frame is counted as any other and kept without its payload."""
 
     def redact(data: bytes) -> bytes:
         if b"secret" in data:
@@ -183,8 +187,8 @@ async def test_a_hook_that_fails_costs_nothing_but_the_payload() -> None:
     ]
 
 
-async def test_times_of_handlers_and_of_waiting_are_measured() -> None:
-    """A message that is worked on for long, and one that waits behind it, show as such."""
+async def test_row_has_handler_time_and_wait_when_handler_is_slow() -> None:
+    """A slow handler shows as handler time, and the message behind it as wait."""
 
     async def slow(connection: ServerConnection) -> None:
         async for message in connection:
@@ -205,7 +209,7 @@ async def test_times_of_handlers_and_of_waiting_are_measured() -> None:
     assert 0.03 < waited < 60, "the second message waited for the first one's handler"
 
 
-async def test_control_frames_fragments_and_kinds_are_counted() -> None:
+async def test_control_fragmented_and_binary_frames_have_own_counters() -> None:
     """Pings, pongs, fragmented and binary messages have counters of their own."""
     async with serving() as (monitor, _, url), connect(url) as client:
         await client.send(["in ", "two"])
@@ -220,10 +224,10 @@ async def test_control_frames_fragments_and_kinds_are_counted() -> None:
     assert monitor.snapshot().size_in.count == 2
 
 
-async def test_tls_is_told_and_bytes_are_counted_before_encryption(
+async def test_row_has_tls_version_and_bytes_before_encryption(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Under TLS the row says which version, and wire bytes are those inside of it."""
+    """Under TLS the row has the version, and wire bytes are those inside the encryption."""
     server_side, client_side = tls
     async with (
         serving(ssl=server_side, compression=None) as (monitor, _, url),
@@ -238,8 +242,12 @@ async def test_tls_is_told_and_bytes_are_counted_before_encryption(
     assert 1000 + 8 < row.wire_in < 1000 + 8 + 400
 
 
-async def test_what_waits_below_tls_is_seen(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """What is encrypted already and not read waits as what is not: in the queue, with its age."""
+async def test_encrypted_bytes_in_the_queue_are_counted_with_their_age(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """Encrypted bytes that the client does not read count as queued, with their age, like plain
+    ones.
+    """
     server_side, client_side = tls
     size = 5_000_000
 
@@ -274,8 +282,8 @@ async def test_what_waits_below_tls_is_seen(tls: tuple[ssl.SSLContext, ssl.SSLCo
     assert sample.slow == 1
 
 
-async def test_a_connection_that_this_side_cuts_is_told_from_one_that_vanished() -> None:
-    """transport.abort() is this side's doing, and says so."""
+async def test_cause_is_local_abort_when_server_aborts_transport() -> None:
+    """The cause tells transport.abort() of the server from a vanished client."""
 
     async def handler(connection: ServerConnection) -> None:
         connection.transport.abort()
@@ -289,8 +297,8 @@ async def test_a_connection_that_this_side_cuts_is_told_from_one_that_vanished()
     assert (row.close_code, row.cause) == (1006, "aborted")
 
 
-async def test_a_close_that_nobody_answers_is_a_peer_that_vanished() -> None:
-    """When this side closes and the other is not there any more, the 1006 is not a mere close."""
+async def test_cause_is_vanished_when_close_frame_gets_no_answer() -> None:
+    """When the server closes and the client is gone, the 1006 has the cause "vanished"."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()

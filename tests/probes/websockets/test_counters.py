@@ -1,4 +1,4 @@
-"""What a probe of ``websockets`` counts and times."""
+"""The probe for ``websockets``: counters and times."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rtmon.testing import FakeClock, until
 from tests.probes.websockets.serving import RawClient, dead, ended, events, row_of, serving
 
 
-async def test_counters_equal_the_clients_own_count_when_closed_cleanly(*, fast: bool) -> None:
-    """After a clean close, messages, payload and wire bytes agree with an independent count at
-    the other end of the socket, to the byte: fragments, pings and both kinds of message.
+async def test_counters_equal_the_clients_own_count_after_clean_close(*, fast: bool) -> None:
+    """After a clean close, messages, payload and wire bytes agree to the byte with an independent
+    count at the client's socket: fragments, pings, text and binary.
     """
     async with serving(compression=None, fast=fast) as (monitor, _, url):
         client = await RawClient.connect(f"{url}/chat?token=secret")
@@ -47,7 +47,9 @@ async def test_counters_equal_the_clients_own_count_when_closed_cleanly(*, fast:
 
 
 async def test_payload_is_counted_before_compression_and_wire_bytes_after(*, fast: bool) -> None:
-    """With permessage-deflate, bytes are what the application sees and wire is what travels."""
+    """With permessage-deflate, payload is what the application sends and wire bytes are what
+    travels.
+    """
     async with serving(fast=fast) as (monitor, _, url):
         async with connect(url) as client:
             await client.send("a" * 100_000)
@@ -61,8 +63,10 @@ async def test_payload_is_counted_before_compression_and_wire_bytes_after(*, fas
     assert row.wire_out < 2_000
 
 
-async def test_buffers_of_anything_but_bytes_are_counted_in_bytes(*, fast: bool) -> None:
-    """Three numbers of eight bytes are 24 bytes, sent at once, in pieces or to all, or a table."""
+async def test_buffers_with_larger_items_are_counted_in_bytes(*, fast: bool) -> None:
+    """An array of three 8-byte numbers counts as 24 bytes, sent whole, in fragments, by broadcast,
+    or as a two-dimensional array.
+    """
     numbers = memoryview(array("d", [1.0, 2.0, 3.0]))
     table = memoryview(bytes(24)).cast("B", (4, 6))
 
@@ -81,7 +85,9 @@ async def test_buffers_of_anything_but_bytes_are_counted_in_bytes(*, fast: bool)
 
 
 async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fast: bool) -> None:
-    """What websockets.broadcast() sends counts like what send() sends; fragments make one."""
+    """A message of websockets.broadcast() counts like one of send(), and a fragmented message
+    counts once.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         broadcast([connection], "to all")
@@ -94,8 +100,8 @@ async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fas
         assert (row.messages_out, row.bytes_out) == (2, 6 + 14)
 
 
-async def test_streamed_message_leaves_times_of_others_alone(*, fast: bool) -> None:
-    """After recv_streaming() the next message's wait is its own, and no handler time is made up."""
+async def test_streamed_message_leaves_times_of_other_messages_alone(*, fast: bool) -> None:
+    """After recv_streaming() the next message has its own wait, and no handler time is recorded."""
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
 
@@ -124,7 +130,9 @@ async def test_streamed_message_leaves_times_of_others_alone(*, fast: bool) -> N
 async def test_probe_records_no_times_when_times_are_off(
     *, compression: str | None, fast: bool
 ) -> None:
-    """With times=False no wait and no handler time is told, whichever way a message takes."""
+    """With times=False the probe records no wait and no handler time, by whichever call a message
+    is received.
+    """
     monitor = Monitor(interval=1000)
     made = probe(monitor, times=False, fast=fast)
     async with serving(create_connection=made, compression=compression, fast=fast) as (_, _, url):
@@ -153,7 +161,7 @@ async def test_keepalive_ping_gives_a_round_trip_time(*, fast: bool) -> None:
 async def test_handler_time_is_recorded_when_handler_returns_after_its_last_message(
     *, fast: bool
 ) -> None:
-    """A handler that returns rather than ask for more has taken time for its message."""
+    """A handler that returns instead of receiving again has spent time on its last message."""
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
 
@@ -173,7 +181,7 @@ async def test_handler_time_is_recorded_when_handler_returns_after_its_last_mess
 
 
 def test_round_trip_time_is_finer_than_the_clock_of_uvloop(*, fast: bool) -> None:
-    """Under uvloop, whose time moves in whole milliseconds, round trips are still told to the
+    """Under uvloop, whose loop time moves in whole milliseconds, round trips are measured to the
     microsecond.
     """
     uvloop = pytest.importorskip("uvloop")
@@ -198,7 +206,9 @@ def test_round_trip_time_is_finer_than_the_clock_of_uvloop(*, fast: bool) -> Non
 async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
     *, fast: bool
 ) -> None:
-    """``base=ClientConnection`` counts the client's end: what it sends is out, its role client."""
+    """With ``base=ClientConnection`` the probe counts the client's side: its sends are out, and its
+    role is client.
+    """
     mine = Monitor(interval=1000)
     async with serving(fast=fast) as (monitor, _, url):
         async with connect(
@@ -219,9 +229,11 @@ async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
     assert (snapshot.opened, snapshot.messages_out, snapshot.wire_out) == (0, 0, 0)
 
 
-async def test_rejected_handshake_plain_http_and_port_check_are_told_apart(*, fast: bool) -> None:
-    """A refused handshake is rejected, a plain HTTP request is one, a port check is neither;
-    none of them was ever open, and their bytes are on the wire all the same.
+async def test_probe_counts_rejected_handshake_plain_http_and_port_check_apart(
+    *, fast: bool
+) -> None:
+    """A rejected handshake counts as rejected, plain HTTP as a request, a port check as neither;
+    none opened a connection, and their bytes are wire bytes.
     """
 
     async def refuse(connection: ServerConnection, request: Any) -> Any:

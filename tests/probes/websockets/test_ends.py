@@ -1,4 +1,4 @@
-"""How connections of ``websockets`` end: codes, initiator, errors of handlers."""
+"""How connections of ``websockets`` end: close codes, initiator, errors of handlers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.probes.websockets.serving import ended, events, row_of, serving
 
 
 async def test_initiator_is_local_when_server_closes_first(*, fast: bool) -> None:
-    """The initiator is who sent the first close frame."""
+    """The initiator is the side that sent the first close frame."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.close(4321, "enough")
@@ -52,8 +52,8 @@ async def test_protocol_violation_is_an_error_with_its_close_code(*, fast: bool)
     assert (row.close_code, row.errors, row.initiator) == (1009, 1, "local")
 
 
-async def test_exception_in_handler_is_one_error_and_one_event(*, fast: bool) -> None:
-    """What a handler raises is counted once, and the Event says what it was."""
+async def test_handler_exception_is_one_error_and_one_event(*, fast: bool) -> None:
+    """A handler's exception is counted once, and the Event has its text."""
 
     async def handler(connection: ServerConnection) -> None:
         raise LookupError("no such room")
@@ -73,7 +73,7 @@ async def test_exception_in_handler_is_one_error_and_one_event(*, fast: bool) ->
 async def test_close_code_stays_the_clients_when_handler_fails_after_client_left(
     *, fast: bool
 ) -> None:
-    """Its exception is an error with a traceback; the code is the one the peer closed with."""
+    """The handler's exception is an error with a traceback; the close code is the client's."""
 
     async def handler(connection: ServerConnection) -> None:
         try:
@@ -93,7 +93,7 @@ async def test_close_code_stays_the_clients_when_handler_fails_after_client_left
 
 
 async def test_handler_has_not_failed_when_client_leaves(*, fast: bool) -> None:
-    """A handler that is ended by its peer's going away has not failed."""
+    """A handler that ends because its client has left counts no error."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()

@@ -1,4 +1,4 @@
-"""Handlers that fail, are cancelled, or are left by their peer, and what is said of each."""
+"""Handlers that fail, are cancelled, or end because their client has left."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rtmon.probes.websockets.counting_roles import CLOSES_BY_CALL
 from tests.probes.websockets.serving import dead, serving
 
 
-async def test_a_failed_handler_leaves_its_traceback() -> None:
-    """The exception that ended a handler is there with the line that raised it."""
+async def test_row_has_traceback_when_handler_fails() -> None:
+    """The traceback of a failed handler has the line that raised."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()
@@ -54,11 +54,11 @@ async def _is_cancelled(connection: ServerConnection) -> None:
     ("handler", "cause", "errors"),
     [(_cancels_what_it_waits_for, "handler failed", 1), (_is_cancelled, "handler cancelled", 0)],
 )
-async def test_a_handler_that_is_cancelled_is_told_from_one_that_fails(
+async def test_cancelled_handler_is_told_from_failed_handler(
     handler: Callable[[ServerConnection], Awaitable[None]], cause: str, errors: int
 ) -> None:
-    """A CancelledError that nobody asked for is a failure, with its traceback; a handler whose
-    task was cancelled has not failed. Up to version 17.1 the library closes after neither.
+    """A CancelledError without cancellation of the task is a failure with a traceback; a handler
+    whose task was cancelled has not failed. Up to version 17.1 the library closes after neither.
     """
     async with serving(handler) as (monitor, _, url):
         async with connect(url) as client:
@@ -78,8 +78,8 @@ async def test_a_handler_that_is_cancelled_is_told_from_one_that_fails(
         assert (row.close_code, row.cause, row.initiator) == (1000, "closed", "remote")
 
 
-async def test_a_peer_that_leaves_a_group_of_tasks_is_no_failure() -> None:
-    """A group that ends because its tasks find the connection closed has not failed."""
+async def test_handler_with_task_group_has_not_failed_when_client_leaves() -> None:
+    """A task group that ends because its tasks find the connection closed is no failure."""
 
     async def handler(connection: ServerConnection) -> None:
         async with asyncio.TaskGroup() as group:

@@ -23,8 +23,8 @@ from tests.probes.websockets.serving import echo, ended, row_of, serving, url_of
 
 
 async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
-    """They go on as they were; the totals stay as they were at the end, and nothing of what
-    comes after is kept.
+    """Open connections work after the Monitor has closed; the totals stay, and nothing more is
+    counted.
     """
     async with serving(fast=fast) as (monitor, _, url), connect(url) as before:
         await before.send("hello")
@@ -45,8 +45,10 @@ async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
         assert monitor.probe_failures == 0
 
 
-def test_probe_refuses_class_that_another_monitor_counts(*, fast: bool) -> None:
-    """A class that a Monitor counts is counted no second time, and by no other Monitor."""
+def test_probe_raises_when_class_is_already_counted(*, fast: bool) -> None:
+    """A connection class that a Monitor counts is refused a second probe, of the same or another
+    Monitor.
+    """
     monitor = Monitor()
     once = probe(monitor, fast=fast)
     assert probe(monitor, base=once, fast=fast) is once
@@ -54,10 +56,12 @@ def test_probe_refuses_class_that_another_monitor_counts(*, fast: bool) -> None:
         probe(Monitor(), base=once, fast=fast)
 
 
-async def test_probe_says_where_it_belongs_when_given_to_other_part_of_library(
+async def test_probe_error_names_asyncio_server_when_given_to_other_part_of_library(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """websockets.sync cannot use the class that probe() makes: log and error say what can."""
+    """websockets.sync cannot use the class that probe() makes: log and error name the servers that
+    can.
+    """
     given = probe(Monitor(interval=1000))
     with (
         sync_serve(lambda _: None, "127.0.0.1", 0, create_connection=given) as server,
@@ -75,7 +79,7 @@ async def test_probe_says_where_it_belongs_when_given_to_other_part_of_library(
 
 
 async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> None:
-    """``base=`` keeps the user's class: its methods run, and its traffic is counted."""
+    """With ``base=`` the methods of the user's class run, and its traffic is counted."""
 
     class Mine(ServerConnection):
         def shout(self) -> str:
@@ -105,7 +109,7 @@ async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> N
 async def test_connection_works_uncounted_when_another_loop_is_measured(
     *, caplog: pytest.LogCaptureFixture, fast: bool
 ) -> None:
-    """A probe on another loop than the one that ticks says so once, and breaks nothing."""
+    """On another loop than the Monitor's, the probe reports that once and the connection works."""
     monitor = Monitor(interval=1000)
     monitor.arm("serve")
 
@@ -128,7 +132,9 @@ async def test_connection_works_uncounted_when_another_loop_is_measured(
 async def test_connection_works_when_probe_fails(
     *, hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fast: bool
 ) -> None:
-    """Whatever goes wrong inside a probe, messages flow; it is counted and logged once."""
+    """When code of the probe raises, messages still flow; the failure is counted and logged
+    once.
+    """
     from rtmon.metrics import collector, meter
     from rtmon.probes.websockets import counting_connection
 
@@ -165,8 +171,8 @@ async def test_connection_works_when_probe_fails(
     assert sum("a probe failed" in record.message for record in caplog.records) == 1
 
 
-async def test_closed_connection_can_be_collected(*, fast: bool) -> None:
-    """A connection that has ended can be collected, whatever the Monitor remembers of it."""
+async def test_closed_connection_is_garbage_collected(*, fast: bool) -> None:
+    """The Monitor keeps no reference to a connection that has ended."""
     kept: list[weakref.ref[Any]] = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -191,6 +197,6 @@ async def test_closed_connection_can_be_collected(*, fast: bool) -> None:
 def test_probe_names_the_argument_when_it_is_wrong(
     *, wrong: dict[str, Any], said: str, fast: bool
 ) -> None:
-    """A slip in the line that sets up a probe is told there, not by connections that fail."""
+    """A wrong argument raises where the probe is made, not in each connection."""
     with pytest.raises(OptionError, match=said):
         probe(**{"monitor": Monitor(interval=1000), **wrong}, fast=fast)

@@ -1,3 +1,5 @@
+"""The in-memory pair of a connection and its client, of rtmon.testing."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,8 +11,10 @@ from websockets.frames import Frame, Opcode
 from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
 
 
-async def test_both_ends_of_a_pair_talk_as_over_a_socket() -> None:
-    """What the client's half sends is received, and what the connection sends is readable by it."""
+async def test_pair_carries_messages_between_both_ends() -> None:
+    """The connection receives what the client's half sends, and the client's half reads what the
+    connection sends.
+    """
     pair = MemoryConnection()
     await pair.open()
     pair.connection.data_received(frame_bytes(Opcode.TEXT, b"hello"))
@@ -22,8 +26,8 @@ async def test_both_ends_of_a_pair_talk_as_over_a_socket() -> None:
     assert (frame.opcode, bytes(frame.data)) == (Opcode.BINARY, b"\x00" * 300)
 
 
-async def test_a_pair_ends_like_a_connection() -> None:
-    """Closing the transport ends the connection: whoever waits for a message is told."""
+async def test_pair_ends_connection_when_transport_closes() -> None:
+    """Closing the transport ends the connection, and a waiting receive raises."""
     pair = MemoryConnection()
     await pair.open()
     waiting = asyncio.ensure_future(pair.connection.recv())
@@ -35,8 +39,8 @@ async def test_a_pair_ends_like_a_connection() -> None:
     assert pair.transport.calls == ["abort"]
 
 
-async def test_writing_can_be_paused_and_made_to_fail() -> None:
-    """The transport holds up who writes too much, and raises what it is told to."""
+async def test_pair_transport_pauses_and_fails_on_request() -> None:
+    """The transport pauses a writer past its limit, and raises the exception that the test sets."""
     pair = MemoryConnection()
     await pair.open()
     pair.transport.limit = 10

@@ -1,3 +1,5 @@
+"""How much the transport reads at once: little at first, more once much arrives."""
+
 from __future__ import annotations
 
 import asyncio
@@ -24,8 +26,8 @@ LENGTHS = (0, 1, READ_AT_ONCE - 8, READ_AT_ONCE, 3 * ITS_OWN, 5)
 async def test_messages_of_any_length_arrive_whole(
     tls: tuple[ssl.SSLContext, ssl.SSLContext], *, fast: bool, secure: bool
 ) -> None:
-    """Little is read at a time to begin with, at both ends, where that can be said; what is sent
-    arrives, and every byte is counted.
+    """Both sides read small pieces at first, where the transport allows it; every message arrives
+    and every byte is counted.
     """
     monitor = Monitor(interval=1000)
     opened: list[Any] = []
@@ -66,10 +68,10 @@ async def test_messages_of_any_length_arrive_whole(
 
 
 @pytest.mark.parametrize("fast", [False, True], ids=["probe", "fast path"])
-async def test_where_much_comes_much_is_read(
+async def test_transport_reads_more_at_once_when_much_arrives(
     monkeypatch: pytest.MonkeyPatch, *, fast: bool
 ) -> None:
-    """Once as much has come as may be read, the transport reads as much as it would by itself."""
+    """Once a read has filled its buffer, the transport reads as much as it would by default."""
     monkeypatch.setattr(MemoryTransport, "max_size", ITS_OWN, raising=False)
     monitor = Monitor(interval=1000)
     pair = MemoryConnection(probe(monitor, fast=fast))

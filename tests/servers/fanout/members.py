@@ -1,4 +1,4 @@
-"""Connections in memory of all kinds, each with a client that reads what it is written."""
+"""In-memory connections of all kinds, each with a client that reads the server's bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPRESSIONS = ("none", "no takeover", "takeover", "small window")
 
 
 class Traced(ServerConnection):
-    """A class of somebody's who wants to see each write."""
+    """A user's connection class that observes each write."""
 
     def send_data(self) -> None:
         super().send_data()
@@ -70,7 +70,7 @@ def read(pair: MemoryConnection, receiver: Receiver) -> None:
 
 
 def shares(kind: str) -> bool:
-    """Whether such connections are sent shared frames here."""
+    """True if such connections get shared frames here."""
     from rtmon.servers.fanout.library_selftest import obstacle
 
     return obstacle() is None and kind != "traced"

@@ -1,4 +1,4 @@
-"""Random mixes of all that connections are written, with a model of what each client reads."""
+"""Random mixes of all writes to connections, with a model of what each client reads."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ __all__ = ["Mix", "members", "steps"]
 members = st.lists(
     st.tuples(st.sampled_from(KINDS), st.sampled_from(COMPRESSIONS)), min_size=2, max_size=4
 )
-_who = st.integers(0, 3)
+_member = st.integers(0, 3)
 _group = st.integers(0, 1)
 _size = st.sampled_from([0, 1, 10, 119, 120, 400, 30_000, 70_000])
 _publish = st.tuples(st.just("publish"), _group, st.booleans(), _size, st.none())
 _step = st.one_of(
     *[_publish] * 5,
-    st.tuples(st.just("publish"), _group, st.booleans(), _size, _who),
-    *[st.tuples(st.just("send"), _who, st.booleans(), _size)] * 4,
+    st.tuples(st.just("publish"), _group, st.booleans(), _size, _member),
+    *[st.tuples(st.just("send"), _member, st.booleans(), _size)] * 4,
     st.tuples(st.just("broadcast"), st.booleans(), _size),
-    *[st.tuples(st.sampled_from(["begin", "go_on"]), _who)] * 2,
-    *[st.tuples(st.sampled_from(["ping", "pinged", "receive"]), _who)] * 2,
-    *[st.tuples(st.sampled_from(["pause", "resume", "resume", "pause_on_write"]), _who)] * 2,
-    st.tuples(st.sampled_from(["go_on", "go_on", "close", "peer_close", "lost", "give_up"]), _who),
-    *[st.tuples(st.sampled_from(["add", "add", "discard"]), _group, _who)] * 2,
+    *[st.tuples(st.sampled_from(["begin", "go_on"]), _member)] * 2,
+    *[st.tuples(st.sampled_from(["ping", "pinged", "receive"]), _member)] * 2,
+    *[st.tuples(st.sampled_from(["pause", "resume", "resume", "pause_on_write"]), _member)] * 2,
+    st.tuples(
+        st.sampled_from(["go_on", "go_on", "close", "peer_close", "lost", "give_up"]), _member
+    ),
+    *[st.tuples(st.sampled_from(["add", "add", "discard"]), _group, _member)] * 2,
     *[st.sampled_from([("turn",), ("turn",), ("tick",)])] * 4,
     st.tuples(st.just("flush"), _group),
 )
@@ -47,7 +49,7 @@ steps = st.lists(_step, min_size=25, max_size=60)
 
 
 class _Member:
-    """One connection, and what its client must read."""
+    """A connection, and the messages that its client must read."""
 
     def __init__(self, pair: Any) -> None:
         self.pair = pair
@@ -77,7 +79,7 @@ class Mix:
         self.number = 0
 
     async def run(self, kinds: list[tuple[str, str]], script: list[Any]) -> None:
-        """Take all steps, then look at what everybody has read and what was counted."""
+        """Run all steps, then check what every client has read and what was counted."""
         for kind, compression in kinds:
             pair = await open_pair(kind, compression, self.monitor, ping_interval=None)
             self.members.append(_Member(pair))
@@ -107,7 +109,7 @@ class Mix:
 
     async def publish(self, group: int, binary: Any, size: int, skip: int | None) -> None:
         message = self._message(binary, size)
-        skipped = [] if skip is None else [self._who(skip).connection]
+        skipped = [] if skip is None else [self._member(skip).connection]
         for member in self.members:
             if member.connection in self.groups[group] and member.connection not in skipped:
                 self.given[group] += 1
@@ -115,8 +117,8 @@ class Mix:
                     member.expected.append((group, message))
         self.groups[group].publish(message, skip=skipped)
 
-    async def send(self, who: int, binary: Any, size: int) -> None:
-        member = self._who(who)
+    async def send(self, index: int, binary: Any, size: int) -> None:
+        member = self._member(index)
         if member.open and not is_fragmenting(member.connection):
             message = self._message(binary, size)
             sending = member.connection.send(message)
@@ -132,28 +134,28 @@ class Mix:
                 member.expected.append((None, message))
         rtmon.broadcast([member.connection for member in self.members], message)
 
-    async def begin(self, who: int) -> None:
-        member = self._who(who)
+    async def begin(self, index: int) -> None:
+        member = self._member(index)
         if member.open and not is_fragmenting(member.connection):
             gate = asyncio.get_running_loop().create_future()
             member.gate = gate
             member.tasks.append(asyncio.ensure_future(member.connection.send(_parts(gate))))
             await asyncio.sleep(0)
 
-    async def go_on(self, who: int) -> None:
-        member = self._who(who)
+    async def go_on(self, index: int) -> None:
+        member = self._member(index)
         if member.gate is not None and not member.gate.done():
             member.gate.set_result(None)
             await self.turn()
 
-    async def give_up(self, who: int) -> None:
-        member = self._who(who)
+    async def give_up(self, index: int) -> None:
+        member = self._member(index)
         if member.tasks:
             member.tasks[-1].cancel()
             await self.turn()
 
-    async def ping(self, who: int) -> None:
-        member = self._who(who)
+    async def ping(self, index: int) -> None:
+        member = self._member(index)
         if member.open:
             pinging = member.connection.ping(b"%d" % self.number)
             self.number += 1
@@ -161,48 +163,48 @@ class Mix:
                 pinging.send(None)
                 pinging.close()
 
-    async def pinged(self, who: int) -> None:
-        self._receive(who, frame_bytes(Opcode.PING, b"are you there?"))
+    async def pinged(self, index: int) -> None:
+        self._receive(index, frame_bytes(Opcode.PING, b"are you there?"))
 
-    async def receive(self, who: int) -> None:
-        self._receive(who, frame_bytes(Opcode.TEXT, b"hello"))
+    async def receive(self, index: int) -> None:
+        self._receive(index, frame_bytes(Opcode.TEXT, b"hello"))
 
-    async def pause(self, who: int) -> None:
-        member = self._who(who)
+    async def pause(self, index: int) -> None:
+        member = self._member(index)
         if member.open and not member.connection.paused:
             member.pair.transport.limit = None
             member.connection.pause_writing()
 
-    async def resume(self, who: int) -> None:
-        member = self._who(who)
+    async def resume(self, index: int) -> None:
+        member = self._member(index)
         if member.connection.paused:
             member.connection.resume_writing()
             await self.turn()
 
-    async def pause_on_write(self, who: int) -> None:
-        member = self._who(who)
+    async def pause_on_write(self, index: int) -> None:
+        member = self._member(index)
         if member.open and not member.connection.paused:
             member.pair.transport.limit = 0
 
-    async def close(self, who: int) -> None:
-        member = self._who(who)
+    async def close(self, index: int) -> None:
+        member = self._member(index)
         # A message under way cannot be ended, so the connection is cut, and what waits for it.
         member.cut = member.cut or is_fragmenting(member.connection)
         member.tasks.append(asyncio.ensure_future(member.connection.close()))
 
-    async def peer_close(self, who: int) -> None:
-        member = self._who(who)
+    async def peer_close(self, index: int) -> None:
+        member = self._member(index)
         member.cut = member.cut or is_fragmenting(member.connection)
-        self._receive(who, frame_bytes(Opcode.CLOSE, b"\x03\xe8"))
+        self._receive(index, frame_bytes(Opcode.CLOSE, b"\x03\xe8"))
 
-    async def lost(self, who: int) -> None:
-        await self._lost(self._who(who))
+    async def lost(self, index: int) -> None:
+        await self._lost(self._member(index))
 
-    async def add(self, group: int, who: int) -> None:
-        self.groups[group].add(self._who(who).connection)
+    async def add(self, group: int, index: int) -> None:
+        self.groups[group].add(self._member(index).connection)
 
-    async def discard(self, group: int, who: int) -> None:
-        self.groups[group].discard(self._who(who).connection)
+    async def discard(self, group: int, index: int) -> None:
+        self.groups[group].discard(self._member(index).connection)
 
     async def flush(self, group: int) -> None:
         self.groups[group].flush()
@@ -233,7 +235,7 @@ class Mix:
             messages = [m for m in member.receiver.messages if m[:6] not in ("begun ", b"begun ")]
             sources = {message: source for source, message in member.expected}
             for message in messages:
-                assert message in sources, "nobody sent that, or it was not written to be read"
+                assert message in sources, "the message was never sent, or never written"
                 if sources[message] is not None:
                     delivered[sources[message]] += 1
             for group in (0, 1):
@@ -248,7 +250,7 @@ class Mix:
         self._check_totals()
 
     def _check_totals(self) -> None:
-        """What the server has sent equals what clients have read, and so do the sizes."""
+        """Check that the server's totals equal what clients have read, sizes included."""
         counted = [member for member in self.members if member.meter is not None]
         snapshot = self.monitor.collector.snapshot(0.0, 0.0)
         sizes = HistogramRecorder(BYTE)
@@ -268,11 +270,11 @@ class Mix:
         text = f"{self.number} ".ljust(size, ".")
         return text.encode() if binary else text
 
-    def _who(self, who: int) -> _Member:
-        return self.members[who % len(self.members)]
+    def _member(self, index: int) -> _Member:
+        return self.members[index % len(self.members)]
 
-    def _receive(self, who: int, data: bytes) -> None:
-        member = self._who(who)
+    def _receive(self, index: int, data: bytes) -> None:
+        member = self._member(index)
         if not member.pair.transport.closing:
             member.connection.data_received(data)
 
@@ -285,7 +287,7 @@ class Mix:
 
 
 def _check_meter(member: _Member) -> None:
-    """A connection has counted what its client has read."""
+    """Check that the connection counted exactly what its client has read."""
     meter, receiver = member.meter, member.receiver
     controls = [opcode for opcode, _ in receiver.controls]
     assert meter.messages_out == len(receiver.messages)

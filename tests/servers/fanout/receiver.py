@@ -1,4 +1,4 @@
-"""A client that checks every byte: frames as RFC 6455 has them, compression as RFC 7692 has it."""
+"""A client that checks every byte: frames by RFC 6455, compression by RFC 7692."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Receiver"]
 
 
 class Receiver:
-    """Reads what a server wrote, and raises AssertionError for what no server may write.
+    """Reads a server's bytes, and raises AssertionError for any that no server may write.
 
     Args:
         extensions: of the connection at the server's end: what was negotiated.
@@ -46,21 +46,21 @@ class Receiver:
 
     @property
     def partial(self) -> int:
-        """Bytes of a message that is not yet whole."""
+        """Bytes of an incomplete message."""
         return sum(map(len, self._parts))
 
     @property
     def binary(self) -> int:
-        """How many messages were binary."""
+        """Number of binary messages."""
         return sum(isinstance(message, bytes) for message in self.messages)
 
     @property
     def closed(self) -> bool:
-        """Whether a close frame has come."""
+        """True once a close frame has come."""
         return any(opcode == 8 for opcode, _ in self.controls)
 
     def read(self, data: bytes) -> None:
-        """Bytes that came."""
+        """Read bytes of the server."""
         self.wire += len(data)
         self._buffer += data
         while (frame := self._frame()) is not None:

@@ -1,4 +1,4 @@
-"""A group's members that cannot be written to, and hooks that fail."""
+"""Members of a group that cannot be written to, and hooks that raise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.servers.fanout.members import KINDS, open_pair, read, shares
 from tests.servers.fanout.receiver import Receiver
 
 
-async def test_who_cannot_be_written_to_is_handed_back() -> None:
-    """A connection over its write limit, or in the middle of a message of its own, is written
-    nothing of a group's; each message is handed back once, and the others get it.
+async def test_message_is_handed_back_when_its_member_cannot_be_written_to() -> None:
+    """A connection over its write limit, or amid a fragmented message, gets nothing of a group;
+    each message is handed back once, and other members get it.
     """
     monitor = Monitor(interval=3600)
     handed: list[tuple[Any, Any]] = []
@@ -53,9 +53,9 @@ async def test_who_cannot_be_written_to_is_handed_back() -> None:
 
 
 @pytest.mark.parametrize("kind", ["own", "own without times", "fast"])
-async def test_a_turns_messages_go_behind_what_waits_already(kind: str) -> None:
-    """What is published before writing goes on, in the same turn, does not overtake what somebody
-    keeps for a connection that could not be written to.
+async def test_new_messages_do_not_overtake_those_waiting_for_a_blocked_member(kind: str) -> None:
+    """Messages published in the turn in which writing continues go behind those kept for the
+    connection.
     """
     monitor = Monitor(interval=3600)
     pair = await open_pair(kind, "none", monitor)
@@ -86,8 +86,8 @@ async def test_a_turns_messages_go_behind_what_waits_already(kind: str) -> None:
     monitor.close()
 
 
-async def test_a_transport_that_fails_and_a_hook_that_raises_take_nobody_with_them() -> None:
-    """Everybody else gets each message, and publishing raises nothing."""
+async def test_other_members_get_the_message_when_a_transport_or_hook_fails() -> None:
+    """All other members get each message, and publish() raises nothing."""
     monitor = Monitor(interval=3600)
 
     def broken(*_: Any) -> None:
@@ -109,8 +109,10 @@ async def test_a_transport_that_fails_and_a_hook_that_raises_take_nobody_with_th
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_a_transport_did_not_take_is_not_delivered(kind: str) -> None:
-    """A connection whose transport raises counts as skipped, in whichever way it is sent to."""
+async def test_message_counts_as_skipped_when_the_transport_raises(kind: str) -> None:
+    """A connection whose transport raises has not received the message, by whichever way it was
+    sent.
+    """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair(kind, "none", monitor) for _ in range(2)]
     group = Group()
@@ -124,8 +126,8 @@ async def test_what_a_transport_did_not_take_is_not_delivered(kind: str) -> None
     monitor.close()
 
 
-async def test_what_is_told_when_written_may_fail(caplog: pytest.LogCaptureFixture) -> None:
-    """What on_flushed raises is logged, and neither publish() nor flush() raises it."""
+async def test_exception_of_on_flushed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither publish() nor flush() raises what on_flushed raises."""
     monitor = Monitor(interval=3600)
 
     def broken(_: Any) -> None:

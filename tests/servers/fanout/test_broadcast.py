@@ -1,3 +1,5 @@
+"""Broadcast of shared frames, compared with websockets.broadcast()."""
+
 from __future__ import annotations
 
 import asyncio
@@ -63,7 +65,7 @@ async def _bring_to(pair: Any, state: str) -> asyncio.Task[Any] | None:
 async def _outcome(
     function: Any, members: list[tuple[str, str, str]], message: Any, options: dict[str, Any]
 ) -> tuple[Any, list[Any], list[str], Monitor]:
-    """What a broadcast does: exceptions, what each member reads and has counted, log lines."""
+    """Effects of a broadcast: exceptions, what each member read and counted, log lines."""
     monitor, lines = Monitor(interval=3600), []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
@@ -115,12 +117,12 @@ async def _outcome(
     text=st.sampled_from([None, None, True, False] if HAS_TEXT else [None]),
     raise_exceptions=st.booleans(),
 )
-def test_broadcast_does_what_the_librarys_does(
+def test_broadcast_equals_the_librarys_for_any_connections(
     members: list[tuple[str, str, str]], message: Any, text: Any, raise_exceptions: Any
 ) -> None:
-    """Whatever the connections are, and whatever goes wrong, they are written the same bytes as
-    by ``websockets.broadcast``, the same is raised, logged, and counted; only where context
-    takeover was negotiated, the same message goes uncompressed.
+    """For any connections and faults, a broadcast writes the same bytes, raises, logs and
+    counts the same as ``websockets.broadcast``; only where context takeover was negotiated, the
+    message goes uncompressed.
     """
     options = {"raise_exceptions": raise_exceptions}
     if text is not None:
@@ -130,8 +132,8 @@ def test_broadcast_does_what_the_librarys_does(
     assert found == expected
 
 
-async def test_everybody_is_written_the_very_same_bytes() -> None:
-    """A message is framed once, and compressed once for each setting, however many get it."""
+async def test_broadcast_writes_the_same_bytes_object_to_every_member() -> None:
+    """A message is framed once, and compressed once for each setting, for any number of members."""
     monitor = Monitor(interval=3600)
     pairs = [
         await open_pair(kind, compression, monitor)
@@ -148,8 +150,8 @@ async def test_everybody_is_written_the_very_same_bytes() -> None:
     monitor.close()
 
 
-async def test_a_set_that_changes_meanwhile() -> None:
-    """Somebody who goes because of a broadcast does not break it."""
+async def test_broadcast_survives_a_set_that_changes_meanwhile() -> None:
+    """A member that leaves during a broadcast does not break it."""
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("plain", "none", monitor) for _ in range(3)]
     here = {pair.connection for pair in pairs}
@@ -174,8 +176,8 @@ async def test_a_set_that_changes_meanwhile() -> None:
     monitor.close()
 
 
-async def test_what_is_no_message_is_refused() -> None:
-    """What cannot be sent is refused before anybody gets it."""
+async def test_broadcast_refuses_a_value_that_is_no_message() -> None:
+    """A value that cannot be sent raises before any member gets it."""
     for nonsense in (3, None, ["parts"], {"a": 1}):
         with pytest.raises(TypeError):
             rtmon.broadcast([], nonsense)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What docs/fanout.md shows does what it says."""
+"""Examples of docs/fanout.md run as described."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"
 
 
 def example() -> Group:
-    """The group that the page makes."""
+    """The group of the page's example."""
     text = PAGE.read_text(encoding="utf-8").partition("send it later instead:\n")[2]
     code = textwrap.dedent(text.partition("\nWhat is published")[0])
     found: dict[str, Any] = {
@@ -38,13 +38,13 @@ def example() -> Group:
 
 
 def can_be_sent_to(group: Group) -> bool:
-    """Whether somebody is in a group who sends nothing of their own."""
+    """True if the group can write to a connection that sends nothing itself."""
     return any(not is_fragmenting(one) for one in group)
 
 
-async def test_who_sends_fragments_gets_what_was_published_meanwhile() -> None:
-    """With the page's on_blocked, a message published while a connection sends an iterator comes
-    after it, and later ones as ever; without it, that message is skipped, and counted.
+async def test_member_sending_fragments_gets_messages_published_meanwhile() -> None:
+    """With the page's on_blocked, a message published while a connection sends an iterator
+    comes after it, and later ones as usual; without it, that message is skipped and counted.
     """
     for group, expected in ((example(), ["ab", "one", "two"]), (Group(), ["ab", "two"])):
         begun, go = asyncio.Event(), asyncio.Event()

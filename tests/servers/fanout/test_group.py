@@ -1,4 +1,4 @@
-"""What a group sends: to whom, in which order, in how many writes."""
+"""A group's messages: receivers, order, and number of writes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tests.servers.fanout.receiver import Receiver
 
 @settings(max_examples=120)
 @given(kinds=mix.members, script=mix.steps)
-def test_nothing_is_lost_or_overtaken(kinds: list[tuple[str, str]], script: list[Any]) -> None:
-    """Whatever else a connection sends or suffers, its client reads, byte for byte, each message
-    of its groups once and in order, before what the connection sent later; what it could not be
-    written was handed back; and all counters equal what the clients have read.
+def test_group_loses_and_reorders_nothing(kinds: list[tuple[str, str]], script: list[Any]) -> None:
+    """Whatever else a connection sends or suffers, its client reads, byte for byte, each
+    message of its groups once and in order, before later ones of the connection; messages that
+    could not be written were handed back; and all counters equal what the clients have read.
     """
     asyncio.run(mix.Mix().run(kinds, script))
 
 
 @pytest.fixture
 def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As with a release of the library that nobody has tested yet."""
+    """A library release that rtmon was not tested with."""
     monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     obstacle.cache_clear()
     yield
@@ -43,9 +43,11 @@ def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("untested")
-def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixture) -> None:
-    """Where the library's inside may be another one, each message goes the library's own way,
-    under the same promises, and one line in the log says why.
+def test_group_uses_the_librarys_own_send_when_its_version_is_untested(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With an untested library, each message goes the library's own way, with the same
+    guarantees, and one log line says why.
     """
 
     @settings(max_examples=40, database=None)
@@ -60,14 +62,14 @@ def test_with_an_untested_library_the_same_is_sent(caplog: pytest.LogCaptureFixt
     assert "was tested with 1.0 only" in said[0]
 
 
-def test_frames_are_shared_where_that_was_tested() -> None:
-    """With a version of the library that was tested, nothing stands in the way."""
+def test_frames_are_shared_when_the_version_is_tested() -> None:
+    """With a tested version of the library, frames are shared."""
     assert (obstacle() is None) == (version in inlined_calls.TESTED)
 
 
-async def test_a_turns_messages_are_one_write() -> None:
-    """What is published in one turn of the loop leaves in one write, of the very same bytes for
-    all of rtmon's own connections; other people's are written each message at once.
+async def test_messages_of_one_turn_are_one_write() -> None:
+    """Messages published in one turn of the loop leave in one write of the same bytes to all of
+    rtmon's connections; foreign connection classes get a write for each.
     """
     monitor = Monitor(interval=3600)
     own = [await open_pair("fast", "none", monitor) for _ in range(3)]
@@ -89,9 +91,9 @@ async def test_a_turns_messages_are_one_write() -> None:
     monitor.close()
 
 
-async def test_each_gets_what_is_published_while_a_member() -> None:
-    """Within one turn of the loop, too: who comes gets only what follows, who goes what came
-    before, and who is skipped all but that; and each has counted just so.
+async def test_member_gets_messages_published_during_its_membership() -> None:
+    """Within one turn of the loop, too, a new member gets only later messages, a leaving one
+    only earlier, and a skipped one all others; each counts exactly these.
     """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("fast", "none", monitor) for _ in range(4)]
@@ -117,8 +119,8 @@ async def test_each_gets_what_is_published_while_a_member() -> None:
     monitor.close()
 
 
-async def test_a_buffer_that_changes_after_it_was_published() -> None:
-    """Everybody gets what was in it when it was published, also who could not be written to."""
+async def test_published_buffer_may_change_afterwards() -> None:
+    """Every member gets the content at the time of publishing, blocked members too."""
     monitor = Monitor(interval=3600)
     handed: list[Any] = []
     group = Group(on_blocked=lambda _, message: handed.append(message))
@@ -137,14 +139,14 @@ async def test_a_buffer_that_changes_after_it_was_published() -> None:
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), None, "0.1"])
-def test_a_delay_that_is_none(delay: Any) -> None:
-    """A group that would never write what it collects is refused when it is made."""
+def test_group_refuses_a_delay_that_is_no_time(delay: Any) -> None:
+    """A delay that would never end raises when the group is made."""
     with pytest.raises(OptionError, match="delay="):
         Group(delay=delay)
 
 
-async def test_messages_are_collected_for_as_long_as_asked() -> None:
-    """With a delay they wait for it, but never more of them than a bound in bytes."""
+async def test_group_collects_messages_for_its_delay() -> None:
+    """Messages wait for the delay, and never more of them than a bound in bytes."""
     monitor = Monitor(interval=3600)
     pair = await open_pair("fast", "none", monitor)
     group = Group(delay=3600.0)
@@ -161,15 +163,17 @@ async def test_messages_are_collected_for_as_long_as_asked() -> None:
 
 
 def _without_text(connections: Any, message: Any, *, raise_exceptions: bool = False) -> None:
-    """The library's broadcast, as it was up to version 15."""
+    """The library's broadcast as it was up to version 15."""
     broadcast(connections, message, raise_exceptions=raise_exceptions)
 
 
 @pytest.mark.parametrize("library", [broadcast, _without_text])
-async def test_the_kind_of_a_message_is_as_asked(
+async def test_message_has_the_requested_opcode(
     library: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text for bytes and binary for ``str``, also where the library has no such option."""
+    """Bytes go as text and ``str`` as binary when requested, even where the library lacks the
+    option.
+    """
     takes_text = "text" in inspect.signature(library).parameters
     monkeypatch.setattr(broadcasting, "library_broadcast", library)
     monkeypatch.setattr(broadcasting, "TAKES_TEXT", takes_text)
@@ -189,8 +193,8 @@ async def test_the_kind_of_a_message_is_as_asked(
     monitor.close()
 
 
-async def test_the_black_box_has_what_a_group_sent() -> None:
-    """The last frames of a connection that dies are there, those it shared with others too."""
+async def test_black_box_has_messages_of_a_group() -> None:
+    """The last frames of a dead connection include shared ones."""
     monitor = Monitor(interval=3600)
     pair = await open_pair("own", "none", monitor)
     group = Group()

@@ -1,3 +1,5 @@
+"""Fan-out of a hub: shared frames, order, batches, membership."""
+
 from __future__ import annotations
 
 import asyncio
@@ -25,7 +27,7 @@ PUBLICATIONS = 200
 
 
 async def _ask(client: ClientConnection, kind: str, **payload: Any) -> None:
-    """Ask for something, and wait until it is answered."""
+    """Send a request, and wait for the answer."""
     request = {"type": kind, "payload": payload, "id": "ask"}
     binary = client.subprotocol == "rtmon.v1.msgpack"
     await client.send(msgspec.msgpack.encode(request) if binary else json.dumps(request))
@@ -35,7 +37,7 @@ async def _ask(client: ClientConnection, kind: str, **payload: Any) -> None:
 
 
 async def _next(client: ClientConnection) -> list[dict[str, Any]]:
-    """What comes next: a message, or those of a batch."""
+    """The next message, or those of the next batch."""
     data = await client.recv()
     found: dict[str, Any]
     found = msgspec.msgpack.decode(data) if isinstance(data, bytes) else json.loads(data)
@@ -56,9 +58,9 @@ async def _publications(client: ClientConnection, count: int) -> list[tuple[str,
     return found
 
 
-async def test_everybody_gets_everything_in_order_however_they_are_connected() -> None:
-    """Text and binary, compressed and not, in batches of their own and by patterns: each
-    subscriber gets each publication of a channel once and in order, and the counts say so.
+async def test_every_subscriber_gets_every_publication_in_order() -> None:
+    """Text and binary, compressed or not, in batches and by patterns: each subscriber gets each
+    publication of a channel once and in order, and the counts agree.
     """
     hub = Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
@@ -85,9 +87,9 @@ async def test_everybody_gets_everything_in_order_however_they_are_connected() -
         assert (stats.published, stats.dropped) == (PUBLICATIONS, 0)
 
 
-async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
-    """Between two publications it asks for batches, ends them, unsubscribes and comes back, and
-    misses none of those for which it was there, nor sees them in another order.
+async def test_client_may_change_batches_and_subscriptions_at_any_time() -> None:
+    """A client that starts and ends batches, unsubscribes and returns misses no publication of
+    the times at which it was subscribed, and sees them in order.
     """
     hub = Hub()
     async with (
@@ -122,10 +124,8 @@ async def test_a_client_may_change_how_it_gets_messages_at_any_time() -> None:
         assert await _publications(calm, 200) == [("news", number) for number in range(200)]
 
 
-async def test_a_channels_batches_may_be_ended_at_any_time() -> None:
-    """What was collected for a batch is not overtaken by what is published when the channel is to
-    have none any more.
-    """
+async def test_batches_of_a_channel_may_be_ended_at_any_time() -> None:
+    """Collected publications are not overtaken by those published after the end of batches."""
     hub = Hub(channels={"news": ChannelOptions(batch=Batch(size=10, delay=5.0))})
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
         await _ask(client, "subscribe", channel="news")
@@ -136,9 +136,9 @@ async def test_a_channels_batches_may_be_ended_at_any_time() -> None:
         assert await _publications(client, 3) == [("news", number) for number in (1, 2, 3)]
 
 
-async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
-    """However they are connected, all are told of somebody's coming, typing, words and going in
-    the order in which these were; only the words count as published.
+async def test_members_are_told_of_join_typing_message_and_leave_in_order() -> None:
+    """Over any connection, members get another's join, typing, message and leave in order; only
+    the message counts as published.
     """
     hub = Hub(announce=60.0)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
@@ -183,8 +183,8 @@ async def test_who_comes_types_speaks_and_goes_is_told_in_this_order() -> None:
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
-async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether somebody came, types, or speaks: with many there, it is one frame for all."""
+async def test_announcement_to_many_members_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join, typing or message to many members is one frame for all."""
     framed = []
 
     def counted(*arguments: Any) -> bytes:
@@ -203,14 +203,14 @@ async def test_what_all_are_told_is_framed_once(monkeypatch: pytest.MonkeyPatch)
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
             await _ask(clients[0], "ping")
-            assert len(framed) == min(2 + 2 * number, 4)  # who speaks no longer types
+            assert len(framed) == min(2 + 2 * number, 4)  # a message ends the typing indicator
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
 async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the hub's handler alone, and no server of rtmon's, all subscribers get one frame."""
+    """With the hub's handler under a plain server of the library, all subscribers get one frame."""
     framed = []
 
     def counted(*arguments: Any) -> bytes:
@@ -236,15 +236,15 @@ async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
         await hub.aclose()
 
 
-async def test_people_come_and_go_while_much_is_published(
+async def test_publishing_goes_on_while_subscribers_come_and_go(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Publishing never fails for it, nobody who stays misses anything, and nothing is kept of
-    those who have gone.
+    """Publishing never fails, no remaining subscriber misses a publication, and the hub keeps
+    nothing of departed ones.
     """
     hub = Hub(announce=0.01)
     visits = [0, 0, 0]
-    # Without a bound, since with one what nobody reads yet would hold up whatever is behind it.
+    # Without a bound, since with one an unread message would hold up those behind it.
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,
         connect(server.url, max_queue=None) as steady,
@@ -281,7 +281,7 @@ async def test_people_come_and_go_while_much_is_published(
         assert kept_members == {"channel:news": 1, "chat": 1}
         assert len(kept._places) == 1
         stats = hub.channel_stats()["channel:news"]
-        assert stats.dropped == 0, "who leaves misses nothing"
+        assert stats.dropped == 0, "a leaving subscriber misses no publication"
         server.monitor.tick()
         meters = server.monitor.collector.meters()
         assert server.monitor.snapshot().bytes_out == sum(meter.bytes_out for meter in meters)

@@ -1,3 +1,5 @@
+"""Shares: lazy counting of frames that connections have in common."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,7 +18,7 @@ _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), ma
 
 
 class Sharing(RuleBasedStateMachine):
-    """Connections in groups, counted lazily by rtmon and eagerly here."""
+    """Connections in groups, counted lazily by rtmon and eagerly by the test."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,11 +132,11 @@ TestSharing.settings = settings(max_examples=50, stateful_step_count=30)
         st.tuples(st.booleans(), st.integers(1, 50), st.booleans()), min_size=1, max_size=60
     )
 )
-def test_the_black_box_holds_what_was_sent_in_common(
+def test_black_box_holds_shared_frames_in_order(
     frames: list[tuple[bool, int, bool]],
 ) -> None:
-    """A connection's last frames are those it was sent, in order, alone and in common with others,
-    and none that it skipped: while it is open, and after its share has ended.
+    """A connection's last frames are those that it was sent, alone or shared, in order and
+    without skipped ones, while it is open and after it has left the group.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()

@@ -33,7 +33,7 @@ _DATE = re.compile(rb"Date: [^\r]*")
 
 
 def _raw_frame(head: int, data: bytes, mask: bytes, form: str) -> bytes:
-    """A frame bit by bit, so that wrong ones can be made too."""
+    """A frame bit by bit, so that wrong ones can be built."""
     masked = 0 if form == "unmasked" else 128
     length = len(data)
     if form == "long" or length >= 65536:
@@ -67,7 +67,7 @@ _frames = st.builds(
 
 @st.composite
 def _chunks(draw: st.DrawFn) -> list[bytes]:
-    """Frames, and now and then nonsense, cut where it pleases the network."""
+    """Frames and random bytes, cut at random places."""
     stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=6)))
     stream += draw(st.sampled_from([b""] * 9 + [b"\x81", b"\x81\xfe\x00", b"GET /"]))
     cuts = draw(st.lists(st.integers(0, len(stream)), max_size=4)) if draw(st.booleans()) else []
@@ -76,7 +76,7 @@ def _chunks(draw: st.DrawFn) -> list[bytes]:
 
 
 class _Own(str):
-    """A string of somebody's own making."""
+    """A subclass of str, as an application may have."""
 
     __slots__ = ()
 
@@ -125,7 +125,7 @@ steps = st.one_of(
 
 
 class _Side:
-    """One connection in memory, and all that can be seen of it."""
+    """A connection in memory, with its observable state."""
 
     def __init__(self, connection_class: Any, **options: Any) -> None:
         self.pair = MemoryConnection(connection_class, close_timeout=None, **options)
@@ -209,7 +209,7 @@ class _Side:
         self.tasks.append(asyncio.ensure_future(coroutine))
 
     def seen(self) -> dict[str, Any]:
-        """All that can be seen, from outside and inside."""
+        """Its observable state, outside and inside."""
         connection = self.connection
         protocol = connection.protocol
         messages = connection.recv_messages
@@ -256,7 +256,7 @@ def _outcome(task: asyncio.Task[Any]) -> Any:
 
 
 def _counted(monitor: Monitor, connection: Any) -> dict[str, Any]:
-    """What was counted, but for times."""
+    """Its counters, without times."""
     monitor.tick()
     sample = monitor.collector.history.latest()
     assert sample is not None
@@ -275,7 +275,9 @@ def _counted(monitor: Monitor, connection: Any) -> dict[str, Any]:
 async def all_the_same(
     conversation: list[Any], *, compressed: bool, opened: bool, **options: Any
 ) -> bool:
-    """All four do the same at every step; returns whether the fast path could take something."""
+    """Check that all four connections act the same at every step; return True if the fast path
+    ran.
+    """
     monitors = [Monitor(interval=3600) for _ in range(3)]
     if compressed:
         options["extensions"] = [ServerPerMessageDeflateFactory()]

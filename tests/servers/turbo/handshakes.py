@@ -1,4 +1,4 @@
-"""One handshake on three connections in memory: the library's, the probe's and the fast path's."""
+"""One handshake on three in-memory connections: the library's, the probe's and the fast path's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ORDINARY = {
 def request_of(
     headers: Iterable[tuple[str, str]], line: str = "GET /a?b=c HTTP/1.1", colon: str = ": "
 ) -> bytes:
-    """A request as it is sent."""
+    """A request as bytes."""
     lines = [line, *(f"{name}{colon}{value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode("iso-8859-1")
 
@@ -53,7 +53,7 @@ class _Closing(_Server):
 
 
 class Side:
-    """A connection in memory, and all that can be seen of its handshake."""
+    """A connection in memory, with the observable state of its handshake."""
 
     def __init__(self, connection_class: Any, how: dict[str, Any]) -> None:
         self.called: list[Any] = []
@@ -165,7 +165,9 @@ class Stock(ServerConnection):
 
 
 async def all_the_same(chunks: list[bytes], *, late: bool = False, **how: Any) -> bool:
-    """All three do the same at every step; returns whether the connection was opened."""
+    """Check that all three connections act the same at every step; return True if the
+    connection was opened.
+    """
     monitors = [Monitor(interval=3600), Monitor(interval=3600)]
     stock, plain, quick = sides = [
         Side(Stock, how),

@@ -1,3 +1,5 @@
+"""The fast path of messages, compared with the library's own path."""
+
 from __future__ import annotations
 
 import asyncio
@@ -37,12 +39,12 @@ only_tested = pytest.mark.skipif(
     max_size=st.sampled_from([2**20, None, 200, (400, 130), (None, 11)]),
     max_queue=st.sampled_from([16, None, 0, 1, (4, 2)]),
 )
-def test_nobody_can_tell_the_fast_path_from_the_librarys_own(
+def test_fast_path_equals_the_librarys_own_in_random_conversations(
     *, steps: list[Any], compressed: bool, opened: bool, max_size: Any, max_queue: Any
 ) -> None:
-    """Random bytes in random pieces, random messages, pauses, failures and ends, in every state:
-    the library, the probe (around its methods, and flat) and the fast path do the same, and
-    the latter three count the same.
+    """Random bytes in random pieces, random messages, pauses, failures and ends, in every
+    state: the library, the probe (around its methods, and flat) and the fast path act the same,
+    and the latter three count the same.
     """
     took = asyncio.run(
         all_the_same(
@@ -126,8 +128,8 @@ _CORNERS: dict[str, list[Any]] = {
 
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
-async def test_corners_that_chance_may_miss(corner: str) -> None:
-    """The same, for the cases that the fast path has to leave, or nearly has to."""
+async def test_fast_path_equals_the_librarys_own_in_corner_cases(corner: str) -> None:
+    """The same holds for cases that the fast path has to leave to the library, or nearly has to."""
     for compressed in (False, True):
         for max_size in ((400, 320), (320, 400)):
             await all_the_same(
@@ -137,7 +139,7 @@ async def test_corners_that_chance_may_miss(corner: str) -> None:
 
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As with a release of the library that nobody has tested yet."""
+    """A library release that rtmon was not tested with."""
     monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     yield
     library_selftest.difference.cache_clear()
@@ -164,8 +166,8 @@ def _said(monitor: Monitor) -> list[str | None]:
 
 
 @only_tested
-async def test_serve_takes_the_fast_path() -> None:
-    """rtmon.serve() uses the fast path by itself, and says nothing about it."""
+async def test_serve_uses_the_fast_path() -> None:
+    """rtmon.serve() uses the fast path by default, and logs nothing about it."""
     seen: list[Any] = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -178,10 +180,10 @@ async def test_serve_takes_the_fast_path() -> None:
         assert _said(server.monitor) == []
 
 
-async def test_on_an_untested_version_it_steps_aside_and_says_so(
+async def test_serve_uses_the_librarys_path_when_its_version_is_untested(
     off: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a version it was not tested with, the library's own path runs; one Event, one line."""
+    """With an untested version the library's own path runs; one Event and one log line say so."""
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=True)
     assert not issubclass(connection_class, fast_path.FastPath)
@@ -192,8 +194,8 @@ async def test_on_an_untested_version_it_steps_aside_and_says_so(
 
 
 @only_tested
-async def test_a_class_with_ways_of_its_own_keeps_them() -> None:
-    """A connection class that sends in its own way is asked to send, and probed as it is."""
+async def test_connection_class_with_its_own_send_keeps_it() -> None:
+    """A connection class that overrides send is used and probed as it is."""
 
     class Loud(ServerConnection):
         async def send(self, message: Any, *, text: bool | None = None) -> None:
@@ -213,10 +215,10 @@ async def test_a_class_with_ways_of_its_own_keeps_them() -> None:
 
 @only_tested
 @pytest.mark.parametrize("quick", [False, True])
-async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
+async def test_method_that_a_tracer_has_replaced_still_runs(
     *, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tracer that has replaced a method of the library's sees every message, whatever probe."""
+    """A tracer that has replaced a method of the library's sees every message, with any probe."""
     traced: list[Any] = []
     own = Connection.recv
 
@@ -238,8 +240,8 @@ async def test_what_somebody_else_has_put_in_the_librarys_place_runs(
 
 @only_tested
 @pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
-def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> None:
-    """Both ends are counted at the low price, without being asked to."""
+def test_probe_is_flat_when_the_library_is_known(base: type[Connection]) -> None:
+    """Both ends are counted by the inlined_calls probe by default."""
     assert issubclass(probe(Monitor(interval=1000), base=base), inlined_calls.InlinedCalls)
 
 
@@ -247,10 +249,10 @@ def test_a_probe_is_flat_where_the_library_is_known(base: type[Connection]) -> N
 @pytest.mark.parametrize(
     "breakage", ["different", "raises", "elsewhere", "uncounted", "refused", "pinged"]
 )
-async def test_a_failed_self_test_keeps_the_fast_path_off(
+async def test_fast_path_is_off_when_its_self_test_fails(
     breakage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the library's inside is not as expected, the self-test finds out beforehand."""
+    """The self-test fails beforehand when the library's internals differ."""
     from rtmon.probes.websockets import frame_counter
 
     if breakage == "different":
@@ -283,10 +285,10 @@ async def test_a_failed_self_test_keeps_the_fast_path_off(
 @only_tested
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("hook", ["frame_received", "frame_sent", "asked", "handed"])
-async def test_failing_counters_reach_no_message(
+async def test_messages_flow_when_counting_fails(
     *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever goes wrong in counting, flat or on the fast path, messages flow."""
+    """An exception in counting, flat or on the fast path, reaches no message."""
     from rtmon.probes.websockets import frame_counter
 
     monitor = Monitor(interval=1000)

@@ -1,3 +1,5 @@
+"""Pauses of the garbage collector while many clients connect at once."""
+
 from __future__ import annotations
 
 import asyncio
@@ -20,32 +22,32 @@ from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause
 from rtmon.servers.turbo.gc_pause import CALM, CROWD, LEFT, WITHIN, GCPause
 from rtmon.testing import FakeClock, until
-from tests.transports.doors import Wire, upgrade
+from tests.transports.raw_sockets import Wire, upgrade
 
 
 @pytest.fixture(autouse=True)
 def collecting() -> Iterator[None]:
-    """The garbage collector is on, before and after."""
+    """Turn the garbage collector on before and after the test."""
     gc.enable()
     yield
     gc.enable()
 
 
 def come(crowd: GCPause, many: int) -> None:
-    """So many connect, at this moment."""
+    """That many clients connect now."""
     for _ in range(many):
         crowd()
 
 
 def end(crowd: GCPause, many: int) -> None:
-    """So many connections end."""
+    """That many connections end."""
     for _ in range(many):
         crowd.lost()
 
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What would run on a thread, and ends a pause: here, when a test calls it."""
+    """A pause whose end the test triggers, in place of the thread."""
     ends: list[Any] = []
 
     class Thread:
@@ -57,12 +59,10 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return ends
 
 
-async def test_the_collector_is_paused_while_a_crowd_comes(
+async def test_collector_is_paused_while_many_clients_connect(
     paused: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crowd pauses the garbage collector until none has come for a while; what comes one by one
-    does not.
-    """
+    """Many connects at once pause the garbage collector until they stop; single ones do not."""
     clock = FakeClock()
     crowd = GCPause(object, now=clock.monotonic)
     for _ in range(2 * CROWD):
@@ -93,10 +93,10 @@ async def test_the_collector_is_paused_while_a_crowd_comes(
     assert not gc.isenabled()
 
 
-async def test_a_pause_ends_however_long_the_crowd(
+async def test_pause_ends_after_ten_seconds_of_connects(
     paused: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crowd that never ends has the garbage collector go on after ten seconds."""
+    """Endless connects pause the garbage collector for ten seconds at most."""
     clock = FakeClock()
     began = clock.monotonic()
     crowd = GCPause(object, now=clock.monotonic)
@@ -114,8 +114,8 @@ async def test_a_pause_ends_however_long_the_crowd(
 
 
 async def test_pause_ends_when_connections_end() -> None:
-    """Connections that end during a pause end it, those that ended before do not; the next pause
-    counts anew.
+    """Connections that end during a pause end it, earlier ends do not; the next pause counts
+    anew.
     """
     clock = FakeClock()
     crowd = GCPause(object, now=clock.monotonic)
@@ -129,11 +129,11 @@ async def test_pause_ends_when_connections_end() -> None:
         clock.advance(CALM)
 
 
-async def test_server_collects_garbage_when_clients_connect_and_reset(
+async def test_collector_runs_when_clients_connect_and_reset(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Clients that reset their connections end the pause that they began, whether they have asked
-    for a WebSocket or not.
+    """Clients that reset their connections end the pause that they began, with or without a
+    WebSocket request.
     """
     monkeypatch.setattr(gc_pause, "CROWD", 2)
 
@@ -151,8 +151,8 @@ async def test_server_collects_garbage_when_clients_connect_and_reset(
         await until(gc.isenabled)
 
 
-async def test_a_collector_that_is_off_stays_off(paused: list[Any]) -> None:
-    """Who has turned the garbage collector off has it off after a crowd, too."""
+async def test_collector_stays_off_when_the_program_turned_it_off(paused: list[Any]) -> None:
+    """A garbage collector that the program has turned off is still off after a pause."""
     gc.disable()
     come(GCPause(object, now=FakeClock().monotonic), CROWD)
     assert not paused
@@ -160,11 +160,11 @@ async def test_a_collector_that_is_off_stays_off(paused: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("pause_gc", [True, False])
-async def test_a_server_pauses_it_unless_told_not_to(
+async def test_server_pauses_the_collector_unless_told_otherwise(
     pause_gc: bool,  # noqa: FBT001 - a test's parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """rtmon.serve does so for a crowd, and the collector is on again by itself afterwards."""
+    """rtmon.serve pauses the collector during many connects, and it runs again afterwards."""
     monkeypatch.setattr(gc_pause, "CROWD", 2)
     disable = gc.disable
     paused: list[bool] = []
@@ -184,9 +184,9 @@ async def test_a_server_pauses_it_unless_told_not_to(
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="how CPython keeps attributes")
 @pytest.mark.parametrize("kind", ["probe", "fast", "guarded"])
-async def test_a_crowd_of_connections_is_kept_compactly(kind: str) -> None:
-    """Thousands at once are all made before the first gets its transport; each keeps its
-    attributes without a table of their names all the same, which would be 1.3 KB.
+async def test_many_connections_at_once_keep_compact_attributes(kind: str) -> None:
+    """Thousands of connections made before the first gets its transport keep their attributes
+    without a dict, which would take 1.3 KB each.
     """
     monitor = Monitor(interval=3600)
     # The names are known to a class, so it has to be a new one.

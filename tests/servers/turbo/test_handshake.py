@@ -1,4 +1,4 @@
-"""Handshakes as the library has them, however they are answered."""
+"""The fast path of handshakes, compared with the library's own path."""
 
 from __future__ import annotations
 
@@ -107,11 +107,11 @@ _how = st.fixed_dictionaries(
     how=_how,
     late=st.booleans(),
 )
-def test_nobody_can_tell_a_quick_handshake_from_the_librarys_own(
+def test_handshake_equals_the_librarys_own_for_random_requests(
     *, request: bytes, cuts: list[int], how: dict[str, Any], late: bool
 ) -> None:
-    """Requests good, odd and hostile, cut anywhere, with every option: the same answers, the same
-    request and response to look at, the same calls of the application, the same state after it.
+    """Good, odd and hostile requests, cut anywhere, with every option: responses, request and
+    response objects, calls of the application and state are the same.
     """
     points = sorted({0, *(min(cut, len(request)) for cut in cuts), len(request)})
     chunks = [request[a:b] for a, b in itertools.pairwise(points)]
@@ -122,9 +122,9 @@ def test_nobody_can_tell_a_quick_handshake_from_the_librarys_own(
 @only_tested
 @pytest.mark.parametrize("how", [{}, {"process_request": "nothing"}, {"subprotocols": ["chat"]}])
 @pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade"])
-async def test_what_browsers_send_is_taken(connection: str, how: dict[str, Any]) -> None:
-    """A browser's request, in one piece, is one that the quick way takes, and the connection
-    stands ready for frames at once; in pieces it is not, and the same comes of it.
+async def test_browser_handshake_takes_the_fast_path(connection: str, how: dict[str, Any]) -> None:
+    """A browser's request in one piece takes the fast path, and the connection is ready for
+    frames at once; in pieces it takes the library's, with the same result.
     """
     offer = {"Sec-WebSocket-Protocol": "chat", "Cookie": "a=b; c=d", "User-Agent": "Mozilla/5.0"}
     request = request_of((ORDINARY | {"Connection": connection} | offer).items())
@@ -173,8 +173,10 @@ _ODD: dict[str, bytes] = {
 
 @only_tested
 @pytest.mark.parametrize("odd", _ODD)
-async def test_corners_that_chance_may_miss(odd: str) -> None:
-    """The same, for requests that the quick way has to leave, or nearly has to."""
+async def test_handshake_equals_the_librarys_own_in_corner_cases(odd: str) -> None:
+    """The same holds for requests that the fast path has to leave to the library, or nearly has
+    to.
+    """
     for how in ({}, {"closing": True}, {"process_request": "nothing", "server_header": None}):
         await all_the_same([_ODD[odd]], **how)
     await all_the_same([_ODD[odd]], late=True, origins=["http://example.org"])
@@ -182,9 +184,9 @@ async def test_corners_that_chance_may_miss(odd: str) -> None:
 
 @only_tested
 @pytest.mark.parametrize("select", ["picks", "nothing", "raises", "refuses", "wrong"])
-async def test_what_an_application_chooses_is_asked_once(select: str) -> None:
-    """A callback that chooses among subprotocols is called as often as the library calls it, and
-    what it returns or raises has the same effect.
+async def test_subprotocol_callback_is_called_as_by_the_library(select: str) -> None:
+    """A callback that selects a subprotocol is called as often as by the library, and its
+    result or exception has the same effect.
     """
     request = request_of((ORDINARY | {"Sec-WebSocket-Protocol": "chat, other"}).items())
     await all_the_same([request], select=select)

@@ -1,3 +1,5 @@
+"""Keepalive with shared timers, compared with the library's own."""
+
 from __future__ import annotations
 
 import asyncio
@@ -34,7 +36,7 @@ LASTS = 55.0
 
 
 class _Transport(MemoryTransport):
-    """Notes when what was written, and answers pings as it was told to."""
+    """A transport that records the times of writes, and answers pings as the test says."""
 
     def __init__(self, answers: list[float | None]) -> None:
         super().__init__()
@@ -63,7 +65,7 @@ class _Transport(MemoryTransport):
 
 
 class _Side:
-    """One connection, kept alive in memory."""
+    """A connection in memory with keepalive."""
 
     def __init__(self, connection_class: Any, answers: list[float | None], **options: Any) -> None:
         self.pair = MemoryConnection(connection_class, **options)
@@ -144,7 +146,9 @@ async def _all_the_same(
     compressed: bool,
     **options: Any,
 ) -> int:
-    """All three do the same, at the same times to within what timers share; returns the pings."""
+    """Check that all three act the same, at times that differ by what timers share; return the
+    pings.
+    """
     monitors = [Monitor(interval=3600), Monitor(interval=3600)]
     if compressed:
         options["extensions"] = [ServerPerMessageDeflateFactory()]
@@ -187,7 +191,7 @@ async def _all_the_same(
     return expected["log"].count("ping")
 
 
-# Times at which nobody pings or times out, so that a timer that is a little late meets the same.
+# Times without a ping or a timeout, so that a timer that is a little late finds the same state.
 _actions = st.lists(
     st.tuples(st.integers(0, 50).map(lambda n: n + 0.9), st.sampled_from(ACTIONS)), max_size=4
 )
@@ -203,7 +207,7 @@ _answers = st.lists(st.sampled_from([0.25, 0.0, 4.75, 9.75, 12.25, 25.5, None]),
     compressed=st.sampled_from([False, False, True]),
     max_size=st.sampled_from([2**20, None, 3, (None, 3)]),
 )
-def test_nobody_can_tell_shared_keepalive_from_the_librarys_own(
+def test_shared_keepalive_equals_the_librarys_own(
     *,
     actions: list[tuple[float, str]],
     answers: list[float | None],
@@ -211,8 +215,8 @@ def test_nobody_can_tell_shared_keepalive_from_the_librarys_own(
     compressed: bool,
     max_size: Any,
 ) -> None:
-    """Answers in time, late and never, pauses, failures and ends at any moment: pings and closes
-    come when the library's own come, connections end as there, and as much is counted.
+    """With pongs in time, late and missing, pauses, failures and ends at any moment: pings and
+    closes have the library's times, connections end in the same way, and the counts agree.
     """
 
     async def main() -> None:
@@ -240,8 +244,8 @@ _CORNERS: dict[str, list[tuple[float, str]]] = {
 
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
-def test_corners_that_chance_may_miss(corner: str) -> None:
-    """The same, for what the shared timers leave to a task."""
+def test_shared_keepalive_equals_the_librarys_own_in_corner_cases(corner: str) -> None:
+    """The same holds for cases that the shared timers leave to a task."""
 
     async def main() -> None:
         for answer in (0.25, 12.25, None):
@@ -255,8 +259,8 @@ def test_corners_that_chance_may_miss(corner: str) -> None:
 
 
 @only_tested
-def test_the_librarys_limits_hold_for_pongs() -> None:
-    """A pong that is longer than messages may be ends a connection, as in the library."""
+def test_pong_that_is_too_long_ends_the_connection() -> None:
+    """A pong longer than the limit of messages ends a connection, as in the library."""
 
     async def main() -> None:
         for max_size in (3, 4, (None, 3), (3, None), None):
@@ -266,9 +270,9 @@ def test_the_librarys_limits_hold_for_pongs() -> None:
 
 
 @only_tested
-async def test_an_idle_connection_has_one_task_and_shares_its_timers() -> None:
-    """Connections that are served are pinged, their round-trip times are known, and none of them
-    has a task but for its handler.
+async def test_idle_connection_has_one_task_and_shares_its_timers() -> None:
+    """A served connection is pinged, its round-trip times are known, and its handler is its
+    only task.
     """
     connections: list[Any] = []
 
@@ -292,8 +296,10 @@ async def test_an_idle_connection_has_one_task_and_shares_its_timers() -> None:
 
 @only_tested
 @pytest.mark.parametrize("ping_interval", [None, 0, float("inf"), -1.0])
-async def test_what_cannot_be_shared_is_the_librarys(ping_interval: float | None) -> None:
-    """Without pings, or with an interval that is none, nothing is planned here."""
+async def test_keepalive_is_the_librarys_when_it_cannot_be_shared(
+    ping_interval: float | None,
+) -> None:
+    """Without pings, or with a malformed interval, rtmon plans no timer."""
     monitor = Monitor(interval=3600)
     pair = MemoryConnection(
         probed(monitor, ServerConnection, way="fast"), ping_interval=ping_interval
@@ -309,9 +315,9 @@ async def test_what_cannot_be_shared_is_the_librarys(ping_interval: float | None
 
 @only_tested
 @pytest.mark.parametrize("end", ["reset", "closed by the peer", "closed here"])
-def test_a_connection_that_has_ended_is_no_cycle(end: str) -> None:
-    """However it ended, all of a connection is freed when the last who knows it forgets it,
-    without the garbage collector.
+def test_ended_connection_is_no_reference_cycle(end: str) -> None:
+    """However it ended, a connection is freed without the garbage collector when its last
+    reference goes.
     """
 
     async def ended(monitor: Monitor) -> list[weakref.ref[Any]]:

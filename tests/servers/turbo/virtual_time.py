@@ -1,4 +1,4 @@
-"""An event loop on which hours pass in no time: it skips what it would have waited."""
+"""An event loop on virtual time, which skips all waits."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run it to its end, on a loop whose time begins at 0."""
+    """Run a coroutine to its end, on a loop whose time begins at 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(main)

@@ -1,4 +1,4 @@
-"""What the pages of one connection, of events and of channels are answered."""
+"""Data of the pages of one connection, of events and of channels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rtmon.testing import until
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub with an admin listener, which ticks only when it is told to."""
+    """A hub with an admin listener, which ticks only when the test calls it."""
     monitor = rtmon.Monitor(interval=1000)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor, admin=0) as serving:
         yield serving
@@ -48,7 +48,9 @@ async def _ask(feed: Feed, page: str, **asked: str) -> Any:
 async def test_connection_page_follows_a_connection_to_its_end(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Open: rooms, headers and charts from the first look on; closed: who closed, and the end."""
+    """An open connection has rooms, headers and charts from the first request on; a closed one,
+    its end and the side that closed first.
+    """
     async with rtmon.connect(server.url, name="ada") as ada:
         await ada.join("garden")
         await _tick(server, feed)
@@ -83,22 +85,26 @@ async def test_connection_page_follows_a_connection_to_its_end(
 async def test_connection_page_says_that_a_connection_is_unknown(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """There is no row, and no number that could be taken for one."""
+    """The page of an unknown id has no row and no numbers."""
     await _tick(server, feed)
     page = await _ask(feed, "connection", id="c99")
     assert (page["info"], page["events"]) == (None, 0)
 
 
 @pytest.mark.parametrize("grouped", [{}, {"by": "path"}])
-async def test_wrong_query_is_shown_as_it_was_typed(feed: Feed, grouped: dict[str, str]) -> None:
-    """The condition that the page adds, such as ``state:open``, is no part of the message."""
+async def test_wrong_query_is_quoted_as_the_user_typed_it(
+    feed: Feed, grouped: dict[str, str]
+) -> None:
+    """The condition that the page adds, such as ``state:open``, is not in the message."""
     with pytest.raises(QueryError) as caught:
         await _ask(feed, "connections", where=" colour:red ", **grouped)
     assert caught.value.text == "colour:red"
 
 
-async def test_events_have_one_name_and_explained_codes(server: rtmon.Server, feed: Feed) -> None:
-    """The Event of the opening bears the name that the connection got later."""
+async def test_events_have_the_connections_latest_name_and_explained_codes(
+    server: rtmon.Server, feed: Feed
+) -> None:
+    """The Event of the opening has the name that the connection got later."""
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
     await until(lambda: server.monitor.snapshot().open == 0)
@@ -119,7 +125,7 @@ async def test_events_have_one_name_and_explained_codes(server: rtmon.Server, fe
 async def test_held_events_stay_and_newer_ones_are_counted(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """A page that is held shows what was there, and tells how many came since."""
+    """A page on hold keeps its rows, and counts the new ones."""
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
         held = {"until": str((await _ask(feed, "events"))["newest"]), "kind": "opened"}
@@ -131,8 +137,8 @@ async def test_held_events_stay_and_newer_ones_are_counted(
             assert [row["cells"][2] for row in later["rows"]] == ["bob"]
 
 
-async def test_channel_page_names_the_members(server: rtmon.Server, feed: Feed) -> None:
-    """One room has its totals and the connections in it; an unknown one has no totals."""
+async def test_channel_page_lists_the_members(server: rtmon.Server, feed: Feed) -> None:
+    """A room has its totals and its connections; an unknown one has no totals."""
     async with rtmon.connect(server.url, name="ada") as ada, rtmon.connect(server.url, name="bob"):
         await ada.join("garden")
         await _tick(server, feed)
@@ -146,20 +152,20 @@ async def test_channel_page_names_the_members(server: rtmon.Server, feed: Feed) 
         assert (len(chat.members), chat.total, chat.missing) == (1, 2, "")
 
 
-async def test_members_of_a_channel_include_those_by_pattern(
+async def test_members_of_a_channel_include_subscribers_by_pattern(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """A subscriber of a pattern gets the channel's messages, and so is in it."""
+    """A subscriber of a matching pattern is listed, since it gets the channel's messages."""
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news.*"):
         await _tick(server, feed)
         found = await feed.query(MembersQuery(channel="channel:news.local"))
         assert [info.name for info in found.members] == ["ada"]
 
 
-async def test_slowest_client_comes_first_when_its_last_ping_was_quick(
+async def test_slowest_member_comes_first_when_its_last_ping_was_quick(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """The worst recipients are told by the p99 of their round trips, not by the last one."""
+    """Slow members are found by the p99 of their round trips, not by the last one."""
     async with rtmon.connect(server.url, name="ada"), rtmon.connect(server.url, name="bob"):
         collector = server.monitor.collector
         await _tick(server, feed)
@@ -172,10 +178,12 @@ async def test_slowest_client_comes_first_when_its_last_ping_was_quick(
         assert worst["sort"] == "-rtt_p99"
 
 
-async def test_busy_channel_is_remembered_from_before_it_is_looked_at(
+async def test_busy_channel_has_a_history_before_its_page_is_opened(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Its totals at each tick are there for the first look; a tick without news adds none."""
+    """Its totals at each tick are there at the first request; a tick without publications adds
+    none.
+    """
     past = ChannelHistory()
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""What a client sends: in order, as much as there is room for, and answered."""
+"""Sending: order, a full queue, requests and batches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_requests(place: Place) -> None:
-    """A request returns its answer, or raises what the server said, or that it said nothing."""
+async def test_request_returns_its_answer_or_raises(place: Place) -> None:
+    """A request returns the answer, or raises the server's error or a timeout."""
     client = await place.connect()
     with pytest.raises(OptionError, match="dict"):
         await client.request("publish", 5)
@@ -48,8 +48,10 @@ async def test_requests(place: Place) -> None:
     assert errors[0].error.code == "unknown_type"
 
 
-async def test_what_was_sent_offline_comes_in_order(place: Place) -> None:
-    """What is sent during an outage goes out in order once back; states and callbacks say so."""
+async def test_messages_sent_offline_arrive_in_order(place: Place) -> None:
+    """Messages sent during an outage arrive in order after it; states and callbacks report the
+    outage.
+    """
     seen: list[Any] = []
     client = place.client()
     for register in (client.on_open, client.on_close, client.on_reconnect, client.on_error):
@@ -79,8 +81,10 @@ async def test_what_was_sent_offline_comes_in_order(place: Place) -> None:
     assert stats.downtime > 0
 
 
-async def test_a_full_queue_makes_senders_wait(place: Place) -> None:
-    """By default who sends more than fits waits for room; with another policy it is told."""
+async def test_full_queue_makes_senders_wait(place: Place) -> None:
+    """By default a sender waits for room in a full queue; other policies refuse or drop, and
+    report it.
+    """
     heard: list[int] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     client = await place.connect(queue_size=5)
@@ -98,8 +102,8 @@ async def test_a_full_queue_makes_senders_wait(place: Place) -> None:
         await other.publish("log", 5)
 
 
-async def test_nobody_overtakes(place: Place) -> None:
-    """Who sends when there is room again stands behind those who wait for it already."""
+async def test_later_sender_does_not_overtake_waiting_senders(place: Place) -> None:
+    """A sender that comes when there is room again queues behind those already waiting."""
     heard: list[str] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     client = await place.connect(queue_size=1)
@@ -120,8 +124,8 @@ async def test_nobody_overtakes(place: Place) -> None:
 
 
 @pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
-async def test_leaving_with_a_full_queue(place: Place, policy: Any) -> None:
-    """A room is left whatever waits to be sent: neither does it raise, nor is anything dropped."""
+async def test_room_is_left_when_the_queue_is_full(place: Place, policy: Any) -> None:
+    """Leaving a room neither raises nor drops a message."""
     client = await place.connect(queue_size=1, queue_policy=policy)
     await client.join("r")
     assert place.hub.channel_stats()["room:r"].subscribers == 1
@@ -133,8 +137,8 @@ async def test_leaving_with_a_full_queue(place: Place, policy: Any) -> None:
     assert client.stats.dropped == 0
 
 
-async def test_batches_both_ways(place: Place) -> None:
-    """With batch= messages travel several at a time, and come out one by one."""
+async def test_batches_are_split_at_both_ends(place: Place) -> None:
+    """With batch= messages travel several at a time, and handlers get them one by one."""
     sent: list[Any] = []
     received: list[Any] = []
 

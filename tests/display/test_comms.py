@@ -1,3 +1,5 @@
+"""Pages that show a notebook's output, and their messages to the kernel over comms."""
+
 from __future__ import annotations
 
 import asyncio
@@ -51,18 +53,18 @@ class Recorder:
             self.frames.append(json.loads(data["frame"]))
 
     def close(self, data: dict[str, Any]) -> None:
-        """Keep the farewell."""
+        """Keep the closing message."""
         self.closed.append(data)
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Never called: what a page says is given to ``hear``."""
+        """Never called: a page's messages are given to ``hear``."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
         """Never called either."""
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when the test advances it."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -72,14 +74,14 @@ class Clock:
 
 
 def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
-    """A picture of a feed that has seen everything so far."""
+    """A shown view that has the whole feed so far."""
     content = PictureContent(FeedPicture(feed))
     content.begin()
     return _Shown(content, lambda: None, ("", ""), now)
 
 
-def test_silent_page_gets_nothing_and_then_everything() -> None:
-    """A page that is not heard of is sent nothing; when it is heard of again, it gets it all."""
+def test_silent_page_gets_no_frames_until_it_answers() -> None:
+    """A page that stops answering gets no frames; when it answers again, it gets the full state."""
     feed, clock, page = SyntheticFeed(ago=10), Clock(), Recorder()
     view = shown(feed, clock)
     view.join(page)
@@ -97,7 +99,7 @@ def test_silent_page_gets_nothing_and_then_everything() -> None:
 
 
 def test_oldest_page_is_closed_when_there_are_too_many() -> None:
-    """There are never more pages than the bound; the one not heard of for longest goes."""
+    """The number of pages is bounded; the one that was silent longest is closed."""
     clock = Clock()
     view = shown(SyntheticFeed(ago=1), clock)
     pages = [Recorder() for _ in range(PAGES + 1)]
@@ -108,7 +110,7 @@ def test_oldest_page_is_closed_when_there_are_too_many() -> None:
 
 
 class Page:
-    """A page of Jupyter's, as a kernel sees it: it opens a comm and gets messages."""
+    """A page of Jupyter, as a kernel sees it: it opens a comm and gets messages."""
 
     def __init__(self, client: AsyncKernelClient) -> None:
         self._client = client
@@ -120,7 +122,7 @@ class Page:
         self._client.shell_channel.send(self._client.session.msg(kind, content))
 
     async def next(self, fits: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        """The next message of the kernel's that fits."""
+        """The next matching message of the kernel."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 message: dict[str, Any] = await self._client.get_iopub_msg()
@@ -138,7 +140,7 @@ class Page:
         return frame
 
     async def shows(self, code: str, cell: str) -> tuple[str, str]:
-        """Run a cell that shows a picture: the view's id, and what the cell printed."""
+        """Run a cell that shows a view: the view's id, and the cell's output."""
         request = self._client.session.msg("execute_request", {"code": code, "silent": False})
         request["metadata"]["cellId"] = cell
         self._client.shell_channel.send(request)
@@ -157,7 +159,7 @@ class Page:
 
 @pytest_asyncio.fixture
 async def page() -> AsyncIterator[Page]:
-    """A page of a kernel in which a server runs."""
+    """A page of a kernel with a running server."""
     manager = AsyncKernelManager(kernel_name="python3")
     await manager.start_kernel()
     client: AsyncKernelClient = manager.client()
@@ -172,9 +174,9 @@ async def page() -> AsyncIterator[Page]:
         await manager.shutdown_kernel(now=True)
 
 
-async def test_page_gets_everything_and_then_what_is_new(page: Page) -> None:
-    """A page that opens a comm gets the whole picture, new points each tick, and tables on demand;
-    the saved output follows; and the first picture costs no blocked event loop.
+async def test_page_gets_the_full_state_then_updates(page: Page) -> None:
+    """A page that opens a comm gets the full state, new points at each tick, and tables on
+    request; the saved output follows; and the first picture does not block the event loop.
     """
     view, said = await page.shows(SHOW, "show")
     cost, panel = said.split()
@@ -192,9 +194,9 @@ async def test_page_gets_everything_and_then_what_is_new(page: Page) -> None:
     assert update["content"]["data"][MARK] == {"view": view}
 
 
-async def test_page_of_a_cell_that_ran_again_is_told(page: Page) -> None:
-    """When a cell runs again, the pages of its first picture are told; so are pages of a picture
-    that the kernel does not know.
+async def test_page_is_told_when_its_cell_ran_again(page: Page) -> None:
+    """When a cell runs again, the pages of its first view are told; so are pages of a view that
+    the kernel does not know.
     """
     first, _ = await page.shows("server.monitor", "show")
     page.say("comm_open", {"view": first})

@@ -1,4 +1,4 @@
-"""One connection, its events and its rooms in a real browser, from the address alone."""
+"""Pages of one connection, of events and of channels in a real browser."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ async def _join(connection: ClientConnection, name: str, room: str) -> None:
 
 
 async def _open(tab: Tab, name: str) -> None:
-    """Go to a connection by a click on its name, wherever it stands."""
+    """Open a connection's page by a click on its name, on any page."""
     await tab.page.get_by_role("link", name=name, exact=True).first.click()
     await tab.page.wait_for_selector(".verdict b")
 
 
-async def test_connection_is_one_click_from_events_and_tells_its_end(
+async def test_connection_page_opens_by_one_click_and_shows_its_end(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Charts begin with the first look; the verdict then tells the end, in the same view."""
+    """Charts begin with the first request; the verdict then has the end, in the same view."""
     tab = await open_tab(f"{page}?page=events&kind=opened")
     async with connect(server["url"]) as connection:
         await _join(connection, HOSTILE, "garden")
@@ -74,10 +74,12 @@ async def test_connection_is_one_click_from_events_and_tells_its_end(
     assert await tab.page.evaluate("document.images.length") == 0
 
 
-async def test_events_hold_while_they_are_read(
+async def test_held_events_stay_while_they_are_read(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A held page keeps its rows, counts what comes, keeps what is open, and can be shared."""
+    """A page on hold keeps its rows, counts new ones, keeps opened rows, and has a link to
+    share.
+    """
     async with connect(server["url"]) as connection:
         await connection.recv()
         await connection.close(1001, "lunch")
@@ -108,8 +110,8 @@ async def test_events_hold_while_they_are_read(
     await until(resumed, "both events are shown")
 
 
-async def test_unknown_connection_and_channel_are_told_in_words(page: str, open_tab: Open) -> None:
-    """An address that leads nowhere says so, and where to go on."""
+async def test_page_explains_an_unknown_connection_or_channel(page: str, open_tab: Open) -> None:
+    """The page of an unknown address says so, and links to others."""
     tab = await open_tab(f"{page}?page=connection&id=c999999")
     assert "not known" in await tab.text(".identity [role=alert]")
     await tab.page.goto(f"{page}?page=channel&channel=room%3Anone")

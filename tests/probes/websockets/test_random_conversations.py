@@ -32,7 +32,7 @@ ending = st.sampled_from(["close", "server close", "reset", "eof", "too big"])
 
 
 class Tally:
-    """What a client's socket carried, counted below and beside the client itself."""
+    """Counts of a client's socket, taken below and beside the client itself."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(METER_COUNTERS, 0)
@@ -49,7 +49,7 @@ class Tally:
 
 
 class CountingClient(ClientConnection):
-    """A client of the plain library that counts its own socket; "in" is what the server got."""
+    """A client of the plain library that counts its own socket; "in" is the server's input."""
 
     def __init__(self, protocol: Any, **kwargs: Any) -> None:
         super().__init__(protocol, **kwargs)
@@ -156,12 +156,12 @@ async def _run(
 @given(
     st.lists(st.tuples(st.lists(step, max_size=6), ending, st.booleans()), min_size=1, max_size=4)
 )
-def test_every_counter_is_true_after_any_conversation(
+def test_counters_are_true_after_any_conversation(
     conversations: list[tuple[list[tuple[str, Any]], str, bool]],
 ) -> None:
-    """After a clean close every counter agrees to the byte with a count at the other end; after
-    a violent one nothing was counted that the peer had not sent, and all that it received. The
-    sum of all Samples is the Snapshot, and opened minus closed is open.
+    """After a clean close every counter agrees to the byte with the client's count; after a violent
+    one the probe counted nothing that the client had not sent, and all that it received. The sum of
+    all Samples is the Snapshot, and opened minus closed is open.
     """
     monitor, tallies = asyncio.run(_run(conversations))
     rows = {str(row.remote): row for row in monitor.collector.connections()}

@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const open = (options) => hub.open(clock, options);
 
-test("what the server is not known to have is sent again under the same id, in order", async () => {
+test("unconfirmed messages are sent again under the same ids, in order", async () => {
   const client = await open();
   await client.send("chat_message", { text: "one" });
   await client.send("chat_message", { text: "two" });
@@ -30,7 +30,7 @@ test("what the server is not known to have is sent again under the same id, in o
   await client.close();
 });
 
-test("what a pong or an ack has confirmed is not sent again", async () => {
+test("message is not sent again when a pong or an ack has confirmed it", async () => {
   const client = await open();
   await client.send("chat_message", { text: "by a pong" });
   await clock.advance(20_000);
@@ -41,7 +41,7 @@ test("what a pong or an ack has confirmed is not sent again", async () => {
   assert.deepEqual([hub.texts(), hub.of("publish").length], [["by a pong"], 1]);
 });
 
-test("what was cut off and might be done twice is not sent again, and its sender is told", async () => {
+test("message is reported, not sent again, when it might take effect twice", async () => {
   const client = await open();
   const reasons = problems(client);
   hub.answers = false;
@@ -55,7 +55,7 @@ test("what was cut off and might be done twice is not sent again, and its sender
   assert.equal(hub.of("private_message").length, 0);
 });
 
-test("a question that does no harm when asked twice is asked again and answered", async () => {
+test("repeatable request is sent again after a cut and answered", async () => {
   const client = await open();
   hub.instead.presence = () => {};
   const asked = client.request("presence", {}, { timeout: 60_000 });
@@ -65,7 +65,7 @@ test("a question that does no harm when asked twice is asked again and answered"
   assert.equal((await asked).payload.count, 3);
 });
 
-test("an answer may take longer than heartbeats do", async () => {
+test("answer may take longer than a heartbeat", async () => {
   const client = await open();
   let answerIt;
   hub.instead.presence = (envelope, answer) => {
@@ -77,7 +77,7 @@ test("an answer may take longer than heartbeats do", async () => {
   assert.equal((await asked).payload.count, 3);
 });
 
-test("that somebody is typing is not kept for later", async () => {
+test("typing message is not kept while offline", async () => {
   const client = await open();
   await hub.cut();
   await client.send("typing_start", {});
@@ -85,7 +85,7 @@ test("that somebody is typing is not kept for later", async () => {
   assert.equal(hub.of("typing_start").length, 0);
 });
 
-test("an answer comes to who asked; a refusal has the server's code", async () => {
+test("request resolves with its answer, and rejects with the server's error code", async () => {
   const client = await open();
   const position = await client.publish("news", { a: 1 }, { ack: true });
   assert.equal(position.epoch, "first");
@@ -104,7 +104,7 @@ test("an answer comes to who asked; a refusal has the server's code", async () =
   assert.deepEqual(reasons, ["No."]);
 });
 
-test("a request that is not answered in time is given up, also while offline", async () => {
+test("request rejects after its timeout, also while offline", async () => {
   const client = await open();
   hub.instead.presence = () => {};
   const asked = assert.rejects(client.request("presence", {}, { timeout: 3_000 }), RequestTimeout);
@@ -118,7 +118,7 @@ test("a request that is not answered in time is given up, also while offline", a
   assert.equal(hub.of("publish").length, 0);
 });
 
-test("what may not have arrived when it is closed or gives up is told and counted", async () => {
+test("unconfirmed messages are reported and counted when the client closes or gives up", async () => {
   const client = await open();
   const reasons = problems(client);
   await hub.cut();
@@ -139,7 +139,7 @@ test("what may not have arrived when it is closed or gives up is told and counte
   assert.equal(told.at(-1), "1 message may not have arrived: the client is closed.");
 });
 
-test("flush is over when the server has everything, and not before", async () => {
+test("flush resolves when the server has every message, and not before", async () => {
   const client = await open();
   hub.answers = false;
   let flushed = false;
@@ -155,7 +155,7 @@ test("flush is over when the server has everything, and not before", async () =>
   assert.deepEqual(hub.texts(), ["hi"]);
 });
 
-test("what JSON would change without a word is refused", async () => {
+test("value that JSON would change silently is refused", async () => {
   const client = await open();
   const refused = (payload, problem) =>
     assert.rejects(client.send("publish", payload), { name: "OptionError", message: problem });
@@ -178,7 +178,7 @@ test("what JSON would change without a word is refused", async () => {
 });
 
 for (const batch of [null, { size: 10, delay: 100 }]) {
-  test(`what no receiver could be sent is refused at once, ${batch ? "batched" : "alone"}`, async () => {
+  test(`value that no receiver could get is refused at once, ${batch ? "batched" : "alone"}`, async () => {
     const client = await open({ batch });
     const refused = (data, problem) =>
       assert.rejects(client.publish("news", data), { name: "OptionError", message: problem });
@@ -217,7 +217,7 @@ function nested(depth) {
   return value;
 }
 
-test("a request may wait for ever", async () => {
+test("request may wait without a timeout", async () => {
   const client = await open();
   hub.instead.presence = (envelope, answer) => clock.setTimeout(() => answer("presence", {}), 15_000);
   const asking = client.request("presence", {}, { timeout: Infinity });

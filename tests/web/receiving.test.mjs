@@ -30,7 +30,7 @@ async function listen(client, channel, options) {
   return { news, got };
 }
 
-test("a subscription goes on where it was, and drops what comes twice", async () => {
+test("subscription recovers from its position, and drops duplicates", async () => {
   const client = await open();
   const { news, got } = await listen(client, "news");
   hub.publish("news", "a");
@@ -43,7 +43,7 @@ test("a subscription goes on where it was, and drops what comes twice", async ()
   assert.deepEqual([news.position.offset, client.stats.duplicates, client.stats.gaps], [3, 1, 0]);
 });
 
-test("the first message after a loss says so, and only that one", async () => {
+test("first message after a loss reports the gap, and no later one", async () => {
   const client = await open();
   const { got } = await listen(client, "news");
   hub.publish("news", "a");
@@ -56,7 +56,7 @@ test("the first message after a loss says so, and only that one", async () => {
   assert.equal(client.stats.gaps, 2);
 });
 
-test("a server that says that something is lost is believed, and the connection stays", async () => {
+test("subscription reports a gap that the server announces, and the connection stays", async () => {
   const client = await open();
   const { got } = await listen(client, "news");
   const heard = [];
@@ -78,7 +78,7 @@ test("a server that says that something is lost is believed, and the connection 
   assert.deepEqual([client.stats.gaps, client.stats.reconnects], [2, 0]);
 });
 
-test("a server that has been restarted counts anew, and the loss is said", async () => {
+test("subscription reports a gap when the server has restarted and counts anew", async () => {
   const client = await open();
   const { got } = await listen(client, "news");
   for (const data of "abc") hub.publish("news", data);
@@ -88,7 +88,7 @@ test("a server that has been restarted counts anew, and the loss is said", async
   assert.deepEqual(got.at(-1), ["x", true]);
 });
 
-test("a position that the server never reached is given up, and the loss is said", async () => {
+test("subscription reports a gap when its position never existed", async () => {
   const client = await open();
   const got = [];
   hub.instead.subscribe = (envelope, answer) => {
@@ -103,7 +103,7 @@ test("a position that the server never reached is given up, and the loss is said
   assert.deepEqual([got, client.stats.gaps], [[true, false], 1]);
 });
 
-test("a pattern has no position: its first message after a reconnect says so", async () => {
+test("pattern subscription reports a possible gap after a reconnect", async () => {
   const client = await open();
   const { got } = await listen(client, "news.*");
   hub.publish("news.sport", "a");
@@ -116,14 +116,14 @@ test("a pattern has no position: its first message after a reconnect says so", a
   assert.equal(hub.of("subscribe")[1].payload.since, undefined);
 });
 
-test("pattern matches the channels that it matches in Python", async () => {
+test("pattern matches the same channels as in Python", async () => {
   const cases = new URL("../protocol/channel_matching.json", import.meta.url);
   for (const [pattern, channel, matches] of JSON.parse(await readFile(cases, "utf8"))) {
     assert.equal(matcher(pattern)(channel), matches, `${pattern} ${channel}`);
   }
 });
 
-test("two subscriptions to one channel are one to the server, until the last one ends", async () => {
+test("two subscriptions to one channel are one for the server until both have ended", async () => {
   const client = await open();
   const one = await listen(client, "news");
   const two = await listen(client, "news");
@@ -136,7 +136,7 @@ test("two subscriptions to one channel are one to the server, until the last one
   assert.equal(hub.of("unsubscribe").length, 1);
 });
 
-test("a refused subscription says why to whoever waits for it", async () => {
+test("refused subscription rejects with the reason", async () => {
   const client = await open();
   hub.instead.subscribe = (envelope, answer) => {
     answer("error", { code: "invalid_channel", message: "No." });
@@ -146,7 +146,7 @@ test("a refused subscription says why to whoever waits for it", async () => {
   await assert.rejects(news[Symbol.asyncIterator]().next(), rtmon.ProtocolError);
 });
 
-test("a reader who is slow gets all of it from the server's history", async () => {
+test("slow reader gets every message from the server's history", async () => {
   const client = await open({ buffer: 2 });
   const news = client.subscribe("news");
   await news.entered();
@@ -172,7 +172,7 @@ test("a reader who is slow gets all of it from the server's history", async () =
   assert.deepEqual(await reader.next(), { value: undefined, done: true });
 });
 
-test("iterating over the client gives everything from the welcome on", async () => {
+test("iteration over the client gives every message from the welcome on", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   const types = [];
@@ -186,7 +186,7 @@ test("iterating over the client gives everything from the welcome on", async () 
   assert.deepEqual(types, ["welcome", "user_joined"]);
 });
 
-test("a client that gives up says so to whoever iterates", async () => {
+test("iteration throws when the client gives up", async () => {
   const client = await open();
   const reading = (async () => {
     for await (const message of client) assert.ok(message);
@@ -195,7 +195,7 @@ test("a client that gives up says so to whoever iterates", async () => {
   await assert.rejects(reading, rtmon.ClientClosed);
 });
 
-test("rooms are joined again from where they were, and left for good", async () => {
+test("client joins its rooms again from their positions, and stays out of left ones", async () => {
   const client = await open();
   const heard = [];
   client.on("room_message", ({ payload, gap }) => heard.push([payload.text, gap]));
@@ -212,7 +212,7 @@ test("rooms are joined again from where they were, and left for good", async () 
   assert.deepEqual([hub.of("leave_room").length, hub.of("join_room").length], [1, 2]);
 });
 
-test("handlers are called in order; one that throws stops neither the others nor the client", async (t) => {
+test("handlers are called in order, and one that throws stops no other", async (t) => {
   const reported = t.mock.method(console, "error", () => {});
   const client = await open();
   const calls = [];
@@ -229,7 +229,7 @@ test("handlers are called in order; one that throws stops neither the others nor
   assert.equal(reported.mock.callCount(), 2);
 });
 
-test("batches of the server are taken apart, and bytes are bytes", async () => {
+test("client splits batches of the server, and bytes are bytes", async () => {
   const client = await open({ serverBatch: { size: 20, delay: 50 } });
   assert.deepEqual(hub.of("connect")[0].payload.batch, { size: 20, delay: 0.05 });
   const { got } = await listen(client, "news");
@@ -243,7 +243,7 @@ test("batches of the server are taken apart, and bytes are bytes", async () => {
   assert.deepEqual(got, [["a", false], [new Uint8Array([0, 1, 255]), false]]);
 });
 
-test("whatever a server says, the client lives", async () => {
+test("client survives any message of the server", async () => {
   const client = await open();
   const { got } = await listen(client, "news");
   let problems = 0;
@@ -278,7 +278,7 @@ test("whatever a server says, the client lives", async () => {
   assert.deepEqual(got, [["still here", false]]);
 });
 
-test("a reader of the client who is too slow is told where messages are missing", async () => {
+test("slow iteration over the client reports where messages are missing", async () => {
   const client = await open({ buffer: 5 });
   const reader = client[Symbol.asyncIterator]();
   assert.equal((await reader.next()).value.type, "welcome");
@@ -301,7 +301,7 @@ test("a reader of the client who is too slow is told where messages are missing"
   assert.equal(client.stats.dropped, 3);
 });
 
-test("a reader of the client may be as late as a reader of a subscription", async () => {
+test("iteration over the client buffers as many messages as that of a subscription", async () => {
   const client = await open();
   const reader = client[Symbol.asyncIterator]();
   await reader.next();

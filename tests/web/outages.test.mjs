@@ -17,13 +17,13 @@ before(async () => {
 
 after(() => place?.end());
 
-test("cut at random moments, it gets 1 to N: no gap, none twice, in order", { timeout }, async (t) => {
+test("subscriber gets 1 to N once and in order when its link is cut at random", { timeout }, async (t) => {
   const report = await soak(t, place, { cuts: 15, apart: 100 });
   assert.ok(complete(report), JSON.stringify(report));
   assert.ok(report.stats.reconnects >= 15 && report.published > 0);
 });
 
-test("what it sends while it is cut arrives once and in order", { timeout }, async (t) => {
+test("publications arrive once and in order when the link is cut", { timeout }, async (t) => {
   const [sender, reader] = [place.connect(t), place.connect(t, { serverBatch: {} })];
   const got = [];
   await reader.subscribe("sent", ({ payload }) => got.push(payload)).entered();
@@ -38,14 +38,14 @@ test("what it sends while it is cut arrives once and in order", { timeout }, asy
   assert.ok(sender.stats.reconnects > 0);
 });
 
-test("it asks what is left of its rate", { timeout }, async (t) => {
+test("client requests the rest of its rate limit", { timeout }, async (t) => {
   const client = place.connect(t);
   const { payload } = await client.request("rate_limit");
   assert.deepEqual(Object.keys(payload).sort(), ["limit", "remaining", "reset"]);
   assert.ok(payload.remaining > 0 && payload.remaining < payload.limit);
 });
 
-test("it is where it entered last, after leaving and entering at once", { timeout }, async (t) => {
+test("last call decides when client leaves and joins at once", { timeout }, async (t) => {
   // In a batch a leave_room waits; a join_room does not.
   const client = place.connect(t, { batch: { delay: 20 } });
   const got = [];
@@ -69,7 +69,7 @@ test("it is where it entered last, after leaving and entering at once", { timeou
   await assert.rejects(client.request("room_message", message), ProtocolError);
 });
 
-test("half an emoji is refused at once, and its neighbours arrive", { timeout }, async (t) => {
+test("lone surrogate is refused at once, and its neighbours arrive", { timeout }, async (t) => {
   for (const batch of [null, { size: 10, delay: 50 }]) {
     const [sender, reader] = [place.connect(t, { batch }), place.connect(t)];
     const got = [];
@@ -86,7 +86,7 @@ test("half an emoji is refused at once, and its neighbours arrive", { timeout },
   }
 });
 
-test("the largest publication comes live and after a cut", { timeout }, async (t) => {
+test("largest publication arrives live and after a cut", { timeout }, async (t) => {
   const client = place.connect(t);
   const got = [];
   await client.subscribe("large", ({ payload, gap }) => got.push([payload.length, gap])).entered();
@@ -100,7 +100,7 @@ test("the largest publication comes live and after a cut", { timeout }, async (t
   assert.deepEqual(got, [[size, false], [size, false]]);
 });
 
-test("a link that freezes is noticed, and what was missed comes", { timeout }, async (t) => {
+test("client notices a frozen link, and recovers missed messages", { timeout }, async (t) => {
   const client = place.connect(t, { heartbeatInterval: 200, heartbeatTimeout: 400 });
   const got = [];
   await client.subscribe("frozen", ({ payload, gap }) => got.push([payload, gap])).entered();
@@ -115,7 +115,7 @@ test("a link that freezes is noticed, and what was missed comes", { timeout }, a
   assert.deepEqual(got, [["while frozen", false]]);
 });
 
-test("a server that is killed and comes back: what was said arrives, what was lost is said", { timeout }, async (t) => {
+test("client sends queued messages and reports lost history when its server was killed and restarted", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t, { name: "ada" }), place.connect(t, { name: "bob" })];
   const [got, heard] = [[], new Set()];
   await bob.subscribe("news", ({ payload, gap }) => got.push([payload, gap])).entered();
@@ -141,7 +141,7 @@ test("a server that is killed and comes back: what was said arrives, what was lo
   assert.deepEqual(got, [[1, false], [2, true]]);
 });
 
-test("ten megabytes cross a link that is cut, byte for byte, with progress", { timeout }, async (t) => {
+test("file of ten megabytes arrives byte for byte, with progress, when the link is cut", { timeout }, async (t) => {
   const ada = place.connect(t, { name: "ada" });
   await ada.join("work");
   const bob = place.connect(t, { name: "bob" });
@@ -174,7 +174,7 @@ test("ten megabytes cross a link that is cut, byte for byte, with progress", { t
   }
 });
 
-test("files that fail on the way leave room at the server for the next", { timeout }, async (t) => {
+test("failed transfers leave room at the server for the next", { timeout }, async (t) => {
   const client = place.connect(t);
   await client.join("work");
   const file = new Blob([randomBytes(100_000)]);
@@ -188,7 +188,7 @@ test("files that fail on the way leave room at the server for the next", { timeo
   await client.sendFile(file, { name: "b", room: "work" });
 });
 
-test("a file can be given up half way, at either end", { timeout }, async (t) => {
+test("transfer can be cancelled half way at either end", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);
   const blob = new Blob([randomBytes(4 << 20)]);

@@ -1,4 +1,4 @@
-"""The dashboard as Panel serves it: several processes, a login, a prefix, a proxy before it."""
+"""The dashboard under Panel's server: several processes, a login, a prefix, a proxy."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ http {
 
 
 def channel_of(url: str) -> str:
-    """The address of the channel beside a page's own."""
+    """The address of the WebSocket of a page."""
     return re.sub(r"^http(.*/)\w+$", r"ws\1rtmon/channel", url)
 
 
 async def status_of_channel(url: str, **headers: str) -> int:
-    """The HTTP status that the channel answers a WebSocket handshake with."""
+    """The HTTP status that a WebSocket handshake of the page gets."""
     try:
         async with connect(channel_of(url), additional_headers=headers):
             return 101
@@ -94,7 +94,7 @@ async def status_of_download(url: str, **headers: str) -> int:
 
 
 async def log_in(tab: Tab, user: str) -> None:
-    """Fill in Panel's login."""
+    """Fill in Panel's login form."""
     await tab.page.locator("[name=username]").fill(user)
     await tab.page.locator("[name=password]").fill(PASSWORD)
     await tab.page.get_by_role("button", name="Login").click()
@@ -103,7 +103,7 @@ async def log_in(tab: Tab, user: str) -> None:
 
 
 async def works(tab: Tab) -> None:
-    """Look at the page as its viewer does: it is live, its links lead somewhere, files come."""
+    """Check the page as its viewer does: it is live, links and downloads work."""
     await tab.live()
     await tab.go("Connections")
     await tab.page.locator("h2 small", has_text=re.compile(r"\d")).wait_for()
@@ -120,7 +120,7 @@ async def works(tab: Tab) -> None:
 async def test_page_works_behind_login_and_prefix_in_several_processes(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """After the login all works in both processes; before it nothing is given away."""
+    """After the login all works in both processes; before it no data is accessible."""
     async with panel_serve(server["admin"], *SEVERAL, "--prefix", "/ops", *LOGIN) as url:
         assert url.endswith("/ops/live")
         tab = await open_tab(f"{url}?page=overview")
@@ -133,10 +133,10 @@ async def test_page_works_behind_login_and_prefix_in_several_processes(
 
 
 @pytest.mark.matrix
-async def test_pages_in_several_processes_are_of_one_server(
+async def test_pages_in_several_processes_show_one_server(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """Whichever process a tab's requests reach, it shows the server that the variable names."""
+    """Whichever process serves a tab's requests, it shows the server that the variable names."""
     async with panel_serve(server["admin"], *SEVERAL) as url:
         for _ in range(6):
             tab = await open_tab(url)
@@ -160,7 +160,7 @@ async def test_several_processes_share_one_demo(open_tab: Open) -> None:
 
 @pytest.mark.matrix
 async def test_processes_and_their_demo_end_when_their_parent_ends() -> None:
-    """Processes that have shown a page hold no port, and leave no demo, after SIGTERM."""
+    """After SIGTERM, processes that have shown a page hold no port and leave no demo."""
     environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "panel", "serve", str(ROOT / "dashboards" / "live.py")),
@@ -199,7 +199,7 @@ async def test_processes_and_their_demo_end_when_their_parent_ends() -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """The child processes of a process."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -209,7 +209,7 @@ def children(pid: int) -> list[int]:
 
 
 def below(pid: int) -> dict[int, bytes]:
-    """The processes that a process and those have started: number → command."""
+    """All descendants of a process: number → command."""
     found = {}
     for child in children(pid):
         with contextlib.suppress(OSError):
@@ -219,20 +219,20 @@ def below(pid: int) -> dict[int, bytes]:
 
 
 def exists(pid: int) -> bool:
-    """True for a process that runs."""
+    """True if the process runs."""
     return Path(f"/proc/{pid}").exists()
 
 
 def has_imported_rtmon(pid: int) -> bool:
-    """True for a process of Panel's that has shown a page; msgspec is of rtmon alone."""
+    """True if a process of Panel has shown a page; only rtmon imports msgspec."""
     return "msgspec" in Path(f"/proc/{pid}/maps").read_text()
 
 
 @pytest.mark.parametrize("where", ["in the script", "for all pages"])
-async def test_authorize_callback_is_not_bypassed_by_channel_or_downloads(
+async def test_authorize_callback_also_protects_websocket_and_downloads(
     tmp_path: Path, server: dict[str, Any], where: str
 ) -> None:
-    """Only the page that Panel's callback has let in is given the ticket that they demand."""
+    """Only a page that Panel's callback has accepted gets the ticket that they require."""
     script, setup = tmp_path / "live.py", tmp_path / "guard.py"
     page = (ROOT / "dashboards" / "live.py").read_text()
     setup.write_text(GUARD)
@@ -258,10 +258,10 @@ async def test_authorize_callback_is_not_bypassed_by_channel_or_downloads(
         assert answers == [(101, 200)] + [(403, 403)] * 5
 
 
-async def test_page_names_the_cookie_secret_when_a_callback_guards_it_without_one(
+async def test_page_asks_for_a_cookie_secret_when_a_callback_guards_it_without_one(
     tmp_path: Path, server: dict[str, Any]
 ) -> None:
-    """Where nothing can be signed, a guarded dashboard says so and opens no channel."""
+    """Where tickets cannot be signed, a guarded dashboard says so and opens no WebSocket."""
     setup = tmp_path / "guard.py"
     setup.write_text("import panel as pn\npn.config.authorize_callback = lambda info: True\n")
     async with panel_serve(server["admin"], "--setup", str(setup)) as url:
@@ -271,7 +271,7 @@ async def test_page_names_the_cookie_secret_when_a_callback_guards_it_without_on
 
 
 async def visit(url: str, user: str) -> tuple[str, str]:
-    """Log in and open the page: the cookies, and the ticket that the page carries."""
+    """Log in and open the page: the cookies, and the page's ticket."""
     jar = CookieJar()
     opener = build_opener(HTTPCookieProcessor(jar))
 
@@ -293,7 +293,7 @@ async def visit(url: str, user: str) -> tuple[str, str]:
 async def test_page_works_behind_nginx(
     open_tab: Open, server: dict[str, Any], tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Under a path of nginx's own all works, at the one origin that is allowed."""
+    """Below a path of nginx all works, at the one allowed origin."""
     port = reserve_port()
     async with (
         panel_serve(server["admin"], *LOGIN, origin=f"127.0.0.1:{port}") as url,
@@ -308,7 +308,7 @@ async def test_page_works_behind_nginx(
 
 @contextlib.asynccontextmanager
 async def nginx(port: int, url: str, folder: Path) -> AsyncIterator[None]:
-    """Nginx, with the dashboard under ``/monitor/``."""
+    """Nginx, with the dashboard below ``/monitor/``."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx")

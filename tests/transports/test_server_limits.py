@@ -1,4 +1,4 @@
-"""What a server defends before any application sees it: one promise, the same for each server."""
+"""Limits that a server applies before any application runs: the same for each server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rtmon.core.guarded_connection import PINGS_AT_ONCE
 from rtmon.hub import Credentials, User
 from rtmon.protocol import limits
 from rtmon.testing import until
-from tests.transports.doors import DOORS, LONG, Door, Wire, frame, opened, upgrade
 from tests.transports.links import Stream
+from tests.transports.raw_sockets import LONG, SERVERS, HubServer, Wire, frame, opened, upgrade
 
 UNREADABLE = {
     "a Cookie of 8,200 bytes": (upgrade("Cookie: s=" + "x" * 8_200), 431),
@@ -39,28 +39,28 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("kind", DOORS)
-async def test_server_answers_and_ends_handshake_it_cannot_read(kind: str) -> None:
-    """A handshake that is too large, has a body or is malformed is answered with 4xx and ended,
-    counted as rejected, and quotes nothing of what the client sent.
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_server_answers_and_ends_malformed_handshake(kind: str) -> None:
+    """A handshake that is too large, has a body or is malformed gets 4xx, ends, counts as
+    rejected, and the answer repeats none of it.
     """
-    async with opened(kind) as door:
+    async with opened(kind) as hub_server:
         for what, (request, status) in UNREADABLE.items():
-            async with Wire.to(door.port, request) as wire:
+            async with Wire.to(hub_server.port, request) as wire:
                 answer = await wire.rest()
             assert answer.startswith(b"HTTP/1.1 %d " % status), (what, answer)
             assert b"\x16" not in answer
             assert b"xxx" not in answer
-        await until(lambda: door.rejected() == len(UNREADABLE))
-        assert not door.hub.connections
-        async with connect(door.url, proxy=None) as client:
+        await until(lambda: hub_server.rejected() == len(UNREADABLE))
+        assert not hub_server.hub.connections
+        async with connect(hub_server.url, proxy=None) as client:
             assert json.loads(await client.recv())["type"] == "welcome"
 
 
-@pytest.mark.parametrize("kind", DOORS)
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
-    """A header line and a request line of just under 8 KiB, 120 headers, and ``Content-Length: 0``
-    are taken, however they are cut into segments.
+    """A header line and a request line of just under 8 KiB, 120 headers, and ``Content-Length:
+    0`` are accepted, in any segments.
     """
     large = upgrade(
         "Cookie: s=" + "x" * 8_150,
@@ -68,9 +68,9 @@ async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
         *(f"X-{number}: 1" for number in range(110)),
         path="/ws?name=" + "x" * 8_150,
     )
-    async with opened(kind) as door:
+    async with opened(kind) as hub_server:
         for size in (len(large), 1_000):
-            async with Wire.to(door.port) as wire:
+            async with Wire.to(hub_server.port) as wire:
                 for start in range(0, len(large), size):
                     wire.writer.write(large[start : start + size])
                     await wire.writer.drain()
@@ -78,12 +78,12 @@ async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
                 await wire.upgraded()
 
 
-@pytest.mark.parametrize("kind", DOORS)
-async def test_server_ends_connection_that_does_not_ask(kind: str) -> None:
-    """A socket that says nothing, half a request line or half of the headers is ended."""
-    async with opened(kind, head=0.3) as door:
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_server_ends_connection_without_a_request(kind: str) -> None:
+    """A socket that sends nothing, half a request line or half of the headers is ended."""
+    async with opened(kind, head=0.3) as hub_server:
         for said in (b"", b"GET /ws", upgrade()[:-2], upgrade("Cookie: " + "x" * 9_000)[:-2000]):
-            async with Wire.to(door.port, said) as wire:
+            async with Wire.to(hub_server.port, said) as wire:
                 assert await wire.status() in ({0} if not said else {0, 408, 431})
 
 
@@ -103,15 +103,17 @@ PLACES = {
 }
 
 
-async def show(door: Door, how: str, token: str) -> str:
-    """Show a token in one of the documented ways; the name that the hub gave, or a refusal."""
-    http = door.url.replace("ws://", "http://").removesuffix("/ws")
+async def show(hub_server: HubServer, how: str, token: str) -> str:
+    """Send a token in one of the documented ways; return the name that the hub gave, or a
+    refusal.
+    """
+    http = hub_server.url.replace("ws://", "http://").removesuffix("/ws")
     header = {"Authorization": f"Bearer {token}"}
     match how.split(", "):
         case ["header" | "query" | "connect" as way]:
             query = {"name": "ada", **({"token": token} if way == "query" else {})}
             async with connect(
-                f"{door.url}?{httpx.QueryParams(query)}",
+                f"{hub_server.url}?{httpx.QueryParams(query)}",
                 additional_headers=header if way == "header" else None,
                 proxy=None,
             ) as client:
@@ -156,15 +158,15 @@ async def show(door: Door, how: str, token: str) -> str:
 
 
 def _name(packets: str) -> str:
-    """The name that a welcome over Socket.IO brings."""
+    """The name in a welcome over Socket.IO."""
     return packets.partition('"name":"')[2].partition('"')[0] or "refused"
 
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [(kind, how) for kind in DOORS for how in PLACES["native" if kind == "native" else "asgi"]],
+    [(kind, how) for kind in SERVERS for how in PLACES["native" if kind == "native" else "asgi"]],
 )
-async def test_longest_token_comes_in(kind: str, how: str) -> None:
+async def test_longest_token_reaches_auth(kind: str, how: str) -> None:
     """A token of the documented length reaches ``auth`` by each documented way; one character
     more does not.
     """
@@ -177,9 +179,9 @@ async def test_longest_token_comes_in(kind: str, how: str) -> None:
         return User(id="1", name="Ada")
 
     token = ("eyJhbGciOi.J9-_" * 1_000)[: limits.TOKEN_LENGTH]
-    async with opened(kind, auth=check, token_in_query=True, auth_timeout=LONG) as door:
-        assert await show(door, how, token) == "Ada"
-        assert await show(door, how, f"{token}x") == "refused"
+    async with opened(kind, auth=check, token_in_query=True, auth_timeout=LONG) as hub_server:
+        assert await show(hub_server, how, token) == "Ada"
+        assert await show(hub_server, how, f"{token}x") == "refused"
     assert shown == [token]
 
 
@@ -193,26 +195,29 @@ async def hear(client: Any) -> None:
             pass
 
 
-@pytest.mark.parametrize("kind", DOORS)
-async def test_server_ends_flood_of_pings(kind: str) -> None:
-    """A client that sends thousands of pings at once is closed with 1002, and no other."""
-    async with opened(kind) as door:
-        async with connect(door.url, proxy=None) as flood, connect(door.url, proxy=None) as other:
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_server_closes_flood_of_pings_with_1002(kind: str) -> None:
+    """A client that sends thousands of pings at once is closed with 1002, and no other client."""
+    async with opened(kind) as hub_server:
+        async with (
+            connect(hub_server.url, proxy=None) as flood,
+            connect(hub_server.url, proxy=None) as other,
+        ):
             flood.transport.write(frame(9) * (3 * PINGS_AT_ONCE))
             await hear(flood)
             assert (flood.close_code, flood.close_reason) == (1002, "too many pings at once")
             async with asyncio.timeout(LONG):
                 await (await other.ping())
-        await until(lambda: not door.hub.connections)
+        await until(lambda: not hub_server.hub.connections)
 
 
-@pytest.mark.parametrize("kind", DOORS)
-async def test_server_ends_message_of_endless_fragments(kind: str) -> None:
-    """A message of empty fragments without an end closes its connection with 1009; one of a
-    thousand fragments, empty ones among them, arrives.
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_server_closes_endless_fragments_with_1009(kind: str) -> None:
+    """A message of endless empty fragments closes its connection with 1009; one of a thousand
+    fragments, some empty, arrives.
     """
-    async with opened(kind) as door:
-        async with connect(door.url, proxy=None) as client:
+    async with opened(kind) as hub_server:
+        async with connect(hub_server.url, proxy=None) as client:
             text = json.dumps({"type": "ping", "payload": {"timestamp": 5}})
             pieces = [frame(0, letter.encode(), fin=False) for letter in text]
             client.transport.write(
@@ -224,24 +229,24 @@ async def test_server_ends_message_of_endless_fragments(kind: str) -> None:
             client.transport.write(frame(1, fin=False) + frame(0, fin=False) * 10_000)
             await hear(client)
             assert (client.close_code, client.close_reason) == (1009, "too many fragments")
-        await until(lambda: not door.hub.connections)
+        await until(lambda: not hub_server.hub.connections)
 
 
-@pytest.mark.parametrize("kind", DOORS)
-async def test_server_answers_in_order_what_comes_in_one_segment(kind: str) -> None:
-    """Hundreds of messages, pings and a large message that arrive at once are taken in order, and
-    what stands before a close frame is heard.
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_server_answers_messages_of_one_segment_in_order(kind: str) -> None:
+    """Hundreds of messages, pings and a large message that arrive at once are handled in order,
+    and so is all before a close frame.
     """
     heard: list[Any] = []
-    async with opened(kind, rate=10_000, burst=10_000) as door:
-        door.hub.subscribe("news", heard.append)
+    async with opened(kind, rate=10_000, burst=10_000) as hub_server:
+        hub_server.hub.subscribe("news", heard.append)
 
         def published(data: Any) -> bytes:
             message = {"type": "publish", "payload": {"channel": "news", "data": data}}
             return json.dumps(message, separators=(",", ":")).encode()
 
         large = published("x" * 100_000)
-        async with Wire.to(door.port, upgrade()) as wire:
+        async with Wire.to(hub_server.port, upgrade()) as wire:
             await wire.upgraded()
             wire.writer.write(
                 b"".join(frame(1, published(number)) + frame(9) for number in range(400))
@@ -256,12 +261,12 @@ async def test_server_answers_in_order_what_comes_in_one_segment(kind: str) -> N
         assert [message.data for message in heard] == [*range(400), "x" * 100_000, "last"]
 
 
-async def test_hub_is_told_nothing_of_refused_handshake() -> None:
-    """Handshakes that are refused for their form take no place of ``max_connections``."""
-    async with opened("asgi", max_connections=1) as door:
+async def test_hub_does_not_count_refused_handshake() -> None:
+    """Handshakes refused as malformed take no place of ``max_connections``."""
+    async with opened("asgi", max_connections=1) as hub_server:
         for _ in range(5):
-            async with Wire.to(door.port, upgrade("Cookie: s=" + "x" * 9_000)) as wire:
+            async with Wire.to(hub_server.port, upgrade("Cookie: s=" + "x" * 9_000)) as wire:
                 assert await wire.status() == 431
-        assert isinstance(door.hub, Hub)
-        async with connect(door.url, proxy=None) as client:
+        assert isinstance(hub_server.hub, Hub)
+        async with connect(hub_server.url, proxy=None) as client:
             assert json.loads(await client.recv())["type"] == "welcome"

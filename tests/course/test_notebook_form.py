@@ -1,4 +1,4 @@
-"""The form of the course's notebooks."""
+"""The form of the course's notebooks: heads, lengths, exercises, links."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ def lines(source: str) -> int:
     return sum(1 for line in source.splitlines() if line.strip())
 
 
-def test_there_are_eleven() -> None:
-    """The course is there from 00 to 10, and each of its notebooks stands in the syllabus and has a
-    page in the gallery.
-    """
+def test_course_has_eleven_notebooks() -> None:
+    """Notebooks 00 to 10 exist, each in the syllabus and with a page in the gallery."""
     assert [name[:2] for name in NOTEBOOKS] == [f"{number:02d}" for number in range(11)]
     syllabus = (ROOT / "notebooks" / "README.md").read_text("utf-8")
     assert all(f"({name}.ipynb)" in syllabus for name in NOTEBOOKS)
     assert all((ROOT / "docs" / "gallery" / f"{name}.md").is_file() for name in NOTEBOOKS)
 
 
-def test_it_opens_with_a_question_and_ends_with_a_button(notebook: Notebook) -> None:
-    """The title of a notebook is a question, and its last cell shows the button that ends it."""
+def test_notebook_begins_with_a_question_and_ends_with_a_button(notebook: Notebook) -> None:
+    """The title of a notebook is a question, and its last cell shows the button that stops its
+    servers.
+    """
     title = notebook.cells[0].source.splitlines()[0]
     assert title.startswith("# ")
     assert title.endswith("?")
     assert notebook.code[-1] == "await stop_button()"
 
 
-def test_head_says_goals_and_time(notebook: Notebook) -> None:
-    """The head of a notebook names its goals, what a reader should know, and 15 to 45 minutes."""
+def test_head_of_notebook_has_goals_prerequisites_and_time(notebook: Notebook) -> None:
+    """The head names goals, required knowledge, and 15 to 45 minutes."""
     head = notebook.cells[0].source
     assert "\n**Goals:** " in head
     assert "\n**You should know:** " in head
     assert 15 <= notebook.minutes <= 45
 
 
-def test_cells_are_small(notebook: Notebook) -> None:
-    """Half of the code cells have fewer than five lines; none has more than fifteen but checks,
-    which a learner need not read.
+def test_code_cells_are_small(notebook: Notebook) -> None:
+    """Half of the code cells have fewer than five lines; none has more than fifteen except
+    checks, which a learner need not read.
     """
     sizes = [
         lines(cell.source)
@@ -67,8 +67,8 @@ def test_prose_and_code_are_balanced(notebook: Notebook) -> None:
     assert 0.5 < len(code) / len(notebook.prose) < 2
 
 
-def test_numbers_come_from_code(notebook: Notebook) -> None:
-    """Every figure in the prose stands in the code, too, so it is computed or checked there."""
+def test_numbers_in_prose_come_from_code(notebook: Notebook) -> None:
+    """Every figure in the prose is in the code, too, which computes or checks it."""
     names = r"\*\*Time:\*\* \d+|SHA-\d+|UTF-\d+|RFC \d+|Exercise \d+|p\d\d\b|\(0\d[^)]*\)"
     prose = re.sub(
         rf"```.*?```|`[^`]*`|\]\([^)]*\)|{names}|[Bb]ase64", "", notebook.prose, flags=re.DOTALL
@@ -78,9 +78,9 @@ def test_numbers_come_from_code(notebook: Notebook) -> None:
     assert {figure for figure in figures if figure not in code} == set()
 
 
-def test_exercises_have_solutions_and_checks(notebook: Notebook) -> None:
-    """There are two to five exercises, each with a hidden solution, a check after it, and at least
-    five wrong answers, which ``test_run`` tries.
+def test_exercises_have_solutions_checks_and_wrong_answers(notebook: Notebook) -> None:
+    """There are two to five exercises, each with a hidden solution, a check after it, and at
+    least five wrong answers, which ``test_run`` tries.
     """
     exercises = list(notebook.exercises())
     assert 2 <= len(exercises) <= 5
@@ -91,14 +91,14 @@ def test_exercises_have_solutions_and_checks(notebook: Notebook) -> None:
         assert "await check(" in notebook.cells[at + 1].source
 
 
-def test_no_outputs_are_committed(notebook: Notebook) -> None:
-    """Outputs, which change with each run, are left out."""
+def test_notebook_has_no_outputs(notebook: Notebook) -> None:
+    """Outputs, which change with each run, are not committed."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert (cell.outputs, cell.execution_count) == ([], None)
 
 
-def test_links_lead_somewhere(notebook: Notebook) -> None:
-    """What a notebook links to is there."""
+def test_links_of_notebook_have_targets(notebook: Notebook) -> None:
+    """Every target of a notebook's links exists."""
     for target in re.findall(r"\]\(([^)#]+)", notebook.prose):
         assert target.startswith("https://") or (notebook.path.parent / target).exists(), target

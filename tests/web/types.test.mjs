@@ -6,7 +6,7 @@ import { test } from "node:test";
 import * as rtmon from "../../rtmon/web/rtmon.js";
 import { complete } from "../../rtmon/web/client/options.js";
 
-test("all that the types name is there, and nothing is there that they do not name", async () => {
+test("types declare exactly the exported names", async () => {
   const types = await readFile(new URL("../../rtmon/web/rtmon.d.ts", import.meta.url), "utf8");
   const found = (text, expression) => [...new Set([...text.matchAll(expression)].map((m) => m[1]))];
   const exported = found(types, /^export (?:class|function) (\w+)/gm);
@@ -17,7 +17,7 @@ test("all that the types name is there, and nothing is there that they do not na
   assert.deepEqual(own.filter((name) => name !== "constructor").sort(), members.sort());
 });
 
-test("every option is in the types and in the docs, with its default", async () => {
+test("types and docs have every option with its default", async () => {
   const read = (path) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
   const [types, docs] = await Promise.all([read("rtmon/web/rtmon.d.ts"), read("docs/browser.md")]);
   for (const [name, value] of Object.entries(complete({}))) {

@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const open = (options) => hub.open(clock, options);
 
-test("what waits too long is dropped, and told", async () => {
+test("expired message is dropped and reported", async () => {
   const client = await open({ queueAge: 60_000 });
   const reasons = problems(client);
   await hub.cut();
@@ -29,7 +29,7 @@ test("what waits too long is dropped, and told", async () => {
   assert.ok(reasons.some((reason) => /'chat_message' waited too long/.test(reason)));
 });
 
-test("what the server would no longer know is not sent again, and told", async () => {
+test("message is reported, not sent again, when the server may have forgotten its id", async () => {
   const client = await open({ queueAge: 3_600_000 });
   const reasons = problems(client);
   await client.send("chat_message", { text: "old" });
@@ -40,7 +40,7 @@ test("what the server would no longer know is not sent again, and told", async (
   assert.ok(reasons.some((reason) => /waited too long/.test(reason)));
 });
 
-test("a full queue refuses", async () => {
+test("full queue refuses a message", async () => {
   const client = await open({ queueSize: 2, queuePolicy: "refuse" });
   await hub.cut();
   await client.send("chat_message", { text: "one" });
@@ -50,7 +50,7 @@ test("a full queue refuses", async () => {
   assert.deepEqual(hub.texts(), ["one", "two"]);
 });
 
-test("a full queue drops the oldest, and says so", async () => {
+test("full queue drops the oldest message and reports it", async () => {
   const client = await open({ queueSize: 2, queuePolicy: "drop_oldest" });
   const reasons = problems(client);
   await hub.cut();
@@ -60,7 +60,7 @@ test("a full queue drops the oldest, and says so", async () => {
   assert.deepEqual([hub.texts(), client.stats.dropped], [["two", "three"], 1]);
 });
 
-test("a full queue makes senders wait, and nobody overtakes", async () => {
+test("full queue makes senders wait in order", async () => {
   const client = await open({ queueSize: 2 });
   await hub.cut();
   const sent = [];
@@ -86,7 +86,7 @@ test("a full queue makes senders wait, and nobody overtakes", async () => {
   assert.deepEqual(order.slice(0, 4), [..."6789"]);
 });
 
-test("a message is sent as it was when it was handed over", async () => {
+test("message is sent as it was at the call of send", async () => {
   const client = await open({ queueSize: 1 });
   await hub.cut();
   await client.send("chat_message", { text: "first" });
@@ -102,7 +102,7 @@ test("a message is sent as it was when it was handed over", async () => {
   assert.deepEqual([...hub.of("binary")[0].data.slice(-3)], [1, 2, 3]);
 });
 
-test("what the server refuses for its rate is sent again", async () => {
+test("message refused by the rate limit is sent again", async () => {
   const client = await open();
   let refused = false;
   hub.instead.publish = (envelope, answer) => {
@@ -116,7 +116,7 @@ test("what the server refuses for its rate is sent again", async () => {
   assert.equal(hub.of("publish").length, 2);
 });
 
-test("refused messages are sent again in their order, also when one is refused twice", async () => {
+test("refused messages keep their order when one is refused twice", async () => {
   const client = await open();
   const refusals = [];
   const refusal = { code: "unavailable", message: "Later.", retry: true, retry_after: 0.05 };
@@ -133,7 +133,7 @@ test("refused messages are sent again in their order, also when one is refused t
   assert.deepEqual(hub.texts().slice(4), ["0", "1", "2", "3"]);
 });
 
-test("it waits as long as the server says, and answers pings meanwhile", async () => {
+test("client waits as long as the server says, and answers pings meanwhile", async () => {
   const client = await open();
   let refused = false;
   hub.instead.chat_message = ({ payload }, answer) => {
@@ -154,7 +154,7 @@ test("it waits as long as the server says, and answers pings meanwhile", async (
   assert.deepEqual(hub.texts(), ["first", "first", "second"]);
 });
 
-test("it sends no faster than the server takes it", async () => {
+test("client sends no faster than the server's rate", async () => {
   hub.limits.rate = 200;
   const client = await open();
   await clock.advance(1_000);
@@ -168,7 +168,7 @@ test("it sends no faster than the server takes it", async () => {
   assert.deepEqual(hub.texts(), Array.from({ length: 500 }, (_, i) => `${i}`));
 });
 
-test("it sends no more at once than the server says it takes", async () => {
+test("client sends no larger burst than the server's", async () => {
   hub.limits = { ...hub.limits, rate: 1_000, burst: 10 };
   const client = await open();
   await clock.advance(1_000);
@@ -179,7 +179,7 @@ test("it sends no more at once than the server says it takes", async () => {
   assert.equal(hub.texts().length, 100);
 });
 
-test("a connection that takes no more holds back what is sent, not what is known of it", async () => {
+test("blocked connection delays sending, and confirmations still arrive", async () => {
   const client = await open();
   hub.socket.bufferedAmount = 2 << 20;
   await client.send("chat_message", { text: "hi" });
@@ -190,7 +190,7 @@ test("a connection that takes no more holds back what is sent, not what is known
   assert.deepEqual(hub.texts(), ["hi"]);
 });
 
-test("batches go out when they are full, or old enough", async () => {
+test("batch is sent when it is full or old enough", async () => {
   const client = await open({ batch: { size: 3, delay: 100 } });
   for (const text of ["1", "2", "3", "4"]) client.send("chat_message", { text });
   assert.deepEqual([hub.texts(), hub.batches], [["1", "2", "3"], [3]]);

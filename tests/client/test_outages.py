@@ -1,3 +1,5 @@
+"""Outages on real sockets: cuts, frozen links, restarts, slow networks."""
+
 from __future__ import annotations
 
 import asyncio
@@ -15,8 +17,8 @@ from tests.client.soak import crowd, soak
 Place = Any
 
 
-async def test_forty_cuts(start: Any) -> None:
-    """However often the link is cut at 100 messages a second, offsets come as 1…N: all, once."""
+async def test_subscriber_gets_every_message_when_its_link_is_cut_forty_times(start: Any) -> None:
+    """At 100 messages a second, offsets come as 1…N, each once."""
     place = await start(history=2_000)
     report = await soak(place.hub, place.proxy, cuts=40, rate=100.0, apart=0.08, seed=7)
     assert report.reconnects >= 40
@@ -24,8 +26,8 @@ async def test_forty_cuts(start: Any) -> None:
     assert report.gaps == 0
 
 
-async def test_a_sender_is_cut_at_any_moment(place: Place) -> None:
-    """What a client publishes while its link is cut at random arrives once and in order."""
+async def test_publisher_loses_nothing_when_its_link_is_cut(place: Place) -> None:
+    """Messages published while the link is cut at random arrive once and in order."""
     rng = random.Random(3)
     sender = await place.connect()
     heard: list[int] = []
@@ -46,8 +48,8 @@ async def test_a_sender_is_cut_at_any_moment(place: Place) -> None:
     assert heard == list(range(number))
 
 
-async def test_a_frozen_link_is_noticed(place: Place) -> None:
-    """A link that TCP says nothing about is given up after heartbeat_interval and _timeout."""
+async def test_client_notices_a_frozen_link(place: Place) -> None:
+    """A link on which TCP reports nothing is given up after heartbeat_interval and _timeout."""
     client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=0.2)
     await until(lambda: client.stats.rtt is not None)
     place.proxy.freeze()
@@ -62,8 +64,8 @@ async def test_a_frozen_link_is_noticed(place: Place) -> None:
     await until(lambda: client.stats.reconnects >= 1)
 
 
-async def test_a_frozen_link_is_noticed_by_who_only_sends(place: Place) -> None:
-    """That the writer is held up by a link that takes nothing does not hold up the heartbeat."""
+async def test_sending_client_notices_a_frozen_link(place: Place) -> None:
+    """A writer blocked by a frozen link does not delay the heartbeat."""
     client = await place.connect(
         heartbeat_interval=0.2, heartbeat_timeout=0.2, compression=None, queue_size=500
     )
@@ -80,8 +82,8 @@ async def _flood(client: rtmon.Client) -> None:
         await client.publish("big", "x" * 100_000)
 
 
-async def test_the_server_notices_too(place: Place) -> None:
-    """The hub is asked for heartbeats of its own, which the client answers."""
+async def test_client_answers_the_heartbeats_of_the_hub(place: Place) -> None:
+    """The hub sends heartbeats of its own, which the client answers."""
     client = await place.connect(heartbeat_interval=1.0)
     session = next(iter(place.hub.connections.values()))
     rtts: list[float] = []
@@ -90,8 +92,8 @@ async def test_the_server_notices_too(place: Place) -> None:
     assert client.state == "open"
 
 
-async def test_the_server_is_away(place: Place) -> None:
-    """A server that is stopped and started again is found; the lost history is said, once."""
+async def test_client_reconnects_when_the_server_restarts(place: Place) -> None:
+    """The client connects to the new server, and the lost history is reported once."""
     client = await place.connect()
     changes: list[Any] = []
     client.on_close(changes.append)
@@ -114,8 +116,8 @@ async def test_the_server_is_away(place: Place) -> None:
     assert client.stats.gaps == 2
 
 
-async def test_history_that_was_too_short(start: Any) -> None:
-    """More was published during an outage than the server keeps: the rest comes, and says so."""
+async def test_subscriber_is_told_of_a_gap_when_the_history_was_too_short(start: Any) -> None:
+    """When more was published during an outage than the server keeps, the rest comes with a gap."""
     place = await start(history=5)
     client = await place.connect()
     async with client.subscribe("news") as news:
@@ -130,8 +132,8 @@ async def test_history_that_was_too_short(start: Any) -> None:
     assert [m.gap for m in got] == [True, False, False, False, False]
 
 
-async def test_a_pattern_says_that_it_may_have_lost_something(place: Place) -> None:
-    """A pattern has no history to return to: after a reconnect its next message says so."""
+async def test_pattern_subscription_reports_a_possible_gap_after_a_reconnect(place: Place) -> None:
+    """A pattern has no history to recover from, so its next message reports a gap."""
     client = await place.connect()
     async with client.subscribe("news.*") as news:
         await place.hub.publish("news.a", 1)
@@ -145,8 +147,8 @@ async def test_a_pattern_says_that_it_may_have_lost_something(place: Place) -> N
     assert [m.channel for m in rest] == ["news.b", "news.b"]
 
 
-async def test_rooms_and_the_chat_go_on(place: Place) -> None:
-    """What was said in the rooms and the chat during an outage is heard after it, once."""
+async def test_rooms_and_chat_recover_after_an_outage(place: Place) -> None:
+    """Messages of the outage in rooms and chat arrive after it, once."""
     ada = await place.connect(name="ada")
     bo = rtmon.connect(place.server.url, name="bo", proxy=None)
     heard: list[Any] = []
@@ -169,8 +171,10 @@ async def test_rooms_and_the_chat_go_on(place: Place) -> None:
     assert not any(m.gap for m in heard)
 
 
-async def test_a_slow_reader_loses_nothing(start: Any) -> None:
-    """What a subscription could not hold comes from the server's history, once and in order."""
+async def test_slow_subscriber_recovers_from_the_history(start: Any) -> None:
+    """Publications that did not fit into the subscription come from the server's history, once
+    and in order.
+    """
     place = await start(history=500)
     client = await place.connect(buffer=10)
     handled: list[int] = []
@@ -193,8 +197,8 @@ async def test_a_slow_reader_loses_nothing(start: Any) -> None:
     assert client.stats.dropped == 0
 
 
-async def test_close_never_reconnects(place: Place) -> None:
-    """After close() no connection is made, also when it was closed during an outage."""
+async def test_closed_client_never_reconnects(place: Place) -> None:
+    """After close(), during an outage too, no connection is made."""
     client = await place.connect()
     await client.close()
     assert client.state == "closed"
@@ -212,15 +216,15 @@ async def test_close_never_reconnects(place: Place) -> None:
     assert place.proxy.accepted == accepted == 2
 
 
-async def test_a_crowd_comes_back(place: Place) -> None:
-    """Clients whose server was away for a moment are all back, each after one outage."""
+async def test_many_clients_reconnect_after_an_outage(place: Place) -> None:
+    """All clients of a restarted server are back, each after one outage."""
     report = await crowd(place.proxy, clients=50, away=0.5, backoff=Backoff(base=0.05, max=1.0))
     assert report.reconnects == [1] * 50
     assert report.slowest < 60
 
 
-async def test_a_program_that_stood_still_is_no_dead_link(place: Place) -> None:
-    """A client whose own program did nothing for a minute does not take its link for dead."""
+async def test_client_keeps_its_link_when_its_own_program_stood_still(place: Place) -> None:
+    """A client whose program was blocked for a minute does not take its link for dead."""
     clock = FakeClock()
     client = await place.connect(heartbeat_interval=0.05, heartbeat_timeout=10.0, clock=clock)
     for _ in range(20):
@@ -231,9 +235,9 @@ async def test_a_program_that_stood_still_is_no_dead_link(place: Place) -> None:
     assert client.state == "open"
 
 
-async def test_a_slow_network_only_takes_longer(place: Place) -> None:
-    """Over a link that delays, and not always alike, all arrives once and in order, the round trip
-    says so, and nothing is taken for dead.
+async def test_slow_network_delays_messages_and_loses_none(place: Place) -> None:
+    """Over a link with varying delays every message arrives once and in order, the round trip
+    shows the delay, and no link is taken for dead.
     """
     place.proxy.latency, place.proxy.jitter = 0.05, 0.02
     client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=10)

@@ -52,7 +52,7 @@ function gaveUp(client) {
 }
 
 for (const [way, options] of Object.entries(WAYS)) {
-  test(`over ${way} a function is asked each time, and no address names a token`, { timeout }, async (t) => {
+  test(`token function is called for each connection over ${way}, and no address has a token`, { timeout }, async (t) => {
     const shown = [];
     const client = place.connect(t, {
       ...options,
@@ -91,7 +91,7 @@ for (const [way, options] of Object.entries(WAYS)) {
     }
   });
 
-  test(`over ${way} a token that is not taken, or has expired, is shown once`, { timeout }, async (t) => {
+  test(`refused or expired token is sent once over ${way}`, { timeout }, async (t) => {
     const refused = place.connect(t, { ...options, token: "nonsense" });
     assert.equal((await gaveUp(refused)).code, 4500);
     const token = await place.token("bo");
@@ -103,7 +103,7 @@ for (const [way, options] of Object.entries(WAYS)) {
   });
 }
 
-test("who shows nothing is told so, and gives up", { timeout }, async (t) => {
+test("client without a token gives up with the reason", { timeout }, async (t) => {
   await place.change({ auth_timeout: 0.5 });
   const client = place.connect(t);
   const { code, reason } = await gaveUp(client);
@@ -111,7 +111,7 @@ test("who shows nothing is told so, and gives up", { timeout }, async (t) => {
   await place.change({ auth_timeout: 60 });
 });
 
-test("where tokens come from may fail, and is asked again", { timeout }, async (t) => {
+test("failing token function is called again", { timeout }, async (t) => {
   const answers = [() => Promise.reject(new Error("offline")), () => "no token", () => undefined];
   const client = place.connect(t, {
     token: () => (answers.length > 0 ? answers.shift()() : place.token("ada")),
@@ -124,7 +124,7 @@ test("where tokens come from may fail, and is asked again", { timeout }, async (
   assert.ok(!told[1].includes("no token"), told[1]);
 });
 
-test("what can be no token is an error at once, which does not quote it", () => {
+test("malformed token is an error at once and is not quoted", () => {
   const hub = new FakeHub();
   for (const token of ["", "a b", "x\n", "ü", 5, null, "x".repeat(8_193)]) {
     assert.throws(
@@ -134,7 +134,7 @@ test("what can be no token is an error at once, which does not quote it", () => 
   }
 });
 
-test("a client that is closed while a token is fetched does not connect", async () => {
+test("client closed while it fetches a token does not connect", async () => {
   const hub = new FakeHub();
   let give;
   const client = hub.connect(new FakeClock(), {

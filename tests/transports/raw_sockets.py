@@ -1,4 +1,4 @@
-"""One hub behind each server, and clients that speak to its socket byte by byte."""
+"""One hub behind each kind of server, and raw sockets as clients."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rtmon.asgi import serve as serve_asgi
 from rtmon.hub.transports.asgi import app
 from tests.probes.serving import serving
 
-__all__ = ["DOORS", "Door", "Wire", "frame", "opened", "upgrade"]
+__all__ = ["SERVERS", "HubServer", "Wire", "frame", "opened", "upgrade"]
 
-DOORS = ("native", "asgi", "uvicorn")
+SERVERS = ("native", "asgi", "uvicorn")
 """``rtmon.serve``, ``rtmon.asgi.serve``, and a uvicorn of the user's own with ``guarded()``."""
 
 LONG = 60.0
 
 
 @dataclass
-class Door:
-    """A hub that is being served."""
+class HubServer:
+    """A served hub."""
 
     kind: str
     hub: Hub
@@ -35,11 +35,11 @@ class Door:
 
     @property
     def url(self) -> str:
-        """Where WebSocket clients connect to."""
+        """The address for WebSocket clients."""
         return f"ws://127.0.0.1:{self.port}/ws"
 
     def rejected(self) -> int:
-        """Handshakes that were rejected so far, each with an Event."""
+        """Handshakes rejected so far, each with an Event."""
         self.monitor.tick()
         history = self.monitor.collector.history
         events = [event for event in history.events() if event.kind == "rejected"]
@@ -48,11 +48,11 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncIterator[Door]:
+async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncIterator[HubServer]:
     """Serve a hub.
 
     Args:
-        kind: one of :data:`DOORS`.
+        kind: one of :data:`SERVERS`.
         head: seconds for the head of a request.
         options: of the hub.
     """
@@ -62,15 +62,15 @@ async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncItera
         async with rtmon.serve(
             *where, monitor=monitor, open_timeout=head, close_timeout=1
         ) as server:
-            yield Door(kind, hub, monitor, server.port)
+            yield HubServer(kind, hub, monitor, server.port)
     elif kind == "asgi":
         async with serve_asgi(*where, monitor=monitor, header_timeout=head) as server:
-            yield Door(kind, hub, monitor, server.port)
+            yield HubServer(kind, hub, monitor, server.port)
     else:
         live = app(hub)
         options = guarded(header_timeout=head, monitor=monitor)
         async with serving(measured(live, monitor), **options) as address:
-            yield Door(kind, hub, monitor, int(address.partition(":")[2]))
+            yield HubServer(kind, hub, monitor, int(address.partition(":")[2]))
             await live.aclose()
     monitor.close()
 
@@ -84,7 +84,7 @@ class Wire:
     @classmethod
     @asynccontextmanager
     async def to(cls, port: int, said: bytes = b"") -> AsyncIterator[Self]:
-        """Connect, and send something."""
+        """Connect, and send bytes."""
         wire = cls(*await asyncio.open_connection("127.0.0.1", port))
         wire.writer.write(said)
         try:
@@ -93,7 +93,7 @@ class Wire:
             wire.writer.transport.abort()
 
     async def rest(self) -> bytes:
-        """All that the server sends until it ends the connection."""
+        """All bytes until the server ends the connection."""
         received = b""
         async with asyncio.timeout(LONG):
             with contextlib.suppress(ConnectionError):
@@ -131,6 +131,6 @@ def upgrade(*headers: str, path: str = "/ws", body: bytes = b"") -> bytes:
 
 
 def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
-    """A short frame of a client's, masked with zeros."""
+    """A short client frame, masked with zeros."""
     assert len(data) < 126
     return bytes([(0x80 if fin else 0) | opcode, 0x80 | len(data), 0, 0, 0, 0]) + data

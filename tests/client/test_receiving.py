@@ -1,4 +1,4 @@
-"""What a client hears: by subscriptions, by handlers, by iterating."""
+"""Receiving: subscriptions, handlers and iteration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Place = Any
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_publish_and_subscribe(place: Place, codec: Any) -> None:
-    """What is published, bytes too, comes to who subscribes, with its position."""
+async def test_subscriber_gets_publications_with_positions(place: Place, codec: Any) -> None:
+    """A subscriber gets each publication, bytes too, with its position."""
     client = await place.connect(name="ada", codec=codec)
     async with client.subscribe("news") as news:
         position = await client.publish("news", {"text": "hi"}, ack=True)
@@ -33,8 +33,8 @@ async def test_publish_and_subscribe(place: Place, codec: Any) -> None:
 async def test_subscription_with_a_callback_begins_at_once_and_ends_with_close(
     place: Place,
 ) -> None:
-    """A callback, a coroutine function too, gets each publication, over a lost connection, until
-    the subscription is closed.
+    """A callback, coroutine function or not, gets each publication, over a lost connection too,
+    until the subscription is closed.
     """
     client = await place.connect()
     got: list[Any] = []
@@ -65,7 +65,9 @@ async def test_subscription_with_a_callback_begins_at_once_and_ends_with_close(
 
 
 async def test_subscription_with_a_callback_cannot_be_iterated(place: Place) -> None:
-    """What a callback gets is not held for a reader; what is no function is refused."""
+    """Publications for a callback are not kept for iteration; a callback that is not callable
+    is refused.
+    """
     client = await place.connect()
     async with client.subscribe("news", print) as news:
         with pytest.raises(OptionError, match="callback"):
@@ -78,8 +80,8 @@ async def test_subscription_with_a_callback_cannot_be_iterated(place: Place) -> 
         client.subscribe("news", "print")
 
 
-async def test_two_subscriptions_and_a_pattern(place: Place) -> None:
-    """Several subscriptions of one client each get a publication once, and end apart."""
+async def test_several_subscriptions_of_one_client_are_independent(place: Place) -> None:
+    """Each subscription, a pattern's too, gets a publication once, and ends by itself."""
     client = await place.connect()
     async with client.subscribe("news.a") as one, client.subscribe("news.*") as many:
         async with client.subscribe("news.a") as two:
@@ -96,9 +98,9 @@ async def test_two_subscriptions_and_a_pattern(place: Place) -> None:
         assert (await anext(again)).payload == 3
 
 
-async def test_a_position_that_never_was(place: Place) -> None:
-    """Who asks for a position that the server never reached is told of the loss, and hears on; so
-    are handlers, and it is counted once.
+async def test_subscriber_is_told_of_a_gap_when_its_position_never_existed(place: Place) -> None:
+    """A subscriber with a position that the server never reached is told of the loss and gets
+    later publications; handlers are told, too, and the gap is counted once.
     """
     client = await place.connect()
     handled: list[bool] = []
@@ -116,8 +118,10 @@ async def test_a_position_that_never_was(place: Place) -> None:
     assert client.stats.gaps == 1
 
 
-async def test_a_pattern_without_room(place: Place) -> None:
-    """What a pattern's reader was too slow for is gone: counted, and said by the next message."""
+async def test_pattern_subscription_counts_what_overflows(place: Place) -> None:
+    """Publications that a slow reader of a pattern has no room for are counted, and the next
+    one reports the gap.
+    """
     client = await place.connect(buffer=3)
     async with client.subscribe("news.*") as news:
         for number in range(5):
@@ -129,8 +133,10 @@ async def test_a_pattern_without_room(place: Place) -> None:
     assert client.stats.dropped == 2
 
 
-async def test_handlers_are_typed_and_in_order(place: Place) -> None:
-    """Handlers of a message type get its payload as they asked; async ones one at a time."""
+async def test_handlers_get_typed_payloads_in_order(place: Place) -> None:
+    """A handler of a message type gets its payload as the requested type; async handlers run
+    one at a time.
+    """
     client = await place.connect(name="ada")
     heard: list[Any] = []
 
@@ -155,8 +161,8 @@ async def test_handlers_are_typed_and_in_order(place: Place) -> None:
     assert isinstance(heard[0], ChatMessage)
 
 
-async def test_bytes_go_everywhere(place: Any) -> None:
-    """What is said in a room, to one client, and answered by the application may be bytes."""
+async def test_bytes_are_carried_in_every_message(place: Any) -> None:
+    """Messages to a room, to one client, and answers of the application may be bytes."""
     content = bytes(range(256))
 
     @place.hub.on("mirror")
@@ -177,8 +183,10 @@ async def test_bytes_go_everywhere(place: Any) -> None:
     assert heard == [content, content]
 
 
-async def test_iterating_gives_everything(place: Place) -> None:
-    """Who iterates over a client gets all messages from the welcome on, until it is closed."""
+async def test_iteration_over_a_client_gives_every_message(place: Place) -> None:
+    """Iterating over a client gives all messages from the welcome on, until the client is
+    closed.
+    """
     client = await place.connect(name="ada")
     await client.request("chat_message", {"text": "hi"})
     await client.close()
@@ -188,8 +196,8 @@ async def test_iterating_gives_everything(place: Place) -> None:
     assert "ack" not in kinds
 
 
-async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
-    """Who iterates over a client has room for `buffer` messages; what had to go is a gap."""
+async def test_slow_iteration_over_a_client_reports_a_gap(place: Any) -> None:
+    """The client keeps `buffer` messages for its reader; dropped ones are reported as a gap."""
     client = await place.connect(buffer=1_500)
     last: list[Any] = []
     client.on("tick")(lambda message: last.append(message.payload["data"]))
@@ -198,7 +206,7 @@ async def test_who_iterates_too_slowly_is_told(place: Any) -> None:
     session = next(iter(place.hub.connections.values()))
 
     async def hear(first: int, number: int) -> list[Any]:
-        """What a reader who is away for so many messages finds."""
+        """The messages that a reader finds which was away for that many."""
         for each in range(first, first + number):
             session.send("tick", {"data": each})
             if each % 100 == 99:

@@ -1,4 +1,4 @@
-"""One room, six kinds of clients."""
+"""One room with clients over six transports and codecs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def six() -> AsyncIterator[tuple[rtmon.Monitor, dict[str, Member]]]:
 
 
 async def together(members: dict[str, Member], count: int) -> None:
-    """Wait until all have heard so many messages."""
+    """Wait until all members have that many messages."""
     async with asyncio.timeout(60):
         for member in members.values():
             await until(lambda m=member: len(m.heard) >= count)
@@ -53,10 +53,10 @@ def rows(monitor: rtmon.Monitor) -> dict[str, ConnectionInfo]:
     return {str(info.name): info for info in monitor.collector.connections()}
 
 
-async def test_one_room_over_six_transports() -> None:
-    """Each of six kinds of clients hears every message of a room once, in the same order and
-    under the same id; who is killed and returns has missed nothing; and what a Monitor counts
-    of each connection is what the client at its other end counted.
+async def test_one_room_over_six_transports_is_consistent() -> None:
+    """Each of six kinds of members gets every message of a room once, in the same order and
+    with the same id; a killed member that returns misses nothing; and the Monitor's counts of
+    each connection equal the client's.
     """
     async with six() as (monitor, members):
         for turn in range(3):

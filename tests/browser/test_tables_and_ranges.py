@@ -1,4 +1,4 @@
-"""Looking closer in a real browser: who closed and why, one of many, the last minute again."""
+"""Tables, links and time ranges of the dashboard in a real browser."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TILE_EDGES = "tiles => tiles.map(tile => tile.getBoundingClientRect()).map(r => 
 HOSTILE = "<img src=x onerror=document.title='owned'>=1+1"
 
 
-async def test_close_is_named_by_code_and_cause(
+async def test_ended_connection_has_close_code_and_cause(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A connection that ends is named by its code in the table of closed ones, and in the log."""
+    """A connection that ends has its close code in the table of closed ones, and in the log."""
     tab = await open_tab(f"{page}?page=connections&state=closed&columns=name,close_code,cause")
     await tab.live()
     async with connect(server["url"]) as connection:
@@ -45,8 +45,10 @@ async def test_close_is_named_by_code_and_cause(
     await until(told, "the close is told")
 
 
-async def test_hostile_texts_are_texts(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """Names from users are never markup, on no page."""
+async def test_hostile_texts_are_texts_on_every_page(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """Names from users are never markup."""
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()
     async with connect(server["url"]) as connection:
@@ -76,10 +78,10 @@ async def test_hostile_texts_are_texts(page: str, server: dict[str, Any], open_t
     assert await tab.page.title() != "owned"
 
 
-async def test_connections_sort_search_and_page(
+async def test_connections_can_be_sorted_searched_and_paged(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The table sorts by a click or a key, searches, pages through everyone, and goes back."""
+    """The table sorts by click or key, searches, pages through all rows, and goes back."""
     columns = "columns=name,remote,messages_in"
     tab = await open_tab(f"{page}?page=connections&size=10&{columns}")
     await tab.live()
@@ -145,8 +147,10 @@ async def test_copied_link_opens_the_same_view(
     await expect(hour).to_have_attribute("aria-current", "true")
 
 
-async def test_pause_loses_nothing(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """A paused page stands still and says so; resumed, it has every point of the time between."""
+async def test_paused_page_loses_no_point(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """A paused page does not change and says so; resumed, it has every point of the pause."""
     tab = await open_tab(page)
     await tab.live()
     other = await open_tab(page)
@@ -182,10 +186,10 @@ async def test_pause_loses_nothing(page: str, server: dict[str, Any], open_tab: 
         await until(caught_up, "the page has caught up")
 
 
-async def test_paused_table_saves_the_rows_that_are_shown(
+async def test_file_of_a_paused_table_has_the_shown_rows(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Columns chosen one right after the other are all there; a file has what they show."""
+    """Columns chosen quickly one after the other are all there, and a file has the same rows."""
     tab = await open_tab(f"{page}?page=connections&columns=remote,messages_in")
     await tab.live()
     async with connect(server["url"]) as connection:
@@ -260,8 +264,8 @@ async def test_range_is_chosen_by_touch(page: str, chromium: Browser, open_tab: 
     await context.close()
 
 
-async def test_range_of_the_address_is_read_in_iso_8601(page: str, open_tab: Open) -> None:
-    """A range in ISO 8601 is the same as in Unix seconds, whatever the zone that it names."""
+async def test_range_in_the_address_may_be_iso_8601(page: str, open_tab: Open) -> None:
+    """A range in ISO 8601 equals one in Unix seconds, in any time zone."""
     tab = await open_tab(f"{page}?from=2023-11-14T22:13:20Z&to=2023-11-15T00:18:20+02:00")
     await tab.live()
     chosen = tab.page.locator("a.chosen")
@@ -273,11 +277,11 @@ async def test_range_of_the_address_is_read_in_iso_8601(page: str, open_tab: Ope
 
 
 @pytest.mark.matrix
-async def test_all_is_not_well_while_a_tile_warns(
+async def test_page_does_not_say_all_is_well_while_a_tile_warns(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A single handshake that is refused is no rule's matter, and yet the page does not say all is
-    well: it names the tile that warns.
+    """A single rejected handshake meets no attention rule, and yet the page names the tile that
+    warns.
     """
     tab = await open_tab(page)
     await tab.live()
@@ -291,10 +295,10 @@ async def test_all_is_not_well_while_a_tile_warns(
 
 
 @pytest.mark.matrix
-async def test_mark_leads_to_the_events_around_it(
+async def test_mark_on_a_chart_links_to_the_events_around_it(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """What is marked on a chart is one click away, and so are the events of all times again."""
+    """A click on a mark opens the Events of its time, and another click those of all times."""
     tab = await open_tab(page)
     await tab.live()
     with pytest.raises(InvalidStatus):
@@ -311,8 +315,8 @@ async def test_mark_leads_to_the_events_around_it(
     assert "since=" not in tab.page.url
 
 
-async def test_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """On a phone everything has its place: nothing is wider than the screen."""
+async def test_page_fits_a_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:
+    """On a phone no element is wider than the screen."""
     tab = await open_tab(page, width=390, height=844)
     await tab.live()
     async with Load(server["url"], LoadOptions(users=3, rate=5.0, **STEADY)):
