@@ -31,6 +31,7 @@ __all__ = [
     "Part",
     "Remembered",
     "check_slice",
+    "condition_columns",
     "group_columns",
     "groups",
     "needed_columns",
@@ -80,13 +81,21 @@ def needed_columns(query: RowsQuery) -> set[str]:
     Raises:
         QueryError: the query is wrong.
     """
-    check_slice(query)
-    needed = {"id", "state", *query_language.parse(query.where, query.table).columns}
-    if query.sort:
-        needed.update(query_language.reads(query.table, query.sort))
+    needed = {"id", "state", *condition_columns(query)}
     if query.since is not None or query.until is not None:
         needed.update(("opened", "closed"))
     return needed
+
+
+def condition_columns(query: RowsQuery) -> set[str]:
+    """Return the stored columns of a table by which a query filters and sorts.
+
+    Raises:
+        QueryError: the query is wrong.
+    """
+    check_slice(query)
+    columns = set(query_language.parse(query.where, query.table).columns)
+    return columns.union(query_language.reads(query.table, query.sort) if query.sort else ())
 
 
 def rows(

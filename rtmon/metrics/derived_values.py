@@ -109,7 +109,7 @@ def _bytes(value: float) -> str:
 
 @lru_cache(maxsize=64)  # a view asks for the same at every tick
 def light_record(names: tuple[str, ...]) -> Any:
-    """Return a class of records with some columns of the connections table.
+    """Return a class of records with some columns of the connections or events table.
 
     To make one of these costs a tenth of a ConnectionInfo: for filtering and sorting many.
     """

@@ -72,8 +72,11 @@ class RecordingFeed(Feed):
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """Times of the first and the last tick, Unix seconds; None without any."""
-        return self.reader.span()
+        """Times of the first and the last tick, Unix seconds; None without any.
+
+        They are read with the rest: what asks for them on the event loop must not wait for a query.
+        """
+        return self._view.span if self._view.read else self.reader.span()
 
     async def start(self) -> None:
         if self._task is None and not self._closed:
@@ -169,7 +172,7 @@ class RecordingFeed(Feed):
 
     @property
     def capabilities(self) -> Capabilities:
-        span = self.reader.span()
+        span = self.span
         return Capabilities(
             live=self.status.state in {"connecting", "live"},
             tables=("connections", "events", *self.reader.tables.names),
@@ -201,6 +204,8 @@ class _View:
     """What the live half shows: the hour before a moment, and the tables as of it."""
 
     at: float | None = None
+    read: bool = False
+    span: tuple[float, float] | None = None
     epoch: int = 0
     history: History = field(default_factory=History)
     snapshot: Snapshot | None = None
@@ -215,9 +220,9 @@ def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], 
     Where time has only gone on, the history of the view before is continued. It is added to by
     that function, so that what the loop reads is always of one tick.
     """
-    epoch = reader.epoch_at(at)
+    epoch, span = reader.epoch_at(at), reader.span()
     if epoch is None:
-        return lambda: _View(at=at)
+        return lambda: _View(at=at, read=True, span=span)
     source, known = reader.source(at), before.history.latest()
     forth = before.at is None if at is None else before.at is not None and before.at <= at
     continued = forth and before.epoch == epoch.id
@@ -236,6 +241,8 @@ def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], 
     events = [e for _, e in reader.events(until=at, epoch=epoch.id, after=seen)]
     view = _View(
         at=at,
+        read=True,
+        span=span,
         epoch=epoch.id,
         history=history,
         snapshot=reader.points.snapshot(at),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,16 @@ from ..feeds.queries import (
     MembersAnswer,
     MembersQuery,
     Query,
+    Row,
     RowsAnswer,
     RowsQuery,
     SeriesAnswer,
     SeriesQuery,
     Source,
 )
+from ..metrics.derived_values import light_record
 from ..metrics.records import Event
-from .connection_reader import NOT_RECORDED, ConnectionReader
+from .connection_reader import IDS, NOT_RECORDED, ConnectionReader
 from .readonly_file import RecordingFile, bounds, record
 from .sample_queries import SampleQueries
 from .schema import EVENT_ROW
@@ -96,21 +98,41 @@ class QueryReader(RecordingFile):
         return max(0, snapshot.closed - self.connections.closed(epoch, at))
 
     def _event_rows(self, query: RowsQuery, source: Source) -> RowsAnswer:
-        table = []
+        """Filter and sort by the columns that are needed, then read whole rows of the page."""
+        needed = sorted({"seq", "time", *table_queries.condition_columns(query)})
+        make = light_record(tuple(needed))._make
+        chosen = ", ".join(f'"{name}"' for name in needed)
+        table, ids = [], {}
         for epoch in reversed(self.epochs()):
             if query.node in {None, epoch.node}:
-                found = self.all(
-                    "SELECT * FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "
+                found = self.plain(
+                    f"SELECT {chosen} FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "  # noqa: S608 - names of columns
                     "ORDER BY seq DESC LIMIT ?",
                     *(epoch.id, *bounds(query.since, query.until), 4 * MOST_ROWS),
                 )
-                records = [record(Event, row) for row in found]
-                table.append(table_queries.Part(epoch.node, epoch.epoch, records))
+                ids[epoch.node, epoch.epoch] = epoch.id
+                table.append(table_queries.Part(epoch.node, epoch.epoch, list(map(make, found))))
         kept = self.one("SELECT count(*) FROM events")
         lost = sum(first - 1 for (first,) in self.all("SELECT min(seq) FROM events GROUP BY epoch"))
-        return table_queries.rows(
-            query, source, table, table_queries.Remembered(kept, lost, self.points.gaps(query.node))
-        )
+        remembered = table_queries.Remembered(kept, lost, self.points.gaps(query.node))
+        answer = table_queries.rows(query, source, table, remembered)
+        events = {key: self._events(number, answer.rows, key) for key, number in ids.items()}
+        whole = [
+            Row(row.node, row.epoch, events[row.node, row.epoch][row.record.seq])
+            for row in answer.rows
+        ]
+        return replace(answer, rows=whole)
+
+    def _events(self, epoch: int, page: Sequence[Row], of: tuple[str, str]) -> dict[int, Event]:
+        """Return the Events of an epoch that are on a page, by their numbers."""
+        numbers = [row.record.seq for row in page if (row.node, row.epoch) == of]
+        found: dict[int, Event] = {}
+        for chosen in (numbers[start : start + IDS] for start in range(0, len(numbers), IDS)):
+            marks = ", ".join("?" * len(chosen))
+            statement = f"SELECT * FROM events WHERE epoch = ? AND seq IN ({marks})"  # noqa: S608
+            events = (record(Event, row) for row in self.all(statement, epoch, *chosen))
+            found.update((event.seq, event) for event in events)
+        return found
 
     def _table_rows(self, query: RowsQuery, source: Source, at: float | None) -> RowsAnswer:
         epoch = self.epoch_at(at)

@@ -92,6 +92,7 @@ def _extra(row: Row) -> dict[str, Any]:
     event: Event = row.record
     return {
         "seq": event.seq,
+        "time": event.time,
         "epoch": row.epoch,
         "id": event.connection,
         "kind": event.kind,
@@ -108,7 +109,11 @@ async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str]
     wanted = {(row["epoch"], row["id"]) for row in rows if row["id"] is not None}
     if not wanted:
         return {}
-    found = await feed.query(RowsQuery(where="-name:null", limit=MOST_ROWS))
+    times = [row["time"] for row in rows]
+    # Few of all connections were open then. An Event is not of quite the time that its row names.
+    since, until = min(times) - 1.0, max(times) + 1.0
+    query = RowsQuery(where="-name:null", since=since, until=until, limit=MOST_ROWS)
+    found = await feed.query(query)
     return {
         key: row.record.name for row in found.rows if (key := (row.epoch, row.record.id)) in wanted
     }
