@@ -13,7 +13,7 @@ from .columns import HISTOGRAMS, SAMPLE
 from .histogram import Histogram, merge_tallies
 from .records import Event, Sample
 
-__all__ = ["History", "merge"]
+__all__ = ["EVENTS", "History", "merge"]
 
 T = TypeVar("T", Sample, Event)
 
@@ -48,6 +48,10 @@ def _total(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
+EVENTS = 10_000
+"""Events that a history keeps, unless it is told otherwise."""
+
+
 class History:
     """The latest Samples and Events of an epoch; safe to read from other threads.
 
@@ -62,7 +66,7 @@ class History:
     """
 
     def __init__(
-        self, *, seconds: int = 3600, coarse: int = 8640, every: int = 10, events: int = 10_000
+        self, *, seconds: int = 3600, coarse: int = 8640, every: int = 10, events: int = EVENTS
     ) -> None:
         self._lock = threading.Lock()
         self._samples: deque[Sample] = deque(maxlen=seconds)

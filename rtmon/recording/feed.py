@@ -15,7 +15,7 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import FileFormatError
 from ..feeds.feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from ..feeds.queries import LEVELS, Capabilities, Query
-from ..metrics.history import History
+from ..metrics.history import EVENTS, History
 from .query_reader import QueryReader
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], 
         )
         if points:
             break
-    seen = history.last_event()
+    seen = max(history.last_event(), reader.last_event(epoch, at) - EVENTS)
     events = [e for _, e in reader.events(until=at, epoch=epoch.id, after=seen)]
     view = _View(
         at=at,

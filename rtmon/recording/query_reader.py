@@ -28,7 +28,7 @@ from ..feeds.queries import (
 from ..metrics.derived_values import light_record
 from ..metrics.records import Event
 from .connection_reader import IDS, NOT_RECORDED, ConnectionReader
-from .readonly_file import RecordingFile, bounds, record
+from .readonly_file import Epoch, RecordingFile, bounds, record
 from .sample_queries import SampleQueries
 from .schema import EVENT_ROW
 from .state_reader import StateReader
@@ -164,6 +164,16 @@ class QueryReader(RecordingFile):
             )
             for page in pages:
                 yield list(map(_EventRow._make, page))
+
+    def last_event(self, epoch: Epoch, until: float | None) -> int:
+        """Return the number of the last Event of an epoch up to a time; 0 before the first."""
+        return (
+            self.one(
+                "SELECT seq FROM events WHERE epoch = ? AND time <= ? ORDER BY time DESC LIMIT 1",
+                *(epoch.id, bounds(None, until)[1]),
+            )
+            or 0
+        )
 
     def events(
         self,
