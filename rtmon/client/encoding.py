@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.binary import encode_attached
-from ..protocol.catalog import BINARY, EPHEMERAL, REPEATABLE
+from ..protocol.catalog import BINARY, EPHEMERAL, INCOMING, REPEATABLE
 from ..protocol.codecs import JSON, MSGPACK
 from ..protocol.data import encode_value, plain, plain_text
 from ..protocol.envelope import VERSION, Message, Metadata
@@ -45,6 +45,7 @@ class RtmonWire:
         timestamp: int,
         reply_to: str | None = None,
         attach: bool = True,
+        ack: bool = False,
     ) -> str | bytes:
         """Encode a message.
 
@@ -56,6 +57,7 @@ class RtmonWire:
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.
             attach: whether bytes may travel beside the envelope, to save the base64.
+            ack: ask for an answer to a message of the application's own.
 
         Raises:
             OptionError: it cannot be sent.
@@ -89,6 +91,7 @@ class RtmonWire:
             timestamp=timestamp,
             payload=payload,
             reply_to=reply_to,
+            ack=ack and kind not in INCOMING,
             metadata=_METADATA,
         )
         encoded = self.codec.encode(message)

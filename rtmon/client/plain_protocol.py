@@ -54,6 +54,7 @@ class PlainWire:
         timestamp: int,  # noqa: ARG002
         reply_to: str | None = None,  # noqa: ARG002
         attach: bool = True,  # noqa: ARG002
+        ack: bool = False,  # noqa: ARG002
     ) -> str | bytes:
         """Encode a message as ``{type, payload}``; one that is raw stays as it is."""
         if isinstance(payload, Raw):

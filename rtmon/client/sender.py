@@ -97,7 +97,12 @@ class Sender:
         # Nothing binary fits into a batch of JSON.
         attach = self._options.batch is None
         data = self.wire.message(
-            kind, payload, key=key, timestamp=self.milliseconds(), attach=attach
+            kind,
+            payload,
+            key=key,
+            timestamp=self.milliseconds(),
+            attach=attach,
+            ack=settle is not None,
         )
         size = len(data) if isinstance(data, bytes) else len(data.encode())
         if size > self._message_size:

@@ -69,6 +69,7 @@ class Wire(Protocol):
         timestamp: int,
         reply_to: str | None = None,
         attach: bool = True,
+        ack: bool = False,
     ) -> str | bytes:
         """Encode a message.
 
@@ -79,6 +80,7 @@ class Wire(Protocol):
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.
             attach: whether bytes may travel beside the envelope.
+            ack: ask for an answer to a message of the application's own.
 
         Raises:
             OptionError: it cannot be sent.

@@ -214,7 +214,7 @@ class Dispatcher:
         if kind in self._checks.functions:
             payload = await self._checks.pass_through(connection, kind, payload)
         result = await custom.call(connection, payload, kind)
-        if result is not None:
+        if result is not None or envelope.ack is True:
             connection.ack(envelope, data=result)
 
 

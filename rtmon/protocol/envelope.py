@@ -39,6 +39,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
         timestamp: taken but not used: the server's clock is the one that counts.
         reply_to: the id of the message that this one answers.
         channel: stands beside the payload in the ``pubsub`` shape.
+        ack: True if the client wants an ``ack`` of an application's own message in any case; other
+            values mean nothing.
     """
 
     type: _Type
@@ -48,16 +50,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata | None = None
     reply_to: Id | None = None
     channel: str | None = None
+    ack: Any = None
 
 
 _FROM_SERVER = Metadata(version=VERSION, source="server")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message as the server sends it.
+    """A message as the server and :mod:`rtmon.client` send it.
 
     Attributes:
-        timestamp: milliseconds since the Unix epoch, by the server's clock.
+        timestamp: milliseconds since the Unix epoch, by the sender's clock.
+        ack: see :class:`Envelope`; the server sends none.
     """
 
     id: str
@@ -65,4 +69,5 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: int
     payload: Any
     reply_to: str | None = None
+    ack: bool = False
     metadata: Metadata = msgspec.field(default_factory=lambda: _FROM_SERVER)

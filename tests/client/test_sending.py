@@ -32,12 +32,20 @@ async def test_request_returns_its_answer_or_raises(place: Place) -> None:
     async def ignore(_: Any, payload: dict[str, Any]) -> None:
         return None
 
+    ready = asyncio.Event()
+
+    @place.hub.on("wait")
+    async def wait(_: Any, payload: dict[str, Any]) -> None:
+        await ready.wait()
+
     assert (await client.request("double", {"n": 4})).payload["data"] == 8
     with pytest.raises(ProtocolError) as refused:
         await client.request("room_message", {"room": "nowhere", "text": "x"})
     assert refused.value.code == "unknown_room"
+    assert (await client.request("ignore")).payload == {}
     with pytest.raises(TimeoutError):
-        await client.request("ignore", timeout=0.05)
+        await client.request("wait", timeout=0.05)
+    ready.set()
     with pytest.raises(ProtocolError, match="pattern"):
         async with client.subscribe("a**b"):
             pass

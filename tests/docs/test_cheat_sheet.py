@@ -80,6 +80,25 @@ def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 
 
+def sections() -> list[Any]:
+    """The sections that have a table."""
+    found = [part for part in re.split(r"^##+ ", PAGE, flags=re.MULTILINE) if "\n|---" in part]
+    return [pytest.param(part, id=part.partition("\n")[0]) for part in found]
+
+
+@pytest.mark.parametrize("section", sections())
+def test_each_row_has_lines_that_run(section: str) -> None:
+    """A comment in the examples of a section names each row of its table."""
+    code = "\n".join(re.findall(r"^```\w+\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
+    comments = re.findall(r"^ *(?://|#) (.*)$", code, re.MULTILINE)
+    named = {name for comment in comments for name in re.split(r", |: ", comment)}
+    first_cells = re.findall(r"^\| (.*?) \|", section.partition("\n|---")[2], re.MULTILINE)
+    assert first_cells
+    for cell in first_cells:
+        names = re.findall(r"`([^`]+)`", cell) or [f"tip {cell}"]
+        assert named & {*names, *(name.partition(".")[2] for name in names)}, cell
+
+
 @contextlib.asynccontextmanager
 async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
     """The environment of the examples: a hub, its addresses, and two clients."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import rtmon
 from rtmon.errors import OptionError
 
 Place = Any
@@ -237,6 +238,29 @@ async def test_custom_message_type_has_payload_answer_and_errors(place: Place) -
     for taken in ("chat_message", "pubsub"):
         with pytest.raises(OptionError, match=taken):
             place.hub.on(taken)(add)
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+async def test_request_is_answered_when_the_handler_returns_none(place: Place, codec: str) -> None:
+    """A client that asks gets an ack without data; one that only sends gets none."""
+    called: list[str] = []
+
+    async def note(session: Any, payload: Any) -> None:
+        called.append(session.name)
+
+    place.hub.on("note")(note)
+    async with rtmon.connect(place.url, codec=codec, proxy=None) as client:
+        acks: list[Any] = []
+        client.on("ack")(acks.append)
+        await client.send("note", {})
+        await client.flush()
+        answer = await client.request("note")
+        assert (answer.type, answer.payload.get("data"), acks) == ("ack", None, [])
+    ada = await place.connect("ada")
+    await ada.send("note", {}, id="1")
+    await ada.ask("ping")
+    assert "ack" not in [message["type"] for message in ada.heard]
+    assert called[2:] == ["ada"]
 
 
 @pytest.mark.parametrize("payload", [Any, dict[str, list[float]]])

@@ -155,6 +155,16 @@ test("flush resolves when the server has every message, and not before", async (
   assert.deepEqual(hub.texts(), ["hi"]);
 });
 
+test("request of an application's own type asks for an answer in any case", async () => {
+  const client = await open();
+  await client.send("mine", {});
+  client.request("mine", {}).catch(() => {});
+  client.request("presence", {}).catch(() => {});
+  await clock.advance(0);
+  assert.deepEqual(hub.of("mine").map(({ ack }) => ack), [undefined, true]);
+  assert.deepEqual(hub.of("presence").map(({ ack }) => ack), [undefined]);
+});
+
 test("value that JSON would change silently is refused", async () => {
   const client = await open();
   const refused = (payload, problem) =>

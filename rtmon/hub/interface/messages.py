@@ -207,8 +207,8 @@ class Messages:
         """Decorate the handler of a message type of your own.
 
         ``async def handler(session, payload: T)``: the payload is decoded as T, for example a
-        ``msgspec.Struct``; what the handler returns, unless None, is the ``data`` of the ``ack``
-        that answers; ProtocolError is answered as an error.
+        ``msgspec.Struct``; what the handler returns is the ``data`` of the ``ack`` that
+        answers; None is answered only if the client asks; ProtocolError is answered as an error.
 
         Raises:
             OptionError: the type is one of the protocol's own.

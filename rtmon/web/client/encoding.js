@@ -1,6 +1,6 @@
 /** From what a user hands over to what goes on the wire, and back. Pure. */
 
-import { BINARY, EPHEMERAL, REPEATABLE } from "./catalog.js";
+import { BINARY, EPHEMERAL, MESSAGE_TYPES, REPEATABLE } from "./catalog.js";
 import { OptionError } from "./errors.js";
 import { DATA_DEPTH, MESSAGE_SIZE } from "./limits.js";
 import { bytesOf, jsonOf } from "./values.js";
@@ -36,8 +36,11 @@ export const RTMON_WIRE = {
   batch: (parts, given) => batchOf(parts.map(inText), given),
 };
 
+/** The protocol says of its own types which are answered. */
+const TYPES = new Set(Object.values(MESSAGE_TYPES));
+
 /** A message as text, and the bytes that belong into it, if any; see `withBytes`, `inText`. */
-export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
+export function encode(type, payload, { id, timestamp, replyTo, ack = false }) {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
     throw new OptionError(`The payload of '${type}' is no object: give one.`);
   }
@@ -50,6 +53,7 @@ export function encode(type, payload, { id, timestamp, replyTo = undefined }) {
     payload = { ...payload, data: undefined };
   }
   const envelope = { id, type, timestamp, payload, reply_to: replyTo, metadata: METADATA };
+  if (ack && !TYPES.has(type)) envelope.ack = true;
   // A copy of the bytes: the sender may go on writing to its own.
   return {
     text: jsonOf(envelope, `The payload of '${type}'`, DEPTH),

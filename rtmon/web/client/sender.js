@@ -53,7 +53,8 @@ export class Sender {
   /** A message of the user, to be queued; throws OptionError. */
   entry(type, payload, settle = null) {
     const id = this.#newId();
-    const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall() });
+    const ack = settle !== null;
+    const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall(), ack });
     const size = this.wire.sizeOf(encoded);
     // Only a little is known too late to be told here: a server may take less than by default.
     if (size > this.#messageSize && exactSize(encoded) > this.#messageSize) {
