@@ -123,6 +123,7 @@ class Collector(Sources):
     def succeed(self, other: Collector) -> None:
         """Measure what another one was asked to measure, and begin to count anew."""
         self.fanout, self._hub, self._socketio = other.fanout, other._hub, other._socketio
+        self._gathered = other._gathered
         self._ledgers["server"].probes |= other._ledgers["server"].probes
 
     def meter(
@@ -223,6 +224,7 @@ class Collector(Sources):
             memory: resident bytes of the process.
             own: seconds that the tick before took.
         """
+        self.gather()
         for ledger in self._ledgers.values():
             ledger.fold()
         self._look_for_slow_ones(now, time)
@@ -333,6 +335,7 @@ class Collector(Sources):
 
     def snapshot(self, now: float, time: float) -> Snapshot:
         """Totals as of this moment; to be called on the probes' thread."""
+        self.gather()
         last = self.history.latest() or Sample(
             node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
         )

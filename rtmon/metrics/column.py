@@ -38,19 +38,19 @@ Kind = Literal["counter", "gauge", "histogram", "tally", "text", "time"]
 Dtype = Literal["Int64", "Float64", "string", "datetime64[us, UTC]"]
 
 
-EVERY = ("websockets", "asgi", "socketio", "aiohttp", "tornado")
+EVERY = ("websockets", "asgi", "socketio", "aiohttp", "tornado", "websockets-sync")
 """The probes there are."""
 
 WIRE = ("websockets",)
 """The probes that see frames and bytes on the wire."""
 
-HTTP = ("websockets", "asgi", "aiohttp", "tornado")
+HTTP = ("websockets", "asgi", "aiohttp", "tornado", "websockets-sync")
 """The probes that see handshakes refused and plain HTTP requests answered."""
 
-PINGS = ("websockets", "socketio", "tornado")
+PINGS = ("websockets", "socketio", "tornado", "websockets-sync")
 """The probes that see pings answered."""
 
-FRAMES = HTTP
+FRAMES = ("websockets", "asgi", "aiohttp", "tornado")
 """The probes that keep the last frames, or the messages in them."""
 
 

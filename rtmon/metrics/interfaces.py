@@ -45,11 +45,19 @@ class Recorder(Protocol):
     def arm(self, purpose: Purpose) -> bool:
         """Tick on the running loop; returns whether connections on this loop are counted."""
 
-    def connection_opened(self, meter: Meter) -> None:
-        """Record that a handshake was completed."""
+    def connection_opened(self, meter: Meter, at: tuple[float, float] | None = None) -> None:
+        """Record that a handshake was completed; see :meth:`connection_closed` for ``at``."""
 
-    def connection_closed(self, meter: Meter, ending: Ending) -> None:
-        """Record that an opened connection has ended."""
+    def connection_closed(
+        self, meter: Meter, ending: Ending, at: tuple[float, float] | None = None
+    ) -> None:
+        """Record that an opened connection has ended.
+
+        Args:
+            meter: of the connection.
+            ending: how it ended.
+            at: when, in monotonic and in Unix seconds; None for now.
+        """
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
         """Record that a WebSocket handshake failed or was refused."""

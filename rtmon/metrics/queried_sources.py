@@ -12,7 +12,7 @@ from .meter import Meter
 from .records import ChannelInfo, SocketIOInfo
 from .socketio import SocketIOStats
 
-__all__ = ["Measurable", "Sources", "Tabular"]
+__all__ = ["Gathering", "Measurable", "Sources", "Tabular"]
 
 
 class Measurable(Protocol):
@@ -49,6 +49,13 @@ class Tabular(Protocol):
         """What the rows are made of; no counter ever falls. None where the probe fails."""
 
 
+class Gathering(Protocol):
+    """What a probe of threads offers: what they have counted is fetched on the measured thread."""
+
+    def gather(self) -> None:
+        """Add what was counted since the last call to the meters."""
+
+
 class Sources:
     """A hub and Socket.IO servers, as far as there are any.
 
@@ -60,6 +67,7 @@ class Sources:
         self.fanout: HistogramRecorder | LabelledDurations = HistogramRecorder()
         self._hub: Measurable | None = None
         self._socketio: weakref.WeakSet[Tabular] = weakref.WeakSet()
+        self._gathered: weakref.WeakSet[Gathering] = weakref.WeakSet()
 
     def measure(self, hub: Measurable) -> None:
         """Have fan-out times and what is told of channels come from a hub."""
@@ -91,6 +99,15 @@ class Sources:
     def channel_series(self) -> list[ChannelInfo]:
         """A bounded number of channels and the sum of the others; none without a hub."""
         return [] if self._hub is None else list(self._hub.channel_series())
+
+    def gather_from(self, probe: Gathering) -> None:
+        """Fetch what the threads of a probe have counted, for as long as it is kept."""
+        self._gathered.add(probe)
+
+    def gather(self) -> None:
+        """Fetch what threads have counted."""
+        for probe in list(self._gathered):
+            probe.gather()
 
     def measure_socketio(self, probe: Tabular) -> None:
         """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""

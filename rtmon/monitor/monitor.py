@@ -170,13 +170,17 @@ class Monitor:
         """Show a hub's channels and fan-out times."""
         self.collector.measure(hub)
 
-    def connection_opened(self, meter: Meter) -> None:
+    def connection_opened(self, meter: Meter, at: tuple[float, float] | None = None) -> None:
         """Record that a handshake was completed."""
-        self.collector.opened(meter, self.clock.monotonic(), self.clock.time())
+        now, time = at or (self.clock.monotonic(), self.clock.time())
+        self.collector.opened(meter, now, time)
 
-    def connection_closed(self, meter: Meter, ending: Ending) -> None:
+    def connection_closed(
+        self, meter: Meter, ending: Ending, at: tuple[float, float] | None = None
+    ) -> None:
         """Record that an opened connection has ended."""
-        self.collector.closed(meter, self.clock.monotonic(), self.clock.time(), ending)
+        now, time = at or (self.clock.monotonic(), self.clock.time())
+        self.collector.closed(meter, now, time, ending)
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
         """Record that a WebSocket handshake failed or was refused."""

@@ -40,7 +40,7 @@ class TickLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._purpose: Purpose | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def live(self) -> bool:
         """Whether the loop is running."""
@@ -54,7 +54,7 @@ class TickLoop:
         """The loop is another process's; what was begun for it is over."""
         self.armed += 1
         self.uncounted = 0
-        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._lock = threading.RLock()  # another thread of the parent may have held it
         self._loop = self._thread = self._purpose = None
 
     def call(self, function: Callable[[], None]) -> None:
@@ -82,6 +82,15 @@ class TickLoop:
                 raise
             self._not_counted(NO_ASYNCIO)
             return False
+        with self._lock:  # loops of several threads may ask at the same time
+            return self._take(loop, purpose, begin)
+
+    def _take(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        purpose: Purpose,
+        begin: Callable[[asyncio.AbstractEventLoop], None],
+    ) -> bool:
         if self._loop is loop and self.live():
             if self._purpose == "display":
                 self._purpose = purpose

@@ -71,7 +71,12 @@ async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("server", "path"),
-    [("plain.py", ""), ("aiohttp_app.py", "/echo"), ("tornado_app.py", "/echo")],
+    [
+        ("plain.py", ""),
+        ("threads.py", ""),
+        ("aiohttp_app.py", "/echo"),
+        ("tornado_app.py", "/echo"),
+    ],
 )
 async def test_plain_server_is_visible_with_one_argument_or_call(server: str, path: str) -> None:
     """The dashboard shows the example's echo server."""

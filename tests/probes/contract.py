@@ -278,6 +278,7 @@ async def breaks_no_connection_when_it_fails(library: Library) -> None:
             await client.echo(message)
         await client.connection.close()
         assert client.connection.close_code == 1000
+    monitor.snapshot()  # which fetches what threads have counted
     assert monitor.probe_failures > 0
     monitor.close()
 

@@ -4,6 +4,8 @@ it.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,11 +21,12 @@ import tornado.websocket
 from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.sync import server as sync_server
 from websockets.version import version
 
 from rtmon import ASGIProbe, Monitor
 from rtmon.metrics.meter import Ending
-from rtmon.probes import aiohttp
+from rtmon.probes import aiohttp, websockets_sync
 from rtmon.probes import tornado as tornado_probe
 from rtmon.probes.base import ConnectionProbe, attempt, peer_address, text_size
 from rtmon.probes.socketio import instrument
@@ -119,6 +122,27 @@ async def _aiohttp(monitor: Monitor) -> AsyncIterator[str]:
         yield "{}:{}".format(*runner.addresses[0])
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _threads(monitor: Monitor) -> AsyncIterator[str]:
+    def echo(connection: sync_server.ServerConnection) -> None:
+        for message in connection:
+            connection.send(_answer(message))
+
+    def refuse(connection: Any, request: Any) -> Any:
+        return connection.respond(403, "no\n") if request.path == REFUSED else None
+
+    monitor.arm("probe")  # this loop ticks, where tests read the numbers
+    options = {"create_connection": websockets_sync.probe(monitor), "process_request": refuse}
+    with sync_server.serve(echo, "127.0.0.1", 0, **options) as server:
+        serving_thread = threading.Thread(target=server.serve_forever)
+        serving_thread.start()
+        try:
+            yield "{}:{}".format(*server.socket.getsockname())
+        finally:
+            await asyncio.to_thread(server.shutdown)
+            await asyncio.to_thread(serving_thread.join)
 
 
 class _TornadoEcho(tornado.websocket.WebSocketHandler):
@@ -217,6 +241,7 @@ LIBRARIES = {
     "ASGI": Library(kind="asgi", serve=_asgi),
     "Socket.IO": Library(kind="socketio", serve=_socketio, client=SocketIOClient),
     "aiohttp": Library(kind="aiohttp", serve=_aiohttp),
+    "websockets.sync": Library(kind="websockets-sync", serve=_threads),
     "Tornado": Library(kind="tornado", serve=_tornado),
     "in the handler": _IN_HANDLER,
 }

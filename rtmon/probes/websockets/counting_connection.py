@@ -45,7 +45,8 @@ logger = logging.getLogger("rtmon")
 OTHER_PART = (
     "the connection class that probe() makes was given to serve() or connect() of websockets.sync, "
     "websockets.trio or websockets.legacy, and every connection there fails: rtmon measures "
-    "websockets.asyncio; use websockets.asyncio.server.serve or websockets.asyncio.client.connect"
+    "websockets.asyncio; use websockets.asyncio.server.serve or websockets.asyncio.client.connect; "
+    "for websockets.sync.server.serve there is rtmon.probes.websockets_sync.probe"
 )
 
 

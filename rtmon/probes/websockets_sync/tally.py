@@ -1,0 +1,213 @@
+"""What one connection has done since the last tick, counted by the threads that serve it.
+
+Several threads serve a connection: one reads, one runs the handler, any may send. So each
+addition holds the connection's own lock, which nobody else wants but the tick: the counters of a
+Monitor itself belong to the thread that ticks, and only that thread adds to them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ...metrics.interfaces import Recorder
+    from ...metrics.meter import Ending, Meter
+
+__all__ = ["KIND", "Moment", "Peer", "Tally"]
+
+KIND = "websockets-sync"
+"""The kind of probe, one of :data:`rtmon.metrics.columns.EVERY`."""
+
+ROUND_TRIPS = 1_000
+"""Round trips kept between two ticks; the latest ones."""
+
+
+class Moment(NamedTuple):
+    """When something happened: monotonic seconds, and Unix seconds."""
+
+    now: float
+    time: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Peer:
+    """What is known of the client from its handshake."""
+
+    remote: str | None = None
+    path: str | None = None
+    user_agent: str | None = None
+    subprotocol: str | None = None
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Additions since the last tick; of messages, how many there were of each size."""
+
+    text_in: Counter[int] = field(default_factory=Counter)
+    binary_in: Counter[int] = field(default_factory=Counter)
+    text_out: Counter[int] = field(default_factory=Counter)
+    binary_out: Counter[int] = field(default_factory=Counter)
+    handler: Counter[int] = field(default_factory=Counter)  # microseconds
+    round_trips: list[float] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+
+
+class Tally:
+    """Counts one connection.
+
+    Args:
+        monitor: the Monitor.
+        changed: called once between two ticks, if there is something to fold.
+
+    Attributes:
+        name: the name under which the connection is shown; the application may set it.
+        peer: the client.
+    """
+
+    def __init__(self, monitor: Recorder, changed: Callable[[Tally], None]) -> None:
+        self.name: str | None = None
+        self.peer = Peer()
+        self._monitor = monitor
+        self._clock = monitor.clock
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._dirty = False
+        self._counts = _Counts()
+        self._meter: Meter | None = None
+        self._last: float | None = None
+        self._handed_at: float | None = None
+        self._opened: Moment | None = None
+        self._rejected: tuple[int | None, str] | None = None
+        self._http_requests = 0
+        self._ended: tuple[Moment, Ending] | None = None
+
+    def opened(self) -> None:
+        """Report that the handshake is complete."""
+        with self._lock:
+            self._opened = self._moment()
+            self._mark()
+
+    def rejected(self, *, status: int | None, detail: str) -> None:
+        """Report that the handshake failed or was refused."""
+        with self._lock:
+            self._rejected = status, detail
+            self._mark()
+
+    def http_request(self) -> None:
+        """Report that a plain HTTP request was answered."""
+        with self._lock:
+            self._http_requests += 1
+            self._mark()
+
+    def received(self, size: int, *, binary: bool) -> None:
+        """Count a whole message received."""
+        with self._lock:
+            counts = self._counts
+            (counts.binary_in if binary else counts.text_in)[size] += 1
+            self._last = self._clock.monotonic()
+            self._mark()
+
+    def sent(self, size: int, *, binary: bool) -> None:
+        """Count a whole message sent."""
+        with self._lock:
+            counts = self._counts
+            (counts.binary_out if binary else counts.text_out)[size] += 1
+            self._last = self._clock.monotonic()
+            self._mark()
+
+    def handed(self) -> None:
+        """Report that the handler was given a message: its time begins."""
+        with self._lock:
+            self._handed_at = self._clock.monotonic()
+
+    def asked(self) -> None:
+        """Report that the handler is done with the last message."""
+        with self._lock:
+            if self._handed_at is not None:
+                seconds = self._clock.monotonic() - self._handed_at
+                self._handed_at = None
+                self._counts.handler[int(seconds * 1e6)] += 1
+                self._mark()
+
+    def round_trip(self, seconds: float) -> None:
+        """Report how long the answer to a ping took."""
+        with self._lock:
+            trips = self._counts.round_trips
+            trips.append(seconds)
+            del trips[:-ROUND_TRIPS]
+            self._mark()
+
+    def handler_failed(self, exc: BaseException) -> None:
+        """Report that an exception left the handler, which closes with 1011."""
+        with self._lock:
+            self._counts.failures.append(exc)
+            self._mark()
+
+    def ended(self, ending: Ending) -> None:
+        """Report that the connection has ended; only the first call counts."""
+        with self._lock:
+            if self._ended is None:
+                self._ended = self._moment(), ending
+                self._mark()
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.monotonic(), self._clock.time())
+
+    def _mark(self) -> None:
+        if not self._dirty:
+            self._dirty = True
+            self._changed(self)
+
+    def fold(self) -> None:
+        """Add what was counted to the Monitor; called on the thread that ticks."""
+        with self._lock:
+            self._dirty = False
+            counts, self._counts = self._counts, _Counts()
+            last, opened, ended = self._last, self._opened, self._ended
+            rejected, self._rejected = self._rejected, None
+            http_requests, self._http_requests = self._http_requests, 0
+        for _ in range(http_requests):
+            self._monitor.collector.http_request()
+        meter = self._meter
+        if meter is None:
+            meter = self._meter = self._monitor.collector.meter(probe=KIND)
+        meter.remote, meter.path = self.peer.remote, self.peer.path
+        meter.user_agent, meter.subprotocol = self.peer.user_agent, self.peer.subprotocol
+        if rejected is not None:
+            status, detail = rejected
+            self._monitor.connection_rejected(meter, status=status, detail=detail)
+        if opened is not None and meter.opened is None:
+            self._monitor.connection_opened(meter, opened)
+        meter.name, meter.last = self.name, last
+        _add(meter, counts)
+        for seconds in counts.round_trips:
+            self._monitor.collector.rtt(meter, seconds)
+        for exc in counts.failures:
+            self._monitor.handler_failed(meter, exc, code=1011)
+        if ended is not None:
+            at, ending = ended
+            self._monitor.connection_closed(meter, ending, at)
+
+
+def _add(meter: Meter, counts: _Counts) -> None:
+    """Add messages and times in handlers to a meter and its ledger."""
+    ledger = meter.ledger
+    for sizes in (counts.text_in, counts.binary_in):
+        for size, count in sizes.items():
+            meter.messages_in += count
+            meter.bytes_in += size * count
+            ledger.size_in.steps[size] += count
+    for sizes in (counts.text_out, counts.binary_out):
+        for size, count in sizes.items():
+            meter.own_messages_out += count
+            meter.own_bytes_out += size * count
+            ledger.size_out.steps[size] += count
+    meter.bump("binary_in", counts.binary_in.total())
+    meter.bump("binary_out", counts.binary_out.total())
+    for microseconds, count in counts.handler.items():
+        meter.handler.steps[microseconds] += count
+        meter.handler_time += microseconds * count / 1e6
