@@ -19,7 +19,7 @@ __all__ = ["RtmonWire"]
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 _DEPTH = limits.DATA_DEPTH + 1
-"""How deep a payload may nest: it is an object itself."""
+"""Maximum nesting depth of a payload, without the payload object itself."""
 
 
 class RtmonWire:
@@ -55,7 +55,7 @@ class RtmonWire:
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.
-            attach: whether bytes may travel beside the envelope, to save the base64.
+            attach: True if bytes may follow the envelope unencoded, which saves base64.
 
         Raises:
             OptionError: it cannot be sent.
@@ -99,7 +99,7 @@ class RtmonWire:
         )
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages to a batch."""
+        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages into a batch."""
         if len(parts) == 1:
             return parts[0]
         assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
