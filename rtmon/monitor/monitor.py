@@ -286,7 +286,7 @@ class Monitor:
         return frame("channels", self.collector.channels())
 
     def socketio(self) -> pd.DataFrame:
-        """Return the totals of Socket.IO servers by namespace, event and room; empty without one."""
+        """Return totals of Socket.IO servers by namespace, event and room; empty without one."""
         return frame("socketio", self.collector.socketio())
 
     def clients(self) -> pd.DataFrame:

@@ -39,7 +39,7 @@ class ProcessGauges:
         return share
 
     def memory(self) -> int | None:
-        """Resident memory in bytes (``man 5 proc``, statm); None if the system does not report it."""
+        """Resident memory in bytes (``man 5 proc``, statm); None if not available."""
         try:
             return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError):

@@ -75,7 +75,7 @@ class TickOutputs:
         return max((each.waiting for each in self._attachments.values()), default=0)
 
     def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
-        """Pass a tick to all sinks and listeners; returns the sinks that failed and were removed."""
+        """Pass a tick to all sinks and listeners; returns the failed sinks, now removed."""
         failed = []
         tick = self._with_tables(tick, collector)
         for attachment in list(self._attachments.values()):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AiohttpConnection"]
 
 _NO_MESSAGE: type[TypeError] = getattr(aiohttp, "WSMessageTypeError", TypeError)
-"""Raised by ``receive_str()`` and similar methods for anything but a message, such as a close frame."""
+"""Raised by ``receive_str()`` and similar methods for a close frame or another type."""
 
 
 class AiohttpConnection(ConnectionProbe):
