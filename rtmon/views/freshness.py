@@ -118,8 +118,7 @@ class FreshnessTracker:
         return ("empty" if snapshot is not None and snapshot.opened == 0 else "live"), ""
 
     def _note_recovery(self, now: float, epoch: str) -> None:
-        if self._lost is not None and self._epoch is not None:  # otherwise there were no numbers
-        before
+        if self._lost is not None and self._epoch is not None:  # not the first numbers
             self._recovered = now
             self._story = f"Connected again after {duration(now - self._lost)}."
             if epoch != self._epoch:
